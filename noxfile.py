@@ -1,0 +1,178 @@
+"""The checks of this project: `python3 -m uv run nox` runs them all.
+
+`nox -l` lists the sessions; `nox -s tests-3.11 -- tests/unit -k names` runs some tests of one.
+"""
+
+import os
+import re
+import shutil
+import tempfile
+from pathlib import Path
+
+import nox
+
+ROOT = Path(__file__).parent
+PROJECTS = (ROOT, *sorted(path.parent for path in ROOT.glob("adapters/*/pyproject.toml")))
+PYTHONS = ("3.11", "3.12", "3.13")
+CLI_FILES = (
+    "bash-completion/completions/brownie-backup",
+    "man/man1/brownie-backup.1",
+    "zsh/site-functions/_brownie-backup",
+)
+
+nox.needs_version = ">=2026.10"
+nox.options.default_venv_backend = "uv"
+nox.options.sessions = ["lint", "types", "tests", "coverage", "docs", "wheels"]
+# Without an interpreter CI fails; elsewhere nox names the skipped sessions at the end.
+nox.options.error_on_missing_interpreters = "CI" in os.environ
+
+
+def _find_pyenv_versions() -> None:
+    """Let nox find the Pythons that pyenv has but hasn't activated: their shims only fail.
+
+    What is on PATH already goes first; uv downloads what is nowhere.
+    """
+    versions = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv") / "versions"
+    for python in PYTHONS:
+        newest_first = sorted(versions.glob(f"{python}.*"), key=_numbers, reverse=True)
+        found = [str(version / "bin") for version in newest_first]
+        os.environ["PATH"] = os.pathsep.join([os.environ["PATH"], *found])
+
+
+def _numbers(version: Path) -> list[int]:
+    return [int(number) for number in re.findall(r"\d+", version.name)]
+
+
+_find_pyenv_versions()
+
+
+def _install(session: nox.Session, requirements: str, *, projects: bool = False) -> None:
+    """Install pinned requirements, and our own projects with nothing that isn't pinned."""
+    session.install("--require-hashes", "-r", f"requirements/{requirements}.txt")
+    if projects:
+        editable = [argument for project in PROJECTS for argument in ("-e", str(project))]
+        session.install("--no-deps", *editable)
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Check the style, and which module imports which."""
+    _install(session, "lint")
+    session.run("ruff", "check")
+    session.run("ruff", "format", "--check")
+    sources = os.pathsep.join(str(project / "src") for project in PROJECTS)
+    session.run("lint-imports", env={"PYTHONPATH": sources})
+    if (ROOT / ".git").exists():
+        tracked = session.run("git", "ls-files", "*uv.lock", external=True, silent=True)
+        if tracked:
+            session.error("uv.lock names a registry: it must not be committed")
+
+
+@nox.session(python=PYTHONS[0])  # whose standard library is the smallest that has to do
+def types(session: nox.Session) -> None:
+    """Check the types, in the tests too."""
+    _install(session, "types")
+    session.run("mypy", *session.posargs)
+
+
+@nox.session(python=PYTHONS)
+def tests(session: nox.Session) -> None:
+    """Run the tests: all on the oldest Python, all but the repetitions on the others."""
+    _install(session, "tests", projects=True)
+    selected = () if session.python == PYTHONS[0] else ("-m", "not every_server")
+    data = Path(session.virtualenv.location, "coverage")
+    shutil.rmtree(data, ignore_errors=True)  # of the run before
+    arguments = ("-m", "pytest", *selected, *session.posargs)
+    session.run("coverage", "run", *arguments, env={"COVERAGE_FILE": str(data / ".coverage")})
+
+
+@nox.session
+def coverage(session: nox.Session) -> None:
+    """Report what the tests covered, on all Pythons together."""
+    data = [str(path) for path in Path(session.virtualenv.location).parent.glob("tests-*/coverage")]
+    if not data:
+        session.skip("no tests ran")
+    _install(session, "tests")
+    session.run("coverage", "combine", "--keep", "--quiet", *data)
+    session.run("coverage", "report")
+
+
+@nox.session
+def docs(session: nox.Session) -> None:
+    """Build the documentation; a warning is an error."""
+    _install(session, "docs", projects=True)
+    session.run("sphinx-build", "-q", "-W", "--keep-going", "-n", "-E", "docs", "docs/_build")
+
+
+@nox.session
+def wheels(session: nox.Session) -> None:
+    """Build each wheel, install it alone in a new place, and try it there."""
+    _install(session, "tests", projects=True)
+    with tempfile.TemporaryDirectory() as place:
+        built = Path(place, "wheels")
+        for project in PROJECTS:
+            # The wheel is made from the sdist, which so is shown to hold all that a build needs.
+            session.run("uv", "build", "--quiet", f"--out-dir={built}", str(project))
+        with session.chdir(place):  # so that nothing comes from the checkout
+            for wheel in sorted(built.glob("*.whl")):
+                _try_wheel(session, wheel)
+        if (ROOT / "tests" / "adapters" / "test_wheel.py").exists():
+            arguments = ("tests/adapters/test_wheel.py", *session.posargs)
+            session.run("pytest", *arguments, env={"BROWNIE_TEST_WHEELS": str(built)})
+
+
+def _try_wheel(session: nox.Session, wheel: Path) -> None:
+    module = wheel.name.split("-")[0]
+    venv = Path(module).absolute()
+    session.run("uv", "venv", "--quiet", str(venv))
+    session.run(
+        *("uv", "pip", "install", "--quiet", f"--python={venv}/bin/python", str(wheel)),
+        *(f"--find-links={wheel.parent}", f"--constraint={ROOT}/requirements/tests.txt"),
+    )
+    session.run(f"{venv}/bin/python", "-I", "-c", f"import {module}", external=True)
+    if module == "brownie_backup_cli":
+        session.run(f"{venv}/bin/brownie-backup", "--version", external=True)
+        for name in CLI_FILES:
+            if not (venv / "share" / name).is_file():
+                session.error(f"{wheel.name} installs no share/{name}")
+
+
+@nox.session(default=False)
+def lock(session: nox.Session) -> None:
+    """Renew every pin: requirements/*.txt, and the constraints in pyproject.toml."""
+    folder, scratch = ROOT / "requirements", Path(session.create_tmp(), "scratch.in")
+    manifests = [str(project / "pyproject.toml") for project in PROJECTS]
+    loaded = [nox.project.load_toml(manifest) for manifest in manifests]
+    ours = ["--all-extras", *(f"--no-emit-package={each['project']['name']}" for each in loaded)]
+
+    header = "# Written by `nox -s lock`.\n"
+    for name in ("lint", "types", "tests", "docs"):
+        projects = () if name == "lint" else (*manifests, *ours)
+        pins = _resolve(session, f"requirements/{name}.in", *projects, "--generate-hashes")
+        (folder / f"{name}.txt").write_text(header + pins, encoding="utf-8")
+
+    pins = ""
+    for line in (folder / "postgresql.in").read_text(encoding="utf-8").splitlines():
+        scratch.write_text(line, encoding="utf-8")  # one by one, being versions of one package
+        # It asks for Python 3.12 without need: see tests/servers/install.py.
+        pins += _resolve(session, str(scratch), "--generate-hashes", python="3.12")
+    (folder / "postgresql.txt").write_text(header + pins, encoding="utf-8")
+
+    builds = {line for each in loaded for line in each["build-system"]["requires"]}
+    scratch.write_text("\n".join(builds), encoding="utf-8")
+    constraints = {
+        "constraint-dependencies": _resolve(session, *manifests, *ours, "--group=dev"),
+        "build-constraint-dependencies": _resolve(session, str(scratch)),
+    }
+    text = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    for key, pins in constraints.items():
+        array = "".join(f'    "{pin}",\n' for pin in pins.splitlines())
+        text = re.sub(rf"(?ms)^{key} = \[.*?\]$", f"{key} = [\n{array}]", text)
+    (ROOT / "pyproject.toml").write_text(text, encoding="utf-8")
+
+
+def _resolve(session: nox.Session, *arguments: str, python: str = PYTHONS[0]) -> str:
+    """Find the newest versions, whatever the present pins are; the same for all platforms."""
+    command = ("uv", "pip", "compile", "--quiet", "--no-config", "--upgrade", "--universal")
+    bare = ("--no-header", "--no-annotate", f"--python-version={python}")
+    return str(session.run(*command, *bare, *arguments, silent=True, external=True))
