@@ -1,0 +1,74 @@
+"""PostgreSQL backups that people can trust.
+
+The verbs are functions of a `Repository` (a store, how blobs are compressed, how they are
+encrypted) and a `Dumper` (what reads the database and loads it back)::
+
+    from brownie_backup import Repository, create_backup
+    from brownie_backup.compressors import Zstd
+    from brownie_backup.dumpers import PostgresDumper
+    from brownie_backup.encryptors import GnuPG
+    from brownie_backup.stores import LocalStore
+
+`brownie_backup.config` makes all of these from the environment.
+"""
+
+from brownie_backup.errors import BackupError
+from brownie_backup.model import (
+    Backup,
+    BackupReport,
+    Finding,
+    Level,
+    Manifest,
+    Progress,
+    RestoreOptions,
+    RestoreReport,
+    RetentionDecision,
+    RetentionPolicy,
+    RetentionReport,
+    Status,
+    Verification,
+)
+from brownie_backup.operations import (
+    apply_retention,
+    create_backup,
+    delete_backup,
+    diagnose,
+    list_backups,
+    restore,
+    verify_backup,
+)
+from brownie_backup.protocols import Compressor, Dumper, Encryptor, Store
+from brownie_backup.repository import Repository
+from brownie_backup.retention import plan_retention
+from brownie_backup.secret import Secret
+
+__all__ = [
+    "Backup",
+    "BackupError",
+    "BackupReport",
+    "Compressor",
+    "Dumper",
+    "Encryptor",
+    "Finding",
+    "Level",
+    "Manifest",
+    "Progress",
+    "Repository",
+    "RestoreOptions",
+    "RestoreReport",
+    "RetentionDecision",
+    "RetentionPolicy",
+    "RetentionReport",
+    "Secret",
+    "Status",
+    "Store",
+    "Verification",
+    "apply_retention",
+    "create_backup",
+    "delete_backup",
+    "diagnose",
+    "list_backups",
+    "plan_retention",
+    "restore",
+    "verify_backup",
+]

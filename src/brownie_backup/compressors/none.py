@@ -1,0 +1,26 @@
+"""No compression."""
+
+from attrs import frozen
+
+from brownie_backup.errors import DamagedError
+
+
+@frozen
+class Uncompressed:
+    """Bytes as they are. It can't tell a changed byte; the blob's name does."""
+
+    @property
+    def name(self) -> str:
+        """What the manifest calls it."""
+        return "none"
+
+    def compress(self, data: bytes) -> bytes:
+        """Return `data`."""
+        return data
+
+    def decompress(self, data: bytes, size_limit: int) -> bytes:
+        """Return `data`, or raise `DamagedError` when it is larger than recorded."""
+        if len(data) > size_limit:
+            msg = f"{len(data)} bytes, recorded were {size_limit}"
+            raise DamagedError(msg)
+        return data

@@ -1,0 +1,185 @@
+"""A client of one server: PostgreSQL's programs, and how they get to it without showing secrets."""
+
+import contextlib
+import json
+import os
+import re
+import tempfile
+import weakref
+from collections.abc import Iterable, Iterator
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from brownie_backup.dumpers.postgres.conninfo import Conninfo
+from brownie_backup.dumpers.postgres.process import feed, read_output, running
+from brownie_backup.dumpers.postgres.programs import (
+    Programs,
+    Version,
+    choose_programs,
+    installed_programs,
+    parse_version,
+)
+from brownie_backup.errors import ConnectionFailed, DatabaseError, DatabaseNotFound
+
+_PSQL = ("--no-psqlrc", "--quiet", "--no-align", "--tuples-only", "--set=ON_ERROR_STOP=1")
+_CONNECTION_BROKEN = 2  # psql's exit status, by its manual
+_PASSFILE_SPECIAL = re.compile(r"([\\:])")
+
+
+class Client:
+    """Runs psql, pg_dump and the others against one server.
+
+    Passwords reach them by a passfile that only our user can read. Everything else that libpq
+    knows (PG* variables, service file, pgpass) keeps working.
+    """
+
+    def __init__(self, conninfo: Conninfo, pg_bin: str | None = None) -> None:
+        self.conninfo = conninfo
+        self._pg_bin = pg_bin
+        self._passfile: str | None = None
+        if conninfo.password:
+            self._passfile = _write_passfile(conninfo.password.reveal())
+            weakref.finalize(self, _remove, self._passfile)
+
+    def connected_to(self, database: str) -> "Client":
+        """Return a client of another database on the same server."""
+        return Client(self.conninfo.with_database(database), self._pg_bin)
+
+    def environment(self) -> dict[str, str]:
+        """Return what the programs get: ours, without our own settings."""
+        env = {k: v for k, v in os.environ.items() if not k.startswith("BACKUP_")}
+        # pg_dump would write in another encoding than the database's.
+        env.pop("PGCLIENTENCODING", None)
+        if self.conninfo.parameters and "service" not in self.conninfo.parameters:
+            # A service would go before what the connection string leaves to the environment.
+            env.pop("PGSERVICE", None)
+        if self._passfile:
+            env.pop("PGPASSWORD", None)
+            env["PGPASSFILE"] = self._passfile
+        env.setdefault("PGCONNECT_TIMEOUT", "10")
+        env.setdefault("PGAPPNAME", "brownie-backup")
+        return env | {"LC_ALL": "C"}
+
+    def connection(self, database: str | None = None) -> str:
+        """Return the connection string for a command line."""
+        conninfo = self.conninfo.with_database(database) if database else self.conninfo
+        return conninfo.to_string()
+
+    @cached_property
+    def server_version(self) -> Version:
+        """The server's version; asks it once."""
+        (row,) = self.query("SELECT current_setting('server_version') AS version")
+        return parse_version(row["version"])
+
+    @cached_property
+    def programs(self) -> Programs:
+        """The programs that know this server best."""
+        return self.programs_for(self.server_version)
+
+    def programs_for(self, version: Version, to: str = "dump") -> Programs:
+        """Return the programs for a server or an archive of that version."""
+        return choose_programs(version, self._pg_bin, to=to)
+
+    def newest_programs(self) -> Programs:
+        """Return the newest programs: they read every archive."""
+        available = installed_programs(self._pg_bin)
+        return available[-1] if available else choose_programs(Version(1, 0), self._pg_bin)
+
+    def query(self, sql: str, database: str | None = None) -> list[dict[str, Any]]:
+        """Run one SELECT; return its rows as dicts."""
+        text = self.script(as_json(sql), database)
+        rows: list[dict[str, Any]] = json.loads(text.strip().splitlines()[-1])
+        return rows
+
+    def script(self, sql: str, database: str | None = None) -> str:
+        """Run statements in one session; return what psql printed.
+
+        They go in by a pipe, so that none shows in the process list.
+        """
+        argv = self.psql(database)
+        # As the server stores names: bytes that are no text (SQL_ASCII) survive the round trip.
+        env = self.environment() | {"PGCLIENTENCODING": "UTF8"}
+        with running(argv, env, pipe="both") as child:
+            feed(child, [sql.encode("utf-8", "surrogateescape")])
+            output = b"".join(read_output(child))
+            status, said = child.finish()
+        if status != 0:
+            raise query_error(status, said)
+        return output.decode("utf-8", "surrogateescape")
+
+    def psql(self, database: str | None = None) -> list[str]:
+        """Return the command that runs psql on its standard input."""
+        program = self.newest_programs().path("psql")
+        return [
+            program,
+            *_PSQL,
+            "--no-password",
+            "--file=-",
+            f"--dbname={self.connection(database)}",
+        ]
+
+    def output(self, argv: Iterable[str]) -> tuple[int, bytes, str]:
+        """Run a program to its end; return exit status, standard output and what it said."""
+        with running([*argv], self.environment(), pipe="stdout") as child:
+            output = b"".join(read_output(child))
+            status, said = child.finish()
+        return status, output, said
+
+
+def as_json(sql: str) -> str:
+    """Wrap a SELECT so that psql prints its rows as one line of JSON."""
+    return f"SELECT coalesce(jsonb_agg(to_jsonb(q)), '[]')::text FROM ({sql}) AS q;\n"
+
+
+def query_error(status: int, said: str) -> DatabaseError | DatabaseNotFound:
+    """Return the error for what psql said."""
+    text = said.removeprefix("psql: error: ").strip() or f"psql ended with status {status}"
+    missing = re.search(r'database "(.*)" does not exist', text)
+    if missing:
+        msg = f"there is no database '{missing[1]}' on the server"
+        return DatabaseNotFound(msg, hint="See: psql --list")
+    if status == _CONNECTION_BROKEN and ("connection" in text or "could not" in text):
+        hint = "Check BACKUP_DATABASE_URL or the PG* variables: brownie-backup doctor"
+        if "unsupported startup parameter" in text:
+            hint = "That is a pooler (pgbouncer): connect to PostgreSQL itself"
+        return ConnectionFailed(f"no connection to PostgreSQL: {text}", hint=hint)
+    return DatabaseError(f"PostgreSQL said: {text}")
+
+
+def quote_name(name: str) -> str:
+    """Return an SQL identifier."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def quote_text(text: str) -> str:
+    """Return an SQL string, whatever standard_conforming_strings says."""
+    escaped = text.replace("\\", "\\\\").replace("'", "''")
+    return f"E'{escaped}'"
+
+
+def _write_passfile(password: str) -> str:
+    descriptor, path = tempfile.mkstemp(prefix="bb-pass-")
+    escaped = _PASSFILE_SPECIAL.sub(r"\\\1", password)
+    with open(descriptor, "w", encoding="utf-8") as file:  # noqa: PTH123 - a descriptor
+        file.write(f"*:*:*:*:{escaped}\n")
+    return path
+
+
+def _remove(path: str) -> None:
+    with contextlib.suppress(OSError):
+        Path(path).unlink()
+
+
+def lines_of(said: str) -> Iterator[str]:
+    """Yield each message that a program said, its continuation lines with it."""
+    message = ""
+    for line in said.splitlines():
+        if message and not re.match(r"(pg_\w+|psql|vacuumdb)\b.*?: ", line):
+            message += "\n" + line
+        else:
+            if message:
+                yield message
+            message = line
+    if message:
+        yield message

@@ -1,0 +1,92 @@
+"""Putting a restored database in its place, in one transaction."""
+
+import time
+
+from brownie_backup.dumpers.postgres.client import Client, quote_name, quote_text
+from brownie_backup.errors import DatabaseError, DatabaseNotFound, RestoreFailed, TargetExists
+
+_TRIES = 20
+_PAUSE_SECONDS = 0.5
+
+
+def maintenance_database(client: Client, target: str) -> str:
+    """Return a database to connect to while others are created, renamed and dropped.
+
+    Not the target, which may not exist, or be about to lose its name.
+    """
+    for name in ("postgres", "template1", client.conninfo.database):
+        if name and name != target:
+            try:
+                client.query("SELECT 1 AS one", name)
+            except DatabaseNotFound:
+                continue
+            return name
+    msg = "the server has neither a database 'postgres' nor 'template1' to connect to"
+    raise DatabaseNotFound(msg, hint="Create one: createdb postgres")
+
+
+def put_in_place(client: Client, *, fresh: str, name: str, kept: str | None) -> str | None:
+    """Rename the fresh database to `name`; one that has that name is renamed to `kept` first.
+
+    Both or neither happen. `client` is connected to another database than these. A session that connects between the end of the others and the rename
+    makes the rename fail, so it is tried again for some seconds.
+
+    Returns:
+        `kept`, if there was something to keep.
+
+    Raises:
+        TargetExists: a database has that name, and `kept` is None.
+    """
+    for attempt in range(_TRIES):
+        exists = bool(
+            client.query(
+                f"SELECT 1 AS one FROM pg_database WHERE datname = {quote_text(name)}"
+            )
+        )
+        if exists and kept is None:
+            msg = f"a database named '{name}' has appeared during the restore"
+            raise TargetExists(msg, hint="Restore under another name, or with --replace")
+        moved = (name, fresh) if exists else (fresh,)
+        renames = [f"ALTER DATABASE {quote_name(fresh)} RENAME TO {quote_name(name)};"]
+        if exists and kept:
+            renames.insert(0, f"ALTER DATABASE {quote_name(name)} RENAME TO {quote_name(kept)};")
+        try:
+            client.script(_swap(moved, renames))
+        except DatabaseError as error:
+            if "being accessed by other users" not in error.message or attempt == _TRIES - 1:
+                hint = "End the sessions that keep connecting, and try again"
+                msg = f"the restored database could not be renamed: {error.message}"
+                raise RestoreFailed(msg, hint=hint, errors=[error.message]) from None
+            time.sleep(_PAUSE_SECONDS)
+        else:
+            return kept if exists else None
+    return None
+
+
+def forget_subscriptions(client: Client, database: str) -> None:
+    """Drop a database's subscriptions, which keep it from being dropped.
+
+    First they forget their replication slots: those are the publisher's, and in use by others.
+    """
+    rows = client.query(
+        "SELECT subname FROM pg_subscription WHERE subdbid = "
+        "(SELECT oid FROM pg_database WHERE datname = current_database())",
+        database,
+    )
+    for row in rows:
+        name = quote_name(row["subname"])
+        client.script(
+            f"ALTER SUBSCRIPTION {name} DISABLE;\n"
+            f"ALTER SUBSCRIPTION {name} SET (slot_name = NONE);\n"
+            f"DROP SUBSCRIPTION {name};\n",
+            database,
+        )
+
+
+def _swap(moved: tuple[str, ...], renames: list[str]) -> str:
+    names = ", ".join(quote_text(name) for name in moved)
+    ending = (
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+        f"WHERE datname IN ({names}) AND backend_type = 'client backend';"
+    )
+    return "\n".join(["BEGIN;", ending, *renames, "COMMIT;"])

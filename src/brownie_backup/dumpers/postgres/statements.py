@@ -1,0 +1,104 @@
+"""SQL scripts that pg_dump and pg_dumpall write, cut into statements, and read a little. Pure.
+
+Only what these programs write is understood: standard_conforming_strings is on, statements that
+matter here begin a line, and lines of psql's own commands begin with a backslash.
+"""
+
+import re
+from collections.abc import Iterable, Iterator
+
+_NAME = r'(?:"(?:[^"]|"")*"|[^\W\d][\w$]*)'
+_TOKEN = re.compile(
+    r"""
+      (?P<comment> --[^\n]* )
+    | (?P<text>    [eE]'(?:[^'\\]|\\.|'')*' | '(?:[^']|'')*' )
+    | (?P<name>    "(?:[^"]|"")*" )
+    | (?P<body>    \$(?P<tag>\w*)\$.*?\$(?P=tag)\$ )
+    | (?P<meta>    ^\\[^\n]*$ )
+    | (?P<end>     ; )
+    | (?P<other>   [^-eE'"$\\;]+ | . )
+    """,
+    re.VERBOSE | re.DOTALL | re.MULTILINE,
+)
+_ABOUT_DATABASE = (
+    r"(?:CREATE|ALTER|COMMENT ON) DATABASE ",
+    rf"ALTER ROLE {_NAME} IN DATABASE ",
+    r"(?:GRANT|REVOKE) [A-Z, ]+ ON DATABASE ",
+    rf"SECURITY LABEL FOR {_NAME} ON DATABASE ",
+)
+_DATABASE = re.compile(rf"({'|'.join(_ABOUT_DATABASE)}){_NAME}")
+_SESSION = re.compile(r"(?:SET|RESET)\b|SELECT pg_catalog\.set_config\(")
+_ROLE = re.compile(rf"(CREATE|ALTER|COMMENT ON|DROP) ROLE (?:IF EXISTS )?({_NAME})")
+_MEMBER = re.compile(rf"GRANT {_NAME} TO ({_NAME})")
+_GRANTED_BY = re.compile(rf" GRANTED BY {_NAME}$")
+
+
+def split_statements(script: str) -> Iterator[str]:
+    """Yield each statement without its semicolon, comments and psql's own commands."""
+    statement: list[str] = []
+    for token in _TOKEN.finditer(script):
+        match token.lastgroup:
+            case "comment" | "meta":
+                continue
+            case "end":
+                yield "".join(statement).strip()
+                statement.clear()
+            case _:
+                statement.append(token[0])
+    rest = "".join(statement).strip()
+    if rest:
+        yield rest
+
+
+def unquote_name(name: str) -> str:
+    """Return the name that an SQL identifier, as written, means."""
+    return name[1:-1].replace('""', '"') if name.startswith('"') else name
+
+
+def for_database(statements: Iterable[str], database: str) -> tuple[list[str], list[str]]:
+    """Return the statements of ``pg_dump --create`` about the database, for one of another name.
+
+    Args:
+        statements: what `split_statements` yields.
+        database: the quoted identifier of the other database.
+
+    Returns:
+        The statements, and those that were not understood and so are not among them.
+    """
+    understood, strange = [], []
+    for statement in statements:
+        about = _DATABASE.match(statement)
+        if about:
+            understood.append(about[1] + database + statement[about.end() :])
+        elif statement.startswith("SET transaction_timeout"):
+            continue  # which servers before 17 don't have; 0, as it is written, is the default
+        elif _SESSION.match(statement):
+            understood.append(statement)
+        else:
+            strange.append(statement)
+    return understood, strange
+
+
+def for_roles(statements: Iterable[str], roles: frozenset[str]) -> list[str]:
+    """Return the statements of ``pg_dumpall --globals-only`` that make the given roles.
+
+    Who granted a membership is left out: that role may not be on this server.
+    """
+    chosen = []
+    for statement in statements:
+        role = _ROLE.match(statement)
+        member = _MEMBER.match(statement)
+        if role and unquote_name(role[2]) in roles:
+            chosen.append(statement)
+        elif member and unquote_name(member[1]) in roles:
+            chosen.append(_GRANTED_BY.sub("", statement))
+    return chosen
+
+
+def roles_created(statements: Iterable[str]) -> tuple[str, ...]:
+    """Return the names of the roles that the statements create."""
+    return tuple(
+        unquote_name(match[2])
+        for statement in statements
+        if (match := _ROLE.match(statement)) and match[1] == "CREATE"
+    )

@@ -1,0 +1,211 @@
+"""OpenPGP encryption by the ``gpg`` program: for public keys, or by a passphrase.
+
+The result is plain OpenPGP, so ``gpg --decrypt`` alone gives the data back.
+"""
+
+import hashlib
+import io
+import threading
+from collections.abc import Sequence
+from typing import Self
+
+from brownie_backup.encryptors.keyring import Keyring, open_gpg, usable_fingerprints
+from brownie_backup.errors import ConfigurationError, DamagedError, DecryptionError, EncryptionError
+from brownie_backup.secret import Secret
+
+# The plaintext is compressed already; a second pass would cost six times the encryption.
+_PLAIN = ["--compress-algo", "none", "--no-emit-version"]
+# The strongest stretching that OpenPGP knows (RFC 4880, 3.7.1.3: coded count 255), about 0.15 s.
+_STRETCH = ["--s2k-mode", "3", "--s2k-digest-algo", "SHA512", "--s2k-count", "65011712"]
+# Without it the agent would answer for a wrong passphrase with the right one of a moment ago.
+_NO_CACHE = ["--no-symkey-cache"]
+
+_NO_KEY_HINT = (
+    "Give the private key (BACKUP_GPG_PRIVATE_KEY_FILE, or import it into your keyring) "
+    "and its passphrase, if it has one (BACKUP_PASSPHRASE)"
+)
+
+
+class GnuPG:
+    """Encrypts for public keys when any is given, else by the passphrase.
+
+    Args:
+        recipients: key ids, fingerprints or addresses of keys in the caller's keyring.
+        public_key: an armoured public key, used in addition.
+        private_key: an armoured private key, to decrypt with (and to encrypt for, when nothing
+            else says for whom). Without it the caller's keyring is asked.
+        passphrase: of the private key; or, when there is no key to encrypt for, the one and only
+            secret of the backups.
+        home: the caller's keyring, when it isn't gpg's default.
+
+    Keys that are given as text live in a private keyring in a temporary folder until `close`.
+    """
+
+    def __init__(
+        self,
+        *,
+        recipients: Sequence[str] = (),
+        public_key: str | None = None,
+        private_key: Secret | None = None,
+        passphrase: Secret | None = None,
+        home: str | None = None,
+    ) -> None:
+        self._recipients = tuple(recipients)
+        self._public_key = public_key
+        self._private_key = private_key
+        self._passphrase = passphrase
+        self._home = home
+        self._keyring = Keyring()
+        self._lock = threading.Lock()
+        self._fingerprints: tuple[str, ...] | None = None
+        self._identities: dict[bytes, str] = {}
+
+    @property
+    def method(self) -> str:
+        """What the manifest calls it."""
+        return "gpg"
+
+    @property
+    def by_public_key(self) -> bool:
+        """Whether this encrypts for keys, not by the passphrase."""
+        return bool(self._recipients or self._public_key or self._private_key)
+
+    def identity(self, salt: bytes) -> str:
+        """Name the keys by their fingerprints, or the passphrase by a slow, salted hash of it."""
+        if self.by_public_key:
+            return "public-key:" + ",".join(self._keys())
+        with self._lock:
+            if salt not in self._identities:
+                # As slow to guess as what gpg makes of the passphrase in every blob.
+                known = hashlib.scrypt(
+                    self._need_passphrase().encode(), salt=salt, n=2**14, r=8, p=2, dklen=16
+                )
+                self._identities[salt] = f"passphrase:{known.hex()}"
+            return self._identities[salt]
+
+    def encrypt(self, data: bytes) -> bytes:
+        """Return `data` as a binary OpenPGP message, AES-256, integrity protected."""
+        recipients, passphrase, extra = None, None, _PLAIN
+        if self.by_public_key:
+            recipients = list(self._keys())
+        else:
+            passphrase = self._need_passphrase()
+            extra = [*_PLAIN, *_STRETCH, *_NO_CACHE]
+        try:
+            result = open_gpg(self._keyring.path()).encrypt_file(
+                io.BytesIO(data),
+                recipients,
+                symmetric=False if self.by_public_key else "AES256",
+                passphrase=passphrase,
+                always_trust=True,
+                armor=False,
+                extra_args=extra,
+            )
+        except OSError as error:  # gpg ended before it had read everything
+            raise _encryption_error(str(error.strerror)) from None
+        if not result.ok or result.returncode != 0 or len(result.data) <= len(data):
+            raise _encryption_error(str(result.status or ""))
+        return bytes(result.data)
+
+    def decrypt(self, data: bytes) -> bytes:
+        """Return the plaintext; only after gpg has said that it is whole and unchanged."""
+        home = self._home
+        if self._private_key or not self.by_public_key:
+            home = self._keyring.path()
+            self._import_private_key()
+        # An uncompressed message is longer than its content, so this stops a crafted bomb.
+        limit = ["--max-output", str(max(len(data), 1))]
+        try:
+            result = open_gpg(home).decrypt_file(
+                io.BytesIO(data),
+                always_trust=True,
+                passphrase=self._passphrase.reveal() if self._passphrase else None,
+                extra_args=[*limit, *_NO_CACHE],
+            )
+        except OSError:  # gpg ended before it had read everything
+            msg = "the bytes are not an OpenPGP message that gpg reads to its end"
+            raise DamagedError(msg) from None
+        status = result.stderr or ""
+        if result.ok and result.returncode == 0 and "DECRYPTION_OKAY" in status:
+            return bytes(result.data)
+        raise _decryption_error(status, str(result.status or ""))
+
+    def close(self) -> None:
+        """Remove the private keyring and end its agent."""
+        self._keyring.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _need_passphrase(self) -> str:
+        if not self._passphrase:
+            msg = "encryption is on, but there is no key and no passphrase to encrypt with"
+            raise EncryptionError(msg, hint="Set BACKUP_GPG_RECIPIENTS or BACKUP_PASSPHRASE")
+        return self._passphrase.reveal()
+
+    def _keys(self) -> tuple[str, ...]:
+        """Return the fingerprints to encrypt for, their keys being in the private keyring."""
+        with self._lock:
+            if self._fingerprints is None:
+                self._fingerprints = self._gather_keys()
+            return self._fingerprints
+
+    def _gather_keys(self) -> tuple[str, ...]:
+        texts = [self._public_key] if self._public_key else []
+        if self._recipients:
+            caller = open_gpg(self._home)
+            for recipient in self._recipients:
+                (fingerprint,) = usable_fingerprints(caller, recipient)
+                texts.append(caller.export_keys(fingerprint))
+        if not texts and self._private_key:
+            texts.append(self._private_key.reveal())
+        own = open_gpg(self._keyring.path())
+        imported = [f for text in texts for f in own.import_keys(text).fingerprints if f]
+        if not imported:
+            msg = "no OpenPGP key is in what was given as the key to encrypt for"
+            raise ConfigurationError([msg], hint="Give an armoured key: gpg --armor --export NAME")
+        usable = {usable_fingerprints(own, fingerprint) for fingerprint in imported}
+        return tuple(sorted(fingerprint for (fingerprint,) in usable))
+
+    def _import_private_key(self) -> None:
+        if not self._private_key:
+            return
+        with self._lock:
+            if not self._keyring.has_private_key:
+                result = open_gpg(self._keyring.path()).import_keys(self._private_key.reveal())
+                if not result.sec_read:
+                    msg = "no OpenPGP private key is in BACKUP_GPG_PRIVATE_KEY_FILE"
+                    hint = "Give an armoured key: gpg --armor --export-secret-keys NAME"
+                    raise DecryptionError(msg, hint=hint)
+                self._keyring.has_private_key = True
+
+
+def _encryption_error(why: str) -> EncryptionError:
+    msg = f"gpg did not encrypt: {why or 'no reason given'}"
+    return EncryptionError(msg, hint="Run 'brownie-backup doctor'; nothing was stored")
+
+
+def _decryption_error(status: str, summary: str) -> DecryptionError | DamagedError:
+    """Tell a missing or wrong key from damage, by gpg's status lines (doc/DETAILS in GnuPG)."""
+    if "BADMDC" in status or "GOODMDC" in status or "mangled" in status:
+        msg = "the bytes were changed since they were encrypted"
+        return DamagedError(msg)
+    if "BAD_PASSPHRASE" in status or "Bad passphrase" in status:
+        msg = "the passphrase is wrong"
+        return DecryptionError(msg, hint="Check BACKUP_PASSPHRASE")
+    if "NO_SECKEY" in status:
+        msg = "there is no private key here for these backups"
+        return DecryptionError(msg, hint=_NO_KEY_HINT)
+    if "NEED_PASSPHRASE_SYM" in status or "Bad session key" in status:
+        # Without a plaintext to compare with, gpg can't tell a wrong passphrase from a changed
+        # first packet; the passphrase is by far the likelier.
+        msg = "the passphrase is wrong or missing"
+        return DecryptionError(msg, hint="Check BACKUP_PASSPHRASE")
+    if "DECRYPTION_INFO" in status or "NODATA" in status or "UNEXPECTED" in status:
+        msg = "the bytes are not a whole OpenPGP message"
+        return DamagedError(msg)
+    msg = f"gpg could not decrypt: {summary or 'no reason given'}"
+    return DecryptionError(msg, hint=_NO_KEY_HINT)

@@ -1,0 +1,207 @@
+"""Every error that brownie-backup raises on purpose.
+
+Each says what happened, to what (``message``), and what to do next (``hint``)::
+
+    BackupError
+    ├── ConfigurationError        a wrong or missing setting; ``problems`` lists them all
+    ├── InvalidName               a backup name or label that some store could not hold
+    ├── NotFound
+    │   ├── BackupNotFound
+    │   └── DatabaseNotFound
+    ├── AlreadyExists
+    │   ├── BackupExists
+    │   ├── TargetExists          the database to restore into
+    │   └── KeyExists             a store's answer to create-if-absent
+    ├── Busy                      somebody else holds a lease that excludes this work
+    │   └── LeaseLost             our own lease expired or was removed while we worked
+    ├── StoreError
+    │   ├── KeyNotFound
+    │   ├── AccessDenied
+    │   ├── StoreFull
+    │   └── StoreUnavailable
+    ├── EncryptionError           nothing was encrypted, so nothing was stored
+    ├── DecryptionError           wrong key or passphrase, or no key at all
+    ├── DamagedError              bytes are missing or are not the ones that were stored
+    ├── UnsupportedFormat         written by a newer version, or by a codec that is not here
+    └── DatabaseError             PostgreSQL or one of its programs failed
+        ├── ConnectionFailed
+        ├── ProgramMissing        no client program, or one older than the server
+        ├── DumpFailed
+        └── RestoreFailed         the target is as it was
+            └── RestoreRefused    found before anything was changed
+
+Secrets never enter a message: what a child process says passes through `redact` first.
+"""
+
+import re
+from collections.abc import Iterable, Sequence
+
+__all__ = [
+    "AccessDenied",
+    "AlreadyExists",
+    "BackupError",
+    "BackupExists",
+    "BackupNotFound",
+    "Busy",
+    "ConfigurationError",
+    "ConnectionFailed",
+    "DamagedError",
+    "DatabaseError",
+    "DatabaseNotFound",
+    "DecryptionError",
+    "DumpFailed",
+    "EncryptionError",
+    "InvalidName",
+    "KeyExists",
+    "KeyNotFound",
+    "LeaseLost",
+    "NotFound",
+    "ProgramMissing",
+    "RestoreFailed",
+    "RestoreRefused",
+    "StoreError",
+    "StoreFull",
+    "StoreUnavailable",
+    "TargetExists",
+    "UnsupportedFormat",
+    "redact",
+]
+
+
+class BackupError(Exception):
+    """Base of all: a message, and a hint that says what to do next."""
+
+    def __init__(self, message: str, *, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+    def __str__(self) -> str:
+        return f"{self.message}. {self.hint}" if self.hint else self.message
+
+
+class ConfigurationError(BackupError):
+    """One or more settings are wrong; `problems` has a line for each."""
+
+    def __init__(self, problems: Sequence[str], *, hint: str = "") -> None:
+        self.problems = tuple(problems)
+        super().__init__("; ".join(self.problems), hint=hint)
+
+
+class InvalidName(BackupError):
+    """A name or label that not every store can hold."""
+
+
+class NotFound(BackupError):
+    """What was asked for is not there."""
+
+
+class BackupNotFound(NotFound):
+    """The store has no manifest of that name (or no good one, for ``latest``)."""
+
+
+class DatabaseNotFound(NotFound):
+    """The server has no database of that name."""
+
+
+class AlreadyExists(BackupError):
+    """What was to be created is there already."""
+
+
+class BackupExists(AlreadyExists):
+    """A backup of that name exists; backups are never overwritten."""
+
+
+class TargetExists(AlreadyExists):
+    """The database to restore into exists, and replacing it was not asked for."""
+
+
+class KeyExists(AlreadyExists):
+    """Create-if-absent found the key taken."""
+
+
+class Busy(BackupError):
+    """A lease of somebody else excludes this work for now."""
+
+
+class LeaseLost(Busy):
+    """Our lease expired or was removed; what we did since then must not become visible."""
+
+
+class StoreError(BackupError):
+    """The store could not do what was asked."""
+
+
+class KeyNotFound(StoreError):
+    """The store has no object under that key."""
+
+
+class AccessDenied(StoreError):
+    """The store refused our credentials or rights."""
+
+
+class StoreFull(StoreError):
+    """No space, or a quota is used up."""
+
+
+class StoreUnavailable(StoreError):
+    """The store did not answer, or could not be reached."""
+
+
+class EncryptionError(BackupError):
+    """Encryption was asked for and could not be done."""
+
+
+class DecryptionError(BackupError):
+    """The bytes could not be decrypted with the keys at hand."""
+
+
+class DamagedError(BackupError):
+    """Stored bytes are missing, cut or changed."""
+
+
+class UnsupportedFormat(BackupError):
+    """The manifest needs something that this version or this caller does not have."""
+
+
+class DatabaseError(BackupError):
+    """PostgreSQL, or one of its client programs, failed; its own words are in the message."""
+
+
+class ConnectionFailed(DatabaseError):
+    """The server could not be reached or refused us."""
+
+
+class ProgramMissing(DatabaseError):
+    """A client program is not installed, or is older than the server."""
+
+
+class DumpFailed(DatabaseError):
+    """The dump failed; nothing of it is visible in the store."""
+
+
+class RestoreFailed(DatabaseError):
+    """The restore failed; the target is as it was. `errors` has what PostgreSQL said."""
+
+    def __init__(self, message: str, *, hint: str = "", errors: Sequence[str] = ()) -> None:
+        super().__init__(message, hint=hint)
+        self.errors = tuple(errors)
+
+
+class RestoreRefused(RestoreFailed):
+    """A check before the restore found that it could not succeed; nothing was changed."""
+
+
+_URI_PASSWORD = re.compile(r"(\b[a-z][a-z0-9+.-]*://[^\s:/@]*):[^\s@]*@", re.IGNORECASE)
+_KEYWORD_PASSWORD = re.compile(
+    r"""\b(\w*password|passphrase|secret\w*)(\s*=\s*)('(?:[^'\\]|\\.)*'|[^\s'"]+)""", re.IGNORECASE
+)
+
+
+def redact(text: str, secrets: Iterable[str] = ()) -> str:
+    """Return `text` without the given secrets and without whatever looks like a password in it."""
+    for secret in secrets:
+        if secret:
+            text = text.replace(secret, "********")
+    text = _URI_PASSWORD.sub(r"\1:********@", text)
+    return _KEYWORD_PASSWORD.sub(r"\1\2********", text)

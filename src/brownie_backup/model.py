@@ -1,0 +1,307 @@
+"""What brownie-backup knows, as frozen data: backups, their parts, policies and reports.
+
+Sizes are bytes, instants are UTC-aware datetimes, durations are timedeltas.
+Classes that are stored carry `unknown`: the fields that a newer version wrote and this one keeps.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any
+
+from attrs import Factory, frozen
+
+FORMAT = 1
+"""The manifest format that this version writes (docs/format.md)."""
+
+Unknown = Mapping[str, Any]
+
+
+def _no_fields() -> Unknown:
+    return {}
+
+
+class PartKind(StrEnum):
+    """What a part holds. A manifest may name kinds that this version does not know."""
+
+    INVENTORY = "inventory"
+    """JSON: roles, tablespaces, extensions and object counts that a restore checks."""
+    GLOBALS = "globals"
+    """SQL of ``pg_dumpall --globals-only``."""
+    ARCHIVE = "archive"
+    """A ``pg_dump --format=custom`` archive."""
+    RANGE = "range"
+    """Rows of one table in a range of its blocks, as COPY text."""
+
+
+@frozen
+class BlobRef:
+    """One blob of a part: its name, the plaintext's size and the size as stored."""
+
+    name: str
+    size_bytes: int
+    stored_bytes: int
+
+
+@frozen
+class BlockRange:
+    """Rows of one heap: blocks ``first_block`` up to, not including, ``end_block``."""
+
+    table_oid: int
+    relfilenode: int
+    first_block: int
+    end_block: int
+    signature: str
+    """A hash of what the rows' text depends on: columns, types, settings."""
+
+
+@frozen
+class PartSpec:
+    """A part still to be read: plain and picklable, so that any worker can read it."""
+
+    kind: str
+    database: str
+    snapshot: str | None = None
+    block_range: BlockRange | None = None
+
+
+@frozen
+class Part:
+    """A stored part: its blobs, in order."""
+
+    kind: str
+    size_bytes: int
+    blobs: tuple[BlobRef, ...] = ()
+    rows: int | None = None
+    block_range: BlockRange | None = None
+    blob_lists: tuple[str, ...] = ()
+    """The objects that hold the list of blobs, when it is too long for the manifest."""
+    unknown: Unknown = Factory(_no_fields)
+
+
+@frozen
+class Extension:
+    """An installed extension."""
+
+    name: str
+    version: str
+
+
+@frozen
+class Database:
+    """What a manifest says of the database itself. No user data: tables are not named here."""
+
+    name: str
+    system_identifier: str
+    server_version: str
+    client_version: str
+    size_bytes: int
+    encoding: str
+    locale: str
+    extensions: tuple[Extension, ...] = ()
+    unknown: Unknown = Factory(_no_fields)
+
+
+@frozen
+class Encryption:
+    """How blobs are encrypted, and for whom; never with what."""
+
+    method: str
+    identity: str
+
+
+@frozen
+class Manifest:
+    """A backup: it exists if and only if this does."""
+
+    name: str
+    id: str
+    kind: str
+    repository_id: str
+    hash_key: str
+    started_at: datetime
+    finished_at: datetime
+    database: Database
+    compression: str
+    encryption: Encryption
+    parts: tuple[Part, ...]
+    new_bytes: int
+    tool_version: str
+    labels: Mapping[str, str] = Factory(dict)
+    notes: tuple[str, ...] = ()
+    format: int = FORMAT
+    unknown: Unknown = Factory(_no_fields)
+
+    @property
+    def size_bytes(self) -> int:
+        """Plaintext of all parts."""
+        return sum(part.size_bytes for part in self.parts)
+
+    @property
+    def stored_bytes(self) -> int:
+        """What a store holds for this backup, counting shared blobs in full."""
+        return sum({blob.name: blob.stored_bytes for blob in self.blobs}.values())
+
+    @property
+    def blobs(self) -> tuple[BlobRef, ...]:
+        """Every blob of every part, in order."""
+        return tuple(blob for part in self.parts for blob in part.blobs)
+
+    @property
+    def duration(self) -> timedelta:
+        """From the start of the dump to the manifest."""
+        return self.finished_at - self.started_at
+
+
+class Status(StrEnum):
+    """What is known of a backup's health without reading its blobs."""
+
+    GOOD = "good"
+    DAMAGED = "damaged"
+    """A blob is missing or has another size, its verification failed, or its manifest is bad."""
+
+
+@frozen
+class Verification:
+    """The outcome of the last time a backup's blobs were read back."""
+
+    backup: str
+    manifest_id: str
+    verified_at: datetime
+    good: bool
+    checked_blobs: int
+    total_blobs: int
+    damaged_blobs: tuple[str, ...] = ()
+    problems: tuple[str, ...] = ()
+
+    @property
+    def complete(self) -> bool:
+        """Whether every blob was read, not a sample."""
+        return self.checked_blobs >= self.total_blobs
+
+
+@frozen
+class Backup:
+    """An entry of the catalogue. `manifest` is None when it cannot be read."""
+
+    name: str
+    status: Status
+    manifest: Manifest | None
+    problem: str = ""
+    verification: Verification | None = None
+
+    @property
+    def good(self) -> bool:
+        """Whether retention may count on it and ``latest`` may mean it."""
+        return self.status is Status.GOOD
+
+
+@frozen
+class RetentionPolicy:
+    """Which backups to keep: those younger than `keep_within`, and always the newest good ones."""
+
+    keep_within: timedelta = timedelta(days=30)
+    keep_min: int = 1
+
+
+class Level(StrEnum):
+    """How much a finding matters."""
+
+    OK = "ok"
+    WARNING = "warning"
+    ERROR = "error"
+
+
+@frozen
+class Finding:
+    """One result of a check: about what, what was found, and what to do."""
+
+    level: Level
+    subject: str
+    message: str
+    hint: str = ""
+
+
+@frozen
+class Progress:
+    """How far a verb is. `total_bytes` is None, or an estimate, until it is known."""
+
+    phase: str
+    done_bytes: int
+    total_bytes: int | None = None
+
+
+@frozen
+class BackupReport:
+    """What `create_backup` did."""
+
+    manifest: Manifest
+    new_blobs: int
+    new_bytes: int
+    reused_blobs: int
+    reused_bytes: int
+
+
+@frozen
+class RestoreOptions:
+    """How to restore."""
+
+    replace: bool = False
+    """Take the place of an existing database, which is kept under a dated name."""
+    with_roles: bool = False
+    """Create the roles that the backup has and the server lacks."""
+    owner: bool = True
+    """Give objects to their owners (``--no-owner`` turns it off)."""
+    privileges: bool = True
+    """Grant what was granted (``--no-acl`` turns it off)."""
+    tablespaces: bool = True
+    """Use the tablespaces that were used (``--no-tablespaces`` turns it off)."""
+    keep_failed: bool = False
+    """Leave a half-made database for inspection, and name it."""
+    jobs: int = 2
+    """How many connections load rows and build indexes at once."""
+
+
+@frozen
+class RestoreReport:
+    """What `restore` did, or, for a dry run, would do."""
+
+    backup: str
+    target_database: str
+    dry_run: bool
+    findings: tuple[Finding, ...]
+    size_bytes: int
+    duration: timedelta
+    replaced_database: str | None = None
+    """The name under which the database that was in the way is kept."""
+    created_roles: tuple[str, ...] = ()
+
+    @property
+    def warnings(self) -> tuple[Finding, ...]:
+        """The findings that want attention."""
+        return tuple(f for f in self.findings if f.level is not Level.OK)
+
+
+@frozen
+class RetentionDecision:
+    """Keep or delete one backup, and why."""
+
+    backup: Backup
+    keep: bool
+    reason: str
+
+
+@frozen
+class RetentionReport:
+    """What `apply_retention` decided, deleted and freed."""
+
+    decisions: tuple[RetentionDecision, ...]
+    dry_run: bool
+    swept_blobs: int
+    swept_bytes: int
+    notes: tuple[str, ...] = ()
+
+    @property
+    def deleted(self) -> tuple[str, ...]:
+        """The names of the backups that are gone (or would be)."""
+        return tuple(d.backup.name for d in self.decisions if not d.keep)

@@ -1,0 +1,66 @@
+"""Names of backups and labels: what every store can hold, and the default."""
+
+import hashlib
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime
+
+from brownie_backup.errors import InvalidName
+
+LATEST = "latest"
+"""Not a name: it means the newest good backup."""
+
+MAX_LENGTH = 128
+MAX_LABELS = 32
+
+# Every store takes these characters in an object's key, every file system in a file's name, and
+# none treats them specially: no separator, no leading dot or dash, nothing a shell or URL quotes.
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+_LABEL_KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]*")
+_NOT_IN_NAMES = re.compile(r"[^A-Za-z0-9_-]+")
+
+
+def check_name(name: str) -> str:
+    """Return `name`, or raise `InvalidName` with what is wrong with it."""
+    rule = (
+        f"Use 1 to {MAX_LENGTH} letters (A-Z, a-z), digits, dots, dashes and underscores, "
+        "beginning with a letter or a digit"
+    )
+    if name.lower() == LATEST:
+        msg = f"'{name}' is not a name: it means the newest good backup"
+        raise InvalidName(msg, hint="Choose another name")
+    if not _NAME.fullmatch(name) or len(name) > MAX_LENGTH or name.endswith("."):
+        msg = f"'{name[:200]}' cannot be the name of a backup"
+        raise InvalidName(msg, hint=rule)
+    return name
+
+
+def default_name(database: str, now: datetime, token: str) -> str:
+    """Return a name that sorts by time within a database and is unique by `token`.
+
+    >>> default_name("shop", datetime(2026, 1, 15, 2, tzinfo=UTC), "3f9a")
+    'shop-20260115T020000Z-3f9a'
+
+    A database whose name has characters that names of backups can't have gets a short hash of it,
+    so that two such databases stay apart.
+    """
+    stem = _NOT_IN_NAMES.sub("_", database).strip("_-")[:60]
+    if stem != database:
+        digest = hashlib.sha256(database.encode("utf-8", "surrogatepass")).hexdigest()[:8]
+        stem = f"{stem or 'db'}-{digest}"
+    return check_name(f"{stem}-{now.astimezone(UTC):%Y%m%dT%H%M%SZ}-{token}")
+
+
+def check_labels(labels: Mapping[str, str]) -> dict[str, str]:
+    """Return the labels as a dict, or raise `InvalidName`."""
+    if len(labels) > MAX_LABELS:
+        msg = f"{len(labels)} labels are too many"
+        raise InvalidName(msg, hint=f"Use at most {MAX_LABELS}")
+    for key, value in labels.items():
+        if not _LABEL_KEY.fullmatch(key) or len(key) > MAX_LENGTH:
+            msg = f"'{key[:200]}' cannot be the key of a label"
+            raise InvalidName(msg, hint="Use letters, digits, dots, dashes, slashes, underscores")
+        if len(value) > MAX_LENGTH or not value.isprintable():
+            msg = f"the value of the label '{key}' is not printable, or over {MAX_LENGTH} long"
+            raise InvalidName(msg, hint="Use a short value on one line")
+    return dict(labels)

@@ -1,0 +1,19 @@
+"""The verbs, one file each. They know protocols and the repository, never an implementation."""
+
+from brownie_backup.operations.create import create_backup
+from brownie_backup.operations.delete import delete_backup
+from brownie_backup.operations.diagnose import diagnose
+from brownie_backup.operations.list import list_backups
+from brownie_backup.operations.restore import restore
+from brownie_backup.operations.retain import apply_retention
+from brownie_backup.operations.verify import verify_backup
+
+__all__ = [
+    "apply_retention",
+    "create_backup",
+    "delete_backup",
+    "diagnose",
+    "list_backups",
+    "restore",
+    "verify_backup",
+]

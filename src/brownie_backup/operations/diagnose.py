@@ -1,0 +1,82 @@
+"""Look for what would hurt, before it does."""
+
+import secrets
+from collections.abc import Iterator
+from datetime import timedelta
+
+from brownie_backup.errors import BackupError, DecryptionError, KeyExists
+from brownie_backup.model import Finding, Level
+from brownie_backup.protocols import Dumper, Store
+from brownie_backup.repository import Repository
+
+_CLOCK_MARGIN = timedelta(minutes=2)
+_PROBE = b"brownie-backup doctor"
+
+
+def diagnose(repository: Repository, dumper: Dumper) -> Iterator[Finding]:
+    """Yield findings about the database, the store, the encryption and the clock; none raises."""
+    yield from dumper.diagnose()
+    yield from _store(repository)
+    yield from _encryption(repository)
+
+
+def _store(repository: Repository) -> Iterator[Finding]:
+    store = repository.store
+    # Beside the leases, where a listing of backups or blobs does not look.
+    key = f"probes/{secrets.token_hex(8)}"
+    try:
+        store.put(key, _PROBE, if_absent=True)
+        try:
+            yield from _behaviour(repository, store, key)
+        finally:
+            store.delete(key)
+    except BackupError as error:
+        yield Finding(Level.ERROR, "store", error.message, error.hint)
+
+
+def _behaviour(repository: Repository, store: Store, key: str) -> Iterator[Finding]:
+    if store.get(key) != _PROBE:
+        msg = f"{store.url} does not give back what was stored"
+        yield Finding(Level.ERROR, "store", msg, "Do not use it")
+        return
+    yield Finding(Level.OK, "store", f"{store.url} is writable and readable")
+    try:
+        store.put(key, b"other", if_absent=True)
+    except KeyExists:
+        yield Finding(Level.OK, "store", "create-if-absent is honest")
+    else:
+        msg = f"{store.url} ignores create-if-absent: two backups of one name could both win"
+        yield Finding(Level.WARNING, "store", msg, "Let only one host back up to it")
+    (found,) = (item for item in store.list(key) if item.key == key)
+    apart = abs(repository.clock() - found.modified_at)
+    if apart > _CLOCK_MARGIN:
+        msg = f"the clocks of this host and the store are {apart.total_seconds():.0f} s apart"
+        yield Finding(Level.ERROR, "clock", msg, "Set this host's clock by NTP")
+    else:
+        yield Finding(Level.OK, "clock", "this host and the store agree on the time")
+
+
+def _encryption(repository: Repository) -> Iterator[Finding]:
+    encryptor = repository.encryptor
+    if encryptor.method == "none":
+        msg = "encryption is off: whoever can read the store can read the database"
+        yield Finding(Level.WARNING, "encryption", msg, "Set BACKUP_ENCRYPTION=true, and a key")
+        return
+    try:
+        identity = encryptor.identity(_PROBE)
+        packed = encryptor.encrypt(_PROBE)
+    except BackupError as error:
+        yield Finding(Level.ERROR, "encryption", error.message, error.hint)
+        return
+    by = identity if identity.startswith("public-key") else "passphrase"
+    yield Finding(Level.OK, "encryption", f"encrypts by {by}")
+    try:
+        same = encryptor.decrypt(packed) == _PROBE
+    except DecryptionError as error:
+        msg = f"this host cannot decrypt: {error.message}; fine, if it only makes backups"
+        yield Finding(Level.WARNING, "decryption", msg, error.hint)
+    except BackupError as error:
+        yield Finding(Level.ERROR, "decryption", error.message, error.hint)
+    else:
+        level = Level.OK if same else Level.ERROR
+        yield Finding(level, "decryption", "decrypts what it encrypted" if same else "it does not")

@@ -1,0 +1,125 @@
+"""Restore a backup."""
+
+import contextlib
+import secrets
+from collections.abc import Iterator
+
+from brownie_backup.errors import (
+    AccessDenied,
+    DamagedError,
+    RestoreRefused,
+    TargetExists,
+)
+from brownie_backup.model import Backup, Finding, Level, Manifest, RestoreOptions, RestoreReport
+from brownie_backup.operations.parts import inventory_of, read_part, spec_of
+from brownie_backup.operations.progress import Meter, OnProgress
+from brownie_backup.protocols import Dumper
+from brownie_backup.repository import Repository
+
+AHEAD = 2
+"""How many blobs are read while earlier ones are loaded."""
+
+
+def restore(
+    repository: Repository,
+    dumper: Dumper,
+    name: str,
+    *,
+    target_database: str | None = None,
+    options: RestoreOptions | None = None,
+    dry_run: bool = False,
+    on_progress: OnProgress | None = None,
+) -> RestoreReport:
+    """Restore a backup into a fresh database, which gets its name only when all is well.
+
+    Args:
+        repository: where the backup is.
+        dumper: connected to the server to restore to.
+        name: of the backup, or ``latest``.
+        target_database: its name afterwards; by default that of the database backed up.
+        options: how.
+        dry_run: check everything that can be checked, change nothing.
+        on_progress: called with plaintext bytes read from the store.
+
+    Raises:
+        BackupNotFound: no such backup, or no good one.
+        TargetExists: the target exists, and ``options.replace`` is not set.
+        RestoreRefused: something is missing on the server; nothing was changed.
+        RestoreFailed: PostgreSQL reported an error; the target is as it was.
+        DecryptionError, DamagedError: the backup could not be read; the target is as it was.
+        Busy: a cleanup is running.
+    """
+    options = options or RestoreOptions()
+    with _lease_if_allowed(repository, f"restore of '{name}'", dry_run=dry_run):
+        started_at = repository.clock()
+        manifest = _readable(repository.backup(name))
+        reader = repository.reader(manifest)
+        meter = Meter(on_progress, "restore", manifest.size_bytes)
+        target_name = target_database or manifest.database.name
+        first = inventory_of(manifest)
+        inventory = b"".join(read_part(reader, first, jobs=1, meter=meter))
+        with dumper.restoring(
+            manifest.database, target_name, options, secrets.token_hex(4)
+        ) as target:
+            findings = [*target.preflight(inventory, manifest.size_bytes)]
+            if not dry_run:
+                _refuse(findings)
+                parts = (
+                    (
+                        spec_of(part, manifest),
+                        read_part(reader, part, jobs=AHEAD, meter=meter),
+                    )
+                    for part in manifest.parts
+                    if part is not first
+                )
+                findings += target.load(parts)
+                findings += target.finish()
+    return RestoreReport(
+        backup=manifest.name,
+        target_database=target_name,
+        dry_run=dry_run,
+        findings=tuple(findings),
+        size_bytes=manifest.size_bytes,
+        duration=repository.clock() - started_at,
+        replaced_database=target.replaced_database,
+        created_roles=target.created_roles,
+    )
+
+
+def _refuse(findings: list[Finding]) -> None:
+    """Raise for errors that the preflight found: the one about the target by its own class."""
+    errors = [finding for finding in findings if finding.level is Level.ERROR]
+    if not errors:
+        return
+    if errors[0].subject == "target":
+        raise TargetExists(errors[0].message, hint=errors[0].hint)
+    message = "; ".join(f"{e.message} ({e.hint})" for e in errors)
+    raise RestoreRefused(
+        f"the restore would fail: {message}",
+        hint="Nothing was changed",
+        errors=[e.message for e in errors],
+    )
+
+
+def _readable(backup: Backup) -> Manifest:
+    """Return the manifest; a backup that is known to be damaged is not worth starting with."""
+    if backup.manifest is None:
+        raise DamagedError(backup.problem, hint="Restore another backup: brownie-backup list")
+    if not backup.good:
+        msg = f"'{backup.name}' is damaged: {backup.problem}"
+        hint = "Restore another backup: brownie-backup list; if it was mended since, verify it"
+        raise DamagedError(msg, hint=hint)
+    return backup.manifest
+
+
+@contextlib.contextmanager
+def _lease_if_allowed(repository: Repository, purpose: str, *, dry_run: bool) -> Iterator[None]:
+    """Keep a sweep away while blobs are read. Rights that only read must do for a restore."""
+    if dry_run:
+        yield
+        return
+    stack = contextlib.ExitStack()
+    with stack:
+        with contextlib.suppress(AccessDenied):
+            stack.enter_context(repository.shared_lease(purpose))
+        yield

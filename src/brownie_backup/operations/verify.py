@@ -1,0 +1,125 @@
+"""Read backups back, and prove them."""
+
+import math
+import random
+from collections.abc import Iterable, Iterator
+
+from brownie_backup.errors import BackupError, DamagedError, DecryptionError
+from brownie_backup.model import BlobRef, Manifest, Part, PartSpec, Verification
+from brownie_backup.operations.parts import read_blobs, spec_of
+from brownie_backup.operations.progress import Meter, OnProgress
+from brownie_backup.protocols import Dumper
+from brownie_backup.repository import Repository
+from brownie_backup.repository.blobs import BlobReader
+
+ALL = 100.0
+
+
+def verify_backup(
+    repository: Repository,
+    dumper: Dumper,
+    name: str,
+    *,
+    sample_percent: float = ALL,
+    jobs: int = 2,
+    on_progress: OnProgress | None = None,
+) -> Verification:
+    """Read a backup's blobs: decrypt, decompress, check every name and size; then read the archive.
+
+    The outcome is recorded in the store. After a failure `list_backups` shows the backup as
+    damaged, ``latest`` passes it by, and the next backup stores its bad blobs again.
+
+    Args:
+        repository: where the backup is.
+        dumper: reads the archive to its end; it does not connect to anything.
+        name: of the backup, or ``latest``.
+        sample_percent: read only that share of the blobs, chosen at random, and no archive.
+        jobs: how many blobs are read at once.
+        on_progress: called with plaintext bytes.
+
+    Raises:
+        BackupNotFound: there is none of that name.
+        DecryptionError: no blob could be decrypted: the key is wrong, and nothing is proven.
+        DamagedError: the manifest itself can't be read.
+        Busy: a cleanup is running.
+    """
+    with repository.shared_lease(f"verification of '{name}'"):
+        backup = repository.backup(name)
+        if backup.manifest is None:
+            raise DamagedError(backup.problem, hint="Delete that backup, or mend its manifest")
+        manifest = backup.manifest
+        outcome = _Outcome(repository.reader(manifest), jobs)
+        if sample_percent >= ALL:
+            outcome.meter = Meter(on_progress, "verify", manifest.size_bytes)
+            for part in manifest.parts:
+                outcome.check_part(part, spec_of(part, manifest), dumper)
+        else:
+            refs = _sample(manifest, sample_percent)
+            outcome.meter = Meter(on_progress, "verify", sum(ref.size_bytes for ref in refs))
+            for _ in outcome.good_blobs(refs):
+                pass
+        verification = outcome.verification(manifest, repository)
+        repository.add_verification(verification)
+    return verification
+
+
+class _Outcome:
+    """What the blobs read so far have shown."""
+
+    def __init__(self, reader: BlobReader, jobs: int) -> None:
+        self.meter = Meter(None, "verify", None)
+        self._reader = reader
+        self._jobs = jobs
+        self._checked: set[str] = set()
+        self._bad: dict[str, BackupError] = {}
+        self._problems: list[str] = []
+
+    def check_part(self, part: Part, spec: PartSpec, dumper: Dumper) -> None:
+        """Read every blob of a part; while all are good, the dumper reads along."""
+        before = len(self._bad)
+        stream = self.good_blobs(part.blobs)
+        try:
+            dumper.check(spec, stream)
+        except DamagedError as error:
+            problem = str(error)
+        else:
+            problem = ""
+        for _ in stream:  # what the dumper left, having seen enough
+            pass
+        if problem and len(self._bad) == before:
+            self._problems.append(problem)
+
+    def good_blobs(self, refs: Iterable[BlobRef]) -> Iterator[bytes]:
+        """Read all, yield the plaintexts before the first bad one, and remember what is bad."""
+        broken = False
+        for ref, outcome in read_blobs(self._reader, refs, jobs=self._jobs, meter=self.meter):
+            self._checked.add(ref.name)
+            if isinstance(outcome, BackupError):
+                self._bad[ref.name] = outcome
+                broken = True
+            elif not broken:
+                yield outcome
+
+    def verification(self, manifest: Manifest, repository: Repository) -> Verification:
+        """Return the outcome as it is recorded."""
+        refused = [e for e in self._bad.values() if isinstance(e, DecryptionError)]
+        # A key that opens some blobs and not others is the right key: those others are damaged.
+        if refused and len(refused) == len(self._checked):
+            raise refused[0]
+        problems = [*(str(error) for error in self._bad.values()), *self._problems]
+        return Verification(
+            backup=manifest.name,
+            manifest_id=manifest.id,
+            verified_at=repository.clock(),
+            good=not problems,
+            checked_blobs=len(self._checked),
+            total_blobs=len({ref.name for ref in manifest.blobs}),
+            damaged_blobs=tuple(sorted(self._bad)),
+            problems=tuple(problems),
+        )
+
+
+def _sample(manifest: Manifest, percent: float) -> list[BlobRef]:
+    refs = list({ref.name: ref for ref in manifest.blobs}.values())
+    wanted = math.ceil(len(refs) * percent / ALL)
+    return random.SystemRandom().sample(refs, max(1, min(wanted, len(refs))))

@@ -1,0 +1,200 @@
+"""The four protocols on which everything is built, and what each guarantees.
+
+They are small on purpose: a method is here only if an operation calls it. Implementations prove
+that they keep these promises by joining the contract tests of `brownie_backup.testing`.
+"""
+
+from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import AbstractContextManager
+from datetime import datetime
+from typing import Protocol
+
+from attrs import frozen
+
+from brownie_backup.model import Database, Finding, PartSpec, RestoreOptions
+
+
+@frozen
+class StoredObject:
+    """An entry of a store's listing."""
+
+    key: str
+    size_bytes: int
+    modified_at: datetime
+
+
+class Store(Protocol):
+    r"""Holds objects under keys.
+
+    A key is one or more segments joined by ``/``; a segment is 1 to 200 printable ASCII
+    characters other than ``/`` and ``\``, and does not begin with a dot. Every method may be
+    called from several threads at once, and raises nothing but `StoreError` and `KeyExists`.
+    """
+
+    @property
+    def url(self) -> str:
+        """Where this store is, for people; without any secret."""
+        ...
+
+    def put(self, key: str, data: bytes, *, if_absent: bool = False) -> None:
+        """Store `data` under `key`, whole or not at all, durable when this returns.
+
+        With `if_absent`, exactly one of any number of racing calls wins, and the others raise
+        `KeyExists`; without, it replaces what is there.
+        """
+        ...
+
+    def get(self, key: str) -> bytes:
+        """Return the bytes under `key`, or raise `KeyNotFound`."""
+        ...
+
+    def list(self, prefix: str) -> Iterator[StoredObject]:
+        """Yield every object whose key begins with `prefix`, in no particular order.
+
+        What is put or deleted meanwhile may or may not appear; all else appears exactly once.
+        """
+        ...
+
+    def delete(self, key: str) -> None:
+        """Remove the object; succeeds when there is none."""
+        ...
+
+
+class Compressor(Protocol):
+    """Maps bytes to fewer bytes and back. One call is one blob, so nothing streams.
+
+    ``decompress(compress(x)) == x``. A cut tail always raises `DamagedError`, and no change makes
+    `decompress` return other bytes than the original ones (``none`` can't promise either: there
+    the blob's name does). Thread-safe, and releases the GIL for the bulk of the work.
+    """
+
+    @property
+    def name(self) -> str:
+        """What the manifest calls it: ``zstd``, ``gzip``, ``none``."""
+        ...
+
+    def compress(self, data: bytes) -> bytes:
+        """Return `data` compressed."""
+        ...
+
+    def decompress(self, data: bytes, size_limit: int) -> bytes:
+        """Return the original bytes, or raise `DamagedError`; more than `size_limit` is damage."""
+        ...
+
+
+class Encryptor(Protocol):
+    """Maps bytes to bytes that only the key's owner can read, and back. Thread-safe.
+
+    Fails closed: `encrypt` returns ciphertext or raises `EncryptionError`. A wrong key, a changed
+    byte or a cut tail makes `decrypt` raise `DecryptionError` or `DamagedError`.
+    """
+
+    @property
+    def method(self) -> str:
+        """What the manifest calls it: ``gpg``, ``none``."""
+        ...
+
+    def identity(self, salt: bytes) -> str:
+        """Name the key, not reveal it: equal for equal keys, and hard to guess a passphrase from.
+
+        It enters the names of blobs, so that a changed key never meets blobs of the old one.
+        """
+        ...
+
+    def encrypt(self, data: bytes) -> bytes:
+        """Return `data` encrypted, or raise `EncryptionError`."""
+        ...
+
+    def decrypt(self, data: bytes) -> bytes:
+        """Return the authenticated plaintext, all of it, or raise."""
+        ...
+
+
+class Snapshot(Protocol):
+    """One consistent state of a database, held while its parts are read."""
+
+    @property
+    def database(self) -> Database:
+        """What the manifest says of the database."""
+        ...
+
+    @property
+    def parts(self) -> tuple[PartSpec, ...]:
+        """What there is to read."""
+        ...
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What is not in the backup although somebody may expect it, and why."""
+        ...
+
+
+class Target(Protocol):
+    """A database being restored. Left by an exception, it leaves the server as it was."""
+
+    def preflight(self, inventory: bytes, archive_bytes: int) -> tuple[Finding, ...]:
+        """Say what is missing, before anything is changed. `archive_bytes` may need room here."""
+        ...
+
+    def load(self, parts: Iterable[tuple[PartSpec, Iterable[bytes]]]) -> tuple[Finding, ...]:
+        """Make a fresh database and load the parts; `RestoreFailed` has all that went wrong.
+
+        What an iterable yields has been authenticated; an exception that it raises is passed on.
+        """
+        ...
+
+    def finish(self) -> tuple[Finding, ...]:
+        """Check the fresh database against the inventory, analyse it, and rename it into place."""
+        ...
+
+    @property
+    def replaced_database(self) -> str | None:
+        """The name under which the database that was in the way is kept, after `finish`."""
+        ...
+
+    @property
+    def created_roles(self) -> tuple[str, ...]:
+        """The roles that were created on the server."""
+        ...
+
+
+class Dumper(Protocol):
+    """Reads a database, part by part, and loads its own parts back."""
+
+    @property
+    def kind(self) -> str:
+        """What kind of backup this makes: ``logical``."""
+        ...
+
+    def database_name(self) -> str:
+        """Return the name of the database, asking the server when nothing else says it."""
+        ...
+
+    def snapshot(self) -> AbstractContextManager[Snapshot]:
+        """Open a consistent snapshot; leaving it ends every session and child process."""
+        ...
+
+    def read(self, part: PartSpec) -> Generator[bytes]:
+        """Yield the part's bytes; raise `DumpFailed` *inside* the iteration when the dump fails.
+
+        So no failure can look like the end of the data. Closing the iterator ends the work.
+        """
+        ...
+
+    def check(self, part: PartSpec, chunks: Iterable[bytes]) -> None:
+        """Read a stored part to its end without loading it; raise `DamagedError` if it is bad."""
+        ...
+
+    def restoring(
+        self, source: Database, target_database: str, options: RestoreOptions, token: str
+    ) -> AbstractContextManager[Target]:
+        """Begin a restore into `target_database`; `token` makes temporary names unique."""
+        ...
+
+    def diagnose(self) -> Iterator[Finding]:
+        """Yield what would make a backup fail or be incomplete, and what is fine."""
+        ...
+
+
+Clock = Callable[[], datetime]
+"""Returns the time now, UTC-aware."""

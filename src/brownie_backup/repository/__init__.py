@@ -1,0 +1,17 @@
+"""Blobs and manifests over a store: what a backup is, however it was made."""
+
+from brownie_backup.repository.blobs import BLOB_BYTES, BlobWriter, StoredBlob
+from brownie_backup.repository.leases import Lease, LeaseRecord
+from brownie_backup.repository.repository import Repository
+from brownie_backup.repository.sweep import SWEEP_MARGIN, Swept
+
+__all__ = [
+    "BLOB_BYTES",
+    "SWEEP_MARGIN",
+    "BlobWriter",
+    "Lease",
+    "LeaseRecord",
+    "Repository",
+    "StoredBlob",
+    "Swept",
+]

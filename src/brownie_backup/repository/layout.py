@@ -1,0 +1,38 @@
+"""Which key holds what (docs/format.md)."""
+
+IDENTITY = "repository.json"
+MANIFESTS = "manifests/"
+VERIFICATIONS = "verifications/"
+BLOBS = "blobs/"
+BLOB_LISTS = "lists/"
+LEASES = "leases/"
+
+
+def manifest_key(name: str) -> str:
+    """Return the key of a backup's manifest."""
+    return f"{MANIFESTS}{name}.json"
+
+
+def verification_key(name: str) -> str:
+    """Return the key of the last verification of a backup."""
+    return f"{VERIFICATIONS}{name}.json"
+
+
+def blob_key(name: str) -> str:
+    """Return a blob's key; 256 folders keep a file system's folders small."""
+    return f"{BLOBS}{name[:2]}/{name}"
+
+
+def blob_list_key(name: str) -> str:
+    """Return the key of a list of blobs that was too long for its manifest."""
+    return f"{BLOB_LISTS}{name}.json"
+
+
+def lease_key(identifier: str) -> str:
+    """Return the key of a lease."""
+    return f"{LEASES}{identifier}.json"
+
+
+def name_in(key: str) -> str:
+    """Return the last segment of a key, without ``.json``."""
+    return key.rpartition("/")[2].removesuffix(".json")

@@ -1,0 +1,154 @@
+"""Leases: objects that say who works in a store, until when.
+
+Whoever writes or reads blobs holds a shared lease; the sweep holds an exclusive one. Each puts its
+own first and looks for the others second, so that of two that exclude each other at least one sees
+the other and gives way. A lease that its owner no longer renews expires; nobody has to remove it.
+"""
+
+import contextlib
+import os
+import socket
+import threading
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+
+from attrs import evolve, frozen
+
+from brownie_backup.errors import Busy, DamagedError, KeyNotFound, LeaseLost, StoreError
+from brownie_backup.protocols import Clock, Store
+from brownie_backup.repository.layout import LEASES, lease_key
+from brownie_backup.wire import from_json, to_json
+
+LIFETIME = timedelta(minutes=10)
+RENEWAL = timedelta(minutes=1)
+CLOCK_MARGIN = timedelta(minutes=2)
+"""How far the clocks of two clients may be apart before one takes the other's lease for expired."""
+
+
+@frozen
+class LeaseRecord:
+    """What a lease's object holds."""
+
+    id: str
+    purpose: str
+    exclusive: bool
+    owner: str
+    acquired_at: datetime
+    expires_at: datetime
+    backup: str | None = None
+    """The name that a backup in the making will have: two can't have the same."""
+
+    def excludes(self, other: "LeaseRecord") -> bool:
+        """Whether the holder of `other` must give way to this one."""
+        if self.exclusive or other.exclusive:
+            return True
+        same_name = self.backup is not None and self.backup == other.backup
+        return same_name and (self.acquired_at, self.id) < (other.acquired_at, other.id)
+
+    def expired(self, now: datetime) -> bool:
+        """Whether it no longer counts."""
+        return now > self.expires_at + CLOCK_MARGIN
+
+
+class Lease:
+    """A lease that we hold, renewed by a thread of its own until `release`."""
+
+    def __init__(self, store: Store, record: LeaseRecord, clock: Clock) -> None:
+        self._store = store
+        self._record = record
+        self._clock = clock
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._renew, name="lease", daemon=True)
+
+    def acquire(self) -> None:
+        """Put our lease, then give way to any that excludes it (`Busy`)."""
+        self._store.put(lease_key(self._record.id), to_json(self._record))
+        try:
+            self._give_way()
+        except BaseException:
+            self.release()
+            raise
+        self._thread.start()
+
+    def _give_way(self) -> None:
+        now = self._clock()
+        for other in list_leases(self._store, now):
+            if other.id == self._record.id or other.expired(now):
+                continue
+            if other.excludes(self._record):
+                msg = f"{self._store.url} is busy: {other.purpose} by {other.owner}"
+                hint = f"Try again later; the lease ends by {other.expires_at:%H:%M:%S} UTC"
+                raise Busy(msg, hint=f"{hint}, unless it is renewed")
+
+    def ensure_held(self) -> None:
+        """Raise `LeaseLost` unless the lease is still ours and still there."""
+        lost = self._clock() >= self._record.expires_at
+        if not lost:
+            try:
+                self._store.get(lease_key(self._record.id))
+            except KeyNotFound:
+                lost = True
+        if lost:
+            msg = f"the lease on {self._store.url} was lost while working"
+            raise LeaseLost(msg, hint="The store was out of reach too long, or the lease removed")
+
+    def release(self) -> None:
+        """End the lease; one that can't be removed expires by itself."""
+        self._ended.set()
+        if self._thread.is_alive():
+            self._thread.join()
+        with contextlib.suppress(StoreError):
+            self._store.delete(lease_key(self._record.id))
+
+    def _renew(self) -> None:
+        while not self._ended.wait(RENEWAL.total_seconds()):
+            # A store that is out of reach may be back before the lease expires.
+            with contextlib.suppress(StoreError):
+                self._extend()
+
+    def _extend(self) -> None:
+        """Renew once. A lease that is gone stays gone: somebody removed it on purpose."""
+        self._store.get(lease_key(self._record.id))
+        later = evolve(self._record, expires_at=self._clock() + LIFETIME)
+        self._store.put(lease_key(later.id), to_json(later))
+        self._record = later
+
+
+@contextlib.contextmanager
+def hold(
+    store: Store,
+    purpose: str,
+    *,
+    clock: Clock,
+    identifier: str,
+    exclusive: bool = False,
+    backup: str | None = None,
+) -> Iterator[Lease]:
+    """Hold a lease while the block runs."""
+    now = clock()
+    owner = f"process {os.getpid()} on {socket.gethostname()}"
+    record = LeaseRecord(identifier, purpose, exclusive, owner, now, now + LIFETIME, backup)
+    lease = Lease(store, record, clock)
+    lease.acquire()
+    try:
+        yield lease
+    finally:
+        lease.release()
+
+
+def list_leases(store: Store, now: datetime) -> tuple[LeaseRecord, ...]:
+    """Return every lease in the store, expired ones too.
+
+    One that does not read counts as exclusive for as long as it could be held: fail closed.
+    """
+    records = []
+    for found in store.list(LEASES):
+        try:
+            records.append(from_json(store.get(found.key), LeaseRecord, found.key))
+        except KeyNotFound:
+            continue
+        except DamagedError:
+            until = min(found.modified_at, now) + LIFETIME
+            who = ("a lease that cannot be read", True, found.key)
+            records.append(LeaseRecord(found.key, *who, found.modified_at, until))
+    return tuple(records)

@@ -1,0 +1,204 @@
+"""A repository: one store, how blobs are compressed and encrypted in it, and what is there."""
+
+import contextlib
+import secrets
+import uuid
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+from attrs import field, frozen
+
+from brownie_backup.errors import (
+    BackupError,
+    BackupNotFound,
+    KeyExists,
+    KeyNotFound,
+    UnsupportedFormat,
+)
+from brownie_backup.model import Backup, Encryption, Manifest, Verification
+from brownie_backup.names import LATEST
+from brownie_backup.protocols import Clock, Compressor, Encryptor, Store
+from brownie_backup.repository import catalogue
+from brownie_backup.repository.blobs import BlobReader, BlobWriter
+from brownie_backup.repository.layout import (
+    BLOBS,
+    IDENTITY,
+    MANIFESTS,
+    manifest_key,
+    name_in,
+    verification_key,
+)
+from brownie_backup.repository.leases import Lease, LeaseRecord, hold, list_leases
+from brownie_backup.repository.sweep import SWEEP_MARGIN, Swept, sweep
+from brownie_backup.wire import from_json, to_json
+
+
+def _utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+@frozen
+class Identity:
+    """What makes a repository itself: its id, and the key of its blobs' names.
+
+    The key is no secret to those who can read the store. It hides from everybody else whether a
+    guessed content is stored. Every manifest repeats it, so that no backup hangs on this object.
+    """
+
+    id: str
+    hash_key: str
+
+
+@frozen
+class Repository:
+    """Backups in a store.
+
+    Args:
+        store: where they are.
+        compressor, encryptor: for new backups, and for old ones made with the same.
+        other_compressors: more that old backups may need.
+        clock: the time now, UTC-aware.
+    """
+
+    store: Store
+    compressor: Compressor
+    encryptor: Encryptor
+    other_compressors: tuple[Compressor, ...] = ()
+    clock: Clock = field(default=_utc_now)
+
+    def identity(self) -> Identity:
+        """Return the repository's identity, giving it one at its first use."""
+        with contextlib.suppress(KeyNotFound):
+            return from_json(self.store.get(IDENTITY), Identity, IDENTITY)
+        identity = self._recovered_identity() or Identity(
+            str(uuid.uuid4()), secrets.token_bytes(32).hex()
+        )
+        try:
+            self.store.put(IDENTITY, to_json(identity), if_absent=True)
+        except KeyExists:
+            return from_json(self.store.get(IDENTITY), Identity, IDENTITY)
+        return identity
+
+    def writer(self) -> BlobWriter:
+        """Return a writer of blobs; it distrusts those that a verification found damaged."""
+        hash_key = bytes.fromhex(self.identity().hash_key)
+        distrusted: set[str] = set()
+        for backup in self.backups(check_blobs=False):
+            if backup.verification:
+                distrusted.update(backup.verification.damaged_blobs)
+        return BlobWriter(
+            self.store,
+            self.compressor,
+            self.encryptor,
+            hash_key,
+            Encryption(self.encryptor.method, self.encryptor.identity(hash_key)),
+            frozenset(distrusted),
+        )
+
+    def reader(self, manifest: Manifest) -> BlobReader:
+        """Return a reader of the blobs of one backup; `UnsupportedFormat` if it can't be read."""
+        compressors = {c.name: c for c in (*self.other_compressors, self.compressor)}
+        compressor = compressors.get(manifest.compression)
+        if compressor is None:
+            msg = f"'{manifest.name}' is compressed with {manifest.compression}, which is not here"
+            raise UnsupportedFormat(msg, hint="Give a Repository with that compressor")
+        method = manifest.encryption.method
+        if method != self.encryptor.method:
+            # Reading cleartext because a manifest says so would let whoever can write to the
+            # store put anything into the restored database.
+            msg = f"'{manifest.name}' has encryption '{method}', here is '{self.encryptor.method}'"
+            hint = "Set BACKUP_ENCRYPTION=false to read backups that are not encrypted"
+            if method != "none":
+                hint = "Set BACKUP_ENCRYPTION=true and give the key"
+            raise UnsupportedFormat(msg, hint=hint)
+        key = bytes.fromhex(manifest.hash_key)
+        return BlobReader(self.store, compressor, self.encryptor, key, manifest.encryption)
+
+    def backups(self, *, check_blobs: bool = True) -> tuple[Backup, ...]:
+        """Return every backup, newest first; with `check_blobs`, see that all blobs are there."""
+        sizes = None
+        if check_blobs:
+            sizes = {name_in(found.key): found.size_bytes for found in self.store.list(BLOBS)}
+        found = catalogue.read_catalogue(self.store, check_blobs=sizes)
+        return tuple(sorted(found, key=_newest_first, reverse=True))
+
+    def backup(self, name: str) -> Backup:
+        """Return the backup of that name, or the newest good one for ``latest``."""
+        backups = self.backups()
+        for backup in backups:
+            if backup.name == name or (name == LATEST and backup.good):
+                return backup
+        wanted = "good backup" if name == LATEST else f"backup named '{name}'"
+        msg = f"there is no {wanted} in {self.store.url}"
+        raise BackupNotFound(msg, hint="See 'brownie-backup list'")
+
+    def exists(self, name: str) -> bool:
+        """Whether a backup of that name exists, readable or not."""
+        key = manifest_key(name)
+        return any(found.key == key for found in self.store.list(key))
+
+    def add(self, manifest: Manifest) -> None:
+        """Make a backup exist; `BackupExists` if the name is taken."""
+        catalogue.add_manifest(self.store, manifest)
+
+    def add_verification(self, verification: Verification) -> None:
+        """Record the outcome of a verification."""
+        catalogue.add_verification(self.store, verification)
+
+    def remove(self, name: str) -> None:
+        """Make a backup not exist. Its blobs stay until a sweep."""
+        self.store.delete(manifest_key(name))
+        self.store.delete(verification_key(name))
+
+    @contextlib.contextmanager
+    def shared_lease(self, purpose: str, *, backup: str | None = None) -> Iterator[Lease]:
+        """Hold a lease beside others who write or read; `Busy` during a sweep."""
+        with hold(
+            self.store, purpose, clock=self.clock, identifier=_lease_id(), backup=backup
+        ) as lease:
+            yield lease
+
+    @contextlib.contextmanager
+    def exclusive_lease(self, purpose: str) -> Iterator[Lease]:
+        """Hold a lease alone; `Busy` while anybody writes or reads."""
+        with hold(
+            self.store, purpose, clock=self.clock, identifier=_lease_id(), exclusive=True
+        ) as lease:
+            yield lease
+
+    def leases(self) -> tuple[LeaseRecord, ...]:
+        """Return the leases in the store, expired ones too."""
+        return list_leases(self.store, self.clock())
+
+    def sweep(self, lease: Lease | None, *, without: frozenset[str] = frozenset()) -> Swept:
+        """Remove blobs that no backup names; with no lease, count what would be removed.
+
+        Args:
+            lease: an exclusive one.
+            without: names of backups to take for deleted.
+
+        A manifest that can't be read may name any blob: then nothing is swept.
+        """
+        kept = [b for b in self.backups(check_blobs=False) if b.name not in without]
+        manifests = tuple(b.manifest for b in kept if b.manifest)
+        if len(manifests) < len(kept):
+            return Swept(0, 0)
+        now = self.clock()
+        return sweep(self.store, manifests, lease=lease, now=now, margin=SWEEP_MARGIN)
+
+    def _recovered_identity(self) -> Identity | None:
+        """Return the identity from a manifest, if the object that holds it is lost."""
+        for found in self.store.list(MANIFESTS):
+            with contextlib.suppress(BackupError):
+                backup = catalogue.read_manifest(self.store, name_in(found.key))
+                return Identity(backup.repository_id, backup.hash_key)
+        return None
+
+
+def _newest_first(backup: Backup) -> tuple[float, str]:
+    finished = backup.manifest.finished_at.timestamp() if backup.manifest else 0.0
+    return finished, backup.name
+
+
+def _lease_id() -> str:
+    return secrets.token_hex(8)

@@ -1,0 +1,6 @@
+"""Implementations of `brownie_backup.protocols.Store`."""
+
+from brownie_backup.stores.local import LocalStore
+from brownie_backup.stores.memory import MemoryStore
+
+__all__ = ["LocalStore", "MemoryStore"]

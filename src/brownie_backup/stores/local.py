@@ -1,0 +1,194 @@
+"""A store in a folder: a local disk, or a network file system that has hard links and fsync."""
+
+import contextlib
+import errno
+import os
+import secrets
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+from attrs import field, frozen
+
+from brownie_backup.errors import (
+    AccessDenied,
+    KeyExists,
+    KeyNotFound,
+    StoreError,
+    StoreFull,
+    StoreUnavailable,
+)
+from brownie_backup.protocols import StoredObject
+
+# Segments of keys never begin with a dot, so nothing in here can be mistaken for an object.
+_UNFINISHED = ".unfinished"
+_STALE_SECONDS = 24 * 3600
+
+
+def _absolute(path: str | Path) -> Path:
+    return Path(path).expanduser().absolute()
+
+
+@frozen
+class LocalStore:
+    """Objects are files, keys are paths below `root`, which is made when first written to.
+
+    A put writes a file of its own, syncs it, gives it its name in one step, and syncs the folder.
+    Files and folders are readable by their owner only.
+    """
+
+    root: Path = field(converter=_absolute)
+
+    @property
+    def url(self) -> str:
+        """Where it is."""
+        return self.root.as_uri()
+
+    def put(self, key: str, data: bytes, *, if_absent: bool = False) -> None:
+        """Store `data` under `key`."""
+        path = self._path(key)
+        with self._errors(f"cannot write '{key}'"):
+            if if_absent and path.exists():
+                raise FileExistsError
+            self._make_folder(path.parent)
+            unfinished = self._write_unfinished(data)
+            try:
+                if if_absent:
+                    _link(unfinished, path)
+                else:
+                    unfinished.replace(path)
+            finally:
+                with contextlib.suppress(OSError):
+                    unfinished.unlink(missing_ok=True)
+            _sync_folder(path.parent)
+
+    def get(self, key: str) -> bytes:
+        """Return the bytes under `key`."""
+        with self._errors(f"cannot read '{key}'"):
+            return self._path(key).read_bytes()
+
+    def list(self, prefix: str) -> Iterator[StoredObject]:
+        """Yield what begins with `prefix`."""
+        folder, _, _ = prefix.rpartition("/")
+        start = self._path(folder) if folder else self.root
+        with self._errors("cannot list"):
+            yield from self._walk(start, f"{folder}/" if folder else "", prefix)
+
+    def delete(self, key: str) -> None:
+        """Remove the object, if it is there."""
+        path = self._path(key)
+        with self._errors(f"cannot delete '{key}'"):
+            path.unlink(missing_ok=True)
+            if path.parent.is_dir():
+                _sync_folder(path.parent)
+
+    def _walk(self, folder: Path, at: str, prefix: str) -> Iterator[StoredObject]:
+        try:
+            entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
+        except (FileNotFoundError, NotADirectoryError):
+            return
+        for entry in entries:
+            key = at + entry.name
+            # Compared up to the shorter of the two: a folder may lead to the prefix.
+            if entry.name.startswith(".") or not (key + "/").startswith(prefix[: len(key) + 1]):
+                continue
+            if entry.is_dir(follow_symlinks=False):
+                yield from self._walk(folder / entry.name, key + "/", prefix)
+            elif key.startswith(prefix):
+                with contextlib.suppress(FileNotFoundError):
+                    stat = entry.stat()
+                    modified = datetime.fromtimestamp(stat.st_mtime, UTC)
+                    yield StoredObject(key, stat.st_size, modified)
+
+    def _path(self, key: str) -> Path:
+        if any(s in {"", ".", ".."} or s.startswith(".") or "\0" in s for s in key.split("/")):
+            msg = f"'{key}' cannot be a key"
+            raise StoreError(msg)
+        return self.root / key
+
+    def _write_unfinished(self, data: bytes) -> Path:
+        folder = self.root / _UNFINISHED
+        self._make_folder(folder)
+        _remove_stale(folder)
+        path = folder / secrets.token_hex(16)
+        try:
+            with open(path, "xb", buffering=0, opener=_private) as file:
+                view = memoryview(data)
+                while view:
+                    view = view[file.write(view) :]
+                os.fsync(file.fileno())
+        except BaseException:
+            with contextlib.suppress(OSError):
+                path.unlink(missing_ok=True)
+            raise
+        return path
+
+    def _make_folder(self, folder: Path) -> None:
+        if folder.is_dir():
+            return
+        if folder != self.root:
+            self._make_folder(folder.parent)
+            folder.mkdir(mode=0o700, exist_ok=True)
+        else:
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        _sync_folder(folder.parent)
+
+    @contextlib.contextmanager
+    def _errors(self, what: str) -> Iterator[None]:
+        """Turn the operating system's errors into ours."""
+        try:
+            yield
+        except FileExistsError:
+            msg = f"{what} in {self.url}: it exists"
+            raise KeyExists(msg) from None
+        except FileNotFoundError:
+            msg = f"{what} in {self.url}: there is no such object"
+            raise KeyNotFound(msg) from None
+        except OSError as error:
+            raise _store_error(what, self.url, error) from None
+
+
+def _store_error(what: str, url: str, error: OSError) -> StoreError:
+    msg = f"{what} in {url}: {error.strerror or error}"
+    match error.errno:
+        case errno.EACCES | errno.EPERM | errno.EROFS:
+            hint = "Give the user that runs the backup the right to write there"
+            return AccessDenied(msg, hint=hint)
+        case errno.ENOSPC | errno.EDQUOT:
+            return StoreFull(msg, hint="Free some space, or store the backups elsewhere")
+        case errno.EIO | errno.ESTALE | errno.ENXIO | errno.ETIMEDOUT:
+            return StoreUnavailable(msg, hint="Look at the disk or the mount")
+        case _:
+            return StoreError(msg, hint="Look at the folder: is it a folder, and mounted?")
+
+
+def _link(unfinished: Path, path: Path) -> None:
+    """Name a file, if the name is free: of all that race for it, one wins."""
+    try:
+        os.link(unfinished, path)
+    except OSError as error:
+        if error.errno not in {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS}:
+            raise
+        msg = f"the file system of {path.parent} has no hard links, so no safe create-if-absent"
+        raise StoreError(msg, hint="Store the backups on another file system") from None
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _remove_stale(folder: Path) -> None:
+    """Remove what a client that was killed left behind long ago."""
+    now = datetime.now(UTC).timestamp()
+    for entry in os.scandir(folder):
+        with contextlib.suppress(OSError):
+            if now - entry.stat().st_mtime > _STALE_SECONDS:
+                Path(entry.path).unlink(missing_ok=True)

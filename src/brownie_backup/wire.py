@@ -1,0 +1,148 @@
+"""Between the model and JSON bytes: our own converter, strict, and kind to the future.
+
+A field that this version does not know is kept and written back; a format number that it does not
+know is refused. ``docs/format.md`` specifies the result.
+"""
+
+import hmac
+import json
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any, TypeVar, cast
+
+import attrs
+from cattrs import Converter
+from cattrs.errors import BaseValidationError
+from cattrs.gen import make_dict_structure_fn, make_dict_unstructure_fn, override
+
+from brownie_backup.errors import DamagedError, UnsupportedFormat
+from brownie_backup.model import FORMAT, Database, Manifest, Part
+
+T = TypeVar("T")
+
+_DIGEST = "digest"
+
+
+def to_json(value: object) -> bytes:
+    """Return one line of JSON for a model object (or a dict of plain values), keys sorted."""
+    plain = converter.unstructure(value)
+    return json.dumps(plain, sort_keys=True, separators=(",", ":"), allow_nan=False).encode()
+
+
+def from_json(data: bytes, kind: type[T], what: str) -> T:
+    """Read a model object back; `DamagedError` names `what` when that can't be done."""
+    try:
+        return converter.structure(_load_object(data), kind)
+    except (ValueError, TypeError, KeyError, BaseValidationError):
+        # From None: cattrs' tracebacks hold the values.
+        msg = f"{what} is cut short or changed: it does not read as {kind.__name__}"
+        raise DamagedError(msg, hint="Restore that object from another copy of the store") from None
+
+
+def manifest_to_bytes(manifest: Manifest) -> bytes:
+    """Return the manifest as it is stored: one JSON object with a digest of all the rest."""
+    plain = cast("dict[str, Any]", converter.unstructure(manifest))
+    plain[_DIGEST] = _digest(plain, manifest.hash_key)
+    return json.dumps(plain, sort_keys=True, indent=1, allow_nan=False).encode() + b"\n"
+
+
+def manifest_from_bytes(data: bytes, what: str) -> Manifest:
+    """Read a manifest back.
+
+    Raises:
+        DamagedError: it is cut, changed, or no manifest.
+        UnsupportedFormat: a newer version wrote it.
+    """
+    damaged = f"{what} is cut short or changed"
+    hint = "Take that file from another copy of the store, or delete the backup"
+    try:
+        plain = _load_object(data)
+    except ValueError:
+        raise DamagedError(damaged, hint=hint) from None
+    number = plain.get("format")
+    if type(number) is int and number > FORMAT:
+        msg = f"{what} has format {number}; this version reads up to {FORMAT}"
+        raise UnsupportedFormat(msg, hint="Upgrade brownie-backup")
+    digest = plain.pop(_DIGEST, None)
+    key = plain.get("hash_key")
+    if not isinstance(digest, str) or not isinstance(key, str):
+        raise DamagedError(damaged, hint=hint)
+    try:
+        expected = _digest(plain, key)
+    except ValueError:
+        raise DamagedError(damaged, hint=hint) from None
+    if not hmac.compare_digest(digest.encode(), expected.encode()):
+        raise DamagedError(damaged, hint=hint)
+    return from_json(json.dumps(plain).encode(), Manifest, what)
+
+
+def _digest(plain: Mapping[str, Any], hash_key: str) -> str:
+    """HMAC-SHA-256 of the canonical JSON: sorted keys, no spaces, ASCII.
+
+    It guards against accidents (a cut, a flipped bit), not against whoever can write to the store.
+    """
+    canonical = json.dumps(plain, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return hmac.digest(bytes.fromhex(hash_key), canonical.encode(), "sha256").hex()
+
+
+def _load_object(data: bytes) -> dict[str, Any]:
+    plain = json.loads(data.decode("utf-8", "strict"))
+    if not isinstance(plain, dict):
+        msg = "not a JSON object"
+        raise ValueError(msg)  # noqa: TRY004 - one kind of error for all that is no manifest
+    return plain
+
+
+def _strictly(kind: type[T]) -> Callable[[object, type[T]], T]:
+    def structure(value: object, _: type[T]) -> T:
+        if type(value) is not kind:
+            msg = f"expected {kind.__name__}"
+            raise ValueError(msg)
+        return value
+
+    return structure
+
+
+def _instant(value: object, _: type[datetime]) -> datetime:
+    if not isinstance(value, str):
+        msg = "expected an ISO 8601 instant"
+        raise ValueError(msg)  # noqa: TRY004 - as for all other fields
+    parsed = datetime.fromisoformat(value)
+    if parsed.tzinfo is None:
+        msg = "expected an instant with its zone"
+        raise ValueError(msg)
+    return parsed.astimezone(UTC)
+
+
+def _keep_unknown(conv: Converter, cls: type) -> None:
+    """Read fields that `cls` does not have into its `unknown`, and write them back beside it."""
+    known = {a.name for a in attrs.fields(cls)} - {"unknown"}
+    read: Callable[..., Any] = make_dict_structure_fn(cls, conv, unknown=override(omit=True))
+    write: Callable[..., dict[str, Any]] = make_dict_unstructure_fn(
+        cls, conv, unknown=override(omit=True)
+    )
+
+    def structure(value: object, kind: type) -> object:
+        if not isinstance(value, dict):
+            msg = f"expected an object for {kind.__name__}"
+            raise ValueError(msg)  # noqa: TRY004 - as for all other fields
+        unknown = {key: value[key] for key in value.keys() - known}
+        return attrs.evolve(read(value, kind), unknown=unknown)
+
+    conv.register_structure_hook(cls, structure)
+    conv.register_unstructure_hook(cls, lambda obj: {**obj.unknown, **write(obj)})
+
+
+def _make_converter() -> Converter:
+    conv = Converter(detailed_validation=True)
+    for kind in (bool, int, str):
+        conv.register_structure_hook(kind, _strictly(kind))
+    conv.register_structure_hook(datetime, _instant)
+    conv.register_unstructure_hook(datetime, lambda value: value.astimezone(UTC).isoformat())
+    conv.register_unstructure_hook(timedelta, lambda value: value.total_seconds())
+    for cls in (Part, Database, Manifest):
+        _keep_unknown(conv, cls)
+    return conv
+
+
+converter = _make_converter()
