@@ -1,0 +1,34 @@
+"""The commands: each takes the arguments, the settings and the output, and returns a status."""
+
+import argparse
+from collections.abc import Callable
+
+from brownie_backup.config import Settings
+from brownie_backup_cli.commands import backups, looking, setup
+from brownie_backup_cli.output import Output
+
+Command = Callable[[argparse.Namespace, Settings, Output], int]
+
+
+def _demo(arguments: argparse.Namespace, settings: Settings, output: Output) -> int:
+    from brownie_backup_cli.demo import demo
+
+    del settings  # the demo brings its own
+    return demo(arguments, output)
+
+
+COMMANDS: dict[str, Command] = {
+    "backup": backups.backup,
+    "cleanup": backups.cleanup,
+    "config": setup.config,
+    "delete": backups.delete,
+    "demo": _demo,
+    "doctor": setup.doctor,
+    "keygen": setup.keygen,
+    "list": looking.list_,
+    "restore": backups.restore,
+    "schedule": setup.schedule,
+    "show": looking.show,
+    "status": looking.status,
+    "verify": backups.verify,
+}

@@ -1,0 +1,59 @@
+"""The model as JSON documents for programs. Field names are part of our interface."""
+
+from datetime import datetime
+from typing import Any
+
+from brownie_backup import Backup, Finding, Verification
+from brownie_backup.wire import converter
+
+
+def backup_document(backup: Backup) -> dict[str, Any]:
+    """Return a backup, without its blobs: those are in the manifest."""
+    manifest = backup.manifest
+    document: dict[str, Any] = {
+        "name": backup.name,
+        "status": str(backup.status),
+        "problem": backup.problem or None,
+        "verification": verification_document(backup.verification),
+    }
+    if manifest:
+        document |= {
+            "id": manifest.id,
+            "kind": manifest.kind,
+            "created_at": instant(manifest.finished_at),
+            "started_at": instant(manifest.started_at),
+            "duration_seconds": manifest.duration.total_seconds(),
+            "database": converter.unstructure(manifest.database),
+            "size_bytes": manifest.size_bytes,
+            "stored_bytes": manifest.stored_bytes,
+            "new_bytes": manifest.new_bytes,
+            "compression": manifest.compression,
+            "encryption": converter.unstructure(manifest.encryption),
+            "labels": dict(manifest.labels),
+            "notes": list(manifest.notes),
+            "parts": [
+                {"kind": part.kind, "size_bytes": part.size_bytes, "blobs": len(part.blobs)}
+                for part in manifest.parts
+            ],
+            "tool_version": manifest.tool_version,
+        }
+    return document
+
+
+def verification_document(verification: Verification | None) -> dict[str, Any] | None:
+    """Return the outcome of a verification."""
+    if verification is None:
+        return None
+    document: dict[str, Any] = converter.unstructure(verification)
+    return document | {"complete": verification.complete}
+
+
+def finding_document(finding: Finding) -> dict[str, Any]:
+    """Return a finding."""
+    document: dict[str, Any] = converter.unstructure(finding)
+    return document
+
+
+def instant(value: datetime) -> str:
+    """Return an instant as ISO 8601, UTC, whole seconds."""
+    return value.strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -1,0 +1,31 @@
+"""From errors to exit statuses: the one table. A test proves that no error is left out."""
+
+from brownie_backup import errors
+
+DONE = 0
+FAILED = 1
+USAGE = 2
+WARNINGS = 3
+NOT_FOUND = 10
+BUSY = 11
+CANNOT_DECRYPT = 12
+
+BY_ERROR: dict[type[errors.BackupError], int] = {
+    errors.BackupError: FAILED,
+    errors.ConfigurationError: USAGE,
+    errors.InvalidName: USAGE,
+    errors.NotFound: NOT_FOUND,
+    errors.AlreadyExists: FAILED,
+    errors.Busy: BUSY,
+    errors.StoreError: FAILED,
+    errors.EncryptionError: FAILED,
+    errors.DecryptionError: CANNOT_DECRYPT,
+    errors.DamagedError: FAILED,
+    errors.UnsupportedFormat: FAILED,
+    errors.DatabaseError: FAILED,
+}
+
+
+def exit_status(error: errors.BackupError) -> int:
+    """Return the status for an error, by the nearest class that the table has."""
+    return next(BY_ERROR[kind] for kind in type(error).__mro__ if kind in BY_ERROR)

@@ -1,0 +1,135 @@
+"""What people and programs see: results on stdout, all else on stderr."""
+
+import argparse
+import json
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import Any, Self
+
+from attrs import frozen
+
+from brownie_backup import Finding, Level, Progress
+from brownie_backup.operations.progress import OnProgress
+
+_WIDE = 400
+_STEP = 1024  # from one unit of size to the next
+_MINUTE = 60
+
+
+@frozen
+class Output:
+    """How much to say, and in which form."""
+
+    as_json: bool = False
+    quiet: bool = False
+    verbose: bool = False
+
+    @classmethod
+    def of(cls, arguments: argparse.Namespace) -> Self:
+        """Return the output that the arguments ask for."""
+        return cls(arguments.json, arguments.quiet, arguments.verbose)
+
+    def result(self, document: dict[str, Any], lines: Sequence[str]) -> None:
+        """Print the result: the document for programs, or the lines for people."""
+        if self.as_json:
+            print(json.dumps(document, indent=1, sort_keys=True, ensure_ascii=False))
+        elif not self.quiet:
+            print("\n".join(lines))
+
+    def error(self, document: dict[str, Any], lines: Sequence[str]) -> None:
+        """Say what went wrong, to people in any case."""
+        if self.as_json:
+            print(json.dumps(document, indent=1, sort_keys=True, ensure_ascii=False))
+        first, *rest = [line for line in lines if line]
+        print(f"brownie-backup: {first}", *rest, sep="\n", file=sys.stderr)
+
+    def warn(self, text: str) -> None:
+        """Say what wants attention."""
+        print(f"warning: {text}", file=sys.stderr)
+
+    def say(self, text: str) -> None:
+        """Say what is being done, to those who asked."""
+        if self.verbose:
+            print(text, file=sys.stderr)
+
+    def findings(self, findings: Sequence[Finding]) -> None:
+        """Warn of the findings that want attention; say the others to those who asked."""
+        for finding in findings:
+            text = f"{finding.subject}: {finding.message}"
+            if finding.level is Level.OK:
+                self.say(text)
+            else:
+                self.warn(f"{text}. {finding.hint}" if finding.hint else text)
+
+    @contextmanager
+    def progress(self) -> Iterator[OnProgress | None]:
+        """Show a bar with rate and time left on stderr, if that is a terminal."""
+        if self.quiet or not sys.stderr.isatty():
+            yield None
+            return
+        from rich.console import Console
+        from rich.progress import (
+            BarColumn,
+            DownloadColumn,
+            TextColumn,
+            TimeRemainingColumn,
+            TransferSpeedColumn,
+        )
+        from rich.progress import Progress as Bars
+
+        columns = (
+            TextColumn("{task.description}"),
+            BarColumn(),
+            DownloadColumn(binary_units=True),
+            TransferSpeedColumn(),
+            TimeRemainingColumn(),
+        )
+        with Bars(*columns, console=Console(stderr=True), transient=True) as bars:
+            task = bars.add_task("", total=None)
+
+            def update(progress: Progress) -> None:
+                total = progress.total_bytes
+                # The total of a backup is an estimate: what is over it shows as the end.
+                known = max(total, progress.done_bytes) if total else None
+                bars.update(
+                    task,
+                    description=progress.phase,
+                    completed=progress.done_bytes,
+                    total=known,
+                )
+
+            yield update
+
+
+def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    """Return a table's lines. Columns are as wide as they must be: a pipe has no width."""
+    from rich.console import Console
+    from rich.table import Table
+
+    grid = Table(*header, box=None, pad_edge=False, show_edge=False)
+    for row in rows:
+        grid.add_row(*row)
+    console = Console(width=_WIDE, color_system=None, markup=False, highlight=False)
+    with console.capture() as captured:
+        console.print(grid)
+    return [line.rstrip() for line in captured.get().splitlines()]
+
+
+def size(count: int) -> str:
+    """Return bytes as people read them."""
+    value = float(count)
+    for unit in ("B", "KiB", "MiB", "GiB"):
+        if value < _STEP:
+            return f"{value:.0f} {unit}" if unit == "B" else f"{value:.1f} {unit}"
+        value /= _STEP
+    return f"{value:.1f} TiB"
+
+
+def span(duration: timedelta) -> str:
+    """Return a duration as people read it."""
+    seconds = duration.total_seconds()
+    if seconds < _MINUTE:
+        return f"{seconds:.1f} s"
+    return str(timedelta(seconds=round(seconds)))

@@ -1,0 +1,145 @@
+"""The command line's grammar. It imports the standard library only, so that --help is quick."""
+
+import argparse
+from pathlib import Path
+from typing import TypeAlias
+
+EPILOG = """\
+exit status:
+  0    done
+  1    failed
+  2    wrong usage or configuration
+  3    done, with warnings
+  10   no such backup or database
+  11   busy: somebody else is working in the store
+  12   cannot decrypt: wrong or missing key
+  130  ended by SIGINT, 143 by SIGTERM; nothing half-made is left
+
+Everything else is configured by environment variables: see brownie-backup config.
+"""
+
+Subparsers: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"  # noqa: SLF001
+"""argparse has no public name for what `add_subparsers` returns."""
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Return the parser of the command ``brownie-backup``."""
+    parser = argparse.ArgumentParser(
+        prog="brownie-backup",
+        description="Back up and restore PostgreSQL databases: encrypted, deduplicated, proven.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument("--version", action="store_true", help="print the version and exit")
+    parser.add_argument(
+        "--print-completion",
+        choices=("bash", "zsh", "tcsh"),
+        metavar="SHELL",
+        help="print the completion for bash, zsh or tcsh and exit",
+    )
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", title="commands")
+    for add in (_backups, _looking, _deleting, _setting_up):
+        add(commands)
+    return parser
+
+
+def _command(commands: Subparsers, name: str, text: str) -> argparse.ArgumentParser:
+    parser = commands.add_parser(name, help=text, description=text.capitalize() + ".")
+    parser.allow_abbrev = False
+    output = parser.add_argument_group("output")
+    output.add_argument(
+        "--json", action="store_true", help="print one JSON document, and nothing else, on stdout"
+    )
+    volume = output.add_mutually_exclusive_group()
+    volume.add_argument("-v", "--verbose", action="store_true", help="say more, on stderr")
+    volume.add_argument("-q", "--quiet", action="store_true", help="say only what is wrong")
+    return parser
+
+
+def _backups(commands: Subparsers) -> None:
+    backup = _command(commands, "backup", "make a backup")
+    backup.add_argument("--name", help="its name (default: the database's, and the time)")
+    backup.add_argument(
+        "--label", action="append", default=[], metavar="KEY=VALUE", type=_label, dest="labels"
+    )
+    restore = _command(commands, "restore", "restore a backup into a fresh database")
+    _name(restore, "NAME|latest")
+    restore.add_argument("--target-db", metavar="DB", help="its name (default: as it was)")
+    for flag, text in (
+        ("--replace", "put it in the place of an existing one, which is kept under a dated name"),
+        ("--with-roles", "create the roles that the backup has and the server lacks"),
+        ("--no-owner", "give everything to the role that restores"),
+        ("--no-acl", "grant nothing"),
+        ("--no-tablespaces", "put everything into the default tablespace"),
+        ("--keep-failed", "leave a half-made database for inspection, and name it"),
+        ("--dry-run", "check all that can be checked, and change nothing"),
+    ):
+        restore.add_argument(flag, action="store_true", help=text)
+    verify = _command(commands, "verify", "read backups back and prove them")
+    _name(verify, "NAME|latest", optional=True)
+    verify.add_argument("--all", action="store_true", help="verify every backup")
+    verify.add_argument(
+        "--sample",
+        type=_percent,
+        default=100.0,
+        metavar="N%",
+        help="read only that share of the blobs, chosen at random, and no archive",
+    )
+
+
+def _looking(commands: Subparsers) -> None:
+    _command(commands, "list", "list the backups")
+    _name(_command(commands, "show", "show all that is known of a backup"), "NAME|latest")
+    _command(commands, "status", "show the last backup, the next, the policy and who is working")
+
+
+def _deleting(commands: Subparsers) -> None:
+    _name(_command(commands, "delete", "delete a backup by name"), "NAME")
+    cleanup = _command(commands, "cleanup", "delete old backups by the policy, and free space")
+    cleanup.add_argument("--dry-run", action="store_true", help="say what would be deleted")
+
+
+def _setting_up(commands: Subparsers) -> None:
+    _command(commands, "config", "show the effective settings, and where each came from")
+    keygen = _command(commands, "keygen", "make a key pair to encrypt backups with")
+    keygen.add_argument(
+        "--directory", type=Path, default=Path(), help="where to put it (default: .)"
+    )
+    keygen.add_argument(
+        "--name", default="brownie-backup", help="whose it is (default: %(default)s)"
+    )
+    _command(commands, "doctor", "look for what would make a backup fail or be incomplete")
+    demo = _command(commands, "demo", "back up and restore a sample database, from start to end")
+    demo.add_argument("--rows", type=int, default=100_000, help=argparse.SUPPRESS)
+    schedule = _command(commands, "schedule", "run backups on a schedule, in the background")
+    action = schedule.add_mutually_exclusive_group(required=True)
+    for flag in ("--start", "--stop", "--status"):
+        action.add_argument(
+            flag, action="store_const", dest="action", const=flag[2:], help=f"{flag[2:]} it"
+        )
+
+
+def _name(parser: argparse.ArgumentParser, metavar: str, *, optional: bool = False) -> None:
+    parser.add_argument(
+        "name", metavar=metavar, nargs="?" if optional else None, help="the name of the backup"
+    )
+
+
+def _label(text: str) -> tuple[str, str]:
+    key, equals, value = text.partition("=")
+    if not key or not equals:
+        msg = f"'{text}' is not KEY=VALUE"
+        raise argparse.ArgumentTypeError(msg)
+    return key, value
+
+
+def _percent(text: str) -> float:
+    try:
+        percent = float(text.removesuffix("%"))
+    except ValueError:
+        percent = 0.0
+    if not 0 < percent <= 100:  # noqa: PLR2004 - a percentage
+        msg = f"'{text}' is not a percentage over 0 and up to 100"
+        raise argparse.ArgumentTypeError(msg)
+    return percent

@@ -1,0 +1,58 @@
+"""Runs one command: settings, logging, the command itself, and what its errors look like."""
+
+import argparse
+import logging
+import os
+
+from brownie_backup.config import load_settings
+from brownie_backup.errors import BackupError, ConfigurationError, RestoreFailed
+from brownie_backup_cli.commands import COMMANDS
+from brownie_backup_cli.exits import exit_status
+from brownie_backup_cli.output import Output
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Run the command that was parsed; return its exit status."""
+    output = Output.of(arguments)
+    try:
+        settings = load_settings(os.environ)
+        _configure_logging(verbose=arguments.verbose or settings.debug, quiet=arguments.quiet)
+        for warning in settings.warnings:
+            output.warn(warning)
+        return COMMANDS[arguments.command](arguments, settings, output)
+    except BackupError as error:
+        status = exit_status(error)
+        output.error(_document(error, status), _lines(error))
+        return status
+
+
+def _configure_logging(*, verbose: bool, quiet: bool) -> None:
+    level = logging.DEBUG if verbose else logging.ERROR if quiet else logging.WARNING
+    logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    logging.getLogger("brownie_backup").setLevel(level)
+
+
+def _document(error: BackupError, status: int) -> dict[str, object]:
+    return {
+        "error": {
+            "type": type(error).__name__,
+            "message": error.message,
+            "hint": error.hint,
+            "exit_status": status,
+            "details": _details(error),
+        }
+    }
+
+
+def _details(error: BackupError) -> list[str]:
+    if isinstance(error, ConfigurationError):
+        return list(error.problems)
+    return list(error.errors) if isinstance(error, RestoreFailed) else []
+
+
+def _lines(error: BackupError) -> list[str]:
+    details = _details(error)
+    if isinstance(error, ConfigurationError) and len(details) > 1:
+        return ["several settings are wrong:", *(f"  {line}" for line in details), error.hint]
+    more = [f"  {line}" for line in details[1:]]
+    return [error.message, *more, error.hint]
