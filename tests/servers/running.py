@@ -1,0 +1,140 @@
+"""Servers for the tests, and what the tests do with them."""
+
+import os
+import subprocess
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from brownie_backup.dumpers import PostgresDumper
+from brownie_backup.dumpers.postgres import parse_conninfo
+from brownie_backup.throwaway import ThrowawayServer
+from tests.servers.install import installed
+
+# Nothing here needs to survive a power cut, and logical publications want to be restorable.
+_SETTINGS = {"fsync": "off", "full_page_writes": "off", "wal_level": "logical"}
+
+
+class Server:
+    """A running server and the client programs of one major."""
+
+    def __init__(self, major: int) -> None:
+        self.major = major
+        self.client = installed(major) / "client"
+        self._server = ThrowawayServer(installed(major), settings=_SETTINGS)
+        self.url = self._server.url
+        self.password = self._server.password
+        self.port = self._server.port
+
+    @property
+    def process_id(self) -> int:
+        """The postmaster's process id."""
+        return int((self._server.data / "postmaster.pid").read_text().split()[0])
+
+    def stop(self, mode: str = "fast") -> None:
+        """Stop it."""
+        self._server.stop(mode)
+
+    def start(self) -> None:
+        """Start it again."""
+        self._server.start()
+
+    def close(self) -> None:
+        """Stop and remove it."""
+        self._server.close()
+
+    def dumper(self, database: str, *, client: Path | None = None) -> PostgresDumper:
+        """Return a dumper of a database, by the server's own client programs."""
+        url = parse_conninfo(self.url("postgres")).with_database(database)
+        return PostgresDumper(url, pg_bin=str(client or self.client))
+
+    def sql(self, database: str, sql: str, *variables: str) -> str:
+        """Run SQL in psql; return what it printed."""
+        arguments = [f"--set={variable}" for variable in variables]
+        return self._run("psql", "-X", "-q", "-At", "-v", "ON_ERROR_STOP=1", *arguments,
+                         database=database, given=sql)  # fmt: skip
+
+    def load(self, database: str, file: Path) -> None:
+        """Run a file of SQL in a database."""
+        self._run("psql", "-X", "-q", "-v", "ON_ERROR_STOP=1", "-f", str(file), database=database)
+
+    def create(self, database: str, options: str = "TEMPLATE template0 ENCODING 'UTF8'") -> None:
+        """Create a database."""
+        quoted = database.replace('"', '""')
+        self.sql("postgres", f'CREATE DATABASE "{quoted}" {options}')
+
+    def drop(self, database: str) -> None:
+        """Drop a database, its subscriptions first, which would not let it go."""
+        quoted = database.replace('"', '""')
+        if not self.databases(database):
+            return
+        subscriptions = self.sql(database, "SELECT quote_ident(subname) FROM pg_subscription WHERE "
+            "subdbid = (SELECT oid FROM pg_database WHERE datname = current_database())")  # fmt: skip
+        for name in subscriptions.splitlines():
+            self.sql(database, f"ALTER SUBSCRIPTION {name} DISABLE; "
+                f"ALTER SUBSCRIPTION {name} SET (slot_name = NONE); DROP SUBSCRIPTION {name}")  # fmt: skip
+        self.sql("postgres", f'ALTER DATABASE "{quoted}" IS_TEMPLATE false')
+        self.sql("postgres", f'DROP DATABASE "{quoted}" WITH (FORCE)')
+
+    def databases(self, like: str = "%") -> list[str]:
+        """Return the names of the databases that match."""
+        escaped = like.replace("\\", "\\\\").replace("'", "''")
+        rows = self.sql("postgres", f"SELECT datname FROM pg_database WHERE datname LIKE '{escaped}'")
+        return sorted(rows.splitlines())
+
+    def plain_dump(self, database: str, *arguments: str, client: Path | None = None) -> list[str]:
+        """Return the lines of a plain pg_dump, but for the random key of its \\restrict lines."""
+        text = self._run("pg_dump", *arguments, database=database, client=client)
+        return [x for x in text.split("\n") if not x.startswith(("\\restrict", "\\unrestrict"))]
+
+    def _run(
+        self,
+        program: str,
+        *arguments: str,
+        database: str,
+        given: str | None = None,
+        client: Path | None = None,
+    ) -> str:
+        env = {k: v for k, v in os.environ.items() if not k.startswith(("PG", "BACKUP_"))}
+        done = subprocess.run(
+            [str((client or self.client) / program), *arguments],
+            check=False,
+            input=given,
+            capture_output=True,
+            encoding="utf-8",
+            env=env
+            | {
+                "PGHOST": "127.0.0.1",
+                "PGPORT": str(self.port),
+                "PGUSER": "postgres",
+                "PGPASSWORD": self.password.reveal(),
+                "PGDATABASE": database,
+            },
+        )
+        assert done.returncode == 0, done.stderr[-2000:]
+        return done.stdout
+
+
+class Servers:
+    """One server of each major that is asked for; more on demand."""
+
+    def __init__(self) -> None:
+        self._shared: dict[int, Server] = {}
+
+    def get(self, major: int = 18) -> Server:
+        """Return the shared server of a major."""
+        if major not in self._shared:
+            self._shared[major] = Server(major)
+        return self._shared[major]
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        for server in self._shared.values():
+            server.close()
