@@ -63,6 +63,9 @@ class PartSpec:
     database: str
     snapshot: str | None = None
     block_range: BlockRange | None = None
+    head_bytes: int = 0
+    """How many bytes at the beginning differ each time although nothing changed, such as a time
+    stamp: they get a blob of their own, so that all others can be recognised."""
 
 
 @frozen

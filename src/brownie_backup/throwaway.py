@@ -10,7 +10,7 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 from brownie_backup.errors import DatabaseError
 from brownie_backup.secret import Secret
@@ -140,25 +140,34 @@ class ThrowawayServer:
         }
         with tempfile.TemporaryFile("w+") as output:
             # Not a pipe: the server would keep it open, and we would wait for its end.
-            done = subprocess.run(
+            process = subprocess.Popen(
                 [self.programs / "bin" / program, *arguments],
-                check=False,
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 env=env,
                 cwd=self.folder,
                 user=_UNPRIVILEGED if self._as_root else None,
+                group=_group() if self._as_root else None,
                 extra_groups=[] if self._as_root else None,
             )
+            try:
+                status = process.wait()
+            except BaseException:
+                # Cut off here, it would leave a server that `close` does not know of.
+                process.wait()
+                raise
             output.seek(0)
-            return subprocess.CompletedProcess(done.args, done.returncode, output.read(), "")
+            return subprocess.CompletedProcess([program], status, output.read(), "")
 
 
-def _unprivileged() -> dict[str, Any]:
-    """Return what makes a child run as nobody, in none of root's groups."""
-    user = pwd.getpwnam(_UNPRIVILEGED)
-    return {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []}
+def _group() -> int:
+    """Return the group of the user that servers run as for root."""
+    try:
+        return pwd.getpwnam(_UNPRIVILEGED).pw_gid
+    except KeyError:
+        msg = f"PostgreSQL refuses to run as root, and there is no user '{_UNPRIVILEGED}'"
+        raise DatabaseError(msg, hint="Run this as an ordinary user") from None
 
 
 def _free_port() -> int:

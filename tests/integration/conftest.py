@@ -1,14 +1,27 @@
 """Fixtures of the integration tests."""
 
+import secrets
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tests.integration.cli import Cli, cli_for
+from tests.servers.running import Servers
 
 from brownie_backup import Repository, Secret
 from brownie_backup.compressors import Gzip, Uncompressed, Zstd
 from brownie_backup.encryptors import GnuPG
 from brownie_backup.stores import LocalStore
+
+BULK = """
+CREATE TABLE bulk AS SELECT g AS id, (SELECT string_agg(md5(g || ':' || i), '')
+  FROM generate_series(1, 320) i) AS text FROM generate_series(1, 10000) g;
+"""
+SMALL = """
+CREATE TABLE orders (id int PRIMARY KEY, what text NOT NULL);
+INSERT INTO orders SELECT g, md5(g::text) FROM generate_series(1, 1000) g;
+CREATE VIEW big AS SELECT * FROM orders WHERE id > 500;
+"""
 
 
 @pytest.fixture
@@ -17,3 +30,36 @@ def repository(tmp_path: Path) -> Iterator[Repository]:
     with GnuPG(passphrase=Secret("Tést-passphrase 1")) as encryptor:
         store = LocalStore(tmp_path / "store")
         yield Repository(store, Zstd(), encryptor, (Gzip(), Uncompressed()))
+
+
+@pytest.fixture(scope="session")
+def bulky(servers: Servers) -> str:
+    """A database on 18 with some 100 MiB that don't compress to nothing: half a dozen blobs."""
+    server = servers.get(18)
+    server.create("bulky")
+    server.sql("bulky", BULK)
+    return "bulky"
+
+
+@pytest.fixture
+def cli(servers: Servers, bulky: str, tmp_path: Path) -> Cli:
+    """The command line, for the bulky database."""
+    return cli_for(servers.get(18), bulky, tmp_path)
+
+
+@pytest.fixture
+def small(servers: Servers) -> Iterator[str]:
+    """A small database on 18, new for each test; whatever is named after it goes with it."""
+    server = servers.get(18)
+    name = f"small_{secrets.token_hex(4)}"
+    server.create(name)
+    server.sql(name, SMALL)
+    yield name
+    for left in server.databases(f"{name}%"):
+        server.drop(left)
+
+
+@pytest.fixture
+def small_cli(servers: Servers, small: str, tmp_path: Path) -> Cli:
+    """The command line, for a small database."""
+    return cli_for(servers.get(18), small, tmp_path)

@@ -4,6 +4,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tests.servers.install import MAJORS
+from tests.servers.running import Server, Servers
 
 from brownie_backup import (
     Repository,
@@ -14,8 +16,6 @@ from brownie_backup import (
     verify_backup,
 )
 from brownie_backup.errors import RestoreFailed
-from tests.servers.install import MAJORS
-from tests.servers.running import Server, Servers
 
 SCHEMA = Path(__file__).parent / "everything.sql"
 # A name that must be quoted in SQL, in a connection string and in the names of backups.

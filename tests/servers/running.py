@@ -14,6 +14,11 @@ from tests.servers.install import installed
 # Nothing here needs to survive a power cut, and logical publications want to be restorable.
 _SETTINGS = {"fsync": "off", "full_page_writes": "off", "wal_level": "logical"}
 
+_SUBSCRIPTIONS = """
+SELECT quote_ident(subname) FROM pg_subscription
+WHERE subdbid = (SELECT oid FROM pg_database WHERE datname = current_database())
+"""
+
 
 class Server:
     """A running server and the client programs of one major."""
@@ -48,11 +53,10 @@ class Server:
         url = parse_conninfo(self.url("postgres")).with_database(database)
         return PostgresDumper(url, pg_bin=str(client or self.client))
 
-    def sql(self, database: str, sql: str, *variables: str) -> str:
+    def sql(self, database: str, sql: str) -> str:
         """Run SQL in psql; return what it printed."""
-        arguments = [f"--set={variable}" for variable in variables]
-        return self._run("psql", "-X", "-q", "-At", "-v", "ON_ERROR_STOP=1", *arguments,
-                         database=database, given=sql)  # fmt: skip
+        quiet = ("-X", "-q", "-At", "-v", "ON_ERROR_STOP=1")
+        return self._run("psql", *quiet, database=database, given=sql)
 
     def load(self, database: str, file: Path) -> None:
         """Run a file of SQL in a database."""
@@ -68,22 +72,30 @@ class Server:
         quoted = database.replace('"', '""')
         if not self.databases(database):
             return
-        subscriptions = self.sql(database, "SELECT quote_ident(subname) FROM pg_subscription WHERE "
-            "subdbid = (SELECT oid FROM pg_database WHERE datname = current_database())")  # fmt: skip
-        for name in subscriptions.splitlines():
-            self.sql(database, f"ALTER SUBSCRIPTION {name} DISABLE; "
-                f"ALTER SUBSCRIPTION {name} SET (slot_name = NONE); DROP SUBSCRIPTION {name}")  # fmt: skip
+        for name in self.sql(database, _SUBSCRIPTIONS).splitlines():
+            forget = f"ALTER SUBSCRIPTION {name} DISABLE; ALTER SUBSCRIPTION {name}"
+            self.sql(database, f"{forget} SET (slot_name = NONE); DROP SUBSCRIPTION {name}")
         self.sql("postgres", f'ALTER DATABASE "{quoted}" IS_TEMPLATE false')
         self.sql("postgres", f'DROP DATABASE "{quoted}" WITH (FORCE)')
 
     def databases(self, like: str = "%") -> list[str]:
         """Return the names of the databases that match."""
         escaped = like.replace("\\", "\\\\").replace("'", "''")
-        rows = self.sql("postgres", f"SELECT datname FROM pg_database WHERE datname LIKE '{escaped}'")
-        return sorted(rows.splitlines())
+        sql = f"SELECT datname FROM pg_database WHERE datname LIKE '{escaped}'"
+        return sorted(self.sql("postgres", sql).splitlines())
+
+    def sessions(self, like: str) -> int:
+        """Return how many sessions there are in the databases that match."""
+        sql = f"SELECT count(*) FROM pg_stat_activity WHERE datname LIKE '{like}'"
+        return int(self.sql("postgres", sql))
+
+    def end_sessions(self, like: str) -> None:
+        """End all sessions in the databases that match."""
+        end = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname LIKE"
+        self.sql("postgres", f"{end} '{like}'")
 
     def plain_dump(self, database: str, *arguments: str, client: Path | None = None) -> list[str]:
-        """Return the lines of a plain pg_dump, but for the random key of its \\restrict lines."""
+        r"""Return the lines of a plain pg_dump, but for the random key of its \restrict lines."""
         text = self._run("pg_dump", *arguments, database=database, client=client)
         return [x for x in text.split("\n") if not x.startswith(("\\restrict", "\\unrestrict"))]
 

@@ -106,7 +106,8 @@ def _store_part(
     pool = ThreadPoolExecutor(workers, thread_name_prefix="blob")
     try:
         with contextlib.closing(dumper.read(spec)) as stream:
-            return list(_ordered(pool, store, chunked(stream, BLOB_BYTES), workers))
+            chunks = chunked(stream, BLOB_BYTES, head=spec.head_bytes)
+            return list(_ordered(pool, store, chunks, workers))
     finally:
         pool.shutdown(cancel_futures=True)
 

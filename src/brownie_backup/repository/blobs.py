@@ -11,7 +11,7 @@ from brownie_backup.protocols import Compressor, Encryptor, Store
 from brownie_backup.repository.layout import blob_key
 
 BLOB_BYTES = 16 << 20
-"""How much plaintext makes a blob. The format allows up to 32 MiB; a worker holds up to four
+"""How much plaintext makes a blob. The format allows up to 32 MiB; a worker holds up to three
 copies of a blob that does not compress, and with this size three workers stay below 200 MiB."""
 
 
@@ -115,15 +115,20 @@ class BlobReader:
 _HINT = "Restore another backup; the next backup stores that blob again, if its data still exists"
 
 
-def chunked(stream: Iterable[bytes], size: int) -> Iterable[bytes]:
-    """Cut a stream of pieces of any length into pieces of `size`; only the last may be shorter."""
+def chunked(stream: Iterable[bytes], size: int, *, head: int = 0) -> Iterable[bytes]:
+    """Cut a stream of pieces of any length into pieces of `size`; only the last may be shorter.
+
+    With `head`, the first piece has that length instead.
+    """
     pending: list[bytes] = []
     length = 0
+    room = head or size
     for piece in stream:
         view = memoryview(piece)
-        while length + len(view) >= size:
-            pending.append(bytes(view[: size - length]))
-            view = view[size - length :]
+        while length + len(view) >= room:
+            pending.append(bytes(view[: room - length]))
+            view = view[room - length :]
+            room = size
             whole = b"".join(pending)
             pending.clear()
             length = 0

@@ -8,6 +8,7 @@ from typing import NoReturn
 from brownie_backup_cli.parser import build_parser
 
 _ENDED_BY = 128
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class Ended(BaseException):
@@ -35,7 +36,7 @@ def main(argv: list[str] | None = None) -> int:
     if not arguments.command:
         parser.print_help(sys.stderr)
         return 2
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in _SIGNALS:
         signal.signal(number, _end)
     try:
         from brownie_backup_cli.run import run
@@ -53,7 +54,7 @@ def main(argv: list[str] | None = None) -> int:
 def _end(number: int, frame: FrameType | None) -> NoReturn:
     del frame
     # Once is enough: a second signal must not cut the cleaning up short.
-    for other in (signal.SIGINT, signal.SIGTERM):
+    for other in _SIGNALS:
         signal.signal(other, signal.SIG_IGN)
     raise Ended(number)
 

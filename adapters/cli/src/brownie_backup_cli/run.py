@@ -6,6 +6,7 @@ import os
 
 from brownie_backup.config import load_settings
 from brownie_backup.errors import BackupError, ConfigurationError, RestoreFailed
+from brownie_backup.memory import give_back_large_blocks
 from brownie_backup_cli.commands import COMMANDS
 from brownie_backup_cli.exits import exit_status
 from brownie_backup_cli.output import Output
@@ -14,8 +15,10 @@ from brownie_backup_cli.output import Output
 def run(arguments: argparse.Namespace) -> int:
     """Run the command that was parsed; return its exit status."""
     output = Output.of(arguments)
+    give_back_large_blocks()
     try:
-        settings = load_settings(os.environ)
+        # The demo brings its own settings: the caller's, right or wrong, do not matter to it.
+        settings = load_settings({} if arguments.command == "demo" else os.environ)
         _configure_logging(verbose=arguments.verbose or settings.debug, quiet=arguments.quiet)
         for warning in settings.warnings:
             output.warn(warning)

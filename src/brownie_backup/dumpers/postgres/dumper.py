@@ -2,6 +2,7 @@
 
 import contextlib
 from collections.abc import Generator, Iterable, Iterator
+from datetime import timedelta
 
 from attrs import frozen
 
@@ -13,7 +14,13 @@ from brownie_backup.dumpers.postgres.placement import maintenance_database
 from brownie_backup.dumpers.postgres.process import feed, read_output, running
 from brownie_backup.dumpers.postgres.session import Session, open_session
 from brownie_backup.dumpers.postgres.target import PostgresTarget
-from brownie_backup.errors import DamagedError, DatabaseError, DumpFailed, UnsupportedFormat
+from brownie_backup.errors import (
+    BackupError,
+    DamagedError,
+    DatabaseError,
+    DumpFailed,
+    UnsupportedFormat,
+)
 from brownie_backup.model import (
     Database,
     Extension,
@@ -24,8 +31,12 @@ from brownie_backup.model import (
 )
 from brownie_backup.protocols import Target
 
-LOCK_TIMEOUT_SECONDS = 300
+LOCK_TIMEOUT = timedelta(minutes=5)
 """How long pg_dump waits for a table that somebody holds exclusively, before it gives up."""
+
+ARCHIVE_HEAD_BYTES = 64
+"""An archive begins with its format and the time of the dump, in 51 bytes at most: see WriteHead
+in PostgreSQL's pg_backup_archiver.c. What follows is the same for the same database."""
 
 _FACTS = """
 SELECT current_setting('server_version') AS server_version, datname AS name,
@@ -55,10 +66,18 @@ class PostgresDumper:
     Args:
         conninfo: how to connect; what it leaves out comes from libpq's own sources.
         pg_bin: the folder of the client programs, if they are not where they usually are.
+        lock_timeout: how long pg_dump waits for a table that somebody holds exclusively.
     """
 
-    def __init__(self, conninfo: Conninfo | None = None, *, pg_bin: str | None = None) -> None:
+    def __init__(
+        self,
+        conninfo: Conninfo | None = None,
+        *,
+        pg_bin: str | None = None,
+        lock_timeout: timedelta = LOCK_TIMEOUT,
+    ) -> None:
         self._client = Client(conninfo or Conninfo(), pg_bin)
+        self._lock_timeout = lock_timeout
 
     @property
     def kind(self) -> str:
@@ -92,8 +111,11 @@ class PostgresDumper:
                 locale=facts["locale"],
                 extensions=tuple(Extension(**item) for item in facts["extensions"]),
             )
-            kinds = (PartKind.INVENTORY, PartKind.GLOBALS, PartKind.ARCHIVE)
-            parts = tuple(PartSpec(kind, name, exported) for kind in kinds)
+            parts = (
+                PartSpec(PartKind.INVENTORY, name, exported),
+                PartSpec(PartKind.GLOBALS, name, exported),
+                PartSpec(PartKind.ARCHIVE, name, exported, head_bytes=ARCHIVE_HEAD_BYTES),
+            )
             yield PostgresSnapshot(database, parts, tuple(_notes(facts)))
             _end_politely(session)
 
@@ -132,8 +154,10 @@ class PostgresDumper:
         target = PostgresTarget(elsewhere, source, target_database, options, token)
         try:
             yield target
-        except BaseException:
-            target.abandon()
+        except BaseException as error:
+            kept = target.abandon()
+            if kept and isinstance(error, BackupError):
+                error.hint = f"The half-made database is kept as '{kept}': drop it when done"
             raise
         finally:
             target.close()
@@ -173,7 +197,7 @@ class PostgresDumper:
             "--create",
             "--no-password",
             f"--snapshot={part.snapshot}",
-            f"--lock-wait-timeout={LOCK_TIMEOUT_SECONDS * 1000}",
+            f"--lock-wait-timeout={self._lock_timeout // timedelta(milliseconds=1)}",
             f"--dbname={self._client.connection(part.database)}",
         ]
 
@@ -209,8 +233,8 @@ def _dump_hint(said: str) -> str:
         return "Give the backup role BYPASSRLS, or make it the owner of that table"
     if "permission denied" in said:
         return "Give the backup role pg_read_all_data: brownie-backup doctor says what is missing"
-    if "lock timeout" in said or "canceling statement due to lock" in said:
-        return "Something held a table exclusively for five minutes: run the backup at another time"
+    if "LOCK TABLE" in said:  # --lock-wait-timeout ends it as a statement timeout
+        return "Somebody holds a table exclusively: run the backup at another time"
     return "Nothing of this backup was kept; run it again, or see: brownie-backup doctor"
 
 

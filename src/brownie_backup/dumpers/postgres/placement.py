@@ -28,8 +28,9 @@ def maintenance_database(client: Client, target: str) -> str:
 def put_in_place(client: Client, *, fresh: str, name: str, kept: str | None) -> str | None:
     """Rename the fresh database to `name`; one that has that name is renamed to `kept` first.
 
-    Both or neither happen. `client` is connected to another database than these. A session that connects between the end of the others and the rename
-    makes the rename fail, so it is tried again for some seconds.
+    Both or neither happen. A session that connects between the end of the others and the rename
+    makes the rename fail, so it is tried again for some seconds. `client` is connected to another
+    database than these.
 
     Returns:
         `kept`, if there was something to keep.
@@ -39,9 +40,7 @@ def put_in_place(client: Client, *, fresh: str, name: str, kept: str | None) -> 
     """
     for attempt in range(_TRIES):
         exists = bool(
-            client.query(
-                f"SELECT 1 AS one FROM pg_database WHERE datname = {quote_text(name)}"
-            )
+            client.query(f"SELECT 1 AS one FROM pg_database WHERE datname = {quote_text(name)}")
         )
         if exists and kept is None:
             msg = f"a database named '{name}' has appeared during the restore"

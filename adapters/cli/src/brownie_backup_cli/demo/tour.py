@@ -1,0 +1,89 @@
+"""The way through the demo: from a full shop over an accident to the same shop."""
+
+from pathlib import Path
+
+from brownie_backup.throwaway import ThrowawayServer
+from brownie_backup_cli.demo.comparison import Compared, Sum, compare, comparison_lines, read_sums
+from brownie_backup_cli.demo.programs import Programs
+from brownie_backup_cli.demo.shell import Shell
+
+NEXT = (
+    "# Now with a database of your own, where PostgreSQL's client programs are installed:",
+    "#   brownie-backup keygen      (it prints the 'export' lines for the key)",
+    "#   export BACKUP_DATABASE_URL=postgresql://USER@HOST/DATABASE",
+    "#   export BACKUP_DESTINATION=/path/to/backups",
+    "#   brownie-backup doctor      (it says what would go wrong, before it does)",
+    "#   brownie-backup backup",
+)
+
+_HERE = Path(__file__).parent
+_PSQL = ("psql", "-X", "-q")
+_DAMAGE = "DROP TABLE order_items CASCADE"
+_QUESTION = "SELECT count(*) FROM order_items"
+_PSQL_FAILED = 1  # its exit status, by its manual
+
+
+def take_tour(
+    shell: Shell, server: ThrowawayServer, programs: Programs, rows: int
+) -> tuple[Compared, ...]:
+    """Go all the way; return what was in the database before, and what is in the restored one.
+
+    Raises:
+        DemoFailed: a command did not end as it should.
+    """
+    shop = server.url("shop", password=False)
+    shell.say(
+        f"A throwaway PostgreSQL {programs.version} is running. It gets a sample shop,",
+        "and we note what is in it:",
+    )
+    _load(shell, server, programs, rows)
+    before = _sums(shell, shop)
+    _back_up(shell, shop)
+
+    shell.say("The accident:")
+    shell.run(*_PSQL, shop, "-c", _DAMAGE)
+    shell.run(*_PSQL, shop, "-c", _QUESTION, expect=_PSQL_FAILED)
+
+    shell.say("The newest backup goes into a new database, and we note what is in that:")
+    shell.run("brownie-backup", "restore", "latest", "--target-db", "shop_restored")
+    restored = _sums(shell, server.url("shop_restored", password=False))
+    comparison = compare(before, restored)
+    shell.say(
+        "Before the accident, and restored. The definitions are those of indexes, keys, checks,",
+        "views, functions and comments:",
+    )
+    shell.show("\n".join(comparison_lines(comparison)))
+    return comparison
+
+
+def _load(shell: Shell, server: ThrowawayServer, programs: Programs, rows: int) -> None:
+    passfile = shell.folder / "pgpass"
+    passfile.touch(mode=0o600)
+    passfile.write_text(f"*:*:*:*:{server.password.reveal()}\n", encoding="utf-8")
+    for name in ("shop.sql", "checksums.sql"):
+        (shell.folder / name).write_bytes((_HERE / name).read_bytes())
+    shell.export(BACKUP_PG_BIN=programs.folder)
+    shell.add_to_path("BACKUP_PG_BIN")
+    shell.export(PGPASSFILE=passfile)
+    url = server.url(password=False)
+    shell.run(*_PSQL, url, "-v", f"rows={rows}", "-f", "shop.sql")
+
+
+def _sums(shell: Shell, url: str) -> dict[str, Sum]:
+    return read_sums(shell.run(*_PSQL, url, "--csv", "-f", "checksums.sql"))
+
+
+def _back_up(shell: Shell, url: str) -> None:
+    keys = shell.folder / "keys"
+    shell.say("A key, and the first backup, encrypted, into a folder:")
+    shell.run("brownie-backup", "keygen", "--directory", "keys")
+    shell.export(
+        BACKUP_GPG_PUBLIC_KEY_FILE=keys / "brownie-backup-public.asc",
+        BACKUP_GPG_PRIVATE_KEY_FILE=keys / "brownie-backup-private.asc",
+        BACKUP_DATABASE_URL=url,
+        BACKUP_DESTINATION=shell.folder / "backups",
+    )
+    shell.run("brownie-backup", "backup")
+    shell.run("brownie-backup", "list")
+    shell.say("Every byte of it is read back and checked:")
+    shell.run("brownie-backup", "verify", "latest")

@@ -1,0 +1,119 @@
+"""What happens to stored bytes is found out, said, and mended where it can be."""
+
+from pathlib import Path
+
+from tests.integration.cli import Cli
+
+
+def largest_blob(cli: Cli) -> Path:
+    """Return the path of the blob that holds the rows."""
+    return max(cli.blobs(), key=lambda path: path.stat().st_size)
+
+
+def flip_a_bit(path: Path) -> None:
+    """Change one bit in the middle of a file."""
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 0x10
+    path.write_bytes(data)
+
+
+def test_a_deleted_blob_is_seen_by_list_and_refused_by_restore(small_cli: Cli, small: str) -> None:
+    small_cli.json("backup", "--name", "one")
+    largest_blob(small_cli).unlink()
+    assert small_cli.backups() == {"one": "damaged"}
+    assert small_cli.run("restore", "latest", "--target-db", f"{small}_r").status == 10
+    result = small_cli.run("restore", "one", "--target-db", f"{small}_r", "--json")
+    assert result.status == 1
+    assert result.json["error"]["type"] == "DamagedError"
+    assert small_cli.run("verify", "one").status == 1
+
+
+def test_a_flipped_bit_is_found_by_verify_passed_by_latest_and_healed_by_the_next_backup(
+    small_cli: Cli, small: str
+) -> None:
+    small_cli.json("backup", "--name", "one")
+    blob = largest_blob(small_cli)
+    flip_a_bit(blob)
+    result = small_cli.run("verify", "one", "--json")
+    assert result.status == 1
+    (verification,) = result.json["verifications"]
+    assert verification["damaged_blobs"] == [blob.name]
+    assert small_cli.backups()["one"] == "damaged"
+    assert small_cli.run("restore", "one", "--target-db", f"{small}_r").status == 1
+
+    small_cli.json("backup", "--name", "two")  # of the same rows, hence the same blob
+    assert blob.name in {path.name for path in small_cli.blobs()}
+    assert small_cli.json("verify", "--all")["good"]
+    assert set(small_cli.backups().values()) == {"good"}
+    small_cli.json("restore", "one", "--target-db", f"{small}_r")
+
+
+def test_a_restore_that_meets_a_flipped_bit_leaves_nothing(small_cli: Cli, small: str) -> None:
+    small_cli.json("backup", "--name", "one")
+    flip_a_bit(largest_blob(small_cli))
+    result = small_cli.run("restore", "one", "--target-db", f"{small}_r", "--json")
+    assert result.status == 1
+    assert result.json["error"]["type"] == "DamagedError"
+
+
+def test_a_manifest_cut_short_is_listed_as_damaged_and_stops_no_other(small_cli: Cli) -> None:
+    small_cli.json("backup", "--name", "one")
+    small_cli.json("backup", "--name", "two")
+    path = small_cli.store / "manifests" / "two.json"
+    path.write_bytes(path.read_bytes()[:-200])
+    assert small_cli.backups() == {"one": "good", "two": "damaged"}
+    assert small_cli.json("show", "latest")["name"] == "one"
+    result = small_cli.run("cleanup", "--json")
+    assert result.status == 3  # done, and no blob removed: nobody knows what "two" needs
+    assert result.json["swept_blobs"] == 0
+    small_cli.json("delete", "two")
+    assert small_cli.backups() == {"one": "good"}
+
+
+def test_a_wrong_passphrase_is_no_damage(small_cli: Cli, small: str) -> None:
+    small_cli.json("backup", "--name", "one")
+    for command in (("restore", "one", "--target-db", f"{small}_r"), ("verify", "one")):
+        result = small_cli.run(*command, "--json", BACKUP_PASSPHRASE="wrong")
+        assert result.status == 12
+        assert result.json["error"]["type"] == "DecryptionError"
+    assert small_cli.backups() == {"one": "good"}
+
+
+def test_a_missing_private_key_is_no_damage(small_cli: Cli, small: str, tmp_path: Path) -> None:
+    keys = small_cli.json("keygen", "--directory", str(tmp_path / "keys"), BACKUP_PASSPHRASE="")
+    public = {"BACKUP_PASSPHRASE": "", "BACKUP_GPG_PUBLIC_KEY_FILE": keys["public_key_file"]}
+    private = public | {"BACKUP_GPG_PRIVATE_KEY_FILE": keys["private_key_file"]}
+    small_cli.json("backup", "--name", "one", **public)
+    assert small_cli.json("backup", "--name", "two", **public)["reused_blobs"] >= 1
+    result = small_cli.run("restore", "one", "--target-db", f"{small}_r", **public)
+    assert result.status == 12
+    assert "BACKUP_GPG_PRIVATE_KEY_FILE" in result.err
+    assert small_cli.run("verify", "one", **public).status == 12
+    assert small_cli.json("verify", "--all", **private)["good"]
+    small_cli.json("restore", "one", "--target-db", f"{small}_r", **private)
+
+
+def test_a_private_key_with_a_passphrase_opens_with_it_alone(
+    small_cli: Cli, small: str, tmp_path: Path
+) -> None:
+    keys = small_cli.json("keygen", "--directory", str(tmp_path / "keys"))
+    private = {"BACKUP_GPG_PRIVATE_KEY_FILE": keys["private_key_file"]}
+    small_cli.json("backup", "--name", "one", **private)
+    target = ("restore", "one", "--target-db", f"{small}_r")
+    assert small_cli.run(*target, **private, BACKUP_PASSPHRASE="wrong").status == 12
+    small_cli.json(*target, **private)
+
+
+def test_a_lost_repository_object_is_remade_from_a_manifest(small_cli: Cli) -> None:
+    small_cli.json("backup", "--name", "one")
+    (small_cli.store / "repository.json").unlink()
+    again = small_cli.json("backup", "--name", "two")
+    assert again["reused_blobs"] >= 1
+    assert small_cli.json("verify", "--all")["good"]
+
+
+def test_a_second_backup_of_an_unchanged_database_stores_next_to_nothing(small_cli: Cli) -> None:
+    first = small_cli.json("backup", "--name", "one")
+    second = small_cli.json("backup", "--name", "two")
+    assert second["reused_blobs"] == 2  # the inventory, and the archive but for its head
+    assert second["new_bytes"] < 0.2 * first["new_bytes"]
