@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.servers.running import Servers
+from tests.servers.running import BULK, Servers
 
 
 @pytest.fixture(scope="session")
@@ -12,3 +12,12 @@ def servers() -> Iterator[Servers]:
     """Servers of every major, shared by all tests of a run."""
     with Servers() as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def bulky(servers: Servers) -> str:
+    """A database on 18 with some 100 MiB that don't compress to nothing: half a dozen blobs."""
+    server = servers.get(18)
+    server.create("bulky")
+    server.sql("bulky", BULK)
+    return "bulky"

@@ -7,7 +7,7 @@ that they keep these promises by joining the contract tests of `brownie_backup.t
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import AbstractContextManager
 from datetime import datetime
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from attrs import frozen
 
@@ -57,6 +57,15 @@ class Store(Protocol):
 
     def delete(self, key: str) -> None:
         """Remove the object; succeeds when there is none."""
+        ...
+
+
+@runtime_checkable
+class HasFreeSpace(Protocol):
+    """What a store adds that can run full; `brownie-backup doctor` asks for it."""
+
+    def free_bytes(self) -> int:
+        """Return how many bytes can still be stored."""
         ...
 
 

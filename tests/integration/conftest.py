@@ -13,10 +13,6 @@ from brownie_backup.compressors import Gzip, Uncompressed, Zstd
 from brownie_backup.encryptors import GnuPG
 from brownie_backup.stores import LocalStore
 
-BULK = """
-CREATE TABLE bulk AS SELECT g AS id, (SELECT string_agg(md5(g || ':' || i), '')
-  FROM generate_series(1, 320) i) AS text FROM generate_series(1, 10000) g;
-"""
 SMALL = """
 CREATE TABLE orders (id int PRIMARY KEY, what text NOT NULL);
 INSERT INTO orders SELECT g, md5(g::text) FROM generate_series(1, 1000) g;
@@ -30,15 +26,6 @@ def repository(tmp_path: Path) -> Iterator[Repository]:
     with GnuPG(passphrase=Secret("Tést-passphrase 1")) as encryptor:
         store = LocalStore(tmp_path / "store")
         yield Repository(store, Zstd(), encryptor, (Gzip(), Uncompressed()))
-
-
-@pytest.fixture(scope="session")
-def bulky(servers: Servers) -> str:
-    """A database on 18 with some 100 MiB that don't compress to nothing: half a dozen blobs."""
-    server = servers.get(18)
-    server.create("bulky")
-    server.sql("bulky", BULK)
-    return "bulky"
 
 
 @pytest.fixture

@@ -8,9 +8,8 @@ from pathlib import Path
 
 import pytest
 from tests.integration.cli import Cli, children, cli_for, finish
-from tests.integration.conftest import BULK
 from tests.integration.waiting import wait_until
-from tests.servers.running import Server, Servers
+from tests.servers.running import BULK, Server, Servers
 
 POINTS = (0, 1, 3, 5)
 """After how many blobs in the store a run is disturbed; the bulky database has seven and more."""

@@ -8,8 +8,7 @@ import psutil
 import pytest
 from attrs import frozen
 from tests.integration.cli import Cli, cli_for, finish
-from tests.integration.conftest import BULK
-from tests.servers.running import Server, Servers
+from tests.servers.running import BULK, Server, Servers
 
 LIMIT_BYTES = 300 << 20
 

@@ -14,6 +14,12 @@ from tests.servers.install import installed
 # Nothing here needs to survive a power cut, and logical publications want to be restorable.
 _SETTINGS = {"fsync": "off", "full_page_writes": "off", "wal_level": "logical"}
 
+BULK = """
+CREATE TABLE bulk AS SELECT g AS id, (SELECT string_agg(md5(g || ':' || i), '')
+  FROM generate_series(1, 320) i) AS text FROM generate_series(1, 10000) g;
+"""
+"""Some 100 MiB of rows that compress to a half."""
+
 _SUBSCRIPTIONS = """
 SELECT quote_ident(subname) FROM pg_subscription
 WHERE subdbid = (SELECT oid FROM pg_database WHERE datname = current_database())

@@ -1,6 +1,7 @@
 """Make a backup."""
 
 import contextlib
+import logging
 import secrets
 import uuid
 from collections import deque
@@ -15,6 +16,8 @@ from brownie_backup.operations.progress import Meter, OnProgress
 from brownie_backup.protocols import Dumper
 from brownie_backup.repository import BLOB_BYTES, BlobWriter, Repository, StoredBlob
 from brownie_backup.repository.blobs import chunked
+
+_log = logging.getLogger(__name__)
 
 MOST_JOBS = 3
 """More would take the client's memory over 300 MiB when blobs don't compress, and one pg_dump
@@ -66,6 +69,7 @@ def create_backup(
         meter = Meter(on_progress, "backup", snapshot.database.size_bytes)
         parts, blobs = [], []
         for spec in snapshot.parts:
+            _log.info("backup '%s': storing %s", name, spec.kind)
             stored = _store_part(dumper, writer, spec, jobs, meter)
             parts.append(_part(spec, stored))
             blobs += stored
@@ -89,6 +93,7 @@ def create_backup(
         )
         lease.ensure_held()
         repository.add(manifest)
+        _log.info("backup '%s' exists in %s", name, repository.store.url)
     return _report(manifest, blobs)
 
 

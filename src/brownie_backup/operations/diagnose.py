@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from brownie_backup.errors import BackupError, DecryptionError, KeyExists
 from brownie_backup.model import Finding, Level
-from brownie_backup.protocols import Dumper, Store
+from brownie_backup.protocols import Dumper, HasFreeSpace, Store
 from brownie_backup.repository import Repository
 
 _CLOCK_MARGIN = timedelta(minutes=2)
@@ -17,6 +17,7 @@ def diagnose(repository: Repository, dumper: Dumper) -> Iterator[Finding]:
     """Yield findings about the database, the store, the encryption and the clock; none raises."""
     yield from dumper.diagnose()
     yield from _store(repository)
+    yield from _space(repository)
     yield from _encryption(repository)
 
 
@@ -54,6 +55,25 @@ def _behaviour(repository: Repository, store: Store, key: str) -> Iterator[Findi
         yield Finding(Level.ERROR, "clock", msg, "Set this host's clock by NTP")
     else:
         yield Finding(Level.OK, "clock", "this host and the store agree on the time")
+
+
+def _space(repository: Repository) -> Iterator[Finding]:
+    store = repository.store
+    if not isinstance(store, HasFreeSpace):
+        return
+    try:
+        free = store.free_bytes()
+        backups = repository.backups(check_blobs=False)
+    except BackupError as error:
+        yield Finding(Level.ERROR, "space", error.message, error.hint)
+        return
+    newest = next((backup.manifest for backup in backups if backup.manifest), None)
+    text = f"{store.url} has {free >> 20} MiB free"
+    if newest and free < newest.stored_bytes:
+        msg = f"{text}, less than the last backup holds ({newest.stored_bytes >> 20} MiB)"
+        yield Finding(Level.WARNING, "space", msg, "Make room, or run 'brownie-backup cleanup'")
+    else:
+        yield Finding(Level.OK, "space", text)
 
 
 def _encryption(repository: Repository) -> Iterator[Finding]:

@@ -1,8 +1,12 @@
 """Apply a retention policy."""
 
+import logging
+
 from brownie_backup.model import RetentionPolicy, RetentionReport
 from brownie_backup.repository import Repository
 from brownie_backup.retention import plan_retention
+
+_log = logging.getLogger(__name__)
 
 
 def apply_retention(
@@ -31,6 +35,7 @@ def apply_retention(
             if not decision.keep:
                 lease.ensure_held()
                 repository.remove(decision.backup.name)
+                _log.info("deleted '%s': %s", decision.backup.name, decision.reason)
         swept = repository.sweep(lease)
     notes: tuple[str, ...] = ()
     if any(d.backup.manifest is None for d in decisions):

@@ -1,6 +1,7 @@
 """Blobs: bounded pieces of plaintext, compressed, then encrypted, under a name that proves them."""
 
 import hmac
+import logging
 from collections.abc import Iterable
 
 from attrs import field, frozen
@@ -9,6 +10,8 @@ from brownie_backup.errors import DamagedError, DecryptionError, KeyExists, KeyN
 from brownie_backup.model import BlobRef, Encryption
 from brownie_backup.protocols import Compressor, Encryptor, Store
 from brownie_backup.repository.layout import blob_key
+
+_log = logging.getLogger(__name__)
 
 BLOB_BYTES = 16 << 20
 """How much plaintext makes a blob. The format allows up to 32 MiB; a worker holds up to three
@@ -62,6 +65,7 @@ class BlobWriter:
         except KeyExists:  # another client stored it since we looked
             stored = self._stored_bytes(name)
             return StoredBlob(BlobRef(name, size, stored or len(packed)), new=False)
+        _log.debug("stored blob %s: %d bytes, %d of plaintext", name, len(packed), size)
         return StoredBlob(BlobRef(name, size, len(packed)), new=True)
 
     def _stored_bytes(self, name: str) -> int | None:

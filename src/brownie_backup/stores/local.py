@@ -4,6 +4,7 @@ import contextlib
 import errno
 import os
 import secrets
+import shutil
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -81,6 +82,11 @@ class LocalStore:
             path.unlink(missing_ok=True)
             if path.parent.is_dir():
                 _sync_folder(path.parent)
+
+    def free_bytes(self) -> int:
+        """Return the free space of the file system."""
+        with self._errors("cannot measure free space"):
+            return shutil.disk_usage(self.root).free
 
     def _walk(self, folder: Path, at: str, prefix: str) -> Iterator[StoredObject]:
         try:

@@ -5,11 +5,13 @@ import logging
 import os
 
 from brownie_backup.config import load_settings
-from brownie_backup.errors import BackupError, ConfigurationError, RestoreFailed
+from brownie_backup.errors import BackupError, ConfigurationError, RestoreFailed, redact
 from brownie_backup.memory import give_back_large_blocks
 from brownie_backup_cli.commands import COMMANDS
-from brownie_backup_cli.exits import exit_status
+from brownie_backup_cli.exits import FAILED, exit_status
 from brownie_backup_cli.output import Output
+
+_DEFECT = "That is a defect of brownie-backup: please report it, with what --verbose says"
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -27,6 +29,11 @@ def run(arguments: argparse.Namespace) -> int:
         status = exit_status(error)
         output.error(_document(error, status), _lines(error))
         return status
+    except Exception as error:  # a defect of ours must not look like success
+        logging.getLogger("brownie_backup").debug("unexpected error", exc_info=True)
+        ours = BackupError(f"unexpected {type(error).__name__}: {redact(str(error))}", hint=_DEFECT)
+        output.error(_document(ours, FAILED), _lines(ours))
+        return FAILED
 
 
 def _configure_logging(*, verbose: bool, quiet: bool) -> None:

@@ -3,10 +3,15 @@
 from collections.abc import Iterator
 
 from brownie_backup.dumpers.postgres.client import Client
+from brownie_backup.dumpers.postgres.preflight import check_room
 from brownie_backup.errors import BackupError, ProgramMissing
 from brownie_backup.model import Finding, Level
 
 _SHOWN = 10
+
+_DATABASE = """
+SELECT current_database() AS name, pg_database_size(current_database()) AS size_bytes
+"""
 
 _RIGHTS = """
 SELECT current_user AS me, r.rolsuper AS super, r.rolbypassrls AS bypasses_policies,
@@ -52,8 +57,8 @@ def diagnose(client: Client) -> Iterator[Finding]:
     except BackupError as error:
         yield Finding(Level.ERROR, "connection", error.message, error.hint)
         return
-    name = client.query("SELECT current_database() AS name")[0]["name"]
-    yield Finding(Level.OK, "connection", f"PostgreSQL {version}, database '{name}'")
+    (database,) = client.query(_DATABASE)
+    yield Finding(Level.OK, "connection", f"PostgreSQL {version}, database '{database['name']}'")
     yield from _programs(client)
     (rights,) = client.query(_RIGHTS)
     yield from _readable(client, rights["me"])
@@ -68,6 +73,9 @@ def diagnose(client: Client) -> Iterator[Finding]:
         msg = "this is a standby: a long dump may be cancelled by what it replays"
         hint = "Set max_standby_streaming_delay, or hot_standby_feedback, on it"
         yield Finding(Level.WARNING, "standby", msg, hint)
+    for finding in check_room(database["size_bytes"]):
+        msg = f"a restore on this host might fail: {finding.message}"
+        yield Finding(Level.WARNING, "space", msg, finding.hint)
 
 
 def _programs(client: Client) -> Iterator[Finding]:

@@ -1,6 +1,7 @@
 """pg_dump as a `brownie_backup.protocols.Dumper`."""
 
 import contextlib
+import logging
 from collections.abc import Generator, Iterable, Iterator
 from datetime import timedelta
 
@@ -33,6 +34,8 @@ from brownie_backup.protocols import Target
 
 LOCK_TIMEOUT = timedelta(minutes=5)
 """How long pg_dump waits for a table that somebody holds exclusively, before it gives up."""
+
+_log = logging.getLogger(__name__)
 
 ARCHIVE_HEAD_BYTES = 64
 """An archive begins with its format and the time of the dump, in 51 bytes at most: see WriteHead
@@ -209,6 +212,8 @@ class PostgresDumper:
         if status != 0:
             msg = f"{program} failed with status {status}: {said or 'it said nothing'}"
             raise DumpFailed(msg, hint=_dump_hint(said))
+        if said:
+            _log.info("%s said: %s", program, said)
 
     def _check_archive(self, chunks: Iterable[bytes]) -> None:
         argv = [self._client.newest_programs().path("pg_restore"), "--file=/dev/null"]

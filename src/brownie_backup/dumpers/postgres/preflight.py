@@ -9,6 +9,9 @@ from brownie_backup.dumpers.postgres.inventory import Inventory
 from brownie_backup.dumpers.postgres.programs import parse_version
 from brownie_backup.model import Database, Finding, Level, RestoreOptions
 
+NAME_BYTES = 63
+"""How long a name may be: PostgreSQL's NAMEDATALEN - 1. It cuts longer ones without an error."""
+
 _SERVER = """
 SELECT current_user AS me, (r.rolsuper OR r.rolcreatedb) AS creates_databases,
   (SELECT jsonb_agg(datname) FROM pg_database) AS databases,
@@ -30,6 +33,9 @@ def check_server(
 ) -> Iterator[Finding]:
     """Yield what would make the restore fail (errors), or differ (warnings)."""
     (server,) = client.query(_SERVER)
+    if not 0 < len(name.encode()) <= NAME_BYTES:
+        msg = f"'{name}' cannot be the name of a database: it has {len(name.encode())} bytes"
+        yield _error("name", msg, f"PostgreSQL takes 1 to {NAME_BYTES}")
     yield from _target(server["databases"], name, options)
     if not server["creates_databases"]:
         msg = f"the role '{server['me']}' may not create databases"

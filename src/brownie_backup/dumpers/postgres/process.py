@@ -1,6 +1,8 @@
 """Child processes: started without a shell, in a session of their own, ended on every way out."""
 
 import contextlib
+import logging
+import shlex
 import subprocess
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -14,6 +16,8 @@ from brownie_backup.errors import redact
 PIPE_BYTES = 1 << 20
 _LONGEST_STDERR = 256 << 10
 _GRACE_SECONDS = 5
+
+_log = logging.getLogger(__name__)
 
 
 @frozen
@@ -40,6 +44,7 @@ def running(
     A process of ours that is killed outright leaves its children with a closed pipe, which ends
     them too: so no COPY stays open on the server (eduardolat/pgbackweb#165).
     """
+    _log.debug("run %s", shlex.join(argv))  # no secret is ever in a command line
     with tempfile.TemporaryFile() as errors:
         process = subprocess.Popen(
             argv,

@@ -1,6 +1,7 @@
 """Restoring: into a fresh database, which takes its name only when all is well."""
 
 import contextlib
+import logging
 import os
 import tempfile
 from collections.abc import Iterable, Iterator
@@ -20,7 +21,8 @@ from brownie_backup.dumpers.postgres.statements import (
 from brownie_backup.errors import BackupError, DatabaseError, RestoreFailed
 from brownie_backup.model import Database, Finding, Level, PartKind, PartSpec, RestoreOptions
 
-_NAME_BYTES = 63  # NAMEDATALEN - 1
+_log = logging.getLogger(__name__)
+
 _TIMEOUT_SINCE = 17
 _SETS_TIMEOUT = "Command was: SET transaction_timeout = 0;"
 _HINT = "The target is as it was. Mend the cause, or see what there is with --keep-failed"
@@ -174,6 +176,7 @@ class PostgresTarget:
             # that everything that is missing shows at once.
             arguments += ["--exit-on-error"] if section == "data" else []
             arguments += [f"--jobs={self._options.jobs}"] if section != "pre-data" else []
+        _log.info("restoring %s of '%s'", section, self._fresh)
         status, _, said = self._client.output([*self._pg_restore_command(), *arguments])
         status, messages = forgive(status, list(lines_of(said)))
         if status != 0:
@@ -275,7 +278,7 @@ def forgive(status: int, messages: list[str]) -> tuple[int, list[str]]:
 
 def shorten(name: str, suffix: str) -> str:
     """Return `name` with the suffix, cut to what PostgreSQL takes, at a whole character."""
-    room = _NAME_BYTES - len(suffix.encode())
+    room = preflight.NAME_BYTES - len(suffix.encode())
     return name.encode()[:room].decode("utf-8", "ignore") + suffix
 
 

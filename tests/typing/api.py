@@ -1,0 +1,57 @@
+"""How the library's types look from outside: this file is checked by mypy, and never run."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+
+from typing_extensions import assert_type
+
+import brownie_backup as bb
+from brownie_backup.compressors import Gzip, Uncompressed, Zstd
+from brownie_backup.config import load_settings, make_dumper, make_repository
+from brownie_backup.dumpers import PostgresDumper
+from brownie_backup.encryptors import Cleartext, GnuPG
+from brownie_backup.protocols import StoredObject
+from brownie_backup.stores import LocalStore, MemoryStore
+
+stores: list[bb.Store] = [LocalStore("/backups"), MemoryStore()]
+compressors: list[bb.Compressor] = [Zstd(), Gzip(), Uncompressed()]
+encryptors: list[bb.Encryptor] = [GnuPG(passphrase=bb.Secret("x")), Cleartext()]
+dumper: bb.Dumper = PostgresDumper()
+
+
+class TheirStore:
+    """A third party's store needs no base class of ours."""
+
+    url = "theirs:"
+
+    def put(self, key: str, data: bytes, *, if_absent: bool = False) -> None:
+        """Store."""
+
+    def get(self, key: str) -> bytes:
+        """Return."""
+        return key.encode()
+
+    def list(self, prefix: str) -> Iterator[StoredObject]:
+        """Yield."""
+        yield StoredObject(prefix, 0, datetime.now(UTC))
+
+    def delete(self, key: str) -> None:
+        """Remove."""
+
+
+repository = bb.Repository(TheirStore(), Zstd(level=3), GnuPG(recipients=["ops@example.com"]))
+settings = load_settings({"BACKUP_PASSPHRASE": "x"})
+assert_type(make_repository(settings, writes=True), bb.Repository)
+assert_type(make_dumper(settings), PostgresDumper)
+
+report = bb.create_backup(repository, dumper, name="x", labels={"a": "b"}, jobs=2)
+assert_type(report, bb.BackupReport)
+assert_type(report.manifest.duration, timedelta)
+assert_type(bb.list_backups(repository), tuple[bb.Backup, ...])
+assert_type(bb.verify_backup(repository, dumper, "latest").good, bool)
+options = bb.RestoreOptions(replace=True, with_roles=True)
+restored = bb.restore(repository, dumper, "latest", target_database="x", options=options)
+assert_type(restored.warnings, tuple[bb.Finding, ...])
+policy = bb.RetentionPolicy(keep_within=timedelta(days=7), keep_min=2)
+assert_type(bb.apply_retention(repository, policy, dry_run=True), bb.RetentionReport)
+bb.delete_backup(repository, "x")
