@@ -2,8 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-
-from typing_extensions import assert_type
+from typing import assert_type
 
 import brownie_backup as bb
 from brownie_backup.compressors import Gzip, Uncompressed, Zstd
