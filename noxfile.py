@@ -77,9 +77,9 @@ def types(session: nox.Session) -> None:
 
 @nox.session(python=PYTHONS)
 def tests(session: nox.Session) -> None:
-    """Run the tests: all on the oldest Python, all but the repetitions on the others."""
+    """Run the tests: all on the oldest Python; on the others those that depend on Python."""
     _install(session, "tests", projects=True)
-    selected = () if session.python == PYTHONS[0] else ("-m", "not every_server")
+    selected = () if session.python == PYTHONS[0] else ("-m", "not once")
     data = Path(session.virtualenv.location, "coverage")
     shutil.rmtree(data, ignore_errors=True)  # of the run before
     arguments = ("-m", "pytest", *selected, *session.posargs)

@@ -55,14 +55,14 @@ def _boolean(value: str) -> bool:
         return True
     if word in {"false", "no", "off", "0"}:
         return False
-    msg = "is neither true nor false"
+    msg = " is neither true nor false"
     raise ValueError(msg)
 
 
 def _whole(least: int, most: int) -> Callable[[str], int]:
     def read(value: str) -> int:
         if not value.isascii() or not value.isdigit() or not least <= int(value) <= most:
-            msg = f"is not a whole number from {least} to {most}"
+            msg = f" is not a whole number from {least} to {most}"
             raise ValueError(msg)
         return int(value)
 
@@ -72,7 +72,7 @@ def _whole(least: int, most: int) -> Callable[[str], int]:
 def _one_of(words: tuple[str, ...]) -> Callable[[str], str]:
     def read(value: str) -> str:
         if value.lower() not in words:
-            msg = f"is none of: {', '.join(words)}"
+            msg = f" is none of: {', '.join(words)}"
             raise ValueError(msg)
         return value.lower()
 
@@ -92,7 +92,7 @@ def _schedule(value: str) -> str:
     try:
         return check_schedule(value)
     except ConfigurationError:
-        msg = "is not a cron schedule of five fields, such as '0 2 * * *'"
+        msg = " is not a cron schedule of five fields, such as '0 2 * * *'"
         raise ValueError(msg) from None
 
 
@@ -181,7 +181,7 @@ def load_settings(environ: Mapping[str, str]) -> Settings:
                 values[attribute] = variable.read(value)
         except ValueError as error:
             shown = "" if variable.secret or name + "_FILE" in environ else f" ('{environ[name]}')"
-            problems.append(f"{name}{shown} {error}")
+            problems.append(f"{name}{shown}{error}")
     if problems:
         raise ConfigurationError(problems, hint="See 'brownie-backup config' and the README")
     warnings = tuple(_unknown(environ))
@@ -192,7 +192,7 @@ def _find(environ: Mapping[str, str], name: str) -> tuple[str, str] | None:
     """Return a value and where it came from; empty is unset, as in a Compose file."""
     value, path = environ.get(name, "").strip(), environ.get(name + "_FILE", "").strip()
     if value and path:
-        msg = f"and {name}_FILE are both set: unset one"
+        msg = f" and {name}_FILE are both set: unset one"
         raise ValueError(msg)
     if not path:
         return (value, name) if value else None

@@ -192,7 +192,7 @@ class RestoreRefused(RestoreFailed):
     """A check before the restore found that it could not succeed; nothing was changed."""
 
 
-_URI_PASSWORD = re.compile(r"(\b[a-z][a-z0-9+.-]*://[^\s:/@]*):[^\s@]*@", re.IGNORECASE)
+_URI_PASSWORD = re.compile(r"(\b[a-z][a-z0-9+.-]*://[^\s:/@]*):[^\s/]*@", re.IGNORECASE)
 _KEYWORD_PASSWORD = re.compile(
     r"""\b(\w*password|passphrase|secret\w*)(\s*=\s*)('(?:[^'\\]|\\.)*'|[^\s'"]+)""", re.IGNORECASE
 )

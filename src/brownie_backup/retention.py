@@ -1,5 +1,6 @@
 """Which backups to keep: a pure function of the catalogue, a policy and the time."""
 
+from collections import Counter
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
@@ -12,20 +13,28 @@ def plan_retention(
     """Decide for each backup whether it stays, with the reason, newest first.
 
     Only good backups count towards the floor `policy.keep_min`, for each database by itself:
-    a database that is no longer backed up keeps its last ones for ever. A backup whose manifest
-    can't be read is kept: nobody knows what it is.
+    a database that is no longer backed up keeps its last ones for ever. While there are fewer good
+    ones than that, its damaged ones stay too: the next backup may heal them. A backup whose
+    manifest can't be read is kept: nobody knows what it is.
     """
-    seen_good: dict[tuple[str, str], int] = {}
+    newest_first = sorted(backups, key=_finished, reverse=True)
+    good = Counter(_database(backup) for backup in newest_first if backup.good)
+    seen: Counter[tuple[str, str]] = Counter()
     decisions = []
-    for backup in sorted(backups, key=_finished, reverse=True):
-        rank = None
-        if backup.good and backup.manifest:
-            database = backup.manifest.database
-            key = (database.system_identifier, database.name)
-            rank = seen_good[key] = seen_good.get(key, 0) + 1
+    for backup in newest_first:
+        database = _database(backup)
+        if backup.good:
+            seen[database] += 1
+        rank = seen[database] if backup.good or good[database] < policy.keep_min else None
         keep, reason = _decide(backup, rank, policy, now)
         decisions.append(RetentionDecision(backup, keep, reason))
     return tuple(decisions)
+
+
+def _database(backup: Backup) -> tuple[str, str]:
+    if backup.manifest is None:
+        return ("", "")
+    return (backup.manifest.database.system_identifier, backup.manifest.database.name)
 
 
 def _finished(backup: Backup) -> tuple[float, str]:
@@ -42,6 +51,8 @@ def _decide(
     if age <= policy.keep_within:
         return True, f"younger than {_days(policy.keep_within)}"
     if rank is not None and rank <= policy.keep_min:
+        if not backup.good:
+            return True, f"its database has fewer good backups than {policy.keep_min}"
         return True, f"good backup number {rank} of its database, {policy.keep_min} always stay"
     return False, f"{_days(age)} old, over {_days(policy.keep_within)}"
 

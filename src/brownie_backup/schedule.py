@@ -1,5 +1,6 @@
 """When a backup is due: a cron expression, and the time, give the next run. Pure."""
 
+import re
 import warnings
 from datetime import datetime, timedelta
 
@@ -9,6 +10,8 @@ from brownie_backup.errors import ConfigurationError
 
 _ALIASES = ("@hourly", "@daily", "@midnight", "@weekly", "@monthly", "@yearly", "@annually")
 _FIELDS = 5
+_NAMES = "jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec|sun|mon|tue|wed|thu|fri|sat"
+_FIELD = re.compile(rf"(?:\d+|\*|[,/-]|{_NAMES})+", re.IGNORECASE)
 # 29 February on one weekday comes round within 28 years, or 40 across a century without a leap day.
 _HORIZON_YEARS = 41
 
@@ -16,13 +19,12 @@ _HORIZON_YEARS = 41
 def check_schedule(expression: str) -> str:
     """Return the expression, or raise `ConfigurationError`: five fields, or one of the @aliases.
 
-    croniter takes more (six fields, ``R``, ``?``, dates that never come); cron does not.
+    croniter takes more (six fields, ``R``, ``L``, ``?``, dates that never come); cron does not.
     """
     hint = "Use the five fields of cron, such as '0 2 * * *', or @daily"
     fields = expression.split()
-    if expression not in _ALIASES and (
-        len(fields) != _FIELDS or "?" in expression or "R" in expression
-    ):
+    understood = len(fields) == _FIELDS and all(_FIELD.fullmatch(field) for field in fields)
+    if expression not in _ALIASES and not understood:
         msg = f"'{expression}' is not a cron schedule"
         raise ConfigurationError([msg], hint=hint)
     try:

@@ -8,7 +8,7 @@ import hmac
 import json
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar, cast, get_args, get_origin
 
 import attrs
 from cattrs import Converter
@@ -68,10 +68,10 @@ def manifest_from_bytes(data: bytes, what: str) -> Manifest:
     if not isinstance(digest, str) or not isinstance(key, str):
         raise DamagedError(damaged, hint=hint)
     try:
-        expected = _digest(plain, key)
+        same = hmac.compare_digest(digest.encode(), _digest(plain, key).encode())
     except ValueError:
-        raise DamagedError(damaged, hint=hint) from None
-    if not hmac.compare_digest(digest.encode(), expected.encode()):
+        same = False
+    if not same:
         raise DamagedError(damaged, hint=hint)
     return from_json(json.dumps(plain).encode(), Manifest, what)
 
@@ -86,7 +86,11 @@ def _digest(plain: Mapping[str, Any], hash_key: str) -> str:
 
 
 def _load_object(data: bytes) -> dict[str, Any]:
-    plain = json.loads(data.decode("utf-8", "strict"))
+    try:
+        plain = json.loads(data.decode("utf-8", "strict"))
+    except RecursionError:
+        msg = "nested too deeply"
+        raise ValueError(msg) from None
     if not isinstance(plain, dict):
         msg = "not a JSON object"
         raise ValueError(msg)  # noqa: TRY004 - one kind of error for all that is no manifest
@@ -112,6 +116,29 @@ def _instant(value: object, _: type[datetime]) -> datetime:
         msg = "expected an instant with its zone"
         raise ValueError(msg)
     return parsed.astimezone(UTC)
+
+
+def _is_list(kind: object) -> bool:
+    origin: object = get_origin(kind)
+    return origin is tuple or origin is frozenset
+
+
+def _list_hook(conv: Converter) -> Callable[[Any], Callable[[object, object], object]]:
+    """Read tuples and sets from JSON lists alone: a string would be taken apart."""
+
+    def make_hook(kind: Any) -> Callable[[object, object], object]:  # noqa: ANN401 - a type form
+        item = get_args(kind)[0]
+        read, collect = conv.get_structure_hook(item), get_origin(kind)
+
+        def structure(value: object, _: object) -> object:
+            if not isinstance(value, list):
+                msg = "expected a list"
+                raise ValueError(msg)  # noqa: TRY004 - as for all other fields
+            return collect(read(each, item) for each in value)
+
+        return structure
+
+    return make_hook
 
 
 def _keep_unknown(conv: Converter, cls: type) -> None:
@@ -140,6 +167,7 @@ def _make_converter() -> Converter:
     conv.register_structure_hook(datetime, _instant)
     conv.register_unstructure_hook(datetime, lambda value: value.astimezone(UTC).isoformat())
     conv.register_unstructure_hook(timedelta, lambda value: value.total_seconds())
+    conv.register_structure_hook_factory(_is_list, _list_hook(conv))
     for cls in (Part, Database, Manifest):
         _keep_unknown(conv, cls)
     return conv

@@ -11,6 +11,8 @@ from tests.integration.cli import Cli, children, cli_for, finish
 from tests.integration.waiting import wait_until
 from tests.servers.running import BULK, Server, Servers
 
+pytestmark = pytest.mark.once
+
 POINTS = (0, 1, 3, 5)
 """After how many blobs in the store a run is disturbed; the bulky database has seven and more."""
 

@@ -10,6 +10,8 @@ from attrs import frozen
 from tests.integration.cli import Cli, cli_for, finish
 from tests.servers.running import BULK, Server, Servers
 
+pytestmark = pytest.mark.once
+
 LIMIT_BYTES = 300 << 20
 
 
@@ -70,7 +72,6 @@ def test_memory_and_temporary_disk_stay_small_even_when_nothing_compresses(cli: 
         assert peak.temporary_bytes < 1 << 20
 
 
-@pytest.mark.every_server
 def test_four_times_the_data_stays_below_the_same_limit(
     bulkier: tuple[Server, str], tmp_path: Path
 ) -> None:

@@ -11,6 +11,8 @@ from tests.integration.cli import Cli, children, finish
 from tests.integration.waiting import wait_until
 from tests.servers.running import Server, Servers
 
+pytestmark = pytest.mark.once
+
 UNRESTORABLE = """
 CREATE TABLE limits (most int);
 INSERT INTO limits VALUES (5);

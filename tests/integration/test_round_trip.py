@@ -20,6 +20,7 @@ from brownie_backup.errors import RestoreFailed
 SCHEMA = Path(__file__).parent / "everything.sql"
 # A name that must be quoted in SQL, in a connection string and in the names of backups.
 SOURCE = 'Große "Datenbank" 1'
+EVERY_SERVER = [*(pytest.param(major, marks=pytest.mark.once) for major in MAJORS[:-1]), MAJORS[-1]]
 ALL_ROLES = RestoreOptions(with_roles=True)
 
 
@@ -34,8 +35,7 @@ def source(servers: Servers, request: pytest.FixtureRequest) -> Iterator[Server]
     server.drop("restored")
 
 
-@pytest.mark.every_server
-@pytest.mark.parametrize("source", MAJORS, indirect=True)
+@pytest.mark.parametrize("source", EVERY_SERVER, indirect=True)
 def test_a_restored_database_dumps_byte_for_byte_as_the_source(
     repository: Repository, source: Server
 ) -> None:
@@ -50,7 +50,7 @@ def test_a_restored_database_dumps_byte_for_byte_as_the_source(
     assert source.plain_dump(SOURCE) == before
 
 
-@pytest.mark.every_server
+@pytest.mark.once
 @pytest.mark.parametrize("source", MAJORS, indirect=True)
 def test_a_backup_restores_on_a_new_server_of_18_with_roles_and_database_settings(
     repository: Repository, source: Server
@@ -70,7 +70,7 @@ def test_a_backup_restores_on_a_new_server_of_18_with_roles_and_database_setting
         newest.close()
 
 
-@pytest.mark.every_server
+@pytest.mark.once
 @pytest.mark.parametrize("source", MAJORS[:-1], indirect=True)
 def test_programs_of_18_back_up_and_restore_an_older_server(
     repository: Repository, source: Server, servers: Servers

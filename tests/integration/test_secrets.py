@@ -10,6 +10,8 @@ from tests.integration.cli import PASSPHRASE, Cli, children, finish
 from tests.integration.waiting import wait_until
 from tests.servers.running import Server, Servers
 
+pytestmark = pytest.mark.once
+
 DATABASE_PASSWORD = "planted/pässword:w@rd 1"
 ROLE = "planted_role"
 PLANTED = {

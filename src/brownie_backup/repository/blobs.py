@@ -53,15 +53,17 @@ class BlobWriter:
         """Store `data`; when this returns it is durable."""
         name = blob_name(data, self.hash_key, self.compressor.name, self.encryption)
         size = len(data)
-        trusted = name not in self.distrusted
-        if trusted and (stored := self._stored_bytes(name)) is not None:
+        stored = None if name in self.distrusted else self._stored_bytes(name)
+        if stored:
             return StoredBlob(BlobRef(name, size, stored), new=False)
+        # What is there but must not be trusted (an empty object, a damaged blob) is replaced.
+        absent = stored is None and name not in self.distrusted
         packed = self.compressor.compress(data)
         # Each step lets go of its input: the copies are most of this program's memory.
         del data
         packed = self.encryptor.encrypt(packed)
         try:
-            self.store.put(blob_key(name), packed, if_absent=trusted)
+            self.store.put(blob_key(name), packed, if_absent=absent)
         except KeyExists:  # another client stored it since we looked
             stored = self._stored_bytes(name)
             return StoredBlob(BlobRef(name, size, stored or len(packed)), new=False)
@@ -71,7 +73,7 @@ class BlobWriter:
     def _stored_bytes(self, name: str) -> int | None:
         key = blob_key(name)
         for found in self.store.list(key):
-            if found.key == key and found.size_bytes > 0:
+            if found.key == key:
                 return found.size_bytes
         return None
 

@@ -62,8 +62,8 @@ class Lease:
 
     def acquire(self) -> None:
         """Put our lease, then give way to any that excludes it (`Busy`)."""
-        self._store.put(lease_key(self._record.id), to_json(self._record))
         try:
+            self._store.put(lease_key(self._record.id), to_json(self._record))
             self._give_way()
         except BaseException:
             self.release()

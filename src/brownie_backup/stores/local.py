@@ -66,7 +66,10 @@ class LocalStore:
     def get(self, key: str) -> bytes:
         """Return the bytes under `key`."""
         with self._errors(f"cannot read '{key}'"):
-            return self._path(key).read_bytes()
+            try:
+                return self._path(key).read_bytes()
+            except (NotADirectoryError, IsADirectoryError):
+                raise FileNotFoundError from None
 
     def list(self, prefix: str) -> Iterator[StoredObject]:
         """Yield what begins with `prefix`."""
@@ -79,7 +82,8 @@ class LocalStore:
         """Remove the object, if it is there."""
         path = self._path(key)
         with self._errors(f"cannot delete '{key}'"):
-            path.unlink(missing_ok=True)
+            with contextlib.suppress(NotADirectoryError):
+                path.unlink(missing_ok=True)
             if path.parent.is_dir():
                 _sync_folder(path.parent)
 
@@ -132,11 +136,14 @@ class LocalStore:
     def _make_folder(self, folder: Path) -> None:
         if folder.is_dir():
             return
-        if folder != self.root:
-            self._make_folder(folder.parent)
-            folder.mkdir(mode=0o700, exist_ok=True)
-        else:
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        try:
+            if folder != self.root:
+                self._make_folder(folder.parent)
+                folder.mkdir(mode=0o700, exist_ok=True)
+            else:
+                folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except FileExistsError:
+            raise NotADirectoryError(errno.ENOTDIR, f"{folder} is not a folder") from None
         _sync_folder(folder.parent)
 
     @contextlib.contextmanager

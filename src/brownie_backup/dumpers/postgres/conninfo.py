@@ -12,9 +12,12 @@ from brownie_backup.secret import Secret
 _SCHEMES = ("postgresql://", "postgres://")
 # Secrets that libpq takes from a connection string or a service file only: no variable, no file.
 _UNHIDEABLE = {"sslpassword": "sslpassword", "oauth_client_secret": "oauth_client_secret"}
-_KEYWORD = re.compile(r"\s*([A-Za-z_][A-Za-z0-9_]*)\s*=\s*")
+# libpq goes by C's isspace, so ASCII it is.
+_SPACE = " \t\n\r\f\v"
+_KEYWORD = re.compile(r"\s*([^\s=]+)\s*=\s*", re.ASCII)
 _QUOTED = re.compile(r"'((?:[^'\\]|\\.)*)'", re.DOTALL)
-_BARE = re.compile(r"((?:[^\s\\]|\\.)*)", re.DOTALL)
+_BARE = re.compile(r"((?:[^\s\\]|\\(?:.|$))*)", re.ASCII | re.DOTALL)
+_ESCAPE = re.compile(r"\\(.|$)", re.DOTALL)
 _HINT = "Use postgresql://user:password@host:5432/database, or host=… dbname=…"
 
 
@@ -60,8 +63,7 @@ def _quote(value: str) -> str:
 
 def _parse_pairs(text: str) -> Iterator[tuple[str, str]]:
     position = 0
-    text = text.strip()
-    while position < len(text):
+    while text[position:].strip(_SPACE):
         keyword = _KEYWORD.match(text, position)
         if not keyword:
             raise _malformed("a keyword and '=' are missing")
@@ -70,51 +72,70 @@ def _parse_pairs(text: str) -> Iterator[tuple[str, str]]:
         if not value:
             raise _malformed("a quote is not closed")
         position = value.end()
-        if position < len(text) and not text[position].isspace():
-            raise _malformed("a space is missing between two parameters")
-        yield keyword[1], re.sub(r"\\(.)", r"\1", value[1], flags=re.DOTALL)
+        yield keyword[1], _ESCAPE.sub(r"\1", value[1])
 
 
 def _parse_uri(text: str) -> Iterator[tuple[str, str]]:
+    """Read a URI as libpq does: character by character, each separator where it counts."""
     rest = text.partition("://")[2]
-    rest, _, query = rest.partition("?")
-    authority, _, database = rest.partition("/")
-    # A password may hold anything but these; an '@' in it must be written %40, as for libpq.
-    credentials, at, hosts = authority.rpartition("@")
-    if at:
+    credentials, at, after = rest.partition("@")
+    if at and "/" not in credentials:
+        rest = after
         user, _, password = credentials.partition(":")
         yield from _present("user", _decode(user))
         yield from _present("password", _decode(password))
-    if hosts:
-        split = [_split_host(host) for host in hosts.split(",")]
-        yield from _present("host", ",".join(host for host, _ in split))
-        if any(port for _, port in split):
-            yield "port", ",".join(port for _, port in split)
-    yield from _present("dbname", _decode(database))
+    hosts, ports = [], []
+    while True:
+        host, rest = _take_host(rest)
+        port = ""
+        if rest.startswith(":"):
+            port, rest = _take(rest[1:], "/?,")
+        hosts.append(_decode(host))
+        ports.append(_decode(port))
+        if not rest.startswith(","):
+            break
+        rest = rest[1:]
+    yield from _present("host", ",".join(hosts))
+    yield from _present("port", ",".join(ports) if any(ports) else "")
+    if rest.startswith("/"):
+        database, rest = _take(rest[1:], "?")
+        yield from _present("dbname", _decode(database))
+    query = rest[1:].removesuffix("&")
     for pair in query.split("&") if query else ():
-        key, equals, value = pair.partition("=")
-        if not key or not equals:
-            raise _malformed("a parameter after '?' has no '='")
-        if (key, value) == ("ssl", "true"):  # JDBC's spelling, which libpq takes too
-            yield "sslmode", "require"
-        else:
-            yield _decode(key), _decode(value)
+        key, equals, value = (_decode(part) for part in pair.partition("="))
+        if not key or not equals or "=" in value_of(pair):
+            raise _malformed("a parameter after '?' is not key=value")
+        # JDBC's spelling, which libpq takes too.
+        yield ("sslmode", "require") if (key, value) == ("ssl", "true") else (key, value)
 
 
-def _split_host(text: str) -> tuple[str, str]:
-    if text.startswith("["):
-        address, bracket, port = text[1:].partition("]")
-        if not bracket or (port and not port.startswith(":")):
-            raise _malformed("an IPv6 address has no closing bracket")
-        return address, port[1:]
-    host, _, port = text.partition(":")
-    return _decode(host), port
+def value_of(pair: str) -> str:
+    """Return what follows the first ``=`` as it is written."""
+    return pair.partition("=")[2]
+
+
+def _take(text: str, ends: str) -> tuple[str, str]:
+    """Split where the first of the characters `ends` stands."""
+    length = next((i for i, character in enumerate(text) if character in ends), len(text))
+    return text[:length], text[length:]
+
+
+def _take_host(text: str) -> tuple[str, str]:
+    if not text.startswith("["):
+        return _take(text, ":/?,")
+    address, bracket, rest = text[1:].partition("]")
+    if not bracket or not address or rest[:1] not in {"", ":", "/", "?", ","}:
+        raise _malformed("an IPv6 address is not closed by a bracket")
+    return address, rest
 
 
 def _decode(text: str) -> str:
     if re.search(r"%(?![0-9A-Fa-f]{2})", text) or "%00" in text:
         raise _malformed("a '%' is not followed by two hexadecimal digits")
-    return unquote(text, errors="strict")
+    try:
+        return unquote(text, errors="strict")
+    except UnicodeDecodeError:
+        raise _malformed("what is escaped is not UTF-8") from None
 
 
 def _present(key: str, value: str) -> Iterator[tuple[str, str]]:

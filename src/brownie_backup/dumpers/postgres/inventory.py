@@ -3,15 +3,12 @@
 Gathered under the dump's snapshot and stored encrypted, for it names roles.
 """
 
-import json
 from collections.abc import Mapping
 
 from attrs import Factory, frozen
-from cattrs import Converter
-from cattrs.errors import BaseValidationError
 
-from brownie_backup.errors import DamagedError
 from brownie_backup.model import Extension
+from brownie_backup.wire import from_json
 
 # Every object that pg_dump writes an owner or privileges for, with what the system made itself
 # (oid below 16384, PostgreSQL's FirstNormalObjectId) marked, and members of extensions too:
@@ -140,9 +137,4 @@ class Inventory:
 
 def parse_inventory(data: bytes) -> Inventory:
     """Read an inventory back, or raise `DamagedError`."""
-    try:
-        plain = json.loads(data.decode("utf-8", "surrogateescape"))
-        return Converter().structure(plain, Inventory)
-    except (ValueError, BaseValidationError):
-        msg = "the inventory of the backup does not read"
-        raise DamagedError(msg, hint="Restore another backup") from None
+    return from_json(data, Inventory, "the inventory of the backup")
