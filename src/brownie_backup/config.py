@@ -182,9 +182,11 @@ def load_settings(environ: Mapping[str, str]) -> Settings:
         except ValueError as error:
             shown = "" if variable.secret or name + "_FILE" in environ else f" ('{environ[name]}')"
             problems.append(f"{name}{shown}{error}")
-    if problems:
-        raise ConfigurationError(problems, hint="See 'brownie-backup config' and the README")
     warnings = tuple(_unknown(environ))
+    if problems:
+        # What is misspelt may well be why something else is wrong.
+        problems += warnings
+        raise ConfigurationError(problems, hint="See 'brownie-backup config' and the README")
     return Settings(**values, sources=sources, warnings=warnings)
 
 

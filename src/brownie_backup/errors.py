@@ -20,7 +20,8 @@ Each says what happened, to what (``message``), and what to do next (``hint``)::
     │   ├── StoreFull
     │   └── StoreUnavailable
     ├── EncryptionError           nothing was encrypted, so nothing was stored
-    ├── DecryptionError           wrong key or passphrase, or no key at all
+    ├── DecryptionError           wrong key or passphrase
+    │   └── KeyMissing            no private key at all
     ├── DamagedError              bytes are missing or are not the ones that were stored
     ├── UnsupportedFormat         written by a newer version, or by a codec that is not here
     └── DatabaseError             PostgreSQL or one of its programs failed
@@ -53,6 +54,7 @@ __all__ = [
     "EncryptionError",
     "InvalidName",
     "KeyExists",
+    "KeyMissing",
     "KeyNotFound",
     "LeaseLost",
     "NotFound",
@@ -154,6 +156,10 @@ class EncryptionError(BackupError):
 
 class DecryptionError(BackupError):
     """The bytes could not be decrypted with the keys at hand."""
+
+
+class KeyMissing(DecryptionError):
+    """None of the private keys that could decrypt the bytes is at hand."""
 
 
 class DamagedError(BackupError):

@@ -123,6 +123,27 @@ def test_a_role_that_only_reads_can_back_up_without_role_passwords(
     assert server.sql(f"{small}_r", "SELECT count(*) FROM orders") == "1000\n"
 
 
+def test_a_member_of_the_owner_restores_with_owners_and_without_being_a_superuser(
+    operator: Cli, small: str, server: Server
+) -> None:
+    server.sql(
+        small,
+        f"CREATE ROLE app_owner; GRANT app_owner TO {ROLE}; ALTER ROLE {ROLE} CREATEDB;"
+        f"ALTER DATABASE {small} OWNER TO app_owner; ALTER TABLE orders OWNER TO app_owner;"
+        "ALTER VIEW big OWNER TO app_owner",
+    )
+    try:
+        operator.json("backup")
+        operator.json("restore", "latest", "--target-db", f"{small}_r")
+        owner = "SELECT relowner::regrole FROM pg_class WHERE relname = 'orders'"
+        assert server.sql(f"{small}_r", owner) == "app_owner\n"
+    finally:
+        for left in server.databases(f"{small}_r%"):
+            server.drop(left)
+        server.sql(small, f"REASSIGN OWNED BY app_owner TO postgres; REVOKE app_owner FROM {ROLE}")
+        server.sql("postgres", "DROP ROLE app_owner")
+
+
 def test_what_a_role_may_not_read_fails_the_backup_and_doctor_says_it_first(
     operator: Cli, server: Server, small: str
 ) -> None:

@@ -1,5 +1,8 @@
 """What happens to stored bytes is found out, said, and mended where it can be."""
 
+import shutil
+import subprocess
+import tempfile
 from pathlib import Path
 
 from tests.integration.cli import Cli
@@ -117,3 +120,42 @@ def test_a_second_backup_of_an_unchanged_database_stores_next_to_nothing(small_c
     second = small_cli.json("backup", "--name", "two")
     assert second["reused_blobs"] == 2  # the inventory, and the archive but for its head
     assert second["new_bytes"] < 0.2 * first["new_bytes"]
+
+
+def test_a_good_sample_takes_back_neither_a_failure_nor_a_full_reading(small_cli: Cli) -> None:
+    small_cli.json("backup", "--name", "one")
+    small_cli.json("verify", "one")
+    small_cli.json("verify", "one", "--sample", "1%")
+    assert small_cli.json("show", "one")["verification"]["complete"]
+    flip_a_bit(largest_blob(small_cli))
+    assert small_cli.run("verify", "one").status == 1
+    for _ in range(8):  # some of which meet only good blobs
+        small_cli.run("verify", "one", "--sample", "1%")
+    assert small_cli.backups() == {"one": "damaged"}
+
+
+def test_verify_all_reads_what_it_can_whatever_the_other_keys(small_cli: Cli) -> None:
+    small_cli.json("backup", "--name", "one")
+    small_cli.json("backup", "--name", "two", BACKUP_PASSPHRASE="another")
+    result = small_cli.run("verify", "--all", "--json")
+    assert result.status == 12
+    assert [outcome["backup"] for outcome in result.json["verifications"]] == ["one"]
+    assert [item["name"] for item in result.json["unread"]] == ["two"]
+
+
+def test_the_callers_keyring_is_asked_whatever_is_set(
+    small_cli: Cli, small: str, tmp_path: Path
+) -> None:
+    keys = small_cli.json("keygen", "--directory", str(tmp_path / "keys"))
+    public = {"BACKUP_GPG_PUBLIC_KEY_FILE": keys["public_key_file"], "BACKUP_PASSPHRASE": ""}
+    small_cli.json("backup", "--name", "one", **public)
+    target = ("restore", "one", "--target-db", f"{small}_r")
+    assert small_cli.run(*target).status == 12
+    home = {"GNUPGHOME": tempfile.mkdtemp(prefix="bb-test-")}
+    try:
+        gpg = ["gpg", "--batch", "--quiet", "--import", keys["private_key_file"]]
+        subprocess.run(gpg, check=True, env=small_cli.env | home)
+        small_cli.json(*target, **home)  # its passphrase is set, and nothing else
+    finally:
+        subprocess.run(["gpgconf", "--kill", "all"], check=False, env=small_cli.env | home)
+        shutil.rmtree(home["GNUPGHOME"])

@@ -10,11 +10,17 @@ from collections.abc import Sequence
 from typing import Self
 
 from brownie_backup.encryptors.keyring import Keyring, open_gpg, usable_fingerprints
-from brownie_backup.errors import ConfigurationError, DamagedError, DecryptionError, EncryptionError
+from brownie_backup.errors import (
+    ConfigurationError,
+    DamagedError,
+    DecryptionError,
+    EncryptionError,
+    KeyMissing,
+)
 from brownie_backup.secret import Secret
 
 # The plaintext is compressed already; a second pass would cost six times the encryption.
-_PLAIN = ["--compress-algo", "none", "--no-emit-version"]
+_PLAIN = ["--compress-algo", "none", "--cipher-algo", "AES256", "--no-emit-version"]
 # The strongest stretching that OpenPGP knows (RFC 4880, 3.7.1.3: coded count 255), about 0.15 s.
 _STRETCH = ["--s2k-mode", "3", "--s2k-digest-algo", "SHA512", "--s2k-count", "65011712"]
 # Without it the agent would answer for a wrong passphrase with the right one of a moment ago.
@@ -110,10 +116,17 @@ class GnuPG:
 
     def decrypt(self, data: bytes) -> bytes:
         """Return the plaintext; only after gpg has said that it is whole and unchanged."""
-        home = self._home
-        if self._private_key or not self.by_public_key:
-            home = self._keyring.path()
+        if self._private_key:
             self._import_private_key()
+            return self._decrypt(data, self._keyring.path())
+        if self.by_public_key or not self._passphrase:
+            return self._decrypt(data, self._home)
+        try:
+            return self._decrypt(data, self._keyring.path())
+        except KeyMissing:  # the passphrase is that of a key in the caller's keyring
+            return self._decrypt(data, self._home)
+
+    def _decrypt(self, data: bytes, home: str | None) -> bytes:
         # An uncompressed message is longer than its content, so this stops a crafted bomb.
         limit = ["--max-output", str(max(len(data), 1))]
         try:
@@ -212,7 +225,7 @@ def _decryption_error(status: str, summary: str) -> DecryptionError | DamagedErr
         return DecryptionError(msg, hint="Check BACKUP_PASSPHRASE")
     if "NO_SECKEY" in status:
         msg = "there is no private key here for these backups"
-        return DecryptionError(msg, hint=_NO_KEY_HINT)
+        return KeyMissing(msg, hint=_NO_KEY_HINT)
     if "NEED_PASSPHRASE_SYM" in status or "Bad session key" in status:
         # Without a plaintext to compare with, gpg can't tell a wrong passphrase from a changed
         # first packet; the passphrase is by far the likelier.

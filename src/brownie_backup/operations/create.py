@@ -14,14 +14,10 @@ from brownie_backup.model import BackupReport, Manifest, Part, PartSpec
 from brownie_backup.names import check_labels, check_name, default_name
 from brownie_backup.operations.progress import Meter, OnProgress
 from brownie_backup.protocols import Dumper
-from brownie_backup.repository import BLOB_BYTES, BlobWriter, Repository, StoredBlob
+from brownie_backup.repository import BLOB_BYTES, MOST_WORKERS, BlobWriter, Repository, StoredBlob
 from brownie_backup.repository.blobs import chunked
 
 _log = logging.getLogger(__name__)
-
-MOST_JOBS = 3
-"""More would take the client's memory over 300 MiB when blobs don't compress, and one pg_dump
-does not feed more."""
 
 
 def create_backup(
@@ -44,7 +40,7 @@ def create_backup(
         dumper: what from.
         name: of the backup; by default the database's, the time, and something unique.
         labels: anything that helps people find it again.
-        jobs: how many blobs are worked on at once, at most `MOST_JOBS`.
+        jobs: how many blobs are worked on at once, at most `MOST_WORKERS`.
         on_progress: called from several threads, with plaintext bytes of an estimated total.
 
     Raises:
@@ -107,7 +103,7 @@ def _store_part(
         meter.add(len(data))
         return blob
 
-    workers = max(1, min(jobs, MOST_JOBS))
+    workers = max(1, min(jobs, MOST_WORKERS))
     pool = ThreadPoolExecutor(workers, thread_name_prefix="blob")
     try:
         with contextlib.closing(dumper.read(spec)) as stream:

@@ -9,7 +9,7 @@ from itertools import islice
 from brownie_backup.errors import BackupError, DamagedError, DecryptionError
 from brownie_backup.model import BlobRef, Manifest, Part, PartKind, PartSpec
 from brownie_backup.operations.progress import Meter
-from brownie_backup.repository.blobs import BlobReader
+from brownie_backup.repository.blobs import MOST_WORKERS, BlobReader
 
 
 def read_blobs(
@@ -23,12 +23,13 @@ def read_blobs(
         except (DamagedError, DecryptionError) as error:
             return error
 
-    pool = ThreadPoolExecutor(max(1, jobs), thread_name_prefix="blob")
+    jobs = max(1, min(jobs, MOST_WORKERS))
+    pool = ThreadPoolExecutor(jobs, thread_name_prefix="blob")
     waiting: deque[tuple[BlobRef, Future[bytes | BackupError]]] = deque()
     upcoming = iter(refs)
     try:
         while True:
-            for ref in islice(upcoming, max(1, jobs) - len(waiting)):
+            for ref in islice(upcoming, jobs - len(waiting)):
                 waiting.append((ref, pool.submit(get, ref)))
             if not waiting:
                 return

@@ -26,8 +26,9 @@ def verify_backup(
 ) -> Verification:
     """Read a backup's blobs: decrypt, decompress, check every name and size; then read the archive.
 
-    The outcome is recorded in the store. After a failure `list_backups` shows the backup as
-    damaged, ``latest`` passes it by, and the next backup stores its bad blobs again.
+    The outcome is recorded in the store, but for a good sample after a full reading. After a
+    failure `list_backups` shows the backup as damaged, ``latest`` passes it by, and the next
+    backup stores its bad blobs again.
 
     Args:
         repository: where the backup is.
@@ -59,8 +60,14 @@ def verify_backup(
             for _ in outcome.good_blobs(refs):
                 pass
         verification = outcome.verification(manifest, repository)
-        repository.add_verification(verification)
+        if _says_more(verification, backup.verification):
+            repository.add_verification(verification)
     return verification
+
+
+def _says_more(new: Verification, last: Verification | None) -> bool:
+    """Whether an outcome is worth recording: a sample that is good takes back nothing."""
+    return last is None or new.complete or not new.good or (last.good and not last.complete)
 
 
 class _Outcome:

@@ -1,12 +1,13 @@
 """Blobs and manifests over a store: what a backup is, however it was made."""
 
-from brownie_backup.repository.blobs import BLOB_BYTES, BlobWriter, StoredBlob
+from brownie_backup.repository.blobs import BLOB_BYTES, MOST_WORKERS, BlobWriter, StoredBlob
 from brownie_backup.repository.leases import Lease, LeaseRecord
 from brownie_backup.repository.repository import Repository
 from brownie_backup.repository.sweep import SWEEP_MARGIN, Swept
 
 __all__ = [
     "BLOB_BYTES",
+    "MOST_WORKERS",
     "SWEEP_MARGIN",
     "BlobWriter",
     "Lease",

@@ -18,6 +18,11 @@ BLOB_BYTES = 16 << 20
 copies of a blob that does not compress, and with this size three workers stay below 200 MiB."""
 
 
+MOST_WORKERS = 3
+"""How many blobs are worked on at once, whatever is asked for: more would take the memory of a
+process over 300 MiB when blobs don't compress, and one pg_dump does not feed more."""
+
+
 def blob_name(data: bytes, hash_key: bytes, compression: str, encryption: Encryption) -> str:
     """Return the keyed hash of the plaintext and of what compressed and encrypted it."""
     context = f"{compression}\0{encryption.method}\0{encryption.identity}\0"

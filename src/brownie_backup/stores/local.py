@@ -68,8 +68,9 @@ class LocalStore:
         with self._errors(f"cannot read '{key}'"):
             try:
                 return self._path(key).read_bytes()
-            except (NotADirectoryError, IsADirectoryError):
-                raise FileNotFoundError from None
+            except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
+                msg = f"there is no '{key}' in {self.url}"
+                raise KeyNotFound(msg) from None
 
     def list(self, prefix: str) -> Iterator[StoredObject]:
         """Yield what begins with `prefix`."""
@@ -154,9 +155,6 @@ class LocalStore:
         except FileExistsError:
             msg = f"{what} in {self.url}: it exists"
             raise KeyExists(msg) from None
-        except FileNotFoundError:
-            msg = f"{what} in {self.url}: there is no such object"
-            raise KeyNotFound(msg) from None
         except OSError as error:
             raise _store_error(what, self.url, error) from None
 

@@ -13,7 +13,7 @@ exit status:
   10   no such backup or database
   11   busy: somebody else is working in the store
   12   cannot decrypt: wrong or missing key
-  130  ended by SIGINT, 143 by SIGTERM; nothing half-made is left
+  130  ended by SIGINT, 143 by SIGTERM, 129 by SIGHUP; nothing half-made is left
 
 Everything else is configured by environment variables: see brownie-backup config.
 """
@@ -114,10 +114,12 @@ def _setting_up(commands: Subparsers) -> None:
     demo.add_argument("--rows", type=int, default=100_000, help=argparse.SUPPRESS)
     schedule = _command(commands, "schedule", "run backups on a schedule, in the background")
     action = schedule.add_mutually_exclusive_group(required=True)
-    for flag in ("--start", "--stop", "--status"):
-        action.add_argument(
-            flag, action="store_const", dest="action", const=flag[2:], help=f"{flag[2:]} it"
-        )
+    for word, text in (
+        ("start", "start it"),
+        ("stop", "stop it"),
+        ("status", "show whether it runs, and what it did"),
+    ):
+        action.add_argument(f"--{word}", action="store_const", dest="action", const=word, help=text)
 
 
 def _name(parser: argparse.ArgumentParser, metavar: str, *, optional: bool = False) -> None:

@@ -236,6 +236,8 @@ def _notes(facts: dict[str, object]) -> Iterator[str]:
 def _dump_hint(said: str) -> str:
     if "row-level security" in said:
         return "Give the backup role BYPASSRLS, or make it the owner of that table"
+    if "permission denied for large object" in said:
+        return "GRANT SELECT ON LARGE OBJECT …, or connect as their owner: see doctor"
     if "permission denied" in said:
         return "Give the backup role pg_read_all_data: brownie-backup doctor says what is missing"
     if "LOCK TABLE" in said:  # --lock-wait-timeout ends it as a statement timeout

@@ -27,6 +27,7 @@ _ABOUT_DATABASE = (
     rf"SECURITY LABEL FOR {_NAME} ON DATABASE ",
 )
 _DATABASE = re.compile(rf"({'|'.join(_ABOUT_DATABASE)}){_NAME}")
+_OWNER = re.compile(rf"ALTER DATABASE {_NAME} OWNER TO ")
 _SESSION = re.compile(r"(?:SET|RESET)\b|SELECT pg_catalog\.set_config\(")
 _ROLE = re.compile(rf"(CREATE|ALTER|COMMENT ON|DROP) ROLE (?:IF EXISTS )?({_NAME})")
 _MEMBER = re.compile(rf"GRANT {_NAME} TO ({_NAME})")
@@ -77,6 +78,11 @@ def for_database(statements: Iterable[str], database: str) -> tuple[list[str], l
         else:
             strange.append(statement)
     return understood, strange
+
+
+def is_ownership(statement: str) -> bool:
+    """Whether a statement gives a database to its owner."""
+    return bool(_OWNER.match(statement))
 
 
 def for_roles(statements: Iterable[str], roles: frozenset[str]) -> list[str]:

@@ -15,6 +15,7 @@ from brownie_backup.dumpers.postgres.programs import Programs, parse_version
 from brownie_backup.dumpers.postgres.statements import (
     for_database,
     for_roles,
+    is_ownership,
     roles_created,
     split_statements,
 )
@@ -144,9 +145,13 @@ class PostgresTarget:
         )
 
     def _make_fresh(self) -> Iterator[Finding]:
-        create, self._settings, strange = self._database_statements()
+        create, settings, strange = self._database_statements()
         self._run_or_fail("creating the database", [create])
         self._made = True
+        # The owner comes first: it may be by its rights that we may create anything in there. The
+        # rest comes last: a setting such as read-only transactions would stop the restore.
+        self._settings = [s for s in settings if not is_ownership(s)]
+        self._run_or_fail("giving the database to its owner", list(filter(is_ownership, settings)))
         for statement in strange:
             msg = f"not applied to the database: {statement[:100]}"
             yield Finding(Level.WARNING, "database", msg, "Look at it, and run it by hand")

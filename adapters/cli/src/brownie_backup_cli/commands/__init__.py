@@ -4,7 +4,7 @@ import argparse
 from collections.abc import Callable
 
 from brownie_backup.config import Settings
-from brownie_backup_cli.commands import backups, looking, setup
+from brownie_backup_cli.commands import backups, looking, setup, verifying
 from brownie_backup_cli.output import Output
 
 Command = Callable[[argparse.Namespace, Settings, Output], int]
@@ -30,5 +30,5 @@ COMMANDS: dict[str, Command] = {
     "schedule": setup.schedule,
     "show": looking.show,
     "status": looking.status,
-    "verify": backups.verify,
+    "verify": verifying.verify,
 }

@@ -1,4 +1,4 @@
-"""Commands that make, restore, prove and delete backups."""
+"""Commands that make, restore and delete backups."""
 
 import argparse
 
@@ -6,21 +6,16 @@ from brownie_backup import (
     RestoreOptions,
     RestoreReport,
     RetentionReport,
-    Verification,
     apply_retention,
     create_backup,
     delete_backup,
-    list_backups,
-    verify_backup,
 )
 from brownie_backup import restore as restore_backup
 from brownie_backup.config import Settings, make_dumper, make_repository
-from brownie_backup.errors import ConfigurationError
 from brownie_backup.model import Backup, Status
 from brownie_backup_cli.documents import (
     backup_document,
     finding_document,
-    verification_document,
 )
 from brownie_backup_cli.exits import DONE, FAILED, WARNINGS
 from brownie_backup_cli.output import Output, size, span, table
@@ -99,41 +94,6 @@ def restore(arguments: argparse.Namespace, settings: Settings, output: Output) -
     return WARNINGS if report.warnings else DONE
 
 
-def verify(arguments: argparse.Namespace, settings: Settings, output: Output) -> int:
-    """Verify one backup, or all."""
-    if bool(arguments.name) == arguments.all:
-        raise ConfigurationError(["verify needs the name of a backup, or --all"])
-    repository = make_repository(settings)
-    dumper = make_dumper(settings)
-    names = [arguments.name]
-    if arguments.all:
-        names = [b.name for b in list_backups(repository, check_blobs=False) if b.manifest]
-    outcomes = []
-    for name in names:
-        with output.progress() as on_progress:
-            outcome = verify_backup(
-                repository,
-                dumper,
-                name,
-                sample_percent=arguments.sample,
-                jobs=settings.parallel_jobs,
-                on_progress=on_progress,
-            )
-        outcomes.append(outcome)
-    unreadable = [b for b in list_backups(repository, check_blobs=False) if not b.manifest]
-    good = all(outcome.good for outcome in outcomes) and not (arguments.all and unreadable)
-    document = {
-        "good": good,
-        "verifications": [verification_document(outcome) for outcome in outcomes],
-        "unreadable": [backup_document(b) for b in unreadable] if arguments.all else [],
-    }
-    lines = [line for outcome in outcomes for line in _verified(outcome)]
-    if arguments.all:
-        lines += [f"{b.name}: DAMAGED: {b.problem}" for b in unreadable]
-    output.result(document, lines or ["there are no backups to verify"])
-    return DONE if good else FAILED
-
-
 def delete(arguments: argparse.Namespace, settings: Settings, output: Output) -> int:
     """Delete a backup."""
     delete_backup(make_repository(settings), arguments.name)
@@ -176,13 +136,6 @@ def _restored(report: RestoreReport) -> list[str]:
     if report.created_roles:
         lines.append(f"created roles: {', '.join(report.created_roles)}")
     return lines
-
-
-def _verified(outcome: Verification) -> list[str]:
-    blobs = f"{outcome.checked_blobs} of {outcome.total_blobs} blobs read"
-    if outcome.good:
-        return [f"{outcome.backup}: good, {blobs}"]
-    return [f"{outcome.backup}: DAMAGED, {blobs}", *(f"  {p}" for p in outcome.problems)]
 
 
 def _cleaned(report: RetentionReport, *, verbose: bool) -> list[str]:

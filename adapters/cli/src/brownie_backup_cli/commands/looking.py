@@ -17,8 +17,11 @@ HEADER = ("Name", "Created", "Size stored", "Size of database", "Duration", "Sta
 def list_(arguments: argparse.Namespace, settings: Settings, output: Output) -> int:
     """List the backups."""
     del arguments
-    backups = list_backups(make_repository(settings))
-    lines = table(HEADER, [_row(backup) for backup in backups])
+    repository = make_repository(settings)
+    backups = list_backups(repository)
+    lines = [f"no backups in {repository.store.url}"]
+    if backups:
+        lines = table(HEADER, [_row(backup) for backup in backups])
     output.result({"backups": [backup_document(backup) for backup in backups]}, lines)
     for backup in backups:
         if backup.problem:
@@ -67,7 +70,7 @@ def status(arguments: argparse.Namespace, settings: Settings, output: Output) ->
         ("store", repository.store.url),
         ("backups", f"{len(backups)}, of which damaged: {len(backups) - sum(map(_good, backups))}"),
         ("last good backup", good),
-        ("next backup", f"{document['next_backup']} by the schedule {settings.schedule}"),
+        ("schedule", f"{settings.schedule}, next at {document['next_backup']}"),
         ("retention", f"{settings.retention_days} days"),
         *(("at work", f"{lease.purpose}, by {lease.owner}") for lease in leases),
     ]

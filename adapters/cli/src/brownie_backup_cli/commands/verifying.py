@@ -1,0 +1,80 @@
+"""The command that reads backups back."""
+
+import argparse
+
+from brownie_backup import Repository, Verification, list_backups, verify_backup
+from brownie_backup.config import Settings, make_dumper, make_repository
+from brownie_backup.errors import (
+    BackupError,
+    ConfigurationError,
+    DamagedError,
+    DecryptionError,
+    UnsupportedFormat,
+)
+from brownie_backup_cli.documents import verification_document
+from brownie_backup_cli.exits import CANNOT_DECRYPT, DONE, FAILED
+from brownie_backup_cli.output import Output
+
+
+def verify(arguments: argparse.Namespace, settings: Settings, output: Output) -> int:
+    """Verify one backup, or all: then one that cannot be read does not stop the others."""
+    if bool(arguments.name) == arguments.all:
+        raise ConfigurationError(["verify needs the name of a backup, or --all"])
+    repository = make_repository(settings)
+    if not arguments.all:
+        return _report(
+            [_verify(repository, arguments.name, arguments, settings, output)], {}, output
+        )
+    outcomes: list[Verification] = []
+    unread: dict[str, BackupError] = {}
+    for backup in list_backups(repository, check_blobs=False):
+        try:
+            outcomes.append(_verify(repository, backup.name, arguments, settings, output))
+        except (DamagedError, DecryptionError, UnsupportedFormat) as error:
+            unread[backup.name] = error
+    return _report(outcomes, unread, output)
+
+
+def _verify(
+    repository: Repository,
+    name: str,
+    arguments: argparse.Namespace,
+    settings: Settings,
+    output: Output,
+) -> Verification:
+    with output.progress() as on_progress:
+        return verify_backup(
+            repository,
+            make_dumper(settings),
+            name,
+            sample_percent=arguments.sample,
+            jobs=settings.parallel_jobs,
+            on_progress=on_progress,
+        )
+
+
+def _report(outcomes: list[Verification], unread: dict[str, BackupError], output: Output) -> int:
+    good = all(outcome.good for outcome in outcomes) and not unread
+    document = {
+        "good": good,
+        "verifications": [verification_document(outcome) for outcome in outcomes],
+        "unread": [
+            {"name": name, "type": type(error).__name__, "message": error.message}
+            for name, error in unread.items()
+        ],
+    }
+    lines = [line for outcome in outcomes for line in _lines(outcome)]
+    lines += [f"{name}: NOT READ: {error}" for name, error in unread.items()]
+    output.result(document, lines or ["there are no backups to verify"])
+    if good:
+        return DONE
+    damaged = [outcome for outcome in outcomes if not outcome.good]
+    only_keys = all(isinstance(error, DecryptionError) for error in unread.values())
+    return CANNOT_DECRYPT if only_keys and not damaged else FAILED
+
+
+def _lines(outcome: Verification) -> list[str]:
+    blobs = f"{outcome.checked_blobs} of {outcome.total_blobs} blobs read"
+    if outcome.good:
+        return [f"{outcome.backup}: good, {blobs}"]
+    return [f"{outcome.backup}: DAMAGED, {blobs}", *(f"  {p}" for p in outcome.problems)]

@@ -1,0 +1,13 @@
+"""Settings and fixtures of the unit tests."""
+
+import pytest
+from hypothesis import settings
+
+settings.register_profile("brownie", deadline=None)  # a busy machine is no failure
+settings.load_profile("brownie")
+
+
+@pytest.fixture
+def _small_blobs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make a blob of each 1,000 bytes, so that little data makes many."""
+    monkeypatch.setattr("brownie_backup.operations.create.BLOB_BYTES", 1000)

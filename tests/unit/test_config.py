@@ -1,0 +1,289 @@
+"""Settings: from the environment, all problems at once, and never a secret in what is said."""
+
+import json
+import pickle
+from pathlib import Path
+from typing import Any
+
+import attrs
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tests.unit.fakes import DAY
+
+from brownie_backup import config
+from brownie_backup.compressors import Gzip, Uncompressed, Zstd
+from brownie_backup.config import (
+    VARIABLES,
+    Settings,
+    describe,
+    load_settings,
+    make_compressors,
+    make_dumper,
+    make_encryptor,
+    make_repository,
+    make_store,
+)
+from brownie_backup.encryptors import Cleartext, GnuPG
+from brownie_backup.errors import ConfigurationError
+from brownie_backup.secret import Secret
+from brownie_backup.stores import LocalStore
+
+PLANTED = "s3cr3t-Pl4nted"
+SECRETS = [variable.name for variable in VARIABLES if variable.secret]
+# Each variable: what may be set, and what comes of it.
+EXAMPLES: dict[str, tuple[str, object]] = {
+    "PROVIDER": ("S3", "s3"),
+    "DESTINATION": ("/mnt/backups", "/mnt/backups"),
+    "SCHEDULE": ("*/5 * * * *", "*/5 * * * *"),
+    "RETENTION_DAYS": ("7", 7),
+    "COMPRESSION": ("gzip", "gzip"),
+    "ENCRYPTION": ("no", False),
+    "ACCESS_KEY": (PLANTED, Secret(PLANTED)),
+    "SECRET_KEY": (PLANTED, Secret(PLANTED)),
+    "TOKEN": ('{"type": "x"}', Secret('{"type": "x"}')),
+    "REGION": ("eu-central-1", "eu-central-1"),
+    "PARALLEL_JOBS": ("4", 4),
+    "DEBUG": ("TRUE", True),
+    "DATABASE_URL": (f"postgresql://u:{PLANTED}@h/db", Secret(f"postgresql://u:{PLANTED}@h/db")),
+    "GPG_RECIPIENTS": ("a@b.c, 0xABCD ,", ("a@b.c", "0xABCD")),
+    "GPG_PUBLIC_KEY": ("-----BEGIN", "-----BEGIN"),
+    "GPG_PRIVATE_KEY": (PLANTED, Secret(PLANTED)),
+    "PASSPHRASE": (PLANTED, Secret(PLANTED)),
+    "PG_BIN": ("/opt/pg/bin", "/opt/pg/bin"),
+}
+every_variable = pytest.mark.parametrize("name", [variable.name for variable in VARIABLES])
+
+
+def problems(environ: dict[str, str]) -> tuple[str, ...]:
+    with pytest.raises(ConfigurationError) as caught:
+        load_settings(environ)
+    return caught.value.problems
+
+
+def test_variables_settings_and_these_examples_agree() -> None:
+    fields = {field.name for field in attrs.fields(Settings)} - {"sources", "warnings"}
+    assert {variable.name.lower() for variable in VARIABLES} == fields
+    assert len(VARIABLES) == len(fields)
+    assert {variable.name for variable in VARIABLES} == set(EXAMPLES)
+    assert all(variable.help for variable in VARIABLES)
+
+
+@every_variable
+def test_a_variable_sets_its_field_and_says_so(name: str) -> None:
+    text, value = EXAMPLES[name]
+    settings = load_settings({f"BACKUP_{name}": f" {text}\n"})
+    assert getattr(settings, name.lower()) == value
+    assert getattr(settings, name.lower()) != getattr(Settings(), name.lower())
+    assert settings.sources[name.lower()] == f"BACKUP_{name}"
+    assert settings.warnings == ()
+
+
+@every_variable
+def test_a_file_may_hold_the_value(name: str, tmp_path: Path) -> None:
+    text, value = EXAMPLES[name]
+    path = tmp_path / "value"
+    path.write_text(text + "\n", encoding="utf-8")
+    settings = load_settings({f"BACKUP_{name}_FILE": str(path)})
+    assert getattr(settings, name.lower()) == value
+    assert settings.sources[name.lower()] == f"BACKUP_{name}_FILE={path}"
+
+
+@every_variable
+def test_both_forms_at_once_are_an_error(name: str, tmp_path: Path) -> None:
+    text, _ = EXAMPLES[name]
+    path = tmp_path / "value"
+    path.write_text(text, encoding="utf-8")
+    (problem,) = problems({f"BACKUP_{name}": text, f"BACKUP_{name}_FILE": str(path)})
+    assert f"BACKUP_{name}_FILE are both set" in problem
+    assert PLANTED not in problem
+
+
+@every_variable
+def test_empty_is_unset(name: str) -> None:
+    for environ in ({f"BACKUP_{name}": ""}, {f"BACKUP_{name}": " ", f"BACKUP_{name}_FILE": ""}):
+        settings = load_settings(environ)
+        assert settings == load_settings({})
+        assert settings.sources[name.lower()] == "default"
+
+
+def test_the_defaults_are_safe() -> None:
+    settings = load_settings({"PATH": "/bin", "HOME": "/root"})
+    assert settings.encryption
+    assert not settings.has_key
+    assert (settings.provider, settings.destination) == ("local", "/backups")
+    assert settings.policy.keep_within == 30 * DAY
+    assert settings.policy.keep_min >= 1
+
+
+WRONG = {
+    "PROVIDER": "ftp",
+    "SCHEDULE": "at noon",
+    "RETENTION_DAYS": "0",
+    "COMPRESSION": "lzma",
+    "ENCRYPTION": "maybe",
+    "PARALLEL_JOBS": "65",
+    "DEBUG": "2",
+}
+
+
+def test_all_problems_are_reported_at_once_by_name_and_value() -> None:
+    found = problems({f"BACKUP_{name}": value for name, value in WRONG.items()})
+    assert len(found) == len(WRONG)
+    for problem, (name, value) in zip(found, WRONG.items(), strict=True):
+        assert problem.startswith(f"BACKUP_{name} ('{value}') is")
+
+
+@pytest.mark.parametrize("value", ["-1", "1.5", "1e3", "36501", "x", "\u0661", "9" * 5000])
+def test_a_number_is_a_whole_number_within_bounds(value: str) -> None:
+    (problem,) = problems({"BACKUP_RETENTION_DAYS": value})
+    assert problem.startswith("BACKUP_RETENTION_DAYS")
+
+
+@pytest.mark.parametrize("word", ["true", "True", "yes", "on", "1"])
+def test_words_for_true(word: str) -> None:
+    assert load_settings({"BACKUP_DEBUG": word}).debug
+    assert load_settings({"BACKUP_COMPRESSION": word}).compression == "zstd"
+
+
+@pytest.mark.parametrize("word", ["false", "No", "off", "0"])
+def test_words_for_false(word: str) -> None:
+    assert not load_settings({"BACKUP_ENCRYPTION": word}).encryption
+    assert load_settings({"BACKUP_COMPRESSION": word}).compression == "none"
+
+
+@pytest.mark.parametrize("kind", ["missing", "folder", "binary", "empty"])
+def test_a_file_that_does_not_read_is_a_problem_with_its_path(kind: str, tmp_path: Path) -> None:
+    path = tmp_path / "value"
+    match kind:
+        case "folder":
+            path.mkdir()
+        case "binary":
+            path.write_bytes(b"\xff\xfe")
+        case "empty":
+            path.write_bytes(b"\n")
+    (problem,) = problems({"BACKUP_PASSPHRASE_FILE": str(path)})
+    assert str(path) in problem
+
+
+def test_a_file_that_does_not_read_is_a_problem_of_the_variable_that_names_it() -> None:
+    (problem,) = problems({"BACKUP_PASSPHRASE_FILE": "/does/not/exist"})
+    assert "BACKUP_PASSPHRASE_FILE" in problem
+
+
+@pytest.mark.parametrize(
+    ("name", "nearest"),
+    [
+        ("BACKUP_RETENTION_DAY", "BACKUP_RETENTION_DAYS"),
+        ("BACKUP_PASSPHRASE_FLIE", "BACKUP_PASSPHRASE_FILE"),
+        ("BACKUP_GPG_RECIPIENT", "BACKUP_GPG_RECIPIENTS"),
+    ],
+)
+def test_an_unknown_variable_gets_a_warning_with_the_nearest_name(name: str, nearest: str) -> None:
+    settings = load_settings({name: PLANTED, "BACK_UP": "x", "backup_debug": "x"})
+    assert settings.warnings == (
+        f"{name} is not a variable of brownie-backup: did you mean {nearest}?",
+    )
+
+
+def test_an_unknown_variable_that_is_near_to_none_gets_a_warning_too() -> None:
+    (warning,) = load_settings({"BACKUP_QQQQQQQQ": "x"}).warnings
+    assert "did you mean" not in warning
+
+
+@pytest.mark.parametrize("name", SECRETS)
+def test_secrets_are_never_shown(name: str, tmp_path: Path) -> None:
+    path = tmp_path / "value"
+    path.write_text(PLANTED, encoding="utf-8")
+    for environ in ({f"BACKUP_{name}": PLANTED}, {f"BACKUP_{name}_FILE": str(path)}):
+        settings = load_settings(environ)
+        rows = describe(settings)
+        for text in (repr(settings), str(settings), json.dumps(rows), repr(rows)):
+            assert PLANTED not in text
+        shown = {row["name"]: row["value"] for row in rows}
+        assert shown[f"BACKUP_{name}"] == "********"
+        with pytest.raises(TypeError):
+            pickle.dumps(settings)
+
+
+@given(st.dictionaries(st.sampled_from(sorted(EXAMPLES)), st.text("abc0 *-@:/,'=", max_size=12)))
+def test_whatever_is_set_only_settings_or_problems_come_of_it(values: dict[str, str]) -> None:
+    secrets = {name: PLANTED + value for name, value in values.items() if name in SECRETS}
+    environ = {f"BACKUP_{name}": value for name, value in (values | secrets).items()}
+    try:
+        settings = load_settings(environ)
+    except ConfigurationError as error:
+        said = str(error)
+        wrong = [problem.split()[0] for problem in error.problems]
+        assert len(wrong) == len(set(wrong))
+        assert set(wrong) <= set(environ)
+    else:
+        said = repr(settings) + repr(describe(settings))
+    assert PLANTED not in said
+
+
+def test_the_description_has_each_variable_with_value_source_and_meaning() -> None:
+    rows = {row["name"]: row for row in describe(load_settings({"BACKUP_GPG_RECIPIENTS": "a,b"}))}
+    assert set(rows) == {f"BACKUP_{name}" for name in EXAMPLES}
+    assert rows["BACKUP_GPG_RECIPIENTS"]["value"] == "a,b"
+    assert rows["BACKUP_GPG_RECIPIENTS"]["source"] == "BACKUP_GPG_RECIPIENTS"
+    assert rows["BACKUP_PROVIDER"] | {"help": ""} == {
+        "name": "BACKUP_PROVIDER",
+        "value": "local",
+        "source": "default",
+        "help": "",
+    }
+    assert json.dumps(list(rows.values()))
+
+
+def test_no_key_is_an_error_that_shows_three_ways() -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        make_repository(load_settings({}), writes=True)
+    for way in (
+        "GPG_RECIPIENTS",
+        "GPG_PUBLIC_KEY_FILE",
+        "PASSPHRASE_FILE",
+        "brownie-backup keygen",
+    ):
+        assert way in caught.value.hint
+    assert isinstance(make_repository(load_settings({})).encryptor, GnuPG)
+
+
+@pytest.mark.parametrize(
+    "name", ["GPG_RECIPIENTS", "GPG_PUBLIC_KEY", "GPG_PRIVATE_KEY", "PASSPHRASE"]
+)
+def test_any_key_will_do(name: str) -> None:
+    settings = load_settings({f"BACKUP_{name}": "x"})
+    assert isinstance(make_encryptor(settings, writes=True), GnuPG)
+
+
+def test_cleartext_only_by_name() -> None:
+    settings = load_settings({"BACKUP_ENCRYPTION": "false", "BACKUP_PASSPHRASE": "x"})
+    assert isinstance(make_encryptor(settings, writes=True), Cleartext)
+
+
+@pytest.mark.parametrize(("word", "kind"), [("zstd", Zstd), ("gzip", Gzip), ("no", Uncompressed)])
+def test_all_compressors_are_there_the_chosen_one_first(word: str, kind: type[Any]) -> None:
+    compressors = make_compressors(load_settings({"BACKUP_COMPRESSION": word}))
+    assert isinstance(compressors[0], kind)
+    assert {type(compressor) for compressor in compressors} == {Zstd, Gzip, Uncompressed}
+
+
+def test_the_local_store_is_in_the_destination(tmp_path: Path) -> None:
+    settings = load_settings({"BACKUP_DESTINATION": str(tmp_path)})
+    assert make_store(settings) == LocalStore(tmp_path)
+
+
+@pytest.mark.parametrize("provider", sorted(set(config.PROVIDERS) - {"local"}))
+def test_a_provider_that_is_not_there_yet_is_said_so(provider: str) -> None:
+    with pytest.raises(ConfigurationError, match="not in this version yet"):
+        make_store(load_settings({"BACKUP_PROVIDER": provider}))
+
+
+@pytest.mark.parametrize("url", ["postgresql://u:{}@[h", "host=a password={} x", "{}"])
+def test_a_wrong_database_url_is_named_and_not_repeated(url: str) -> None:
+    settings = load_settings({"BACKUP_DATABASE_URL": url.format(PLANTED)})
+    with pytest.raises(ConfigurationError) as caught:
+        make_dumper(settings)
+    assert caught.value.problems[0].startswith("BACKUP_DATABASE_URL: ")
+    assert PLANTED not in str(caught.value)

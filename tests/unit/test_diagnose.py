@@ -1,0 +1,82 @@
+"""The doctor: what would hurt is found, and nothing is left behind."""
+
+from datetime import timedelta
+
+import pytest
+from tests.unit.fakes import FakeClock, FakeDumper, FakeEncryptor, make_repository
+
+from brownie_backup import Level, Repository, diagnose
+from brownie_backup.encryptors import Cleartext
+from brownie_backup.errors import AccessDenied, DecryptionError, EncryptionError
+from brownie_backup.stores import MemoryStore
+from brownie_backup.testing import FaultyStore
+
+
+def levels(repository: Repository) -> dict[str, Level]:
+    """Return the worst level for each subject."""
+    order = list(Level)
+    worst: dict[str, Level] = {}
+    for finding in diagnose(repository, FakeDumper()):
+        before = worst.get(finding.subject, Level.OK)
+        worst[finding.subject] = max(before, finding.level, key=order.index)
+        assert finding.hint or finding.level is Level.OK
+    return worst
+
+
+def test_a_good_setup_has_nothing_but_good_findings() -> None:
+    store = MemoryStore(FakeClock())
+    found = levels(make_repository(store))
+    assert set(found) == {"connection", "store", "clock", "encryption", "decryption"}
+    assert set(found.values()) == {Level.OK}
+    assert list(store.list("")) == []
+
+
+@pytest.mark.parametrize("fail_at", range(1, 6))
+def test_a_store_that_fails_is_an_error_and_not_an_exception(fail_at: int) -> None:
+    store = FaultyStore(MemoryStore(FakeClock()), fail_at, AccessDenied("no", hint="Give rights"))
+    assert levels(make_repository(store))["store"] is Level.ERROR
+    assert store.failed
+
+
+def test_a_store_that_ignores_create_if_absent_is_found_out() -> None:
+    class Careless(MemoryStore):
+        def put(self, key: str, data: bytes, *, if_absent: bool = False) -> None:
+            del if_absent
+            super().put(key, data)
+
+    assert levels(make_repository(Careless(FakeClock())))["store"] is Level.WARNING
+
+
+def test_a_store_that_gives_other_bytes_back_is_found_out() -> None:
+    class Liar(MemoryStore):
+        def get(self, key: str) -> bytes:
+            return super().get(key)[:-1]
+
+    assert levels(make_repository(Liar(FakeClock())))["store"] is Level.ERROR
+
+
+@pytest.mark.parametrize(("minutes", "level"), [(-3, "error"), (1, "ok"), (3, "error")])
+def test_clocks_that_are_apart_are_found_out(minutes: int, level: str) -> None:
+    there, here = FakeClock(), FakeClock()
+    here.advance(timedelta(minutes=minutes))
+    assert levels(make_repository(MemoryStore(there), clock=here))["clock"] == level
+
+
+def test_no_encryption_is_a_warning() -> None:
+    found = levels(make_repository(encryptor=Cleartext()))
+    assert found["encryption"] is Level.WARNING
+    assert "decryption" not in found
+
+
+def test_a_key_that_only_encrypts_is_a_warning_and_one_that_does_not_an_error() -> None:
+    class OneWay(FakeEncryptor):
+        def decrypt(self, data: bytes) -> bytes:
+            raise DecryptionError(f"no key for {len(data)} bytes", hint="Give one")
+
+    class Broken(FakeEncryptor):
+        def encrypt(self, data: bytes) -> bytes:
+            raise EncryptionError(f"no key for {len(data)} bytes", hint="Give one")
+
+    found = levels(make_repository(encryptor=OneWay()))
+    assert (found["encryption"], found["decryption"]) == (Level.OK, Level.WARNING)
+    assert levels(make_repository(encryptor=Broken()))["encryption"] is Level.ERROR

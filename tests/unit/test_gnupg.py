@@ -1,0 +1,196 @@
+"""What gpg does besides what every encryptor promises."""
+
+import os
+import shutil
+import stat
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from tests.unit.keys import PASSPHRASE, plain_pair, protected_pair
+
+from brownie_backup.encryptors import GnuPG
+from brownie_backup.encryptors.keypair import KeyPair, make_key_pair
+from brownie_backup.encryptors.keyring import Keyring, open_gpg
+from brownie_backup.errors import (
+    ConfigurationError,
+    DecryptionError,
+    EncryptionError,
+)
+from brownie_backup.secret import Secret
+
+DATA = b"rows\n" * 100
+
+
+@pytest.fixture(scope="module")
+def pair() -> KeyPair:
+    return plain_pair()
+
+
+@pytest.fixture(scope="module")
+def home(pair: KeyPair) -> Iterator[str]:
+    """Return a caller's keyring: the pair's public key, an expired key, one that only signs."""
+    keyring = Keyring()
+    gpg = open_gpg(keyring.path())
+    gpg.import_keys(pair.public)
+    for name, expiry, usage in (("expired key", "seconds=1", "encr,sign"), ("signer", "0", "sign")):
+        command = ["gpg", "--homedir", keyring.path(), "--batch", "--quiet", "--passphrase", ""]
+        algorithm = "rsa2048" if "encr" in usage else "ed25519"
+        wanted = [f"{name} <{name[:4]}@x>", algorithm, usage, expiry]
+        subprocess.run([*command, "--quick-generate-key", *wanted], check=True, capture_output=True)
+    yield keyring.path()
+    keyring.close()
+
+
+def test_without_any_key_nothing_is_encrypted() -> None:
+    with GnuPG() as gnupg, pytest.raises(EncryptionError) as caught:
+        gnupg.encrypt(DATA)
+    assert "BACKUP_GPG_RECIPIENTS" in caught.value.hint
+
+
+def test_a_public_key_alone_encrypts_and_does_not_decrypt(pair: KeyPair, home: str) -> None:
+    with GnuPG(public_key=pair.public, home=home) as gnupg:
+        packed = gnupg.encrypt(DATA)
+        with pytest.raises(DecryptionError) as caught:
+            gnupg.decrypt(packed)
+    assert "BACKUP_GPG_PRIVATE_KEY_FILE" in caught.value.hint
+    with GnuPG(private_key=pair.private) as gnupg:
+        assert gnupg.decrypt(packed) == DATA
+
+
+def test_a_wrong_passphrase_is_no_damage() -> None:
+    with GnuPG(passphrase=Secret("right")) as right, GnuPG(passphrase=Secret("wrong")) as wrong:
+        packed = right.encrypt(DATA)
+        with pytest.raises(DecryptionError, match="passphrase"):
+            wrong.decrypt(packed)
+        assert right.decrypt(packed) == DATA
+
+
+def test_a_wrong_or_missing_passphrase_of_the_private_key_is_said_so() -> None:
+    protected = protected_pair()
+    with GnuPG(public_key=protected.public) as gnupg:
+        packed = gnupg.encrypt(DATA)
+    for passphrase in (Secret("wrong"), None):
+        with (
+            GnuPG(private_key=protected.private, passphrase=passphrase) as gnupg,
+            pytest.raises(DecryptionError),
+        ):
+            gnupg.decrypt(packed)
+    with GnuPG(private_key=protected.private, passphrase=Secret(PASSPHRASE)) as gnupg:
+        assert gnupg.decrypt(packed) == DATA
+
+
+def test_the_order_of_recipients_does_not_matter(pair: KeyPair, home: str) -> None:
+    other = make_key_pair("other key")
+    open_gpg(home).import_keys(other.public)
+    names = [pair.fingerprint, other.fingerprint]
+    with GnuPG(recipients=names, home=home) as one:
+        with GnuPG(recipients=names[::-1], home=home) as two:
+            assert one.identity(b"") == two.identity(b"")
+        packed = one.encrypt(DATA)
+    for private in (pair.private, other.private):
+        with GnuPG(private_key=private) as gnupg:
+            assert gnupg.decrypt(packed) == DATA
+
+
+@pytest.mark.parametrize(
+    ("recipient", "said"),
+    [
+        ("nobody@example.org", "no key for 'nobody@example.org'"),
+        ("expired key", "expired"),
+        ("signer", "cannot encrypt"),
+    ],
+)
+def test_a_recipient_that_cannot_be_encrypted_for_is_named(
+    home: str, recipient: str, said: str
+) -> None:
+    with (
+        GnuPG(recipients=[recipient], home=home) as gnupg,
+        pytest.raises(ConfigurationError, match=said),
+    ):
+        gnupg.encrypt(DATA)
+
+
+@pytest.mark.parametrize("text", ["n0 k3y", "-----BEGIN PGP PUBLIC KEY BLOCK-----\n\nAAAA\n"])
+def test_text_that_is_no_key_is_said_so(text: str) -> None:
+    with GnuPG(public_key=text) as gnupg, pytest.raises(ConfigurationError, match="no OpenPGP key"):
+        gnupg.encrypt(DATA)
+    with (
+        GnuPG(private_key=Secret(text)) as gnupg,
+        pytest.raises((DecryptionError, ConfigurationError)) as caught,
+    ):
+        gnupg.decrypt(b"x")
+    assert text not in str(caught.value)
+
+
+def test_a_passphrase_is_named_by_a_slow_salted_hash() -> None:
+    with GnuPG(passphrase=Secret("a")) as one, GnuPG(passphrase=Secret("b")) as two:
+        names = {gnupg.identity(salt) for gnupg in (one, two) for salt in (b"1" * 16, b"2" * 16)}
+    assert len(names) == 4
+    assert all(len(name.removeprefix("passphrase:")) == 32 for name in names)
+
+
+@pytest.mark.parametrize("passphrase", ["caf\udce9", "two\nlines", "return\r", "null\0"])
+def test_a_passphrase_that_gpg_could_not_be_told_is_refused(passphrase: str) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        GnuPG(passphrase=Secret(passphrase))
+    assert passphrase[:3] not in caught.value.message
+    assert caught.value.hint
+
+
+def test_plain_gpg_reads_what_is_stored(tmp_path: Path) -> None:
+    with GnuPG(passphrase=Secret("open sesame")) as gnupg:
+        packed = gnupg.encrypt(DATA)
+    command = ["gpg", "--homedir", str(tmp_path), "--batch", "--quiet", "--pinentry-mode"]
+    tmp_path.chmod(0o700)
+    (tmp_path / "blob.gpg").write_bytes(packed)
+    done = subprocess.run(
+        [*command, "loopback", "--passphrase-fd", "0", "--decrypt", str(tmp_path / "blob.gpg")],
+        input=b"open sesame\n",
+        capture_output=True,
+        check=True,
+    )
+    assert done.stdout == DATA
+    subprocess.run(["gpgconf", "--homedir", str(tmp_path), "--kill", "all"], check=False)
+
+
+def test_the_private_keyring_is_only_ours_and_goes(pair: KeyPair) -> None:
+    gnupg = GnuPG(private_key=pair.private)
+    with gnupg:
+        gnupg.decrypt(gnupg.encrypt(DATA))
+        folder = gnupg._keyring.path()
+        assert stat.S_IMODE(Path(folder).stat().st_mode) == 0o700
+        assert len(folder) < 80
+    assert not Path(folder).exists()
+
+
+def test_a_forgotten_keyring_goes_too() -> None:
+    keyring = Keyring()
+    folder = keyring.path()
+    del keyring
+    assert not Path(folder).exists()
+
+
+def test_gpg_gets_none_of_our_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("BACKUP_PASSPHRASE", "s3cr3t-Pl4nted")
+    real = shutil.which("gpg")
+    spy = tmp_path / "gpg"
+    spy.write_text(f'#!/bin/sh\nenv >> "{tmp_path}/env"\nexec {real} "$@"\n', encoding="utf-8")
+    spy.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
+    with GnuPG(passphrase=Secret("s3cr3t-Pl4nted")) as gnupg:
+        assert gnupg.decrypt(gnupg.encrypt(DATA)) == DATA
+    seen = (tmp_path / "env").read_text(encoding="utf-8")
+    assert "PATH=" in seen
+    assert "s3cr3t-Pl4nted" not in seen
+
+
+def test_a_missing_gpg_is_said_so(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with (
+        GnuPG(passphrase=Secret("x")) as gnupg,
+        pytest.raises(ConfigurationError, match="gpg program cannot be run") as caught,
+    ):
+        gnupg.encrypt(DATA)
+    assert "Install GnuPG" in caught.value.hint

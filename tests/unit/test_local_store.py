@@ -1,0 +1,191 @@
+"""What a folder as a store does besides what every store promises."""
+
+import errno
+import os
+import stat
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import NoReturn
+
+import pytest
+
+from brownie_backup.errors import (
+    AccessDenied,
+    StoreError,
+    StoreFull,
+    StoreUnavailable,
+)
+from brownie_backup.stores import LocalStore
+
+UNFINISHED = ".unfinished"
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> LocalStore:
+    return LocalStore(tmp_path / "store")
+
+
+def unfinished(store: LocalStore) -> list[Path]:
+    return list((store.root / UNFINISHED).iterdir())
+
+
+def fail_with(number: int) -> Callable[..., NoReturn]:
+    def fail(*_: object, **__: object) -> NoReturn:
+        raise OSError(number, os.strerror(number))
+
+    return fail
+
+
+def test_only_the_owner_can_read_what_is_stored(store: LocalStore) -> None:
+    store.put("a/b/c", b"secret")
+    for path in [store.root, *store.root.rglob("*")]:
+        mode = stat.S_IMODE(path.stat().st_mode)
+        assert mode == (0o700 if path.is_dir() else 0o600), path
+
+
+def test_nothing_is_made_before_the_first_write(store: LocalStore) -> None:
+    assert list(store.list("")) == []
+    store.delete("a/b")
+    assert not store.root.exists()
+
+
+def test_a_key_is_a_path(store: LocalStore) -> None:
+    store.put("a/b", b"data")
+    assert (store.root / "a" / "b").read_bytes() == b"data"
+    assert unfinished(store) == []
+
+
+def test_a_home_may_be_written_as_a_tilde(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    store = LocalStore("~/backups")
+    assert store.root == tmp_path / "backups"
+    assert store.url == (tmp_path / "backups").as_uri()
+
+
+@pytest.mark.parametrize(
+    "key",
+    ["", "/", "/etc/passwd", "a/", "a//b", "../a", "a/../../b", ".", "a/.", ".a", "a/.b", "\0"],
+)
+def test_no_key_leads_elsewhere(store: LocalStore, key: str) -> None:
+    for call in (lambda: store.put(key, b""), lambda: store.get(key), lambda: store.delete(key)):
+        with pytest.raises(StoreError):
+            call()
+    assert not store.root.exists()
+
+
+@pytest.mark.parametrize("if_absent", [False, True])
+@pytest.mark.parametrize(
+    ("number", "error"),
+    [
+        (errno.ENOSPC, StoreFull),
+        (errno.EDQUOT, StoreFull),
+        (errno.EACCES, AccessDenied),
+        (errno.EROFS, AccessDenied),
+        (errno.EIO, StoreUnavailable),
+        (errno.ESTALE, StoreUnavailable),
+        (errno.EMFILE, StoreError),
+    ],
+)
+def test_an_error_of_the_system_is_one_of_the_stores_and_leaves_nothing(
+    store: LocalStore,
+    number: int,
+    error: type[StoreError],
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    if_absent: bool,
+) -> None:
+    store.put("old", b"old")
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", fail_with(number))
+        with pytest.raises(error) as caught:
+            store.put("new", b"new", if_absent=if_absent)
+    assert type(caught.value) is error
+    assert "'new'" in caught.value.message
+    assert os.strerror(number) in caught.value.message
+    assert caught.value.hint
+    assert unfinished(store) == []
+    assert [found.key for found in store.list("")] == ["old"]
+
+
+def test_a_file_system_without_hard_links_is_no_place_for_create_if_absent(
+    store: LocalStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "link", fail_with(errno.EPERM))
+    with pytest.raises(StoreError, match="has no hard links"):
+        store.put("new", b"", if_absent=True)
+    assert unfinished(store) == []
+    store.put("new", b"")
+
+
+def test_what_a_killed_client_left_is_not_listed_and_goes_in_the_end(store: LocalStore) -> None:
+    store.put("a", b"x")
+    left, fresh = store.root / UNFINISHED / "left", store.root / UNFINISHED / "fresh"
+    for path in (left, fresh):
+        path.write_bytes(b"half")
+    two_days_ago = left.stat().st_mtime - 2 * 24 * 3600
+    os.utime(left, (two_days_ago, two_days_ago))
+    assert [found.key for found in store.list("")] == ["a"]
+    store.put("b", b"x")
+    assert unfinished(store) == [fresh]
+
+
+def test_files_of_others_with_a_dot_are_not_listed(store: LocalStore) -> None:
+    store.put("a/b", b"x")
+    (store.root / ".DS_Store").write_bytes(b"")
+    (store.root / "a" / ".b.swp").write_bytes(b"")
+    assert [found.key for found in store.list("")] == ["a/b"]
+
+
+def test_a_put_is_synced_before_it_has_its_name_and_its_folder_after(
+    store: LocalStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store.put("folder/other", b"")
+    events: list[str] = []
+    fsync, link, replace = os.fsync, os.link, Path.replace
+
+    def log_fsync(descriptor: int) -> None:
+        is_folder = stat.S_ISDIR(os.fstat(descriptor).st_mode)
+        events.append("sync folder" if is_folder else "sync file")
+        fsync(descriptor)
+
+    def log_link(source: Path, target: Path) -> None:
+        events.append("name")
+        link(source, target)
+
+    def log_replace(source: Path, target: Path) -> Path:
+        events.append("name")
+        return replace(source, target)
+
+    monkeypatch.setattr(os, "fsync", log_fsync)
+    monkeypatch.setattr(os, "link", log_link)
+    monkeypatch.setattr(Path, "replace", log_replace)
+    for if_absent in (False, True):
+        events.clear()
+        store.put(f"folder/{if_absent}", b"x", if_absent=if_absent)
+        assert events == ["sync file", "name", "sync folder"]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a descriptor's path")
+def test_new_folders_are_synced_into_theirs(
+    store: LocalStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: set[str] = set()
+    fsync = os.fsync
+
+    def log(descriptor: int) -> None:
+        synced.add(str(Path(f"/proc/self/fd/{descriptor}").readlink()))
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", log)
+    store.put("a/b/c", b"x")
+    for folder in (store.root.parent, store.root, store.root / "a", store.root / "a" / "b"):
+        assert str(folder) in synced
+
+
+def test_a_destination_that_is_a_file_is_an_error_of_the_store(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(b"mine")
+    with pytest.raises(StoreError):
+        LocalStore(path).put("leases/x.json", b"")
+    assert path.read_bytes() == b"mine"

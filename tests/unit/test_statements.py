@@ -1,0 +1,237 @@
+"""The SQL of pg_dump and pg_dumpall, cut into statements, and renamed where it must be."""
+
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from brownie_backup.dumpers.postgres.client import quote_name, quote_text
+from brownie_backup.dumpers.postgres.statements import (
+    for_database,
+    for_roles,
+    roles_created,
+    split_statements,
+    unquote_name,
+)
+
+texts = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=20)
+TRICKY = [
+    "shop",
+    "Shop",
+    "my shop",
+    'a"b',
+    '"',
+    "a;b",
+    "a--b",
+    "a'b",
+    "E'x",
+    "a$$b",
+    "$tag$",
+    "a\\b",
+    "zürich",
+    "x IS 'y'",
+    "DATABASE x",
+]
+
+
+def split(script: str) -> list[str]:
+    return list(split_statements(script))
+
+
+def written(name: str) -> str:
+    """Return an identifier as PostgreSQL's programs write it: quoted only if it must be."""
+    return name if re.fullmatch(r"[a-z_][a-z0-9_]*", name) else quote_name(name)
+
+
+def literal(text: str) -> str:
+    """Return a string as pg_dump writes it, which sets standard_conforming_strings on."""
+    if "\\" in text:
+        return " E'" + text.replace("\\", "\\\\").replace("'", "''") + "'"
+    return "'" + text.replace("'", "''") + "'"
+
+
+DUMP = """\
+--
+-- PostgreSQL database dump
+--
+
+\\restrict abc;DEF
+
+-- Dumped from database version 18.6; it isn't "old"
+
+SET statement_timeout = 0;
+SET standard_conforming_strings = on;
+SELECT pg_catalog.set_config('search_path', '', false);
+
+--
+-- Name: shop; Type: DATABASE; Schema: -; Owner: boss
+--
+
+CREATE DATABASE shop WITH TEMPLATE = template0 ENCODING = 'UTF8';
+
+
+ALTER DATABASE shop OWNER TO boss;
+
+\\connect shop
+
+COMMENT ON DATABASE shop IS 'the DATABASE shop; it''s -- big';
+ALTER DATABASE shop SET "my.setting" TO 'a;b', 'c';
+ALTER ROLE reporter IN DATABASE shop SET search_path TO 'public';
+ALTER ROLE "Odd; one" IN DATABASE shop SET work_mem TO '1GB';
+REVOKE CONNECT,TEMPORARY ON DATABASE shop FROM PUBLIC;
+GRANT CREATE ON DATABASE shop TO reporter WITH GRANT OPTION;
+SECURITY LABEL FOR provider ON DATABASE shop IS 'DATABASE shop';
+\\unrestrict abc;DEF
+"""
+
+
+def test_a_dump_is_cut_into_its_statements() -> None:
+    statements = split(DUMP)
+    assert statements[0] == "SET statement_timeout = 0"
+    assert statements[2] == "SELECT pg_catalog.set_config('search_path', '', false)"
+    assert statements[5] == "COMMENT ON DATABASE shop IS 'the DATABASE shop; it''s -- big'"
+    assert len(statements) == 12
+    assert not [s for s in statements if "restrict" in s or "connect shop" in s]
+
+
+@given(texts, texts)
+def test_no_name_and_no_text_ends_a_statement(name: str, text: str) -> None:
+    first = f"COMMENT ON ROLE {quote_name(name)} IS {literal(text)}"
+    second = f"ALTER ROLE {quote_name(name)} SET a TO {quote_text(text)}"
+    assert split(f"-- it's;\n{first};\n{second};\n") == [first, second]
+
+
+@given(texts.filter(lambda text: "$body$" not in text + "$"))
+def test_no_body_of_a_function_ends_a_statement(text: str) -> None:
+    statement = f"DO $body${text}$body$"
+    assert split(f"{statement};\nSET a = 1;") == [statement, "SET a = 1"]
+
+
+@given(st.text("-eE'\"$\\; \nab"))
+def test_nothing_but_comments_is_lost(script: str) -> None:
+    # Whatever it is, it ends, and no statement is made of nothing.
+    statements = split(script)
+    assert sum(map(len, statements)) <= len(script)
+
+
+@pytest.mark.parametrize(
+    ("script", "statements"),
+    [
+        ("", []),
+        ("\n-- only a comment", []),
+        ("SET a = 1", ["SET a = 1"]),
+        ("SELECT 1 -- one; two\n, 2;", ["SELECT 1 \n, 2"]),
+        ("SELECT 2-1;", ["SELECT 2-1"]),
+        ("SELECT E'a\\';b';SELECT 2;", ["SELECT E'a\\';b'", "SELECT 2"]),
+        ("SELECT 'a\\';SELECT 2;", ["SELECT 'a\\'", "SELECT 2"]),
+        ("SELECT $$;$$, $a$;$$;$a$;", ["SELECT $$;$$, $a$;$$;$a$"]),
+        ("\\restrict x'y\nSELECT 1;\n\\unrestrict x'y\n", ["SELECT 1"]),
+    ],
+)
+def test_small_scripts(script: str, statements: list[str]) -> None:
+    assert split(script) == statements
+
+
+def test_the_statements_about_the_database_get_its_new_name_and_nothing_else_does() -> None:
+    understood, strange = for_database(split(DUMP), '"New"')
+    assert strange == []
+    assert understood[3:] == [
+        "CREATE DATABASE \"New\" WITH TEMPLATE = template0 ENCODING = 'UTF8'",
+        'ALTER DATABASE "New" OWNER TO boss',
+        "COMMENT ON DATABASE \"New\" IS 'the DATABASE shop; it''s -- big'",
+        "ALTER DATABASE \"New\" SET \"my.setting\" TO 'a;b', 'c'",
+        "ALTER ROLE reporter IN DATABASE \"New\" SET search_path TO 'public'",
+        'ALTER ROLE "Odd; one" IN DATABASE "New" SET work_mem TO \'1GB\'',
+        'REVOKE CONNECT,TEMPORARY ON DATABASE "New" FROM PUBLIC',
+        'GRANT CREATE ON DATABASE "New" TO reporter WITH GRANT OPTION',
+        "SECURITY LABEL FOR provider ON DATABASE \"New\" IS 'DATABASE shop'",
+    ]
+
+
+@pytest.mark.parametrize("old", TRICKY)
+@pytest.mark.parametrize("new", TRICKY)
+def test_any_name_gives_way_to_any_other(old: str, new: str) -> None:
+    name = written(old)
+    script = (
+        f"CREATE DATABASE {name} WITH TEMPLATE = template0;\n"
+        f"COMMENT ON DATABASE {name} IS {literal(f'ALTER DATABASE {name};')};\n"
+        f"ALTER ROLE {name} IN DATABASE {name} SET a TO {literal(name)};\n"
+        f"GRANT CONNECT ON DATABASE {name} TO {name};\n"
+    )
+    expected = [statement.strip() for statement in (
+        f"CREATE DATABASE {quote_name(new)} WITH TEMPLATE = template0",
+        f"COMMENT ON DATABASE {quote_name(new)} IS {literal(f'ALTER DATABASE {name};')}",
+        f"ALTER ROLE {name} IN DATABASE {quote_name(new)} SET a TO {literal(name)}",
+        f"GRANT CONNECT ON DATABASE {quote_name(new)} TO {name}",
+    )]  # fmt: skip
+    assert for_database(split(script), quote_name(new)) == (expected, [])
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "DROP DATABASE shop",
+        "CREATE TABLE t (a text DEFAULT 'ALTER DATABASE shop')",
+        "SELECT pg_read_file('/etc/passwd')",
+        "COPY t FROM PROGRAM 'ALTER DATABASE shop '",
+        "SETTLE x",
+        "ALTER TABLE t SET (fillfactor = 10)",
+        "x ALTER DATABASE shop OWNER TO boss",
+    ],
+)
+def test_what_is_not_understood_is_set_apart(statement: str) -> None:
+    assert for_database([statement, "SET a = 1"], "x") == (["SET a = 1"], [statement])
+
+
+def test_a_setting_that_older_servers_lack_is_left_out() -> None:
+    statements = ["SET lock_timeout = 0", "SET transaction_timeout = 0", "RESET ALL"]
+    assert for_database(statements, "x") == ([statements[0], statements[2]], [])
+
+
+ROLES = """\
+SET default_transaction_read_only = off;
+CREATE ROLE reporter;
+ALTER ROLE reporter WITH NOSUPERUSER LOGIN PASSWORD 'SCRAM-SHA-256$4096:a;b==$c:d';
+CREATE ROLE "Odd ""one"";";
+ALTER ROLE "Odd ""one"";" WITH NOSUPERUSER;
+COMMENT ON ROLE "Odd ""one"";" IS 'CREATE ROLE evil;';
+CREATE ROLE zürich;
+ALTER ROLE reporter SET work_mem TO '1GB';
+GRANT reporter TO "Odd ""one"";" WITH ADMIN OPTION, INHERIT FALSE GRANTED BY postgres;
+GRANT "Odd ""one"";" TO zürich GRANTED BY "a b";
+GRANT SET ON PARAMETER work_mem TO reporter;
+CREATE TABLESPACE fast OWNER reporter LOCATION '/fast';
+"""
+
+
+def test_the_statements_that_make_a_role_are_chosen() -> None:
+    assert for_roles(split(ROLES), frozenset({"reporter"})) == [
+        "CREATE ROLE reporter",
+        "ALTER ROLE reporter WITH NOSUPERUSER LOGIN PASSWORD 'SCRAM-SHA-256$4096:a;b==$c:d'",
+        "ALTER ROLE reporter SET work_mem TO '1GB'",
+    ]
+
+
+def test_roles_with_odd_names_are_chosen_and_who_granted_is_left_out() -> None:
+    assert for_roles(split(ROLES), frozenset({'Odd "one";'})) == [
+        'CREATE ROLE "Odd ""one"";"',
+        'ALTER ROLE "Odd ""one"";" WITH NOSUPERUSER',
+        'COMMENT ON ROLE "Odd ""one"";" IS \'CREATE ROLE evil;\'',
+        'GRANT reporter TO "Odd ""one"";" WITH ADMIN OPTION, INHERIT FALSE',
+    ]
+    assert for_roles(split(ROLES), frozenset({"zürich"})) == [
+        "CREATE ROLE zürich",
+        'GRANT "Odd ""one"";" TO zürich',
+    ]
+    assert for_roles(split(ROLES), frozenset({"Reporter", "evil", "work_mem"})) == []
+
+
+def test_the_roles_that_are_created_are_named() -> None:
+    assert roles_created(split(ROLES)) == ("reporter", 'Odd "one";', "zürich")
+
+
+@given(texts)
+def test_a_quoted_name_means_the_name(name: str) -> None:
+    assert unquote_name(quote_name(name)) == name
+    assert roles_created(split(f"CREATE ROLE {quote_name(name)};\n")) == (name,)

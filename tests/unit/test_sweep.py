@@ -1,0 +1,155 @@
+"""The sweep: it removes what no manifest names, late, and only under a lease."""
+
+import pytest
+from tests.unit.fakes import DAY, NOON, FakeClock, make_repository
+from tests.unit.test_leases import SECOND, leave, record
+from tests.unit.test_repository import add, blobs
+
+from brownie_backup import Repository
+from brownie_backup.errors import LeaseLost
+from brownie_backup.repository import SWEEP_MARGIN, Swept
+from brownie_backup.repository.layout import BLOB_LISTS, BLOBS, LEASES, blob_key, manifest_key
+from brownie_backup.repository.leases import CLOCK_MARGIN, LIFETIME
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    return FakeClock(NOON)
+
+
+@pytest.fixture
+def repository(clock: FakeClock) -> Repository:
+    return make_repository(clock=clock)
+
+
+def sweep(repository: Repository) -> Swept:
+    with repository.exclusive_lease("sweep") as lease:
+        return repository.sweep(lease)
+
+
+def orphan(repository: Repository, count: int = 1) -> int:
+    """Store blobs that no manifest names; return their bytes."""
+    writer = repository.writer()
+    return sum(writer.put(b"orphan %d" % number).ref.stored_bytes for number in range(count))
+
+
+def keys(repository: Repository, prefix: str) -> set[str]:
+    return {found.key for found in repository.store.list(prefix)}
+
+
+def test_what_is_named_stays_and_what_is_not_goes(repository: Repository, clock: FakeClock) -> None:
+    manifest = add(repository, "one", blobs(3))
+    size = orphan(repository, 5)
+    clock.advance(SWEEP_MARGIN)
+    assert sweep(repository) == Swept(5, size)
+    assert keys(repository, BLOBS) == {blob_key(ref.name) for ref in manifest.blobs}
+    assert sweep(repository) == Swept(0, 0)
+
+
+def test_what_is_young_stays(repository: Repository, clock: FakeClock) -> None:
+    orphan(repository)
+    clock.advance(SWEEP_MARGIN - SECOND)
+    assert sweep(repository).blobs == 0
+    clock.advance(SECOND)
+    assert sweep(repository).blobs == 1
+
+
+def test_a_blob_goes_when_the_last_backup_that_names_it_has_gone(
+    repository: Repository, clock: FakeClock
+) -> None:
+    add(repository, "one", blobs(2))
+    add(repository, "two", blobs(3))
+    clock.advance(2 * SWEEP_MARGIN)
+    repository.remove("one")
+    assert sweep(repository).blobs == 0
+    repository.remove("two")
+    assert sweep(repository).blobs == 3
+
+
+@pytest.mark.parametrize("bad", ["manifest", "list"])
+def test_while_a_manifest_cannot_be_read_nothing_goes(
+    repository: Repository, clock: FakeClock, bad: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("brownie_backup.repository.catalogue.INLINE_BLOBS", 2)
+    add(repository, "one", blobs(5))
+    orphan(repository)
+    before = keys(repository, BLOBS)
+    broken = manifest_key("one") if bad == "manifest" else min(keys(repository, BLOB_LISTS))
+    repository.store.put(broken, b"{")
+    clock.advance(2 * SWEEP_MARGIN)
+    assert sweep(repository) == Swept(0, 0)
+    assert keys(repository, BLOBS) == before
+
+
+def test_lists_of_blobs_live_as_long_as_their_manifest(
+    repository: Repository, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("brownie_backup.repository.catalogue.INLINE_BLOBS", 2)
+    add(repository, "one", blobs(5))
+    add(repository, "two", blobs(4))
+    clock.advance(2 * SWEEP_MARGIN)
+    assert sweep(repository).blobs == 0
+    repository.remove("one")
+    assert sweep(repository).blobs == 2  # its fifth blob, and its third list
+    assert repository.backup("two").good
+    repository.remove("two")
+    sweep(repository)
+    assert not keys(repository, BLOBS) | keys(repository, BLOB_LISTS)
+
+
+def test_without_a_lease_it_only_counts(repository: Repository, clock: FakeClock) -> None:
+    add(repository, "one", blobs(2))
+    orphan(repository)
+    clock.advance(2 * SWEEP_MARGIN)
+    before = keys(repository, "")
+    assert repository.sweep(None).blobs == 1
+    assert repository.sweep(None, without=frozenset({"one"})).blobs == 3
+    assert keys(repository, "") == before
+
+
+def test_a_lost_lease_stops_it(repository: Repository, clock: FakeClock) -> None:
+    orphan(repository)
+    clock.advance(2 * SWEEP_MARGIN)
+    before = keys(repository, BLOBS)
+    with repository.exclusive_lease("sweep") as lease:
+        repository.store.delete(min(keys(repository, LEASES)))
+        with pytest.raises(LeaseLost):
+            repository.sweep(lease)
+    assert keys(repository, BLOBS) == before
+
+
+def test_it_looks_at_its_lease_again_while_it_works(
+    repository: Repository, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    orphan(repository, 150)
+    clock.advance(2 * SWEEP_MARGIN)
+    delete = repository.store.delete
+    deleted: list[str] = []
+
+    def deleting(key: str) -> None:
+        deleted.append(key)
+        if len(deleted) == 10:
+            delete(min(keys(repository, LEASES)))
+        delete(key)
+
+    with repository.exclusive_lease("sweep") as lease, monkeypatch.context() as patch:
+        patch.setattr(repository.store, "delete", deleting)
+        with pytest.raises(LeaseLost):
+            repository.sweep(lease)
+    assert len(keys(repository, BLOBS)) == 50
+
+
+def test_expired_leases_go_too(repository: Repository, clock: FakeClock) -> None:
+    leave(repository, record("dead", exclusive=True))
+    repository.store.put(f"{LEASES}broken.json", b"{")
+    repository.store.put(f"{LEASES}no json at all", b"")
+    clock.advance(LIFETIME + CLOCK_MARGIN + SECOND)
+    sweep(repository)
+    assert keys(repository, LEASES) == set()
+
+
+def test_leases_that_hold_stay(repository: Repository, clock: FakeClock) -> None:
+    clock.advance(DAY)
+    with repository.exclusive_lease("sweep") as lease:
+        repository.sweep(lease)
+        lease.ensure_held()
