@@ -280,7 +280,6 @@ def test_times_are_when_it_began_and_ended() -> None:
     assert manifest.duration == timedelta(seconds=4)
 
 
-@pytest.mark.xfail(strict=True, reason="a blob that is there is trusted, whatever its size")
 def test_a_blob_that_is_shorter_than_a_manifest_says_is_stored_again(
     repository: Repository,
 ) -> None:

@@ -34,6 +34,7 @@ EXPECTED = {
     "StoreUnavailable": 1,
     "EncryptionError": 1,
     "DecryptionError": 12,
+    "KeyMissing": 12,
     "DamagedError": 1,
     "UnsupportedFormat": 1,
     "DatabaseError": 1,

@@ -15,6 +15,7 @@ from brownie_backup.encryptors.keypair import KeyPair, make_key_pair
 from brownie_backup.encryptors.keyring import Keyring, open_gpg
 from brownie_backup.errors import (
     ConfigurationError,
+    DamagedError,
     DecryptionError,
     EncryptionError,
 )
@@ -184,6 +185,27 @@ def test_gpg_gets_none_of_our_settings(monkeypatch: pytest.MonkeyPatch, tmp_path
     seen = (tmp_path / "env").read_text(encoding="utf-8")
     assert "PATH=" in seen
     assert "s3cr3t-Pl4nted" not in seen
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+@pytest.mark.xfail(strict=True, raises=AttributeError, reason="python-gnupg reads it as UTF-8")
+def test_what_gpg_says_of_damaged_bytes_need_not_be_text(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    # It shows a user id that it takes for one: packets that a changed byte made.
+    says = r"printf 'gpg: DBG: type=user-id \"\037\356\343\"\n[GNUPG:] BADMDC\n' >&2; exit 2"
+    spy = tmp_path / "gpg"
+    spy.write_text(
+        f'#!/bin/sh\ncase "$*" in *--decrypt*) cat > /dev/null; {says};; esac\n'
+        f'exec {shutil.which("gpg")} "$@"\n',
+        encoding="utf-8",
+    )
+    spy.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
+    with GnuPG(passphrase=Secret("x")) as gnupg:
+        packed = gnupg.encrypt(DATA)
+        with pytest.raises(DamagedError):
+            gnupg.decrypt(packed)
 
 
 def test_a_missing_gpg_is_said_so(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

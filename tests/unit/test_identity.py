@@ -35,7 +35,6 @@ def test_a_lost_identity_is_recovered_from_a_manifest(repository: Repository) ->
 
 
 @pytest.mark.parametrize("data", [b"", b"{", b'{"id": "x", "hash_key": "no hex"}'])
-@pytest.mark.xfail(strict=True, reason="only a lost identity is recovered, not a damaged one")
 def test_a_damaged_identity_is_recovered_from_a_manifest(
     repository: Repository, data: bytes
 ) -> None:

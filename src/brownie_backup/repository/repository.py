@@ -11,6 +11,7 @@ from attrs import field, frozen
 from brownie_backup.errors import (
     BackupError,
     BackupNotFound,
+    DamagedError,
     KeyExists,
     KeyNotFound,
     UnsupportedFormat,
@@ -46,7 +47,11 @@ class Identity:
     """
 
     id: str
-    hash_key: str
+    hash_key: str = field()
+
+    @hash_key.validator
+    def _is_hexadecimal(self, _: object, value: str) -> None:
+        bytes.fromhex(value)
 
 
 @frozen
@@ -68,11 +73,18 @@ class Repository:
 
     def identity(self) -> Identity:
         """Return the repository's identity, giving it one at its first use."""
-        with contextlib.suppress(KeyNotFound):
+        try:
             return from_json(self.store.get(IDENTITY), Identity, IDENTITY)
-        identity = self._recovered_identity() or Identity(
-            str(uuid.uuid4()), secrets.token_bytes(32).hex()
-        )
+        except KeyNotFound:
+            identity = self._recovered_identity() or Identity(
+                str(uuid.uuid4()), secrets.token_bytes(32).hex()
+            )
+        except DamagedError:
+            recovered = self._recovered_identity()
+            if recovered is None:
+                raise
+            self.store.put(IDENTITY, to_json(recovered))
+            return recovered
         try:
             self.store.put(IDENTITY, to_json(identity), if_absent=True)
         except KeyExists:
@@ -80,12 +92,23 @@ class Repository:
         return identity
 
     def writer(self) -> BlobWriter:
-        """Return a writer of blobs; it distrusts those that a verification found damaged."""
+        """Return a writer of blobs.
+
+        It distrusts those that a verification found damaged, or whose size no manifest agrees
+        with.
+        """
         hash_key = bytes.fromhex(self.identity().hash_key)
+        backups = self.backups(check_blobs=False)
+        sizes = self._blob_sizes()
+        agreed: set[str] = set()
         distrusted: set[str] = set()
-        for backup in self.backups(check_blobs=False):
-            if backup.verification:
-                distrusted.update(backup.verification.damaged_blobs)
+        for backup in backups:
+            for blob in backup.manifest.blobs if backup.manifest else ():
+                right = sizes.get(blob.name, blob.stored_bytes) == blob.stored_bytes
+                (agreed if right else distrusted).add(blob.name)
+        distrusted -= agreed
+        for backup in backups:
+            distrusted.update(backup.verification.damaged_blobs if backup.verification else ())
         return BlobWriter(
             self.store,
             self.compressor,
@@ -116,9 +139,7 @@ class Repository:
 
     def backups(self, *, check_blobs: bool = True) -> tuple[Backup, ...]:
         """Return every backup, newest first; with `check_blobs`, see that all blobs are there."""
-        sizes = None
-        if check_blobs:
-            sizes = {name_in(found.key): found.size_bytes for found in self.store.list(BLOBS)}
+        sizes = self._blob_sizes() if check_blobs else None
         found = catalogue.read_catalogue(self.store, check_blobs=sizes)
         return tuple(sorted(found, key=_newest_first, reverse=True))
 
@@ -185,6 +206,9 @@ class Repository:
             return Swept(0, 0)
         now = self.clock()
         return sweep(self.store, manifests, lease=lease, now=now, margin=SWEEP_MARGIN)
+
+    def _blob_sizes(self) -> dict[str, int]:
+        return {name_in(found.key): found.size_bytes for found in self.store.list(BLOBS)}
 
     def _recovered_identity(self) -> Identity | None:
         """Return the identity from a manifest, if the object that holds it is lost."""

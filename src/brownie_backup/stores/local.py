@@ -83,7 +83,7 @@ class LocalStore:
         """Remove the object, if it is there."""
         path = self._path(key)
         with self._errors(f"cannot delete '{key}'"):
-            with contextlib.suppress(NotADirectoryError):
+            with contextlib.suppress(NotADirectoryError, IsADirectoryError):
                 path.unlink(missing_ok=True)
             if path.parent.is_dir():
                 _sync_folder(path.parent)

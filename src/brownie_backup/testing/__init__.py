@@ -1,0 +1,37 @@
+"""Contract tests for stores, compressors, encryptors and dumpers, yours too, and a faulty store.
+
+Each class here holds the tests of one protocol's promises. An implementation joins by subclassing
+in a test file, and giving the fixtures that the class asks for::
+
+    import pytest
+
+    from brownie_backup.testing import StoreContract
+
+
+    class TestMyStore(StoreContract):
+        @pytest.fixture
+        def store(self) -> MyStore:
+            return MyStore(...)
+
+This package needs pytest, which the library itself does not.
+"""
+
+import pytest
+
+pytest.register_assert_rewrite(
+    *(f"{__name__}.{module}" for module in ("compressors", "dumpers", "encryptors", "stores"))
+)
+
+from brownie_backup.testing.compressors import CompressorContract  # noqa: E402 - rewritten first
+from brownie_backup.testing.dumpers import DumperContract  # noqa: E402
+from brownie_backup.testing.encryptors import EncryptorContract  # noqa: E402
+from brownie_backup.testing.faults import FaultyStore  # noqa: E402
+from brownie_backup.testing.stores import StoreContract  # noqa: E402
+
+__all__ = [
+    "CompressorContract",
+    "DumperContract",
+    "EncryptorContract",
+    "FaultyStore",
+    "StoreContract",
+]
