@@ -178,7 +178,8 @@ def load_settings(environ: Mapping[str, str]) -> Settings:
             found = _find(environ, name)
             if found:
                 value, sources[attribute] = found
-                values[attribute] = variable.read(value)
+                # A secret is taken as it is: a space at its end may be meant.
+                values[attribute] = variable.read(value if variable.secret else value.strip())
         except ValueError as error:
             shown = "" if variable.secret or name + "_FILE" in environ else f" ('{environ[name]}')"
             problems.append(f"{name}{shown}{error}")
@@ -192,19 +193,19 @@ def load_settings(environ: Mapping[str, str]) -> Settings:
 
 def _find(environ: Mapping[str, str], name: str) -> tuple[str, str] | None:
     """Return a value and where it came from; empty is unset, as in a Compose file."""
-    value, path = environ.get(name, "").strip(), environ.get(name + "_FILE", "").strip()
-    if value and path:
+    value, path = environ.get(name, ""), environ.get(name + "_FILE", "").strip()
+    if value.strip() and path:
         msg = f" and {name}_FILE are both set: unset one"
         raise ValueError(msg)
     if not path:
-        return (value, name) if value else None
+        return (value, name) if value.strip() else None
     try:
-        content = Path(path).read_text(encoding="utf-8").strip()
+        content = Path(path).read_text(encoding="utf-8").removesuffix("\n").removesuffix("\r")
     except (OSError, UnicodeDecodeError) as error:
         why = error.strerror if isinstance(error, OSError) else "not text"
         msg = f"_FILE names '{path}', which does not read: {why}"
         raise ValueError(msg) from None
-    if not content:
+    if not content.strip():
         msg = f"_FILE names '{path}', which is empty"
         raise ValueError(msg)
     return content, f"{name}_FILE={path}"
@@ -248,7 +249,11 @@ def make_store(settings: Settings) -> "Store":
     if settings.provider == "local":
         from brownie_backup.stores.local import LocalStore
 
-        return LocalStore(settings.destination)
+        try:
+            return LocalStore(settings.destination)
+        except RuntimeError as error:  # a home folder that is not known
+            problem = f"BACKUP_DESTINATION '{settings.destination}': {error}"
+            raise ConfigurationError([problem], hint="Give the whole path") from None
     problem = f"BACKUP_PROVIDER '{settings.provider}' is not in this version yet"
     raise ConfigurationError([problem], hint="Use BACKUP_PROVIDER=local")
 
@@ -298,7 +303,7 @@ def make_dumper(settings: Settings) -> "PostgresDumper":
     conninfo = None
     if settings.database_url:
         try:
-            conninfo = parse_conninfo(settings.database_url.reveal())
+            conninfo = parse_conninfo(settings.database_url.reveal().strip())
         except BackupError as error:
             problem = f"BACKUP_DATABASE_URL: {error.message}"
             raise ConfigurationError([problem], hint=error.hint) from None

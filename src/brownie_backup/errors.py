@@ -199,6 +199,7 @@ class RestoreRefused(RestoreFailed):
 
 
 _URI_PASSWORD = re.compile(r"(\b[a-z][a-z0-9+.-]*://[^\s:/@]*):[^\s/]*@", re.IGNORECASE)
+_SQL_PASSWORD = re.compile(r"\b(PASSWORD\s+)'(?:[^']|'')*'", re.IGNORECASE)
 _KEYWORD_PASSWORD = re.compile(
     r"""\b(\w*password|passphrase|secret\w*)(\s*=\s*)('(?:[^'\\]|\\.)*'|[^\s'"]+)""", re.IGNORECASE
 )
@@ -209,5 +210,6 @@ def redact(text: str, secrets: Iterable[str] = ()) -> str:
     for secret in secrets:
         if secret:
             text = text.replace(secret, "********")
+    text = _SQL_PASSWORD.sub(r"\1'********'", text)
     text = _URI_PASSWORD.sub(r"\1:********@", text)
     return _KEYWORD_PASSWORD.sub(r"\1\2********", text)

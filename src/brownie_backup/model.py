@@ -176,6 +176,8 @@ class Verification:
     total_blobs: int
     damaged_blobs: tuple[str, ...] = ()
     problems: tuple[str, ...] = ()
+    resized: Mapping[str, int] = Factory(dict)
+    """Good blobs that were stored again and now have another size than their manifest says."""
 
     @property
     def complete(self) -> bool:

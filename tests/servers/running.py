@@ -127,6 +127,7 @@ class Server:
                 "PGUSER": "postgres",
                 "PGPASSWORD": self.password.reveal(),
                 "PGDATABASE": database,
+                **({"PGCLIENTENCODING": "UTF8"} if program == "psql" else {}),
             },
         )
         assert done.returncode == 0, done.stderr[-2000:]

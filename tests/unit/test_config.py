@@ -72,11 +72,17 @@ def test_variables_settings_and_these_examples_agree() -> None:
 @every_variable
 def test_a_variable_sets_its_field_and_says_so(name: str) -> None:
     text, value = EXAMPLES[name]
-    settings = load_settings({f"BACKUP_{name}": f" {text}\n"})
+    settings = load_settings({f"BACKUP_{name}": text})
     assert getattr(settings, name.lower()) == value
     assert getattr(settings, name.lower()) != getattr(Settings(), name.lower())
     assert settings.sources[name.lower()] == f"BACKUP_{name}"
     assert settings.warnings == ()
+
+
+def test_spaces_around_a_value_do_not_count_but_a_secret_is_taken_as_it_is() -> None:
+    settings = load_settings({"BACKUP_REGION": " here\n", "BACKUP_PASSPHRASE": "  pad  "})
+    assert settings.region == "here"
+    assert settings.passphrase == Secret("  pad  ")
 
 
 @every_variable

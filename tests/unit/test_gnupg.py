@@ -187,8 +187,6 @@ def test_gpg_gets_none_of_our_settings(monkeypatch: pytest.MonkeyPatch, tmp_path
     assert "s3cr3t-Pl4nted" not in seen
 
 
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
-@pytest.mark.xfail(strict=True, raises=AttributeError, reason="python-gnupg reads it as UTF-8")
 def test_what_gpg_says_of_damaged_bytes_need_not_be_text(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

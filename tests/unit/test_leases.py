@@ -11,12 +11,13 @@ from brownie_backup import Repository
 from brownie_backup.errors import Busy, KeyNotFound, LeaseLost, StoreUnavailable
 from brownie_backup.repository import LeaseRecord
 from brownie_backup.repository.layout import LEASES, lease_key
-from brownie_backup.repository.leases import CLOCK_MARGIN, LIFETIME, list_leases
+from brownie_backup.repository.leases import CLOCK_MARGIN, LIFETIME, RENEWAL, list_leases
 from brownie_backup.stores import MemoryStore
 from brownie_backup.testing import FaultyStore
 from brownie_backup.wire import to_json
 
 SECOND = timedelta(seconds=1)
+DAY = timedelta(days=1)
 
 
 @pytest.fixture
@@ -128,21 +129,56 @@ def test_a_lease_that_was_not_renewed_in_time_is_lost(
     repository: Repository, clock: FakeClock
 ) -> None:
     with repository.shared_lease("backup") as lease:
-        clock.advance(LIFETIME - SECOND)
+        clock.advance(LIFETIME - RENEWAL - SECOND)
         lease.ensure_held()
         clock.advance(SECOND)
         with pytest.raises(LeaseLost):
             lease.ensure_held()
 
 
+def test_a_lease_that_has_expired_cannot_be_renewed(
+    repository: Repository, clock: FakeClock
+) -> None:
+    """As by a process that was suspended while others took it for gone."""
+    with repository.shared_lease("backup") as lease:
+        clock.advance(LIFETIME + CLOCK_MARGIN + SECOND)
+        with repository.exclusive_lease("cleanup"):
+            pass
+        with pytest.raises(LeaseLost):
+            lease._extend()
+        with pytest.raises(LeaseLost):
+            lease.ensure_held()
+
+
+def test_a_lease_is_lost_when_another_that_excludes_it_is_there(
+    repository: Repository, clock: FakeClock
+) -> None:
+    with repository.shared_lease("backup") as lease:
+        leave(repository, record(exclusive=True))
+        with pytest.raises(LeaseLost):
+            lease.ensure_held()
+
+
+def test_a_lease_of_a_host_whose_clock_runs_ahead_expires_by_the_stores(
+    repository: Repository, clock: FakeClock
+) -> None:
+    ahead = NOON + 365 * DAY
+    leave(
+        repository, evolve(record(exclusive=True), acquired_at=ahead, expires_at=ahead + LIFETIME)
+    )
+    clock.advance(LIFETIME + CLOCK_MARGIN + SECOND)
+    with repository.shared_lease("backup"):
+        pass
+
+
 def test_renewing_moves_the_end(repository: Repository, clock: FakeClock) -> None:
     with repository.shared_lease("backup") as lease:
         clock.advance(LIFETIME / 2)
         lease._extend()
-        clock.advance(LIFETIME - SECOND)
-        lease.ensure_held()
         (found,) = repository.leases()
         assert found.expires_at == NOON + LIFETIME * 1.5
+        clock.advance(LIFETIME - RENEWAL - SECOND)
+        lease.ensure_held()
         assert found.acquired_at == NOON
 
 

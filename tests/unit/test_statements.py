@@ -210,6 +210,7 @@ def test_the_statements_that_make_a_role_are_chosen() -> None:
         "CREATE ROLE reporter",
         "ALTER ROLE reporter WITH NOSUPERUSER LOGIN PASSWORD 'SCRAM-SHA-256$4096:a;b==$c:d'",
         "ALTER ROLE reporter SET work_mem TO '1GB'",
+        "GRANT SET ON PARAMETER work_mem TO reporter",
     ]
 
 

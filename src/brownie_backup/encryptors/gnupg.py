@@ -9,7 +9,7 @@ import threading
 from collections.abc import Sequence
 from typing import Self
 
-from brownie_backup.encryptors.keyring import Keyring, open_gpg, usable_fingerprints
+from brownie_backup.encryptors.keyring import Keyring, as_line, open_gpg, usable_fingerprints
 from brownie_backup.errors import (
     ConfigurationError,
     DamagedError,
@@ -85,7 +85,12 @@ class GnuPG:
             if salt not in self._identities:
                 # As slow to guess as what gpg makes of the passphrase in every blob.
                 known = hashlib.scrypt(
-                    self._need_passphrase().encode(), salt=salt, n=2**14, r=8, p=2, dklen=16
+                    self._need_passphrase().reveal().encode(),
+                    salt=salt,
+                    n=2**14,
+                    r=8,
+                    p=2,
+                    dklen=16,
                 )
                 self._identities[salt] = f"passphrase:{known.hex()}"
             return self._identities[salt]
@@ -96,7 +101,7 @@ class GnuPG:
         if self.by_public_key:
             recipients = list(self._keys())
         else:
-            passphrase = self._need_passphrase()
+            passphrase = as_line(self._need_passphrase())
             extra = [*_PLAIN, *_STRETCH, *_NO_CACHE]
         try:
             result = open_gpg(self._keyring.path()).encrypt_file(
@@ -133,20 +138,22 @@ class GnuPG:
             result = open_gpg(home).decrypt_file(
                 io.BytesIO(data),
                 always_trust=True,
-                passphrase=self._passphrase.reveal() if self._passphrase else None,
+                passphrase=as_line(self._passphrase) if self._passphrase else None,
                 extra_args=[*limit, *_NO_CACHE],
             )
         except OSError:  # gpg ended before it had read everything
             msg = "the bytes are not an OpenPGP message that gpg reads to its end"
             raise DamagedError(msg) from None
-        status = result.stderr or ""
+        status = getattr(result, "stderr", None) or ""
         if result.ok and result.returncode == 0 and "DECRYPTION_OKAY" in status:
             return bytes(result.data)
         raise _decryption_error(status, str(result.status or ""))
 
     def close(self) -> None:
         """Remove the private keyring and end its agent."""
-        self._keyring.close()
+        with self._lock:
+            self._keyring.close()
+            self._fingerprints = None
 
     def __enter__(self) -> Self:
         return self
@@ -154,11 +161,11 @@ class GnuPG:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _need_passphrase(self) -> str:
+    def _need_passphrase(self) -> Secret:
         if not self._passphrase:
             msg = "encryption is on, but there is no key and no passphrase to encrypt with"
             raise EncryptionError(msg, hint="Set BACKUP_GPG_RECIPIENTS or BACKUP_PASSPHRASE")
-        return self._passphrase.reveal()
+        return self._passphrase
 
     def _keys(self) -> tuple[str, ...]:
         """Return the fingerprints to encrypt for, their keys being in the private keyring."""

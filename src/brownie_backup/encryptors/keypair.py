@@ -3,7 +3,7 @@
 import gnupg
 from attrs import frozen
 
-from brownie_backup.encryptors.keyring import Keyring, open_gpg
+from brownie_backup.encryptors.keyring import Keyring, as_line, open_gpg
 from brownie_backup.errors import EncryptionError
 from brownie_backup.secret import Secret
 
@@ -26,7 +26,7 @@ def make_key_pair(name: str, passphrase: Secret | None = None) -> KeyPair:
     keyring = Keyring()
     try:
         gpg = open_gpg(keyring.path())
-        protection = {"passphrase": passphrase.reveal()} if passphrase else {"no_protection": True}
+        protection = {"passphrase": as_line(passphrase)} if passphrase else {"no_protection": True}
         request = gpg.gen_key_input(
             key_type="EDDSA",
             key_curve="ed25519",
@@ -40,7 +40,7 @@ def make_key_pair(name: str, passphrase: Secret | None = None) -> KeyPair:
         made = gpg.gen_key(request)
         if not made.fingerprint:
             msg = f"gpg made no key: {made.status or 'no reason given'}"
-            raise EncryptionError(msg, hint="A name needs at least five characters")
+            raise EncryptionError(msg, hint="Is gpg 2.2 or newer, and the name a plain one?")
         return _export(gpg, str(made.fingerprint), passphrase)
     finally:
         keyring.close()
@@ -50,7 +50,7 @@ def _export(gpg: gnupg.GPG, fingerprint: str, passphrase: Secret | None) -> KeyP
     private = gpg.export_keys(
         fingerprint,
         secret=True,
-        passphrase=passphrase.reveal() if passphrase else None,
+        passphrase=as_line(passphrase) if passphrase else None,
         expect_passphrase=bool(passphrase),
     )
     if not private:

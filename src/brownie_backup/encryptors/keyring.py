@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 import gnupg
 
 from brownie_backup.errors import ConfigurationError
+from brownie_backup.secret import Secret
 
 # gpg-agent's sockets live in the home, and a socket's path is at most 107 characters.
 _LONGEST_HOME = 70
@@ -67,9 +68,15 @@ def open_gpg(home: str | None) -> gnupg.GPG:
     except ValueError as error:
         msg = f"gpg does not take its home folder: {error}"
         raise ConfigurationError([msg], hint="Check GNUPGHOME") from None
-    gpg.encoding = "utf-8"
+    # What it says of damaged bytes is no text: this encoding reads anything (see `as_line`).
+    gpg.encoding = "latin-1"
     gpg.buffer_size = _BUFFER_BYTES
     return gpg
+
+
+def as_line(passphrase: Secret) -> str:
+    """Return a passphrase as python-gnupg must have it to send it in UTF-8."""
+    return passphrase.reveal().encode().decode("latin-1")
 
 
 def usable_fingerprints(gpg: gnupg.GPG, wanted: str) -> tuple[str]:

@@ -13,8 +13,8 @@ def delete_backup(repository: Repository, name: str) -> None:
         BackupNotFound: there is none of that name.
         Busy: a sweep is running.
     """
+    if not repository.exists(name):
+        msg = f"there is no backup named '{name}' in {repository.store.url}"
+        raise BackupNotFound(msg, hint="See 'brownie-backup list'")
     with repository.shared_lease(f"deletion of '{name}'"):
-        if not repository.exists(name):
-            msg = f"there is no backup named '{name}' in {repository.store.url}"
-            raise BackupNotFound(msg, hint="See 'brownie-backup list'")
         repository.remove(name)

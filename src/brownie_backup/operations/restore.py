@@ -50,6 +50,7 @@ def restore(
         Busy: a cleanup is running.
     """
     options = options or RestoreOptions()
+    repository.backup(name)  # before a lease is written where there may be no repository at all
     with _lease_if_allowed(repository, f"restore of '{name}'", dry_run=dry_run):
         started_at = repository.clock()
         manifest = _readable(repository.backup(name))

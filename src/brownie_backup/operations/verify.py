@@ -4,6 +4,8 @@ import math
 import random
 from collections.abc import Iterable, Iterator
 
+from attrs import evolve
+
 from brownie_backup.errors import BackupError, DamagedError, DecryptionError
 from brownie_backup.model import BlobRef, Manifest, Part, PartSpec, Verification
 from brownie_backup.operations.parts import read_blobs, spec_of
@@ -44,6 +46,7 @@ def verify_backup(
         DamagedError: the manifest itself can't be read.
         Busy: a cleanup is running.
     """
+    repository.backup(name)  # before a lease is written where there may be no repository at all
     with repository.shared_lease(f"verification of '{name}'"):
         backup = repository.backup(name)
         if backup.manifest is None:
@@ -59,10 +62,19 @@ def verify_backup(
             outcome.meter = Meter(on_progress, "verify", sum(ref.size_bytes for ref in refs))
             for _ in outcome.good_blobs(refs):
                 pass
-        verification = outcome.verification(manifest, repository)
+        verification = _with_known_damage(
+            outcome.verification(manifest, repository), backup.verification
+        )
         if _says_more(verification, backup.verification):
             repository.add_verification(verification)
     return verification
+
+
+def _with_known_damage(new: Verification, last: Verification | None) -> Verification:
+    """Return a sample's outcome with the damage that a reading before it has found."""
+    if new.complete or new.good or last is None:
+        return new
+    return evolve(new, damaged_blobs=tuple(sorted({*new.damaged_blobs, *last.damaged_blobs})))
 
 
 def _says_more(new: Verification, last: Verification | None) -> bool:
@@ -123,6 +135,7 @@ class _Outcome:
             total_blobs=len({ref.name for ref in manifest.blobs}),
             damaged_blobs=tuple(sorted(self._bad)),
             problems=tuple(problems),
+            resized=dict(self._reader.resized),
         )
 
 

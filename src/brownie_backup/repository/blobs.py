@@ -18,6 +18,9 @@ BLOB_BYTES = 16 << 20
 copies of a blob that does not compress, and with this size three workers stay below 200 MiB."""
 
 
+MAX_BLOB_BYTES = 32 << 20
+"""The most plaintext that the format allows in a blob; a manifest that says more is not ours."""
+
 MOST_WORKERS = 3
 """How many blobs are worked on at once, whatever is asked for: more would take the memory of a
 process over 300 MiB when blobs don't compress, and one pg_dump does not feed more."""
@@ -92,6 +95,8 @@ class BlobReader:
     encryptor: Encryptor
     hash_key: bytes
     encryption: Encryption
+    resized: dict[str, int] = field(factory=dict, eq=False)
+    """Good blobs whose stored size is not the recorded one, as far as they were read."""
 
     def get(self, ref: BlobRef) -> bytes:
         """Return the plaintext.
@@ -100,6 +105,8 @@ class BlobReader:
             DamagedError: the blob is missing, or is not what was stored under that name.
             DecryptionError: the key is not here, or is another.
         """
+        if ref.size_bytes > MAX_BLOB_BYTES:
+            raise self._damaged(ref, f"no blob is larger than {MAX_BLOB_BYTES} bytes")
         try:
             packed = self.store.get(blob_key(ref.name))
         except KeyNotFound:
@@ -116,6 +123,8 @@ class BlobReader:
         name = blob_name(data, self.hash_key, self.compressor.name, self.encryption)
         if not hmac.compare_digest(name, ref.name) or len(data) != ref.size_bytes:
             raise self._damaged(ref, "its content does not match its name")
+        if len(packed) != ref.stored_bytes:
+            self.resized[ref.name] = len(packed)
         return data
 
     def _damaged(self, ref: BlobRef, why: str) -> DamagedError:

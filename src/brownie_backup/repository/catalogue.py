@@ -1,7 +1,7 @@
 """The catalogue: manifests, the lists of blobs that are too long for them, and verifications."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from attrs import evolve
 
@@ -57,9 +57,10 @@ def read_manifest(store: Store, name: str) -> Manifest:
     return evolve(manifest, parts=tuple(_inline(store, part, manifest) for part in manifest.parts))
 
 
-def read_catalogue(store: Store, *, check_blobs: dict[str, int] | None) -> Iterator[Backup]:
-    """Yield every backup; with `check_blobs` (name to size), compare what it needs with them."""
+def read_catalogue(store: Store) -> Iterator[Backup]:
+    """Yield every backup, its health by its manifest and its last verification alone."""
     verified = {name_in(found.key) for found in store.list(VERIFICATIONS)}
+    shared: dict[BlobRef, BlobRef] = {}
     for found in store.list(MANIFESTS):
         name = name_in(found.key)
         try:
@@ -69,8 +70,36 @@ def read_catalogue(store: Store, *, check_blobs: dict[str, int] | None) -> Itera
         except (DamagedError, UnsupportedFormat) as error:
             yield Backup(name, Status.DAMAGED, None, str(error))
             continue
+        # Backups have most of their blobs in common: one object for each is enough.
+        parts = (
+            evolve(part, blobs=tuple(shared.setdefault(blob, blob) for blob in part.blobs))
+            for part in manifest.parts
+        )
+        manifest = evolve(manifest, parts=tuple(parts))
         verification = read_verification(store, manifest) if name in verified else None
-        yield _judge(manifest, verification, check_blobs)
+        problem = ""
+        if verification and not verification.good:
+            problem = f"the verification of {verification.verified_at:%Y-%m-%d %H:%M} UTC failed"
+        status = Status.DAMAGED if problem else Status.GOOD
+        yield Backup(name, status, manifest, problem, verification)
+
+
+def check_blobs(backup: Backup, sizes: Mapping[str, int]) -> Backup:
+    """Return the backup, its health by the sizes of the blobs that are in the store too."""
+    bad = list(mismatched(backup, sizes))
+    if not bad:
+        return backup
+    missing = sum(blob.name not in sizes for blob in bad)
+    problem = f"{missing} blobs are missing, {len(bad) - missing} have another size"
+    return evolve(backup, status=Status.DAMAGED, problem=problem)
+
+
+def mismatched(backup: Backup, sizes: Mapping[str, int]) -> Iterator[BlobRef]:
+    """Yield the blobs that are not in the store in their full length."""
+    resized = backup.verification.resized if backup.verification else {}
+    for blob in backup.manifest.blobs if backup.manifest else ():
+        if sizes.get(blob.name) not in {blob.stored_bytes, resized.get(blob.name)} - {None}:
+            yield blob
 
 
 def read_verification(store: Store, manifest: Manifest) -> Verification | None:
@@ -86,22 +115,6 @@ def read_verification(store: Store, manifest: Manifest) -> Verification | None:
 def add_verification(store: Store, verification: Verification) -> None:
     """Record the outcome, in place of an earlier one."""
     store.put(verification_key(verification.backup), to_json(verification))
-
-
-def _judge(
-    manifest: Manifest, verification: Verification | None, check_blobs: dict[str, int] | None
-) -> Backup:
-    problem = ""
-    if check_blobs is not None:
-        bad = [b for b in manifest.blobs if check_blobs.get(b.name) != b.stored_bytes]
-        missing = sum(blob.name not in check_blobs for blob in bad)
-        # A blob that was stored again may have another size; then a full reading is the proof.
-        if missing or (bad and not (verification and verification.good and verification.complete)):
-            problem = f"{missing} blobs are missing, {len(bad) - missing} have another size"
-    if not problem and verification and not verification.good:
-        problem = f"the verification of {verification.verified_at:%Y-%m-%d %H:%M} UTC failed"
-    status = Status.DAMAGED if problem else Status.GOOD
-    return Backup(manifest.name, status, manifest, problem, verification)
 
 
 def _outline(store: Store, manifest: Manifest) -> Iterator[Part]:

@@ -57,6 +57,7 @@ class Lease:
         self._store = store
         self._record = record
         self._clock = clock
+        self._lost = False
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._renew, name="lease", daemon=True)
 
@@ -81,14 +82,22 @@ class Lease:
                 raise Busy(msg, hint=f"{hint}, unless it is renewed")
 
     def ensure_held(self) -> None:
-        """Raise `LeaseLost` unless the lease is still ours and still there."""
-        lost = self._clock() >= self._record.expires_at
-        if not lost:
-            try:
-                self._store.get(lease_key(self._record.id))
-            except KeyNotFound:
-                lost = True
-        if lost:
+        """Raise `LeaseLost` unless the lease is ours, is there, and nothing excludes it."""
+        self.ensure_fresh()
+        try:
+            self._store.get(lease_key(self._record.id))
+            self._give_way()
+        except (KeyNotFound, Busy):
+            self._lost = True
+        self.ensure_fresh()
+
+    def ensure_fresh(self) -> None:
+        """Raise `LeaseLost` if it has expired or is about to; asks the clock, not the store.
+
+        A process that was suspended finds out by this: others may have worked meanwhile.
+        """
+        self._lost = self._lost or self._clock() >= self._record.expires_at - RENEWAL
+        if self._lost:
             msg = f"the lease on {self._store.url} was lost while working"
             raise LeaseLost(msg, hint="The store was out of reach too long, or the lease removed")
 
@@ -102,12 +111,16 @@ class Lease:
 
     def _renew(self) -> None:
         while not self._ended.wait(RENEWAL.total_seconds()):
-            # A store that is out of reach may be back before the lease expires.
-            with contextlib.suppress(StoreError):
+            try:
                 self._extend()
+            except LeaseLost:
+                return  # for good: what others did since then is not undone by a new expiry
+            except StoreError:
+                continue  # a store that is out of reach may be back before the lease expires
 
     def _extend(self) -> None:
         """Renew once. A lease that is gone stays gone: somebody removed it on purpose."""
+        self.ensure_fresh()
         self._store.get(lease_key(self._record.id))
         later = evolve(self._record, expires_at=self._clock() + LIFETIME)
         self._store.put(lease_key(later.id), to_json(later))
@@ -144,7 +157,10 @@ def list_leases(store: Store, now: datetime) -> tuple[LeaseRecord, ...]:
     records = []
     for found in store.list(LEASES):
         try:
-            records.append(from_json(store.get(found.key), LeaseRecord, found.key))
+            record = from_json(store.get(found.key), LeaseRecord, found.key)
+            # By the store's clock too: an owner whose own runs ahead must not hold it for years.
+            latest = found.modified_at + LIFETIME
+            records.append(evolve(record, expires_at=min(record.expires_at, latest)))
         except KeyNotFound:
             continue
         except DamagedError:

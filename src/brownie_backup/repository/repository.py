@@ -4,7 +4,7 @@ import contextlib
 import secrets
 import uuid
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from attrs import field, frozen
 
@@ -32,6 +32,10 @@ from brownie_backup.repository.layout import (
 from brownie_backup.repository.leases import Lease, LeaseRecord, hold, list_leases
 from brownie_backup.repository.sweep import SWEEP_MARGIN, Swept, sweep
 from brownie_backup.wire import from_json, to_json
+
+_SURELY_LATER = timedelta(hours=1)
+"""A blob that was written so long after a verification was not what that found, whatever the
+clocks of store and clients are apart. One stored again sooner is stored once more, no harm."""
 
 
 def _utc_now() -> datetime:
@@ -92,30 +96,15 @@ class Repository:
         return identity
 
     def writer(self) -> BlobWriter:
-        """Return a writer of blobs.
-
-        It distrusts those that a verification found damaged, or whose size no manifest agrees
-        with.
-        """
+        """Return a writer of blobs; it distrusts those that are known or seen to be damaged."""
         hash_key = bytes.fromhex(self.identity().hash_key)
-        backups = self.backups(check_blobs=False)
-        sizes = self._blob_sizes()
-        agreed: set[str] = set()
-        distrusted: set[str] = set()
-        for backup in backups:
-            for blob in backup.manifest.blobs if backup.manifest else ():
-                right = sizes.get(blob.name, blob.stored_bytes) == blob.stored_bytes
-                (agreed if right else distrusted).add(blob.name)
-        distrusted -= agreed
-        for backup in backups:
-            distrusted.update(backup.verification.damaged_blobs if backup.verification else ())
         return BlobWriter(
             self.store,
             self.compressor,
             self.encryptor,
             hash_key,
             Encryption(self.encryptor.method, self.encryptor.identity(hash_key)),
-            frozenset(distrusted),
+            self._distrusted(),
         )
 
     def reader(self, manifest: Manifest) -> BlobReader:
@@ -139,8 +128,12 @@ class Repository:
 
     def backups(self, *, check_blobs: bool = True) -> tuple[Backup, ...]:
         """Return every backup, newest first; with `check_blobs`, see that all blobs are there."""
-        sizes = self._blob_sizes() if check_blobs else None
-        found = catalogue.read_catalogue(self.store, check_blobs=sizes)
+        found = tuple(catalogue.read_catalogue(self.store))
+        if check_blobs:
+            # Blobs are listed after the manifests are read: a backup that is finished between
+            # the two then has all of its blobs in the listing.
+            sizes = self._blob_sizes()
+            found = tuple(catalogue.check_blobs(backup, sizes) for backup in found)
         return tuple(sorted(found, key=_newest_first, reverse=True))
 
     def backup(self, name: str) -> Backup:
@@ -206,6 +199,32 @@ class Repository:
             return Swept(0, 0)
         now = self.clock()
         return sweep(self.store, manifests, lease=lease, now=now, margin=SWEEP_MARGIN)
+
+    def _distrusted(self) -> frozenset[str]:
+        """Return the blobs that the next backup has to store again.
+
+        Those that a verification found damaged, unless they have been stored since; and those
+        that have another size than a manifest says, unless another manifest agrees with it.
+        """
+        there = {name_in(found.key): found for found in self.store.list(BLOBS)}
+        sizes = {name: found.size_bytes for name, found in there.items()}
+        resized: set[str] = set()
+        damaged: set[str] = set()
+        for backup in catalogue.read_catalogue(self.store):
+            resized.update(b.name for b in catalogue.mismatched(backup, sizes) if b.name in there)
+            if backup.verification:
+                verified_at = backup.verification.verified_at
+                damaged.update(
+                    name
+                    for name in backup.verification.damaged_blobs
+                    if name in there and there[name].modified_at < verified_at + _SURELY_LATER
+                )
+        if resized:
+            for backup in catalogue.read_catalogue(self.store):
+                wrong = {blob.name for blob in catalogue.mismatched(backup, sizes)}
+                names = {b.name for b in backup.manifest.blobs} if backup.manifest else set()
+                resized -= names - wrong
+        return frozenset(damaged | resized)
 
     def _blob_sizes(self) -> dict[str, int]:
         return {name_in(found.key): found.size_bytes for found in self.store.list(BLOBS)}

@@ -45,6 +45,7 @@ def sweep(
             if lease:
                 if count % _CHECK_EVERY == 0:
                     lease.ensure_held()
+                lease.ensure_fresh()
                 store.delete(found.key)
             count += 1
             size += found.size_bytes

@@ -1,13 +1,17 @@
 """The command ``brownie-backup``: parse, run one command, turn its error into an exit status."""
 
+import argparse
+import os
 import signal
 import sys
+import threading
 from types import FrameType
 from typing import NoReturn
 
 from brownie_backup_cli.parser import build_parser
 
 _ENDED_BY = 128
+_GRACE_SECONDS = 25  # Kubernetes and others kill after 30
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -36,19 +40,29 @@ def main(argv: list[str] | None = None) -> int:
     if not arguments.command:
         parser.print_help(sys.stderr)
         return 2
+    return _run(arguments)
+
+
+def _run(arguments: argparse.Namespace) -> int:
     for number in _SIGNALS:
-        signal.signal(number, _end)
+        if signal.getsignal(number) is not signal.SIG_IGN:  # as nohup sets it
+            signal.signal(number, _end)
     try:
         from brownie_backup_cli.run import run
 
-        return run(arguments)
+        status = run(arguments)
+        sys.stdout.flush()
     except Ended as ended:
         print(f"brownie-backup: ended by {signal.Signals(ended.number).name}", file=sys.stderr)
         return _ENDED_BY + ended.number
-    except BrokenPipeError:
-        # Whoever read our output has gone (| head); what is buffered must not raise again at exit.
+    except OSError as error:
+        # What is buffered must not raise again at exit.
         sys.stdout = None
-        return _ENDED_BY + signal.SIGPIPE
+        if isinstance(error, BrokenPipeError):  # whoever read our output has gone (| head)
+            return _ENDED_BY + signal.SIGPIPE
+        print(f"brownie-backup: cannot write its output: {error.strerror}", file=sys.stderr)
+        return 1
+    return status
 
 
 def _end(number: int, frame: FrameType | None) -> NoReturn:
@@ -56,6 +70,10 @@ def _end(number: int, frame: FrameType | None) -> NoReturn:
     # Once is enough: a second signal must not cut the cleaning up short.
     for other in _SIGNALS:
         signal.signal(other, signal.SIG_IGN)
+    # Nothing that hangs (a store, a program that ignores us) may keep us for ever.
+    last = threading.Timer(_GRACE_SECONDS, os._exit, [_ENDED_BY + number])
+    last.daemon = True
+    last.start()
     raise Ended(number)
 
 

@@ -29,6 +29,8 @@ def run(arguments: argparse.Namespace) -> int:
         status = exit_status(error)
         output.error(_document(error, status), _lines(error))
         return status
+    except BrokenPipeError:
+        raise
     except Exception as error:  # a defect of ours must not look like success
         logging.getLogger("brownie_backup").debug("unexpected error", exc_info=True)
         ours = BackupError(f"unexpected {type(error).__name__}: {redact(str(error))}", hint=_DEFECT)

@@ -23,6 +23,15 @@ from brownie_backup.dumpers.postgres.programs import (
 from brownie_backup.errors import ConnectionFailed, DatabaseError, DatabaseNotFound
 
 _PSQL = ("--no-psqlrc", "--quiet", "--no-align", "--tuples-only", "--set=ON_ERROR_STOP=1")
+GUARD = """
+SET search_path = pg_catalog, pg_temp;
+SET statement_timeout = 0;
+SET lock_timeout = 0;
+SET idle_in_transaction_session_timeout = 0;
+"""
+"""What every session of ours begins with. The search_path of the database is its owner's to set:
+an operator of theirs in our queries would run with our rights, a superuser's perhaps."""
+
 _CONNECTION_BROKEN = 2  # psql's exit status, by its manual
 _PASSFILE_SPECIAL = re.compile(r"([\\:])")
 
@@ -37,22 +46,26 @@ class Client:
     def __init__(self, conninfo: Conninfo, pg_bin: str | None = None) -> None:
         self.conninfo = conninfo
         self._pg_bin = pg_bin
+        # A connection string stands for itself: a service would go before the environment in
+        # what it leaves open. Decided here, once, from what the caller gave.
+        self._keeps_service = not conninfo.parameters or "service" in conninfo.parameters
         self._passfile: str | None = None
         if conninfo.password:
-            self._passfile = _write_passfile(conninfo.password.reveal())
+            self._passfile = _write_passfile(conninfo)
             weakref.finalize(self, _remove, self._passfile)
 
     def connected_to(self, database: str) -> "Client":
         """Return a client of another database on the same server."""
-        return Client(self.conninfo.with_database(database), self._pg_bin)
+        other = Client(self.conninfo.with_database(database), self._pg_bin)
+        other._keeps_service = self._keeps_service
+        return other
 
     def environment(self) -> dict[str, str]:
         """Return what the programs get: ours, without our own settings."""
         env = {k: v for k, v in os.environ.items() if not k.startswith("BACKUP_")}
         # pg_dump would write in another encoding than the database's.
         env.pop("PGCLIENTENCODING", None)
-        if self.conninfo.parameters and "service" not in self.conninfo.parameters:
-            # A service would go before what the connection string leaves to the environment.
+        if not self._keeps_service:
             env.pop("PGSERVICE", None)
         if self._passfile:
             env.pop("PGPASSWORD", None)
@@ -89,8 +102,7 @@ class Client:
     def query(self, sql: str, database: str | None = None) -> list[dict[str, Any]]:
         """Run one SELECT; return its rows as dicts."""
         text = self.script(as_json(sql), database)
-        rows: list[dict[str, Any]] = json.loads(text.strip().splitlines()[-1])
-        return rows
+        return read_json(text.rstrip("\n").split("\n")[-1])
 
     def script(self, sql: str, database: str | None = None) -> str:
         """Run statements in one session; return what psql printed.
@@ -101,7 +113,7 @@ class Client:
         # As the server stores names: bytes that are no text (SQL_ASCII) survive the round trip.
         env = self.environment() | {"PGCLIENTENCODING": "UTF8"}
         with running(argv, env, pipe="both") as child:
-            feed(child, [sql.encode("utf-8", "surrogateescape")])
+            feed(child, [(GUARD + sql).encode("utf-8", "surrogateescape")])
             output = b"".join(read_output(child))
             status, said = child.finish()
         if status != 0:
@@ -121,10 +133,17 @@ class Client:
 
     def output(self, argv: Iterable[str]) -> tuple[int, bytes, str]:
         """Run a program to its end; return exit status, standard output and what it said."""
-        with running([*argv], self.environment(), pipe="stdout") as child:
+        env = self.environment() | {"PGOPTIONS": no_timeouts()}
+        with running([*argv], env, pipe="stdout") as child:
             output = b"".join(read_output(child))
             status, said = child.finish()
         return status, output, said
+
+
+def read_json(line: str) -> list[dict[str, Any]]:
+    """Read what a SELECT by `as_json` printed."""
+    rows: list[dict[str, Any]] = json.loads(line)
+    return rows
 
 
 def as_json(sql: str) -> str:
@@ -158,12 +177,29 @@ def quote_text(text: str) -> str:
     return f"E'{escaped}'"
 
 
-def _write_passfile(password: str) -> str:
+def no_timeouts() -> str:
+    """Return libpq's options for programs that leave a role's or database's timeouts in force."""
+    ours = "-c statement_timeout=0 -c lock_timeout=0"
+    return f"{os.environ.get('PGOPTIONS', '')} {ours}".strip()
+
+
+def _write_passfile(conninfo: Conninfo) -> str:
+    """Write the password down for the hosts that the connection string names, and no other."""
     descriptor, path = tempfile.mkstemp(prefix="bb-pass-")
-    escaped = _PASSFILE_SPECIAL.sub(r"\\\1", password)
+    secret = conninfo.password.reveal() if conninfo.password else ""
+    named = conninfo.parameters.get("host") or conninfo.parameters.get("hostaddr")
+    hosts = set(named.split(",")) if named else {"*"}
+    if any(not host or host.startswith("/") for host in hosts):
+        hosts.add("localhost")  # libpq's word for a socket in the usual folder
     with open(descriptor, "w", encoding="utf-8") as file:  # noqa: PTH123 - a descriptor
-        file.write(f"*:*:*:*:{escaped}\n")
+        for host in filter(None, sorted(hosts)):
+            fields = (host, "*", "*", "*", secret)
+            file.write(":".join(f if f == "*" else _escaped(f) for f in fields) + "\n")
     return path
+
+
+def _escaped(field: str) -> str:
+    return _PASSFILE_SPECIAL.sub(r"\\\1", field)
 
 
 def _remove(path: str) -> None:
@@ -174,7 +210,7 @@ def _remove(path: str) -> None:
 def lines_of(said: str) -> Iterator[str]:
     """Yield each message that a program said, its continuation lines with it."""
     message = ""
-    for line in said.splitlines():
+    for line in said.split("\n"):
         if message and not re.match(r"(pg_\w+|psql|vacuumdb)\b.*?: ", line):
             message += "\n" + line
         else:

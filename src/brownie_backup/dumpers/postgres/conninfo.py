@@ -11,7 +11,9 @@ from brownie_backup.secret import Secret
 
 _SCHEMES = ("postgresql://", "postgres://")
 # Secrets that libpq takes from a connection string or a service file only: no variable, no file.
-_UNHIDEABLE = {"sslpassword": "sslpassword", "oauth_client_secret": "oauth_client_secret"}
+_UNHIDEABLE = frozenset(
+    {"oauth_client_secret", "scram_client_key", "scram_server_key", "sslpassword"}
+)
 # libpq goes by C's isspace, so ASCII it is.
 _SPACE = " \t\n\r\f\v"
 _KEYWORD = re.compile(r"\s*([^\s=]+)\s*=\s*", re.ASCII)
@@ -49,7 +51,7 @@ def parse_conninfo(text: str) -> Conninfo:
         ConfigurationError: it is neither. The message does not repeat it: it may hold a password.
     """
     pairs = dict(_parse_uri(text) if text.startswith(_SCHEMES) else _parse_pairs(text))
-    for keyword in _UNHIDEABLE.keys() & pairs.keys():
+    for keyword in sorted(_UNHIDEABLE & pairs.keys()):
         msg = f"the connection string has '{keyword}', which client programs would show in 'ps'"
         raise ConfigurationError([msg], hint="Put it into a service file and use service=NAME")
     password = pairs.pop("password", None)

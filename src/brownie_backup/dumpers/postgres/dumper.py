@@ -7,7 +7,7 @@ from datetime import timedelta
 
 from attrs import frozen
 
-from brownie_backup.dumpers.postgres.client import Client, lines_of
+from brownie_backup.dumpers.postgres.client import Client, lines_of, no_timeouts
 from brownie_backup.dumpers.postgres.conninfo import Conninfo
 from brownie_backup.dumpers.postgres.doctor import diagnose
 from brownie_backup.dumpers.postgres.inventory import INVENTORY_SQL, parse_inventory
@@ -20,6 +20,7 @@ from brownie_backup.errors import (
     DamagedError,
     DatabaseError,
     DumpFailed,
+    ProgramMissing,
     UnsupportedFormat,
 )
 from brownie_backup.model import (
@@ -99,6 +100,9 @@ class PostgresDumper:
     def snapshot(self) -> Iterator[PostgresSnapshot]:
         """Open a transaction, export its snapshot, and hold both while the block runs."""
         name = self.database_name()
+        if "\n" in name or "\r" in name:
+            msg = f"the database {name!r} has a line break in its name, which pg_restore refuses"
+            raise DumpFailed(msg, hint="ALTER DATABASE … RENAME")
         programs = self._client.programs
         with open_session(self._client, name) as session:
             session.run("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY;")
@@ -128,7 +132,7 @@ class PostgresDumper:
             case PartKind.INVENTORY:
                 yield self._read_inventory(part)
             case PartKind.GLOBALS:
-                yield from self._read_program(self._globals_command(part))
+                yield from self._read_program(self._globals_command(part), PGOPTIONS=no_timeouts())
             case PartKind.ARCHIVE:
                 yield from self._read_program(self._archive_command(part))
             case _:
@@ -158,9 +162,11 @@ class PostgresDumper:
         try:
             yield target
         except BaseException as error:
-            kept = target.abandon()
-            if kept and isinstance(error, BackupError):
-                error.hint = f"The half-made database is kept as '{kept}': drop it when done"
+            left = target.abandon()
+            if left:
+                _log.warning("the half-made database '%s' is on the server", left)
+                if isinstance(error, BackupError):
+                    error.hint = f"The half-made database is kept as '{left}': drop it when done"
             raise
         finally:
             target.close()
@@ -176,7 +182,9 @@ class PostgresDumper:
             "SET LOCAL statement_timeout = 0;\n"
         )
         text = self._client.script(sql + INVENTORY_SQL + ";\n", part.database)
-        return text.strip().splitlines()[-1].encode("utf-8", "surrogateescape")
+        data = text.rstrip("\n").split("\n")[-1].encode("utf-8", "surrogateescape")
+        parse_inventory(data)  # what does not read now would not read in the restore
+        return data
 
     def _globals_command(self, part: PartSpec) -> list[str]:
         (row,) = self._client.query(
@@ -187,7 +195,9 @@ class PostgresDumper:
             self._client.programs.path("pg_dumpall"),
             "--globals-only",
             "--no-password",
-            f"--database={part.database}",
+            "--encoding=UTF8",
+            # Not the bare name: it would be read as a connection string if it looks like one.
+            f"--database={Conninfo().with_database(part.database).to_string()}",
             f"--dbname={self._client.connection(part.database)}",
         ]
         return command if row["passwords"] else [*command, "--no-role-passwords"]
@@ -204,9 +214,9 @@ class PostgresDumper:
             f"--dbname={self._client.connection(part.database)}",
         ]
 
-    def _read_program(self, argv: list[str]) -> Iterator[bytes]:
+    def _read_program(self, argv: list[str], **more: str) -> Iterator[bytes]:
         program = argv[0].rpartition("/")[2]
-        with running(argv, self._client.environment(), pipe="stdout") as child:
+        with running(argv, self._client.environment() | more, pipe="stdout") as child:
             yield from read_output(child)
             status, said = child.finish()
         if status != 0:
@@ -216,14 +226,23 @@ class PostgresDumper:
             _log.info("%s said: %s", program, said)
 
     def _check_archive(self, chunks: Iterable[bytes]) -> None:
-        argv = [self._client.newest_programs().path("pg_restore"), "--file=/dev/null"]
+        programs = self._client.newest_programs()
+        argv = [programs.path("pg_restore"), "--file=/dev/null"]
         with running(argv, self._client.environment(), pipe="stdin") as child:
             feed(child, chunks)
             status, said = child.finish()
-        if status != 0 or said:
-            first = next(lines_of(said), f"status {status}")
+        first = next(lines_of(said), f"status {status}")
+        if "unsupported version" in said:
+            msg = f"pg_restore {programs.version} is too old for the archive: {first}"
+            raise ProgramMissing(msg, hint="Install newer client programs, or set BACKUP_PG_BIN")
+        if status < 0:
+            msg = f"pg_restore was killed by signal {-status} while it read the archive"
+            raise DatabaseError(msg, hint="Look for what ended it, and verify again")
+        if status != 0:
             msg = f"pg_restore cannot read the archive to its end: {first}"
             raise DamagedError(msg, hint="Restore another backup")
+        if said:
+            _log.info("pg_restore said: %s", said)
 
 
 def _notes(facts: dict[str, object]) -> Iterator[str]:

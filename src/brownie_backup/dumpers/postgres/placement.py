@@ -1,11 +1,21 @@
 """Putting a restored database in its place, in one transaction."""
 
+import contextlib
 import time
 
 from brownie_backup.dumpers.postgres.client import Client, quote_name, quote_text
-from brownie_backup.errors import DatabaseError, DatabaseNotFound, RestoreFailed, TargetExists
+from brownie_backup.errors import (
+    BackupError,
+    DatabaseError,
+    DatabaseNotFound,
+    RestoreFailed,
+    TargetExists,
+)
 
 _TRIES = 20
+_END_CREATION = (
+    "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE pid <> pg_backend_pid()"
+)
 _PAUSE_SECONDS = 0.5
 
 
@@ -14,15 +24,17 @@ def maintenance_database(client: Client, target: str) -> str:
 
     Not the target, which may not exist, or be about to lose its name.
     """
+    why: BackupError = DatabaseNotFound("the server has no database to connect to")
     for name in ("postgres", "template1", client.conninfo.database):
         if name and name != target:
             try:
                 client.query("SELECT 1 AS one", name)
-            except DatabaseNotFound:
-                continue
-            return name
-    msg = "the server has neither a database 'postgres' nor 'template1' to connect to"
-    raise DatabaseNotFound(msg, hint="Create one: createdb postgres")
+            except (DatabaseNotFound, DatabaseError) as error:
+                why = error
+            else:
+                return name
+    why.hint = why.hint or "Let this role connect to the database 'postgres'"
+    raise why
 
 
 def put_in_place(client: Client, *, fresh: str, name: str, kept: str | None) -> str | None:
@@ -60,6 +72,29 @@ def put_in_place(client: Client, *, fresh: str, name: str, kept: str | None) -> 
         else:
             return kept if exists else None
     return None
+
+
+def drop(client: Client, database: str) -> bool:
+    """Drop a half-made database, whatever may stand in the way; return whether it is gone."""
+    name, text = quote_name(database), quote_text(database)
+    creating = quote_text(f"%CREATE DATABASE {name}%")
+    steps = (
+        # A CREATE DATABASE of ours may still run, although nobody waits for it.
+        _END_CREATION + f" AND query LIKE {creating};",
+        f"ALTER DATABASE {name} IS_TEMPLATE false;",
+        f"ALTER DATABASE {name} CONNECTION LIMIT -1;",
+        None,
+        f"DROP DATABASE IF EXISTS {name} WITH (FORCE);",
+    )
+    for step in steps:
+        with contextlib.suppress(DatabaseError, DatabaseNotFound):
+            if step:
+                client.script(step)
+            else:
+                forget_subscriptions(client, database)
+    with contextlib.suppress(DatabaseError, DatabaseNotFound):
+        return not client.query(f"SELECT 1 AS one FROM pg_database WHERE datname = {text}")
+    return False
 
 
 def forget_subscriptions(client: Client, database: str) -> None:

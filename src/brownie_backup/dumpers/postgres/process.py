@@ -1,8 +1,11 @@
 """Child processes: started without a shell, in a session of their own, ended on every way out."""
 
 import contextlib
+import fcntl
 import logging
+import os
 import shlex
+import signal
 import subprocess
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -41,8 +44,9 @@ def running(
 ) -> Iterator[Child]:
     """Run a program; what is left of it when the block is left gets ended.
 
-    A process of ours that is killed outright leaves its children with a closed pipe, which ends
-    them too: so no COPY stays open on the server (eduardolat/pgbackweb#165).
+    If we are killed outright, a program that reads from us or writes to us finds a closed pipe
+    and ends: so no COPY of a dump stays open (eduardolat/pgbackweb#165). One that does neither,
+    pg_restore into a database, goes on to its end.
     """
     _log.debug("run %s", shlex.join(argv))  # no secret is ever in a command line
     with tempfile.TemporaryFile() as errors:
@@ -53,9 +57,10 @@ def running(
             stdout=subprocess.DEVNULL if pipe == "stdin" else subprocess.PIPE,
             stderr=errors,
             start_new_session=True,
-            pipesize=PIPE_BYTES,
         )
         try:
+            _widen(process.stdin)
+            _widen(process.stdout)
             yield Child(process, errors)
         finally:
             _end(process)
@@ -81,6 +86,19 @@ def feed(child: Child, chunks: Iterable[bytes]) -> None:
         stdin.close()
 
 
+def _widen(pipe: IO[bytes] | None) -> None:
+    """Make a pipe wide (Linux); a user who has many such pipes already gets an ordinary one."""
+    if pipe and hasattr(fcntl, "F_SETPIPE_SZ"):
+        with contextlib.suppress(OSError):
+            fcntl.fcntl(pipe.fileno(), fcntl.F_SETPIPE_SZ, PIPE_BYTES)
+
+
+def _signal(process: subprocess.Popen[bytes], number: signal.Signals) -> None:
+    """Signal a program and the children that it has: they are a group of their own."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, number)
+
+
 def _end(process: subprocess.Popen[bytes]) -> None:
     for pipe in (process.stdin, process.stdout):
         if pipe:
@@ -88,11 +106,11 @@ def _end(process: subprocess.Popen[bytes]) -> None:
                 pipe.close()
     if process.poll() is not None:
         return
-    process.terminate()
+    _signal(process, signal.SIGTERM)
     try:
         process.wait(_GRACE_SECONDS)
     except BaseException as error:
-        process.kill()
+        _signal(process, signal.SIGKILL)
         process.wait()
         if not isinstance(error, subprocess.TimeoutExpired):
             raise

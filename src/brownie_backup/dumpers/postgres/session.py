@@ -1,18 +1,14 @@
 """A session that stays open: psql behind two pipes."""
 
 import contextlib
-import json
 import secrets
 from collections.abc import Iterator
 from typing import Any
 
-from brownie_backup.dumpers.postgres.client import Client, as_json, query_error
+from brownie_backup.dumpers.postgres.client import GUARD, Client, as_json, query_error, read_json
 from brownie_backup.dumpers.postgres.process import Child, running
 
-_OURS_TO_HOLD = """
-SET statement_timeout = 0;
-SET lock_timeout = 0;
-SET idle_in_transaction_session_timeout = 0;
+_NO_TIMEOUT = """
 SELECT set_config(name, '0', false) FROM pg_settings WHERE name = 'transaction_timeout';
 """
 
@@ -42,8 +38,7 @@ class Session:
 
     def query(self, sql: str) -> list[dict[str, Any]]:
         """Run one SELECT; return its rows as dicts."""
-        rows: list[dict[str, Any]] = json.loads(self.run(as_json(sql))[-1])
-        return rows
+        return read_json(self.run(as_json(sql))[-1])
 
 
 @contextlib.contextmanager
@@ -52,5 +47,5 @@ def open_session(client: Client, database: str) -> Iterator[Session]:
     env = client.environment() | {"PGCLIENTENCODING": "UTF8"}
     with running(client.psql(database), env, pipe="both") as child:
         session = Session(child)
-        session.run(_OURS_TO_HOLD)
+        session.run(GUARD + _NO_TIMEOUT)
         yield session

@@ -28,9 +28,14 @@ _ABOUT_DATABASE = (
 )
 _DATABASE = re.compile(rf"({'|'.join(_ABOUT_DATABASE)}){_NAME}")
 _OWNER = re.compile(rf"ALTER DATABASE {_NAME} OWNER TO ")
+_LEFT_OUT = (
+    "SET transaction_timeout",  # servers before 17 don't have it; 0, as written, is the default
+    "SET client_encoding",  # the archive's; we send UTF-8, the other database's name with it
+)
 _SESSION = re.compile(r"(?:SET|RESET)\b|SELECT pg_catalog\.set_config\(")
-_ROLE = re.compile(rf"(CREATE|ALTER|COMMENT ON|DROP) ROLE (?:IF EXISTS )?({_NAME})")
+_ROLE = re.compile(rf"(CREATE|ALTER|COMMENT ON|SECURITY LABEL FOR {_NAME} ON) ROLE ({_NAME})")
 _MEMBER = re.compile(rf"GRANT {_NAME} TO ({_NAME})")
+_PARAMETER = re.compile(rf"GRANT [A-Z, ]+ ON PARAMETER \S+ TO ({_NAME})")
 _GRANTED_BY = re.compile(rf" GRANTED BY {_NAME}$")
 
 
@@ -71,8 +76,8 @@ def for_database(statements: Iterable[str], database: str) -> tuple[list[str], l
         about = _DATABASE.match(statement)
         if about:
             understood.append(about[1] + database + statement[about.end() :])
-        elif statement.startswith("SET transaction_timeout"):
-            continue  # which servers before 17 don't have; 0, as it is written, is the default
+        elif statement.startswith(_LEFT_OUT):
+            continue
         elif _SESSION.match(statement):
             understood.append(statement)
         else:
@@ -93,7 +98,7 @@ def for_roles(statements: Iterable[str], roles: frozenset[str]) -> list[str]:
     chosen = []
     for statement in statements:
         role = _ROLE.match(statement)
-        member = _MEMBER.match(statement)
+        member = _MEMBER.match(statement) or _PARAMETER.match(statement)
         if role and unquote_name(role[2]) in roles:
             chosen.append(statement)
         elif member and unquote_name(member[1]) in roles:

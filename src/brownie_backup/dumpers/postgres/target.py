@@ -3,6 +3,7 @@
 import contextlib
 import logging
 import os
+import re
 import tempfile
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
@@ -10,6 +11,7 @@ from pathlib import Path
 
 from brownie_backup.dumpers.postgres import placement, preflight
 from brownie_backup.dumpers.postgres.client import Client, lines_of, quote_name
+from brownie_backup.dumpers.postgres.encoding import codec_of
 from brownie_backup.dumpers.postgres.inventory import COUNTS_SQL, Inventory, parse_inventory
 from brownie_backup.dumpers.postgres.programs import Programs, parse_version
 from brownie_backup.dumpers.postgres.statements import (
@@ -25,7 +27,10 @@ from brownie_backup.model import Database, Finding, Level, PartKind, PartSpec, R
 _log = logging.getLogger(__name__)
 
 _TIMEOUT_SINCE = 17
-_SETS_TIMEOUT = "Command was: SET transaction_timeout = 0;"
+_TIMEOUT_UNKNOWN = (
+    "pg_restore: error: could not execute query: ERROR:  unrecognized configuration parameter "
+    '"transaction_timeout"\nCommand was: SET transaction_timeout = 0;'
+)
 _HINT = "The target is as it was. Mend the cause, or see what there is with --keep-failed"
 
 
@@ -39,7 +44,9 @@ class PostgresTarget:
         self._source = source
         self._name = name
         self._options = options
-        self._fresh = shorten(name, f"_restoring_{token}")
+        # In ASCII, so that it reads the same whatever the encoding of the database is: names of
+        # databases are shared by all of them, and not converted.
+        self._fresh = shorten(re.sub(r"\W", "_", name, flags=re.ASCII), f"_restoring_{token}")
         self._token = token
         self._inventory = Inventory()
         self._settings: list[str] = []
@@ -90,7 +97,7 @@ class PostgresTarget:
         """Check, analyse, set what belongs to the database itself, and rename."""
         findings = list(self._compare_counts())
         self._analyse()
-        self._run_or_fail("setting up the database", self._settings)
+        self._run_or_fail("setting up the database", self._settings, in_fresh=True)
         self._replaced = placement.put_in_place(
             self._client,
             fresh=self._fresh,
@@ -103,20 +110,18 @@ class PostgresTarget:
         return tuple(findings)
 
     def abandon(self) -> str | None:
-        """Leave the server as it was, as far as it lets us; return what is kept by request."""
+        """Leave the server as it was, as far as it lets us; return the name of what is left."""
         if self._made and self._options.keep_failed:
             return self._fresh
-        with contextlib.suppress(BackupError):
-            if self._made:
-                placement.forget_subscriptions(self._client, self._fresh)
-                self._on_server(f"DROP DATABASE IF EXISTS {quote_name(self._fresh)} WITH (FORCE)")
-                self._made = False
+        left = None
+        if self._made and not placement.drop(self._client, self._fresh):
+            left = self._fresh
         # After the database: a role that owns something can't be dropped.
         for role in reversed(self._created_roles):
             with contextlib.suppress(BackupError):
-                self._on_server(f"DROP ROLE IF EXISTS {quote_name(role)}")
+                self._client.script(f"DROP ROLE IF EXISTS {quote_name(role)};")
         self._created_roles = ()
-        return None
+        return left
 
     def close(self) -> None:
         """Remove the archive's local copy."""
@@ -146,12 +151,14 @@ class PostgresTarget:
 
     def _make_fresh(self) -> Iterator[Finding]:
         create, settings, strange = self._database_statements()
-        self._run_or_fail("creating the database", [create])
+        # Before, not after: a CREATE that we no longer wait for may still come to its end.
         self._made = True
+        self._run_or_fail("creating the database", [create])
         # The owner comes first: it may be by its rights that we may create anything in there. The
         # rest comes last: a setting such as read-only transactions would stop the restore.
         self._settings = [s for s in settings if not is_ownership(s)]
-        self._run_or_fail("giving the database to its owner", list(filter(is_ownership, settings)))
+        owner = list(filter(is_ownership, settings))
+        self._run_or_fail("giving the database to its owner", owner, in_fresh=True)
         for statement in strange:
             msg = f"not applied to the database: {statement[:100]}"
             yield Finding(Level.WARNING, "database", msg, "Look at it, and run it by hand")
@@ -162,10 +169,12 @@ class PostgresTarget:
         They come from the archive itself: pg_dump knows best what belongs to a database.
         """
         listing = self._pg_restore(["--list", "--create"])
-        wanted = [line for line in listing.splitlines() if _is_about_database(line)]
+        wanted = [line for line in listing.split("\n") if _is_about_database(line)]
         contents = Path(self._folder.name) / "database.list"
         contents.write_text("\n".join(wanted) + "\n", encoding="utf-8", errors="surrogateescape")
-        script = self._pg_restore(["--create", f"--use-list={contents}", "--file=-"])
+        script = self._pg_restore(
+            ["--create", f"--use-list={contents}", "--file=-"], codec_of(self._source.encoding)
+        )
         statements, strange = for_database(split_statements(script), quote_name(self._fresh))
         (create,) = (s for s in statements if s.startswith("CREATE DATABASE"))
         return create, [s for s in statements if s is not create], strange
@@ -226,27 +235,26 @@ class PostgresTarget:
             msg = f"ANALYZE failed: {said}"
             raise RestoreFailed(msg, hint=_HINT, errors=[said])
 
-    def _run_or_fail(self, doing: str, statements: list[str], *, roles: bool = False) -> None:
+    def _run_or_fail(
+        self, doing: str, statements: list[str], *, roles: bool = False, in_fresh: bool = False
+    ) -> None:
         if not statements:
             return
         script = ";\n".join(statements) + ";\n"
         try:
-            self._on_server(script)
+            self._client.script(script, self._fresh if in_fresh else None)
         except DatabaseError as error:
             if roles:
                 self._created_roles = ()
             msg = f"{doing} failed: {error.message}"
             raise RestoreFailed(msg, hint=_HINT, errors=[error.message]) from None
 
-    def _on_server(self, script: str) -> None:
-        self._client.script(script if script.rstrip().endswith(";") else script + ";")
-
-    def _pg_restore(self, arguments: list[str]) -> str:
+    def _pg_restore(self, arguments: list[str], codec: str = "utf-8") -> str:
         status, output, said = self._client.output([*self._pg_restore_command(), *arguments])
         if status != 0:
             msg = f"pg_restore cannot read the archive: {said}"
             raise RestoreFailed(msg, hint=_HINT, errors=[said])
-        return output.decode("utf-8", "surrogateescape")
+        return output.decode(codec, "surrogateescape")
 
     def _pg_restore_command(self) -> list[str]:
         options = self._options
@@ -273,7 +281,8 @@ def forgive(status: int, messages: list[str]) -> tuple[int, list[str]]:
     of errors nothing else may have gone wrong; so it runs without --jobs then, whose processes
     write over each other.
     """
-    known = [m for m in messages if '"transaction_timeout"' in m and _SETS_TIMEOUT in m]
+    messages = [message for message in messages if message != "pg_restore: while INITIALIZING:"]
+    known = [message for message in messages if message == _TIMEOUT_UNKNOWN]
     counted = [m for m in messages if "errors ignored on restore" in m]
     others = [m for m in messages if m not in known and m not in counted]
     if known and not others and all(m.endswith(f": {len(known)}") for m in counted):

@@ -6,6 +6,7 @@ from brownie_backup import Repository, Verification, list_backups, verify_backup
 from brownie_backup.config import Settings, make_dumper, make_repository
 from brownie_backup.errors import (
     BackupError,
+    BackupNotFound,
     ConfigurationError,
     DamagedError,
     DecryptionError,
@@ -32,6 +33,9 @@ def verify(arguments: argparse.Namespace, settings: Settings, output: Output) ->
             outcomes.append(_verify(repository, backup.name, arguments, settings, output))
         except (DamagedError, DecryptionError, UnsupportedFormat) as error:
             unread[backup.name] = error
+    if not outcomes and not unread:
+        msg = f"there is no backup in {repository.store.url}"
+        raise BackupNotFound(msg, hint="Check BACKUP_DESTINATION")
     return _report(outcomes, unread, output)
 
 
@@ -65,7 +69,7 @@ def _report(outcomes: list[Verification], unread: dict[str, BackupError], output
     }
     lines = [line for outcome in outcomes for line in _lines(outcome)]
     lines += [f"{name}: NOT READ: {error}" for name, error in unread.items()]
-    output.result(document, lines or ["there are no backups to verify"])
+    output.result(document, lines)
     if good:
         return DONE
     damaged = [outcome for outcome in outcomes if not outcome.good]

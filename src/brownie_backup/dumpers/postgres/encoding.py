@@ -1,0 +1,24 @@
+"""PostgreSQL's names of encodings, and Python's."""
+
+# LATIN5 and later are not the parts of ISO 8859 of the same number.
+_LATIN = ((1, 1), (2, 2), (3, 3), (4, 4), (5, 9), (6, 10), (7, 13), (8, 14), (9, 15), (10, 16))
+_CODECS = {
+    "SQL_ASCII": "utf-8",  # means: anything; what is no UTF-8 survives as surrogates
+    "UTF8": "utf-8",
+    **{f"LATIN{n}": f"iso8859_{part}" for n, part in _LATIN},
+    **{f"ISO_8859_{n}": f"iso8859_{n}" for n in (5, 6, 7, 8)},
+    **{f"WIN{n}": f"cp{n}" for n in (866, 874, *range(1250, 1259))},
+    "KOI8R": "koi8_r",
+    "KOI8U": "koi8_u",
+    "EUC_JP": "euc_jp",
+    "EUC_JIS_2004": "euc_jis_2004",
+    "EUC_KR": "euc_kr",
+    "EUC_CN": "gb2312",
+}
+"""The encodings that a server can have (PostgreSQL manual, 23.3.1), but for EUC_TW and
+MULE_INTERNAL, which Python does not know."""
+
+
+def codec_of(encoding: str) -> str:
+    """Return Python's name for an encoding of PostgreSQL's; UTF-8 for one that it lacks."""
+    return _CODECS.get(encoding, "utf-8")

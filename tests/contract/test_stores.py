@@ -1,0 +1,51 @@
+"""Every store keeps the promises of `brownie_backup.protocols.Store`."""
+# ruff: noqa: D101, D102 - the classes are named for what they test
+
+import contextlib
+import errno
+import os
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import NoReturn
+
+import pytest
+
+from brownie_backup.stores import LocalStore, MemoryStore
+from brownie_backup.testing import FaultyStore, StoreContract
+
+
+class TestMemoryStore(StoreContract):
+    @pytest.fixture
+    def store(self) -> MemoryStore:
+        return MemoryStore()
+
+
+class TestFaultyStore(StoreContract):
+    """A wrapper that lets every call pass is a store like any other."""
+
+    @pytest.fixture
+    def store(self) -> FaultyStore:
+        return FaultyStore(MemoryStore())
+
+
+class TestLocalStore(StoreContract):
+    @pytest.fixture
+    def store(self, tmp_path: Path) -> LocalStore:
+        return LocalStore(tmp_path / "not" / "there yet")
+
+    @pytest.fixture
+    def failing_puts(self, monkeypatch: pytest.MonkeyPatch) -> AbstractContextManager[None]:
+        return _full_disk(monkeypatch)
+
+
+@contextlib.contextmanager
+def _full_disk(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Let the disk be full when what was written is to be made durable."""
+
+    def fail(descriptor: int) -> NoReturn:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", fail)
+        yield
