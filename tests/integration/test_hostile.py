@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from attrs import evolve
 from tests.integration.cli import Cli
 from tests.servers.running import Server, Servers
 
