@@ -82,7 +82,8 @@ def tests(session: nox.Session) -> None:
     selected = () if session.python == PYTHONS[0] else ("-m", "not once")
     data = Path(session.virtualenv.location, "coverage")
     shutil.rmtree(data, ignore_errors=True)  # of the run before
-    arguments = ("-m", "pytest", *selected, *session.posargs)
+    # Servers and their databases are each process's own, so that tests can run beside each other.
+    arguments = ("-m", "pytest", "-n", "auto", "--dist", "worksteal", *selected, *session.posargs)
     session.run("coverage", "run", *arguments, env={"COVERAGE_FILE": str(data / ".coverage")})
 
 

@@ -13,21 +13,7 @@ encrypted) and a `Dumper` (what reads the database and loads it back)::
 """
 
 from brownie_backup.errors import BackupError
-from brownie_backup.model import (
-    Backup,
-    BackupReport,
-    Finding,
-    Level,
-    Manifest,
-    Progress,
-    RestoreOptions,
-    RestoreReport,
-    RetentionDecision,
-    RetentionPolicy,
-    RetentionReport,
-    Status,
-    Verification,
-)
+from brownie_backup.model import Backup, Manifest, RetentionPolicy, Status, Verification
 from brownie_backup.operations import (
     apply_retention,
     create_backup,
@@ -38,6 +24,16 @@ from brownie_backup.operations import (
     verify_backup,
 )
 from brownie_backup.protocols import Compressor, Dumper, Encryptor, Store
+from brownie_backup.reports import (
+    BackupReport,
+    Finding,
+    Level,
+    Progress,
+    RestoreOptions,
+    RestoreReport,
+    RetentionDecision,
+    RetentionReport,
+)
 from brownie_backup.repository import Repository
 from brownie_backup.retention import plan_retention
 from brownie_backup.secret import Secret

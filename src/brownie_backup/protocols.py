@@ -11,7 +11,8 @@ from typing import Protocol, runtime_checkable
 
 from attrs import frozen
 
-from brownie_backup.model import Database, Finding, PartSpec, RestoreOptions
+from brownie_backup.model import Database, PartSpec
+from brownie_backup.reports import Finding, RestoreOptions
 
 
 @frozen

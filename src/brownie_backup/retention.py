@@ -4,7 +4,8 @@ from collections import Counter
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
-from brownie_backup.model import Backup, RetentionDecision, RetentionPolicy
+from brownie_backup.model import Backup, RetentionPolicy
+from brownie_backup.reports import RetentionDecision
 
 
 def plan_retention(

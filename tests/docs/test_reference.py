@@ -9,15 +9,17 @@ import attrs
 import pytest
 
 from brownie_backup import model
-from brownie_backup.config import PREFIX, VARIABLES, Settings
 from brownie_backup.dumpers.postgres.inventory import Inventory
 from brownie_backup.repository import LeaseRecord
 from brownie_backup.repository.repository import Identity
+from brownie_backup.settings import PREFIX, VARIABLES, Settings
 from brownie_backup_cli import exits
 from brownie_backup_cli.commands import COMMANDS
 from brownie_backup_cli.parser import EPILOG, build_parser
 from tests.docs.pages import all_pages, page
 from tests.docs.sandbox import Sandbox
+
+pytestmark = pytest.mark.once
 
 COMMAND_LINE = page("docs/reference/command-line.md")
 SIGNALS = {129: "SIGHUP", 130: "SIGINT", 141: "SIGPIPE", 143: "SIGTERM"}

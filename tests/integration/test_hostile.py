@@ -13,7 +13,7 @@ from tests.integration.cli import Cli
 from tests.servers.running import Server, Servers
 
 from brownie_backup import Repository, create_backup, restore
-from brownie_backup.dumpers.postgres.target import forgive
+from brownie_backup.dumpers.postgres.output import forgive
 from brownie_backup.wire import manifest_from_bytes, manifest_to_bytes
 
 pytestmark = pytest.mark.once

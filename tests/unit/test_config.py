@@ -11,10 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.unit.fakes import DAY
 
-from brownie_backup import config
 from brownie_backup.compressors import Gzip, Uncompressed, Zstd
 from brownie_backup.config import (
-    VARIABLES,
     Settings,
     describe,
     load_settings,
@@ -27,6 +25,7 @@ from brownie_backup.config import (
 from brownie_backup.encryptors import Cleartext, GnuPG
 from brownie_backup.errors import ConfigurationError
 from brownie_backup.secret import Secret
+from brownie_backup.settings import PROVIDERS, VARIABLES
 from brownie_backup.stores import LocalStore
 
 PLANTED = "s3cr3t-Pl4nted"
@@ -280,7 +279,7 @@ def test_the_local_store_is_in_the_destination(tmp_path: Path) -> None:
     assert make_store(settings) == LocalStore(tmp_path)
 
 
-@pytest.mark.parametrize("provider", sorted(set(config.PROVIDERS) - {"local"}))
+@pytest.mark.parametrize("provider", sorted(set(PROVIDERS) - {"local"}))
 def test_a_provider_that_is_not_there_yet_is_said_so(provider: str) -> None:
     with pytest.raises(ConfigurationError, match="not in this version yet"):
         make_store(load_settings({"BACKUP_PROVIDER": provider}))

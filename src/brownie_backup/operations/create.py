@@ -10,10 +10,11 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from importlib.metadata import version
 
 from brownie_backup.errors import BackupExists
-from brownie_backup.model import BackupReport, Manifest, Part, PartSpec
+from brownie_backup.model import Manifest, Part, PartSpec
 from brownie_backup.names import check_labels, check_name, default_name
 from brownie_backup.operations.progress import Meter, OnProgress
 from brownie_backup.protocols import Dumper
+from brownie_backup.reports import BackupReport
 from brownie_backup.repository import BLOB_BYTES, MOST_WORKERS, BlobWriter, Repository, StoredBlob
 from brownie_backup.repository.blobs import chunked
 

@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Callable
 
-from brownie_backup.model import Progress
+from brownie_backup.reports import Progress
 
 OnProgress = Callable[[Progress], None]
 

@@ -10,10 +10,11 @@ from brownie_backup.errors import (
     RestoreRefused,
     TargetExists,
 )
-from brownie_backup.model import Backup, Finding, Level, Manifest, RestoreOptions, RestoreReport
+from brownie_backup.model import Backup, Manifest
 from brownie_backup.operations.parts import inventory_of, read_part, spec_of
 from brownie_backup.operations.progress import Meter, OnProgress
 from brownie_backup.protocols import Dumper
+from brownie_backup.reports import Finding, Level, RestoreOptions, RestoreReport
 from brownie_backup.repository import Repository
 
 AHEAD = 2

@@ -2,7 +2,8 @@
 
 import logging
 
-from brownie_backup.model import RetentionPolicy, RetentionReport
+from brownie_backup.model import RetentionPolicy
+from brownie_backup.reports import RetentionReport
 from brownie_backup.repository import Repository
 from brownie_backup.retention import plan_retention
 

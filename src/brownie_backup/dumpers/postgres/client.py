@@ -6,7 +6,7 @@ import os
 import re
 import tempfile
 import weakref
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -205,17 +205,3 @@ def _escaped(field: str) -> str:
 def _remove(path: str) -> None:
     with contextlib.suppress(OSError):
         Path(path).unlink()
-
-
-def lines_of(said: str) -> Iterator[str]:
-    """Yield each message that a program said, its continuation lines with it."""
-    message = ""
-    for line in said.split("\n"):
-        if message and not re.match(r"(pg_\w+|psql|vacuumdb)\b.*?: ", line):
-            message += "\n" + line
-        else:
-            if message:
-                yield message
-            message = line
-    if message:
-        yield message

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from brownie_backup.dumpers.postgres.client import Client
 from brownie_backup.dumpers.postgres.preflight import check_room
 from brownie_backup.errors import BackupError, ProgramMissing
-from brownie_backup.model import Finding, Level
+from brownie_backup.reports import Finding, Level
 
 _SHOWN = 10
 

@@ -7,10 +7,11 @@ from datetime import timedelta
 
 from attrs import frozen
 
-from brownie_backup.dumpers.postgres.client import Client, lines_of, no_timeouts
+from brownie_backup.dumpers.postgres.client import Client, no_timeouts
 from brownie_backup.dumpers.postgres.conninfo import Conninfo
 from brownie_backup.dumpers.postgres.doctor import diagnose
 from brownie_backup.dumpers.postgres.inventory import INVENTORY_SQL, parse_inventory
+from brownie_backup.dumpers.postgres.output import lines_of
 from brownie_backup.dumpers.postgres.placement import maintenance_database
 from brownie_backup.dumpers.postgres.process import feed, read_output, running
 from brownie_backup.dumpers.postgres.session import Session, open_session
@@ -23,15 +24,9 @@ from brownie_backup.errors import (
     ProgramMissing,
     UnsupportedFormat,
 )
-from brownie_backup.model import (
-    Database,
-    Extension,
-    Finding,
-    PartKind,
-    PartSpec,
-    RestoreOptions,
-)
+from brownie_backup.model import Database, Extension, PartKind, PartSpec
 from brownie_backup.protocols import Target
+from brownie_backup.reports import Finding, RestoreOptions
 
 LOCK_TIMEOUT = timedelta(minutes=5)
 """How long pg_dump waits for a table that somebody holds exclusively, before it gives up."""

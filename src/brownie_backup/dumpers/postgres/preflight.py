@@ -7,7 +7,8 @@ from collections.abc import Iterable, Iterator
 from brownie_backup.dumpers.postgres.client import Client
 from brownie_backup.dumpers.postgres.inventory import Inventory
 from brownie_backup.dumpers.postgres.programs import parse_version
-from brownie_backup.model import Database, Finding, Level, RestoreOptions
+from brownie_backup.model import Database
+from brownie_backup.reports import Finding, Level, RestoreOptions
 
 NAME_BYTES = 63
 """How long a name may be: PostgreSQL's NAMEDATALEN - 1. It cuts longer ones without an error."""

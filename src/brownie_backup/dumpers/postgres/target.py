@@ -10,9 +10,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from brownie_backup.dumpers.postgres import placement, preflight
-from brownie_backup.dumpers.postgres.client import Client, lines_of, quote_name
+from brownie_backup.dumpers.postgres.client import Client, quote_name
 from brownie_backup.dumpers.postgres.encoding import codec_of
 from brownie_backup.dumpers.postgres.inventory import COUNTS_SQL, Inventory, parse_inventory
+from brownie_backup.dumpers.postgres.output import forgive, is_about_database, lines_of
 from brownie_backup.dumpers.postgres.programs import Programs, parse_version
 from brownie_backup.dumpers.postgres.statements import (
     for_database,
@@ -22,15 +23,12 @@ from brownie_backup.dumpers.postgres.statements import (
     split_statements,
 )
 from brownie_backup.errors import BackupError, DatabaseError, RestoreFailed
-from brownie_backup.model import Database, Finding, Level, PartKind, PartSpec, RestoreOptions
+from brownie_backup.model import Database, PartKind, PartSpec
+from brownie_backup.reports import Finding, Level, RestoreOptions
 
 _log = logging.getLogger(__name__)
 
 _TIMEOUT_SINCE = 17
-_TIMEOUT_UNKNOWN = (
-    "pg_restore: error: could not execute query: ERROR:  unrecognized configuration parameter "
-    '"transaction_timeout"\nCommand was: SET transaction_timeout = 0;'
-)
 _HINT = "The target is as it was. Mend the cause, or see what there is with --keep-failed"
 
 
@@ -169,7 +167,7 @@ class PostgresTarget:
         They come from the archive itself: pg_dump knows best what belongs to a database.
         """
         listing = self._pg_restore(["--list", "--create"])
-        wanted = [line for line in listing.split("\n") if _is_about_database(line)]
+        wanted = [line for line in listing.split("\n") if is_about_database(line)]
         contents = Path(self._folder.name) / "database.list"
         contents.write_text("\n".join(wanted) + "\n", encoding="utf-8", errors="surrogateescape")
         script = self._pg_restore(
@@ -274,42 +272,10 @@ def restore_programs(client: Client, source: Database) -> Programs:
     return client.programs_for(max(archive, client.server_version), "restore")
 
 
-def forgive(status: int, messages: list[str]) -> tuple[int, list[str]]:
-    """Return status and messages of pg_restore without the one error that means nothing.
-
-    From 17 on it sets transaction_timeout to 0, which older servers don't have. By its own count
-    of errors nothing else may have gone wrong; so it runs without --jobs then, whose processes
-    write over each other.
-    """
-    messages = [message for message in messages if message != "pg_restore: while INITIALIZING:"]
-    known = [message for message in messages if message == _TIMEOUT_UNKNOWN]
-    counted = [m for m in messages if "errors ignored on restore" in m]
-    others = [m for m in messages if m not in known and m not in counted]
-    if known and not others and all(m.endswith(f": {len(known)}") for m in counted):
-        return 0, []
-    return status, others
-
-
 def shorten(name: str, suffix: str) -> str:
     """Return `name` with the suffix, cut to what PostgreSQL takes, at a whole character."""
     room = preflight.NAME_BYTES - len(suffix.encode())
     return name.encode()[:room].decode("utf-8", "ignore") + suffix
-
-
-def _is_about_database(line: str) -> bool:
-    """Whether a line of ``pg_restore --list`` is about the database as such."""
-    if line.startswith(";"):
-        return False
-    fields = line.split(" ", 3)[-1]
-    return fields.startswith(
-        (
-            "DATABASE - ",
-            "DATABASE PROPERTIES - ",
-            "ACL - DATABASE ",
-            "COMMENT - DATABASE ",
-            "SECURITY LABEL - DATABASE ",
-        )
-    )
 
 
 def _private(path: str, flags: int) -> int:

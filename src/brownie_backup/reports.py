@@ -1,0 +1,111 @@
+"""What the verbs are asked for and what they tell, as frozen data."""
+
+from datetime import timedelta
+from enum import StrEnum
+
+from attrs import frozen
+
+from brownie_backup.model import Backup, Manifest
+
+
+class Level(StrEnum):
+    """How much a finding matters."""
+
+    OK = "ok"
+    WARNING = "warning"
+    ERROR = "error"
+
+
+@frozen
+class Finding:
+    """One result of a check: about what, what was found, and what to do."""
+
+    level: Level
+    subject: str
+    message: str
+    hint: str = ""
+
+
+@frozen
+class Progress:
+    """How far a verb is. `total_bytes` is None, or an estimate, until it is known."""
+
+    phase: str
+    done_bytes: int
+    total_bytes: int | None = None
+
+
+@frozen
+class BackupReport:
+    """What `create_backup` did."""
+
+    manifest: Manifest
+    new_blobs: int
+    new_bytes: int
+    reused_blobs: int
+    reused_bytes: int
+
+
+@frozen
+class RestoreOptions:
+    """How to restore."""
+
+    replace: bool = False
+    """Take the place of an existing database, which is kept under a dated name."""
+    with_roles: bool = False
+    """Create the roles that the backup has and the server lacks."""
+    owner: bool = True
+    """Give objects to their owners (``--no-owner`` turns it off)."""
+    privileges: bool = True
+    """Grant what was granted (``--no-acl`` turns it off)."""
+    tablespaces: bool = True
+    """Use the tablespaces that were used (``--no-tablespaces`` turns it off)."""
+    keep_failed: bool = False
+    """Leave a half-made database for inspection, and name it."""
+    jobs: int = 2
+    """How many connections load rows and build indexes at once."""
+
+
+@frozen
+class RestoreReport:
+    """What `restore` did, or, for a dry run, would do."""
+
+    backup: str
+    target_database: str
+    dry_run: bool
+    findings: tuple[Finding, ...]
+    size_bytes: int
+    duration: timedelta
+    replaced_database: str | None = None
+    """The name under which the database that was in the way is kept."""
+    created_roles: tuple[str, ...] = ()
+
+    @property
+    def warnings(self) -> tuple[Finding, ...]:
+        """The findings that want attention."""
+        return tuple(f for f in self.findings if f.level is not Level.OK)
+
+
+@frozen
+class RetentionDecision:
+    """Keep or delete one backup, and why."""
+
+    backup: Backup
+    keep: bool
+    reason: str
+
+
+@frozen
+class RetentionReport:
+    """What `apply_retention` decided, deleted and freed."""
+
+    decisions: tuple[RetentionDecision, ...]
+    dry_run: bool
+    swept_blobs: int
+    swept_bytes: int
+    notes: tuple[str, ...] = ()
+
+    @property
+    def deleted(self) -> tuple[str, ...]:
+        """The names of the backups that are gone (or would be)."""
+        return tuple(d.backup.name for d in self.decisions if not d.keep)

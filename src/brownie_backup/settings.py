@@ -1,0 +1,232 @@
+"""From the environment to settings.
+
+Every variable may also be given as ``NAME_FILE``: the path of a file that holds the value. What is
+wrong is reported all at once, by the name of the variable and never with a secret value.
+"""
+
+import difflib
+from collections.abc import Callable, Iterator, Mapping
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+from attrs import Factory, field, frozen
+
+from brownie_backup.errors import ConfigurationError
+from brownie_backup.model import RetentionPolicy
+from brownie_backup.schedule import check_schedule
+from brownie_backup.secret import Secret
+
+T = TypeVar("T")
+
+PREFIX = "BACKUP_"
+PROVIDERS = ("local", "s3", "gcs", "azure")
+COMPRESSIONS = ("zstd", "gzip", "none")
+MOST_JOBS = 64
+
+
+@frozen
+class Variable(Generic[T]):
+    """A setting: its variable's name without the prefix, what it means, and how to read it."""
+
+    name: str
+    help: str
+    read: Callable[[str], T]
+    secret: bool = False
+
+
+def _text(value: str) -> str:
+    return value
+
+
+def _boolean(value: str) -> bool:
+    word = value.lower()
+    if word in {"true", "yes", "on", "1"}:
+        return True
+    if word in {"false", "no", "off", "0"}:
+        return False
+    msg = " is neither true nor false"
+    raise ValueError(msg)
+
+
+def _whole(least: int, most: int) -> Callable[[str], int]:
+    def read(value: str) -> int:
+        if not value.isascii() or not value.isdigit() or not least <= int(value) <= most:
+            msg = f" is not a whole number from {least} to {most}"
+            raise ValueError(msg)
+        return int(value)
+
+    return read
+
+
+def _one_of(words: tuple[str, ...]) -> Callable[[str], str]:
+    def read(value: str) -> str:
+        if value.lower() not in words:
+            msg = f" is none of: {', '.join(words)}"
+            raise ValueError(msg)
+        return value.lower()
+
+    return read
+
+
+def _compression(value: str) -> str:
+    try:
+        return COMPRESSIONS[0] if _boolean(value) else "none"
+    except ValueError:
+        return _one_of(COMPRESSIONS)(value)
+
+
+def _schedule(value: str) -> str:
+    try:
+        return check_schedule(value)
+    except ConfigurationError:
+        msg = " is not a cron schedule of five fields, such as '0 2 * * *'"
+        raise ValueError(msg) from None
+
+
+def _recipients(value: str) -> tuple[str, ...]:
+    return tuple(item.strip() for item in value.split(",") if item.strip())
+
+
+VARIABLES: tuple[Variable[Any], ...] = (
+    Variable("PROVIDER", "where backups go: local, s3, gcs or azure", _one_of(PROVIDERS)),
+    Variable("DESTINATION", "the folder, or bucket/prefix", _text),
+    Variable("SCHEDULE", "when backups are made, as in cron", _schedule),
+    Variable("RETENTION_DAYS", "how many days backups are kept", _whole(1, 36500)),
+    Variable("COMPRESSION", "true (zstd), false, zstd, gzip or none", _compression),
+    Variable("ENCRYPTION", "encrypt before anything is stored", _boolean),
+    Variable("ACCESS_KEY", "the store's access key", Secret, secret=True),
+    Variable("SECRET_KEY", "the store's secret key", Secret, secret=True),
+    Variable("TOKEN", "Google's service account, as JSON", Secret, secret=True),
+    Variable("REGION", "the store's region", _text),
+    Variable("PARALLEL_JOBS", "how much is done at once", _whole(1, MOST_JOBS)),
+    Variable("DEBUG", "say everything that is done", _boolean),
+    Variable("DATABASE_URL", "the database: a URI or conninfo", Secret, secret=True),
+    Variable("GPG_RECIPIENTS", "keys to encrypt for, by commas", _recipients),
+    Variable("GPG_PUBLIC_KEY", "an armoured public key to encrypt for", _text),
+    Variable("GPG_PRIVATE_KEY", "an armoured key to decrypt with", Secret, secret=True),
+    Variable("PASSPHRASE", "of the private key, or instead of keys", Secret, secret=True),
+    Variable("PG_BIN", "the folder of PostgreSQL's client programs", _text),
+)
+"""Every variable that there is; the fields of `Settings` are named for them, in lower case."""
+
+
+@frozen
+class Settings:
+    """What the environment says. `sources` tells where each value came from."""
+
+    provider: str = "local"
+    destination: str = "/backups"
+    schedule: str = "0 2 * * *"
+    retention_days: int = 30
+    compression: str = "zstd"
+    encryption: bool = True
+    access_key: Secret | None = None
+    secret_key: Secret | None = None
+    token: Secret | None = None
+    region: str | None = None
+    parallel_jobs: int = 2
+    debug: bool = False
+    database_url: Secret | None = None
+    gpg_recipients: tuple[str, ...] = ()
+    gpg_public_key: str | None = None
+    gpg_private_key: Secret | None = None
+    passphrase: Secret | None = None
+    pg_bin: str | None = None
+    sources: Mapping[str, str] = Factory(dict)
+    warnings: tuple[str, ...] = field(default=())
+
+    @property
+    def policy(self) -> RetentionPolicy:
+        """The retention policy."""
+        return RetentionPolicy(keep_within=timedelta(days=self.retention_days))
+
+    @property
+    def has_key(self) -> bool:
+        """Whether there is anything to encrypt with."""
+        return bool(
+            self.gpg_recipients or self.gpg_public_key or self.gpg_private_key or self.passphrase
+        )
+
+
+def load_settings(environ: Mapping[str, str]) -> Settings:
+    """Read the settings.
+
+    Raises:
+        ConfigurationError: with one problem for each variable that is wrong.
+    """
+    values: dict[str, Any] = {}
+    sources: dict[str, str] = {}
+    problems: list[str] = []
+    for variable in VARIABLES:
+        attribute = variable.name.lower()
+        name = PREFIX + variable.name
+        sources[attribute] = "default"
+        try:
+            found = _find(environ, name)
+            if found:
+                value, sources[attribute] = found
+                # A secret is taken as it is: a space at its end may be meant.
+                values[attribute] = variable.read(value if variable.secret else value.strip())
+        except ValueError as error:
+            shown = "" if variable.secret or name + "_FILE" in environ else f" ('{environ[name]}')"
+            problems.append(f"{name}{shown}{error}")
+    warnings = tuple(_unknown(environ))
+    if problems:
+        # What is misspelt may well be why something else is wrong.
+        problems += warnings
+        raise ConfigurationError(problems, hint="See 'brownie-backup config' and the README")
+    return Settings(**values, sources=sources, warnings=warnings)
+
+
+def _find(environ: Mapping[str, str], name: str) -> tuple[str, str] | None:
+    """Return a value and where it came from; empty is unset, as in a Compose file."""
+    value, path = environ.get(name, ""), environ.get(name + "_FILE", "").strip()
+    if value.strip() and path:
+        msg = f" and {name}_FILE are both set: unset one"
+        raise ValueError(msg)
+    if not path:
+        return (value, name) if value.strip() else None
+    try:
+        content = Path(path).read_text(encoding="utf-8").removesuffix("\n").removesuffix("\r")
+    except (OSError, UnicodeDecodeError) as error:
+        why = error.strerror if isinstance(error, OSError) else "not text"
+        msg = f"_FILE names '{path}', which does not read: {why}"
+        raise ValueError(msg) from None
+    if not content.strip():
+        msg = f"_FILE names '{path}', which is empty"
+        raise ValueError(msg)
+    return content, f"{name}_FILE={path}"
+
+
+def _unknown(environ: Mapping[str, str]) -> Iterator[str]:
+    known = {PREFIX + variable.name for variable in VARIABLES}
+    known |= {name + "_FILE" for name in known}
+    for name in sorted(environ.keys() - known):
+        if name.startswith(PREFIX):
+            near = difflib.get_close_matches(name, known, n=1)
+            hint = f": did you mean {near[0]}?" if near else ""
+            yield f"{name} is not a variable of brownie-backup{hint}"
+
+
+def describe(settings: Settings) -> list[dict[str, Any]]:
+    """Return each setting with its value, redacted if secret, its source and its meaning."""
+    rows = []
+    for variable in VARIABLES:
+        attribute = variable.name.lower()
+        value = getattr(settings, attribute)
+        if isinstance(value, Secret):
+            value = str(value)
+        elif attribute == "gpg_public_key" and value:
+            value = "(a public key)"
+        elif isinstance(value, tuple):
+            value = ",".join(value) or None
+        rows.append(
+            {
+                "name": PREFIX + variable.name,
+                "value": value,
+                "source": settings.sources.get(attribute, "default"),
+                "help": variable.help,
+            }
+        )
+    return rows
