@@ -60,17 +60,13 @@ def restore(
         target_name = target_database or manifest.database.name
         first = inventory_of(manifest)
         inventory = b"".join(read_part(reader, first, jobs=1, meter=meter))
-        with dumper.restoring(
-            manifest.database, target_name, options, secrets.token_hex(4)
-        ) as target:
+        token = secrets.token_hex(4)
+        with dumper.restoring(manifest.database, target_name, options, token) as target:
             findings = [*target.preflight(inventory, manifest.size_bytes)]
             if not dry_run:
                 _refuse(findings)
                 parts = (
-                    (
-                        spec_of(part, manifest),
-                        read_part(reader, part, jobs=AHEAD, meter=meter),
-                    )
+                    (spec_of(part, manifest), read_part(reader, part, jobs=AHEAD, meter=meter))
                     for part in manifest.parts
                     if part is not first
                 )

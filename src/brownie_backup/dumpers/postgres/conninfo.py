@@ -104,16 +104,11 @@ def _parse_uri(text: str) -> Iterator[tuple[str, str]]:
         yield from _present("dbname", _decode(database))
     query = rest[1:].removesuffix("&")
     for pair in query.split("&") if query else ():
-        key, equals, value = (_decode(part) for part in pair.partition("="))
-        if not key or not equals or "=" in value_of(pair):
+        if pair.count("=") != 1 or pair.startswith("="):
             raise _malformed("a parameter after '?' is not key=value")
+        key, value = (_decode(part) for part in pair.split("="))
         # JDBC's spelling, which libpq takes too.
         yield ("sslmode", "require") if (key, value) == ("ssl", "true") else (key, value)
-
-
-def value_of(pair: str) -> str:
-    """Return what follows the first ``=`` as it is written."""
-    return pair.partition("=")[2]
 
 
 def _take(text: str, ends: str) -> tuple[str, str]:

@@ -127,13 +127,12 @@ class PostgresTarget:
 
     def _spool(self, chunks: Iterable[bytes]) -> None:
         """Write the archive where `pg_restore -j` can read it from several processes."""
-        with open(self._archive, "xb", opener=_private) as file:
-            for chunk in chunks:
-                try:
-                    file.write(chunk)
-                except OSError as error:
-                    msg = f"no room for the archive in {self._folder.name}: {error.strerror}"
-                    raise RestoreFailed(msg, hint="Set TMPDIR to a folder with space") from None
+        try:
+            with open(self._archive, "xb", opener=_private) as file:
+                file.writelines(chunks)
+        except OSError as error:
+            msg = f"the archive does not fit into {self._folder.name}: {error.strerror}"
+            raise RestoreFailed(msg, hint="Set TMPDIR to a folder with space") from None
 
     def _load_roles(self, script: str) -> None:
         if not self._options.with_roles:
