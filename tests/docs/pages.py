@@ -114,6 +114,16 @@ class Page:
         """Its fenced blocks, without Sphinx's own."""
         return tuple(block for block, _ in self._walk() if block)
 
+    @property
+    def examples(self) -> tuple[Block, ...]:
+        """The blocks that a sandbox runs."""
+        return tuple(block for block in self.blocks if block.executed)
+
+    @property
+    def has_python(self) -> bool:
+        """Whether any of them is in Python."""
+        return any(block.language == "python" for block in self.examples)
+
     @cached_property
     def prose(self) -> tuple[tuple[int, str], ...]:
         """Its lines outside of blocks, with their numbers."""

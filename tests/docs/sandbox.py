@@ -10,8 +10,10 @@ import tempfile
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+import pytest
+
 from brownie_backup.schedule import check_schedule
-from tests.docs.pages import Block, Command
+from tests.docs.pages import Block, Command, Page
 from tests.servers.running import Server
 
 _TIMEOUT_SECONDS = 60
@@ -58,6 +60,8 @@ class Sandbox:
             "/srv/backups": str(self.root / "srv"),
             "db.example.com:5432": f"127.0.0.1:{server.port}",
             "db.example.com": f"127.0.0.1:{server.port}",
+            "new.example.com": f"127.0.0.1:{server.port}",
+            "/usr/lib/postgresql/18/bin": str(server.client),
         }
         for folder in (self.home, self._state, self.root / "etc"):
             folder.mkdir()
@@ -85,6 +89,21 @@ class Sandbox:
             "PGPORT": str(self._server.port),
             "PGUSER": "postgres",
         }
+
+    def run_page(self, each: Page) -> None:
+        """Run a page's examples, one after the other; skip it where a program is missing."""
+        said = [block.directive("needs") or "" for block in each.examples]
+        missing = sorted({name for text in said for name in text.split() if not shutil.which(name)})
+        if missing:
+            pytest.skip(f"not installed: {', '.join(missing)}")
+        for block in each.examples:
+            problem = ""
+            try:
+                self.run_block(block)
+            except AssertionError as error:
+                problem = str(error)
+            if problem:
+                pytest.fail(f"{each.name}:{block.line}: {problem}", pytrace=False)
 
     def run_block(self, block: Block) -> None:
         """Run what a block says, by its language and directives."""

@@ -1,20 +1,17 @@
 """The examples of the documentation do what it says, and its links lead somewhere."""
 
-import asyncio
-import importlib.util
-import json
 import shutil
 from collections import Counter
-from types import ModuleType
-from typing import Any
 
 import pytest
 
 from tests.docs.pages import EXECUTED, ROOT, SHOWN, Page, all_pages, page
 from tests.docs.sandbox import Sandbox
 
+pytestmark = pytest.mark.once
+
 PAGES = {each.name: each for each in all_pages()}
-WITH_EXAMPLES = [name for name, each in PAGES.items() if any(b.executed for b in each.blocks)]
+WITH_EXAMPLES = [name for name, each in PAGES.items() if each.examples and not each.has_python]
 
 SMALL_BLOBS_IN_LISTS = """
 from brownie_backup.repository import catalogue
@@ -29,19 +26,7 @@ main(["backup", "--name", "long"])
 
 @pytest.mark.parametrize("name", WITH_EXAMPLES)
 def test_examples(name: str, sandbox: Sandbox) -> None:
-    blocks = [block for block in PAGES[name].blocks if block.executed]
-    needed = {program for block in blocks for program in (block.directive("needs") or "").split()}
-    missing = sorted(program for program in needed if not shutil.which(program))
-    if missing:
-        pytest.skip(f"not installed: {', '.join(missing)}")
-    for block in blocks:
-        problem = ""
-        try:
-            sandbox.run_block(block)
-        except AssertionError as error:
-            problem = str(error)
-        if problem:
-            pytest.fail(f"{name}:{block.line}: {problem}", pytrace=False)
+    sandbox.run_page(PAGES[name])
 
 
 @pytest.mark.parametrize("name", PAGES)
@@ -99,28 +84,6 @@ def test_the_test_command_is_that_of_ci() -> None:
 # --- what takes more than running it -------------------------------------------------------------
 
 
-def test_the_asgi_example(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
-    sandbox.succeed("brownie-backup keygen")
-    environment = sandbox.environment | {
-        "BACKUP_DATABASE_URL": "postgresql:///shop",
-        "BACKUP_DESTINATION": str(sandbox.home / "store"),
-        "BACKUP_GPG_PUBLIC_KEY_FILE": str(sandbox.home / "brownie-backup-public.asc"),
-    }
-    for name, value in environment.items():
-        monkeypatch.setenv(name, value)
-    app = _saved_module(page("README.md"), "backup_app.py", sandbox).app
-
-    assert _request(app, "GET", "/list") == (200, [])
-    status, created = _request(app, "POST", "/create")
-    assert status == 201
-    assert _request(app, "GET", "/list") == (200, [{"name": created["name"], "status": "good"}])
-    assert _request(app, "GET", "/backup/list", mounted_at="/backup")[0] == 200
-    assert _request(app, "GET", "/nothing") == (404, {})
-    sandbox.succeed(f"rm -r {sandbox.home}/store && touch {sandbox.home}/store")
-    status, answer = _request(app, "POST", "/create")
-    assert (status, list(answer)) == (500, ["error"])
-
-
 def test_recovery_by_hand_of_a_backup_with_lists_of_blobs(sandbox: Sandbox) -> None:
     if not (shutil.which("zstd") and shutil.which("gpg")):
         pytest.skip("not installed: zstd or gpg")
@@ -144,30 +107,3 @@ def test_recovery_by_hand_of_a_backup_with_lists_of_blobs(sandbox: Sandbox) -> N
 
     sandbox.succeed("find store/blobs -type f | head -n 1 | xargs rm")
     assert sandbox.run(f"bash recover.sh store long again {options}") != 0
-
-
-def _saved_module(each: Page, name: str, sandbox: Sandbox) -> ModuleType:
-    (block,) = (block for block in each.blocks if block.directive("file") == name)
-    sandbox.run_block(block)
-    spec = importlib.util.spec_from_file_location("example", sandbox.home / name)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-def _request(app: Any, method: str, path: str, *, mounted_at: str = "") -> tuple[int, Any]:  # noqa: ANN401 - an ASGI app, and JSON
-    """Ask an ASGI application; return the status and the JSON of its answer."""
-    sent: list[dict[str, Any]] = []
-
-    async def receive() -> dict[str, Any]:
-        return {"type": "http.request", "body": b"", "more_body": False}
-
-    async def send(message: dict[str, Any]) -> None:
-        sent.append(message)
-
-    scope = {"type": "http", "method": method, "path": path, "root_path": mounted_at}
-    asyncio.run(app(scope, receive, send))
-    body = b"".join(message.get("body", b"") for message in sent)
-    return sent[0]["status"], json.loads(body)

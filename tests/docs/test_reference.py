@@ -26,6 +26,8 @@ SIGNALS = {129: "SIGHUP", 130: "SIGINT", 141: "SIGPIPE", 143: "SIGTERM"}
 DOCUMENTS = page("docs/reference/json.md")
 FORMAT = page("docs/format.md")
 
+TYPOS = {"BACKUP_COMPRESION", "BACKUP_RETENTON_DAYS"}  # as pages show them, on purpose
+
 _CODE = re.compile(r"`([^`]+)`")
 _VARIABLE = re.compile(rf"\b{PREFIX}[A-Z_]*[A-Z]\b")
 _COMMAND = re.compile(r"\bbrownie-backup ((?:[a-z]+\b)(?: [^`'|&;>()\n]*)?)")
@@ -75,7 +77,7 @@ def test_secret_variables() -> None:
 
 def test_no_page_names_a_variable_that_is_not_there() -> None:
     known = {PREFIX + variable.name for variable in VARIABLES}
-    known |= {f"{name}_FILE" for name in known} | {"BACKUP_RETENTON_DAYS"}  # a typo, on purpose
+    known |= {f"{name}_FILE" for name in known} | TYPOS
     for each in all_pages():
         text = each.path.read_text(encoding="utf-8")
         assert set(_VARIABLE.findall(text)) <= known, each.name
@@ -187,11 +189,14 @@ def test_json_documents(sandbox: Sandbox) -> None:
     found["restore"] = document("restore monday --target-db other")
     found["cleanup"] = document("cleanup")
     shown = document("show monday")
+    sandbox.succeed("unset BACKUP_GPG_PRIVATE_KEY_FILE")
+    without_key = document("verify --all", fails=True)
     found["delete"] = document("delete monday")
     error = document("show monday", fails=True)
 
     for command, printed in found.items():
         assert set(printed) == documented_fields(command), command
+    assert set(without_key["unread"][0]) == inner_fields("verify", "unread")
     assert set(error) == documented_fields("An error")
     assert set(error["error"]) <= inner_fields("An error", "error")
     for backup in (shown, found["backup"]["backup"], *found["list"]["backups"]):

@@ -9,7 +9,13 @@ import threading
 from collections.abc import Sequence
 from typing import Self
 
-from brownie_backup.encryptors.keyring import Keyring, as_line, open_gpg, usable_fingerprints
+from brownie_backup.encryptors.keyring import (
+    Keyring,
+    as_line,
+    check_passphrase,
+    open_gpg,
+    usable_fingerprints,
+)
 from brownie_backup.errors import (
     ConfigurationError,
     DamagedError,
@@ -56,7 +62,7 @@ class GnuPG:
         passphrase: Secret | None = None,
         home: str | None = None,
     ) -> None:
-        _check_passphrase(passphrase)
+        check_passphrase(passphrase)
         self._recipients = tuple(recipients)
         self._public_key = public_key
         self._private_key = private_key
@@ -202,19 +208,6 @@ class GnuPG:
                     hint = "Give an armoured key: gpg --armor --export-secret-keys NAME"
                     raise DecryptionError(msg, hint=hint)
                 self._keyring.has_private_key = True
-
-
-def _check_passphrase(passphrase: Secret | None) -> None:
-    """Refuse what gpg could not be told: it reads one line of UTF-8."""
-    text = passphrase.reveal() if passphrase else ""
-    if any(character in text for character in "\n\r\0"):
-        problem = "the passphrase has a line break in it"
-        raise ConfigurationError([problem], hint="Use one line of text")
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        problem = "the passphrase is not text in UTF-8"
-        raise ConfigurationError([problem], hint="Use a UTF-8 locale or another one") from None
 
 
 def _encryption_error(why: str) -> EncryptionError:

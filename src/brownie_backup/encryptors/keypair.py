@@ -3,8 +3,8 @@
 import gnupg
 from attrs import frozen
 
-from brownie_backup.encryptors.keyring import Keyring, as_line, open_gpg
-from brownie_backup.errors import EncryptionError
+from brownie_backup.encryptors.keyring import Keyring, as_line, check_passphrase, open_gpg
+from brownie_backup.errors import ConfigurationError, EncryptionError
 from brownie_backup.secret import Secret
 
 
@@ -21,8 +21,13 @@ def make_key_pair(name: str, passphrase: Secret | None = None) -> KeyPair:
     """Make an Ed25519/Curve25519 pair that never expires: a backup may be needed in ten years.
 
     Raises:
+        ConfigurationError: gpg would take the passphrase for another one.
         EncryptionError: gpg could not make it.
     """
+    check_passphrase(passphrase)
+    if passphrase and passphrase.reveal() != passphrase.reveal().strip():
+        problem = "the passphrase of a key cannot begin or end with a space"
+        raise ConfigurationError([problem], hint="gpg would leave it out: use another passphrase")
     keyring = Keyring()
     try:
         gpg = open_gpg(keyring.path())

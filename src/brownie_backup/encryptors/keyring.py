@@ -79,6 +79,19 @@ def as_line(passphrase: Secret) -> str:
     return passphrase.reveal().encode().decode("latin-1")
 
 
+def check_passphrase(passphrase: Secret | None) -> None:
+    """Refuse what gpg could not be told: it reads one line of UTF-8."""
+    text = passphrase.reveal() if passphrase else ""
+    if any(character in text for character in "\n\r\0"):
+        problem = "the passphrase has a line break in it"
+        raise ConfigurationError([problem], hint="Use one line of text")
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        problem = "the passphrase is not text in UTF-8"
+        raise ConfigurationError([problem], hint="Use a UTF-8 locale or another one") from None
+
+
 def usable_fingerprints(gpg: gnupg.GPG, wanted: str) -> tuple[str]:
     """Return the one fingerprint that `wanted` means, of a key that can encrypt now.
 

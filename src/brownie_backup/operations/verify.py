@@ -71,10 +71,12 @@ def verify_backup(
 
 
 def _with_known_damage(new: Verification, last: Verification | None) -> Verification:
-    """Return a sample's outcome with the damage that a reading before it has found."""
-    if new.complete or new.good or last is None:
+    """Return a sample's outcome with what a reading before it has found of other blobs."""
+    if new.complete or last is None:
         return new
-    return evolve(new, damaged_blobs=tuple(sorted({*new.damaged_blobs, *last.damaged_blobs})))
+    damaged = {*new.damaged_blobs, *last.damaged_blobs} if not new.good else ()
+    resized = {**last.resized, **new.resized}
+    return evolve(new, damaged_blobs=tuple(sorted(damaged)), resized=resized)
 
 
 def _says_more(new: Verification, last: Verification | None) -> bool:

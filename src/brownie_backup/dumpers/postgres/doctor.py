@@ -32,8 +32,8 @@ WHERE c.relkind IN ('r', 'p', 'm', 'S') AND c.relpersistence <> 't'
 ORDER BY 1, 2
 """
 
-# A large object's owner, whoever it is granted to, and superusers may read it; so may members of
-# pg_read_all_data, but not of its large objects before PostgreSQL 18.
+# A large object's owner, whoever it is granted to, and superusers may read it; pg_read_all_data
+# does not reach it.
 _UNREADABLE_LARGE_OBJECTS = """
 SELECT 'large object' AS kind, m.oid::text AS name FROM pg_largeobject_metadata m
 WHERE NOT (SELECT rolsuper FROM pg_roles WHERE rolname = current_user)
