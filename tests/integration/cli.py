@@ -103,10 +103,11 @@ def finish(process: subprocess.Popen[str], limit: float = 60) -> Result:
 
 
 def children(process: subprocess.Popen[str], name: str) -> Iterator[psutil.Process]:
-    """Yield the programs of that name which a command has started."""
+    """Yield the programs of that name which a command has started, at work on a database."""
     for child in psutil.Process(process.pid).children(recursive=True):
         try:
-            if child.name() == name:
+            # Not those that are only asked for their version.
+            if child.name() == name and "--version" not in child.cmdline():
                 yield child
         except psutil.Error:
             continue
