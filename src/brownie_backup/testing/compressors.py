@@ -13,6 +13,7 @@ import pytest
 
 from brownie_backup.errors import DamagedError
 from brownie_backup.protocols import Compressor
+from brownie_backup.testing.optional import leave_out, only_if
 
 _NOISE = random.Random(1).randbytes(1 << 16)  # noqa: S311 - the same in every run
 SAMPLES = {
@@ -35,15 +36,15 @@ class CompressorContract:
 
     detects_damage = True
 
+    def __init_subclass__(cls) -> None:
+        """Leave out what the subclass does not promise."""
+        if not cls.detects_damage:
+            leave_out(cls, "detects_damage")
+
     @pytest.fixture
     def compressor(self) -> Compressor:
         """Return a compressor."""
         raise NotImplementedError
-
-    @pytest.fixture
-    def _detecting(self) -> None:
-        if not self.detects_damage:
-            pytest.skip("it says that it cannot notice damage")
 
     def test_its_name_is_short_and_stays(self, compressor: Compressor) -> None:
         """It stands in every manifest and in the hash that names a blob."""
@@ -78,7 +79,7 @@ class CompressorContract:
             tracemalloc.stop()
         assert peak < 4 << 20
 
-    @pytest.mark.usefixtures("_detecting")
+    @only_if("detects_damage")
     @pytest.mark.parametrize("sample", SAMPLES)
     def test_a_cut_tail_raises(self, compressor: Compressor, sample: str) -> None:
         """However much of it: nothing, one byte, or all but one byte is left."""
@@ -88,7 +89,7 @@ class CompressorContract:
             with pytest.raises(DamagedError):
                 compressor.decompress(packed[:length], len(SAMPLES[sample]))
 
-    @pytest.mark.usefixtures("_detecting")
+    @only_if("detects_damage")
     @pytest.mark.parametrize("sample", ["empty", "one byte", "text", "all bytes"])
     def test_a_flipped_bit_never_gives_other_bytes(
         self, compressor: Compressor, sample: str
@@ -106,7 +107,7 @@ class CompressorContract:
                 refused += 1
         assert refused > 0
 
-    @pytest.mark.usefixtures("_detecting")
+    @only_if("detects_damage")
     def test_other_bytes_are_refused(self, compressor: Compressor) -> None:
         """What it did not make, and what follows what it made."""
         packed = compressor.compress(b"data")

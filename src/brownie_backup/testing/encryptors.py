@@ -10,6 +10,7 @@ import pytest
 
 from brownie_backup.errors import DamagedError, DecryptionError
 from brownie_backup.protocols import Encryptor
+from brownie_backup.testing.optional import leave_out, only_if
 
 _NOISE = random.Random(2).randbytes(70_001)  # noqa: S311 - the same in every run
 _TEXT = b"COPY public.people (name) FROM stdin;\n" * 40
@@ -27,6 +28,11 @@ class EncryptorContract:
     protects = True
     flips = 25
     """How many positions of the ciphertext are tried with a flipped bit, and as many with a cut."""
+
+    def __init_subclass__(cls) -> None:
+        """Leave out what the subclass does not promise."""
+        if not cls.protects:
+            leave_out(cls, "protects")
 
     @pytest.fixture
     def encryptor(self) -> Encryptor:
@@ -47,11 +53,6 @@ class EncryptorContract:
     def secrets(self) -> Sequence[str]:
         """Return what must never be shown: passphrases, private keys."""
         return ()
-
-    @pytest.fixture
-    def _protecting(self) -> None:
-        if not self.protects:
-            pytest.skip("it says that it does not protect")
 
     def test_its_method_is_short_and_stays(self, encryptor: Encryptor, twin: Encryptor) -> None:
         """It stands in every manifest."""
@@ -83,27 +84,27 @@ class EncryptorContract:
             for text in shown:
                 assert secret not in text
 
-    @pytest.mark.usefixtures("_protecting")
+    @only_if("protects")
     def test_other_keys_have_other_identities(
         self, encryptor: Encryptor, stranger: Encryptor
     ) -> None:
         """So that a changed key never meets blobs of the old one."""
         assert encryptor.identity(b"salt") != stranger.identity(b"salt")
 
-    @pytest.mark.usefixtures("_protecting")
+    @only_if("protects")
     def test_the_ciphertext_hides_the_plaintext(self, encryptor: Encryptor) -> None:
         """No sixteen bytes of it are there."""
         for data in (_TEXT, _NOISE[:2000]):
             packed = encryptor.encrypt(data)
             assert not any(data[at : at + 16] in packed for at in range(0, len(data) - 16, 16))
 
-    @pytest.mark.usefixtures("_protecting")
+    @only_if("protects")
     def test_another_key_does_not_decrypt(self, encryptor: Encryptor, stranger: Encryptor) -> None:
         """It raises; no byte comes out."""
         with pytest.raises(_REFUSED):
             stranger.decrypt(encryptor.encrypt(_TEXT))
 
-    @pytest.mark.usefixtures("_protecting")
+    @only_if("protects")
     def test_a_flipped_bit_raises(self, encryptor: Encryptor) -> None:
         """At the beginning, at the end and anywhere between."""
         packed = encryptor.encrypt(_TEXT)
@@ -113,7 +114,7 @@ class EncryptorContract:
             with pytest.raises(_REFUSED):
                 encryptor.decrypt(bytes(changed))
 
-    @pytest.mark.usefixtures("_protecting")
+    @only_if("protects")
     def test_a_cut_tail_raises(self, encryptor: Encryptor) -> None:
         """Whether one byte is missing, or all."""
         packed = encryptor.encrypt(_TEXT)
@@ -121,7 +122,7 @@ class EncryptorContract:
             with pytest.raises(_REFUSED):
                 encryptor.decrypt(packed[:length])
 
-    @pytest.mark.usefixtures("_protecting")
+    @only_if("protects")
     def test_bytes_that_follow_never_enter_the_plaintext(self, encryptor: Encryptor) -> None:
         """What is put behind a ciphertext is refused or ignored."""
         packed = encryptor.encrypt(_TEXT)
@@ -131,7 +132,7 @@ class EncryptorContract:
             except _REFUSED:
                 continue
 
-    @pytest.mark.usefixtures("_protecting")
+    @only_if("protects")
     @pytest.mark.parametrize("data", [b"", b"\0", b"plain text\n" * 100], ids=len)
     def test_what_is_not_encrypted_is_refused(self, encryptor: Encryptor, data: bytes) -> None:
         """Cleartext in the store is never taken for a backup."""
