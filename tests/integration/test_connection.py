@@ -15,6 +15,8 @@ from brownie_backup.dumpers import PostgresDumper
 from brownie_backup.dumpers.postgres import parse_conninfo
 from brownie_backup.errors import DumpFailed, ProgramMissing
 
+pytestmark = pytest.mark.once
+
 ROLE = "backup_operator"
 ROLE_PASSWORD = r"it's a : \ pässword"
 

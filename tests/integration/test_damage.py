@@ -5,7 +5,10 @@ import subprocess
 import tempfile
 from pathlib import Path
 
+import pytest
 from tests.integration.cli import Cli
+
+pytestmark = pytest.mark.once
 
 
 def largest_blob(cli: Cli) -> Path:
