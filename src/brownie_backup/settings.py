@@ -8,7 +8,7 @@ import difflib
 from collections.abc import Callable, Iterator, Mapping
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Any
 
 from attrs import Factory, field, frozen
 
@@ -17,8 +17,6 @@ from brownie_backup.model import RetentionPolicy
 from brownie_backup.schedule import check_schedule
 from brownie_backup.secret import Secret
 
-T = TypeVar("T")
-
 PREFIX = "BACKUP_"
 PROVIDERS = ("local", "s3", "gcs", "azure")
 COMPRESSIONS = ("zstd", "gzip", "none")
@@ -26,12 +24,12 @@ MOST_JOBS = 64
 
 
 @frozen
-class Variable(Generic[T]):
+class Variable:
     """A setting: its variable's name without the prefix, what it means, and how to read it."""
 
     name: str
     help: str
-    read: Callable[[str], T]
+    read: Callable[[str], Any]
     secret: bool = False
 
 
@@ -88,7 +86,7 @@ def _recipients(value: str) -> tuple[str, ...]:
     return tuple(item.strip() for item in value.split(",") if item.strip())
 
 
-VARIABLES: tuple[Variable[Any], ...] = (
+VARIABLES: tuple[Variable, ...] = (
     Variable("PROVIDER", "where backups go: local, s3, gcs or azure", _one_of(PROVIDERS)),
     Variable("DESTINATION", "the folder, or bucket/prefix", _text),
     Variable("SCHEDULE", "when backups are made, as in cron", _schedule),
