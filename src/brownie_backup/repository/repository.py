@@ -3,7 +3,7 @@
 import contextlib
 import secrets
 import uuid
-from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime, timedelta
 
 from attrs import field, frozen
@@ -164,21 +164,15 @@ class Repository:
         self.store.delete(manifest_key(name))
         self.store.delete(verification_key(name))
 
-    @contextlib.contextmanager
-    def shared_lease(self, purpose: str, *, backup: str | None = None) -> Iterator[Lease]:
+    def shared_lease(
+        self, purpose: str, *, backup: str | None = None
+    ) -> AbstractContextManager[Lease]:
         """Hold a lease beside others who write or read; `Busy` during a sweep."""
-        with hold(
-            self.store, purpose, clock=self.clock, identifier=_lease_id(), backup=backup
-        ) as lease:
-            yield lease
+        return hold(self.store, purpose, clock=self.clock, identifier=_lease_id(), backup=backup)
 
-    @contextlib.contextmanager
-    def exclusive_lease(self, purpose: str) -> Iterator[Lease]:
+    def exclusive_lease(self, purpose: str) -> AbstractContextManager[Lease]:
         """Hold a lease alone; `Busy` while anybody writes or reads."""
-        with hold(
-            self.store, purpose, clock=self.clock, identifier=_lease_id(), exclusive=True
-        ) as lease:
-            yield lease
+        return hold(self.store, purpose, clock=self.clock, identifier=_lease_id(), exclusive=True)
 
     def leases(self) -> tuple[LeaseRecord, ...]:
         """Return the leases in the store, expired ones too."""

@@ -174,7 +174,6 @@ class PostgresDumper:
         sql = (
             "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY;\n"
             f"SET TRANSACTION SNAPSHOT '{part.snapshot}';\n"
-            "SET LOCAL statement_timeout = 0;\n"
         )
         text = self._client.script(sql + INVENTORY_SQL + ";\n", part.database)
         data = text.rstrip("\n").split("\n")[-1].encode("utf-8", "surrogateescape")

@@ -45,7 +45,6 @@ class PostgresTarget:
         # In ASCII, so that it reads the same whatever the encoding of the database is: names of
         # databases are shared by all of them, and not converted.
         self._fresh = shorten(re.sub(r"\W", "_", name, flags=re.ASCII), f"_restoring_{token}")
-        self._token = token
         self._inventory = Inventory()
         self._settings: list[str] = []
         self._made = False
