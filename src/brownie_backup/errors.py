@@ -16,9 +16,13 @@ Each says what happened, to what (``message``), and what to do next (``hint``)::
     │   └── LeaseLost             our own lease expired or was removed while we worked
     ├── StoreError
     │   ├── KeyNotFound
+    │   ├── BucketNotFound
     │   ├── AccessDenied
+    │   ├── ObjectLocked          the object may not be deleted yet
     │   ├── StoreFull
     │   └── StoreUnavailable
+    ├── DeletionRefused           a guard of the retention: nothing was deleted
+    │   └── ClockSkew             the clocks of this host and the store are too far apart
     ├── EncryptionError           nothing was encrypted, so nothing was stored
     ├── DecryptionError           wrong key or passphrase
     │   └── KeyMissing            no private key at all
@@ -43,13 +47,16 @@ __all__ = [
     "BackupError",
     "BackupExists",
     "BackupNotFound",
+    "BucketNotFound",
     "Busy",
+    "ClockSkew",
     "ConfigurationError",
     "ConnectionFailed",
     "DamagedError",
     "DatabaseError",
     "DatabaseNotFound",
     "DecryptionError",
+    "DeletionRefused",
     "DumpFailed",
     "EncryptionError",
     "InvalidName",
@@ -58,6 +65,7 @@ __all__ = [
     "KeyNotFound",
     "LeaseLost",
     "NotFound",
+    "ObjectLocked",
     "ProgramMissing",
     "RestoreFailed",
     "RestoreRefused",
@@ -138,8 +146,16 @@ class KeyNotFound(StoreError):
     """The store has no object under that key."""
 
 
+class BucketNotFound(StoreError):
+    """The bucket, container or mounted folder that should hold everything is not there."""
+
+
 class AccessDenied(StoreError):
     """The store refused our credentials or rights."""
+
+
+class ObjectLocked(StoreError):
+    """The store keeps the object until a date (object lock, immutability policy, legal hold)."""
 
 
 class StoreFull(StoreError):
@@ -147,7 +163,24 @@ class StoreFull(StoreError):
 
 
 class StoreUnavailable(StoreError):
-    """The store did not answer, or could not be reached."""
+    """The store did not answer, or could not be reached: the same call may succeed later.
+
+    `retry_after_seconds` is how long the service asked us to wait, if it did.
+    """
+
+    def __init__(
+        self, message: str, *, hint: str = "", retry_after_seconds: float | None = None
+    ) -> None:
+        super().__init__(message, hint=hint)
+        self.retry_after_seconds = retry_after_seconds
+
+
+class DeletionRefused(BackupError):
+    """Deleting would not be safe now, so nothing was deleted."""
+
+
+class ClockSkew(DeletionRefused):
+    """The clocks of this host and the store differ by more than a margin: ages mean nothing."""
 
 
 class EncryptionError(BackupError):

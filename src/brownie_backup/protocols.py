@@ -30,6 +30,8 @@ class Store(Protocol):
     A key is one or more segments joined by ``/``; a segment is 1 to 200 printable ASCII
     characters other than ``/`` and ``\``, and does not begin with a dot. Every method may be
     called from several threads at once, and raises nothing but `StoreError` and `KeyExists`.
+    It tries once: `StoreUnavailable` says that the same call may succeed later, and
+    `brownie_backup.stores.RetryingStore` repeats it.
     """
 
     @property
@@ -57,7 +59,16 @@ class Store(Protocol):
         ...
 
     def delete(self, key: str) -> None:
-        """Remove the object; succeeds when there is none."""
+        """Remove the object; succeeds when there is none; `ObjectLocked` if it must stay."""
+        ...
+
+
+@runtime_checkable
+class CanLock(Protocol):
+    """What a store adds that can keep objects from being deleted before a date (object lock)."""
+
+    def extend_lock(self, key: str) -> None:
+        """Lock the object for as long as a new one would be; does nothing if locks are off."""
         ...
 
 

@@ -7,6 +7,8 @@ BLOBS = "blobs/"
 BLOB_LISTS = "lists/"
 LEASES = "leases/"
 
+_PERMANENT = (IDENTITY, MANIFESTS, BLOBS, BLOB_LISTS)
+
 
 def manifest_key(name: str) -> str:
     """Return the key of a backup's manifest."""
@@ -36,3 +38,8 @@ def lease_key(identifier: str) -> str:
 def name_in(key: str) -> str:
     """Return the last segment of a key, without ``.json``."""
     return key.rpartition("/")[2].removesuffix(".json")
+
+
+def is_permanent(key: str) -> bool:
+    """Whether an object is part of a backup, never changed and so worth an object lock."""
+    return key.startswith(_PERMANENT)

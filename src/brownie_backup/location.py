@@ -1,0 +1,47 @@
+"""Where a store is and how it is to be used: what a URL, or the settings, say of it."""
+
+from collections.abc import Mapping
+from urllib.parse import quote
+
+from attrs import Factory, field, frozen
+
+from brownie_backup.secret import Secret
+
+LOCK_MODES = ("compliance", "governance")
+
+
+@frozen
+class Location:
+    """One store, before it is opened.
+
+    In a URL ``scheme://host/path?region=…`` the host is the bucket or container; in
+    ``file:///path`` there is none. Credentials never come from a URL: they are secrets.
+    """
+
+    scheme: str
+    """``file``, ``s3``, ``gs``, ``azure``, or one that an entry point serves."""
+    host: str = ""
+    path: str = ""
+    """For ``file`` the folder; else the prefix of all keys, without slashes around it."""
+    region: str | None = None
+    endpoint_url: str | None = None
+    """Another address of the service: a compatible store, an emulator, a private endpoint."""
+    sse_kms_key: str | None = None
+    """The key with which the service encrypts what it stores; our own encryption is apart."""
+    storage_class: str | None = None
+    tags: Mapping[str, str] = Factory(dict)
+    object_lock_days: int | None = None
+    object_lock_mode: str = LOCK_MODES[0]
+    options: Mapping[str, str] = Factory(dict)
+    """What else a URL's query says: for stores of third parties."""
+    access_key: Secret | None = field(default=None, kw_only=True)
+    secret_key: Secret | None = field(default=None, kw_only=True)
+    token: Secret | None = field(default=None, kw_only=True)
+
+    @property
+    def url(self) -> str:
+        """The URL without its query: what people are shown, and what ``--from`` takes."""
+        path = quote(self.path if self.scheme == "file" else self.path.strip("/"), safe="/~")
+        return f"{self.scheme}://{self.host}{path if path.startswith('/') else '/' + path}".rstrip(
+            "/"
+        )
