@@ -18,6 +18,7 @@ BY_ERROR: dict[type[errors.BackupError], int] = {
     errors.AlreadyExists: FAILED,
     errors.Busy: BUSY,
     errors.StoreError: FAILED,
+    errors.DeletionRefused: FAILED,
     errors.EncryptionError: FAILED,
     errors.DecryptionError: CANNOT_DECRYPT,
     errors.DamagedError: FAILED,
