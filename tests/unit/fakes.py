@@ -1,5 +1,5 @@
 """Collaborators for tests without servers, and short ways to make what the tests are about."""
-# ruff: noqa: ARG002, D102 - the methods are those of the protocols
+# ruff: noqa: D102 - the methods are those of the protocols
 
 import contextlib
 import hashlib

@@ -176,7 +176,7 @@ class Repository:
 
     def leases(self) -> tuple[LeaseRecord, ...]:
         """Return the leases in the store, expired ones too."""
-        return list_leases(self.store, self.clock())
+        return list_leases(self.store)
 
     def sweep(self, lease: Lease | None, *, without: frozenset[str] = frozenset()) -> Swept:
         """Remove blobs that no backup names; with no lease, count what would be removed.
@@ -191,7 +191,7 @@ class Repository:
         manifests = tuple(b.manifest for b in kept if b.manifest)
         if len(manifests) < len(kept):
             return Swept(0, 0)
-        now = self.clock()
+        now = lease.now() if lease else self.clock()
         return sweep(self.store, manifests, lease=lease, now=now, margin=SWEEP_MARGIN)
 
     def _distrusted(self) -> frozenset[str]:
