@@ -15,7 +15,7 @@ from brownie_backup import Backup, Finding, Level, Manifest, Repository, Restore
 from brownie_backup.compressors import Gzip, Uncompressed, Zstd
 from brownie_backup.errors import DamagedError, DecryptionError, DumpFailed
 from brownie_backup.model import Database, Encryption, Part, PartKind, PartSpec
-from brownie_backup.protocols import Encryptor, Store
+from brownie_backup.protocols import Clock, Encryptor, Store
 from brownie_backup.stores import MemoryStore
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -192,7 +192,7 @@ def make_repository(
     store: Store | None = None,
     *,
     encryptor: Encryptor | None = None,
-    clock: FakeClock | None = None,
+    clock: Clock | None = None,
 ) -> Repository:
     """Return a repository in memory, by a clock that stands still."""
     clock = clock or FakeClock()
