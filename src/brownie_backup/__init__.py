@@ -21,6 +21,7 @@ from brownie_backup.operations import (
     diagnose,
     list_backups,
     restore,
+    sync_backups,
     verify_backup,
 )
 from brownie_backup.protocols import Compressor, Dumper, Encryptor, Store
@@ -33,6 +34,8 @@ from brownie_backup.reports import (
     RestoreReport,
     RetentionDecision,
     RetentionReport,
+    StoreOutcome,
+    StoreSync,
 )
 from brownie_backup.repository import Repository
 from brownie_backup.retention import plan_retention
@@ -58,6 +61,8 @@ __all__ = [
     "Secret",
     "Status",
     "Store",
+    "StoreOutcome",
+    "StoreSync",
     "Verification",
     "apply_retention",
     "create_backup",
@@ -66,5 +71,6 @@ __all__ = [
     "list_backups",
     "plan_retention",
     "restore",
+    "sync_backups",
     "verify_backup",
 ]

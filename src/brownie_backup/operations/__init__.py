@@ -6,6 +6,7 @@ from brownie_backup.operations.diagnose import diagnose
 from brownie_backup.operations.list import list_backups
 from brownie_backup.operations.restore import restore
 from brownie_backup.operations.retain import apply_retention
+from brownie_backup.operations.sync import sync_backups
 from brownie_backup.operations.verify import verify_backup
 
 __all__ = [
@@ -15,5 +16,6 @@ __all__ = [
     "diagnose",
     "list_backups",
     "restore",
+    "sync_backups",
     "verify_backup",
 ]

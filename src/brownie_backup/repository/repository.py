@@ -3,6 +3,7 @@
 import contextlib
 import secrets
 import uuid
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime, timedelta
 
@@ -16,7 +17,7 @@ from brownie_backup.errors import (
     KeyNotFound,
     UnsupportedFormat,
 )
-from brownie_backup.model import Backup, Encryption, Manifest, Verification
+from brownie_backup.model import Backup, Encryption, Manifest, RetentionPolicy, Verification
 from brownie_backup.names import LATEST
 from brownie_backup.protocols import Clock, Compressor, Encryptor, Store
 from brownie_backup.repository import catalogue
@@ -30,6 +31,7 @@ from brownie_backup.repository.layout import (
     verification_key,
 )
 from brownie_backup.repository.leases import Lease, LeaseRecord, hold, list_leases
+from brownie_backup.repository.shelves import Shelf, Shelves
 from brownie_backup.repository.sweep import SWEEP_MARGIN, Swept, sweep
 from brownie_backup.wire import from_json, to_json
 
@@ -67,6 +69,7 @@ class Repository:
         compressor, encryptor: for new backups, and for old ones made with the same.
         other_compressors: more that old backups may need.
         clock: the time now, UTC-aware.
+        policy: which backups this store keeps.
     """
 
     store: Store
@@ -74,6 +77,7 @@ class Repository:
     encryptor: Encryptor
     other_compressors: tuple[Compressor, ...] = ()
     clock: Clock = field(default=_utc_now)
+    policy: RetentionPolicy = field(factory=RetentionPolicy)
 
     def identity(self) -> Identity:
         """Return the repository's identity, giving it one at its first use."""
@@ -95,20 +99,27 @@ class Repository:
             return from_json(self.store.get(IDENTITY), Identity, IDENTITY)
         return identity
 
-    def writer(self) -> BlobWriter:
-        """Return a writer of blobs; it distrusts those that are known or seen to be damaged."""
-        hash_key = bytes.fromhex(self.identity().hash_key)
-        return BlobWriter(
-            self.store,
-            self.compressor,
-            self.encryptor,
-            hash_key,
-            Encryption(self.encryptor.method, self.encryptor.identity(hash_key)),
-            self._distrusted(),
-        )
+    def shelf(self) -> Shelf:
+        """Return the store as one that a run writes to, which knows its damaged blobs."""
+        return Shelf(self.store, self._distrusted())
 
-    def reader(self, manifest: Manifest) -> BlobReader:
-        """Return a reader of the blobs of one backup; `UnsupportedFormat` if it can't be read."""
+    def writer(
+        self, shelves: Shelves | None = None, identity: Identity | None = None
+    ) -> BlobWriter:
+        """Return a writer of blobs, into this store unless `shelves` says where.
+
+        The names of blobs are those that a repository of that identity gives: by default ours.
+        """
+        key = bytes.fromhex((identity or self.identity()).hash_key)
+        encryption = Encryption(self.encryptor.method, self.encryptor.identity(key))
+        shelves = shelves or Shelves((self.shelf(),), 1)
+        return BlobWriter(shelves, self.compressor, self.encryptor, key, encryption)
+
+    def reader(self, manifest: Manifest, others: Sequence[Store] = ()) -> BlobReader:
+        """Return a reader of the blobs of one backup; `UnsupportedFormat` if it can't be read.
+
+        What is bad in this store it looks for in the others.
+        """
         compressors = {c.name: c for c in (*self.other_compressors, self.compressor)}
         compressor = compressors.get(manifest.compression)
         if compressor is None:
@@ -124,7 +135,8 @@ class Repository:
                 hint = "Set BACKUP_ENCRYPTION=true and give the key"
             raise UnsupportedFormat(msg, hint=hint)
         key = bytes.fromhex(manifest.hash_key)
-        return BlobReader(self.store, compressor, self.encryptor, key, manifest.encryption)
+        stores = (self.store, *others)
+        return BlobReader(stores, compressor, self.encryptor, key, manifest.encryption)
 
     def backups(self, *, check_blobs: bool = True) -> tuple[Backup, ...]:
         """Return every backup, newest first; with `check_blobs`, see that all blobs are there."""
@@ -132,7 +144,7 @@ class Repository:
         if check_blobs:
             # Blobs are listed after the manifests are read: a backup that is finished between
             # the two then has all of its blobs in the listing.
-            sizes = self._blob_sizes()
+            sizes = self.blob_sizes()
             found = tuple(catalogue.check_blobs(backup, sizes) for backup in found)
         return tuple(sorted(found, key=_newest_first, reverse=True))
 
@@ -220,7 +232,8 @@ class Repository:
                 resized -= names - wrong
         return frozenset(damaged | resized)
 
-    def _blob_sizes(self) -> dict[str, int]:
+    def blob_sizes(self) -> dict[str, int]:
+        """Return the stored size of every blob."""
         return {name_in(found.key): found.size_bytes for found in self.store.list(BLOBS)}
 
     def _recovered_identity(self) -> Identity | None:
