@@ -186,16 +186,33 @@ def make_repository(settings: Settings, *, writes: bool = False) -> "Repository"
     return make_repositories(settings, writes=writes)[0]
 
 
-def make_repositories(settings: Settings, *, writes: bool = False) -> "tuple[Repository, ...]":
-    """Return the repositories in all stores that the settings name, the primary one first."""
+def make_repositories(
+    settings: Settings, *, writes: bool = False, first: str | None = None
+) -> "tuple[Repository, ...]":
+    """Return the repositories in all stores that the settings name, the primary one first.
+
+    Args:
+        settings: from `load_settings`.
+        writes: whether backups will be made in them, which needs a key.
+        first: which store comes first instead: ``primary``, ``copy1`` and so on, or its URL.
+    """
     from brownie_backup.repository import Repository
 
-    first, *others = make_compressors(settings)
+    compressor, *others = make_compressors(settings)
     encryptor = make_encryptor(settings, writes=writes)
     return tuple(
-        Repository(make_store(location), first, encryptor, tuple(others))
-        for location in locations(settings)
+        Repository(make_store(location), compressor, encryptor, tuple(others))
+        for location in _ordered(locations(settings), first)
     )
+
+
+def _ordered(found: tuple[Location, ...], first: str | None) -> tuple[Location, ...]:
+    names = ["primary", *(f"copy{number}" for number in range(1, len(found)))]
+    for name, location in zip(names, found, strict=True):
+        if first in {None, name, location.url}:
+            return (location, *(other for other in found if other is not location))
+    known = ", ".join(f"{n} ({each.url})" for n, each in zip(names, found, strict=True))
+    raise ConfigurationError([f"there is no store '{first}'"], hint=f"The stores are {known}")
 
 
 def make_dumper(settings: Settings) -> "PostgresDumper":

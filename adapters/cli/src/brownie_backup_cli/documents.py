@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from brownie_backup import Backup, Finding, Verification
+from brownie_backup import Backup, Finding, StoreOutcome, StoreSync, Verification
 from brownie_backup.wire import converter
 
 
@@ -51,6 +51,18 @@ def verification_document(verification: Verification | None) -> dict[str, Any] |
 def finding_document(finding: Finding) -> dict[str, Any]:
     """Return a finding."""
     document: dict[str, Any] = converter.unstructure(finding)
+    return document
+
+
+def store_document(outcome: StoreOutcome) -> dict[str, Any]:
+    """Return what came of one store."""
+    document: dict[str, Any] = converter.unstructure(outcome)
+    return document | {"stored": outcome.stored}
+
+
+def sync_document(report: StoreSync) -> dict[str, Any]:
+    """Return what a sync did to one store."""
+    document: dict[str, Any] = converter.unstructure(report)
     return document
 
 

@@ -30,5 +30,6 @@ COMMANDS: dict[str, Command] = {
     "schedule": setup.schedule,
     "show": looking.show,
     "status": looking.status,
+    "sync": backups.sync,
     "verify": verifying.verify,
 }

@@ -5,7 +5,8 @@ import json
 from datetime import UTC, datetime
 
 from brownie_backup import Backup, list_backups
-from brownie_backup.config import Settings, make_repository
+from brownie_backup.config import Settings, make_repositories, make_repository
+from brownie_backup.operations.find import find_backup
 from brownie_backup.schedule import next_run
 from brownie_backup_cli.documents import backup_document, instant
 from brownie_backup_cli.exits import DONE
@@ -16,8 +17,7 @@ HEADER = ("Name", "Created", "Size stored", "Size of database", "Duration", "Sta
 
 def list_(arguments: argparse.Namespace, settings: Settings, output: Output) -> int:
     """List the backups."""
-    del arguments
-    repository = make_repository(settings)
+    repository = make_repositories(settings, first=arguments.store)[0]
     backups = list_backups(repository)
     lines = [f"no backups in {repository.store.url}"]
     if backups:
@@ -31,7 +31,8 @@ def list_(arguments: argparse.Namespace, settings: Settings, output: Output) -> 
 
 def show(arguments: argparse.Namespace, settings: Settings, output: Output) -> int:
     """Show one backup."""
-    document = backup_document(make_repository(settings).backup(arguments.name))
+    repositories = make_repositories(settings, first=arguments.store)
+    document = backup_document(find_backup(repositories, arguments.name).backup)
     rows = [(key.replace("_", " "), _value(value)) for key, value in document.items()]
     output.result(document, table(("", ""), rows)[1:])
     return DONE
