@@ -30,7 +30,13 @@ from brownie_backup.repository.layout import (
     name_in,
     verification_key,
 )
-from brownie_backup.repository.leases import Lease, LeaseRecord, hold, list_leases
+from brownie_backup.repository.leases import (
+    Lease,
+    LeaseRecord,
+    hold,
+    list_leases,
+    remove_expired,
+)
 from brownie_backup.repository.shelves import Shelf, Shelves
 from brownie_backup.repository.sweep import SWEEP_MARGIN, Swept, sweep
 from brownie_backup.wire import from_json, to_json
@@ -189,6 +195,14 @@ class Repository:
     def leases(self) -> tuple[LeaseRecord, ...]:
         """Return the leases in the store, expired ones too."""
         return list_leases(self.store)
+
+    def unlock(self) -> tuple[LeaseRecord, ...]:
+        """Remove the leases that have expired, by the store's clock, and return them.
+
+        They exclude nobody any more; `Busy` if one that counts does.
+        """
+        with self.shared_lease("unlock") as lease:
+            return remove_expired(self.store, lease.now())
 
     def sweep(self, lease: Lease | None, *, without: frozenset[str] = frozenset()) -> Swept:
         """Remove blobs that no backup names; with no lease, count what would be removed.

@@ -100,6 +100,7 @@ def _looking(commands: Subparsers) -> None:
 
 
 def _deleting(commands: Subparsers) -> None:
+    _command(commands, "unlock", "remove leases that have expired: 'status' shows all")
     _name(_command(commands, "delete", "delete a backup by name"), "NAME")
     cleanup = _command(commands, "cleanup", "delete old backups by the policy, and free space")
     cleanup.add_argument("--dry-run", action="store_true", help="say what would be deleted")

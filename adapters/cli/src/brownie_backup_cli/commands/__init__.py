@@ -31,5 +31,6 @@ COMMANDS: dict[str, Command] = {
     "show": looking.show,
     "status": looking.status,
     "sync": backups.sync,
+    "unlock": looking.unlock,
     "verify": verifying.verify,
 }
