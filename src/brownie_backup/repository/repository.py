@@ -1,6 +1,7 @@
 """A repository: one store, how blobs are compressed and encrypted in it, and what is there."""
 
 import contextlib
+import logging
 import secrets
 import uuid
 from collections.abc import Sequence
@@ -40,6 +41,8 @@ from brownie_backup.repository.leases import (
 from brownie_backup.repository.shelves import Shelf, Shelves
 from brownie_backup.repository.sweep import SWEEP_MARGIN, Swept, sweep
 from brownie_backup.wire import from_json, to_json
+
+_log = logging.getLogger(__name__)
 
 _SURELY_LATER = timedelta(hours=1)
 """A blob that was written so long after a verification was not what that found, whatever the
@@ -99,11 +102,19 @@ class Repository:
                 raise
             self.store.put(IDENTITY, to_json(recovered))
             return recovered
-        try:
+        with contextlib.suppress(KeyExists):
             self.store.put(IDENTITY, to_json(identity), if_absent=True)
-        except KeyExists:
-            return from_json(self.store.get(IDENTITY), Identity, IDENTITY)
-        return identity
+            self._probe(identity)
+        return from_json(self.store.get(IDENTITY), Identity, IDENTITY)
+
+    def _probe(self, identity: Identity) -> None:
+        """Say once, when a repository is made, if its store ignores create-if-absent."""
+        self.store.put(IDENTITY, to_json(identity), if_absent=True)
+        _log.warning(
+            "%s ignores create-if-absent: of two backups with one name the later would replace the "
+            "other. Let only one host back up to it, and don't choose names",
+            self.store.url,
+        )
 
     def shelf(self) -> Shelf:
         """Return the store as one that a run writes to, which knows its damaged blobs."""
