@@ -21,11 +21,14 @@ class Found:
     findings: tuple[Finding, ...] = ()
 
 
-def find_backup(repositories: Sequence[Repository], name: str) -> Found:
+def find_backup(
+    repositories: Sequence[Repository], name: str, *, damaged_too: bool = False
+) -> Found:
     """Return a backup from the first repository where it is good, or else where it is at all.
 
     ``latest`` is the newest that is good anywhere. Stores that are out of reach are passed over.
-    Unless it is in the first store, the findings say why.
+    Unless it is in the first store, the findings say why. With `damaged_too`, the first repository
+    that has it will do.
 
     Raises:
         BackupNotFound: it is nowhere.
@@ -40,7 +43,7 @@ def find_backup(repositories: Sequence[Repository], name: str) -> Found:
         except (StoreError, BackupNotFound) as error:
             problems.append(error)
             lacking.append(repository)
-        if name != LATEST and found and found[-1].backup.good:
+        if found and (damaged_too or (name != LATEST and found[-1].backup.good)):
             break
     if not found:
         raise next((error for error in problems if isinstance(error, StoreError)), problems[0])

@@ -5,6 +5,8 @@ import secrets
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
+from attrs import evolve
+
 from brownie_backup.errors import (
     AccessDenied,
     Busy,
@@ -62,7 +64,8 @@ def restore(
     found = find_backup((repository, *copies), name)
     with _leases_if_allowed(found, dry_run=dry_run):
         started_at = repository.clock()
-        found = find_backup((found.repository, *found.others), found.backup.name)
+        again = find_backup((found.repository, *found.others), found.backup.name)
+        found = evolve(again, findings=(*found.findings, *again.findings))
         manifest = _readable(found)
         reader = found.repository.reader(manifest, [other.store for other in found.others])
         meter = Meter(on_progress, "restore", manifest.size_bytes)

@@ -100,9 +100,10 @@ class _Replica:
             copied_blobs=self.result.copied_blobs + done.blobs,
             copied_bytes=self.result.copied_bytes + done.size_bytes,
         )
-        if backup.name in self.backups:
+        if own := self.backups.get(backup.name):
             if done.blobs:
                 self.result = evolve(self.result, mended=(*self.result.mended, backup.name))
+            self._forget_damage(own)
             return
         if self._lease:
             self._lease.ensure_held()
@@ -112,6 +113,12 @@ class _Replica:
         self.backups[backup.name] = backup
         self.result = evolve(self.result, copied=(*self.result.copied, backup.name))
         _log.info("copied '%s' to %s", backup.name, self.repository.store.url)
+
+    def _forget_damage(self, backup: Backup) -> None:
+        """Remove the record of a failed verification, when all that it found bad is replaced."""
+        outcome = backup.verification
+        if outcome and not outcome.good and len(outcome.problems) == len(outcome.damaged_blobs):
+            self.repository.forget_verification(backup.name)
 
     def _fail(self, error: BackupError) -> None:
         self.problem = error

@@ -188,6 +188,10 @@ class Repository:
         """Record the outcome of a verification."""
         catalogue.add_verification(self.store, verification)
 
+    def forget_verification(self, name: str) -> None:
+        """Remove the outcome of a verification, which no longer says anything."""
+        self.store.delete(verification_key(name))
+
     def remove(self, name: str) -> None:
         """Make a backup not exist. Its blobs stay until a sweep."""
         self.store.delete(manifest_key(name))

@@ -25,7 +25,7 @@ def verify(arguments: argparse.Namespace, settings: Settings, output: Output) ->
         raise ConfigurationError(["verify needs the name of a backup, or --all"])
     repositories = make_repositories(settings, first=arguments.store)
     if not arguments.all:
-        found = find_backup(repositories, arguments.name)
+        found = find_backup(repositories, arguments.name, damaged_too=True)
         output.findings(found.findings)
         in_order = (found.repository, *found.others)
         name = found.backup.name
