@@ -7,6 +7,7 @@ import uuid
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
+from datetime import datetime
 from importlib.metadata import version
 
 from brownie_backup.errors import BackupExists
@@ -15,7 +16,14 @@ from brownie_backup.names import check_labels, check_name, default_name
 from brownie_backup.operations.progress import Meter, OnProgress
 from brownie_backup.protocols import Dumper
 from brownie_backup.reports import BackupReport
-from brownie_backup.repository import BLOB_BYTES, MOST_WORKERS, BlobWriter, Repository, StoredBlob
+from brownie_backup.repository import (
+    BLOB_BYTES,
+    MOST_WORKERS,
+    BlobWriter,
+    Lease,
+    Repository,
+    StoredBlob,
+)
 from brownie_backup.repository.blobs import chunked
 
 _log = logging.getLogger(__name__)
@@ -59,7 +67,7 @@ def create_backup(
         msg = f"a backup named '{name}' exists in {repository.store.url}"
         raise BackupExists(msg, hint="Choose another name, or leave it out")
     with (
-        repository.shared_lease(f"backup '{name}'", backup=name) as lease,
+        _attempt(repository, dumper, name, started_at) as lease,
         dumper.snapshot() as snapshot,
     ):
         writer = repository.writer()
@@ -92,6 +100,16 @@ def create_backup(
         repository.add(manifest)
         _log.info("backup '%s' exists in %s", name, repository.store.url)
     return _report(manifest, blobs)
+
+
+@contextlib.contextmanager
+def _attempt(
+    repository: Repository, dumper: Dumper, name: str, started_at: datetime
+) -> Iterator[Lease]:
+    """Hold the lease, and write down that we begin: should we fail, retention deletes nothing."""
+    with repository.shared_lease(f"backup '{name}'", backup=name) as lease:
+        repository.record_attempt(dumper.database_name(), name, started_at)
+        yield lease
 
 
 def _store_part(

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 from brownie_backup import Backup, list_backups
 from brownie_backup.config import Settings, make_repository
+from brownie_backup.policy import describe_policy
 from brownie_backup.schedule import next_run
 from brownie_backup_cli.documents import backup_document, instant
 from brownie_backup_cli.exits import DONE
@@ -54,6 +55,7 @@ def status(arguments: argparse.Namespace, settings: Settings, output: Output) ->
         "schedule": settings.schedule,
         "next_backup": instant(next_run(settings.schedule, now)),
         "retention_days": settings.retention_days,
+        "retention": describe_policy(settings.policy),
         "leases": [
             {
                 "purpose": lease.purpose,
@@ -71,7 +73,7 @@ def status(arguments: argparse.Namespace, settings: Settings, output: Output) ->
         ("backups", f"{len(backups)}, of which damaged: {len(backups) - sum(map(_good, backups))}"),
         ("last good backup", good),
         ("schedule", f"{settings.schedule}, next at {document['next_backup']}"),
-        ("retention", f"{settings.retention_days} days"),
+        ("retention", describe_policy(settings.policy)),
         *(("at work", f"{lease.purpose}, by {lease.owner}") for lease in leases),
     ]
     output.result(document, table(("", ""), rows)[1:])
@@ -81,15 +83,22 @@ def status(arguments: argparse.Namespace, settings: Settings, output: Output) ->
 def _row(backup: Backup) -> tuple[str, ...]:
     manifest = backup.manifest
     if manifest is None:
-        return (backup.name, "?", "?", "?", "?", str(backup.status))
+        return (backup.name, "?", "?", "?", "?", _status(backup))
     return (
         backup.name,
         f"{manifest.finished_at:%Y-%m-%d %H:%M:%S} UTC",
         size(manifest.stored_bytes),
         size(manifest.database.size_bytes),
         span(manifest.duration),
-        str(backup.status),
+        _status(backup),
     )
+
+
+def _status(backup: Backup) -> str:
+    if backup.hold is None:
+        return str(backup.status)
+    until = f" until {backup.hold.until:%Y-%m-%d %H:%M} UTC" if backup.hold.until else ""
+    return f"{backup.status}, held{until}"
 
 
 def _value(value: object) -> str:
