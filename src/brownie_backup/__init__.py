@@ -13,13 +13,23 @@ encrypted) and a `Dumper` (what reads the database and loads it back)::
 """
 
 from brownie_backup.errors import BackupError
-from brownie_backup.model import Backup, Manifest, RetentionPolicy, Status, Verification
+from brownie_backup.model import (
+    Backup,
+    DatabaseId,
+    Hold,
+    Manifest,
+    RetentionPolicy,
+    Status,
+    Verification,
+)
 from brownie_backup.operations import (
     apply_retention,
     create_backup,
     delete_backup,
     diagnose,
+    hold_backup,
     list_backups,
+    release_backup,
     restore,
     sync_backups,
     verify_backup,
@@ -46,9 +56,11 @@ __all__ = [
     "BackupError",
     "BackupReport",
     "Compressor",
+    "DatabaseId",
     "Dumper",
     "Encryptor",
     "Finding",
+    "Hold",
     "Level",
     "Manifest",
     "Progress",
@@ -68,8 +80,10 @@ __all__ = [
     "create_backup",
     "delete_backup",
     "diagnose",
+    "hold_backup",
     "list_backups",
     "plan_retention",
+    "release_backup",
     "restore",
     "sync_backups",
     "verify_backup",

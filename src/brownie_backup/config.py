@@ -8,6 +8,7 @@ from attrs import evolve
 
 from brownie_backup.errors import BackupError, ConfigurationError
 from brownie_backup.location import Location, parse_location
+from brownie_backup.policy import policy_from
 from brownie_backup.settings import CREDENTIALS, Settings, describe, load_settings
 
 if TYPE_CHECKING:
@@ -201,7 +202,13 @@ def make_repositories(
     compressor, *others = make_compressors(settings)
     encryptor = make_encryptor(settings, writes=writes)
     return tuple(
-        Repository(make_store(location), compressor, encryptor, tuple(others))
+        Repository(
+            make_store(location),
+            compressor,
+            encryptor,
+            tuple(others),
+            policy=policy_from(location.retention) if location.retention else settings.policy,
+        )
         for location in _ordered(locations(settings), first)
     )
 

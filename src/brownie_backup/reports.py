@@ -146,6 +146,10 @@ class RetentionReport:
     swept_blobs: int
     swept_bytes: int
     notes: tuple[str, ...] = ()
+    locked: tuple[str, ...] = ()
+    """The names of the backups that were to go, and that the store does not let go yet."""
+    refusals: tuple[str, ...] = ()
+    """Of a dry run: why nothing at all would be deleted."""
 
     @property
     def deleted(self) -> tuple[str, ...]:

@@ -22,6 +22,7 @@ from brownie_backup.location import (
     read_tags,
 )
 from brownie_backup.model import RetentionPolicy
+from brownie_backup.policy import ONE_RULE, RULES, days_kept, make_policy, span_text, whole
 from brownie_backup.schedule import check_schedule
 from brownie_backup.secret import Secret
 
@@ -60,16 +61,6 @@ def _boolean(value: str) -> bool:
         return False
     msg = " is neither true nor false"
     raise ValueError(msg)
-
-
-def _whole(least: int, most: int) -> Callable[[str], int]:
-    def read(value: str) -> int:
-        if not value.isascii() or not value.isdigit() or not least <= int(value) <= most:
-            msg = f" is not a whole number from {least} to {most}"
-            raise ValueError(msg)
-        return int(value)
-
-    return read
 
 
 def _one_of(words: tuple[str, ...]) -> Callable[[str], str]:
@@ -129,7 +120,7 @@ VARIABLES: tuple[Variable, ...] = (
     Variable("DESTINATION", "the folder, bucket/prefix, or a URL", _location, hidden=True),
     Variable("COPY_TO", "more stores, as URLs, by commas", _locations, hidden=True),
     Variable("SCHEDULE", "when backups are made, as in cron", _schedule),
-    Variable("RETENTION_DAYS", "how many days backups are kept", _whole(1, 36500)),
+    *(Variable(rule.name.upper(), rule.help, rule.read) for rule in RULES),
     Variable("COMPRESSION", "true (zstd), false, zstd, gzip or none", _compression),
     Variable("ENCRYPTION", "encrypt before anything is stored", _boolean),
     Variable("ACCESS_KEY", "the store's access key, or Azure's account", Secret, secret=True),
@@ -146,7 +137,7 @@ VARIABLES: tuple[Variable, ...] = (
     Variable("OBJECT_TAGS", "tags of each object: key=value,…", read_tags),
     Variable("OBJECT_LOCK_DAYS", "how long nobody can delete objects", read_days),
     Variable("OBJECT_LOCK_MODE", "compliance or governance", read_lock_mode),
-    Variable("PARALLEL_JOBS", "how much is done at once", _whole(1, MOST_JOBS)),
+    Variable("PARALLEL_JOBS", "how much is done at once", whole(1, MOST_JOBS)),
     Variable("DEBUG", "say everything that is done", _boolean),
     Variable("DATABASE_URL", "the database: a URI or conninfo", Secret, secret=True),
     Variable("GPG_RECIPIENTS", "keys to encrypt for, by commas", _recipients),
@@ -166,7 +157,17 @@ class Settings:
     destination: str = "/backups"
     copy_to: tuple[str, ...] = ()
     schedule: str = "0 2 * * *"
-    retention_days: int = 30
+    retention_days: int | None = 30
+    keep_within: timedelta | None = None
+    keep_last: int = 0
+    keep_hourly: int = 0
+    keep_daily: int = 0
+    keep_weekly: int = 0
+    keep_monthly: int = 0
+    keep_yearly: int = 0
+    keep_labels: tuple[str, ...] = ()
+    keep_min: int = 1
+    most_deleted_percent: int = 50
     compression: str = "zstd"
     encryption: bool = True
     access_key: Secret | None = None
@@ -195,7 +196,7 @@ class Settings:
     @property
     def policy(self) -> RetentionPolicy:
         """The retention policy."""
-        return RetentionPolicy(keep_within=timedelta(days=self.retention_days))
+        return make_policy({rule.name: getattr(self, rule.name) for rule in RULES})
 
     def value(self, attribute: str) -> Any:  # noqa: ANN401 - each variable has its own type
         """Return the value of a variable, by its name without prefix in lower case."""
@@ -234,6 +235,10 @@ def load_settings(environ: Mapping[str, str]) -> Settings:
             hidden = variable.secret or variable.hidden or name + "_FILE" in environ
             shown = "" if hidden else f" ('{environ[name]}')"
             problems.append(f"{name}{shown}{error}")
+    if values.keys() >= ONE_RULE:
+        both = " and ".join(PREFIX + name.upper() for name in sorted(ONE_RULE))
+        problems.append(f"{both} are one rule: unset one of them")
+    values["retention_days"] = days_kept(values)
     warnings = tuple(_unknown(environ))
     if problems:
         # What is misspelt may well be why something else is wrong.
@@ -283,6 +288,8 @@ def describe(settings: Settings) -> list[dict[str, Any]]:
             value = str(value)
         elif attribute == "gpg_public_key" and value:
             value = "(a public key)"
+        elif isinstance(value, timedelta):
+            value = span_text(value)
         elif isinstance(value, tuple):
             value = ",".join(value) or None
         elif isinstance(value, Mapping):

@@ -14,7 +14,7 @@ from attrs import evolve, field, frozen
 from brownie_backup import Backup, Finding, Level, Manifest, Repository, RestoreOptions, Status
 from brownie_backup.compressors import Gzip, Uncompressed, Zstd
 from brownie_backup.errors import DamagedError, DecryptionError, DumpFailed
-from brownie_backup.model import Database, Encryption, Part, PartKind, PartSpec
+from brownie_backup.model import Database, DatabaseId, Encryption, Part, PartKind, PartSpec
 from brownie_backup.protocols import Clock, Encryptor, Store
 from brownie_backup.stores import MemoryStore
 
@@ -81,6 +81,9 @@ class FakeDumper:
 
     def database_name(self) -> str:
         return DATABASE.name
+
+    def database_id(self) -> DatabaseId:
+        return DATABASE.id
 
     @contextlib.contextmanager
     def snapshot(self) -> Iterator[FakeSnapshot]:

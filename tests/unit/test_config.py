@@ -2,6 +2,7 @@
 
 import json
 import pickle
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +39,16 @@ EXAMPLES: dict[str, tuple[str, object]] = {
     "COPY_TO": ("file:///mnt/a, s3://b/c?region=x", ("file:///mnt/a", "s3://b/c?region=x")),
     "SCHEDULE": ("*/5 * * * *", "*/5 * * * *"),
     "RETENTION_DAYS": ("7", 7),
+    "KEEP_WITHIN": ("36h", 36 * timedelta(hours=1)),
+    "KEEP_LAST": ("3", 3),
+    "KEEP_HOURLY": ("24", 24),
+    "KEEP_DAILY": ("7", 7),
+    "KEEP_WEEKLY": ("4", 4),
+    "KEEP_MONTHLY": ("12", 12),
+    "KEEP_YEARLY": ("10", 10),
+    "KEEP_LABELS": ("release, env=prod ,", ("release", "env=prod")),
+    "KEEP_MIN": ("2", 2),
+    "MOST_DELETED_PERCENT": ("100", 100),
     "COMPRESSION": ("gzip", "gzip"),
     "ENCRYPTION": ("no", False),
     "ACCESS_KEY": (PLANTED, Secret(PLANTED)),

@@ -32,13 +32,20 @@ def test_every_command_of_the_grammar_is_there_and_no_other() -> None:
     assert set(commands()) == set(COMMANDS)
     assert set(COMMANDS) == {
         *("backup", "list", "show", "restore", "verify", "delete", "cleanup", "status"),
-        *("config", "keygen", "doctor", "demo", "schedule", "sync", "unlock"),
+        *("config", "keygen", "doctor", "demo", "schedule", "sync", "unlock", "hold", "release"),
     }
 
 
 @pytest.mark.parametrize("name", sorted(COMMANDS))
 def test_every_command_takes_json_verbose_and_quiet(name: str) -> None:
-    needed = {"show": ["x"], "restore": ["x"], "delete": ["x"], "schedule": ["--status"]}
+    needed = {
+        "hold": ["x"],
+        "release": ["x"],
+        "show": ["x"],
+        "restore": ["x"],
+        "delete": ["x"],
+        "schedule": ["--status"],
+    }
     arguments = needed.get(name, [])
     parsed = parse(name, *arguments, "--json", "--verbose")
     assert (parsed.command, parsed.json, parsed.verbose, parsed.quiet) == (name, True, True, False)

@@ -3,6 +3,7 @@
 from brownie_backup.operations.create import create_backup
 from brownie_backup.operations.delete import delete_backup
 from brownie_backup.operations.diagnose import diagnose
+from brownie_backup.operations.hold import hold_backup, release_backup
 from brownie_backup.operations.list import list_backups
 from brownie_backup.operations.restore import restore
 from brownie_backup.operations.retain import apply_retention
@@ -14,7 +15,9 @@ __all__ = [
     "create_backup",
     "delete_backup",
     "diagnose",
+    "hold_backup",
     "list_backups",
+    "release_backup",
     "restore",
     "sync_backups",
     "verify_backup",

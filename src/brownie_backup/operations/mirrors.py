@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 
 from brownie_backup.errors import BackupError, Busy, StoreError, StoreUnavailable
-from brownie_backup.model import Manifest
+from brownie_backup.model import Attempt, Manifest
 from brownie_backup.reports import StoreOutcome
 from brownie_backup.repository import Lease, Repository, Shelf
 from brownie_backup.repository.transfer import Transferred, transfer_blobs
@@ -28,9 +28,15 @@ class Mirror:
         """Why nothing is written to it."""
         return self.shelf.problem
 
-    def open(self, stack: ExitStack, purpose: str, backup: str) -> None:
-        """Take a lease, and look at what is there."""
-        self.lease = stack.enter_context(self.repository.shared_lease(purpose, backup=backup))
+    def open(self, stack: ExitStack, attempt: Attempt) -> None:
+        """Take a lease, look at what is there, and write down that we begin.
+
+        Should we fail, retention deletes nothing there.
+        """
+        name = attempt.backup
+        lease = self.repository.shared_lease(f"backup '{name}'", backup=name)
+        self.lease = stack.enter_context(lease)
+        self.repository.record_attempt(attempt)
         self.shelf = self.repository.shelf()
 
     def publish(self, manifest: Manifest, sources: Sequence[Shelf]) -> None:
@@ -64,7 +70,7 @@ class Mirror:
 
 @contextmanager
 def open_mirrors(
-    repositories: Sequence[Repository], purpose: str, backup: str
+    repositories: Sequence[Repository], attempt: Attempt
 ) -> Iterator[tuple[Mirror, ...]]:
     """Open the repositories, the primary one first; those that are out of reach are left out.
 
@@ -76,7 +82,7 @@ def open_mirrors(
     with ExitStack() as stack:
         for mirror in mirrors:
             try:
-                mirror.open(stack, purpose, backup)
+                mirror.open(stack, attempt)
             except (StoreError, Busy) as error:
                 if mirror is mirrors[0] and (isinstance(error, Busy) or len(mirrors) == 1):
                     raise

@@ -11,6 +11,7 @@ from brownie_backup.model import Backup, Manifest, Status
 from brownie_backup.operations.progress import Meter, OnProgress
 from brownie_backup.reports import StoreSync
 from brownie_backup.repository import Lease, Repository, Shelf
+from brownie_backup.repository.holds import add_hold
 from brownie_backup.repository.transfer import transfer_blobs, transfer_manifest
 from brownie_backup.retention import plan_retention
 
@@ -110,6 +111,8 @@ class _Replica:
         transfer_manifest(self.repository.store, have[0].repository.store, manifest)
         if resized and backup.verification:
             self.repository.add_verification(backup.verification)
+        if backup.hold:
+            add_hold(self.repository.store, backup.hold)
         self.backups[backup.name] = backup
         self.result = evolve(self.result, copied=(*self.result.copied, backup.name))
         _log.info("copied '%s' to %s", backup.name, self.repository.store.url)
@@ -149,7 +152,8 @@ def _lacking(
         if name not in target.backups
     ]
     now = target.repository.clock()
-    plan = plan_retention((*target.backups.values(), *missing), target.repository.policy, now)
+    backups = (*target.backups.values(), *missing)
+    plan = plan_retention(backups, target.repository.policy, now, database=None)
     kept = {decision.backup.name for decision in plan if decision.keep}
     wanted, refused = [], []
     for name, backup in elsewhere.items():

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime, timedelta
 
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 
 from brownie_backup.errors import (
     BackupError,
@@ -16,17 +16,26 @@ from brownie_backup.errors import (
     DamagedError,
     KeyExists,
     KeyNotFound,
+    ObjectLocked,
     UnsupportedFormat,
 )
-from brownie_backup.model import Backup, Encryption, Manifest, RetentionPolicy, Verification
+from brownie_backup.model import (
+    Attempt,
+    Backup,
+    Encryption,
+    Manifest,
+    RetentionPolicy,
+    Verification,
+)
 from brownie_backup.names import LATEST
 from brownie_backup.protocols import Clock, Compressor, Encryptor, Store
-from brownie_backup.repository import catalogue
+from brownie_backup.repository import catalogue, holds
 from brownie_backup.repository.blobs import BlobReader, BlobWriter
 from brownie_backup.repository.layout import (
     BLOBS,
     IDENTITY,
     MANIFESTS,
+    hold_key,
     manifest_key,
     name_in,
     verification_key,
@@ -163,6 +172,8 @@ class Repository:
             # the two then has all of its blobs in the listing.
             sizes = self.blob_sizes()
             found = tuple(catalogue.check_blobs(backup, sizes) for backup in found)
+        held = holds.read_holds(self.store, self.clock())
+        found = tuple(evolve(b, hold=holds.hold_of(b.name, b.manifest, held)) for b in found)
         return tuple(sorted(found, key=_newest_first, reverse=True))
 
     def backup(self, name: str) -> Backup:
@@ -174,6 +185,10 @@ class Repository:
         wanted = "good backup" if name == LATEST else f"backup named '{name}'"
         msg = f"there is no {wanted} in {self.store.url}"
         raise BackupNotFound(msg, hint="See 'brownie-backup list'")
+
+    def manifest(self, name: str) -> Manifest:
+        """Return the manifest of that name; `KeyNotFound` if there is none."""
+        return catalogue.read_manifest(self.store, name)
 
     def exists(self, name: str) -> bool:
         """Whether a backup of that name exists, readable or not."""
@@ -195,7 +210,13 @@ class Repository:
     def remove(self, name: str) -> None:
         """Make a backup not exist. Its blobs stay until a sweep."""
         self.store.delete(manifest_key(name))
-        self.store.delete(verification_key(name))
+        for key in (verification_key(name), hold_key(name)):
+            with contextlib.suppress(ObjectLocked):  # without its manifest it means nothing
+                self.store.delete(key)
+
+    def record_attempt(self, attempt: Attempt) -> None:
+        """Write down that a backup was begun: nothing is deleted until a good one ends after."""
+        holds.add_attempt(self.store, attempt)
 
     def shared_lease(
         self, purpose: str, *, backup: str | None = None

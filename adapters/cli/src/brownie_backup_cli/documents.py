@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from brownie_backup import Backup, Finding, StoreOutcome, StoreSync, Verification
+from brownie_backup import Backup, Finding, Hold, StoreOutcome, StoreSync, Verification
 from brownie_backup.wire import converter
 
 
@@ -15,6 +15,7 @@ def backup_document(backup: Backup) -> dict[str, Any]:
         "status": str(backup.status),
         "problem": backup.problem or None,
         "verification": verification_document(backup.verification),
+        "hold": hold_document(backup.hold),
     }
     if manifest:
         document |= {
@@ -46,6 +47,17 @@ def verification_document(verification: Verification | None) -> dict[str, Any] |
         return None
     document: dict[str, Any] = converter.unstructure(verification)
     return document | {"complete": verification.complete}
+
+
+def hold_document(hold: Hold | None) -> dict[str, Any] | None:
+    """Return a hold."""
+    if hold is None:
+        return None
+    return {
+        "held_at": instant(hold.held_at),
+        "by": hold.by,
+        "until": instant(hold.until) if hold.until else None,
+    }
 
 
 def finding_document(finding: Finding) -> dict[str, Any]:

@@ -1,18 +1,15 @@
-"""Commands that make, restore and delete backups."""
+"""Commands that make and restore backups."""
 
 import argparse
 
 from brownie_backup import (
     RestoreOptions,
     RestoreReport,
-    RetentionReport,
-    apply_retention,
     create_backup,
-    delete_backup,
     sync_backups,
 )
 from brownie_backup import restore as restore_backup
-from brownie_backup.config import Settings, make_dumper, make_repositories, make_repository
+from brownie_backup.config import Settings, make_dumper, make_repositories
 from brownie_backup.errors import ConfigurationError
 from brownie_backup.model import Backup, Status
 from brownie_backup_cli.documents import (
@@ -22,7 +19,7 @@ from brownie_backup_cli.documents import (
     sync_document,
 )
 from brownie_backup_cli.exits import DONE, FAILED, WARNINGS
-from brownie_backup_cli.output import Output, size, span, table
+from brownie_backup_cli.output import Output, size, span
 
 
 def backup(arguments: argparse.Namespace, settings: Settings, output: Output) -> int:
@@ -133,33 +130,6 @@ def sync(arguments: argparse.Namespace, settings: Settings, output: Output) -> i
     return WARNINGS if problems else DONE
 
 
-def delete(arguments: argparse.Namespace, settings: Settings, output: Output) -> int:
-    """Delete a backup."""
-    delete_backup(make_repository(settings), arguments.name)
-    lines = [f"{arguments.name} is deleted; 'brownie-backup cleanup' frees what it alone held"]
-    output.result({"deleted": arguments.name}, lines)
-    return DONE
-
-
-def cleanup(arguments: argparse.Namespace, settings: Settings, output: Output) -> int:
-    """Apply the retention policy."""
-    report = apply_retention(make_repository(settings), settings.policy, dry_run=arguments.dry_run)
-    document = {
-        "dry_run": report.dry_run,
-        "decisions": [
-            {"name": d.backup.name, "keep": d.keep, "reason": d.reason} for d in report.decisions
-        ],
-        "deleted": list(report.deleted),
-        "swept_blobs": report.swept_blobs,
-        "swept_bytes": report.swept_bytes,
-        "notes": list(report.notes),
-    }
-    for note in report.notes:
-        output.warn(note)
-    output.result(document, _cleaned(report, verbose=arguments.verbose))
-    return WARNINGS if report.notes else DONE
-
-
 def _restored(report: RestoreReport) -> list[str]:
     if report.dry_run:
         return [(f"would restore {report.backup} ({size(report.size_bytes)}) as "
@@ -175,18 +145,3 @@ def _restored(report: RestoreReport) -> list[str]:
     if report.created_roles:
         lines.append(f"created roles: {', '.join(report.created_roles)}")
     return lines
-
-
-def _cleaned(report: RetentionReport, *, verbose: bool) -> list[str]:
-    would = "would be " if report.dry_run else ""
-    lines = []
-    if verbose or report.dry_run:
-        rows = [("keep" if d.keep else "delete", d.backup.name, d.reason) for d in report.decisions]
-        lines = table(("", "Name", "Reason"), rows) if rows else []
-    return [
-        *lines,
-        (
-            f"{len(report.deleted)} backups {would}deleted, {len(report.decisions)} seen; "
-            f"{report.swept_blobs} blobs {would}removed, {size(report.swept_bytes)} {would}freed"
-        ),
-    ]

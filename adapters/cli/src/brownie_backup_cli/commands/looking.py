@@ -10,6 +10,7 @@ from brownie_backup import Backup, Repository, list_backups
 from brownie_backup.config import Settings, make_repositories
 from brownie_backup.errors import StoreError
 from brownie_backup.operations.find import find_backup
+from brownie_backup.policy import describe_policy
 from brownie_backup.schedule import next_run
 from brownie_backup_cli.documents import backup_document, instant
 from brownie_backup_cli.exits import DONE, WARNINGS
@@ -57,10 +58,11 @@ def status(arguments: argparse.Namespace, settings: Settings, output: Output) ->
         "schedule": settings.schedule,
         "next_backup": instant(next_run(settings.schedule, now)),
         "retention_days": settings.retention_days,
+        "retention": describe_policy(settings.policy),
     }
     rows = [row for store in stores for row in _status_rows(store)]
     rows.append(("schedule", f"{settings.schedule}, next at {document['next_backup']}"))
-    rows.append(("retention", f"{settings.retention_days} days"))
+    rows.append(("retention", describe_policy(settings.policy)))
     output.result(document, table(("", ""), rows)[1:])
     problems = [store["problem"] for store in stores if store["problem"]]
     for problem in problems:
@@ -142,15 +144,22 @@ def _span(seconds: float | None) -> str:
 def _row(backup: Backup) -> tuple[str, ...]:
     manifest = backup.manifest
     if manifest is None:
-        return (backup.name, "?", "?", "?", "?", str(backup.status))
+        return (backup.name, "?", "?", "?", "?", _status(backup))
     return (
         backup.name,
         f"{manifest.finished_at:%Y-%m-%d %H:%M:%S} UTC",
         size(manifest.stored_bytes),
         size(manifest.database.size_bytes),
         span(manifest.duration),
-        str(backup.status),
+        _status(backup),
     )
+
+
+def _status(backup: Backup) -> str:
+    if backup.hold is None:
+        return str(backup.status)
+    until = f" until {backup.hold.until:%Y-%m-%d %H:%M} UTC" if backup.hold.until else ""
+    return f"{backup.status}, held{until}"
 
 
 def _value(value: object) -> str:
