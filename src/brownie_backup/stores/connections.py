@@ -1,6 +1,7 @@
 """HTTP connections of the stores whose libraries send by `requests`, and how these fail."""
 
 import io
+import re
 import ssl
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
@@ -8,11 +9,13 @@ from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from socket import gaierror
 from typing import Any
+from urllib.parse import urlsplit
 
 import requests
 from requests import exceptions
 from requests.adapters import HTTPAdapter
 from urllib3.exceptions import HTTPError, LocationValueError
+from urllib3.exceptions import TimeoutError as TimeoutHTTPError
 
 from brownie_backup.errors import StoreError, StoreUnavailable
 
@@ -23,6 +26,8 @@ _CONNECTIONS = 32
 """More than there are threads: 16 that read manifests, a few with blobs, and the lease's."""
 _PIECE_BYTES = 256 << 10
 _NOT_TLS = {"WRONG_VERSION_NUMBER", "HTTP_REQUEST", "UNSUPPORTED_PROTOCOL"}
+
+_OBJECT = re.compile(r"<[\w.]+ object at 0x[0-9a-f]+>: ")
 
 _NETWORK = "Check the network and BACKUP_ENDPOINT_URL"
 _PROXY = "Check HTTPS_PROXY, HTTP_PROXY and NO_PROXY"
@@ -117,21 +122,32 @@ def _below(error: BaseException) -> Iterator[BaseException]:
 
 
 def _reason(below: list[BaseException]) -> str:
-    """Return the innermost error's own words: the outer ones only repeat them, and the URL."""
+    """Return in a few words what failed: the outer errors mostly repeat the inner ones."""
+    host = next((host for each in below if (host := _host(each))), "")
+    return f"{host}: {_words(below)}" if host else _words(below)
+
+
+def _words(below: list[BaseException]) -> str:
+    if any(isinstance(each, exceptions.ConnectTimeout) for each in below):
+        return "no connection in time"
     for each in reversed(below):
-        if isinstance(each, TimeoutError | exceptions.Timeout):
+        if isinstance(each, TimeoutError | exceptions.Timeout | TimeoutHTTPError):
             return "no answer in time"
         if isinstance(each, ssl.SSLError) and each.reason:
             detail = getattr(each, "verify_message", "")
             return f"TLS: {each.reason.replace('_', ' ').lower()}{detail and f' ({detail})'}"
         if isinstance(each, OSError) and each.strerror:
             return each.strerror
-        if isinstance(each, requests.RequestException | HTTPError) and not any(
-            isinstance(part, BaseException) for part in each.args
-        ):
-            text = " ".join(str(each).split())
-            return text.rpartition("object at 0x")[2].partition(">: ")[2] or text or repr(each)
-    return " ".join(str(below[-1]).split()) or type(below[-1]).__name__
+    text = _OBJECT.sub("", " ".join(str(below[-1]).split()))
+    return text or type(below[-1]).__name__
+
+
+def _host(error: BaseException) -> str:
+    """Return whom a request was for."""
+    request = getattr(error, "request", None)
+    if not isinstance(request, requests.PreparedRequest):
+        return ""
+    return urlsplit(request.url or "").netloc.rpartition("@")[2]
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:
@@ -144,7 +160,7 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
         return float(value)
     try:
         at = parsedate_to_datetime(value)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     return max(0.0, (at.astimezone(UTC) - datetime.now(UTC)).total_seconds())
 

@@ -55,6 +55,7 @@ class _Meaning:
     why: str = ""
 
 
+NO_SERVICE = "Check BACKUP_ENDPOINT_URL, and proxies in between"
 _KEYS = "Check BACKUP_ACCESS_KEY, the storage account's name, and BACKUP_SECRET_KEY, its key"
 _NO_KEYS = (
     "Set BACKUP_SECRET_KEY, or give this host what the guide 'Store backups in Azure' says: a "
@@ -62,8 +63,8 @@ _NO_KEYS = (
 )
 _RIGHTS = "Assign the role 'Storage Blob Data Contributor' for the container, or see the guide"
 _FIREWALL = (
-    "Assign the role 'Storage Blob Data Contributor' for the container, and let the storage "
-    "account's firewall admit this host"
+    "Let the storage account's firewall admit this host; check BACKUP_SECRET_KEY or, without one, "
+    "that the role 'Storage Blob Data Contributor' is assigned for the container"
 )
 _CLOCK = "The clock of this host is wrong: set it by NTP"
 _CONTAINER = "Create the container, or correct BACKUP_DESTINATION"
@@ -131,7 +132,8 @@ _BY_STATUS: Mapping[int, _Meaning] = {
     507: _Meaning(StoreFull, "Free some space, or have the account's limit raised"),
 }
 _CLOCK_TEXT = re.compile(
-    r"date header|not valid (yet|before)|valid time range|AADSTS(700024|500133)"
+    r"date header|lifetime validation|valid time range|not yet valid|AADSTS(700024|500133)",
+    re.IGNORECASE,
 )
 _OFFLINE_TEXT = re.compile(
     r"max retries exceeded|timed out|failed to (resolve|establish)|connection (aborted|reset)",
@@ -163,7 +165,7 @@ def _translated(what: str, error: BaseException) -> StoreError | KeyExists:
     if isinstance(error, HttpResponseError) and error.response is not None:
         return _answer(what, error)
     if isinstance(error, ClientAuthenticationError):
-        return _no_token(what, _line(str(error.message)))
+        return _no_token(what, _attempts(str(error.message)))
     inner = getattr(error, "inner_exception", None) or error
     if isinstance(inner, CONNECTION_ERRORS):
         return connection_error(what, inner)
@@ -171,16 +173,17 @@ def _translated(what: str, error: BaseException) -> StoreError | KeyExists:
         return StoreUnavailable(f"{what}: its checksum is wrong", hint=_CHANGED)
     if isinstance(error, AzureError) and not isinstance(error, DecodeError):
         return StoreError(f"{what}: {_line(str(error))}", hint=_OTHER.hint)
-    hint = "Check BACKUP_ENDPOINT_URL, and proxies in between"
-    return StoreUnavailable(f"{what}: the answer is not one of this service", hint=hint)
+    return StoreUnavailable(f"{what}: the answer is not one of this service", hint=NO_SERVICE)
 
 
 def _answer(what: str, error: HttpResponseError) -> StoreError | KeyExists:
     """Translate an answer of the service. More than its first line may hold our signature."""
     response: Any = error.response
     status = response.status_code
-    code = str(response.headers.get("x-ms-error-code") or _plain(error) or "")
+    code = response.headers.get("x-ms-error-code") or _plain(error)
     text = str(error.message or "")
+    if status == HTTPStatus.NOT_FOUND and not code:
+        return StoreError(f"{what}: the answer is not one of this service", hint=NO_SERVICE)
     meaning = _meaning(status, code, text)
     first = text.partition("\n")[0].strip()
     why = meaning.why or _line(first) or response.reason or "no reason given"
@@ -198,7 +201,7 @@ def _plain(error: HttpResponseError) -> str:
 
 
 def _meaning(status: int, code: str, text: str) -> _Meaning:
-    if code == "AuthenticationFailed" and _CLOCK_TEXT.search(text.lower()):
+    if code == "AuthenticationFailed" and _CLOCK_TEXT.search(text):
         return _SKEWED
     if code in _BY_CODE:
         return _BY_CODE[code]
@@ -216,6 +219,13 @@ def _no_token(what: str, text: str) -> StoreError:
     if _OFFLINE_TEXT.search(text):
         return StoreUnavailable(f"{what}: cannot get a token ({text})", hint=_LATER)
     return AccessDenied(why, hint=_NO_KEYS)
+
+
+def _attempts(text: str) -> str:
+    """Return what the ways that hosts log in by have said; those of developers matter less."""
+    ways = ("EnvironmentCredential:", "WorkloadIdentityCredential:", "ManagedIdentityCredential:")
+    said = [line.strip() for line in text.splitlines() if line.strip().startswith(ways)]
+    return _line("; ".join(line.partition(": ")[2].rstrip(".") for line in said) or text)
 
 
 def _line(text: str) -> str:

@@ -1,6 +1,7 @@
 """From a location to a store: what can be known to be wrong before the first request."""
 
 import base64
+import logging
 import re
 from collections.abc import Iterator
 from typing import Any
@@ -17,9 +18,13 @@ from brownie_backup.stores.connections import mount
 from brownie_backup.stores.patience import Patience
 from brownie_backup.stores.problems import endpoint_problems, lock_problems, path_problems
 
+# Its warnings only repeat our errors, and would be printed where nobody has set up logging.
+logging.getLogger("azure").addHandler(logging.NullHandler())
+
 _HINT = "See the guide 'Store backups in Azure'"
 _ONE_REQUEST_BYTES = 256 << 20
 """More than any object has: so each is put, and got, by one request."""
+_BLOCK_BYTES = 1 << 20
 _ACCOUNT = re.compile(r"[a-z0-9]{3,24}")
 _CONTAINER = re.compile(r"(?=.{3,63}$)[a-z0-9]+(-[a-z0-9]+)*")
 _TIERS = ("Hot", "Cool", "Cold", "Smart")
@@ -46,6 +51,7 @@ def open_store(location: Location, patience: Patience | None = None) -> AzureSto
         session=mount(requests.Session()),
         connection_timeout=patience.connect_seconds,
         read_timeout=patience.read_seconds,
+        connection_data_block_size=_BLOCK_BYTES,
     )
     client = ContainerClient(
         _endpoint(location),

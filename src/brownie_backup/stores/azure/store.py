@@ -3,12 +3,13 @@
 import base64
 import hashlib
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
 from attrs import field, frozen
 from azure.storage.blob import (
+    BlobClient,
     BlobImmutabilityPolicyMode,
     BlobProperties,
     ContainerClient,
@@ -71,13 +72,12 @@ class AzureStore:
             arguments["immutability_policy"] = ImmutabilityPolicy(
                 expiry_time=self._lock_end(), policy_mode=self._mode
             )
-        name = self._name(key)
         try:
             # Checked by the service: the library sends the data's MD5.
-            self._call(
+            stored = self._call(
                 what,
-                lambda: self.client.upload_blob(
-                    name, data, overwrite=not if_absent, validate_content=True, **arguments
+                lambda: self._blob(key).upload_blob(
+                    data, overwrite=not if_absent, validate_content=True, **arguments
                 ),
             )
         except KeyNotFound as error:
@@ -85,8 +85,7 @@ class AzureStore:
         except StoreError as error:
             failure = _explained(error) if locked else error
         else:
-            if locked:
-                self._check_lock(what, key)
+            self._check(what, key, stored, locked=locked)
             return
         raise failure
 
@@ -103,8 +102,7 @@ class AzureStore:
                 digests.append(answer.headers.get("x-ms-blob-content-md5", ""))
 
         def download() -> bytes:
-            name = self._name(key)
-            return self.client.download_blob(name, raw_response_hook=receive).readall()
+            return self._blob(key).download_blob(raw_response_hook=receive).readall()
 
         data = self._call(what, download)
         digest = hashlib.md5(data, usedforsecurity=False).digest()
@@ -149,7 +147,7 @@ class AzureStore:
         try:
             if self.location.object_lock_days is not None and is_permanent(key):
                 self._refuse_locked(what, key)
-            self._call(what, lambda: self.client.delete_blob(self._name(key)))
+            self._call(what, lambda: self._blob(key).delete_blob())
         except KeyNotFound:
             return
 
@@ -167,10 +165,9 @@ class AzureStore:
         if current and until and until > self.clock():
             # A lock that is in force keeps its mode: a change needs more rights than we have.
             mode = current.capitalize()
-        blob = self.client.get_blob_client(self._name(key))
         policy = ImmutabilityPolicy(expiry_time=wanted, policy_mode=mode)
         try:
-            self._call(what, lambda: blob.set_immutability_policy(policy))
+            self._call(what, lambda: self._blob(key).set_immutability_policy(policy))
         except StoreError as error:
             failure = _explained(error)
         else:
@@ -181,8 +178,8 @@ class AzureStore:
         prefix = self.location.path.strip("/")
         return f"{prefix}/{key}" if prefix else key
 
-    def _name(self, key: str) -> str:
-        return blob_name(self._key(key))
+    def _blob(self, key: str) -> BlobClient:
+        return self.client.get_blob_client(blob_name(self._key(key)))
 
     def _put_arguments(self) -> Iterator[tuple[str, Any]]:
         location = self.location
@@ -201,17 +198,19 @@ class AzureStore:
         return self.clock() + timedelta(days=self.location.object_lock_days or 0)
 
     def _properties(self, what: str, key: str) -> BlobProperties:
-        blob = self.client.get_blob_client(self._name(key))
-        return self._call(what, blob.get_blob_properties)
+        return self._call(what, self._blob(key).get_blob_properties)
 
-    def _check_lock(self, what: str, key: str) -> None:
-        """See that the service did not pass over in silence that it was asked for a lock."""
-        if self._checked.is_set():
-            return
-        if _locked_until(self._properties(what, key)) is None:
-            msg = f"{what} in {self.url}: the blob was stored, but is not locked"
-            raise StoreError(msg, hint=_NO_LOCK)
-        self._checked.set()
+    def _check(self, what: str, key: str, stored: Mapping[str, Any], *, locked: bool) -> None:
+        """See that the service did not pass over in silence what it was asked for."""
+        scope = self.location.sse_kms_key
+        if scope and stored.get("encryption_scope") != scope:
+            msg = f"{what} in {self.url}: the service ignores the encryption scope"
+            raise StoreError(msg, hint="Unset BACKUP_SSE_KMS_KEY")
+        if locked and not self._checked.is_set():
+            if _locked_until(self._properties(what, key)) is None:
+                msg = f"{what} in {self.url}: the blob was stored, but is not locked"
+                raise StoreError(msg, hint=_NO_LOCK)
+            self._checked.set()
 
     def _refuse_locked(self, what: str, key: str) -> None:
         properties = self._properties(what, key)

@@ -12,6 +12,7 @@ from attrs import frozen
 from google.api_core.exceptions import GoogleAPIError, RetryError
 from google.auth import exceptions as auth
 from google.cloud.storage.exceptions import DataCorruption, InvalidResponse
+from requests.exceptions import InvalidJSONError
 
 from brownie_backup.errors import (
     AccessDenied,
@@ -37,17 +38,18 @@ SDK_ERRORS = (
     InvalidResponse,
     DataCorruption,
     *CONNECTION_ERRORS,
-    ValueError,  # an answer that is not what it should be
+    *(AttributeError, KeyError, TypeError, ValueError),  # of an answer that is something else
 )
 """All that a call of the library can raise."""
 
 
 @frozen
 class _Meaning:
-    """What an answer means, and what to do."""
+    """What an answer means, what to do, and why in our words (else the service's)."""
 
     error: type[StoreError | KeyExists]
     hint: str = ""
+    why: str = ""
 
 
 NO_OBJECT = "No such object"
@@ -90,7 +92,7 @@ _BY_STATUS: Mapping[int, _Meaning] = {
     403: _DENIED,
     404: _Meaning(KeyNotFound),
     408: _BUSY,
-    412: _Meaning(KeyExists),
+    412: _Meaning(KeyExists, "", "it exists"),
     425: _BUSY,
     429: _BUSY,
     507: _Meaning(StoreFull, "Free some space, or have the quota raised"),
@@ -120,7 +122,7 @@ def store_error(
         ours = StoreUnavailable(f"{what}: its checksum is wrong", hint=_CHANGED)
     elif getattr(response, "status_code", None) is not None:
         ours = _answer(what, error)
-    elif isinstance(error, CONNECTION_ERRORS):
+    elif isinstance(error, CONNECTION_ERRORS) and not isinstance(error, InvalidJSONError):
         ours = connection_error(what, error)
     elif isinstance(error, RetryError):
         ours = StoreUnavailable(f"{what}: no answer in time", hint=_LATER)
@@ -153,7 +155,8 @@ def _answer(what: str, error: BaseException) -> StoreError | KeyExists:
     status = response.status_code
     reason, text = _answer_text(error)
     meaning = _meaning(status, reason, text)
-    message = f"{what}: {text or reason or 'no reason given'} ({status})"
+    why = meaning.why or text or reason or response.reason or "no reason given"
+    message = f"{what}: {why} ({status})"
     if issubclass(meaning.error, StoreUnavailable):
         asked = retry_after(response.headers)
         return StoreUnavailable(message, hint=meaning.hint, retry_after_seconds=asked)

@@ -1,5 +1,6 @@
 """From a location to a store: what can be known to be wrong before the first request."""
 
+import logging
 import os
 import re
 from collections.abc import Iterator
@@ -16,6 +17,9 @@ from brownie_backup.stores.gcs.credentials import DefaultCredentials, read_token
 from brownie_backup.stores.gcs.store import GcsStore
 from brownie_backup.stores.patience import Patience
 from brownie_backup.stores.problems import endpoint_problems, lock_problems, path_problems
+
+# Its warnings only repeat our errors, and would be printed where nobody has set up logging.
+logging.getLogger("google").addHandler(logging.NullHandler())
 
 _HINT = "See the guide 'Store backups in Google Cloud Storage'"
 _EMULATOR = "STORAGE_EMULATOR_HOST"
@@ -55,11 +59,16 @@ def _client(credentials: Credentials, endpoint: str | None) -> Client:
     if endpoint:
         options["api_endpoint"] = endpoint.rstrip("/")
     try:
-        return Client(
+        client = Client(
             project=None, credentials=credentials, client_options=options, _http=mount(session)
         )
     except ValueError as error:  # of environment variables that contradict each other
         problem = f"Google's library cannot be set up: {error}"
+    else:
+        # By which it would ask for the bucket's own metadata, in a thread of its own, again and
+        # again, with retries and a right that we need for nothing else.
+        client._bucket_metadata_cache = None  # noqa: SLF001 - there is no other switch
+        return client
     raise ConfigurationError([problem], hint=_HINT)
 
 

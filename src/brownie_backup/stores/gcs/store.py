@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from urllib.parse import quote
 
 from attrs import field, frozen
-from google.api_core.exceptions import from_http_response
+from google.api_core.exceptions import from_http_status
 from google.cloud.storage import Bucket, Client
 
 from brownie_backup.errors import BucketNotFound, KeyNotFound, StoreError
@@ -21,6 +21,7 @@ from brownie_backup.stores.gcs.credentials import secrets_in
 from brownie_backup.stores.gcs.errors import NO_BUCKET, NO_OBJECT, SDK_ERRORS, store_error
 
 _PAGE_KEYS = 1000
+_STORED = "name,kmsKeyName,retention"
 _LISTED = "items(name,size,timeCreated),nextPageToken"
 _MODES = {"compliance": "Locked", "governance": "Unlocked"}
 _LOCK_SLACK = timedelta(minutes=10)
@@ -61,7 +62,7 @@ class GcsStore:
         """Store `data` under `key`."""
         what = f"cannot write '{key}'"
         metadata = self._metadata(key, data)
-        query: dict[str, str | int] = {"uploadType": "multipart", "fields": "name,retention"}
+        query: dict[str, str | int] = {"uploadType": "multipart", "fields": _STORED}
         if if_absent:
             query["ifGenerationMatch"] = 0
         if self.location.sse_kms_key:
@@ -84,6 +85,9 @@ class GcsStore:
 
         def download() -> bytes:
             data: bytes = blob.download_as_bytes(timeout=self.timeout, retry=None, checksum="md5")
+            if not blob.generation:
+                msg = "something else than the service has answered"
+                raise ValueError(msg)
             return data
 
         return self._call_for(f"cannot read '{key}'", download)
@@ -188,6 +192,10 @@ class GcsStore:
         if not isinstance(stored, dict) or stored.get("name") != metadata["name"]:
             msg = f"{what} in {self.url}: the answer is not one of this service"
             raise StoreError(msg, hint=_NO_SERVICE)
+        key = self.location.sse_kms_key
+        if key and not str(stored.get("kmsKeyName")).startswith(key):
+            msg = f"{what} in {self.url}: the service ignores the KMS key"
+            raise StoreError(msg, hint="Unset BACKUP_SSE_KMS_KEY")
         if "retention" in metadata and not _lock_in(stored):
             msg = f"{what} in {self.url}: the object was stored, but is not locked"
             raise StoreError(msg, hint=_NO_LOCK)
@@ -213,7 +221,7 @@ class GcsStore:
                 timeout=self.timeout,
             )
             if not answer.ok:
-                raise from_http_response(answer)
+                raise from_http_status(answer.status_code, answer.reason, response=answer)
             return answer.json()
 
         return self._call(what, send) if method == "POST" else self._call_for(what, send)
@@ -232,10 +240,10 @@ class GcsStore:
         try:
             return self._call(what, call)
         except KeyNotFound as error:
-            failure = error
+            failure = error  # not handled here, where another error would refer to it
         if NO_OBJECT not in failure.message:
             self._list(what, self._name(""), None, keys=1)  # BucketNotFound, if it is not there
-        raise failure
+        raise KeyNotFound(f"{what} in {self.url}: there is no such object")
 
 
 def _explained(error: StoreError) -> StoreError:
