@@ -31,6 +31,7 @@ from brownie_backup.operations import (
     list_backups,
     release_backup,
     restore,
+    sync_backups,
     verify_backup,
 )
 from brownie_backup.protocols import Compressor, Dumper, Encryptor, Store
@@ -43,6 +44,8 @@ from brownie_backup.reports import (
     RestoreReport,
     RetentionDecision,
     RetentionReport,
+    StoreOutcome,
+    StoreSync,
 )
 from brownie_backup.repository import Repository
 from brownie_backup.retention import plan_retention
@@ -70,6 +73,8 @@ __all__ = [
     "Secret",
     "Status",
     "Store",
+    "StoreOutcome",
+    "StoreSync",
     "Verification",
     "apply_retention",
     "create_backup",
@@ -80,5 +85,6 @@ __all__ = [
     "plan_retention",
     "release_backup",
     "restore",
+    "sync_backups",
     "verify_backup",
 ]

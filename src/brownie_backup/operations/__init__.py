@@ -7,6 +7,7 @@ from brownie_backup.operations.hold import hold_backup, release_backup
 from brownie_backup.operations.list import list_backups
 from brownie_backup.operations.restore import restore
 from brownie_backup.operations.retain import apply_retention
+from brownie_backup.operations.sync import sync_backups
 from brownie_backup.operations.verify import verify_backup
 
 __all__ = [
@@ -18,5 +19,6 @@ __all__ = [
     "list_backups",
     "release_backup",
     "restore",
+    "sync_backups",
     "verify_backup",
 ]

@@ -64,6 +64,7 @@ class Lease:
         self._clock = clock
         self._offset = timedelta(0)
         self._lost = False
+        self._abandoned = False
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._renew, name="lease", daemon=True)
 
@@ -129,10 +130,17 @@ class Lease:
     def release(self) -> None:
         """End the lease; one that can't be removed expires by itself."""
         self._ended.set()
+        if self._abandoned:
+            return
         if self._thread.is_alive():
             self._thread.join()
         with contextlib.suppress(StoreError):
             self._store.delete(lease_key(self._record.id))
+
+    def abandon(self) -> None:
+        """Let the lease expire, of a store that is out of reach: nobody waits for it again."""
+        self._abandoned = True
+        self._ended.set()
 
     def _renew(self) -> None:
         while not self._ended.wait(RENEWAL.total_seconds()):

@@ -66,6 +66,7 @@ def _backups(commands: Subparsers) -> None:
     )
     restore = _command(commands, "restore", "restore a backup into a fresh database")
     _name(restore, "NAME|latest")
+    _from(restore)
     restore.add_argument("--target-db", metavar="DB", help="its name (default: as it was)")
     for flag, text in (
         ("--replace", "put it in the place of an existing one, which is kept under a dated name"),
@@ -79,6 +80,7 @@ def _backups(commands: Subparsers) -> None:
         restore.add_argument(flag, action="store_true", help=text)
     verify = _command(commands, "verify", "read backups back and prove them")
     _name(verify, "NAME|latest", optional=True)
+    _from(verify)
     verify.add_argument("--all", action="store_true", help="verify every backup")
     verify.add_argument(
         "--sample",
@@ -90,12 +92,16 @@ def _backups(commands: Subparsers) -> None:
 
 
 def _looking(commands: Subparsers) -> None:
-    _command(commands, "list", "list the backups")
-    _name(_command(commands, "show", "show all that is known of a backup"), "NAME|latest")
+    _from(_command(commands, "list", "list the backups"))
+    show = _command(commands, "show", "show all that is known of a backup")
+    _name(show, "NAME|latest")
+    _from(show)
+    _command(commands, "sync", "copy to each store the backups that it lacks and others have")
     _command(commands, "status", "show the last backup, the next, the policy and who is working")
 
 
 def _keeping(commands: Subparsers) -> None:
+    _command(commands, "unlock", "remove leases that have expired: 'status' shows all")
     _name(_command(commands, "delete", "delete a backup by name"), "NAME")
     hold = _command(commands, "hold", "keep a backup, whatever the policy says")
     _name(hold, "NAME|latest")
@@ -140,6 +146,15 @@ def _setting_up(commands: Subparsers) -> None:
 def _name(parser: argparse.ArgumentParser, metavar: str, *, optional: bool = False) -> None:
     parser.add_argument(
         "name", metavar=metavar, nargs="?" if optional else None, help="the name of the backup"
+    )
+
+
+def _from(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--from",
+        dest="store",
+        metavar="STORE",
+        help="the store to turn to first: primary, copy1, copy2, …, or its URL",
     )
 
 

@@ -32,5 +32,7 @@ COMMANDS: dict[str, Command] = {
     "schedule": setup.schedule,
     "show": looking.show,
     "status": looking.status,
+    "sync": backups.sync,
+    "unlock": looking.unlock,
     "verify": verifying.verify,
 }

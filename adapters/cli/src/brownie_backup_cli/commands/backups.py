@@ -6,13 +6,17 @@ from brownie_backup import (
     RestoreOptions,
     RestoreReport,
     create_backup,
+    sync_backups,
 )
 from brownie_backup import restore as restore_backup
-from brownie_backup.config import Settings, make_dumper, make_repository
+from brownie_backup.config import Settings, make_dumper, make_repositories
+from brownie_backup.errors import ConfigurationError
 from brownie_backup.model import Backup, Status
 from brownie_backup_cli.documents import (
     backup_document,
     finding_document,
+    store_document,
+    sync_document,
 )
 from brownie_backup_cli.exits import DONE, FAILED, WARNINGS
 from brownie_backup_cli.output import Output, size, span
@@ -20,13 +24,14 @@ from brownie_backup_cli.output import Output, size, span
 
 def backup(arguments: argparse.Namespace, settings: Settings, output: Output) -> int:
     """Make a backup."""
-    repository = make_repository(settings, writes=True)
+    repository, *copies = make_repositories(settings, writes=True)
     with output.progress() as on_progress:
         report = create_backup(
             repository,
             make_dumper(settings),
             name=arguments.name,
             labels=dict(arguments.labels),
+            copies=copies,
             jobs=settings.parallel_jobs,
             on_progress=on_progress,
         )
@@ -37,6 +42,8 @@ def backup(arguments: argparse.Namespace, settings: Settings, output: Output) ->
         "new_bytes": report.new_bytes,
         "reused_blobs": report.reused_blobs,
         "reused_bytes": report.reused_bytes,
+        "stores": [store_document(outcome) for outcome in report.stores],
+        "synced": [sync_document(synced) for synced in report.synced],
     }
     lines = [
         (
@@ -49,8 +56,15 @@ def backup(arguments: argparse.Namespace, settings: Settings, output: Output) ->
         ),
         *(f"note: {note}" for note in manifest.notes),
     ]
+    if copies:
+        lines += [f"it is in {outcome.url}" for outcome in report.stores if outcome.stored]
     output.result(document, lines)
-    return DONE
+    for outcome in report.missing_stores:
+        output.warn(f"it is not in {outcome.url}: {outcome.problem}")
+    problems = [problem for synced in report.synced for problem in synced.problems]
+    for problem in problems:
+        output.warn(problem)
+    return WARNINGS if report.missing_stores or problems else DONE
 
 
 def restore(arguments: argparse.Namespace, settings: Settings, output: Output) -> int:
@@ -65,10 +79,12 @@ def restore(arguments: argparse.Namespace, settings: Settings, output: Output) -
         jobs=settings.parallel_jobs,
     )
     with output.progress() as on_progress:
+        repository, *copies = make_repositories(settings, first=arguments.store)
         report = restore_backup(
-            make_repository(settings),
+            repository,
             make_dumper(settings),
             arguments.name,
+            copies=copies,
             target_database=arguments.target_db,
             options=options,
             dry_run=arguments.dry_run,
@@ -77,6 +93,7 @@ def restore(arguments: argparse.Namespace, settings: Settings, output: Output) -
     document = {
         "backup": report.backup,
         "target_database": report.target_database,
+        "store": report.store_url,
         "dry_run": report.dry_run,
         "size_bytes": report.size_bytes,
         "duration_seconds": report.duration.total_seconds(),
@@ -91,13 +108,35 @@ def restore(arguments: argparse.Namespace, settings: Settings, output: Output) -
     return WARNINGS if report.warnings else DONE
 
 
+def sync(arguments: argparse.Namespace, settings: Settings, output: Output) -> int:
+    """Copy to each store what it lacks and others have."""
+    del arguments
+    repositories = make_repositories(settings)
+    if len(repositories) == 1:
+        raise ConfigurationError(
+            ["sync needs two stores at least"], hint="Set BACKUP_COPY_TO to one more, or several"
+        )
+    with output.progress() as on_progress:
+        reports = sync_backups(repositories, on_progress=on_progress)
+    lines = []
+    for report in reports:
+        done = [f"{len(report.copied)} backups copied", f"{len(report.mended)} mended"]
+        blobs = f"{report.copied_blobs} blobs, {size(report.copied_bytes)}"
+        lines.append(f"{report.url}: {', '.join(done)} ({blobs})")
+    output.result({"stores": [sync_document(report) for report in reports]}, lines)
+    problems = [f"{report.url}: {each}" for report in reports for each in report.problems]
+    for problem in problems:
+        output.warn(problem)
+    return WARNINGS if problems else DONE
+
+
 def _restored(report: RestoreReport) -> list[str]:
     if report.dry_run:
         return [(f"would restore {report.backup} ({size(report.size_bytes)}) as "
                 f"'{report.target_database}'; nothing was changed")]  # fmt: skip
     lines = [
         (
-            f"{report.backup} is restored as '{report.target_database}': "
+            f"{report.backup} is restored from {report.store_url} as '{report.target_database}': "
             f"{size(report.size_bytes)} in {span(report.duration)}"
         )
     ]
