@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from brownie_backup.dumpers.postgres import PostgresDumper
+    from brownie_backup.model import RetentionPolicy
     from brownie_backup.protocols import Compressor, Encryptor, Store
     from brownie_backup.repository import Repository
 
@@ -207,10 +208,21 @@ def make_repositories(
             compressor,
             encryptor,
             tuple(others),
-            policy=policy_from(location.retention) if location.retention else settings.policy,
+            policy=_policy(settings, location),
         )
         for location in _ordered(locations(settings), first)
     )
+
+
+def _policy(settings: Settings, location: Location) -> "RetentionPolicy":
+    """Return what the store's URL says of its retention, or else what the settings say."""
+    if not location.retention:
+        return settings.policy
+    try:
+        return policy_from(location.retention)
+    except ConfigurationError as error:
+        problems = [f"{location.url}: {problem}" for problem in error.problems]
+        raise ConfigurationError(problems, hint=error.hint) from None
 
 
 def _ordered(found: tuple[Location, ...], first: str | None) -> tuple[Location, ...]:

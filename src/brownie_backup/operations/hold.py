@@ -3,7 +3,6 @@
 import contextlib
 import getpass
 import socket
-from collections.abc import Sequence
 from datetime import datetime
 
 from brownie_backup.errors import (
@@ -14,39 +13,23 @@ from brownie_backup.errors import (
     KeyNotFound,
 )
 from brownie_backup.model import Hold
-from brownie_backup.operations.find import find_backup
 from brownie_backup.repository import Lease, Repository
 from brownie_backup.repository.holds import add_hold, read_holds, remove_hold
 
 
-def hold_backup(
-    repository: Repository,
-    name: str,
-    *,
-    until: datetime | None = None,
-    copies: Sequence[Repository] = (),
-) -> Hold:
+def hold_backup(repository: Repository, name: str, *, until: datetime | None = None) -> Hold:
     """Keep a backup from being deleted: by the policy, and by its name.
 
     Args:
         repository: where it is.
         name: of the backup, or ``latest``.
         until: when the hold ends by itself, UTC-aware; None for never. An earlier hold is replaced.
-        copies: more repositories, in which it is held too if they have it.
 
     Raises:
         BackupNotFound: there is none of that name.
         ConfigurationError: the hold would be over already.
         Busy: a cleanup is running, or somebody deletes the backup.
-        StoreError: a store is out of reach; in those before it the backup is held.
     """
-    name = find_backup((repository, *copies), name).backup.name
-    holders = [each for each in (repository, *copies) if each.exists(name)]
-    first, *_ = [_hold(holder, name, until) for holder in holders]
-    return first
-
-
-def _hold(repository: Repository, name: str, until: datetime | None) -> Hold:
     now = repository.clock()
     if until is not None and until <= now:
         problem = f"a hold until {until:%Y-%m-%d %H:%M} UTC would be over already"
@@ -70,23 +53,20 @@ def _hold(repository: Repository, name: str, until: datetime | None) -> Hold:
     return hold
 
 
-def release_backup(repository: Repository, name: str, *, copies: Sequence[Repository] = ()) -> bool:
-    """End the hold of a backup, in every store; return whether there was one.
+def release_backup(repository: Repository, name: str) -> bool:
+    """End the hold of a backup; return whether there was one.
 
     Raises:
         BackupNotFound: there is no backup of that name, and no hold.
         Busy: a cleanup is running, or somebody holds or deletes the backup.
-        StoreError: a store is out of reach; in those before it the hold has ended.
     """
-    everywhere = (repository, *copies)
-    holders = [each for each in everywhere if name in read_holds(each.store, each.clock())]
-    if not holders and not any(each.exists(name) for each in everywhere):
+    held = name in read_holds(repository.store, repository.clock())
+    if not held and not repository.exists(name):
         msg = f"there is no backup named '{name}' in {repository.store.url}"
         raise BackupNotFound(msg, hint="See 'brownie-backup list'")
-    for holder in holders:
-        with holder.shared_lease(f"release of '{name}'", backup=name):
-            remove_hold(holder.store, name)
-    return bool(holders)
+    with repository.shared_lease(f"release of '{name}'", backup=name):
+        remove_hold(repository.store, name)
+    return held
 
 
 def _ensure_undeleted(repository: Repository, lease: Lease, hold: Hold) -> None:

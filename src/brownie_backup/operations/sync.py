@@ -108,11 +108,11 @@ class _Replica:
             return
         if self._lease:
             self._lease.ensure_held()
+        if backup.hold:
+            add_hold(self.repository.store, backup.hold)
         transfer_manifest(self.repository.store, have[0].repository.store, manifest)
         if resized and backup.verification:
             self.repository.add_verification(backup.verification)
-        if backup.hold:
-            add_hold(self.repository.store, backup.hold)
         self.backups[backup.name] = backup
         self.result = evolve(self.result, copied=(*self.result.copied, backup.name))
         _log.info("copied '%s' to %s", backup.name, self.repository.store.url)
@@ -152,8 +152,8 @@ def _lacking(
         if name not in target.backups
     ]
     now = target.repository.clock()
-    backups = (*target.backups.values(), *missing)
-    plan = plan_retention(backups, target.repository.policy, now, database=None)
+    would_be = (*target.backups.values(), *missing)
+    plan = plan_retention(would_be, target.repository.policy, now, database=None)
     kept = {decision.backup.name for decision in plan if decision.keep}
     wanted, refused = [], []
     for name, backup in elsewhere.items():

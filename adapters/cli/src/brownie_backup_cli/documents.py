@@ -3,7 +3,16 @@
 from datetime import datetime
 from typing import Any
 
-from brownie_backup import Backup, Finding, Hold, StoreOutcome, StoreSync, Verification
+from brownie_backup import (
+    Backup,
+    Finding,
+    Hold,
+    RetentionReport,
+    StoreOutcome,
+    StoreSync,
+    Verification,
+)
+from brownie_backup.errors import BackupError
 from brownie_backup.wire import converter
 
 
@@ -57,6 +66,26 @@ def hold_document(hold: Hold | None) -> dict[str, Any] | None:
         "held_at": instant(hold.held_at),
         "by": hold.by,
         "until": instant(hold.until) if hold.until else None,
+    }
+
+
+def cleanup_document(
+    url: str, report: RetentionReport | None, problem: BackupError | None
+) -> dict[str, Any]:
+    """Return what a cleanup did in a store, or why it did nothing there."""
+    decisions = report.decisions if report else ()
+    return {
+        "store": url,
+        "problem": str(problem) if problem else None,
+        "decisions": [
+            {"name": d.backup.name, "keep": d.keep, "reason": d.reason} for d in decisions
+        ],
+        "deleted": list(report.deleted) if report else [],
+        "locked": list(report.locked) if report else [],
+        "swept_blobs": report.swept_blobs if report else 0,
+        "swept_bytes": report.swept_bytes if report else 0,
+        "notes": list(report.notes) if report else [],
+        "refusals": list(report.refusals) if report else [],
     }
 
 

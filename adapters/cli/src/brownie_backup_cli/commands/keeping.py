@@ -1,10 +1,12 @@
-"""Commands that decide which backups stay."""
+"""Commands that decide which backups stay: each works in every store."""
 
 import argparse
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping
+from typing import TypeVar
 
 from brownie_backup import (
     DatabaseId,
+    Repository,
     RetentionReport,
     apply_retention,
     delete_backup,
@@ -13,67 +15,51 @@ from brownie_backup import (
 )
 from brownie_backup.config import Settings, make_dumper, make_repositories
 from brownie_backup.errors import (
-    Busy,
+    BackupError,
+    BackupNotFound,
     DatabaseError,
     DatabaseNotFound,
-    DeletionRefused,
-    StoreError,
 )
-from brownie_backup_cli.documents import hold_document
+from brownie_backup.operations.find import find_backup
+from brownie_backup_cli.documents import cleanup_document, hold_document
 from brownie_backup_cli.exits import DONE, WARNINGS
 from brownie_backup_cli.output import Output, size, table
 
+T = TypeVar("T")
+
 
 def cleanup(arguments: argparse.Namespace, settings: Settings, output: Output) -> int:
-    """Apply the retention policy, in each store its own."""
-    database = None if arguments.all_databases else _database(settings)
+    """Apply each store's retention policy."""
     repositories = make_repositories(settings)
-    documents, lines, problems = [], [], []
-    for repository in repositories:
-        try:
-            report = apply_retention(
-                repository,
-                repository.policy,
-                database=database,
-                dry_run=arguments.dry_run,
-                yes_delete_many=arguments.yes_delete_many,
-            )
-        except (Busy, DeletionRefused, StoreError) as error:
-            if len(repositories) == 1:
-                raise
-            problems.append(f"{repository.store.url}: {error}")
-            documents.append({"store": repository.store.url, "problem": str(error)})
-            continue
-        problems += [f"nothing would be deleted: {refusal}" for refusal in report.refusals]
-        problems += report.notes
-        documents.append(_document(repository.store.url, report))
-        lines += [f"{repository.store.url}:"] if len(repositories) > 1 else []
+    database = None if arguments.all_databases else _database(settings)
+    reports, problems = _everywhere(
+        repositories,
+        lambda repository: apply_retention(
+            repository,
+            repository.policy,
+            database=database,
+            dry_run=arguments.dry_run,
+            yes_delete_many=arguments.yes_delete_many,
+        ),
+    )
+    urls = [repository.store.url for repository in repositories]
+    first, *copies = [cleanup_document(url, reports.get(url), problems.get(url)) for url in urls]
+    lines: list[str] = []
+    for url, report in reports.items():
+        lines += [f"{url}:"] if copies else []
         lines += _cleaned(report, verbose=arguments.verbose)
-    for problem in problems:
-        output.warn(problem)
-    output.result(documents[0] | {"copies": documents[1:]}, lines)
-    return WARNINGS if problems else DONE
-
-
-def _document(url: str, report: RetentionReport) -> dict[str, Any]:
-    return {
-        "store": url,
-        "problem": None,
-        "dry_run": report.dry_run,
-        "decisions": [
-            {"name": d.backup.name, "keep": d.keep, "reason": d.reason} for d in report.decisions
-        ],
-        "deleted": list(report.deleted),
-        "locked": list(report.locked),
-        "swept_blobs": report.swept_blobs,
-        "swept_bytes": report.swept_bytes,
-        "notes": list(report.notes),
-        "refusals": list(report.refusals),
-    }
+    warnings = [
+        *(f"nothing would be deleted: {each}" for r in reports.values() for each in r.refusals),
+        *(note for report in reports.values() for note in report.notes),
+    ]
+    for warning in warnings:
+        output.warn(warning)
+    output.result({**first, "dry_run": arguments.dry_run, "copies": copies}, lines)
+    return WARNINGS if _warned(output, problems) or warnings else DONE
 
 
 def delete(arguments: argparse.Namespace, settings: Settings, output: Output) -> int:
-    """Delete a backup."""
+    """Delete a backup wherever it is."""
     repository, *copies = make_repositories(settings)
     delete_backup(repository, arguments.name, copies=copies)
     lines = [f"{arguments.name} is deleted; 'brownie-backup cleanup' frees what it alone held"]
@@ -82,21 +68,52 @@ def delete(arguments: argparse.Namespace, settings: Settings, output: Output) ->
 
 
 def hold(arguments: argparse.Namespace, settings: Settings, output: Output) -> int:
-    """Keep a backup whatever the policy says."""
-    repository, *copies = make_repositories(settings)
-    held = hold_backup(repository, arguments.name, until=arguments.until, copies=copies)
-    lines = [f"{held.backup} is {held}; 'brownie-backup release {held.backup}' ends that"]
-    output.result({"backup": held.backup, "hold": hold_document(held)}, lines)
-    return DONE
+    """Keep a backup whatever the policy says, wherever it is."""
+    repositories = make_repositories(settings)
+    name = find_backup(repositories, arguments.name, damaged_too=True).backup.name
+    done, problems = _everywhere(
+        repositories, lambda r: hold_backup(r, name, until=arguments.until)
+    )
+    held = next(iter(done.values()))
+    lines = [f"{name} is {held}; 'brownie-backup release {name}' ends that"]
+    output.result({"backup": name, "hold": hold_document(held), "stores": list(done)}, lines)
+    return WARNINGS if _warned(output, problems) else DONE
 
 
 def release(arguments: argparse.Namespace, settings: Settings, output: Output) -> int:
-    """End a hold."""
-    repository, *copies = make_repositories(settings)
-    was_held = release_backup(repository, arguments.name, copies=copies)
-    said = "is no longer held" if was_held else "was not held"
-    output.result({"released": arguments.name, "was_held": was_held}, [f"{arguments.name} {said}"])
-    return DONE
+    """End the hold of a backup wherever it is."""
+    name = arguments.name
+    done, problems = _everywhere(make_repositories(settings), lambda r: release_backup(r, name))
+    was_held = any(done.values())
+    lines = [f"{name} is no longer held" if was_held else f"{name} was not held"]
+    output.result({"released": name, "was_held": was_held, "stores": list(done)}, lines)
+    return WARNINGS if _warned(output, problems) else DONE
+
+
+def _everywhere(
+    repositories: Iterable[Repository], verb: Callable[[Repository], T]
+) -> tuple[dict[str, T], dict[str, BackupError]]:
+    """Do something in every store; return what came of it, and what went wrong, by URL.
+
+    A store that fails does not keep the others from it. What could be done nowhere raises.
+    """
+    done: dict[str, T] = {}
+    problems: dict[str, BackupError] = {}
+    for repository in repositories:
+        try:
+            done[repository.store.url] = verb(repository)
+        except BackupError as error:
+            problems[repository.store.url] = error
+    serious = {u: e for u, e in problems.items() if not isinstance(e, BackupNotFound)}
+    if not done:
+        raise next(iter((serious or problems).values()))
+    return done, serious
+
+
+def _warned(output: Output, problems: Mapping[str, BackupError]) -> bool:
+    for url, problem in problems.items():
+        output.warn(f"{url}: {problem}")
+    return bool(problems)
 
 
 def _database(settings: Settings) -> DatabaseId:
@@ -113,16 +130,14 @@ def _database(settings: Settings) -> DatabaseId:
 
 def _cleaned(report: RetentionReport, *, verbose: bool) -> list[str]:
     would = "would be " if report.dry_run else ""
-    lines = []
+    lines: list[str] = []
     if verbose or report.dry_run:
         rows = [("keep" if d.keep else "delete", d.backup.name, d.reason) for d in report.decisions]
-        lines = table(("", "Name", "Reason"), rows) if rows else []
+        lines += table(("", "Name", "Reason"), rows) if rows else []
     if report.locked:
         lines.append(f"{len(report.locked)} backups stay: the store does not let them go yet")
-    return [
-        *lines,
-        (
-            f"{len(report.deleted)} backups {would}deleted, {len(report.decisions)} seen; "
-            f"{report.swept_blobs} blobs {would}removed, {size(report.swept_bytes)} {would}freed"
-        ),
-    ]
+    lines.append(
+        f"{len(report.deleted)} backups {would}deleted, {len(report.decisions)} seen; "
+        f"{report.swept_blobs} blobs {would}removed, {size(report.swept_bytes)} {would}freed"
+    )
+    return lines

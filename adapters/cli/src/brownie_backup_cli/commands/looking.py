@@ -58,11 +58,9 @@ def status(arguments: argparse.Namespace, settings: Settings, output: Output) ->
         "schedule": settings.schedule,
         "next_backup": instant(next_run(settings.schedule, now)),
         "retention_days": settings.retention_days,
-        "retention": describe_policy(settings.policy),
     }
     rows = [row for store in stores for row in _status_rows(store)]
     rows.append(("schedule", f"{settings.schedule}, next at {document['next_backup']}"))
-    rows.append(("retention", describe_policy(settings.policy)))
     output.result(document, table(("", ""), rows)[1:])
     problems = [store["problem"] for store in stores if store["problem"]]
     for problem in problems:
@@ -109,6 +107,7 @@ def _store_status(repository: Repository, now: datetime, *, alone: bool) -> dict
         "damaged": [backup.name for backup in backups if not backup.good],
         "last_good": backup_document(last) if last else None,
         "last_good_age_seconds": _age_seconds(last, now),
+        "retention": describe_policy(repository.policy),
         "leases": [
             {
                 "purpose": lease.purpose,
@@ -131,6 +130,7 @@ def _status_rows(store: dict[str, Any]) -> Iterator[tuple[str, str]]:
     last = store["last_good"]
     age = _span(store["last_good_age_seconds"])
     yield "last good backup", f"{last['name']}, {age} ago" if last else "none"
+    yield "retention", store["retention"]
     for lease in store["leases"]:
         state = "expired: see 'brownie-backup unlock'" if lease["expired"] else "at work"
         since = f"since {_span(lease['age_seconds'])}"
