@@ -49,6 +49,9 @@ def back_up(repository: Repository, seconds: float) -> list[tuple[str, str]]:
             time.sleep(random.random() / 50)  # noqa: S311 - not secret
         else:
             made.append((name, digest(dumper.content)))
+            # The newest are never deleted, so at no time may they lack anything.
+            newest = [backup for backup in repository.backups() if backup.good][:2]
+            assert [backup.name for backup in newest] == [each for each, _ in made[:-3:-1]]
     return made
 
 
