@@ -2,6 +2,7 @@
 # ruff: noqa: D101, D102 - the classes are named for what they test
 
 import contextlib
+import math
 import secrets
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
@@ -11,6 +12,7 @@ import botocore.auth
 import pytest
 from attrs import evolve
 from tests.servers.objects import S3Server, WeakS3Server
+from tests.servers.proxy import Proxy
 from tests.unit.fakes import FakeDumper
 
 from brownie_backup import Level, Repository, diagnose
@@ -69,8 +71,22 @@ class TestS3Store(StoreContract):
         return evolve(store, location=evolve(store.location, host="no-such-bucket"))
 
     @pytest.fixture
+    def cut_off_puts(self, store: S3Store) -> AbstractContextManager[S3Store]:
+        return _cut_off_puts(store)
+
+    @pytest.fixture
     def clock_an_hour_off(self, monkeypatch: pytest.MonkeyPatch) -> AbstractContextManager[None]:
         return _clock_an_hour_off(monkeypatch)
+
+
+@contextlib.contextmanager
+def _cut_off_puts(store: S3Store) -> Iterator[S3Store]:
+    """Let the connection break after a quarter of what the test puts."""
+    assert store.location.endpoint_url is not None
+    with Proxy(store.location.endpoint_url) as proxy:
+        unlucky = open_store(evolve(store.location, endpoint_url=proxy.url))
+        proxy.reset_after(2 << 20, times=math.inf)
+        yield unlucky
 
 
 @contextlib.contextmanager
