@@ -39,9 +39,8 @@ def test_every_command_of_the_grammar_is_there_and_no_other() -> None:
 
 @pytest.mark.parametrize("name", sorted(COMMANDS))
 def test_every_command_takes_json_verbose_and_quiet(name: str) -> None:
-    with_name = ("show", "restore", "delete", "hold", "release")
-    needed = {"schedule": ["--status"], **dict.fromkeys(with_name, ["x"])}
-    arguments = needed.get(name, [])
+    needed = {each: ["x"] for each in ("show", "restore", "delete", "hold", "release")}
+    arguments = {**needed, "schedule": ["--status"]}.get(name, [])
     parsed = parse(name, *arguments, "--json", "--verbose")
     assert (parsed.command, parsed.json, parsed.verbose, parsed.quiet) == (name, True, True, False)
     assert parse(name, *arguments, "-q").quiet
