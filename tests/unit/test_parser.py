@@ -39,8 +39,9 @@ def test_every_command_of_the_grammar_is_there_and_no_other() -> None:
 
 @pytest.mark.parametrize("name", sorted(COMMANDS))
 def test_every_command_takes_json_verbose_and_quiet(name: str) -> None:
-    needed = {each: ["x"] for each in ("show", "restore", "delete", "hold", "release")}
-    arguments = {**needed, "schedule": ["--status"]}.get(name, [])
+    with_name = ("show", "restore", "delete", "hold", "release")
+    needed = {"schedule": ["--status"], **{each: ["x"] for each in with_name}}
+    arguments = needed.get(name, [])
     parsed = parse(name, *arguments, "--json", "--verbose")
     assert (parsed.command, parsed.json, parsed.verbose, parsed.quiet) == (name, True, True, False)
     assert parse(name, *arguments, "-q").quiet

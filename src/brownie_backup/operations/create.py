@@ -12,9 +12,9 @@ from importlib.metadata import version
 from attrs import evolve
 
 from brownie_backup.errors import BackupExists
-from brownie_backup.model import Manifest, Part, PartSpec
+from brownie_backup.model import Attempt, Manifest, Part, PartSpec
 from brownie_backup.names import check_labels, check_name, default_name
-from brownie_backup.operations.mirrors import open_mirrors, publish, record_attempt
+from brownie_backup.operations.mirrors import open_mirrors, publish
 from brownie_backup.operations.progress import Meter, OnProgress
 from brownie_backup.operations.sync import sync_backups
 from brownie_backup.protocols import Dumper
@@ -74,9 +74,9 @@ def create_backup(
         name = default_name(dumper.database_name(), started_at, secrets.token_hex(2))
     elif repository.exists(check_name(name)):
         raise _exists(name, repository)
+    attempt = Attempt(dumper.database_name(), name, started_at)
     workers = max(1, min(jobs, MOST_WORKERS))
-    with open_mirrors((repository, *copies), f"backup '{name}'", name) as mirrors:
-        record_attempt(mirrors, dumper.database_name(), name, started_at)
+    with open_mirrors((repository, *copies), attempt) as mirrors:
         identity = next(m for m in mirrors if not m.problem).repository.identity()
         shelves = Shelves.open(tuple(mirror.shelf for mirror in mirrors), workers)
         with shelves as opened, dumper.snapshot() as snapshot:

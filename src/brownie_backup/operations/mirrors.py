@@ -3,10 +3,9 @@
 import logging
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from datetime import datetime
 
 from brownie_backup.errors import BackupError, Busy, StoreError, StoreUnavailable
-from brownie_backup.model import Manifest
+from brownie_backup.model import Attempt, Manifest
 from brownie_backup.reports import StoreOutcome
 from brownie_backup.repository import Lease, Repository, Shelf
 from brownie_backup.repository.transfer import Transferred, transfer_blobs
@@ -29,9 +28,15 @@ class Mirror:
         """Why nothing is written to it."""
         return self.shelf.problem
 
-    def open(self, stack: ExitStack, purpose: str, backup: str) -> None:
-        """Take a lease, and look at what is there."""
-        self.lease = stack.enter_context(self.repository.shared_lease(purpose, backup=backup))
+    def open(self, stack: ExitStack, attempt: Attempt) -> None:
+        """Take a lease, look at what is there, and write down that we begin.
+
+        Should we fail, retention deletes nothing there.
+        """
+        name = attempt.backup
+        lease = self.repository.shared_lease(f"backup '{name}'", backup=name)
+        self.lease = stack.enter_context(lease)
+        self.repository.record_attempt(attempt)
         self.shelf = self.repository.shelf()
 
     def publish(self, manifest: Manifest, sources: Sequence[Shelf]) -> None:
@@ -65,7 +70,7 @@ class Mirror:
 
 @contextmanager
 def open_mirrors(
-    repositories: Sequence[Repository], purpose: str, backup: str
+    repositories: Sequence[Repository], attempt: Attempt
 ) -> Iterator[tuple[Mirror, ...]]:
     """Open the repositories, the primary one first; those that are out of reach are left out.
 
@@ -77,7 +82,7 @@ def open_mirrors(
     with ExitStack() as stack:
         for mirror in mirrors:
             try:
-                mirror.open(stack, purpose, backup)
+                mirror.open(stack, attempt)
             except (StoreError, Busy) as error:
                 if mirror is mirrors[0] and (isinstance(error, Busy) or len(mirrors) == 1):
                     raise
@@ -91,25 +96,6 @@ def open_mirrors(
             for mirror in mirrors:
                 if mirror.lease and isinstance(mirror.problem, StoreUnavailable):
                     mirror.lease.abandon()
-
-
-def record_attempt(
-    mirrors: Sequence[Mirror], database: str, backup: str, started_at: datetime
-) -> None:
-    """Write down in each store that we begin: where we fail, retention will delete nothing.
-
-    Raises:
-        StoreError: that could be written down nowhere.
-    """
-    for mirror in mirrors:
-        if not mirror.problem:
-            try:
-                mirror.repository.record_attempt(database, backup, started_at)
-            except StoreError as error:
-                mirror.shelf.leave(error)
-    problems = [mirror.problem for mirror in mirrors if mirror.problem]
-    if len(problems) == len(mirrors):
-        raise problems[0]
 
 
 def publish(mirrors: Sequence[Mirror], manifest: Manifest) -> None:

@@ -214,15 +214,9 @@ class Repository:
             with contextlib.suppress(ObjectLocked):  # without its manifest it means nothing
                 self.store.delete(key)
 
-    def record_attempt(self, database: str, backup: str, started_at: datetime) -> None:
-        """Write down that a backup was begun: nothing is deleted until a good one ends after that.
-
-        Args:
-            database: its name.
-            backup: the name that the backup will have.
-            started_at: what its manifest will say.
-        """
-        holds.add_attempt(self.store, Attempt(database, backup, started_at))
+    def record_attempt(self, attempt: Attempt) -> None:
+        """Write down that a backup was begun: nothing is deleted until a good one ends after."""
+        holds.add_attempt(self.store, attempt)
 
     def shared_lease(
         self, purpose: str, *, backup: str | None = None

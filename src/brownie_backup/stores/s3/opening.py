@@ -1,6 +1,7 @@
 """From a location to a store: what can be known to be wrong before the first request."""
 
 from collections.abc import Iterator
+from typing import Any
 from urllib.parse import urlsplit
 
 import boto3
@@ -72,9 +73,19 @@ def _client(location: Location, patience: Patience) -> BaseClient:
         response_checksum_validation="when_required",
         s3={"addressing_style": "path" if endpoint else "auto"},
     )
-    return session.client(
+    client = session.client(
         "s3", region_name=region or "us-east-1", endpoint_url=endpoint, config=config
     )
+    client.meta.events.register_last("before-parameter-build.s3", _stay)
+    return client
+
+
+def _stay(context: dict[str, Any], **_: object) -> None:
+    """Keep the library from looking for a bucket's region when it is redirected.
+
+    It sends requests that we don't count on, and with a redirect that is not S3's, without end.
+    """
+    context.setdefault("s3_redirect", {})["redirected"] = True
 
 
 def _problems(location: Location) -> Iterator[str]:

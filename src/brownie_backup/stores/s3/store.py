@@ -5,6 +5,7 @@ import hashlib
 import threading
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
+from io import BytesIO
 from types import MappingProxyType
 from typing import Any
 from urllib.parse import urlencode
@@ -27,6 +28,7 @@ from brownie_backup.stores.s3.errors import SDK_ERRORS, store_error
 _PAGE_KEYS = 1000
 _WITHOUT_OBJECT = ("put_object", "list_objects_v2")
 """What needs no object to be there: when it finds nothing, the bucket is missing."""
+_PIECE_BYTES = 64 << 10
 _LOCK_SLACK = timedelta(minutes=10)
 """A lock that ends so little earlier than a new one would is left as it is."""
 
@@ -66,7 +68,10 @@ class S3Store:
             self._require_locks(what)
             arguments |= self._lock_arguments()
         digest = hashlib.md5(data, usedforsecurity=False).digest()
-        arguments |= {"Body": data, "ContentMD5": base64.b64encode(digest).decode()}
+        arguments["ContentMD5"] = base64.b64encode(digest).decode()
+        # A file is sent in pieces. What is sent as one piece has to be through within the timeout
+        # for connecting, all of it, which a large blob on a slow line never would be.
+        arguments["Body"] = data if len(data) <= _PIECE_BYTES else BytesIO(data)
         answer = self._call(what, "put_object", key, arguments)
         # A service may pass over in silence what it was asked for.
         if not answer.get("ETag"):

@@ -60,11 +60,11 @@ def cleanup(arguments: argparse.Namespace, settings: Settings, output: Output) -
 
 def delete(arguments: argparse.Namespace, settings: Settings, output: Output) -> int:
     """Delete a backup wherever it is."""
-    name = arguments.name
-    done, problems = _everywhere(make_repositories(settings), lambda r: delete_backup(r, name))
-    lines = [f"{name} is deleted; 'brownie-backup cleanup' frees what it alone held"]
-    output.result({"deleted": name, "stores": list(done)}, lines)
-    return WARNINGS if _warned(output, problems) else DONE
+    repository, *copies = make_repositories(settings)
+    delete_backup(repository, arguments.name, copies=copies)
+    lines = [f"{arguments.name} is deleted; 'brownie-backup cleanup' frees what it alone held"]
+    output.result({"deleted": arguments.name}, lines)
+    return DONE
 
 
 def hold(arguments: argparse.Namespace, settings: Settings, output: Output) -> int:
