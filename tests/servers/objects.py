@@ -41,7 +41,11 @@ class _S3(Program):
 
 
 class S3Server(_S3):
-    """SeaweedFS: keeps what S3 promises, with versions and locks, SSE-S3 and SSE-KMS too."""
+    """SeaweedFS: keeps what S3 promises, with versions and locks, SSE-S3 and SSE-KMS too.
+
+    Its KMS makes a key on first use of a name (3 to 100 letters, digits, `-`, `_` and `/`), and has
+    forgotten all keys after a stop.
+    """
 
     ports_needed = 10
     health = "/healthz"
@@ -173,7 +177,10 @@ class GcsServer(Program):
 
 
 class AzureServer(Program):
-    """Azurite: Azure's Blob Storage, without its immutability policies."""
+    """Azurite: Azure's Blob Storage, without its immutability policies.
+
+    It writes its index every 5 seconds, and when it is stopped: killed, it forgets what came since.
+    """
 
     account = "brownie"
 

@@ -38,7 +38,7 @@ class Program:
     health = "/"
 
     def __init__(self) -> None:
-        self.folder = Path(tempfile.mkdtemp(prefix="bb-server-"))
+        self.folder = Path(tempfile.mkdtemp(prefix="bb-objects-"))
         self.ports: Sequence[int] = ()
         self._running: tuple[subprocess.Popen[bytes], subprocess.Popen[bytes]] | None = None
         try:
