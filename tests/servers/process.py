@@ -202,9 +202,15 @@ def free_ports(count: int) -> list[int]:
 
 
 def post(port: int, path: str, body: str, kind: str) -> None:
-    """Send a request to a server that wants no signature."""
+    """Send a request to a server that wants no signature.
+
+    Raises:
+        OSError: it was not done.
+    """
     status = _request(port, "POST", path, body, {"Content-Type": kind})
-    assert status < http.HTTPStatus.BAD_REQUEST, f"{path} answered {status}"
+    if status >= http.HTTPStatus.BAD_REQUEST:
+        message = f"{path} answered {status}"
+        raise OSError(message)
 
 
 def _request(
