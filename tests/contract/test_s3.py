@@ -2,6 +2,7 @@
 # ruff: noqa: D101, D102 - the classes are named for what they test
 
 import contextlib
+import math
 import secrets
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
@@ -10,7 +11,9 @@ from datetime import UTC, datetime, timedelta
 import botocore.auth
 import pytest
 from attrs import evolve
+from botocore.awsrequest import AWSPreparedRequest
 from tests.servers.objects import S3Server, WeakS3Server
+from tests.servers.proxy import Proxy
 from tests.unit.fakes import FakeDumper
 
 from brownie_backup import Level, Repository, diagnose
@@ -69,8 +72,22 @@ class TestS3Store(StoreContract):
         return evolve(store, location=evolve(store.location, host="no-such-bucket"))
 
     @pytest.fixture
+    def cut_off_puts(self, store: S3Store) -> AbstractContextManager[S3Store]:
+        return _cut_off_puts(store)
+
+    @pytest.fixture
     def clock_an_hour_off(self, monkeypatch: pytest.MonkeyPatch) -> AbstractContextManager[None]:
         return _clock_an_hour_off(monkeypatch)
+
+
+@contextlib.contextmanager
+def _cut_off_puts(store: S3Store) -> Iterator[S3Store]:
+    """Let the connection break after a quarter of what the test puts."""
+    assert store.location.endpoint_url is not None
+    with Proxy(store.location.endpoint_url) as proxy:
+        unlucky = open_store(evolve(store.location, endpoint_url=proxy.url))
+        proxy.reset_after(2 << 20, times=math.inf)
+        yield unlucky
 
 
 @contextlib.contextmanager
@@ -123,8 +140,8 @@ def test_a_put_that_was_changed_on_the_way_is_refused(store: S3Store) -> None:
     """The service compares what it got with a checksum, so that it cannot store anything else."""
     client = open_store(store.location).client
 
-    def spoil(request: object, **_: object) -> None:
-        request.body = b"dat4"  # type: ignore[attr-defined]
+    def spoil(request: AWSPreparedRequest, **_: object) -> None:
+        request.body = b"dat4"
 
     # The body is not a part of the signature where TLS protects it; here it must not be either.
     client.meta.config.s3["payload_signing_enabled"] = False
@@ -240,6 +257,26 @@ def test_a_lock_is_extended_and_never_shortened(locking: S3Store) -> None:
     assert locked_until(locking, BLOB) == (until, mode)
     with pytest.raises(KeyNotFound):
         locking.extend_lock(manifest_key("nowhere"))
+
+
+def test_every_order_to_store_or_to_lock_has_a_checksum_that_every_service_knows(
+    locking: S3Store,
+) -> None:
+    sent: list[tuple[str, str]] = []
+
+    def look(request: AWSPreparedRequest, **_: object) -> None:
+        sums = [
+            name for name in request.headers if "checksum" in name.lower() or "md5" in name.lower()
+        ]
+        sent.append((request.method, ",".join(sums)))
+
+    client = open_store(locking.location).client
+    client.meta.events.register("before-send.s3", look)
+    store = evolve(locking, client=client)
+    store.put(BLOB, b"data")
+    days(store, 9).extend_lock(BLOB)
+    assert [sums for method, sums in sent if method == "PUT"] == ["Content-MD5"] * 2
+    assert {sums for method, sums in sent if method != "PUT"} == {""}
 
 
 def test_what_was_stored_before_there_were_locks_is_locked_when_it_is_reused(

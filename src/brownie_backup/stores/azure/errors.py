@@ -108,6 +108,8 @@ _BY_CODE: Mapping[str, _Meaning] = {
     "ContainerNotFound": _NO_CONTAINER,
     "EncryptionScopeNotFound": _Meaning(StoreError, _SCOPE),
     "FeatureNotSupportedForAccount": _REFUSED,
+    "DuplicateTagNames": _Meaning(StoreError, "Correct BACKUP_OBJECT_TAGS"),
+    "InvalidTag": _Meaning(StoreError, "Correct BACKUP_OBJECT_TAGS"),
     "InvalidBlobTier": _Meaning(StoreError, "Correct BACKUP_STORAGE_CLASS"),
     "InvalidMd5": _DAMAGED,
     "InvalidResourceName": _Meaning(BucketNotFound, "Correct BACKUP_DESTINATION"),

@@ -5,7 +5,6 @@ import hashlib
 import threading
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
-from io import BytesIO
 from types import MappingProxyType
 from typing import Any
 from urllib.parse import urlencode
@@ -28,7 +27,6 @@ from brownie_backup.stores.s3.errors import SDK_ERRORS, store_error
 _PAGE_KEYS = 1000
 _WITHOUT_OBJECT = ("put_object", "list_objects_v2")
 """What needs no object to be there: when it finds nothing, the bucket is missing."""
-_PIECE_BYTES = 64 << 10
 _LOCK_SLACK = timedelta(minutes=10)
 """A lock that ends so little earlier than a new one would is left as it is."""
 
@@ -67,11 +65,8 @@ class S3Store:
         if locked:
             self._require_locks(what)
             arguments |= self._lock_arguments()
-        digest = hashlib.md5(data, usedforsecurity=False).digest()
-        arguments["ContentMD5"] = base64.b64encode(digest).decode()
-        # A file is sent in pieces. What is sent as one piece has to be through within the timeout
-        # for connecting, all of it, which a large blob on a slow line never would be.
-        arguments["Body"] = data if len(data) <= _PIECE_BYTES else BytesIO(data)
+        # The library sends it in pieces, each within the timeout: a slow line is no failure.
+        arguments |= {"Body": data, "ContentMD5": content_md5(data)}
         answer = self._call(what, "put_object", key, arguments)
         # A service may pass over in silence what it was asked for.
         if not answer.get("ETag"):
@@ -233,3 +228,8 @@ _NO_LOCK = "Unset BACKUP_OBJECT_LOCK_DAYS, or take a bucket that was made with o
 def _retained_until(head: Mapping[str, Any]) -> datetime | None:
     until: datetime | None = head.get("ObjectLockRetainUntilDate")
     return until.astimezone(UTC) if until else None
+
+
+def content_md5(data: bytes) -> str:
+    """Return the checksum that every service compares with what has arrived."""
+    return base64.b64encode(hashlib.md5(data, usedforsecurity=False).digest()).decode()

@@ -1,0 +1,111 @@
+"""The store in Azure Blob Storage keeps the promises of a store: against Azurite."""
+# ruff: noqa: D101, D102 - the classes are named for what they test
+
+import contextlib
+import secrets
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
+
+import azure.storage.blob._shared.policies
+import pytest
+from attrs import evolve
+from tests.servers.objects import AzureServer
+
+from brownie_backup.errors import StoreError
+from brownie_backup.location import Location
+from brownie_backup.secret import Secret
+from brownie_backup.stores.azure import AzureStore, open_store
+from brownie_backup.testing import StoreContract
+
+WRONG_KEY = "bm90IHRoZSByaWdodCBrZXk="
+
+
+@pytest.fixture(scope="module")
+def opened(azure_server: AzureServer) -> AzureStore:
+    return open_store(
+        Location(
+            *("azure", azure_server.new_container()),
+            endpoint_url=azure_server.endpoint_url,
+            access_key=Secret(azure_server.account),
+            secret_key=Secret(azure_server.key),
+        )
+    )
+
+
+@pytest.fixture
+def store(opened: AzureStore) -> AzureStore:
+    """An empty store: a prefix of its own in a container of all."""
+    return evolve(opened, location=evolve(opened.location, path=f"of/{secrets.token_hex(8)}"))
+
+
+class TestAzureStore(StoreContract):
+    @pytest.fixture
+    def store(self, store: AzureStore) -> AzureStore:
+        return store
+
+    @pytest.fixture
+    def secrets(self, azure_server: AzureServer) -> Sequence[str]:
+        return azure_server.key, WRONG_KEY
+
+    @pytest.fixture
+    def wrong_credentials(self, store: AzureStore) -> AzureStore:
+        return open_store(evolve(store.location, secret_key=Secret(WRONG_KEY)))
+
+    @pytest.fixture
+    def missing_bucket(self, store: AzureStore) -> AzureStore:
+        return open_store(evolve(store.location, host="no-such-container"))
+
+    @pytest.fixture
+    def clock_an_hour_off(self, monkeypatch: pytest.MonkeyPatch) -> AbstractContextManager[None]:
+        return _clock_an_hour_off(monkeypatch)
+
+
+@contextlib.contextmanager
+def _clock_an_hour_off(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Let the library sign with a time that is an hour ahead."""
+    with monkeypatch.context() as patch:
+        patch.setattr(azure.storage.blob._shared.policies, "time", lambda: time.time() + 3600)
+        yield
+
+
+def test_stores_in_one_container_do_not_see_each_other(opened: AzureStore) -> None:
+    base = secrets.token_hex(4)
+    paths = (base, f"{base}2", f"/{base}3/", f"{base}.")
+    stores = [evolve(opened, location=evolve(opened.location, path=path)) for path in paths]
+    for store, path in zip(stores, paths, strict=True):
+        store.put("key", path.encode())
+    assert [[found.key for found in store.list("")] for store in stores] == [["key"]] * 4
+    assert [store.get("key").decode() for store in stores] == list(paths)
+
+
+def test_a_store_may_be_the_whole_container(azure_server: AzureServer, opened: AzureStore) -> None:
+    store = open_store(evolve(opened.location, host=azure_server.new_container()))
+    for key in ("a/b", "ab"):
+        store.put(key, key.encode(), if_absent=True)
+    assert {found.key for found in store.list("")} == {"a/b", "ab"}
+    assert [found.key for found in store.list("a/")] == ["a/b"]
+    assert store.url == f"azure://{store.location.host}"
+
+
+def test_class_and_tags_are_kept(store: AzureStore) -> None:
+    location = evolve(store.location, storage_class="cool", tags={"team": "data + more", "x": ""})
+    evolve(store, location=location).put("key", b"data")
+    blob = store.client.get_blob_client(f"{location.path}/key")
+    assert blob.get_blob_properties().blob_tier == "Cool"
+    assert blob.get_blob_tags() == location.tags
+
+
+def test_what_azurite_cannot_do_is_refused(store: AzureStore) -> None:
+    """It knows neither immutability nor encryption scopes, and passes over both in silence."""
+    locked = evolve(store, location=evolve(store.location, object_lock_days=1))
+    locked.put("leases/1.json", b"not locked")
+    with pytest.raises(StoreError, match="is not locked") as raised:
+        locked.put("blobs/aa/aabb", b"data")
+    assert "BACKUP_OBJECT_LOCK_DAYS" in raised.value.hint
+    with pytest.raises(StoreError) as raised:
+        locked.extend_lock("blobs/aa/aabb")
+    assert "BACKUP_OBJECT_LOCK_DAYS" in raised.value.hint
+    with_key = evolve(store, location=evolve(store.location, sse_kms_key="scope"))
+    with pytest.raises(StoreError, match="encryption scope"):
+        with_key.put("key", b"data")
