@@ -133,6 +133,16 @@ def test_a_store_may_be_the_whole_bucket(s3_server: S3Server, opened: S3Store) -
     assert store.url == f"s3://{store.location.host}"
 
 
+def test_a_folder_that_was_made_by_hand_is_no_object(store: S3Store) -> None:
+    store.put("blobs/key", b"data")
+    for folder in ("", "blobs/", "leases/"):
+        name = f"{store.location.path}/{folder}"
+        store.client.put_object(Bucket=store.location.host, Key=name)
+    for prefix in ("", "blobs/"):
+        assert [found.key for found in store.list(prefix)] == ["blobs/key"]
+    assert list(store.list("leases/")) == []
+
+
 # --- what is sent --------------------------------------------------------------------------------
 
 
