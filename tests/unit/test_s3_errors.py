@@ -100,6 +100,7 @@ def test_every_exception_of_the_library_is_turned_into_ours(kind: type[Exception
         (botocore.exceptions.UnauthorizedSSOTokenError(), AccessDenied),
         (botocore.exceptions.SSOTokenLoadError(error_msg="x"), AccessDenied),
         (botocore.exceptions.LoginRefreshRequired(), AccessDenied),
+        (botocore.exceptions.MetadataRetrievalError(error_msg=SECRET_KEY), StoreUnavailable),
         (botocore.exceptions.EndpointConnectionError(endpoint_url="x"), StoreUnavailable),
         (botocore.exceptions.ConnectTimeoutError(endpoint_url="x"), StoreUnavailable),
         (botocore.exceptions.ReadTimeoutError(endpoint_url="x"), StoreUnavailable),
@@ -292,6 +293,11 @@ ANSWERS: list[tuple[Answer, type[BackupError], str]] = [
     (Answer(400, "KMS.DisabledException"), AccessDenied, "BACKUP_SSE_KMS_KEY"),
     (Answer(400, "KMS.NotFoundException"), AccessDenied, "BACKUP_SSE_KMS_KEY"),
     (Answer(400, "KMS.ThrottlingException"), StoreUnavailable, "as it says"),
+    (
+        Answer(403, "AccessDenied", text="not authorized to perform: kms:Decrypt on resource"),
+        AccessDenied,
+        "BACKUP_SSE_KMS_KEY",
+    ),
     (Answer(400, "KMSInternalException"), AccessDenied, "BACKUP_SSE_KMS_KEY"),
     (Answer(400, "InvalidRequest", text="Object is WORM protected"), ObjectLocked, "WORM"),
     (Answer(400, "InvalidStorageClass"), StoreError, "BACKUP_STORAGE_CLASS"),
@@ -452,6 +458,13 @@ def test_nothing_of_the_library_hangs_on_an_error(server: Server, store: S3Store
         ({"path": "../b"}, ["BACKUP_DESTINATION: '../b' has an empty part, '.' or '..' in it"]),
         ({"secret_key": None}, ["BACKUP_ACCESS_KEY is set without BACKUP_SECRET_KEY"]),
         ({"access_key": None}, ["BACKUP_SECRET_KEY is set without BACKUP_ACCESS_KEY"]),
+        (
+            {"access_key": Secret("AKIA 1"), "token": Secret("t\n")},
+            [
+                "BACKUP_ACCESS_KEY has a space in it, or another character that no key has",
+                "BACKUP_TOKEN has a space in it, or another character that no key has",
+            ],
+        ),
         (
             {"access_key": None, "secret_key": None},
             ["BACKUP_TOKEN, a session's token, is set without BACKUP_ACCESS_KEY"],

@@ -10,7 +10,7 @@ from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from typing import Any
 
-from attrs import frozen
+from attrs import evolve, frozen
 from botocore import exceptions as botocore
 from botocore.exceptions import BotoCoreError, ClientError
 from botocore.parsers import ResponseParserError
@@ -147,7 +147,7 @@ _BY_CODE: Mapping[str, _Meaning] = {
 _BY_PATTERN = (
     (re.compile(r"^\w*(quota|storagefull)\w*:", re.IGNORECASE), _NO_ROOM),
     (re.compile(r"^[\w.]*(throttl|limitexceeded|toomanyrequests)\w*:", re.IGNORECASE), _BUSY),
-    (re.compile(r"^KMS", re.IGNORECASE), _KMS_DENIED),
+    (re.compile(r"^KMS|\bkms:\w", re.IGNORECASE), _KMS_DENIED),
     (re.compile(r"\bWORM\b"), _BY_CODE["ObjectLocked"]),
 )
 """For codes that come in variants, and for services with codes of their own."""
@@ -169,6 +169,8 @@ _CREDENTIALS_MISSING = _Meaning(AccessDenied, _KEYS, "there are no credentials")
 _CREDENTIALS_PARTIAL = _Meaning(AccessDenied, _KEYS, "only a part of the credentials is there")
 # What a helper of credentials prints may hold some, so its words are not repeated.
 _CREDENTIALS_FAILED = _Meaning(AccessDenied, _KEYS, "the credentials could not be retrieved")
+# The service that gives them to a machine or a container may only be busy.
+_CREDENTIALS_LATE = evolve(_CREDENTIALS_FAILED, error=StoreUnavailable)
 _SIGN_IN = _Meaning(
     AccessDenied, "Sign in again, with 'aws sso login' or 'aws login'", "the sign-in has ended"
 )
@@ -183,7 +185,7 @@ _BY_TYPE: tuple[tuple[type[BaseException], _Meaning], ...] = (
     (botocore.NoAuthTokenError, _CREDENTIALS_MISSING),
     (botocore.PartialCredentialsError, _CREDENTIALS_PARTIAL),
     (botocore.CredentialRetrievalError, _CREDENTIALS_FAILED),
-    (botocore.MetadataRetrievalError, _CREDENTIALS_FAILED),
+    (botocore.MetadataRetrievalError, _CREDENTIALS_LATE),
     (botocore.UnknownCredentialError, _CREDENTIALS_FAILED),
     (botocore.RefreshWithMFAUnsupportedError, _CREDENTIALS_FAILED),
     (botocore.TokenRetrievalError, _SIGN_IN),

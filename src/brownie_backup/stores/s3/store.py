@@ -186,6 +186,7 @@ class S3Store:
         objects = tuple(
             StoredObject(found["Key"][skip:], found["Size"], found["LastModified"].astimezone(UTC))
             for found in answer.get("Contents", ())
+            if not found["Key"].endswith("/")  # a folder that somebody made in the console
         )
         token: str | None = answer.get("NextContinuationToken")
         if answer["IsTruncated"] and not token:
