@@ -13,14 +13,25 @@ encrypted) and a `Dumper` (what reads the database and loads it back)::
 """
 
 from brownie_backup.errors import BackupError
-from brownie_backup.model import Backup, Manifest, RetentionPolicy, Status, Verification
+from brownie_backup.model import (
+    Backup,
+    DatabaseId,
+    Hold,
+    Manifest,
+    RetentionPolicy,
+    Status,
+    Verification,
+)
 from brownie_backup.operations import (
     apply_retention,
     create_backup,
     delete_backup,
     diagnose,
+    hold_backup,
     list_backups,
+    release_backup,
     restore,
+    sync_backups,
     verify_backup,
 )
 from brownie_backup.protocols import Compressor, Dumper, Encryptor, Store
@@ -33,6 +44,8 @@ from brownie_backup.reports import (
     RestoreReport,
     RetentionDecision,
     RetentionReport,
+    StoreOutcome,
+    StoreSync,
 )
 from brownie_backup.repository import Repository
 from brownie_backup.retention import plan_retention
@@ -43,9 +56,11 @@ __all__ = [
     "BackupError",
     "BackupReport",
     "Compressor",
+    "DatabaseId",
     "Dumper",
     "Encryptor",
     "Finding",
+    "Hold",
     "Level",
     "Manifest",
     "Progress",
@@ -58,13 +73,18 @@ __all__ = [
     "Secret",
     "Status",
     "Store",
+    "StoreOutcome",
+    "StoreSync",
     "Verification",
     "apply_retention",
     "create_backup",
     "delete_backup",
     "diagnose",
+    "hold_backup",
     "list_backups",
     "plan_retention",
+    "release_backup",
     "restore",
+    "sync_backups",
     "verify_backup",
 ]

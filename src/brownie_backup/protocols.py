@@ -11,7 +11,7 @@ from typing import Protocol, runtime_checkable
 
 from attrs import frozen
 
-from brownie_backup.model import Database, PartSpec
+from brownie_backup.model import Database, DatabaseId, PartSpec
 from brownie_backup.reports import Finding, RestoreOptions
 
 
@@ -211,6 +211,10 @@ class Dumper(Protocol):
 
     def database_name(self) -> str:
         """Return the name of the database, asking the server when nothing else says it."""
+        ...
+
+    def database_id(self) -> DatabaseId:
+        """Return which database it is, by asking the server: as the manifest will say."""
         ...
 
     def snapshot(self) -> AbstractContextManager[Snapshot]:

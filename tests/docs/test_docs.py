@@ -35,7 +35,7 @@ def test_every_block_is_executed_or_says_why_not(name: str) -> None:
         reason = block.directive("not run")
         assert reason or block.executed or block.language in SHOWN, f"{name}:{block.line}"
         assert not (reason and block.language in SHOWN) or block.language == "text"
-        assert block.language in {*EXECUTED, *SHOWN, "dockerfile", "ini", "yaml"}
+        assert block.language in {*EXECUTED, *SHOWN, "dockerfile", "ini", "toml", "yaml"}
 
 
 def test_few_blocks_are_not_run() -> None:

@@ -52,5 +52,8 @@ options = bb.RestoreOptions(replace=True, with_roles=True)
 restored = bb.restore(repository, dumper, "latest", target_database="x", options=options)
 assert_type(restored.warnings, tuple[bb.Finding, ...])
 policy = bb.RetentionPolicy(keep_within=timedelta(days=7), keep_min=2)
-assert_type(bb.apply_retention(repository, policy, dry_run=True), bb.RetentionReport)
+assert_type(
+    bb.apply_retention(repository, policy, database=dumper.database_id(), dry_run=True),
+    bb.RetentionReport,
+)
 bb.delete_backup(repository, "x")

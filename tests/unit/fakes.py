@@ -1,5 +1,5 @@
 """Collaborators for tests without servers, and short ways to make what the tests are about."""
-# ruff: noqa: ARG002, D102 - the methods are those of the protocols
+# ruff: noqa: D102 - the methods are those of the protocols
 
 import contextlib
 import hashlib
@@ -14,8 +14,8 @@ from attrs import evolve, field, frozen
 from brownie_backup import Backup, Finding, Level, Manifest, Repository, RestoreOptions, Status
 from brownie_backup.compressors import Gzip, Uncompressed, Zstd
 from brownie_backup.errors import DamagedError, DecryptionError, DumpFailed
-from brownie_backup.model import Database, Encryption, Part, PartKind, PartSpec
-from brownie_backup.protocols import Encryptor, Store
+from brownie_backup.model import Database, DatabaseId, Encryption, Part, PartKind, PartSpec
+from brownie_backup.protocols import Clock, Encryptor, Store
 from brownie_backup.stores import MemoryStore
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -81,6 +81,9 @@ class FakeDumper:
 
     def database_name(self) -> str:
         return DATABASE.name
+
+    def database_id(self) -> DatabaseId:
+        return DATABASE.id
 
     @contextlib.contextmanager
     def snapshot(self) -> Iterator[FakeSnapshot]:
@@ -192,7 +195,7 @@ def make_repository(
     store: Store | None = None,
     *,
     encryptor: Encryptor | None = None,
-    clock: FakeClock | None = None,
+    clock: Clock | None = None,
 ) -> Repository:
     """Return a repository in memory, by a clock that stands still."""
     clock = clock or FakeClock()

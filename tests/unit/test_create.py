@@ -1,7 +1,6 @@
 """Making backups: what is stored, what is reused, and what is visible when."""
 
 import threading
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
@@ -34,7 +33,7 @@ from brownie_backup.errors import (
     LeaseLost,
 )
 from brownie_backup.model import PartKind
-from brownie_backup.protocols import StoredObject
+from brownie_backup.repository import LeaseRecord
 from brownie_backup.repository.layout import BLOBS, LEASES, MANIFESTS, blob_key
 from brownie_backup.stores import MemoryStore
 from brownie_backup.testing import FaultyStore
@@ -200,7 +199,7 @@ def test_no_cleanup_runs_while_a_backup_is_made(repository: Repository) -> None:
 
     def clean_up() -> None:
         with pytest.raises(Busy) as caught:
-            apply_retention(repository, policy)
+            apply_retention(repository, policy, database=None)
         refused.append(caught.value)
 
     create_backup(repository, FakeDumper(piece=5000, meanwhile=clean_up), name="one")
@@ -240,12 +239,11 @@ def test_of_backups_of_the_same_name_at_once_exactly_one_is_made(number: int) ->
 
 
 @pytest.mark.parametrize("number", range(5))
-def test_even_without_leases_only_one_of_them_becomes_visible(number: int) -> None:
-    class Leaseless(MemoryStore):
-        def list(self, prefix: str) -> Iterator[StoredObject]:
-            return iter(()) if prefix == LEASES else super().list(prefix)
-
-    repository = make_repository(Leaseless())
+def test_even_without_leases_only_one_of_them_becomes_visible(
+    number: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(LeaseRecord, "excludes", lambda one, other: False)
+    repository = make_repository()
     (report,) = race(repository)
     (backup,) = list_backups(repository)
     assert (backup.good, backup.manifest) == (True, report.manifest), number

@@ -1,6 +1,7 @@
 """Leases: who works in a store, until when, and who has to give way."""
 
 import time
+from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
@@ -9,9 +10,16 @@ from tests.unit.fakes import NOON, FakeClock, make_repository
 
 from brownie_backup import Repository
 from brownie_backup.errors import Busy, KeyNotFound, LeaseLost, StoreUnavailable
+from brownie_backup.protocols import StoredObject
 from brownie_backup.repository import LeaseRecord
 from brownie_backup.repository.layout import LEASES, lease_key
-from brownie_backup.repository.leases import CLOCK_MARGIN, LIFETIME, RENEWAL, list_leases
+from brownie_backup.repository.leases import (
+    EXPIRY_MARGIN,
+    LIFETIME,
+    RENEWAL,
+    list_leases,
+    remove_expired,
+)
 from brownie_backup.stores import MemoryStore
 from brownie_backup.testing import FaultyStore
 from brownie_backup.wire import to_json
@@ -88,7 +96,7 @@ def test_a_refusal_says_who_and_until_when(repository: Repository) -> None:
 
 def test_a_lease_that_nobody_renews_expires(repository: Repository, clock: FakeClock) -> None:
     leave(repository, record(exclusive=True))
-    clock.advance(LIFETIME + CLOCK_MARGIN)
+    clock.advance(LIFETIME + EXPIRY_MARGIN)
     with pytest.raises(Busy):
         repository.shared_lease("backup").__enter__()
     clock.advance(SECOND)
@@ -141,7 +149,7 @@ def test_a_lease_that_has_expired_cannot_be_renewed(
 ) -> None:
     """As by a process that was suspended while others took it for gone."""
     with repository.shared_lease("backup") as lease:
-        clock.advance(LIFETIME + CLOCK_MARGIN + SECOND)
+        clock.advance(LIFETIME + EXPIRY_MARGIN + SECOND)
         with repository.exclusive_lease("cleanup"):
             pass
         with pytest.raises(LeaseLost):
@@ -166,7 +174,7 @@ def test_a_lease_of_a_host_whose_clock_runs_ahead_expires_by_the_stores(
     leave(
         repository, evolve(record(exclusive=True), acquired_at=ahead, expires_at=ahead + LIFETIME)
     )
-    clock.advance(LIFETIME + CLOCK_MARGIN + SECOND)
+    clock.advance(LIFETIME + EXPIRY_MARGIN + SECOND)
     with repository.shared_lease("backup"):
         pass
 
@@ -200,7 +208,7 @@ def test_a_thread_renews_and_survives_a_store_that_fails(
     with make_repository(store, clock=clock).shared_lease("backup"):
         clock.advance(LIFETIME / 2)
         for _ in range(2000):
-            (found,) = list_leases(inner, NOON)
+            (found,) = list_leases(inner)
             if found.expires_at == NOON + LIFETIME * 1.5:
                 break
             time.sleep(0.005)
@@ -216,21 +224,50 @@ def test_an_unreadable_lease_counts_as_exclusive_until_it_could_have_expired(
     repository.store.put(lease_key("broken"), data)
     with pytest.raises(Busy, match="cannot be read"):
         repository.shared_lease("backup").__enter__()
-    clock.advance(LIFETIME + CLOCK_MARGIN + SECOND)
+    clock.advance(LIFETIME + EXPIRY_MARGIN + SECOND)
     with repository.shared_lease("backup"):
         pass
 
 
-def test_an_unreadable_lease_of_the_future_does_not_hold_for_longer(
-    repository: Repository, clock: FakeClock
+@pytest.mark.parametrize("hours", [-5, -1, 1, 5])
+def test_clients_whose_clocks_are_hours_apart_agree_on_who_holds_what(
+    clock: FakeClock, hours: int
 ) -> None:
-    clock.advance(timedelta(days=300))
+    store = MemoryStore(clock)
+    right = make_repository(store, clock=clock)
+    wrong = make_repository(store, clock=lambda: clock() + timedelta(hours=hours))
+    for one, other in ((right, wrong), (wrong, right)):
+        with one.shared_lease("backup") as lease, pytest.raises(Busy):
+            other.exclusive_lease("cleanup").__enter__()
+        assert lease.now() == clock()
+        with one.exclusive_lease("cleanup") as lease:
+            with pytest.raises(Busy):
+                other.shared_lease("backup").__enter__()
+            lease.ensure_held()
+            assert lease.clock_offset == timedelta(hours=-hours if one is wrong else 0)
+    leave(right, record(exclusive=True))
+    clock.advance(LIFETIME + EXPIRY_MARGIN + SECOND)
+    with wrong.shared_lease("backup"):
+        pass
+
+
+def test_a_store_that_does_not_list_our_lease_is_not_worked_in(clock: FakeClock) -> None:
+    class Forgetful(MemoryStore):
+        def list(self, prefix: str) -> Iterator[StoredObject]:
+            return iter(())
+
+    with pytest.raises(LeaseLost, match="is gone"):
+        make_repository(Forgetful(clock)).shared_lease("backup").__enter__()
+
+
+def test_only_expired_leases_are_removed(repository: Repository, clock: FakeClock) -> None:
+    leave(repository, record("old"))
     repository.store.put(lease_key("broken"), b"{")
-    clock.now = NOON
-    with pytest.raises(Busy):
-        repository.shared_lease("backup").__enter__()
-    (lease,) = repository.leases()
-    assert lease.expires_at == NOON + LIFETIME
+    clock.advance(LIFETIME + EXPIRY_MARGIN + SECOND)
+    leave(repository, record("young"))
+    removed = remove_expired(repository.store, clock())
+    assert {lease.id for lease in removed} == {"old", "leases/broken.json"}
+    assert [lease.id for lease in repository.leases()] == ["young"]
 
 
 def test_a_lease_that_cannot_be_released_is_no_error(clock: FakeClock) -> None:
@@ -259,6 +296,6 @@ def test_a_lease_whose_put_lost_its_answer_is_taken_back(clock: FakeClock) -> No
 def test_an_expired_lease_is_told_from_one_that_holds() -> None:
     lease = record()
     assert not lease.expired(lease.expires_at)
-    assert not lease.expired(lease.expires_at + CLOCK_MARGIN)
-    assert lease.expired(lease.expires_at + CLOCK_MARGIN + SECOND)
+    assert not lease.expired(lease.expires_at + EXPIRY_MARGIN)
+    assert lease.expired(lease.expires_at + EXPIRY_MARGIN + SECOND)
     assert not evolve(lease, expires_at=NOON + 2 * LIFETIME).expired(NOON + 2 * LIFETIME)

@@ -9,7 +9,7 @@ from brownie_backup import Repository
 from brownie_backup.errors import LeaseLost
 from brownie_backup.repository import SWEEP_MARGIN, Swept
 from brownie_backup.repository.layout import BLOB_LISTS, BLOBS, LEASES, blob_key, manifest_key
-from brownie_backup.repository.leases import CLOCK_MARGIN, LIFETIME
+from brownie_backup.repository.leases import EXPIRY_MARGIN, LIFETIME
 
 
 @pytest.fixture
@@ -143,7 +143,7 @@ def test_expired_leases_go_too(repository: Repository, clock: FakeClock) -> None
     leave(repository, record("dead", exclusive=True))
     repository.store.put(f"{LEASES}broken.json", b"{")
     repository.store.put(f"{LEASES}no json at all", b"")
-    clock.advance(LIFETIME + CLOCK_MARGIN + SECOND)
+    clock.advance(LIFETIME + EXPIRY_MARGIN + SECOND)
     sweep(repository)
     assert keys(repository, LEASES) == set()
 

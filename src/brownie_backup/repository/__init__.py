@@ -3,6 +3,7 @@
 from brownie_backup.repository.blobs import BLOB_BYTES, MOST_WORKERS, BlobWriter, StoredBlob
 from brownie_backup.repository.leases import Lease, LeaseRecord
 from brownie_backup.repository.repository import Repository
+from brownie_backup.repository.shelves import Shelf, Shelves
 from brownie_backup.repository.sweep import SWEEP_MARGIN, Swept
 
 __all__ = [
@@ -13,6 +14,8 @@ __all__ = [
     "Lease",
     "LeaseRecord",
     "Repository",
+    "Shelf",
+    "Shelves",
     "StoredBlob",
     "Swept",
 ]

@@ -6,10 +6,18 @@ from collections.abc import Iterable
 
 from attrs import field, frozen
 
-from brownie_backup.errors import DamagedError, DecryptionError, KeyExists, KeyNotFound
+from brownie_backup.errors import (
+    BackupError,
+    DamagedError,
+    DecryptionError,
+    KeyNotFound,
+    StoreError,
+    StoreUnavailable,
+)
 from brownie_backup.model import BlobRef, Encryption
 from brownie_backup.protocols import Compressor, Encryptor, Store
 from brownie_backup.repository.layout import blob_key
+from brownie_backup.repository.shelves import Shelves
 
 _log = logging.getLogger(__name__)
 
@@ -44,59 +52,63 @@ class StoredBlob:
 
 @frozen
 class BlobWriter:
-    """Stores blobs, unless they are there. Thread-safe.
+    """Stores blobs in one store or several, unless they are there. Thread-safe."""
 
-    `distrusted` names blobs that a verification found damaged: they are stored again, which heals
-    every backup that uses them.
-    """
-
-    store: Store
+    shelves: Shelves
     compressor: Compressor
     encryptor: Encryptor
     hash_key: bytes
     encryption: Encryption
-    distrusted: frozenset[str] = field(factory=frozenset)
 
     def put(self, data: bytes) -> StoredBlob:
-        """Store `data`; when this returns it is durable."""
+        """Store `data`; when this returns it is durable in one store at least.
+
+        A blob that one store has is not made again for another: that one gets it by copying, so
+        that it is the same everywhere, byte for byte.
+        """
         name = blob_name(data, self.hash_key, self.compressor.name, self.encryption)
         size = len(data)
-        stored = None if name in self.distrusted else self._stored_bytes(name)
-        if stored:
-            return StoredBlob(BlobRef(name, size, stored), new=False)
-        # What is there but must not be trusted (an empty object, a damaged blob) is replaced.
-        absent = stored is None and name not in self.distrusted
+        found = self.shelves.find(name)
+        if sizes := [stored for stored in found.values() if stored]:
+            for shelf, stored in found.items():
+                shelf.complete = shelf.complete and bool(stored)
+            self.shelves.keep(name)
+            return StoredBlob(BlobRef(name, size, sizes[0]), new=False)
         packed = self.compressor.compress(data)
         # Each step lets go of its input: the copies are most of this program's memory.
         del data
         packed = self.encryptor.encrypt(packed)
-        try:
-            self.store.put(blob_key(name), packed, if_absent=absent)
-        except KeyExists:  # another client stored it since we looked
-            stored = self._stored_bytes(name)
-            return StoredBlob(BlobRef(name, size, stored or len(packed)), new=False)
+        stored, new = next(iter(self.shelves.put(name, packed, found).values()))
         _log.debug("stored blob %s: %d bytes, %d of plaintext", name, len(packed), size)
-        return StoredBlob(BlobRef(name, size, len(packed)), new=True)
+        return StoredBlob(BlobRef(name, size, stored), new=new)
 
-    def _stored_bytes(self, name: str) -> int | None:
-        key = blob_key(name)
-        for found in self.store.list(key):
-            if found.key == key:
-                return found.size_bytes
-        return None
+
+@frozen
+class Fallback:
+    """A blob that was bad in one store, or out of reach, and good in another."""
+
+    blob: str
+    problem: BackupError
+    store_url: str
 
 
 @frozen
 class BlobReader:
-    """Reads the blobs of one backup back, and proves each. Thread-safe."""
+    """Reads the blobs of one backup back, and proves each. Thread-safe.
 
-    store: Store
+    What is bad in the first store is looked for in the others, in their order.
+    """
+
+    stores: tuple[Store, ...]
     compressor: Compressor
     encryptor: Encryptor
     hash_key: bytes
     encryption: Encryption
     resized: dict[str, int] = field(factory=dict, eq=False)
-    """Good blobs whose stored size is not the recorded one, as far as they were read."""
+    """Good blobs whose stored size is not the recorded one, as far as the first store was read."""
+    fallbacks: list[Fallback] = field(factory=list, eq=False)
+    """The blobs that came from another store than the first."""
+    _unavailable: set[str] = field(factory=set, eq=False)
 
     def get(self, ref: BlobRef) -> bytes:
         """Return the plaintext.
@@ -104,32 +116,54 @@ class BlobReader:
         Raises:
             DamagedError: the blob is missing, or is not what was stored under that name.
             DecryptionError: the key is not here, or is another.
+            StoreError: it could not be read, and no other store has it.
         """
+        problem: BackupError | None = None
+        # Nobody waits a second time for a store that was out of reach, if there is another.
+        reachable = [store for store in self.stores if store.url not in self._unavailable]
+        for store in reachable or self.stores:
+            try:
+                data = self._get(store, ref)
+            except StoreUnavailable as error:
+                self._unavailable.add(store.url)
+                problem = problem or error
+            except (DamagedError, DecryptionError, StoreError) as error:
+                problem = problem or error
+            else:
+                if store is not self.stores[0]:
+                    why = problem or StoreUnavailable(f"{self.stores[0].url} is out of reach")
+                    self.fallbacks.append(Fallback(ref.name, why, store.url))
+                return data
+        assert problem is not None  # noqa: S101 - there is one store at least
+        raise problem
+
+    def _get(self, store: Store, ref: BlobRef) -> bytes:
         if ref.size_bytes > MAX_BLOB_BYTES:
-            raise self._damaged(ref, f"no blob is larger than {MAX_BLOB_BYTES} bytes")
+            raise _damaged(store, ref, f"no blob is larger than {MAX_BLOB_BYTES} bytes")
         try:
-            packed = self.store.get(blob_key(ref.name))
+            packed = store.get(blob_key(ref.name))
         except KeyNotFound:
-            msg = f"blob {ref.name} is missing from {self.store.url}"
+            msg = f"blob {ref.name} is missing from {store.url}"
             raise DamagedError(msg, hint=_HINT) from None
         try:
             data = self.compressor.decompress(self.encryptor.decrypt(packed), ref.size_bytes)
         except DamagedError as error:
-            raise self._damaged(ref, error.message) from None
+            raise _damaged(store, ref, error.message) from None
         except DecryptionError as error:
             if len(packed) != ref.stored_bytes:
-                raise self._damaged(ref, f"{len(packed)} bytes, not {ref.stored_bytes}") from None
+                why = f"{len(packed)} bytes, not {ref.stored_bytes}"
+                raise _damaged(store, ref, why) from None
             raise DecryptionError(f"blob {ref.name}: {error.message}", hint=error.hint) from None
         name = blob_name(data, self.hash_key, self.compressor.name, self.encryption)
         if not hmac.compare_digest(name, ref.name) or len(data) != ref.size_bytes:
-            raise self._damaged(ref, "its content does not match its name")
-        if len(packed) != ref.stored_bytes:
+            raise _damaged(store, ref, "its content does not match its name")
+        if len(packed) != ref.stored_bytes and store is self.stores[0]:
             self.resized[ref.name] = len(packed)
         return data
 
-    def _damaged(self, ref: BlobRef, why: str) -> DamagedError:
-        msg = f"blob {ref.name} in {self.store.url} is damaged: {why}"
-        return DamagedError(msg, hint=_HINT)
+
+def _damaged(store: Store, ref: BlobRef, why: str) -> DamagedError:
+    return DamagedError(f"blob {ref.name} in {store.url} is damaged: {why}", hint=_HINT)
 
 
 _HINT = "Restore another backup; the next backup stores that blob again, if its data still exists"

@@ -3,6 +3,10 @@
 Whoever writes or reads blobs holds a shared lease; the sweep holds an exclusive one. Each puts its
 own first and looks for the others second, so that of two that exclude each other at least one sees
 the other and gives way. A lease that its owner no longer renews expires; nobody has to remove it.
+
+Whether one has expired is a matter of the store's clock alone: it stamped the lease when it was put
+last, and our own lease, put a moment ago, tells what time it is there. So clients whose clocks are
+hours apart agree on who holds what.
 """
 
 import contextlib
@@ -21,8 +25,9 @@ from brownie_backup.wire import from_json, to_json
 
 LIFETIME = timedelta(minutes=10)
 RENEWAL = timedelta(minutes=1)
-CLOCK_MARGIN = timedelta(minutes=2)
-"""How far the clocks of two clients may be apart before one takes the other's lease for expired."""
+EXPIRY_MARGIN = timedelta(minutes=2)
+"""How much later than it ends a lease counts as expired: a renewal may be on its way, and a store
+may stamp an object with the second in which the upload began."""
 
 
 @frozen
@@ -46,8 +51,8 @@ class LeaseRecord:
         return same_name and (self.acquired_at, self.id) < (other.acquired_at, other.id)
 
     def expired(self, now: datetime) -> bool:
-        """Whether it no longer counts."""
-        return now > self.expires_at + CLOCK_MARGIN
+        """Whether it no longer counts, `now` being the store's time."""
+        return now > self.expires_at + EXPIRY_MARGIN
 
 
 class Lease:
@@ -57,24 +62,44 @@ class Lease:
         self._store = store
         self._record = record
         self._clock = clock
+        self._offset = timedelta(0)
         self._lost = False
+        self._abandoned = False
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._renew, name="lease", daemon=True)
+
+    @property
+    def clock_offset(self) -> timedelta:
+        """How much the store's clock is ahead of ours."""
+        return self._offset
+
+    def now(self) -> datetime:
+        """Return the store's time."""
+        return self._clock() + self._offset
 
     def acquire(self) -> None:
         """Put our lease, then give way to any that excludes it (`Busy`)."""
         try:
             self._store.put(lease_key(self._record.id), to_json(self._record))
-            self._give_way()
+            put_at = self._clock()
+            leases = list_leases(self._store)
+            self._offset = self._own(leases).expires_at - LIFETIME - put_at
+            self._give_way(leases)
         except BaseException:
             self.release()
             raise
         self._thread.start()
 
-    def _give_way(self) -> None:
-        now = self._clock()
-        for other in list_leases(self._store, now):
-            if other.id == self._record.id or other.expired(now):
+    def _own(self, leases: tuple[LeaseRecord, ...]) -> LeaseRecord:
+        for lease in leases:
+            if lease.id == self._record.id:
+                return lease
+        msg = f"the lease on {self._store.url} is gone"
+        raise LeaseLost(msg, hint="Somebody removed it, or that store forgets what it took")
+
+    def _give_way(self, leases: tuple[LeaseRecord, ...]) -> None:
+        for other in leases:
+            if other.id == self._record.id or other.expired(self.now()):
                 continue
             if other.excludes(self._record):
                 msg = f"{self._store.url} is busy: {other.purpose} by {other.owner}"
@@ -85,9 +110,10 @@ class Lease:
         """Raise `LeaseLost` unless the lease is ours, is there, and nothing excludes it."""
         self.ensure_fresh()
         try:
-            self._store.get(lease_key(self._record.id))
-            self._give_way()
-        except (KeyNotFound, Busy):
+            leases = list_leases(self._store)
+            self._own(leases)
+            self._give_way(leases)
+        except Busy:
             self._lost = True
         self.ensure_fresh()
 
@@ -104,10 +130,17 @@ class Lease:
     def release(self) -> None:
         """End the lease; one that can't be removed expires by itself."""
         self._ended.set()
+        if self._abandoned:
+            return
         if self._thread.is_alive():
             self._thread.join()
         with contextlib.suppress(StoreError):
             self._store.delete(lease_key(self._record.id))
+
+    def abandon(self) -> None:
+        """Let the lease expire, of a store that is out of reach: nobody waits for it again."""
+        self._abandoned = True
+        self._ended.set()
 
     def _renew(self) -> None:
         while not self._ended.wait(RENEWAL.total_seconds()):
@@ -149,22 +182,29 @@ def hold(
         lease.release()
 
 
-def list_leases(store: Store, now: datetime) -> tuple[LeaseRecord, ...]:
-    """Return every lease in the store, expired ones too.
+def list_leases(store: Store) -> tuple[LeaseRecord, ...]:
+    """Return every lease in the store, expired ones too; `expires_at` is by the store's clock.
 
     One that does not read counts as exclusive for as long as it could be held: fail closed.
     """
     records = []
     for found in store.list(LEASES):
+        expires_at = found.modified_at + LIFETIME
         try:
             record = from_json(store.get(found.key), LeaseRecord, found.key)
-            # By the store's clock too: an owner whose own runs ahead must not hold it for years.
-            latest = found.modified_at + LIFETIME
-            records.append(evolve(record, expires_at=min(record.expires_at, latest)))
         except KeyNotFound:
             continue
         except DamagedError:
-            until = min(found.modified_at, now) + LIFETIME
             who = ("a lease that cannot be read", True, found.key)
-            records.append(LeaseRecord(found.key, *who, found.modified_at, until))
+            records.append(LeaseRecord(found.key, *who, found.modified_at, expires_at))
+        else:
+            records.append(evolve(record, expires_at=expires_at))
     return tuple(records)
+
+
+def remove_expired(store: Store, now: datetime) -> tuple[LeaseRecord, ...]:
+    """Remove the leases that no longer count, `now` being the store's time; return them."""
+    expired = tuple(record for record in list_leases(store) if record.expired(now))
+    for record in expired:
+        store.delete(record.id if record.id.startswith(LEASES) else lease_key(record.id))
+    return expired

@@ -1,12 +1,14 @@
 """A repository: one store, how blobs are compressed and encrypted in it, and what is there."""
 
 import contextlib
+import logging
 import secrets
 import uuid
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime, timedelta
 
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 
 from brownie_backup.errors import (
     BackupError,
@@ -14,24 +16,42 @@ from brownie_backup.errors import (
     DamagedError,
     KeyExists,
     KeyNotFound,
+    ObjectLocked,
     UnsupportedFormat,
 )
-from brownie_backup.model import Backup, Encryption, Manifest, Verification
+from brownie_backup.model import (
+    Attempt,
+    Backup,
+    Encryption,
+    Manifest,
+    RetentionPolicy,
+    Verification,
+)
 from brownie_backup.names import LATEST
 from brownie_backup.protocols import Clock, Compressor, Encryptor, Store
-from brownie_backup.repository import catalogue
+from brownie_backup.repository import catalogue, holds
 from brownie_backup.repository.blobs import BlobReader, BlobWriter
 from brownie_backup.repository.layout import (
     BLOBS,
     IDENTITY,
     MANIFESTS,
+    hold_key,
     manifest_key,
     name_in,
     verification_key,
 )
-from brownie_backup.repository.leases import Lease, LeaseRecord, hold, list_leases
+from brownie_backup.repository.leases import (
+    Lease,
+    LeaseRecord,
+    hold,
+    list_leases,
+    remove_expired,
+)
+from brownie_backup.repository.shelves import Shelf, Shelves
 from brownie_backup.repository.sweep import SWEEP_MARGIN, Swept, sweep
 from brownie_backup.wire import from_json, to_json
+
+_log = logging.getLogger(__name__)
 
 _SURELY_LATER = timedelta(hours=1)
 """A blob that was written so long after a verification was not what that found, whatever the
@@ -67,6 +87,7 @@ class Repository:
         compressor, encryptor: for new backups, and for old ones made with the same.
         other_compressors: more that old backups may need.
         clock: the time now, UTC-aware.
+        policy: which backups this store keeps.
     """
 
     store: Store
@@ -74,6 +95,7 @@ class Repository:
     encryptor: Encryptor
     other_compressors: tuple[Compressor, ...] = ()
     clock: Clock = field(default=_utc_now)
+    policy: RetentionPolicy = field(factory=RetentionPolicy)
 
     def identity(self) -> Identity:
         """Return the repository's identity, giving it one at its first use."""
@@ -89,26 +111,41 @@ class Repository:
                 raise
             self.store.put(IDENTITY, to_json(recovered))
             return recovered
-        try:
+        with contextlib.suppress(KeyExists):
             self.store.put(IDENTITY, to_json(identity), if_absent=True)
-        except KeyExists:
-            return from_json(self.store.get(IDENTITY), Identity, IDENTITY)
-        return identity
+            self._probe(identity)
+        return from_json(self.store.get(IDENTITY), Identity, IDENTITY)
 
-    def writer(self) -> BlobWriter:
-        """Return a writer of blobs; it distrusts those that are known or seen to be damaged."""
-        hash_key = bytes.fromhex(self.identity().hash_key)
-        return BlobWriter(
-            self.store,
-            self.compressor,
-            self.encryptor,
-            hash_key,
-            Encryption(self.encryptor.method, self.encryptor.identity(hash_key)),
-            self._distrusted(),
+    def _probe(self, identity: Identity) -> None:
+        """Say once, when a repository is made, if its store ignores create-if-absent."""
+        self.store.put(IDENTITY, to_json(identity), if_absent=True)
+        _log.warning(
+            "%s ignores create-if-absent: of two backups with one name the later would replace the "
+            "other. Let only one host back up to it, and don't choose names",
+            self.store.url,
         )
 
-    def reader(self, manifest: Manifest) -> BlobReader:
-        """Return a reader of the blobs of one backup; `UnsupportedFormat` if it can't be read."""
+    def shelf(self) -> Shelf:
+        """Return the store as one that a run writes to, which knows its damaged blobs."""
+        return Shelf(self.store, self._distrusted())
+
+    def writer(
+        self, shelves: Shelves | None = None, identity: Identity | None = None
+    ) -> BlobWriter:
+        """Return a writer of blobs, into this store unless `shelves` says where.
+
+        The names of blobs are those that a repository of that identity gives: by default ours.
+        """
+        key = bytes.fromhex((identity or self.identity()).hash_key)
+        encryption = Encryption(self.encryptor.method, self.encryptor.identity(key))
+        shelves = shelves or Shelves((self.shelf(),), 1)
+        return BlobWriter(shelves, self.compressor, self.encryptor, key, encryption)
+
+    def reader(self, manifest: Manifest, others: Sequence[Store] = ()) -> BlobReader:
+        """Return a reader of the blobs of one backup; `UnsupportedFormat` if it can't be read.
+
+        What is bad in this store it looks for in the others.
+        """
         compressors = {c.name: c for c in (*self.other_compressors, self.compressor)}
         compressor = compressors.get(manifest.compression)
         if compressor is None:
@@ -124,7 +161,8 @@ class Repository:
                 hint = "Set BACKUP_ENCRYPTION=true and give the key"
             raise UnsupportedFormat(msg, hint=hint)
         key = bytes.fromhex(manifest.hash_key)
-        return BlobReader(self.store, compressor, self.encryptor, key, manifest.encryption)
+        stores = (self.store, *others)
+        return BlobReader(stores, compressor, self.encryptor, key, manifest.encryption)
 
     def backups(self, *, check_blobs: bool = True) -> tuple[Backup, ...]:
         """Return every backup, newest first; with `check_blobs`, see that all blobs are there."""
@@ -132,8 +170,10 @@ class Repository:
         if check_blobs:
             # Blobs are listed after the manifests are read: a backup that is finished between
             # the two then has all of its blobs in the listing.
-            sizes = self._blob_sizes()
+            sizes = self.blob_sizes()
             found = tuple(catalogue.check_blobs(backup, sizes) for backup in found)
+        held = holds.read_holds(self.store, self.clock())
+        found = tuple(evolve(b, hold=holds.hold_of(b.name, b.manifest, held)) for b in found)
         return tuple(sorted(found, key=_newest_first, reverse=True))
 
     def backup(self, name: str) -> Backup:
@@ -145,6 +185,10 @@ class Repository:
         wanted = "good backup" if name == LATEST else f"backup named '{name}'"
         msg = f"there is no {wanted} in {self.store.url}"
         raise BackupNotFound(msg, hint="See 'brownie-backup list'")
+
+    def manifest(self, name: str) -> Manifest:
+        """Return the manifest of that name; `KeyNotFound` if there is none."""
+        return catalogue.read_manifest(self.store, name)
 
     def exists(self, name: str) -> bool:
         """Whether a backup of that name exists, readable or not."""
@@ -159,10 +203,20 @@ class Repository:
         """Record the outcome of a verification."""
         catalogue.add_verification(self.store, verification)
 
+    def forget_verification(self, name: str) -> None:
+        """Remove the outcome of a verification, which no longer says anything."""
+        self.store.delete(verification_key(name))
+
     def remove(self, name: str) -> None:
         """Make a backup not exist. Its blobs stay until a sweep."""
         self.store.delete(manifest_key(name))
-        self.store.delete(verification_key(name))
+        for key in (verification_key(name), hold_key(name)):
+            with contextlib.suppress(ObjectLocked):  # without its manifest it means nothing
+                self.store.delete(key)
+
+    def record_attempt(self, attempt: Attempt) -> None:
+        """Write down that a backup was begun: nothing is deleted until a good one ends after."""
+        holds.add_attempt(self.store, attempt)
 
     def shared_lease(
         self, purpose: str, *, backup: str | None = None
@@ -176,7 +230,15 @@ class Repository:
 
     def leases(self) -> tuple[LeaseRecord, ...]:
         """Return the leases in the store, expired ones too."""
-        return list_leases(self.store, self.clock())
+        return list_leases(self.store)
+
+    def unlock(self) -> tuple[LeaseRecord, ...]:
+        """Remove the leases that have expired, by the store's clock, and return them.
+
+        They exclude nobody any more; `Busy` if one that counts does.
+        """
+        with self.shared_lease("unlock") as lease:
+            return remove_expired(self.store, lease.now())
 
     def sweep(self, lease: Lease | None, *, without: frozenset[str] = frozenset()) -> Swept:
         """Remove blobs that no backup names; with no lease, count what would be removed.
@@ -191,7 +253,7 @@ class Repository:
         manifests = tuple(b.manifest for b in kept if b.manifest)
         if len(manifests) < len(kept):
             return Swept(0, 0)
-        now = self.clock()
+        now = lease.now() if lease else self.clock()
         return sweep(self.store, manifests, lease=lease, now=now, margin=SWEEP_MARGIN)
 
     def _distrusted(self) -> frozenset[str]:
@@ -220,7 +282,8 @@ class Repository:
                 resized -= names - wrong
         return frozenset(damaged | resized)
 
-    def _blob_sizes(self) -> dict[str, int]:
+    def blob_sizes(self) -> dict[str, int]:
+        """Return the stored size of every blob."""
         return {name_in(found.key): found.size_bytes for found in self.store.list(BLOBS)}
 
     def _recovered_identity(self) -> Identity | None:

@@ -6,8 +6,8 @@ from attrs import frozen
 
 from brownie_backup.model import Manifest
 from brownie_backup.protocols import Store
-from brownie_backup.repository.layout import BLOB_LISTS, BLOBS, LEASES, name_in
-from brownie_backup.repository.leases import Lease, list_leases
+from brownie_backup.repository.layout import BLOB_LISTS, BLOBS, name_in
+from brownie_backup.repository.leases import Lease, remove_expired
 
 SWEEP_MARGIN = timedelta(hours=24)
 """A blob younger than this stays, whatever the manifests say: a second line behind the leases."""
@@ -50,12 +50,5 @@ def sweep(
             count += 1
             size += found.size_bytes
     if lease:
-        _remove_expired_leases(store, now)
+        remove_expired(store, now)
     return Swept(count, size)
-
-
-def _remove_expired_leases(store: Store, now: datetime) -> None:
-    for record in list_leases(store, now):
-        if record.expired(now):
-            key = record.id if record.id.startswith(LEASES) else f"{LEASES}{record.id}.json"
-            store.delete(key)

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from http import HTTPStatus
 from typing import Any
 
 from attrs import frozen
@@ -58,7 +59,10 @@ _RIGHTS = (
     "answers so for a missing object too"
 )
 _CLOCK = "The clock of this host is wrong: set it by NTP"
-_REGION = "Set BACKUP_REGION to the bucket's region"
+_REGION = (
+    "Set BACKUP_REGION to the bucket's region, or BACKUP_ENDPOINT_URL to the address to which the "
+    "service sends us"
+)
 _FULL = "Free some space, or have the quota raised"
 _LATER = "If it lasts, look at the service's status page and at the network"
 _NETWORK = "Check the network, BACKUP_ENDPOINT_URL and BACKUP_REGION"
@@ -143,13 +147,12 @@ _BY_CODE: Mapping[str, _Meaning] = {
 _BY_PATTERN = (
     (re.compile(r"^\w*(quota|storagefull)\w*:", re.IGNORECASE), _NO_ROOM),
     (re.compile(r"^[\w.]*(throttl|limitexceeded|toomanyrequests)\w*:", re.IGNORECASE), _BUSY),
-    (re.compile(r"^KMS\b", re.IGNORECASE), _KMS_DENIED),
+    (re.compile(r"^KMS", re.IGNORECASE), _KMS_DENIED),
     (re.compile(r"\bWORM\b"), _BY_CODE["ObjectLocked"]),
 )
 """For codes that come in variants, and for services with codes of their own."""
 
 _BY_STATUS: Mapping[int, _Meaning] = {
-    301: _WRONG_REGION,
     307: _Meaning(StoreUnavailable, _REGION),
     401: _WRONG_KEYS,
     403: _DENIED,
@@ -272,13 +275,15 @@ def _read_answer(response: Mapping[str, Any]) -> tuple[_Meaning, str]:
 
 
 def _meaning(code: str, text: str, status: int) -> _Meaning:
-    if code in _BY_CODE:
-        return _BY_CODE[code]
     for pattern, meaning in _BY_PATTERN:
         if pattern.search(f"{code}: {text}"):
             return meaning
-    # What else is below 500 (a redirect, a success that is none) will not change by itself.
-    return _BY_STATUS.get(status, _BUSY if status >= 500 else _OTHER)  # noqa: PLR2004 - HTTP's
+    if code in _BY_CODE:
+        return _BY_CODE[code]
+    if HTTPStatus.MULTIPLE_CHOICES <= status < HTTPStatus.BAD_REQUEST:
+        return _WRONG_REGION
+    other = _BUSY if status >= HTTPStatus.INTERNAL_SERVER_ERROR else _OTHER
+    return _BY_STATUS.get(status, other)
 
 
 def _headers(response: Mapping[str, Any]) -> Mapping[str, str]:

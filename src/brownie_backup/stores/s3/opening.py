@@ -1,6 +1,7 @@
 """From a location to a store: what can be known to be wrong before the first request."""
 
 from collections.abc import Iterator
+from typing import Any
 from urllib.parse import urlsplit
 
 import boto3
@@ -12,7 +13,7 @@ from brownie_backup.errors import ConfigurationError
 from brownie_backup.location import LOCK_MODES, Location
 from brownie_backup.stores.patience import Patience
 from brownie_backup.stores.s3.errors import store_error
-from brownie_backup.stores.s3.store import S3Store
+from brownie_backup.stores.s3.store import S3Store, content_md5
 
 _CONNECTIONS = 32
 """More than there are threads: 16 that read manifests, a few with blobs, and the lease's."""
@@ -72,9 +73,26 @@ def _client(location: Location, patience: Patience) -> BaseClient:
         response_checksum_validation="when_required",
         s3={"addressing_style": "path" if endpoint else "auto"},
     )
-    return session.client(
+    client = session.client(
         "s3", region_name=region or "us-east-1", endpoint_url=endpoint, config=config
     )
+    client.meta.events.register_last("before-parameter-build.s3", _stay)
+    client.meta.events.register("before-call.s3.PutObjectRetention", _sum_by_md5)
+    return client
+
+
+def _stay(context: dict[str, Any], **_: object) -> None:
+    """Keep the library from looking for a bucket's region when it is redirected.
+
+    It sends requests that we don't count on, and with a redirect that is not S3's, without end.
+    """
+    context.setdefault("s3_redirect", {})["redirected"] = True
+
+
+def _sum_by_md5(params: dict[str, Any], **_: object) -> None:
+    """Let the library send Content-MD5 where a checksum must be: not every service has newer."""
+    params["context"].pop("checksum", None)
+    params["headers"]["Content-MD5"] = content_md5(params["body"])
 
 
 def _problems(location: Location) -> Iterator[str]:

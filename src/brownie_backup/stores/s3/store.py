@@ -65,8 +65,8 @@ class S3Store:
         if locked:
             self._require_locks(what)
             arguments |= self._lock_arguments()
-        digest = hashlib.md5(data, usedforsecurity=False).digest()
-        arguments |= {"Body": data, "ContentMD5": base64.b64encode(digest).decode()}
+        # The library sends it in pieces, each within the timeout: a slow line is no failure.
+        arguments |= {"Body": data, "ContentMD5": content_md5(data)}
         answer = self._call(what, "put_object", key, arguments)
         # A service may pass over in silence what it was asked for.
         if not answer.get("ETag"):
@@ -228,3 +228,8 @@ _NO_LOCK = "Unset BACKUP_OBJECT_LOCK_DAYS, or take a bucket that was made with o
 def _retained_until(head: Mapping[str, Any]) -> datetime | None:
     until: datetime | None = head.get("ObjectLockRetainUntilDate")
     return until.astimezone(UTC) if until else None
+
+
+def content_md5(data: bytes) -> str:
+    """Return the checksum that every service compares with what has arrived."""
+    return base64.b64encode(hashlib.md5(data, usedforsecurity=False).digest()).decode()
