@@ -2,6 +2,7 @@
 # ruff: noqa: D101, D102 - the classes are named for what they test
 
 import contextlib
+import math
 import secrets
 import time
 from collections.abc import Iterator, Sequence
@@ -13,6 +14,7 @@ import pytest
 from attrs import evolve
 from tests.servers.certificates import certificate
 from tests.servers.objects import AzureServer
+from tests.servers.proxy import Proxy
 from tests.servers.tokens import AzureIdentity
 
 from brownie_backup.errors import AccessDenied, StoreError
@@ -60,8 +62,22 @@ class TestAzureStore(StoreContract):
         return open_store(evolve(store.location, host="no-such-container"))
 
     @pytest.fixture
+    def cut_off_puts(self, store: AzureStore) -> AbstractContextManager[AzureStore]:
+        return _cut_off_puts(store)
+
+    @pytest.fixture
     def clock_an_hour_off(self, monkeypatch: pytest.MonkeyPatch) -> AbstractContextManager[None]:
         return _clock_an_hour_off(monkeypatch)
+
+
+@contextlib.contextmanager
+def _cut_off_puts(store: AzureStore) -> Iterator[AzureStore]:
+    """Let the connection break after a quarter of what the test puts."""
+    assert store.location.endpoint_url is not None
+    with Proxy(store.location.endpoint_url) as proxy:
+        unlucky = open_store(evolve(store.location, endpoint_url=proxy.url))
+        proxy.reset_after(2 << 20, times=math.inf)
+        yield unlucky
 
 
 @contextlib.contextmanager

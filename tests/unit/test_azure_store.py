@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+import sys
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -319,3 +320,11 @@ def test_the_account_is_a_part_of_the_address() -> None:
 def test_a_service_that_ignores_the_scope_is_refused() -> None:
     with ScriptedService(CREATED) as service, pytest.raises(StoreError, match="scope"):
         opened(service, evolve(LOCATION, sse_kms_key="backups")).put("key", b"data")
+
+
+def test_without_a_key_another_library_is_needed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "azure.identity", None)
+    open_store(LOCATION)
+    with pytest.raises(ConfigurationError, match=r"azure\.identity") as raised:
+        open_store(evolve(LOCATION, secret_key=None))
+    assert "brownie-backup[azure]" in raised.value.hint
