@@ -107,12 +107,13 @@ def test_a_store_may_be_the_whole_container(azure_server: AzureServer, opened: A
     assert store.url == f"azure://{store.location.host}"
 
 
-def test_class_and_tags_are_kept(store: AzureStore) -> None:
+def test_what_stays_has_the_tier_and_all_have_tags(store: AzureStore) -> None:
     location = evolve(store.location, storage_class="cool", tags={"team": "data + more", "x": ""})
-    evolve(store, location=location).put("key", b"data")
-    blob = store.client.get_blob_client(f"{location.path}/key")
-    assert blob.get_blob_properties().blob_tier == "Cool"
-    assert blob.get_blob_tags() == location.tags
+    for key, tier in (("blobs/aa/aabb", "Cool"), ("leases/1.json", "Hot")):
+        evolve(store, location=location).put(key, b"data")
+        blob = store.client.get_blob_client(f"{location.path}/{key}")
+        assert blob.get_blob_properties().blob_tier == tier
+        assert blob.get_blob_tags() == location.tags
 
 
 def test_what_azurite_cannot_do_is_refused(store: AzureStore) -> None:

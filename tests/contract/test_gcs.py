@@ -135,11 +135,12 @@ def test_an_emulator_may_be_named_as_others_do(
     assert store.get("key") == b"data"
 
 
-def test_the_storage_class_is_kept(store: GcsStore) -> None:
+def test_what_stays_has_the_storage_class(store: GcsStore) -> None:
     location = evolve(store.location, storage_class="coldline")
-    evolve(store, location=location).put("key", b"data")
-    blob = store.client.bucket(location.host).get_blob(f"{location.path}/key", retry=None)
-    assert blob.storage_class == "COLDLINE"
+    for key, kept in (("blobs/aa/aabb", "COLDLINE"), ("leases/1.json", "STANDARD")):
+        evolve(store, location=location).put(key, b"data")
+        blob = store.client.bucket(location.host).get_blob(f"{location.path}/{key}", retry=None)
+        assert blob.storage_class == kept
 
 
 def test_a_kms_key_is_refused_where_it_means_nothing(store: GcsStore) -> None:

@@ -103,10 +103,11 @@ def test_governance_is_a_lock_that_can_be_taken_off() -> None:
 
 
 @pytest.mark.parametrize("key", ["leases/1.json", "verifications/x.json"])
-def test_what_changes_is_not_locked(key: str) -> None:
+def test_what_changes_is_not_locked_nor_put_where_deleting_is_dear(key: str) -> None:
     with ScriptedService(CREATED) as service:
-        opened(service, LOCKED).put(key, b"data")
-    assert not [name for name in service.asked[0].headers if "immutability" in name]
+        opened(service, evolve(LOCKED, storage_class="Cold")).put(key, b"data")
+    headers = service.asked[0].headers
+    assert not [name for name in headers if "immutability" in name or "tier" in name]
 
 
 # --- get -----------------------------------------------------------------------------------------

@@ -73,7 +73,7 @@ class AzureStore:
         """Store `data` under `key`."""
         what = f"cannot write '{key}'"
         locked = self.location.object_lock_days is not None and is_permanent(key)
-        arguments = dict(self._put_arguments())
+        arguments = dict(self._put_arguments(key))
         if locked:
             arguments["immutability_policy"] = ImmutabilityPolicy(
                 expiry_time=self._lock_end(), policy_mode=self._mode
@@ -194,11 +194,12 @@ class AzureStore:
             if key.startswith(beginning) and not _is_folder(blob):
                 yield StoredObject(key[skip:], blob.size, blob.last_modified)
 
-    def _put_arguments(self) -> Iterator[tuple[str, Any]]:
+    def _put_arguments(self, key: str) -> Iterator[tuple[str, Any]]:
         location = self.location
         if location.sse_kms_key:
             yield "encryption_scope", location.sse_kms_key
-        if location.storage_class:
+        if location.storage_class and is_permanent(key):
+            # What changes stays in the account's own tier: cheaper ones are dear to delete from.
             yield "standard_blob_tier", StandardBlobTier(location.storage_class.capitalize())
         if location.tags:
             yield "tags", dict(location.tags)

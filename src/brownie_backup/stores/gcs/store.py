@@ -197,7 +197,8 @@ class GcsStore:
             "name": self._name(key),
             "md5Hash": base64.b64encode(digest).decode(),
         }
-        if self.location.storage_class:
+        if self.location.storage_class and is_permanent(key):
+            # What changes stays in the bucket's own class: cheaper ones are dear to delete from.
             metadata["storageClass"] = self.location.storage_class.upper()
         if self.location.object_lock_days is not None and is_permanent(key):
             metadata["retention"] = self._lock()
