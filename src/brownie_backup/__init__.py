@@ -23,7 +23,7 @@ from brownie_backup.operations import (
     restore,
     verify_backup,
 )
-from brownie_backup.protocols import Compressor, Dumper, Encryptor, Store
+from brownie_backup.protocols import Cache, Compressor, Dumper, Encryptor, Store
 from brownie_backup.reports import (
     BackupReport,
     Finding,
@@ -33,6 +33,7 @@ from brownie_backup.reports import (
     RestoreReport,
     RetentionDecision,
     RetentionReport,
+    Tally,
 )
 from brownie_backup.repository import Repository
 from brownie_backup.retention import plan_retention
@@ -42,6 +43,7 @@ __all__ = [
     "Backup",
     "BackupError",
     "BackupReport",
+    "Cache",
     "Compressor",
     "Dumper",
     "Encryptor",
@@ -58,6 +60,7 @@ __all__ = [
     "Secret",
     "Status",
     "Store",
+    "Tally",
     "Verification",
     "apply_retention",
     "create_backup",

@@ -1,5 +1,6 @@
 """What the verbs are asked for and what they tell, as frozen data."""
 
+from collections.abc import Callable
 from datetime import timedelta
 from enum import StrEnum
 
@@ -33,6 +34,19 @@ class Progress:
     phase: str
     done_bytes: int
     total_bytes: int | None = None
+
+
+@frozen
+class Tally:
+    """How far a verb is that counts things. `total` is None until it is known."""
+
+    phase: str
+    """``list``: backups are read; ``sweep``: blobs are removed."""
+    done: int
+    total: int | None = None
+
+
+OnTally = Callable[[Tally], None]
 
 
 @frozen

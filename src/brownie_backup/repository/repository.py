@@ -3,8 +3,9 @@
 import contextlib
 import secrets
 import uuid
+from collections.abc import Iterator
 from contextlib import AbstractContextManager
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 from attrs import field, frozen
 
@@ -12,17 +13,19 @@ from brownie_backup.errors import (
     BackupError,
     BackupNotFound,
     DamagedError,
+    InvalidName,
     KeyExists,
     KeyNotFound,
     UnsupportedFormat,
 )
-from brownie_backup.model import Backup, Encryption, Manifest, Verification
-from brownie_backup.names import LATEST
-from brownie_backup.protocols import Clock, Compressor, Encryptor, Store
+from brownie_backup.model import Backup, Encryption, Manifest, Status, Verification
+from brownie_backup.names import LATEST, check_name
+from brownie_backup.protocols import Cache, Clock, Compressor, Encryptor, Store
+from brownie_backup.reports import OnTally
 from brownie_backup.repository import catalogue
 from brownie_backup.repository.blobs import BlobReader, BlobWriter
+from brownie_backup.repository.distrust import distrusted
 from brownie_backup.repository.layout import (
-    BLOBS,
     IDENTITY,
     MANIFESTS,
     manifest_key,
@@ -30,12 +33,10 @@ from brownie_backup.repository.layout import (
     verification_key,
 )
 from brownie_backup.repository.leases import Lease, LeaseRecord, hold, list_leases
-from brownie_backup.repository.sweep import SWEEP_MARGIN, Swept, sweep
+from brownie_backup.repository.listing import blob_sizes, read_catalogue, sharing
+from brownie_backup.repository.memory import Memory
+from brownie_backup.repository.sweep import SWEEP_MARGIN, Live, Swept, sweep
 from brownie_backup.wire import from_json, to_json
-
-_SURELY_LATER = timedelta(hours=1)
-"""A blob that was written so long after a verification was not what that found, whatever the
-clocks of store and clients are apart. One stored again sooner is stored once more, no harm."""
 
 
 def _utc_now() -> datetime:
@@ -67,6 +68,7 @@ class Repository:
         compressor, encryptor: for new backups, and for old ones made with the same.
         other_compressors: more that old backups may need.
         clock: the time now, UTC-aware.
+        cache: remembers manifests on this machine, or None.
     """
 
     store: Store
@@ -74,6 +76,7 @@ class Repository:
     encryptor: Encryptor
     other_compressors: tuple[Compressor, ...] = ()
     clock: Clock = field(default=_utc_now)
+    cache: Cache | None = None
 
     def identity(self) -> Identity:
         """Return the repository's identity, giving it one at its first use."""
@@ -104,7 +107,7 @@ class Repository:
             self.encryptor,
             hash_key,
             Encryption(self.encryptor.method, self.encryptor.identity(hash_key)),
-            self._distrusted(),
+            distrusted(self.store, self._read()),
         )
 
     def reader(self, manifest: Manifest) -> BlobReader:
@@ -126,22 +129,30 @@ class Repository:
         key = bytes.fromhex(manifest.hash_key)
         return BlobReader(self.store, compressor, self.encryptor, key, manifest.encryption)
 
-    def backups(self, *, check_blobs: bool = True) -> tuple[Backup, ...]:
+    def backups(
+        self, *, check_blobs: bool = True, on_tally: OnTally | None = None
+    ) -> tuple[Backup, ...]:
         """Return every backup, newest first; with `check_blobs`, see that all blobs are there."""
-        found = tuple(catalogue.read_catalogue(self.store))
+        found = tuple(sharing(self._read(on_tally)))
         if check_blobs:
             # Blobs are listed after the manifests are read: a backup that is finished between
             # the two then has all of its blobs in the listing.
-            sizes = self._blob_sizes()
+            sizes = blob_sizes(self.store, found)
             found = tuple(catalogue.check_blobs(backup, sizes) for backup in found)
         return tuple(sorted(found, key=_newest_first, reverse=True))
 
     def backup(self, name: str) -> Backup:
-        """Return the backup of that name, or the newest good one for ``latest``."""
-        backups = self.backups()
-        for backup in backups:
-            if backup.name == name or (name == LATEST and backup.good):
-                return backup
+        """Return the backup of that name, or the newest good one for ``latest``.
+
+        Its manifest comes from the store itself, even if it is in the cache.
+        """
+        if name == LATEST:
+            good = (self._backup(seen.name, seen) for seen in self.backups() if seen.good)
+            backup = next((again for again in good if again and again.good), None)
+        else:
+            backup = self._backup(name)
+        if backup:
+            return backup
         wanted = "good backup" if name == LATEST else f"backup named '{name}'"
         msg = f"there is no {wanted} in {self.store.url}"
         raise BackupNotFound(msg, hint="See 'brownie-backup list'")
@@ -178,50 +189,60 @@ class Repository:
         """Return the leases in the store, expired ones too."""
         return list_leases(self.store)
 
-    def sweep(self, lease: Lease | None, *, without: frozenset[str] = frozenset()) -> Swept:
+    def sweep(
+        self,
+        lease: Lease | None,
+        *,
+        without: frozenset[str] = frozenset(),
+        on_tally: OnTally | None = None,
+    ) -> Swept:
         """Remove blobs that no backup names; with no lease, count what would be removed.
 
         Args:
             lease: an exclusive one.
             without: names of backups to take for deleted.
+            on_tally: told how many backups are read, then how many blobs removed.
 
         A manifest that can't be read may name any blob: then nothing is swept.
         """
-        kept = [b for b in self.backups(check_blobs=False) if b.name not in without]
-        manifests = tuple(b.manifest for b in kept if b.manifest)
-        if len(manifests) < len(kept):
-            return Swept(0, 0)
+        live = Live()
+        for backup in self._read(on_tally):
+            if backup.name in without:
+                continue
+            if backup.manifest is None:
+                return Swept(0, 0)
+            live.add(backup.manifest)
         now = lease.now() if lease else self.clock()
-        return sweep(self.store, manifests, lease=lease, now=now, margin=SWEEP_MARGIN)
+        return sweep(self.store, live, lease=lease, now=now, margin=SWEEP_MARGIN, on_tally=on_tally)
 
-    def _distrusted(self) -> frozenset[str]:
-        """Return the blobs that the next backup has to store again.
+    def _read(self, on_tally: OnTally | None = None) -> Iterator[Backup]:
+        """Yield every backup, in no order, without a look at its blobs."""
+        return read_catalogue(self.store, self._memory(), self.clock(), on_tally)
 
-        Those that a verification found damaged, unless they have been stored since; and those
-        that have another size than a manifest says, unless another manifest agrees with it.
-        """
-        there = {name_in(found.key): found for found in self.store.list(BLOBS)}
-        sizes = {name: found.size_bytes for name, found in there.items()}
-        resized: set[str] = set()
-        damaged: set[str] = set()
-        for backup in catalogue.read_catalogue(self.store):
-            resized.update(b.name for b in catalogue.mismatched(backup, sizes) if b.name in there)
-            if backup.verification:
-                verified_at = backup.verification.verified_at
-                damaged.update(
-                    name
-                    for name in backup.verification.damaged_blobs
-                    if name in there and there[name].modified_at < verified_at + _SURELY_LATER
-                )
-        if resized:
-            for backup in catalogue.read_catalogue(self.store):
-                wrong = {blob.name for blob in catalogue.mismatched(backup, sizes)}
-                names = {b.name for b in backup.manifest.blobs} if backup.manifest else set()
-                resized -= names - wrong
-        return frozenset(damaged | resized)
+    def _backup(self, name: str, seen: Backup | None = None) -> Backup | None:
+        """Return one backup without reading the others; `seen` if that is still what it is."""
+        try:
+            manifest = catalogue.read_manifest(self.store, check_name(name))
+        except (InvalidName, KeyNotFound):
+            return None
+        except (DamagedError, UnsupportedFormat) as error:
+            if memory := self._memory():
+                memory.forget(manifest_key(name))  # so that a listing finds it out too
+            return Backup(name, Status.DAMAGED, None, str(error))
+        if seen and seen.manifest == manifest:
+            return seen
+        backup = catalogue.judge(manifest, catalogue.read_verification(self.store, manifest))
+        return catalogue.check_blobs(backup, blob_sizes(self.store, (backup,)))
 
-    def _blob_sizes(self) -> dict[str, int]:
-        return {name_in(found.key): found.size_bytes for found in self.store.list(BLOBS)}
+    def _memory(self) -> Memory | None:
+        """Return what the cache knows of this very repository."""
+        if self.cache is None:
+            return None
+        try:
+            scope = from_json(self.store.get(IDENTITY), Identity, IDENTITY).id
+        except (KeyNotFound, DamagedError):
+            return None  # it could not be told from other repositories
+        return Memory(self.cache, scope)
 
     def _recovered_identity(self) -> Identity | None:
         """Return the identity from a manifest, if the object that holds it is lost."""
