@@ -118,6 +118,8 @@ class RetentionReport:
     swept_blobs: int
     swept_bytes: int
     notes: tuple[str, ...] = ()
+    locked_blobs: int = 0
+    """Those that no backup names any more, but that the store keeps until a date."""
 
     @property
     def deleted(self) -> tuple[str, ...]:

@@ -206,6 +206,23 @@ def test_repositories_of_the_same_url_are_told_apart(clock: FakeClock, tmp_path:
         assert found["twin"] == manifests[repository]
 
 
+def test_a_sweep_by_the_cache_keeps_and_removes_the_same(
+    repository: Repository, counted: FaultyStore, clock: FakeClock, tmp_path: Path
+) -> None:
+    clock.advance(2 * LONG_AGO)
+    repository.writer().put(b"an orphan")
+    repository.backups()
+    repository.remove("b9")
+    clock.advance(2 * LONG_AGO)
+    for reading in (afresh(repository, tmp_path), evolve(repository, cache=None)):
+        assert reading.sweep(None).blobs == 3  # of b9 the last two
+    counted.calls.clear()
+    with afresh(repository, tmp_path).exclusive_lease("cleanup") as lease:
+        assert afresh(repository, tmp_path).sweep(lease).blobs == 3
+    assert not [key for method, key in counted.calls if method == "get" and MANIFESTS in key]
+    assert all(backup.good for backup in evolve(repository, cache=None).backups())
+
+
 def test_without_an_identity_there_is_no_cache_and_none_is_given(
     repository: Repository, counted: FaultyStore, clock: FakeClock
 ) -> None:
@@ -334,5 +351,5 @@ def test_a_store_that_fails_ends_the_reading_at_once(repository: Repository) -> 
 def test_progress_counts_to_the_number_of_backups(repository: Repository) -> None:
     for _ in range(2):  # from the store, and from the cache
         seen: list[Tally] = []
-        repository.backups(on_tally=seen.append)
+        repository.backups(on_progress=seen.append)
         assert seen == [Tally("list", done, 10) for done in range(1, 11)]

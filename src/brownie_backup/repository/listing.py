@@ -29,7 +29,7 @@ _FEW = 2 * CREW
 
 
 def read_catalogue(
-    store: Store, memory: Memory | None, now: datetime, on_tally: OnTally | None = None
+    store: Store, memory: Memory | None, now: datetime, on_progress: OnTally | None = None
 ) -> Iterator[Backup]:
     """Yield every backup, its health by its manifest and its last verification alone.
 
@@ -40,7 +40,7 @@ def read_catalogue(
         store: where they are.
         memory: what need not be got, if there is a cache.
         now: by our own clock.
-        on_tally: told of each backup that is read.
+        on_progress: told of each backup that is read.
     """
     verified = {name_in(f.key): f for f in store.list(VERIFICATIONS) if _is_ours(f.key)}
     listed = tuple(found for found in store.list(MANIFESTS) if _is_ours(found.key))
@@ -48,8 +48,8 @@ def read_catalogue(
     reader = _Reader(Recall(store, memory, settled), verified)
     with crew() as threads:
         for done, backup in enumerate(threads.each(reader.read, listed), 1):
-            if on_tally:
-                on_tally(Tally("list", done, len(listed)))
+            if on_progress:
+                on_progress(Tally("list", done, len(listed)))
             if backup:
                 yield backup
     if memory:

@@ -130,10 +130,10 @@ class Repository:
         return BlobReader(self.store, compressor, self.encryptor, key, manifest.encryption)
 
     def backups(
-        self, *, check_blobs: bool = True, on_tally: OnTally | None = None
+        self, *, check_blobs: bool = True, on_progress: OnTally | None = None
     ) -> tuple[Backup, ...]:
         """Return every backup, newest first; with `check_blobs`, see that all blobs are there."""
-        found = tuple(sharing(self._read(on_tally)))
+        found = tuple(sharing(self._read(on_progress)))
         if check_blobs:
             # Blobs are listed after the manifests are read: a backup that is finished between
             # the two then has all of its blobs in the listing.
@@ -194,30 +194,32 @@ class Repository:
         lease: Lease | None,
         *,
         without: frozenset[str] = frozenset(),
-        on_tally: OnTally | None = None,
+        on_progress: OnTally | None = None,
     ) -> Swept:
         """Remove blobs that no backup names; with no lease, count what would be removed.
 
         Args:
             lease: an exclusive one.
             without: names of backups to take for deleted.
-            on_tally: told how many backups are read, then how many blobs removed.
+            on_progress: told how many backups are read, then how many blobs removed.
 
         A manifest that can't be read may name any blob: then nothing is swept.
         """
         live = Live()
-        for backup in self._read(on_tally):
+        for backup in self._read(on_progress):
             if backup.name in without:
                 continue
             if backup.manifest is None:
                 return Swept(0, 0)
             live.add(backup.manifest)
         now = lease.now() if lease else self.clock()
-        return sweep(self.store, live, lease=lease, now=now, margin=SWEEP_MARGIN, on_tally=on_tally)
+        return sweep(
+            self.store, live, lease=lease, now=now, margin=SWEEP_MARGIN, on_progress=on_progress
+        )
 
-    def _read(self, on_tally: OnTally | None = None) -> Iterator[Backup]:
+    def _read(self, on_progress: OnTally | None = None) -> Iterator[Backup]:
         """Yield every backup, in no order, without a look at its blobs."""
-        return read_catalogue(self.store, self._memory(), self.clock(), on_tally)
+        return read_catalogue(self.store, self._memory(), self.clock(), on_progress)
 
     def _backup(self, name: str, seen: Backup | None = None) -> Backup | None:
         """Return one backup without reading the others; `seen` if that is still what it is."""

@@ -62,7 +62,7 @@ def sweep(
     lease: Lease | None,
     now: datetime,
     margin: timedelta = SWEEP_MARGIN,
-    on_tally: OnTally | None = None,
+    on_progress: OnTally | None = None,
 ) -> Swept:
     """Remove unnamed blobs older than `margin`; with no `lease`, only count them.
 
@@ -78,8 +78,8 @@ def sweep(
             size += found.size_bytes
         else:
             locked += 1
-        if on_tally:
-            on_tally(Tally("sweep", blobs))
+        if on_progress:
+            on_progress(Tally("sweep", blobs))
     if lease:
         remove_expired(store, now)
     return Swept(blobs, size, locked)

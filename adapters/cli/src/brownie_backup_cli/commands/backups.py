@@ -104,7 +104,13 @@ def delete(arguments: argparse.Namespace, settings: Settings, output: Output) ->
 
 def cleanup(arguments: argparse.Namespace, settings: Settings, output: Output) -> int:
     """Apply the retention policy."""
-    report = apply_retention(make_repository(settings), settings.policy, dry_run=arguments.dry_run)
+    with output.tally() as on_progress:
+        report = apply_retention(
+            make_repository(settings),
+            settings.policy,
+            dry_run=arguments.dry_run,
+            on_progress=on_progress,
+        )
     document = {
         "dry_run": report.dry_run,
         "decisions": [
@@ -113,6 +119,7 @@ def cleanup(arguments: argparse.Namespace, settings: Settings, output: Output) -
         "deleted": list(report.deleted),
         "swept_blobs": report.swept_blobs,
         "swept_bytes": report.swept_bytes,
+        "locked_blobs": report.locked_blobs,
         "notes": list(report.notes),
     }
     for note in report.notes:
@@ -150,4 +157,5 @@ def _cleaned(report: RetentionReport, *, verbose: bool) -> list[str]:
             f"{len(report.deleted)} backups {would}deleted, {len(report.decisions)} seen; "
             f"{report.swept_blobs} blobs {would}removed, {size(report.swept_bytes)} {would}freed"
         ),
+        *([f"{report.locked_blobs} more blobs are locked for now"] if report.locked_blobs else []),
     ]

@@ -18,7 +18,8 @@ def list_(arguments: argparse.Namespace, settings: Settings, output: Output) -> 
     """List the backups."""
     del arguments
     repository = make_repository(settings)
-    backups = list_backups(repository)
+    with output.tally() as on_progress:
+        backups = list_backups(repository, on_progress=on_progress)
     lines = [f"no backups in {repository.store.url}"]
     if backups:
         lines = table(HEADER, [_row(backup) for backup in backups])
@@ -42,7 +43,8 @@ def status(arguments: argparse.Namespace, settings: Settings, output: Output) ->
     del arguments
     repository = make_repository(settings)
     now = datetime.now(UTC)
-    backups = list_backups(repository)
+    with output.tally() as on_progress:
+        backups = list_backups(repository, on_progress=on_progress)
     last = next((backup for backup in backups if backup.good), None)
     leases = repository.leases()
     document = {
