@@ -159,7 +159,7 @@ class SqliteCache:
         )
         try:
             # A file that a loss of power has damaged is noticed: nothing has to reach the disk.
-            for pragma in ("journal_mode = TRUNCATE", "synchronous = OFF"):
+            for pragma in ("journal_mode = DELETE", "synchronous = OFF"):
                 connection.execute(f"PRAGMA {pragma}").fetchall()
             ((page_bytes,),) = connection.execute("PRAGMA page_size").fetchall()
             limit = f"PRAGMA max_page_count = {MOST_BYTES // page_bytes}"
