@@ -1,22 +1,24 @@
 """From settings to the objects that the verbs need; what is not chosen is not imported."""
 
+import os
 from collections.abc import Sequence
 from importlib import import_module
 from importlib.metadata import entry_points
+from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from brownie_backup.destinations import locations
 from brownie_backup.errors import BackupError, ConfigurationError
 from brownie_backup.location import Location
 from brownie_backup.policy import policy_from
-from brownie_backup.settings import Settings, describe, load_settings
+from brownie_backup.settings import DEFAULT_CACHE, Settings, describe, load_settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from brownie_backup.dumpers.postgres import PostgresDumper
     from brownie_backup.model import RetentionPolicy
-    from brownie_backup.protocols import Compressor, Encryptor, Store
+    from brownie_backup.protocols import Cache, Compressor, Encryptor, Store
     from brownie_backup.repository import Repository
 
     Opener = Callable[[Location], Store]
@@ -162,12 +164,29 @@ def make_repositories(
             encryptor,
             tuple(others),
             policy=_policy(settings, location),
+            cache=_make_cache(settings, location),
         )
         # A sort keeps the order of all others.
         for name, location in sorted(
             named.items(), key=lambda each: first not in {each[0], each[1].url}
         )
     )
+
+
+def _make_cache(settings: Settings, location: Location) -> "Cache | None":
+    """Return what remembers the store's manifests; a local folder is as quick itself."""
+    from brownie_backup.caches import open_cache
+
+    if settings.cache_dir.lower() == "none" or location.scheme == "file":
+        return None
+    folder = settings.cache_dir
+    base = os.environ.get("XDG_CACHE_HOME", "")
+    if folder == DEFAULT_CACHE and base:
+        folder = f"{base}/brownie-backup"
+    try:
+        return open_cache(Path(folder).expanduser(), location.url)
+    except RuntimeError:  # a home folder that is not known: it works without, too
+        return None
 
 
 def _named(found: Sequence[Location]) -> dict[str, Location]:
