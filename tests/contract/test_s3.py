@@ -30,6 +30,8 @@ from brownie_backup.stores import RetryingStore
 from brownie_backup.stores.s3 import S3Store, open_store
 from brownie_backup.testing import StoreContract
 
+pytestmark = pytest.mark.once
+
 WRONG_SECRET = "not-the-right-secret"
 BLOB = blob_key("ab" * 32)
 
