@@ -107,18 +107,25 @@ def _primary(settings: Settings) -> Location:
     )
 
 
-def make_store(location: Location) -> "Store":
+def make_store(location: Location, *, retry_seconds: float | None = None) -> "Store":
     """Open a store: one of ours, or one of an entry point named for the URL's scheme.
+
+    Args:
+        location: where it is.
+        retry_seconds: how long it is waited for when it is out of reach; by default, two minutes.
 
     Raises:
         ConfigurationError: there is none for that scheme, it is not installed, or it can't do
             what it is asked for.
     """
-    from brownie_backup.stores import RetryingStore
+    from brownie_backup.stores import Patience, RetryingStore
 
     if location.scheme == "file":
         return _local_store(location)
-    return RetryingStore(_opener(location.scheme)(location))
+    patience = Patience()
+    if retry_seconds is not None:
+        patience = evolve(patience, give_up_after_seconds=retry_seconds)
+    return RetryingStore(_opener(location.scheme)(location), patience)
 
 
 def _opener(scheme: str) -> "Opener":
@@ -204,7 +211,7 @@ def make_repositories(
     encryptor = make_encryptor(settings, writes=writes)
     return tuple(
         Repository(
-            make_store(location),
+            make_store(location, retry_seconds=settings.retry_seconds),
             compressor,
             encryptor,
             tuple(others),

@@ -51,10 +51,9 @@ class Location:
     @property
     def url(self) -> str:
         """The URL without its query: what people are shown, and what ``--from`` takes."""
-        path = quote(self.path, safe="/~")
-        if self.host and path and not path.startswith("/"):
-            path = f"/{path}"
-        return f"{self.scheme}://{self.host}{path}"
+        path = self.path.strip("/") if self.scheme in CLOUDS else self.path
+        separator = "/" if self.host and path and not path.startswith("/") else ""
+        return f"{self.scheme}://{self.host}{separator}{quote(path, safe='/~')}"
 
 
 def parse_location(text: str) -> Location:

@@ -188,9 +188,11 @@ def test_json_documents(sandbox: Sandbox) -> None:
         found[command] = document(command)
     found["restore"] = document("restore monday --target-db other")
     found["cleanup"] = document("cleanup")
+    found["hold"] = document("hold monday")
     shown = document("show monday")
     sandbox.succeed("unset BACKUP_GPG_PRIVATE_KEY_FILE")
     without_key = document("verify --all", fails=True)
+    found["release"] = document("release monday")
     found["delete"] = document("delete monday")
     error = document("show monday", fails=True)
 
@@ -204,6 +206,8 @@ def test_json_documents(sandbox: Sandbox) -> None:
     for field in ("database", "encryption"):
         assert set(shown[field]) == inner_fields("A backup", field)
     assert set(shown["parts"][0]) == inner_fields("A backup", "parts")
+    for hold in (shown["hold"], found["hold"]["hold"]):
+        assert set(hold) == documented_fields("A hold")
     for verification in (shown["verification"], *found["verify"]["verifications"]):
         assert set(verification) == documented_fields("A verification")
     for finding in (*found["doctor"]["findings"], *found["restore"]["findings"]):
@@ -214,9 +218,9 @@ def test_json_documents(sandbox: Sandbox) -> None:
 
 def test_every_command_has_its_document() -> None:
     headings = {text for level, text in DOCUMENTS.headings if level == 2}
-    assert headings - {"An error", "A backup", "A verification", "A finding"} == set(COMMANDS) - {
-        "schedule"
-    }
+    assert headings - {"An error", "A backup", "A hold", "A verification", "A finding"} == set(
+        COMMANDS
+    ) - {"schedule"}
 
 
 # --- the stored format ---------------------------------------------------------------------------
@@ -234,6 +238,8 @@ def test_every_command_has_its_document() -> None:
         ("Block range", model.BlockRange, set()),
         ("Inventory", Inventory, set()),
         ("Verification", model.Verification, set()),
+        ("Hold", model.Hold, set()),
+        ("Attempt", model.Attempt, set()),
         ("Lease", LeaseRecord, set()),
     ],
 )

@@ -15,11 +15,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import boto3
-from azure.storage.blob import BlobServiceClient
-from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError
-
 from tests.servers.node import azurite
 from tests.servers.process import Program, post
 
@@ -46,7 +41,11 @@ class _S3(Program):
 
 
 class S3Server(_S3):
-    """SeaweedFS: keeps what S3 promises, with versions and locks, SSE-S3 and SSE-KMS too."""
+    """SeaweedFS: keeps what S3 promises, with versions and locks, SSE-S3 and SSE-KMS too.
+
+    Its KMS makes a key on first use of a name (3 to 100 letters, digits, `-`, `_` and `/`), and has
+    forgotten all keys after a stop.
+    """
 
     ports_needed = 10
     health = "/healthz"
@@ -102,6 +101,8 @@ class S3Server(_S3):
 
     def _is_ready(self) -> bool:
         """Tell whether something can be stored: after a start that takes longer than an answer."""
+        from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415 - see below
+
         if not super()._is_ready():
             return False
         try:
@@ -176,7 +177,10 @@ class GcsServer(Program):
 
 
 class AzureServer(Program):
-    """Azurite: Azure's Blob Storage, without its immutability policies."""
+    """Azurite: Azure's Blob Storage, without its immutability policies.
+
+    It writes its index every 5 seconds, and when it is stopped: killed, it forgets what came since.
+    """
 
     account = "brownie"
 
@@ -193,7 +197,10 @@ class AzureServer(Program):
     def new_container(self) -> str:
         """Create an empty container with a name of its own."""
         name = _new_name()
-        with _azure_client(self.endpoint_url, self.account, self.key) as client:
+        from azure.storage.blob import BlobServiceClient  # noqa: PLC0415 - see below
+
+        credential = {"account_name": self.account, "account_key": self.key}
+        with BlobServiceClient(self.endpoint_url, credential=credential, retry_total=0) as client:
             client.create_container(name)
         return name
 
@@ -219,6 +226,10 @@ def _script(name: str) -> str:
 
 @functools.cache
 def _boto3_client(url: str, region: str, access_key: str, secret_key: str) -> Any:  # noqa: ANN401 - see above
+    # Imported here, as it takes half a second that few tests need.
+    import boto3  # noqa: PLC0415 - see above
+    from botocore.config import Config  # noqa: PLC0415 - see above
+
     return boto3.client(
         "s3",
         endpoint_url=url,
@@ -227,8 +238,3 @@ def _boto3_client(url: str, region: str, access_key: str, secret_key: str) -> An
         aws_secret_access_key=secret_key,
         config=Config(retries={"total_max_attempts": 1}, connect_timeout=5, read_timeout=30),
     )
-
-
-def _azure_client(url: str, account: str, key: str) -> BlobServiceClient:
-    credential = {"account_name": account, "account_key": key}
-    return BlobServiceClient(url, credential=credential, retry_total=0)

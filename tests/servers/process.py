@@ -38,7 +38,7 @@ class Program:
     health = "/"
 
     def __init__(self) -> None:
-        self.folder = Path(tempfile.mkdtemp(prefix="bb-server-"))
+        self.folder = Path(tempfile.mkdtemp(prefix="bb-objects-"))
         self.ports: Sequence[int] = ()
         self._running: tuple[subprocess.Popen[bytes], subprocess.Popen[bytes]] | None = None
         try:
@@ -202,9 +202,15 @@ def free_ports(count: int) -> list[int]:
 
 
 def post(port: int, path: str, body: str, kind: str) -> None:
-    """Send a request to a server that wants no signature."""
+    """Send a request to a server that wants no signature.
+
+    Raises:
+        OSError: it was not done.
+    """
     status = _request(port, "POST", path, body, {"Content-Type": kind})
-    assert status < http.HTTPStatus.BAD_REQUEST, f"{path} answered {status}"
+    if status >= http.HTTPStatus.BAD_REQUEST:
+        message = f"{path} answered {status}"
+        raise OSError(message)
 
 
 def _request(

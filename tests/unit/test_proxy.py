@@ -98,8 +98,9 @@ def test_everything_passes_unchanged_on_one_connection(
     assert client.put("/2", b"") == (200, b"")
     client.request("PUT", "/3", iter([BODY, b"more"]), encode_chunked=True)
     assert client.getresponse().read() == BODY + b"more"
-    assert arrived == [("/1", len(BODY)), ("/2", 0), ("/3", len(BODY) + 4)]
-    assert proxy.requests == ["PUT /1", "PUT /2", "PUT /3"]
+    assert client.put("/4", b"end") == (200, b"end")
+    assert arrived == [("/1", len(BODY)), ("/2", 0), ("/3", len(BODY) + 4), ("/4", 3)]
+    assert proxy.requests == ["PUT /1", "PUT /2", "PUT /3", "PUT /4"]
     assert proxy.hits == 0
     assert proxy.url == f"http://127.0.0.1:{proxy.port}/account"
 
@@ -120,10 +121,30 @@ def test_the_next_requests_are_answered_without_the_server(
     assert proxy.hits == 2
 
 
-def test_a_chunked_body_is_read_before_the_answer(proxy: Proxy, client: _Client) -> None:
-    proxy.answer(500, times=1)
-    client.request("PUT", "/x", iter([BODY] * 10), {"Expect": "100-continue"}, encode_chunked=True)
-    assert client.getresponse().status == 500
+@pytest.mark.parametrize(
+    ("header", "start", "end"),
+    [
+        ("Content-Length: 4", b"bo", b"dy"),
+        ("Transfer-Encoding: chunked", b"2\r\nbo\r\n2\r\ndy\r\n", b"0\r\nMore: x\r\n\r\n"),
+    ],
+)
+def test_a_body_is_read_to_its_end_before_the_answer(
+    proxy: Proxy, header: str, start: bytes, end: bytes
+) -> None:
+    proxy.answer(500)
+    with socket.create_connection(("127.0.0.1", proxy.port)) as client:
+        client.settimeout(30)
+        head = f"PUT / HTTP/1.1\r\n{header}\r\nExpect: 100-continue\r\n\r\n"
+        client.sendall(head.encode())
+        go_on = b"HTTP/1.1 100 Continue\r\n\r\n"
+        assert client.recv(len(go_on), socket.MSG_WAITALL) == go_on
+        client.sendall(start)
+        client.settimeout(0.1)
+        with pytest.raises(TimeoutError):
+            client.recv(1)
+        client.settimeout(30)
+        client.sendall(end)
+        assert client.recv(12, socket.MSG_WAITALL) == b"HTTP/1.1 500"
 
 
 def test_requests_are_reset_before_the_server_hears_of_them(

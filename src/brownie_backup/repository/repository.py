@@ -49,6 +49,7 @@ from brownie_backup.repository.leases import (
 )
 from brownie_backup.repository.shelves import Shelf, Shelves
 from brownie_backup.repository.sweep import SWEEP_MARGIN, Swept, sweep
+from brownie_backup.repository.watched import watched
 from brownie_backup.wire import from_json, to_json
 
 _log = logging.getLogger(__name__)
@@ -97,14 +98,17 @@ class Repository:
     clock: Clock = field(default=_utc_now)
     policy: RetentionPolicy = field(factory=RetentionPolicy)
 
-    def identity(self) -> Identity:
-        """Return the repository's identity, giving it one at its first use."""
+    def identity(self, proposed: Identity | None = None) -> Identity:
+        """Return the repository's identity, giving it one at its first use.
+
+        Args:
+            proposed: which, if it has none; by default a new one.
+        """
         try:
             return from_json(self.store.get(IDENTITY), Identity, IDENTITY)
         except KeyNotFound:
-            identity = self._recovered_identity() or Identity(
-                str(uuid.uuid4()), secrets.token_bytes(32).hex()
-            )
+            new = proposed or Identity(str(uuid.uuid4()), secrets.token_bytes(32).hex())
+            identity = self._recovered_identity() or new
         except DamagedError:
             recovered = self._recovered_identity()
             if recovered is None:
@@ -115,6 +119,17 @@ class Repository:
             self.store.put(IDENTITY, to_json(identity), if_absent=True)
             self._probe(identity)
         return from_json(self.store.get(IDENTITY), Identity, IDENTITY)
+
+    def known_identity(self) -> Identity | None:
+        """Return the repository's identity, or None if it was never used."""
+        try:
+            return from_json(self.store.get(IDENTITY), Identity, IDENTITY)
+        except KeyNotFound:
+            return self._recovered_identity()
+        except DamagedError:
+            if recovered := self._recovered_identity():
+                return recovered
+            raise
 
     def _probe(self, identity: Identity) -> None:
         """Say once, when a repository is made, if its store ignores create-if-absent."""
@@ -138,7 +153,7 @@ class Repository:
         """
         key = bytes.fromhex((identity or self.identity()).hash_key)
         encryption = Encryption(self.encryptor.method, self.encryptor.identity(key))
-        shelves = shelves or Shelves((self.shelf(),), 1)
+        shelves = shelves or Shelves((self.shelf(),))
         return BlobWriter(shelves, self.compressor, self.encryptor, key, encryption)
 
     def reader(self, manifest: Manifest, others: Sequence[Store] = ()) -> BlobReader:
@@ -293,6 +308,13 @@ class Repository:
                 backup = catalogue.read_manifest(self.store, name_in(found.key))
                 return Identity(backup.repository_id, backup.hash_key)
         return None
+
+
+def watch(repositories: Sequence[Repository]) -> tuple[Repository, ...]:
+    """Return repositories of which none that hangs keeps the others from their work."""
+    if len(repositories) == 1:
+        return tuple(repositories)
+    return tuple(evolve(each, store=watched(each.store)) for each in repositories)
 
 
 def _newest_first(backup: Backup) -> tuple[float, str]:

@@ -76,10 +76,13 @@ def _endpoint(location: Location) -> str:
 def _credential(location: Location) -> Any:  # noqa: ANN401 - the library takes one of many
     if location.access_key and location.secret_key:
         return AzureNamedKeyCredential(location.access_key.reveal(), location.secret_key.reveal())
-    # Of no use to who has a key, and slow to import.
-    from azure.identity import DefaultAzureCredential  # noqa: PLC0415 - see above
-
-    return DefaultAzureCredential()
+    try:  # here, for it is of no use to who has a key, and slow to import
+        from azure.identity import DefaultAzureCredential  # noqa: PLC0415 - see above
+    except ModuleNotFoundError:
+        problem = "without BACKUP_SECRET_KEY, 'azure.identity' is needed, which is not installed"
+    else:
+        return DefaultAzureCredential()
+    raise ConfigurationError([problem], hint="python -m pip install 'brownie-backup[azure]'")
 
 
 def _problems(location: Location) -> Iterator[str]:

@@ -13,7 +13,7 @@ from attrs import field, frozen
 from google.api_core.exceptions import from_http_status
 from google.cloud.storage import Bucket, Client
 
-from brownie_backup.errors import BucketNotFound, KeyNotFound, StoreError
+from brownie_backup.errors import BucketNotFound, KeyNotFound, ObjectLocked, StoreError
 from brownie_backup.location import Location
 from brownie_backup.protocols import Clock, Page, StoredObject
 from brownie_backup.repository.layout import is_permanent
@@ -22,6 +22,7 @@ from brownie_backup.stores.gcs.errors import NO_BUCKET, NO_OBJECT, SDK_ERRORS, s
 
 _PAGE_KEYS = 1000
 _STORED = "name,kmsKeyName,retention"
+_OBJECT_QUERY = {"fields": "retention,temporaryHold,eventBasedHold", "projection": "noAcl"}
 _LISTED = "items(name,size,timeCreated),nextPageToken"
 _MODES = {"compliance": "Locked", "governance": "Unlocked"}
 _LOCK_SLACK = timedelta(minutes=10)
@@ -106,11 +107,12 @@ class GcsStore:
 
     def delete(self, key: str) -> None:
         """Remove the object, if it is there."""
+        what = f"cannot delete '{key}'"
         blob = self._bucket.blob(self._name(key))
         try:
-            self._call_for(
-                f"cannot delete '{key}'", lambda: blob.delete(timeout=self.timeout, retry=None)
-            )
+            if self.location.object_lock_days is not None and is_permanent(key):
+                self._refuse_locked(what, key)
+            self._call_for(what, lambda: blob.delete(timeout=self.timeout, retry=None))
         except KeyNotFound:
             return
 
@@ -119,18 +121,15 @@ class GcsStore:
         if self.location.object_lock_days is None:
             return
         what = f"cannot lock '{key}'"
-        path = f"/storage/v1{self._bucket.path}/o/{quote(self._name(key), safe='~')}"
-        query: dict[str, str | int] = {"fields": "retention", "projection": "noAcl"}
-        current = _lock_in(self._request(what, "GET", path, query))
-        wanted = self._lock()
+        current, wanted = _lock_in(self._state(what, key)), self._lock()
         if current and _end_of(current) + _LOCK_SLACK > _end_of(wanted):
             return
         if current and _end_of(current) > self.clock():
             # A lock that is in force keeps its mode: a change needs more rights than we have.
             wanted["mode"] = current["mode"]
-        body = ("application/json", json.dumps({"retention": wanted}).encode())
+        change = ("application/json", json.dumps({"retention": wanted}).encode())
         try:
-            self._request(what, "PATCH", path, query, body)
+            self._request(what, "PATCH", self._path(key), _OBJECT_QUERY, change)
         except StoreError as error:
             failure = _explained(error)
         else:
@@ -155,19 +154,41 @@ class GcsStore:
             timeout=self.timeout,
             retry=None,
         )
+        skip = len(self._name(""))
+
+        def fetch() -> tuple[StoredObject, ...]:
+            return tuple(
+                StoredObject(blob.name[skip:], blob.size, blob.time_created)
+                for blob in next(listing.pages, ())
+                if len(blob.name) > skip and not blob.name.endswith("/")  # a folder of the console
+            )
+
         try:
-            blobs = self._call(what, lambda: list(next(listing.pages, ())))
+            objects = self._call(what, fetch)
         except KeyNotFound as error:
             failure = BucketNotFound(error.message, hint=NO_BUCKET)
         else:
-            skip = len(self._name(""))
-            objects = tuple(
-                StoredObject(blob.name[skip:], blob.size, blob.time_created)
-                for blob in blobs
-                if len(blob.name) > skip and not blob.name.endswith("/")  # a folder of the console
-            )
             return Page(objects, listing.next_page_token)
         raise failure
+
+    def _path(self, key: str) -> str:
+        return f"/storage/v1{self._bucket.path}/o/{quote(self._name(key), safe='~')}"
+
+    def _state(self, what: str, key: str) -> Mapping[str, Any]:
+        """Return what keeps an object from being deleted."""
+        state = self._request(what, "GET", self._path(key), _OBJECT_QUERY)
+        return state if isinstance(state, dict) else {}
+
+    def _refuse_locked(self, what: str, key: str) -> None:
+        """Raise, if an object must stay: where there are versions, the service would hide it."""
+        state = self._state(what, key)
+        lock = _lock_in(state)
+        if state.get("temporaryHold") or state.get("eventBasedHold"):
+            msg = f"{what} in {self.url}: somebody holds it"
+            raise ObjectLocked(msg, hint="Have the hold lifted, if it is no longer needed")
+        if lock and _end_of(lock) > self.clock():
+            msg = f"{what} in {self.url}: it is locked until {_end_of(lock):%Y-%m-%d %H:%M} UTC"
+            raise ObjectLocked(msg, hint="It can be deleted after that date")
 
     def _metadata(self, key: str, data: bytes) -> dict[str, Any]:
         """Return what the service is to know of an object; by the digest it checks the data."""
@@ -176,7 +197,8 @@ class GcsStore:
             "name": self._name(key),
             "md5Hash": base64.b64encode(digest).decode(),
         }
-        if self.location.storage_class:
+        if self.location.storage_class and is_permanent(key):
+            # What changes stays in the bucket's own class: cheaper ones are dear to delete from.
             metadata["storageClass"] = self.location.storage_class.upper()
         if self.location.object_lock_days is not None and is_permanent(key):
             metadata["retention"] = self._lock()

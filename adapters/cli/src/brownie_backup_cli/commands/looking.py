@@ -39,10 +39,12 @@ def list_(arguments: argparse.Namespace, settings: Settings, output: Output) -> 
 def show(arguments: argparse.Namespace, settings: Settings, output: Output) -> int:
     """Show one backup."""
     repositories = make_repositories(settings, first=arguments.store)
-    document = backup_document(find_backup(repositories, arguments.name).backup)
+    found = find_backup(repositories, arguments.name)
+    output.findings(found.findings)
+    document = backup_document(found.backup)
     rows = [(key.replace("_", " "), _value(value)) for key, value in document.items()]
     output.result(document, table(("", ""), rows)[1:])
-    return DONE
+    return WARNINGS if found.findings else DONE
 
 
 def status(arguments: argparse.Namespace, settings: Settings, output: Output) -> int:
