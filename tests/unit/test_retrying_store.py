@@ -362,6 +362,18 @@ def test_of_a_listing_by_pages_only_the_page_that_failed_is_repeated(keys: int) 
     assert inner.asked == [token for token in tokens for _ in range(2)]
 
 
+def test_a_page_may_be_empty_before_the_last() -> None:
+    class Sparse(MemoryStore):
+        def list_page(self, prefix: str, token: str | None) -> Page:
+            found = tuple(self.list(prefix)) if token == "2" else ()
+            tokens = {None: "1", "1": "2", "2": "3", "3": None}
+            return Page(found, tokens[token])
+
+    inner = Sparse()
+    inner.put("key", b"")
+    assert [found.key for found in retrying(inner, Time()).list("")] == ["key"]
+
+
 # --- the rest ------------------------------------------------------------------------------------
 
 

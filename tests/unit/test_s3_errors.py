@@ -139,12 +139,23 @@ def test_a_certificate_that_is_not_trusted_is_no_outage() -> None:
     assert "AWS_CA_BUNDLE" in ours.hint
 
 
-def test_addresses_of_objects_are_left_out() -> None:
+@pytest.mark.parametrize(
+    ("kind", "said"),
+    [
+        (
+            botocore.exceptions.EndpointConnectionError,
+            'Could not connect to the endpoint URL: "https://x:9000" ([Errno 111] refused)',
+        ),
+        (botocore.exceptions.ReadTimeoutError, "no answer in time (https://x:9000)"),
+        (botocore.exceptions.SSLError, "SSL validation failed for https://x:9000 <botocore"),
+    ],
+)
+def test_whom_we_spoke_to_is_said_and_no_more(kind: Callable[..., Exception], said: str) -> None:
     below = "<botocore.awsrequest.AWSHTTPConnection object at 0x7f00>: [Errno 111] refused"
-    error = botocore.exceptions.EndpointConnectionError(endpoint_url="http://x", error=below)
-    ours = store_error("cannot read 'key'", URL, error)
-    assert "[Errno 111] refused" in ours.message
-    assert "0x7f00" not in ours.message
+    url = "https://x:9000/bucket/key?list-type=2&X-Amz-Signature=abc"
+    ours = store_error("cannot read 'key'", URL, kind(endpoint_url=url, error=below))
+    assert said in ours.message
+    assert "bucket/key" not in ours.message
 
 
 # --- answers of a service ------------------------------------------------------------------------

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from typing import Any
+from urllib.parse import urlsplit
 
 from attrs import evolve, frozen
 from botocore import exceptions as botocore
@@ -254,7 +255,7 @@ def store_error(
         meaning = next((m for kind, m in _BY_TYPE if isinstance(error, kind)), _OTHER)
         if meaning is _TLS and _INTERRUPTED.search(str(error)):
             meaning = _CUT_OFF
-        why = meaning.why or _reason(error)
+        why = _reason(error, meaning.why)
     message = _clean(f"{what} in {url}: {why}", secrets)
     if issubclass(meaning.error, StoreUnavailable):
         return StoreUnavailable(message, hint=meaning.hint, retry_after_seconds=retry_after)
@@ -305,10 +306,16 @@ def _retry_after(headers: Mapping[str, str]) -> float | None:
     return max(0.0, (at.astimezone(UTC) - datetime.now(UTC)).total_seconds())
 
 
-def _reason(error: BaseException) -> str:
-    """Return what went wrong below, without the names of the library's objects."""
-    below = getattr(error, "kwargs", {}).get("error")
-    text = str(error)
+def _reason(error: BaseException, why: str) -> str:
+    """Return what went wrong below, and whom we spoke to, without what only the library knows."""
+    details = getattr(error, "kwargs", {})
+    address = str(details.get("endpoint_url") or details.get("proxy_url") or "")
+    parts = urlsplit(address)
+    where = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}" if parts.netloc else ""
+    if why:
+        return f"{why} ({where})" if where else why
+    text = str(error).replace(address, where) if where else str(error)
+    below = details.get("error")
     if below is not None and not isinstance(error, botocore.SSLError):
         text = f"{text} ({_OBJECT_AT.sub('', str(below))})"
     return " ".join(text.split())
