@@ -27,7 +27,7 @@ _ONE_REQUEST_BYTES = 256 << 20
 _BLOCK_BYTES = 1 << 20
 _ACCOUNT = re.compile(r"[a-z0-9]{3,24}")
 _CONTAINER = re.compile(r"(?=.{3,63}$)[a-z0-9]+(-[a-z0-9]+)*")
-_TIERS = ("Hot", "Cool", "Cold", "Smart")
+_TIERS = ("Hot", "Cool", "Cold")
 _MOST_TAGS = 10
 _TAG_KEY = re.compile(r"[A-Za-z0-9 +\-./:=_]{1,128}")
 _TAG_VALUE = re.compile(r"[A-Za-z0-9 +\-./:=_]{0,256}")
