@@ -194,7 +194,10 @@ class Repository:
             sizes = listing.blob_sizes(self.store, found)
             found = tuple(catalogue.check_blobs(backup, sizes) for backup in found)
         held = holds.read_holds(self.store, self.clock())
-        found = tuple(evolve(b, hold=holds.hold_of(b.name, b.manifest, held)) for b in found)
+        found = tuple(
+            evolve(b, hold=holds.hold_of(b.name, b.manifest, held)) if b.name in held else b
+            for b in found
+        )
         return tuple(sorted(found, key=_newest_first, reverse=True))
 
     def backup(self, name: str) -> Backup:
