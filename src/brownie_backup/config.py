@@ -1,22 +1,24 @@
 """From settings to the objects that the verbs need; what is not chosen is not imported."""
 
+import os
 from collections.abc import Sequence
 from importlib import import_module
 from importlib.metadata import entry_points
+from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from brownie_backup.destinations import locations
 from brownie_backup.errors import BackupError, ConfigurationError
 from brownie_backup.location import Location
 from brownie_backup.policy import policy_from
-from brownie_backup.settings import Settings, describe, load_settings
+from brownie_backup.settings import DEFAULT_CACHE, Settings, describe, load_settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from brownie_backup.dumpers.postgres import PostgresDumper
     from brownie_backup.model import RetentionPolicy
-    from brownie_backup.protocols import Compressor, Encryptor, Store
+    from brownie_backup.protocols import Cache, Compressor, Encryptor, Store
     from brownie_backup.repository import Repository
 
     Opener = Callable[[Location], Store]
@@ -48,18 +50,25 @@ __all__ = [
 ]
 
 
-def make_store(location: Location) -> "Store":
+def make_store(location: Location, *, retry_seconds: float | None = None) -> "Store":
     """Open a store: one of ours, or one of an entry point named for the URL's scheme.
+
+    Args:
+        location: where it is.
+        retry_seconds: how long it is waited for when it is out of reach; by default, two minutes.
 
     Raises:
         ConfigurationError: there is none for that scheme, it is not installed, or it can't do
             what it is asked for.
     """
-    from brownie_backup.stores import RetryingStore
+    from brownie_backup.stores import Patience, RetryingStore
 
     if location.scheme == "file":
         return _local_store(location)
-    return RetryingStore(_opener(location.scheme)(location))
+    patience = Patience()
+    if retry_seconds is not None:
+        patience = Patience(give_up_after_seconds=retry_seconds)
+    return RetryingStore(_opener(location.scheme)(location), patience)
 
 
 def _opener(scheme: str) -> "Opener":
@@ -88,7 +97,7 @@ def _opener(scheme: str) -> "Opener":
 def _local_store(location: Location) -> "Store":
     from brownie_backup.stores import LocalStore
 
-    unknown = ("region", "endpoint_url", "sse_kms_key", "storage_class", "tags", "object_lock_days")
+    unknown = ("sse_kms_key", "storage_class", "tags", "object_lock_days")
     asked = [name for name in unknown if getattr(location, name)]
     if asked:
         problem = f"a local folder has no {', no '.join(asked)}"
@@ -150,11 +159,12 @@ def make_repositories(
         raise ConfigurationError([f"there is no store '{first}'"], hint=f"The stores are {known}")
     return tuple(
         Repository(
-            _named_store(name, location),
+            _named_store(name, location, settings.retry_seconds),
             compressor,
             encryptor,
             tuple(others),
             policy=_policy(settings, location),
+            cache=_make_cache(settings, location),
         )
         # A sort keeps the order of all others.
         for name, location in sorted(
@@ -163,15 +173,31 @@ def make_repositories(
     )
 
 
+def _make_cache(settings: Settings, location: Location) -> "Cache | None":
+    """Return what remembers the store's manifests; a local folder is as quick itself."""
+    from brownie_backup.caches import open_cache
+
+    if settings.cache_dir.lower() == "none" or location.scheme == "file":
+        return None
+    folder = settings.cache_dir
+    base = os.environ.get("XDG_CACHE_HOME", "")
+    if folder == DEFAULT_CACHE and base:
+        folder = f"{base}/brownie-backup"
+    try:
+        return open_cache(Path(folder).expanduser(), location.url)
+    except RuntimeError:  # a home folder that is not known: it works without, too
+        return None
+
+
 def _named(found: Sequence[Location]) -> dict[str, Location]:
     names = ["primary", *(f"copy{number}" for number in range(1, len(found)))]
     return dict(zip(names, found, strict=True))
 
 
-def _named_store(name: str, location: Location) -> "Store":
+def _named_store(name: str, location: Location, retry_seconds: float) -> "Store":
     """Open a store; of a copy say which it is: it has other variables than the primary one."""
     try:
-        return make_store(location)
+        return make_store(location, retry_seconds=retry_seconds)
     except ConfigurationError as error:
         if name == "primary":
             raise

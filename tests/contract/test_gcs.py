@@ -6,6 +6,7 @@ That has no authentication. So a fake gives the tokens, and who gets none cannot
 
 import contextlib
 import json
+import math
 import secrets
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
@@ -15,6 +16,7 @@ import google.auth._helpers
 import pytest
 from attrs import evolve
 from tests.servers.objects import GcsServer
+from tests.servers.proxy import Proxy
 from tests.servers.tokens import GoogleTokens
 
 from brownie_backup.errors import AccessDenied, KeyNotFound, ObjectLocked, StoreError
@@ -23,6 +25,8 @@ from brownie_backup.protocols import CanLock
 from brownie_backup.secret import Secret
 from brownie_backup.stores.gcs import GcsStore, open_store
 from brownie_backup.testing import StoreContract
+
+pytestmark = pytest.mark.once
 
 
 @pytest.fixture(scope="module")
@@ -64,8 +68,22 @@ class TestGcsStore(StoreContract):
         return evolve(store, location=evolve(store.location, host="no-such-bucket"))
 
     @pytest.fixture
+    def cut_off_puts(self, store: GcsStore) -> AbstractContextManager[GcsStore]:
+        return _cut_off_puts(store)
+
+    @pytest.fixture
     def clock_an_hour_off(self, monkeypatch: pytest.MonkeyPatch) -> AbstractContextManager[None]:
         return _clock_an_hour_off(monkeypatch)
+
+
+@contextlib.contextmanager
+def _cut_off_puts(store: GcsStore) -> Iterator[GcsStore]:
+    """Let the connection break after a quarter of what the test puts."""
+    assert store.location.endpoint_url is not None
+    with Proxy(store.location.endpoint_url) as proxy:
+        unlucky = open_store(evolve(store.location, endpoint_url=proxy.url))
+        proxy.reset_after(2 << 20, times=math.inf)
+        yield unlucky
 
 
 @contextlib.contextmanager
@@ -119,11 +137,12 @@ def test_an_emulator_may_be_named_as_others_do(
     assert store.get("key") == b"data"
 
 
-def test_the_storage_class_is_kept(store: GcsStore) -> None:
+def test_what_stays_has_the_storage_class(store: GcsStore) -> None:
     location = evolve(store.location, storage_class="coldline")
-    evolve(store, location=location).put("key", b"data")
-    blob = store.client.bucket(location.host).get_blob(f"{location.path}/key", retry=None)
-    assert blob.storage_class == "COLDLINE"
+    for key, kept in (("blobs/aa/aabb", "COLDLINE"), ("leases/1.json", "STANDARD")):
+        evolve(store, location=location).put(key, b"data")
+        blob = store.client.bucket(location.host).get_blob(f"{location.path}/{key}", retry=None)
+        assert blob.storage_class == kept
 
 
 def test_a_kms_key_is_refused_where_it_means_nothing(store: GcsStore) -> None:

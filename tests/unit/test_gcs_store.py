@@ -94,10 +94,10 @@ def test_governance_is_a_lock_that_can_be_taken_off() -> None:
 
 
 @pytest.mark.parametrize("key", ["leases/1.json", "verifications/x.json"])
-def test_what_changes_is_not_locked(key: str) -> None:
+def test_what_changes_is_not_locked_nor_put_where_deleting_is_dear(key: str) -> None:
     with ScriptedService(stored(key)) as service:
-        opened(service, LOCKED).put(key, b"data")
-    assert "retention" not in service.asked[0].parts[0]
+        opened(service, evolve(LOCKED, storage_class="ARCHIVE")).put(key, b"data")
+    assert set(service.asked[0].parts[0]) == {"name", "md5Hash"}
 
 
 @pytest.mark.parametrize(

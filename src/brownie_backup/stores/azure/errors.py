@@ -41,7 +41,7 @@ SDK_ERRORS = (
     SerializationError,
     DeserializationError,
     *CONNECTION_ERRORS,
-    ValueError,  # an answer that is not what it should be
+    *(AttributeError, KeyError, TypeError, ValueError),  # of an answer that is something else
 )
 """All that a call of the library can raise."""
 
@@ -67,7 +67,7 @@ _FIREWALL = (
     "that the role 'Storage Blob Data Contributor' is assigned for the container"
 )
 _CLOCK = "The clock of this host is wrong: set it by NTP"
-_CONTAINER = "Create the container, or correct BACKUP_DESTINATION"
+NO_CONTAINER = "Create the container, or correct BACKUP_DESTINATION"
 _LATER = "If it lasts, look at the service's status page and at the network"
 _CHANGED = "It was changed on the way: check the network, and proxies in between"
 _LOCKED = "It can be deleted after that date, or when the hold is lifted"
@@ -85,7 +85,7 @@ _LEASED = "End the lease that somebody has on it"
 _BUSY = _Meaning(StoreUnavailable, _LATER)
 _DAMAGED = _Meaning(StoreUnavailable, _CHANGED)
 _EXISTS = _Meaning(KeyExists, "", "it exists")
-_NO_CONTAINER = _Meaning(BucketNotFound, _CONTAINER, "there is no such container")
+_NO_CONTAINER = _Meaning(BucketNotFound, NO_CONTAINER, "there is no such container")
 _SCOPE_DENIED = _Meaning(AccessDenied, _SCOPE)
 _SKEWED = _Meaning(AccessDenied, _CLOCK, "the service finds the time of our request wrong")
 _REFUSED = _Meaning(StoreError, _UNSUPPORTED)
@@ -103,7 +103,7 @@ _BY_CODE: Mapping[str, _Meaning] = {
     "BlobImmutableDueToPolicy": _Meaning(ObjectLocked, _LOCKED),
     "BlobNotFound": _Meaning(KeyNotFound, "", "there is no such blob"),
     "ConditionNotMet": _EXISTS,
-    "ContainerBeingDeleted": _Meaning(BucketNotFound, _CONTAINER),
+    "ContainerBeingDeleted": _Meaning(BucketNotFound, NO_CONTAINER),
     "ContainerDisabled": _NO_CONTAINER,
     "ContainerNotFound": _NO_CONTAINER,
     "EncryptionScopeNotFound": _Meaning(StoreError, _SCOPE),
@@ -121,7 +121,6 @@ _BY_CODE: Mapping[str, _Meaning] = {
     "NoAuthenticationInformation": _Meaning(AccessDenied, _KEYS),
     "ResourceNotFound": _Meaning(KeyNotFound, "", "there is no such blob"),
     "SnapshotsPresent": _Meaning(StoreError, "Delete the snapshots that somebody made of it"),
-    "UnauthorizedBlobOverwrite": _EXISTS,
 }
 _BY_STATUS: Mapping[int, _Meaning] = {
     401: _Meaning(AccessDenied, _KEYS),

@@ -3,7 +3,7 @@
 import base64
 import hashlib
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
@@ -17,11 +17,17 @@ from azure.storage.blob import (
     StandardBlobTier,
 )
 
-from brownie_backup.errors import KeyNotFound, ObjectLocked, StoreError, StoreUnavailable
+from brownie_backup.errors import (
+    BucketNotFound,
+    KeyNotFound,
+    ObjectLocked,
+    StoreError,
+    StoreUnavailable,
+)
 from brownie_backup.location import Location
 from brownie_backup.protocols import Clock, Page, StoredObject
 from brownie_backup.repository.layout import is_permanent
-from brownie_backup.stores.azure.errors import SDK_ERRORS, store_error
+from brownie_backup.stores.azure.errors import NO_CONTAINER, SDK_ERRORS, store_error
 from brownie_backup.stores.azure.names import blob_name, key_of, name_prefix
 
 _PAGE_KEYS = 1000
@@ -67,7 +73,7 @@ class AzureStore:
         """Store `data` under `key`."""
         what = f"cannot write '{key}'"
         locked = self.location.object_lock_days is not None and is_permanent(key)
-        arguments = dict(self._put_arguments())
+        arguments = dict(self._put_arguments(key))
         if locked:
             arguments["immutability_policy"] = ImmutabilityPolicy(
                 expiry_time=self._lock_end(), policy_mode=self._mode
@@ -80,8 +86,8 @@ class AzureStore:
                     data, overwrite=not if_absent, validate_content=True, **arguments
                 ),
             )
-        except KeyNotFound as error:
-            failure = StoreError(error.message, hint=error.hint)
+        except KeyNotFound:
+            failure: StoreError = self._no_container(what)
         except StoreError as error:
             failure = _explained(error) if locked else error
         else:
@@ -132,14 +138,14 @@ class AzureStore:
             pages: Any = listing.by_page(token)
             return list(next(pages, ())), pages.continuation_token or None
 
-        blobs, next_token = self._call(f"cannot list '{prefix}'", fetch)
-        skip = len(self._key(""))
-        objects = tuple(
-            StoredObject(key_of(blob.name)[skip:], blob.size, blob.last_modified)
-            for blob in blobs
-            if key_of(blob.name).startswith(whole) and not _is_folder(blob)
-        )
-        return Page(objects, next_token)
+        what = f"cannot list '{prefix}'"
+        try:
+            blobs, next_token = self._call(what, fetch)
+        except KeyNotFound:
+            failure = self._no_container(what)
+        else:
+            return Page(tuple(self._objects(whole, blobs)), next_token)
+        raise failure
 
     def delete(self, key: str) -> None:
         """Remove the object, if it is there."""
@@ -181,11 +187,19 @@ class AzureStore:
     def _blob(self, key: str) -> BlobClient:
         return self.client.get_blob_client(blob_name(self._key(key)))
 
-    def _put_arguments(self) -> Iterator[tuple[str, Any]]:
+    def _objects(self, beginning: str, blobs: Iterable[BlobProperties]) -> Iterator[StoredObject]:
+        skip = len(self._key(""))
+        for blob in blobs:
+            key = key_of(blob.name)
+            if key.startswith(beginning) and not _is_folder(blob):
+                yield StoredObject(key[skip:], blob.size, blob.last_modified)
+
+    def _put_arguments(self, key: str) -> Iterator[tuple[str, Any]]:
         location = self.location
         if location.sse_kms_key:
             yield "encryption_scope", location.sse_kms_key
-        if location.storage_class:
+        if location.storage_class and is_permanent(key):
+            # What changes stays in the account's own tier: cheaper ones are dear to delete from.
             yield "standard_blob_tier", StandardBlobTier(location.storage_class.capitalize())
         if location.tags:
             yield "tags", dict(location.tags)
@@ -222,6 +236,11 @@ class AzureStore:
             msg = f"{what} in {self.url}: it is locked until {until:%Y-%m-%d %H:%M} UTC"
             raise ObjectLocked(msg, hint="It can be deleted after that date")
 
+    def _no_container(self, what: str) -> BucketNotFound:
+        return BucketNotFound(
+            f"{what} in {self.url}: there is no such container", hint=NO_CONTAINER
+        )
+
     def _call(self, what: str, call: Callable[[], T]) -> T:
         """Call the library; raise our own error, which holds nothing of the library's."""
         try:
@@ -244,4 +263,5 @@ def _locked_until(properties: BlobProperties) -> datetime | None:
 
 def _is_folder(blob: BlobProperties) -> bool:
     """Whether this is no blob of ours: accounts with a hierarchical namespace list folders too."""
-    return blob.metadata.get("hdi_isfolder") == "true"
+    metadata: dict[str, str] | None = blob.metadata  # its type does not say so
+    return metadata is not None and metadata.get("hdi_isfolder") == "true"

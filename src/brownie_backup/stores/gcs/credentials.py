@@ -51,7 +51,7 @@ def read_token(token: Secret) -> Credentials:
     info, problem = _parse(token), ""
     if info is None:
         problem = "BACKUP_TOKEN is not the JSON of credentials"
-    elif info.get("type") not in _READERS:
+    elif str(info.get("type")) not in _READERS:
         known = ", ".join(sorted(_READERS))
         problem = f'BACKUP_TOKEN: its "type" is not one of {known}'
     else:

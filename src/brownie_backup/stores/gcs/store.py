@@ -154,17 +154,20 @@ class GcsStore:
             timeout=self.timeout,
             retry=None,
         )
+        skip = len(self._name(""))
+
+        def fetch() -> tuple[StoredObject, ...]:
+            return tuple(
+                StoredObject(blob.name[skip:], blob.size, blob.time_created)
+                for blob in next(listing.pages, ())
+                if len(blob.name) > skip and not blob.name.endswith("/")  # a folder of the console
+            )
+
         try:
-            blobs = self._call(what, lambda: list(next(listing.pages, ())))
+            objects = self._call(what, fetch)
         except KeyNotFound as error:
             failure = BucketNotFound(error.message, hint=NO_BUCKET)
         else:
-            skip = len(self._name(""))
-            objects = tuple(
-                StoredObject(blob.name[skip:], blob.size, blob.time_created)
-                for blob in blobs
-                if len(blob.name) > skip and not blob.name.endswith("/")  # a folder of the console
-            )
             return Page(objects, listing.next_page_token)
         raise failure
 
@@ -194,7 +197,8 @@ class GcsStore:
             "name": self._name(key),
             "md5Hash": base64.b64encode(digest).decode(),
         }
-        if self.location.storage_class:
+        if self.location.storage_class and is_permanent(key):
+            # What changes stays in the bucket's own class: cheaper ones are dear to delete from.
             metadata["storageClass"] = self.location.storage_class.upper()
         if self.location.object_lock_days is not None and is_permanent(key):
             metadata["retention"] = self._lock()
