@@ -82,11 +82,12 @@ class Stores:
         """Return the keys of the leases in one store."""
         return [found.key for found in self.stores[number].list(LEASES)]
 
-    def backups(self) -> list[dict[str, str]]:
-        """Return what each store says of its backups."""
-        names = ("primary", "copy1", "copy2")
-        listed = [self.cli.json("list", "--from", name)["backups"] for name in names]
-        return [{backup["name"]: backup["status"] for backup in each} for each in listed]
+    def backups(self) -> list[int]:
+        """Return how many backups each store has; none may be damaged."""
+        status = self.cli.json("status")
+        stores = [status, *status["copies"]]
+        assert [store["damaged"] for store in stores] == [[]] * 3
+        return [store["backups"] for store in stores]
 
     def assert_equal(self) -> None:
         """Check that all stores hold the same, byte for byte."""
@@ -151,12 +152,13 @@ def test_two_clouds_and_a_folder_lose_nothing(
 
         # It is back: what it lacks it gets without the database, and without a key.
         s3_server.start()
-        assert stores.backups()[0] == {"first": "good"}
+        assert stores.backups() == [1, 2, 2]
+        assert cli.backups() == {"first": "good"}
         no_key = {"BACKUP_PASSPHRASE": "", "BACKUP_DATABASE_URL": "postgresql://nowhere"}
         synced = cli.json("sync", **no_key)
         assert [each["copied"] for each in synced["stores"]] == [["second"], [], []]
         assert [each["problems"] for each in synced["stores"]] == [[], [], []]
-        assert stores.backups() == [{"first": "good", "second": "good"}] * 3
+        assert stores.backups() == [2, 2, 2]
         stores.assert_equal()
         whole = stores.content(0)
 

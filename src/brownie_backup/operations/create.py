@@ -132,9 +132,9 @@ def _store_part(
 ) -> list[StoredBlob]:
     """Read a part and store its blobs, several at once and never more in memory than that."""
 
-    def store(data: bytes) -> StoredBlob:
-        blob = writer.put(data)
-        meter.add(len(data))
+    def store(chunk: list[bytes]) -> StoredBlob:
+        blob = writer.put(chunk.pop())
+        meter.add(blob.ref.size_bytes)
         return blob
 
     pool = ThreadPoolExecutor(workers, thread_name_prefix="blob")
@@ -148,13 +148,15 @@ def _store_part(
 
 def _ordered(
     pool: ThreadPoolExecutor,
-    store: Callable[[bytes], StoredBlob],
+    store: Callable[[list[bytes]], StoredBlob],
     chunks: Iterable[bytes],
     workers: int,
 ) -> Iterator[StoredBlob]:
     waiting: deque[Future[StoredBlob]] = deque()
     for chunk in chunks:
-        waiting.append(pool.submit(store, chunk))
+        # In a list, which is emptied: the pool would keep it until it is stored, and longer than it
+        # is needed.
+        waiting.append(pool.submit(store, [chunk]))
         del chunk
         if len(waiting) >= workers:
             yield waiting.popleft().result()
