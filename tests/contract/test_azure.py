@@ -23,6 +23,8 @@ from brownie_backup.secret import Secret
 from brownie_backup.stores.azure import AzureStore, open_store
 from brownie_backup.testing import StoreContract
 
+pytestmark = pytest.mark.once
+
 WRONG_KEY = "bm90IHRoZSByaWdodCBrZXk="
 
 
@@ -152,7 +154,6 @@ class _WithIdentities(AzureServer):
         return True  # when it listens
 
 
-@pytest.mark.once
 @pytest.mark.usefixtures("azure_server")  # which says what to do where Azurite is missing
 def test_a_managed_identity_needs_no_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Azurite looks at the token's claims; a fake gives it, as App Service does."""

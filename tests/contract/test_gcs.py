@@ -26,6 +26,8 @@ from brownie_backup.secret import Secret
 from brownie_backup.stores.gcs import GcsStore, open_store
 from brownie_backup.testing import StoreContract
 
+pytestmark = pytest.mark.once
+
 
 @pytest.fixture(scope="module")
 def tokens() -> Iterator[GoogleTokens]:

@@ -13,6 +13,8 @@ from brownie_backup.location import Location
 from brownie_backup.secret import Secret
 from brownie_backup.stores import Patience, RetryingStore, azure, gcs
 
+pytestmark = pytest.mark.once
+
 PATIENCE = Patience(
     connect_seconds=2, read_seconds=2, first_wait_seconds=0.05, longest_wait_seconds=0.2
 )

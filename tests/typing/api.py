@@ -60,3 +60,5 @@ assert_type(
     bb.RetentionReport,
 )
 bb.delete_backup(repository, "x")
+assert_type(bb.hold_backup(repository, "x"), bb.Hold)
+assert_type(bb.release_backup(repository, "x"), bool)

@@ -15,7 +15,7 @@ from brownie_backup import Backup, Finding, Level, Manifest, Repository, Restore
 from brownie_backup.compressors import Gzip, Uncompressed, Zstd
 from brownie_backup.errors import DamagedError, DecryptionError, DumpFailed
 from brownie_backup.model import Database, DatabaseId, Encryption, Part, PartKind, PartSpec
-from brownie_backup.protocols import Clock, Encryptor, Store
+from brownie_backup.protocols import Cache, Clock, Encryptor, Store
 from brownie_backup.stores import MemoryStore
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -199,12 +199,15 @@ def make_repository(
     *,
     encryptor: Encryptor | None = None,
     clock: Clock | None = None,
+    cache: Cache | None = None,
 ) -> Repository:
     """Return a repository in memory, by a clock that stands still."""
     clock = clock or FakeClock()
     store = store or MemoryStore(clock)
     others = (Zstd(), Gzip())
-    return Repository(store, Uncompressed(), encryptor or FakeEncryptor(), others, clock)
+    return Repository(
+        store, Uncompressed(), encryptor or FakeEncryptor(), others, clock, cache=cache
+    )
 
 
 def make_manifest(

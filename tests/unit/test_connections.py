@@ -10,7 +10,9 @@ from pathlib import Path
 import pytest
 import requests
 import urllib3.exceptions
+from requests.adapters import HTTPAdapter
 from tests.servers.certificates import certificate
+from tests.unit.scripted import Answer, ScriptedService
 
 from brownie_backup.errors import StoreError, StoreUnavailable
 from brownie_backup.stores.connections import (
@@ -192,6 +194,20 @@ def test_a_slow_upload_may_take_longer_than_a_connection(serve: Callable[[Handle
     with mount(requests.Session()) as session:
         answer = session.put(f"http://{address}/", data=bytes(size), timeout=(0.4, 10))
         assert answer.elapsed.total_seconds() > 0.8
+
+
+def test_a_netrc_file_is_left_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "netrc").write_text("default login somebody password hunter2\n")
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    with ScriptedService(Answer()) as service, mount(requests.Session()) as session:
+        session.get(service.url, headers={"Authorization": "Bearer token"})
+        assert service.asked[0].headers["Authorization"] == "Bearer token"
+
+
+def test_there_is_a_connection_for_each_thread() -> None:
+    adapter = mount(requests.Session()).get_adapter("https://storage.googleapis.com/")
+    assert isinstance(adapter, HTTPAdapter)
+    assert adapter.poolmanager.connection_pool_kw["maxsize"] >= 20
 
 
 # --- answers -------------------------------------------------------------------------------------

@@ -51,6 +51,7 @@ def refusal(reason: str = "x", text: str = "Some text") -> dict[str, Any]:
         (403, refusal("quotaExceeded"), StoreFull, "quota"),
         (403, refusal("retentionPolicyNotMet"), ObjectLocked, "date"),
         (408, refusal(), StoreUnavailable, "network"),
+        (409, refusal("conflict"), StoreUnavailable, "status page"),
         (412, refusal("conditionNotMet"), KeyExists, ""),
         (429, refusal("rateLimitExceeded"), StoreUnavailable, "status page"),
         (500, {}, StoreUnavailable, "status page"),
@@ -94,8 +95,14 @@ def test_the_service_may_ask_for_time(headers: dict[str, str], seconds: float | 
 
 def test_a_redirect_leads_nowhere() -> None:
     elsewhere = Answer(302, b"", {"Location": "http://127.0.0.1:1/login"})
-    with ScriptedService(elsewhere) as service, pytest.raises(StoreError):
-        opened(service).put("key", b"data")
+    with ScriptedService(elsewhere) as service:
+        store = opened(service)
+        for call in (lambda: store.put("key", b"data"), lambda: store.get("key")):
+            with pytest.raises(StoreError) as raised:
+                call()
+            assert type(raised.value) is StoreError
+            assert "BACKUP_ENDPOINT_URL" in raised.value.hint
+        assert len(service.asked) == 2
 
 
 def classes(module: ModuleType, base: type[BaseException]) -> list[type[BaseException]]:
@@ -111,7 +118,8 @@ def made(kind: type[BaseException]) -> BaseException:
     response.request = requests.Request(
         "GET", f"http://host/x?t={SECRET}", headers={"Authorization": f"Bearer {SECRET}"}
     ).prepare()
-    error = kind.__new__(kind, SECRET)
+    telling: type[BaseException] = type(kind.__name__, (kind,), {"__str__": lambda _: SECRET})
+    error = telling.__new__(telling, SECRET)
     error.args = (SECRET,)
     for name, value in (
         ("response", response),

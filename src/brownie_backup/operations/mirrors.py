@@ -54,7 +54,7 @@ class Mirror:
             return
         try:
             if not self.shelf.complete:
-                self.copied = self._catch_up(manifest, sources)
+                self._catch_up(manifest, sources)
             self._lease.ensure_held()
             self.repository.add(for_store(manifest, self.shelf.sizes))
         except BackupError as error:
@@ -74,11 +74,13 @@ class Mirror:
         problem = "" if self.stored else str(self.problem)
         return StoreOutcome(url, problem, self.copied.blobs, self.copied.size_bytes)
 
-    def _catch_up(self, manifest: Manifest, sources: Sequence[Shelf]) -> Transferred:
+    def _catch_up(self, manifest: Manifest, sources: Sequence[Shelf]) -> None:
         url = self.repository.store.url
         _log.info("copying what %s lacks of backup '%s'", url, manifest.name)
         self.shelf.look(self.repository.blob_sizes())
-        return transfer_blobs(self.shelf, sources, manifest.blobs)
+        self.copied = transfer_blobs(self.shelf, sources, manifest.blobs)
+        if self.copied.problem:
+            raise self.copied.problem
 
 
 @contextmanager

@@ -19,10 +19,12 @@ from brownie_backup.operations.progress import Meter, OnProgress
 from brownie_backup.reports import StoreSync
 from brownie_backup.repository import Identity, Lease, Repository, Shelf, watch
 from brownie_backup.repository.holds import add_hold
-from brownie_backup.repository.transfer import Transferred, for_store, transfer_blobs
+from brownie_backup.repository.transfer import for_store, transfer_blobs
 from brownie_backup.retention import plan_retention
 
 _log = logging.getLogger(__name__)
+
+_LOST = "{} of its blobs are whole in no store that can be read"
 
 
 def sync_backups(
@@ -85,8 +87,10 @@ class _Replica:
         if self.problem:
             return
         try:
-            for backup in [each for each in self.backups.values() if not each.good]:
-                self._mend(backup, others, meter)
+            # Looked at first, since backups have blobs in common.
+            damaged = [(each, self._bad(each)) for each in self.backups.values() if not each.good]
+            for backup, bad in damaged:
+                self._mend(backup, bad, others, meter)
             wanted, refused = _lacking(self, others)
             self._note(*refused)
             for source, backup in wanted:
@@ -99,20 +103,24 @@ class _Replica:
         if self._lease and isinstance(self.problem, StoreUnavailable):
             self._lease.abandon()
 
-    def _mend(self, backup: Backup, others: "Sequence[_Replica]", meter: Meter) -> None:
-        """Copy the blobs that are missing or damaged here, as far as others have them."""
-        refs = {ref.name: ref for ref in _blobs(backup) if ref.name not in self.shelf.sizes}
-        found = [ref for ref in refs.values() if any(ref.name in o.shelf.sizes for o in others)]
-        if len(found) < len(refs):
-            self._note(f"{backup.name}: {len(refs) - len(found)} of its blobs are whole nowhere")
-        try:
-            done = self._transfer(found, others, meter)
-        except DamagedError as error:  # of this backup: the next one may be whole
-            self._note(f"{backup.name}: {error}")
+    def _bad(self, backup: Backup) -> Sequence[BlobRef]:
+        """Return the blobs of a backup that are missing or damaged here."""
+        blobs = backup.manifest.blobs if backup.manifest else ()
+        return list({ref.name: ref for ref in blobs if ref.name not in self.shelf.sizes}.values())
+
+    def _mend(
+        self, backup: Backup, bad: Sequence[BlobRef], others: "Sequence[_Replica]", meter: Meter
+    ) -> None:
+        """Copy the bad blobs of a backup, as far as others have them."""
+        found = [ref for ref in bad if any(ref.name in o.shelf.sizes for o in others)]
+        lost = len(bad) - len(found)
+        if lost:
+            self._note(f"{backup.name}: {_LOST.format(lost)}")
+        if not self._transfer(backup, found, others, meter):
             return
-        if done.blobs:
+        if found:
             self.result = evolve(self.result, mended=(*self.result.mended, backup.name))
-        if len(found) == len(refs):
+        if not lost:
             self._forget_damage(backup)
 
     def _copy(
@@ -121,15 +129,16 @@ class _Replica:
         """Make a backup exist here as well."""
         manifest = _manifest(backup)
         first = [source, *(other for other in others if other is not source)]
-        lost = {b.name for b in manifest.blobs if not any(b.name in o.shelf.sizes for o in first)}
-        if lost - self.shelf.sizes.keys():
-            self._note(f"{backup.name} is not copied: some of its blobs are whole nowhere")
+        lost = {ref.name for ref in manifest.blobs} - self.shelf.sizes.keys()
+        lost -= {name for name in lost if any(name in other.shelf.sizes for other in others)}
+        if lost:
+            self._note(f"{backup.name} is not copied: {_LOST.format(len(lost))}")
             return
         try:
             if not self.backups:
-                identity = Identity(manifest.repository_id, manifest.hash_key)
-                self.repository.identity(identity)
-            self._transfer(manifest.blobs, first, meter)
+                self.repository.identity(Identity(manifest.repository_id, manifest.hash_key))
+            if not self._transfer(backup, manifest.blobs, first, meter):
+                return
             if self._lease:
                 self._lease.ensure_held()
             if backup.hold:
@@ -143,8 +152,13 @@ class _Replica:
         _log.info("copied '%s' to %s", backup.name, self.repository.store.url)
 
     def _transfer(
-        self, refs: Iterable[BlobRef], sources: "Iterable[_Replica]", meter: Meter
-    ) -> Transferred:
+        self,
+        backup: Backup,
+        refs: Iterable[BlobRef],
+        sources: "Iterable[_Replica]",
+        meter: Meter,
+    ) -> bool:
+        """Copy blobs, and return whether all are here now."""
         shelves = [source.shelf for source in sources if not source.problem]
         done = transfer_blobs(self.shelf, shelves, refs, on_bytes=meter.add)
         self.result = evolve(
@@ -152,7 +166,9 @@ class _Replica:
             copied_blobs=self.result.copied_blobs + done.blobs,
             copied_bytes=self.result.copied_bytes + done.size_bytes,
         )
-        return done
+        if done.problem:
+            self._note(f"{backup.name}: {done.problem}")
+        return not done.problem
 
     def _forget_damage(self, backup: Backup) -> None:
         """Remove the record of a failed verification, when all that it found bad is replaced."""
@@ -204,10 +220,6 @@ def _conflict(own: Backup, url: str) -> str:
     if own.manifest is None:
         return f"{own.name}, which {url} has, cannot be compared: {own.problem}"
     return f"{own.name} is another backup than that in {url}: delete one of the two"
-
-
-def _blobs(backup: Backup) -> Sequence[BlobRef]:
-    return backup.manifest.blobs if backup.manifest else ()
 
 
 def _manifest(backup: Backup) -> Manifest:

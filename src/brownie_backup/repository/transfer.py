@@ -4,7 +4,7 @@ Bytes go as they are stored. Nothing is decrypted, so no key is needed.
 """
 
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 
 from attrs import evolve, frozen
@@ -18,10 +18,12 @@ from brownie_backup.repository.shelves import Shelf
 
 @frozen
 class Transferred:
-    """What was copied."""
+    """What was copied, and why something was not."""
 
     blobs: int = 0
     size_bytes: int = 0
+    problem: DamagedError | None = None
+    """Of the first blob that no source has whole, or from which none could be read."""
 
 
 def transfer_blobs(
@@ -40,36 +42,59 @@ def transfer_blobs(
         on_bytes: called with the size of each blob that was copied.
 
     Raises:
-        DamagedError: no source has a blob that is wanted, or could be read.
         StoreError: the target did not take one.
     """
     read = _Reading(sources)
-    copied: list[int] = []
 
-    def transfer(ref: BlobRef) -> None:
+    def transfer(ref: BlobRef) -> int:
+        """Return how many bytes were copied."""
         if ref.name in target.sizes:
             target.keep(ref.name)
-            return
-        data = read.get(ref)
+            return 0
         replace = ref.name in target.distrusted
+        data = read.get(ref, unlike=_get(target, ref) if replace else None)
         target.sizes[ref.name], ours = target.put(ref.name, data, replace=replace)
-        if ours:
-            copied.append(len(data))
-            on_bytes(len(data))
+        return len(data) if ours else 0
 
-    unique = {ref.name: ref for ref in refs}
-    waiting: deque[Future[None]] = deque()
+    done = Transferred()
+    for size in _several_at_once(transfer, {ref.name: ref for ref in refs}.values()):
+        if isinstance(size, DamagedError):
+            done = evolve(done, problem=done.problem or size)
+        elif size:
+            done = evolve(done, blobs=done.blobs + 1, size_bytes=done.size_bytes + size)
+            on_bytes(size)
+    return done
+
+
+def _several_at_once(
+    transfer: Callable[[BlobRef], int], refs: Iterable[BlobRef]
+) -> Iterator[int | DamagedError]:
+    """Yield what comes of each blob. What is not damage raises, and ends all."""
+
+    def attempt(ref: BlobRef) -> int | DamagedError:
+        try:
+            return transfer(ref)
+        except DamagedError as error:
+            return error
+
+    waiting: deque[Future[int | DamagedError]] = deque()
     pool = ThreadPoolExecutor(MOST_WORKERS, thread_name_prefix="copy")
     try:
-        for ref in unique.values():
-            waiting.append(pool.submit(transfer, ref))
+        for ref in refs:
+            waiting.append(pool.submit(attempt, ref))
             if len(waiting) > MOST_WORKERS:
-                waiting.popleft().result()
+                yield waiting.popleft().result()
         while waiting:
-            waiting.popleft().result()
+            yield waiting.popleft().result()
     finally:
         pool.shutdown(cancel_futures=True)
-    return Transferred(len(copied), sum(copied))
+
+
+def _get(shelf: Shelf, ref: BlobRef) -> bytes | None:
+    try:
+        return shelf.store.get(blob_key(ref.name))
+    except KeyNotFound:
+        return None
 
 
 class _Reading:
@@ -79,8 +104,8 @@ class _Reading:
         self._sources = sources
         self._away: set[Shelf] = set()
 
-    def get(self, ref: BlobRef) -> bytes:
-        """Return a blob as it is stored."""
+    def get(self, ref: BlobRef, *, unlike: bytes | None) -> bytes:
+        """Return a blob as it is stored, but not as it is where it is known to be bad."""
         problem = ""
         for source in self._sources:
             if ref.name in source.distrusted or source in self._away:
@@ -94,7 +119,7 @@ class _Reading:
                 if isinstance(error, StoreUnavailable):  # nobody waits for it again
                     self._away.add(source)
                 continue
-            if len(data) == source.sizes.get(ref.name, ref.stored_bytes):
+            if len(data) == source.sizes.get(ref.name, ref.stored_bytes) and data != unlike:
                 return data
         urls = ", ".join(source.store.url for source in self._sources) or "no store"
         msg = f"blob {ref.name} could not be read whole from {urls}{problem}"

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from socket import gaierror
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 import requests
@@ -61,11 +61,23 @@ class PiecewiseAdapter(HTTPAdapter):
         return super().send(request, *args, **kwargs)
 
 
-def mount(session: requests.Session) -> requests.Session:
-    """Let a session send as `PiecewiseAdapter` does."""
+S = TypeVar("S", bound=requests.Session)
+
+
+def mount(session: S) -> S:
+    """Let a session send as `PiecewiseAdapter` does, follow no redirect, and leave ~/.netrc alone.
+
+    What that file has, even for any host, would replace our token or signature.
+    """
     session.mount("https://", PiecewiseAdapter())
     session.mount("http://", PiecewiseAdapter())
+    session.max_redirects = 0
+    session.auth = _as_it_is
     return session
+
+
+def _as_it_is(request: requests.PreparedRequest) -> requests.PreparedRequest:
+    return request
 
 
 def connection_error(what: str, error: BaseException) -> StoreError:
@@ -97,9 +109,10 @@ _WORTH_ANOTHER_TRY = (
 
 
 def _is_address(error: BaseException) -> bool:
-    """Whether an error says that something is no URL."""
+    """Whether an error says that something is no URL, or leads elsewhere."""
     wrong = (exceptions.InvalidURL, exceptions.MissingSchema, exceptions.InvalidSchema)
-    return isinstance(error, (*wrong, exceptions.InvalidHeader, LocationValueError))
+    others = (exceptions.InvalidHeader, exceptions.TooManyRedirects, LocationValueError)
+    return isinstance(error, (*wrong, *others))
 
 
 def _below(error: BaseException) -> Iterator[BaseException]:

@@ -121,7 +121,6 @@ _BY_CODE: Mapping[str, _Meaning] = {
     "NoAuthenticationInformation": _Meaning(AccessDenied, _KEYS),
     "ResourceNotFound": _Meaning(KeyNotFound, "", "there is no such blob"),
     "SnapshotsPresent": _Meaning(StoreError, "Delete the snapshots that somebody made of it"),
-    "UnauthorizedBlobOverwrite": _EXISTS,
 }
 _BY_STATUS: Mapping[int, _Meaning] = {
     401: _Meaning(AccessDenied, _KEYS),

@@ -27,7 +27,7 @@ _ONE_REQUEST_BYTES = 256 << 20
 _BLOCK_BYTES = 1 << 20
 _ACCOUNT = re.compile(r"[a-z0-9]{3,24}")
 _CONTAINER = re.compile(r"(?=.{3,63}$)[a-z0-9]+(-[a-z0-9]+)*")
-_TIERS = ("Hot", "Cool", "Cold", "Smart")
+_TIERS = ("Hot", "Cool", "Cold")
 _MOST_TAGS = 10
 _TAG_KEY = re.compile(r"[A-Za-z0-9 +\-./:=_]{1,128}")
 _TAG_VALUE = re.compile(r"[A-Za-z0-9 +\-./:=_]{0,256}")
@@ -114,7 +114,7 @@ def _credential_problems(location: Location) -> Iterator[str]:
         yield "BACKUP_SECRET_KEY is set without BACKUP_ACCESS_KEY, the storage account's name"
     if not name and not location.endpoint_url:
         yield "BACKUP_ACCESS_KEY, the storage account's name, is not set, nor BACKUP_ENDPOINT_URL"
-    if name and not _ACCOUNT.fullmatch(name.reveal()):
+    if name and not location.endpoint_url and not _ACCOUNT.fullmatch(name.reveal()):
         yield "BACKUP_ACCESS_KEY is not a storage account's name: 3 to 24 small letters and digits"
     if key and not _is_base64(key.reveal()):
         yield "BACKUP_SECRET_KEY is not a storage account's key: that is in base64"

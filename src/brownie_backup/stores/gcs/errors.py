@@ -92,6 +92,7 @@ _BY_STATUS: Mapping[int, _Meaning] = {
     403: _DENIED,
     404: _Meaning(KeyNotFound),
     408: _BUSY,
+    409: _BUSY,  # somebody else changes the object's metadata at the same time
     412: _Meaning(KeyExists, "", "it exists"),
     425: _BUSY,
     429: _BUSY,
@@ -120,10 +121,10 @@ def store_error(
         ours: StoreError | KeyExists = _auth_error(what, error)
     elif isinstance(error, DataCorruption):
         ours = StoreUnavailable(f"{what}: its checksum is wrong", hint=_CHANGED)
-    elif getattr(response, "status_code", None) is not None:
-        ours = _answer(what, error)
     elif isinstance(error, CONNECTION_ERRORS) and not isinstance(error, InvalidJSONError):
         ours = connection_error(what, error)
+    elif getattr(response, "status_code", None) is not None:
+        ours = _answer(what, error)
     elif isinstance(error, RetryError):
         ours = StoreUnavailable(f"{what}: no answer in time", hint=_LATER)
     elif isinstance(error, GoogleAPIError):
