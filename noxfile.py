@@ -98,6 +98,13 @@ def coverage(session: nox.Session) -> None:
     session.run("coverage", "report")
 
 
+@nox.session(default=False)
+def benchmarks(session: nox.Session) -> None:
+    """Measure how time, memory and requests grow; print tables of ratios."""
+    _install(session, "tests", projects=True)
+    session.run("pytest", "-s", *(session.posargs or ("tests/benchmarks",)))
+
+
 @nox.session
 def docs(session: nox.Session) -> None:
     """Build the documentation; a warning is an error."""

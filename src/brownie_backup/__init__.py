@@ -34,7 +34,7 @@ from brownie_backup.operations import (
     sync_backups,
     verify_backup,
 )
-from brownie_backup.protocols import Compressor, Dumper, Encryptor, Store
+from brownie_backup.protocols import Cache, Compressor, Dumper, Encryptor, Store
 from brownie_backup.reports import (
     BackupReport,
     Finding,
@@ -46,6 +46,7 @@ from brownie_backup.reports import (
     RetentionReport,
     StoreOutcome,
     StoreSync,
+    Tally,
 )
 from brownie_backup.repository import Repository
 from brownie_backup.retention import plan_retention
@@ -55,6 +56,7 @@ __all__ = [
     "Backup",
     "BackupError",
     "BackupReport",
+    "Cache",
     "Compressor",
     "DatabaseId",
     "Dumper",
@@ -75,6 +77,7 @@ __all__ = [
     "Store",
     "StoreOutcome",
     "StoreSync",
+    "Tally",
     "Verification",
     "apply_retention",
     "create_backup",

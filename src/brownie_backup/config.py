@@ -1,22 +1,24 @@
 """From settings to the objects that the verbs need; what is not chosen is not imported."""
 
+import os
+from collections.abc import Sequence
 from importlib import import_module
 from importlib.metadata import entry_points
+from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
-from attrs import evolve
-
+from brownie_backup.destinations import locations
 from brownie_backup.errors import BackupError, ConfigurationError
-from brownie_backup.location import Location, parse_location
+from brownie_backup.location import Location
 from brownie_backup.policy import policy_from
-from brownie_backup.settings import CREDENTIALS, Settings, describe, load_settings
+from brownie_backup.settings import DEFAULT_CACHE, Settings, describe, load_settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from brownie_backup.dumpers.postgres import PostgresDumper
     from brownie_backup.model import RetentionPolicy
-    from brownie_backup.protocols import Compressor, Encryptor, Store
+    from brownie_backup.protocols import Cache, Compressor, Encryptor, Store
     from brownie_backup.repository import Repository
 
     Opener = Callable[[Location], Store]
@@ -28,8 +30,6 @@ NO_KEY_HINT = (
 )
 
 
-SCHEMES = {"local": "file", "s3": "s3", "gcs": "gs", "azure": "azure"}
-"""The URL scheme of each BACKUP_PROVIDER."""
 EXTRAS = {"s3": "s3", "gs": "gcs", "azure": "azure"}
 """For each cloud's URL scheme, the extra that brings its SDK, and our module for it."""
 ENTRY_POINTS = "brownie_backup.stores"
@@ -50,75 +50,25 @@ __all__ = [
 ]
 
 
-def locations(settings: Settings) -> tuple[Location, ...]:
-    """Return where the stores are: the primary one first, then the copies.
-
-    A copy in the same service as the primary store uses its credentials, unless it has its own.
-
-    Raises:
-        ConfigurationError: the settings contradict each other.
-    """
-    primary = _primary(settings)
-    found = [primary]
-    for number, url in enumerate(settings.copy_to, 1):
-        copy = parse_location(url)
-        own = [settings.copy_credentials.get(f"copy{number}_{name}") for name in CREDENTIALS]
-        if (copy.scheme, copy.endpoint_url) == (primary.scheme, primary.endpoint_url):
-            copy = evolve(copy, region=copy.region or primary.region)
-            if not any(own):
-                own = [primary.access_key, primary.secret_key, primary.token]
-        access_key, secret_key, token = own
-        found.append(evolve(copy, access_key=access_key, secret_key=secret_key, token=token))
-    urls = [location.url for location in found]
-    if len({*urls}) < len(urls):
-        problem = f"BACKUP_DESTINATION and BACKUP_COPY_TO name one store twice: {', '.join(urls)}"
-        raise ConfigurationError([problem], hint="A copy belongs in another place")
-    return tuple(found)
-
-
-def _primary(settings: Settings) -> Location:
-    scheme = SCHEMES[settings.provider]
-    if "://" in settings.destination:
-        location = parse_location(settings.destination)
-        if settings.sources.get("provider", "default") != "default" and location.scheme != scheme:
-            problem = f"BACKUP_PROVIDER '{settings.provider}' and BACKUP_DESTINATION disagree"
-            raise ConfigurationError([problem], hint="Leave BACKUP_PROVIDER out: the URL says it")
-    elif scheme == "file":
-        location = Location(scheme, path=settings.destination)
-    else:
-        bucket, _, prefix = settings.destination.strip("/").partition("/")
-        if not bucket or (bucket == "backups" and settings.destination == "/backups"):
-            problem = f"BACKUP_DESTINATION names no bucket for BACKUP_PROVIDER={settings.provider}"
-            raise ConfigurationError([problem], hint="Write BACKUP_DESTINATION=bucket/prefix")
-        location = Location(scheme, bucket, prefix)
-    lock = location if location.object_lock_days else settings
-    return evolve(
-        location,
-        region=location.region or settings.region,
-        endpoint_url=location.endpoint_url or settings.endpoint_url,
-        sse_kms_key=location.sse_kms_key or settings.sse_kms_key,
-        storage_class=location.storage_class or settings.storage_class,
-        tags=location.tags or settings.object_tags,
-        object_lock_days=lock.object_lock_days,
-        object_lock_mode=lock.object_lock_mode,
-        access_key=settings.access_key,
-        secret_key=settings.secret_key,
-        token=settings.token,
-    )
-
-
-def make_store(location: Location) -> "Store":
+def make_store(location: Location, *, retry_seconds: float | None = None) -> "Store":
     """Open a store: one of ours, or one of an entry point named for the URL's scheme.
+
+    Args:
+        location: where it is.
+        retry_seconds: how long it is waited for when it is out of reach; by default, two minutes.
 
     Raises:
         ConfigurationError: there is none for that scheme, it is not installed, or it can't do
             what it is asked for.
     """
-    from brownie_backup.stores import RetryingStore
+    from brownie_backup.stores import Patience, RetryingStore
 
     if location.scheme == "file":
         return _local_store(location)
-    return RetryingStore(_opener(location.scheme)(location))
+    patience = Patience()
+    if retry_seconds is not None:
+        patience = Patience(give_up_after_seconds=retry_seconds)
+    return RetryingStore(_opener(location.scheme)(location), patience)
 
 
 def _opener(scheme: str) -> "Opener":
@@ -132,7 +82,12 @@ def _opener(scheme: str) -> "Opener":
             raise ConfigurationError([problem], hint=hint) from None
         return cast("Opener", module.open_store)
     for entry in entry_points(group=ENTRY_POINTS, name=scheme):
-        return cast("Opener", entry.load())
+        try:
+            return cast("Opener", entry.load())
+        except (ImportError, AttributeError) as error:
+            problem = f"the store for {scheme}:// cannot be loaded from '{entry.value}': {error}"
+            hint = "Ask whoever made the package that brings it"
+            raise ConfigurationError([problem], hint=hint) from None
     problem = f"there is no store for {scheme}:// URLs"
     known = ", ".join(f"{each}://" for each in ("file", *EXTRAS))
     hint = f"Use one of {known}, or install a package with an entry point {ENTRY_POINTS}"
@@ -142,16 +97,12 @@ def _opener(scheme: str) -> "Opener":
 def _local_store(location: Location) -> "Store":
     from brownie_backup.stores import LocalStore
 
-    unknown = ("region", "endpoint_url", "sse_kms_key", "storage_class", "tags", "object_lock_days")
+    unknown = ("sse_kms_key", "storage_class", "tags", "object_lock_days")
     asked = [name for name in unknown if getattr(location, name)]
     if asked:
         problem = f"a local folder has no {', no '.join(asked)}"
         raise ConfigurationError([problem], hint="Leave that out, or use a store that has it")
-    try:
-        return LocalStore(location.path)
-    except RuntimeError as error:  # a home folder that is not known
-        problem = f"BACKUP_DESTINATION '{location.path}': {error}"
-        raise ConfigurationError([problem], hint="Give the whole path") from None
+    return LocalStore(location.path)
 
 
 def make_compressors(settings: Settings) -> "tuple[Compressor, ...]":
@@ -202,16 +153,60 @@ def make_repositories(
 
     compressor, *others = make_compressors(settings)
     encryptor = make_encryptor(settings, writes=writes)
+    named = _named(locations(settings))
+    if first and first not in {*named, *(location.url for location in named.values())}:
+        known = ", ".join(f"{name} ({location.url})" for name, location in named.items())
+        raise ConfigurationError([f"there is no store '{first}'"], hint=f"The stores are {known}")
     return tuple(
         Repository(
-            make_store(location),
+            _named_store(name, location, settings.retry_seconds),
             compressor,
             encryptor,
             tuple(others),
             policy=_policy(settings, location),
+            cache=_make_cache(settings, location),
         )
-        for location in _ordered(locations(settings), first)
+        # A sort keeps the order of all others.
+        for name, location in sorted(
+            named.items(), key=lambda each: first not in {each[0], each[1].url}
+        )
     )
+
+
+def _make_cache(settings: Settings, location: Location) -> "Cache | None":
+    """Return what remembers the store's manifests; a local folder is as quick itself."""
+    from brownie_backup.caches import open_cache
+
+    if settings.cache_dir.lower() == "none" or location.scheme == "file":
+        return None
+    folder = settings.cache_dir
+    base = os.environ.get("XDG_CACHE_HOME", "")
+    if folder == DEFAULT_CACHE and base:
+        folder = f"{base}/brownie-backup"
+    try:
+        return open_cache(Path(folder).expanduser(), location.url)
+    except RuntimeError:  # a home folder that is not known: it works without, too
+        return None
+
+
+def _named(found: Sequence[Location]) -> dict[str, Location]:
+    names = ["primary", *(f"copy{number}" for number in range(1, len(found)))]
+    return dict(zip(names, found, strict=True))
+
+
+def _named_store(name: str, location: Location, retry_seconds: float) -> "Store":
+    """Open a store; of a copy say which it is: it has other variables than the primary one."""
+    try:
+        return make_store(location, retry_seconds=retry_seconds)
+    except ConfigurationError as error:
+        if name == "primary":
+            raise
+        problems = [f"{name} ({location.url}): {problem}" for problem in error.problems]
+        hint = (
+            f"Of a copy the credentials are BACKUP_{name.upper()}_ACCESS_KEY, …_SECRET_KEY and "
+            f"…_TOKEN, and all else is in its URL, such as ?region=…. {error.hint}"
+        )
+        raise ConfigurationError(problems, hint=hint) from None
 
 
 def _policy(settings: Settings, location: Location) -> "RetentionPolicy":
@@ -223,15 +218,6 @@ def _policy(settings: Settings, location: Location) -> "RetentionPolicy":
     except ConfigurationError as error:
         problems = [f"{location.url}: {problem}" for problem in error.problems]
         raise ConfigurationError(problems, hint=error.hint) from None
-
-
-def _ordered(found: tuple[Location, ...], first: str | None) -> tuple[Location, ...]:
-    names = ["primary", *(f"copy{number}" for number in range(1, len(found)))]
-    for name, location in zip(names, found, strict=True):
-        if first in {None, name, location.url}:
-            return (location, *(other for other in found if other is not location))
-    known = ", ".join(f"{n} ({each.url})" for n, each in zip(names, found, strict=True))
-    raise ConfigurationError([f"there is no store '{first}'"], hint=f"The stores are {known}")
 
 
 def make_dumper(settings: Settings) -> "PostgresDumper":

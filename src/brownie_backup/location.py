@@ -1,7 +1,7 @@
 """Where a store is and how it is to be used: what a URL, or the settings, say of it."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 from urllib.parse import SplitResult, parse_qsl, quote, unquote, urlsplit
 
@@ -13,7 +13,10 @@ LOCK_MODES = ("compliance", "governance")
 CLOUDS = ("s3", "gs", "azure")
 MOST_DAYS = 36500
 
-_SECRETS = re.compile(r"access_?key|secret|token|passw|credential|signature|^sig$", re.IGNORECASE)
+_SECRETS = re.compile(
+    r"access_?key|account_?key|api_?key|secret|token|passw|pwd|credential|signature|^sig$|^key$|^sas",
+    re.IGNORECASE,
+)
 _RETENTION = re.compile(r"retention_days|keep_[a-z]+|most_deleted_percent")
 
 
@@ -51,10 +54,9 @@ class Location:
     @property
     def url(self) -> str:
         """The URL without its query: what people are shown, and what ``--from`` takes."""
-        path = quote(self.path, safe="/~")
-        if self.host and path and not path.startswith("/"):
-            path = f"/{path}"
-        return f"{self.scheme}://{self.host}{path}"
+        path = self.path.strip("/") if self.scheme in CLOUDS else self.path
+        separator = "/" if self.host and path and not path.startswith("/") else ""
+        return f"{self.scheme}://{self.host}{separator}{quote(path, safe='/~')}"
 
 
 def parse_location(text: str) -> Location:
@@ -65,13 +67,14 @@ def parse_location(text: str) -> Location:
     """
     try:
         parts = urlsplit(text)
-        query = dict(
-            parse_qsl(parts.query, keep_blank_values=True, strict_parsing=bool(parts.query))
-        )
+        pairs = parse_qsl(parts.query, keep_blank_values=True, strict_parsing=bool(parts.query))
     except ValueError:
         msg = " is not a URL"
         raise ValueError(msg) from None
+    query = dict(pairs)
     problem = next(_problems(parts, query), "")
+    if len(query) < len(pairs):
+        problem = problem or " says something twice after its '?'"
     if problem:
         raise ValueError(problem)
     scheme = parts.scheme.lower()
@@ -96,6 +99,8 @@ def _problems(parts: SplitResult, query: Mapping[str, str]) -> Iterator[str]:
         yield " names no folder: write file:///folder"
     if parts.scheme.lower() in CLOUDS and not parts.netloc:
         yield f" names no bucket: write {parts.scheme}://bucket/prefix"
+    if parts.scheme.lower() in CLOUDS and ":" in parts.netloc:
+        yield f" has no bucket's name: write {parts.scheme}://bucket?endpoint_url=https://host:port"
 
 
 OPTIONS = (
@@ -112,22 +117,25 @@ OPTIONS = (
 
 def read_options(texts: Mapping[str, str]) -> dict[str, Any]:
     """Read the values of `OPTIONS`; ValueError says what is wrong, as the end of a sentence."""
-    values: dict[str, Any] = dict(texts)
-    if "endpoint_url" in texts:
-        values["endpoint_url"] = read_endpoint(texts["endpoint_url"])
-    if "object_tags" in texts:
-        values["tags"] = read_tags(values.pop("object_tags"))
-    if "object_lock_days" in texts:
-        values["object_lock_days"] = read_days(texts["object_lock_days"])
-    if "object_lock_mode" in texts:
-        values["object_lock_mode"] = read_lock_mode(texts["object_lock_mode"])
+    values: dict[str, Any] = {}
+    for name, text in texts.items():
+        read = _READERS.get(name, str)
+        try:
+            values[_FIELDS.get(name, name)] = read(text)
+        except ValueError as error:
+            msg = f" has a wrong {name}, which{error}"
+            raise ValueError(msg) from None
     return values
 
 
 def read_endpoint(text: str) -> str:
     """Check the address of a service."""
-    parts = urlsplit(text)
-    if parts.scheme not in {"http", "https"} or not parts.netloc:
+    try:
+        parts = urlsplit(text)
+        usable = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0
+    except ValueError:
+        usable = False
+    if not usable:
         msg = " is no endpoint: write https://host or https://host:port"
         raise ValueError(msg)
     if "@" in parts.netloc or parts.query:
@@ -162,3 +170,13 @@ def read_lock_mode(text: str) -> str:
         msg = f" is none of: {', '.join(LOCK_MODES)}"
         raise ValueError(msg)
     return text.lower()
+
+
+_READERS: Mapping[str, Callable[[str], Any]] = {
+    "endpoint_url": read_endpoint,
+    "object_tags": read_tags,
+    "object_lock_days": read_days,
+    "object_lock_mode": read_lock_mode,
+}
+_FIELDS = {"object_tags": "tags"}
+"""The fields of `Location` that have another name than their option."""

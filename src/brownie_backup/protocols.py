@@ -1,4 +1,4 @@
-"""The four protocols on which everything is built, and what each guarantees.
+"""The protocols on which everything is built, and what each guarantees.
 
 They are small on purpose: a method is here only if an operation calls it. Implementations prove
 that they keep these promises by joining the contract tests of `brownie_backup.testing`.
@@ -100,6 +100,30 @@ class HasFreeSpace(Protocol):
 
     def free_bytes(self) -> int:
         """Return how many bytes can still be stored."""
+        ...
+
+
+class Cache(Protocol):
+    """Remembers small objects of stores on this machine, so that they need not be got again.
+
+    It may forget anything at any time, and never raises: whoever asks it can always ask the store.
+    Every method may be called from several threads at once.
+    """
+
+    def get(self, found: StoredObject) -> bytes | None:
+        """Return what was put for exactly this key, size and time, or None."""
+        ...
+
+    def put(self, found: StoredObject, data: bytes) -> None:
+        """Remember `data`, in place of what was put for that key."""
+        ...
+
+    def known(self) -> frozenset[str]:
+        """Return the keys that something is remembered for."""
+        ...
+
+    def forget(self, keys: Iterable[str]) -> None:
+        """Forget what was put for these keys."""
         ...
 
 

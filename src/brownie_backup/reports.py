@@ -1,5 +1,6 @@
 """What the verbs are asked for and what they tell, as frozen data."""
 
+from collections.abc import Callable
 from datetime import timedelta
 from enum import StrEnum
 
@@ -65,6 +66,19 @@ class StoreSync:
     copied_bytes: int = 0
     problems: tuple[str, ...] = ()
     """Why it does not have all that it should."""
+
+
+@frozen
+class Tally:
+    """How far a verb is that counts things. `total` is None until it is known."""
+
+    phase: str
+    """``list``: backups are read; ``sweep``: blobs are removed."""
+    done: int
+    total: int | None = None
+
+
+OnTally = Callable[[Tally], None]
 
 
 @frozen
@@ -150,6 +164,8 @@ class RetentionReport:
     """The names of the backups that were to go, and that the store does not let go yet."""
     refusals: tuple[str, ...] = ()
     """Of a dry run: why nothing at all would be deleted."""
+    locked_blobs: int = 0
+    """Those that no backup names any more, but that the store keeps until a date."""
 
     @property
     def deleted(self) -> tuple[str, ...]:

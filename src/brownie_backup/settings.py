@@ -31,6 +31,10 @@ PROVIDERS = ("local", "s3", "gcs", "azure")
 COMPRESSIONS = ("zstd", "gzip", "none")
 MOST_JOBS = 64
 MOST_COPIES = 4
+DEFAULT_CACHE = "~/.cache/brownie-backup"
+"""Below XDG_CACHE_HOME instead, where that is set."""
+MOST_PATIENCE = 480
+"""Seconds. A lease that can't be renewed for ten minutes is lost."""
 CREDENTIALS = ("access_key", "secret_key", "token")
 COPY_CREDENTIALS = tuple(
     f"copy{number}_{name}" for number in range(1, MOST_COPIES + 1) for name in CREDENTIALS
@@ -137,6 +141,8 @@ VARIABLES: tuple[Variable, ...] = (
     Variable("OBJECT_TAGS", "tags of each object: key=value,…", read_tags),
     Variable("OBJECT_LOCK_DAYS", "how long nobody can delete objects", read_days),
     Variable("OBJECT_LOCK_MODE", "compliance or governance", read_lock_mode),
+    Variable("CACHE_DIR", "where manifests are remembered, or 'none'", _text),
+    Variable("RETRY_SECONDS", "how long to wait for a store out of reach", whole(0, MOST_PATIENCE)),
     Variable("PARALLEL_JOBS", "how much is done at once", whole(1, MOST_JOBS)),
     Variable("DEBUG", "say everything that is done", _boolean),
     Variable("DATABASE_URL", "the database: a URI or conninfo", Secret, secret=True),
@@ -182,6 +188,8 @@ class Settings:
     object_tags: Mapping[str, str] = Factory(dict)
     object_lock_days: int | None = None
     object_lock_mode: str = LOCK_MODES[0]
+    cache_dir: str = DEFAULT_CACHE
+    retry_seconds: int = 120
     parallel_jobs: int = 2
     debug: bool = False
     database_url: Secret | None = None

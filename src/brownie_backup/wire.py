@@ -32,11 +32,22 @@ def to_json(value: object) -> bytes:
 def from_json(data: bytes, kind: type[T], what: str) -> T:
     """Read a model object back; `DamagedError` names `what` when that can't be done."""
     try:
-        return converter.structure(_load_object(data), kind)
+        return _structured(_load_object(data), kind, what)
+    except ValueError:
+        raise _unreadable(kind, what) from None
+
+
+def _structured(plain: dict[str, Any], kind: type[T], what: str) -> T:
+    try:
+        return converter.structure(plain, kind)
     except (ValueError, TypeError, KeyError, BaseValidationError):
         # From None: cattrs' tracebacks hold the values.
-        msg = f"{what} is cut short or changed: it does not read as {kind.__name__}"
-        raise DamagedError(msg, hint="Restore that object from another copy of the store") from None
+        raise _unreadable(kind, what) from None
+
+
+def _unreadable(kind: type, what: str) -> DamagedError:
+    msg = f"{what} is cut short or changed: it does not read as {kind.__name__}"
+    return DamagedError(msg, hint="Restore that object from another copy of the store")
 
 
 def manifest_to_bytes(manifest: Manifest) -> bytes:
@@ -73,7 +84,7 @@ def manifest_from_bytes(data: bytes, what: str) -> Manifest:
         same = False
     if not same:
         raise DamagedError(damaged, hint=hint)
-    return from_json(json.dumps(plain).encode(), Manifest, what)
+    return _structured(plain, Manifest, what)
 
 
 def _digest(plain: Mapping[str, Any], hash_key: str) -> str:

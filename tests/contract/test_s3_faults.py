@@ -16,6 +16,8 @@ from brownie_backup.secret import Secret
 from brownie_backup.stores import Patience, RetryingStore
 from brownie_backup.stores.s3 import S3Store, open_store, store
 
+pytestmark = pytest.mark.once
+
 PATIENCE = Patience(
     connect_seconds=2, read_seconds=2, first_wait_seconds=0.05, longest_wait_seconds=0.2
 )

@@ -5,6 +5,7 @@ from collections import Counter
 
 import pytest
 
+from tests.docs.conftest import SERVICES
 from tests.docs.pages import EXECUTED, ROOT, SHOWN, Page, all_pages, page
 from tests.docs.sandbox import Sandbox
 
@@ -25,7 +26,11 @@ main(["backup", "--name", "long"])
 
 
 @pytest.mark.parametrize("name", WITH_EXAMPLES)
-def test_examples(name: str, sandbox: Sandbox) -> None:
+def test_examples(name: str, sandbox: Sandbox, request: pytest.FixtureRequest) -> None:
+    text = PAGES[name].path.read_text(encoding="utf-8")
+    for word, fixture in SERVICES.items():
+        if word in text:
+            sandbox.substitute(request.getfixturevalue(fixture))
     sandbox.run_page(PAGES[name])
 
 

@@ -47,7 +47,7 @@ def pair(
 ) -> tuple[BlobWriter, BlobReader]:
     encryption = Encryption(encryptor.method, encryptor.identity(HASH_KEY))
     args = (compressor, encryptor, HASH_KEY, encryption)
-    return BlobWriter(Shelves((Shelf(store),), 1), *args), BlobReader((store,), *args)
+    return BlobWriter(Shelves((Shelf(store),)), *args), BlobReader((store,), *args)
 
 
 @given(st.lists(st.binary(max_size=40)), st.integers(1, 30))
@@ -231,7 +231,7 @@ def test_a_distrusted_blob_is_stored_again_in_place_of_the_bad_one() -> None:
     ref = writer.put(DATA).ref
     store.put(blob_key(ref.name), b"x" * ref.stored_bytes)
     assert not writer.put(DATA).new
-    doubtful = Shelves((Shelf(store, frozenset({ref.name})),), 1)
+    doubtful = Shelves((Shelf(store, {ref.name}),))
     healed = evolve(writer, shelves=doubtful).put(DATA)
     assert healed.new
     assert reader.get(ref) == DATA

@@ -62,6 +62,8 @@ EXAMPLES: dict[str, tuple[str, object]] = {
     "OBJECT_TAGS": ("team=data, env=prod", {"team": "data", "env": "prod"}),
     "OBJECT_LOCK_DAYS": ("30", 30),
     "OBJECT_LOCK_MODE": ("Governance", "governance"),
+    "RETRY_SECONDS": ("30", 30),
+    "CACHE_DIR": ("/var/cache/b", "/var/cache/b"),
     "PARALLEL_JOBS": ("4", 4),
     "DEBUG": ("TRUE", True),
     "DATABASE_URL": (f"postgresql://u:{PLANTED}@h/db", Secret(f"postgresql://u:{PLANTED}@h/db")),

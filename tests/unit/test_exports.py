@@ -12,6 +12,7 @@ from brownie_backup import operations, protocols
 
 PACKAGES = [
     "brownie_backup",
+    "brownie_backup.caches",
     "brownie_backup.compressors",
     "brownie_backup.dumpers",
     "brownie_backup.dumpers.postgres",
@@ -20,6 +21,7 @@ PACKAGES = [
     "brownie_backup.operations",
     "brownie_backup.repository",
     "brownie_backup.stores",
+    "brownie_backup.stores.s3",
     "brownie_backup.testing",
 ]
 
@@ -49,7 +51,7 @@ def test_all_is_sorted_and_complete(name: str) -> None:
 def test_every_verb_and_every_protocol_is_at_the_top() -> None:
     verbs = set(operations.__all__)
     assert verbs <= set(brownie_backup.__all__)
-    assert {"Store", "Compressor", "Encryptor", "Dumper"} <= set(brownie_backup.__all__)
+    assert {"Cache", "Store", "Compressor", "Encryptor", "Dumper"} <= set(brownie_backup.__all__)
     assert brownie_backup.Store is protocols.Store
 
 

@@ -140,7 +140,7 @@ def test_every_policy_keeps_what_the_reference_keeps() -> None:
         for number in range(POLICIES):
             policy = make_policy(rng)
             # As it looks at some moment of the ten years; now and then at their end.
-            first = 0 if number % 10 == 0 else int(rng.random() ** 0.5 * len(backups))
+            first = 0 if number % 10 == 0 else int(rng.random() ** 0.3 * len(backups))
             now = END if first == 0 else entries[first].at + rng.randrange(3) * HOUR
             plan = plan_retention(backups[first:], policy, now, database=None)
             assert len(plan) == len(entries) - first

@@ -1,6 +1,6 @@
 """What each rule of retention keeps, one by one, and what people are told of it."""
 
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, timezone
 
 import pytest
 from attrs import evolve
@@ -61,6 +61,15 @@ def test_periods_without_a_backup_do_not_count(rule: str, stay: set[str]) -> Non
     days = ("2026-02-28", "2026-01-31", "2026-01-01", "2025-12-31", "2025-12-29", "2023-01-01")
     backups = [make_backup(day, datetime.fromisoformat(f"{day}T00:00:00+00:00")) for day in days]
     assert kept(backups, count(rule, 3)) == stay
+
+
+def test_periods_are_those_of_utc() -> None:
+    tokyo = timezone(9 * HOUR)
+    late, early = datetime(2026, 3, 1, 9, tzinfo=tokyo), datetime(2026, 3, 1, 8, tzinfo=tokyo)
+    backups = [make_backup("1 March", late), make_backup("28 February", early)]
+    for rule in ("daily", "monthly"):
+        assert kept(backups, count(rule, 2)) == {"1 March", "28 February"}
+    assert reason(backups, "28 February", count("daily", 2)) == "daily 2026-02-28 (2 of 2)"
 
 
 def test_rules_are_ored() -> None:

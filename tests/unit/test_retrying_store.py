@@ -1,6 +1,7 @@
 """A store that is out of reach for a while is waited for; one that stays away is given up."""
 # ruff: noqa: D102 - the methods are those of the protocols
 
+import contextlib
 import logging
 import threading
 import tracemalloc
@@ -164,9 +165,15 @@ def test_an_interrupt_ends_it_at_once(interrupt: type[BaseException], where: str
     assert len(inner.calls) == 1
 
 
-def test_after_one_call_was_given_up_the_next_is_tried_once_until_one_succeeds() -> None:
+@pytest.mark.parametrize(
+    "again", [lambda s: s.put("x", b""), lambda s: list(s.list("")), lambda s: s.get("nowhere")]
+)
+def test_after_one_call_was_given_up_the_next_is_tried_once_until_there_is_an_answer(
+    again: Callable[[RetryingStore], object],
+) -> None:
     time = Time()
     inner = Away(time, 1e9)
+    inner.put("key", b"data")
     store = retrying(inner, time)
     with pytest.raises(StoreUnavailable):
         store.get("key")
@@ -175,7 +182,9 @@ def test_after_one_call_was_given_up_the_next_is_tried_once_until_one_succeeds()
         store.get("key")
     assert (inner.tries, time.sleeps) == (1, [])
 
-    store.put("key", b"data")  # the store is there again, so it gets our patience again
+    inner.back_at = time.now
+    with contextlib.suppress(KeyNotFound):
+        again(store)  # the store is there again, so it gets our patience again
     inner.back_at = time.now + 20
     assert store.get("key") == b"data"
 
@@ -351,6 +360,18 @@ def test_of_a_listing_by_pages_only_the_page_that_failed_is_repeated(keys: int) 
     assert found == [f"k{number}" for number in range(keys)]
     tokens = [None, *(str(start) for start in range(3, keys, 3))]
     assert inner.asked == [token for token in tokens for _ in range(2)]
+
+
+def test_a_page_may_be_empty_before_the_last() -> None:
+    class Sparse(MemoryStore):
+        def list_page(self, prefix: str, token: str | None) -> Page:
+            found = tuple(self.list(prefix)) if token == "2" else ()
+            tokens = {None: "1", "1": "2", "2": "3", "3": None}
+            return Page(found, tokens[token])
+
+    inner = Sparse()
+    inner.put("key", b"")
+    assert [found.key for found in retrying(inner, Time()).list("")] == ["key"]
 
 
 # --- the rest ------------------------------------------------------------------------------------

@@ -100,6 +100,7 @@ def test_every_exception_of_the_library_is_turned_into_ours(kind: type[Exception
         (botocore.exceptions.UnauthorizedSSOTokenError(), AccessDenied),
         (botocore.exceptions.SSOTokenLoadError(error_msg="x"), AccessDenied),
         (botocore.exceptions.LoginRefreshRequired(), AccessDenied),
+        (botocore.exceptions.MetadataRetrievalError(error_msg=SECRET_KEY), StoreUnavailable),
         (botocore.exceptions.EndpointConnectionError(endpoint_url="x"), StoreUnavailable),
         (botocore.exceptions.ConnectTimeoutError(endpoint_url="x"), StoreUnavailable),
         (botocore.exceptions.ReadTimeoutError(endpoint_url="x"), StoreUnavailable),
@@ -138,12 +139,23 @@ def test_a_certificate_that_is_not_trusted_is_no_outage() -> None:
     assert "AWS_CA_BUNDLE" in ours.hint
 
 
-def test_addresses_of_objects_are_left_out() -> None:
+@pytest.mark.parametrize(
+    ("kind", "said"),
+    [
+        (
+            botocore.exceptions.EndpointConnectionError,
+            'Could not connect to the endpoint URL: "https://x:9000" ([Errno 111] refused)',
+        ),
+        (botocore.exceptions.ReadTimeoutError, "no answer in time (https://x:9000)"),
+        (botocore.exceptions.SSLError, "SSL validation failed for https://x:9000 <botocore"),
+    ],
+)
+def test_whom_we_spoke_to_is_said_and_no_more(kind: Callable[..., Exception], said: str) -> None:
     below = "<botocore.awsrequest.AWSHTTPConnection object at 0x7f00>: [Errno 111] refused"
-    error = botocore.exceptions.EndpointConnectionError(endpoint_url="http://x", error=below)
-    ours = store_error("cannot read 'key'", URL, error)
-    assert "[Errno 111] refused" in ours.message
-    assert "0x7f00" not in ours.message
+    url = "https://x:9000/bucket/key?list-type=2&X-Amz-Signature=abc"
+    ours = store_error("cannot read 'key'", URL, kind(endpoint_url=url, error=below))
+    assert said in ours.message
+    assert "bucket/key" not in ours.message
 
 
 # --- answers of a service ------------------------------------------------------------------------
@@ -292,6 +304,11 @@ ANSWERS: list[tuple[Answer, type[BackupError], str]] = [
     (Answer(400, "KMS.DisabledException"), AccessDenied, "BACKUP_SSE_KMS_KEY"),
     (Answer(400, "KMS.NotFoundException"), AccessDenied, "BACKUP_SSE_KMS_KEY"),
     (Answer(400, "KMS.ThrottlingException"), StoreUnavailable, "as it says"),
+    (
+        Answer(403, "AccessDenied", text="not authorized to perform: kms:Decrypt on resource"),
+        AccessDenied,
+        "BACKUP_SSE_KMS_KEY",
+    ),
     (Answer(400, "KMSInternalException"), AccessDenied, "BACKUP_SSE_KMS_KEY"),
     (Answer(400, "InvalidRequest", text="Object is WORM protected"), ObjectLocked, "WORM"),
     (Answer(400, "InvalidStorageClass"), StoreError, "BACKUP_STORAGE_CLASS"),
@@ -452,6 +469,13 @@ def test_nothing_of_the_library_hangs_on_an_error(server: Server, store: S3Store
         ({"path": "../b"}, ["BACKUP_DESTINATION: '../b' has an empty part, '.' or '..' in it"]),
         ({"secret_key": None}, ["BACKUP_ACCESS_KEY is set without BACKUP_SECRET_KEY"]),
         ({"access_key": None}, ["BACKUP_SECRET_KEY is set without BACKUP_ACCESS_KEY"]),
+        (
+            {"access_key": Secret("AKIA 1"), "token": Secret("t\n")},
+            [
+                "BACKUP_ACCESS_KEY has a space in it, or another character that no key has",
+                "BACKUP_TOKEN has a space in it, or another character that no key has",
+            ],
+        ),
         (
             {"access_key": None, "secret_key": None},
             ["BACKUP_TOKEN, a session's token, is set without BACKUP_ACCESS_KEY"],

@@ -1,15 +1,20 @@
 """The sweep: it removes what no manifest names, late, and only under a lease."""
 
+import itertools
+import threading
+
 import pytest
 from tests.unit.fakes import DAY, NOON, FakeClock, make_repository
 from tests.unit.test_leases import SECOND, leave, record
 from tests.unit.test_repository import add, blobs
 
-from brownie_backup import Repository
-from brownie_backup.errors import LeaseLost
+from brownie_backup import Repository, Tally
+from brownie_backup.errors import LeaseLost, ObjectLocked, StoreUnavailable
 from brownie_backup.repository import SWEEP_MARGIN, Swept
+from brownie_backup.repository.crew import CREW
 from brownie_backup.repository.layout import BLOB_LISTS, BLOBS, LEASES, blob_key, manifest_key
 from brownie_backup.repository.leases import EXPIRY_MARGIN, LIFETIME
+from brownie_backup.testing import FaultyStore
 
 
 @pytest.fixture
@@ -137,6 +142,76 @@ def test_it_looks_at_its_lease_again_while_it_works(
         with pytest.raises(LeaseLost):
             repository.sweep(lease)
     assert len(keys(repository, BLOBS)) == 50
+
+
+def test_a_lost_lease_stops_it_at_once_and_not_after_what_is_queued(
+    repository: Repository, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    orphan(repository, 100)
+    clock.advance(2 * SWEEP_MARGIN)
+    delete = repository.store.delete
+
+    def asleep(key: str) -> None:
+        clock.advance(LIFETIME)  # while the first is on its way the machine is suspended
+        delete(key)
+
+    with repository.exclusive_lease("sweep") as lease, monkeypatch.context() as patch:
+        patch.setattr(repository.store, "delete", asleep)
+        with pytest.raises(LeaseLost):
+            repository.sweep(lease)
+    assert len(keys(repository, BLOBS)) >= 100 - CREW
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("store")]
+
+
+def test_a_store_that_fails_stops_it(repository: Repository, clock: FakeClock) -> None:
+    orphan(repository, 300)
+    clock.advance(2 * SWEEP_MARGIN)
+    faulty = FaultyStore(repository.store, fail_at=50)
+    failing = make_repository(faulty, clock=clock)
+    with failing.exclusive_lease("sweep") as lease, pytest.raises(StoreUnavailable):
+        failing.sweep(lease)
+    left = len(keys(repository, BLOBS))
+    assert 240 < left < 270
+    assert sweep(repository).blobs == left
+
+
+def test_what_the_store_keeps_locked_is_counted_and_no_error(
+    repository: Repository, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    size = orphan(repository, 250)
+    clock.advance(2 * SWEEP_MARGIN)
+    locked = set(sorted(keys(repository, BLOBS))[::5])
+    locked_size = sum(f.size_bytes for f in repository.store.list(BLOBS) if f.key in locked)
+    delete = repository.store.delete
+
+    def deleting(key: str) -> None:
+        if key in locked:
+            raise ObjectLocked(f"'{key}' is locked")
+        delete(key)
+
+    monkeypatch.setattr(repository.store, "delete", deleting)
+    assert sweep(repository) == Swept(200, size - locked_size, 50)
+    assert keys(repository, BLOBS) == locked
+
+
+def test_several_are_deleted_at_once_between_two_looks_at_the_lease(
+    repository: Repository, clock: FakeClock
+) -> None:
+    orphan(repository, 1000)
+    clock.advance(2 * SWEEP_MARGIN)
+    counted = FaultyStore(repository.store)
+    seen: list[Tally] = []
+    sweeping = make_repository(counted, clock=clock)
+    with sweeping.exclusive_lease("sweep") as lease:
+        counted.calls.clear()
+        assert sweeping.sweep(lease, on_progress=seen.append).blobs == 1000
+    assert seen == [Tally("sweep", done) for done in range(1, 1001)]
+    work = [(m, k) for m, k in counted.calls if k.startswith((BLOBS, LEASES)) and m != "get"]
+    runs = [
+        (method, len(list(group)))
+        for method, group in itertools.groupby(work, lambda call: call[0])
+    ]
+    assert max(length for method, length in runs if method == "delete") == 100
 
 
 def test_expired_leases_go_too(repository: Repository, clock: FakeClock) -> None:

@@ -11,14 +11,14 @@ from importlib.metadata import version
 
 from attrs import evolve
 
-from brownie_backup.errors import BackupExists
+from brownie_backup.errors import BackupError
 from brownie_backup.model import Attempt, Manifest, Part, PartSpec
 from brownie_backup.names import check_labels, check_name, default_name
-from brownie_backup.operations.mirrors import open_mirrors, publish
+from brownie_backup.operations.mirrors import agree_on_identity, open_mirrors, publish
 from brownie_backup.operations.progress import Meter, OnProgress
 from brownie_backup.operations.sync import sync_backups
 from brownie_backup.protocols import Dumper
-from brownie_backup.reports import BackupReport
+from brownie_backup.reports import BackupReport, StoreOutcome, StoreSync
 from brownie_backup.repository import (
     BLOB_BYTES,
     MOST_WORKERS,
@@ -26,6 +26,7 @@ from brownie_backup.repository import (
     Repository,
     Shelves,
     StoredBlob,
+    watch,
 )
 from brownie_backup.repository.blobs import chunked
 
@@ -69,18 +70,18 @@ def create_backup(
         EncryptionError, StoreError: a blob or the manifest could be stored nowhere.
     """
     labels = check_labels(labels or {})
+    if name is not None:
+        check_name(name)
     started_at = repository.clock()
-    if name is None:
-        name = default_name(dumper.database_name(), started_at, secrets.token_hex(2))
-    elif repository.exists(check_name(name)):
-        raise _exists(name, repository)
-    attempt = Attempt(dumper.database_name(), name, started_at)
+    database = dumper.database_name()
+    name = name or default_name(database, started_at, secrets.token_hex(2))
+    repositories = watch((repository, *copies))
     workers = max(1, min(jobs, MOST_WORKERS))
-    with open_mirrors((repository, *copies), attempt) as mirrors:
-        identity = next(m for m in mirrors if not m.problem).repository.identity()
-        shelves = Shelves.open(tuple(mirror.shelf for mirror in mirrors), workers)
-        with shelves as opened, dumper.snapshot() as snapshot:
-            writer = repository.writer(opened, identity)
+    with open_mirrors(repositories, Attempt(database, name, started_at)) as mirrors:
+        identity = agree_on_identity(mirrors)
+        with dumper.snapshot() as snapshot:
+            shelves = Shelves(tuple(mirror.shelf for mirror in mirrors))
+            writer = repository.writer(shelves, identity)
             meter = Meter(on_progress, "backup", snapshot.database.size_bytes)
             parts, blobs = [], []
             for spec in snapshot.parts:
@@ -106,15 +107,24 @@ def create_backup(
             notes=snapshot.notes,
         )
         publish(mirrors, manifest)
-    stores = tuple(mirror.outcome() for mirror in mirrors)
-    # What earlier runs left behind.
-    synced = sync_backups((repository, *copies)) if copies else ()
-    return evolve(_report(manifest, blobs), stores=stores, synced=synced)
+    report = evolve(_report(manifest, blobs), stores=tuple(m.outcome() for m in mirrors))
+    return _with_earlier_ones(report, repositories) if copies else report
 
 
-def _exists(name: str, repository: Repository) -> BackupExists:
-    msg = f"a backup named '{name}' exists in {repository.store.url}"
-    return BackupExists(msg, hint="Choose another name, or leave it out")
+def _with_earlier_ones(report: BackupReport, repositories: Sequence[Repository]) -> BackupReport:
+    """Copy what earlier runs left behind, and what this one did: a store may be back by now."""
+    try:
+        synced = sync_backups(repositories)
+    except BackupError as error:  # the backup is made, all the same
+        synced = tuple(StoreSync(r.store.url, problems=(str(error),)) for r in repositories)
+    name = report.manifest.name
+    stores = tuple(
+        StoreOutcome(outcome.url, "", sync.copied_blobs, sync.copied_bytes)
+        if name in sync.copied
+        else outcome
+        for outcome, sync in zip(report.stores, synced, strict=True)
+    )
+    return evolve(report, stores=stores, synced=synced)
 
 
 def _store_part(

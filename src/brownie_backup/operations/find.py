@@ -8,7 +8,7 @@ from brownie_backup.errors import BackupNotFound, StoreError
 from brownie_backup.model import Backup
 from brownie_backup.names import LATEST
 from brownie_backup.reports import Finding, Level
-from brownie_backup.repository import Repository
+from brownie_backup.repository import Repository, watch
 
 
 @frozen
@@ -36,26 +36,33 @@ def find_backup(
     """
     found: list[Found] = []
     problems: list[StoreError | BackupNotFound] = []
-    lacking: list[Repository] = []
+    away: list[Repository] = []
+    without: list[Repository] = []
+    repositories = watch(repositories)
     for repository in repositories:
         try:
             found.append(Found(repository, repository.backup(name)))
-        except (StoreError, BackupNotFound) as error:
+        except BackupNotFound as error:
             problems.append(error)
-            lacking.append(repository)
+            without.append(repository)
+        except StoreError as error:
+            problems.append(error)
+            away.append(repository)
         if found and (damaged_too or (name != LATEST and found[-1].backup.good)):
             break
     if not found:
         raise next((error for error in problems if isinstance(error, StoreError)), problems[0])
     best = max(found, key=_rank)
-    others = tuple(
-        r
-        for r in repositories
-        if r is not best.repository and not any(r is each for each in lacking)
-    )
+    # A store without the backup may have blobs of it all the same, so it comes last.
+    left = sorted(repositories, key=lambda each: _among(each, without))
+    others = tuple(r for r in left if r is not best.repository and not _among(r, away))
     if best.repository is repositories[0]:
         return evolve(best, others=others)
     return evolve(best, others=others, findings=tuple(_findings(best, found, problems)))
+
+
+def _among(repository: Repository, some: Iterable[Repository]) -> bool:
+    return any(repository is each for each in some)
 
 
 def _rank(found: Found) -> tuple[bool, bool, float]:
@@ -74,8 +81,14 @@ def _findings(
         url, name = each.repository.store.url, each.backup.name
         if each is best:
             message = f"'{name}' is taken from {url}"
+        elif name == best.backup.name and _differ(each.backup, best.backup):
+            message = f"'{name}' in {url} is another backup, and damaged: {each.backup.problem}"
         elif each.backup.good:
             message = f"the newest good backup in {url} is '{name}'"
         else:
             message = f"'{name}' in {url} is damaged: {each.backup.problem}"
         yield Finding(Level.WARNING, "store", message)
+
+
+def _differ(one: Backup, other: Backup) -> bool:
+    return bool(one.manifest and other.manifest and one.manifest.id != other.manifest.id)

@@ -1,14 +1,18 @@
 """List backups."""
 
 from brownie_backup.model import Backup
+from brownie_backup.reports import OnTally
 from brownie_backup.repository import Repository
 
 
-def list_backups(repository: Repository, *, check_blobs: bool = True) -> tuple[Backup, ...]:
+def list_backups(
+    repository: Repository, *, check_blobs: bool = True, on_progress: OnTally | None = None
+) -> tuple[Backup, ...]:
     """Return every backup in the store, newest first, with what is known of its health.
 
     Args:
         repository: where they are.
         check_blobs: also list the store's blobs, to see that all are there in full length.
+        on_progress: called with how many backups are read, of how many.
     """
-    return repository.backups(check_blobs=check_blobs)
+    return repository.backups(check_blobs=check_blobs, on_progress=on_progress)

@@ -1,16 +1,19 @@
 """Mirrors: the repositories of one run, their leases, and which of them got the backup."""
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from typing import TypeVar
 
-from brownie_backup.errors import BackupError, Busy, StoreError, StoreUnavailable
+from brownie_backup.errors import BackupError, BackupExists, Busy, StoreUnavailable
 from brownie_backup.model import Attempt, Manifest
 from brownie_backup.reports import StoreOutcome
-from brownie_backup.repository import Lease, Repository, Shelf
-from brownie_backup.repository.transfer import Transferred, transfer_blobs
+from brownie_backup.repository import Identity, Lease, Repository, Shelf
+from brownie_backup.repository.transfer import Transferred, for_store, transfer_blobs
 
 _log = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 
 class Mirror:
@@ -19,9 +22,9 @@ class Mirror:
     def __init__(self, repository: Repository) -> None:
         self.repository = repository
         self.shelf = Shelf(repository.store)
-        self.lease: Lease | None = None
         self.copied = Transferred()
         self.stored = False
+        self._lease: Lease | None = None
 
     @property
     def problem(self) -> BackupError | None:
@@ -34,26 +37,36 @@ class Mirror:
         Should we fail, retention deletes nothing there.
         """
         name = attempt.backup
-        lease = self.repository.shared_lease(f"backup '{name}'", backup=name)
-        self.lease = stack.enter_context(lease)
-        self.repository.record_attempt(attempt)
-        self.shelf = self.repository.shelf()
+        if self.repository.exists(name):
+            msg = f"a backup named '{name}' exists in {self.repository.store.url}"
+            raise BackupExists(msg, hint="Choose another name, or leave it out")
+        with ExitStack() as ours:
+            purpose = f"backup '{name}'"
+            lease = ours.enter_context(self.repository.shared_lease(purpose, backup=name))
+            self.repository.record_attempt(attempt)
+            self.shelf = self.repository.shelf()
+            stack.push(ours.pop_all())
+        self._lease = lease
 
     def publish(self, manifest: Manifest, sources: Sequence[Shelf]) -> None:
         """Make the backup exist in it, after copying what it lacks from the others."""
-        if self.lease is None or (self.problem and not self.shelf.late):
+        if self._lease is None or (self.problem and not self.shelf.late):
             return
         try:
             if not self.shelf.complete:
-                self.copied = self._catch_up(manifest, sources)
-            self.lease.ensure_held()
-            self.repository.add(manifest)
+                self._catch_up(manifest, sources)
+            self._lease.ensure_held()
+            self.repository.add(for_store(manifest, self.shelf.sizes))
         except BackupError as error:
-            self.shelf.late = False
-            self.shelf.leave(error)
+            self.shelf.problem = error  # which says more than that it is slow
         else:
             self.stored = True
             _log.info("backup '%s' exists in %s", manifest.name, self.repository.store.url)
+
+    def close(self) -> None:
+        """Wait no more for a store that did not answer: its lease expires by itself."""
+        if self._lease and not self.stored and isinstance(self.problem, StoreUnavailable):
+            self._lease.abandon()
 
     def outcome(self) -> StoreOutcome:
         """Return what came of it."""
@@ -61,21 +74,24 @@ class Mirror:
         problem = "" if self.stored else str(self.problem)
         return StoreOutcome(url, problem, self.copied.blobs, self.copied.size_bytes)
 
-    def _catch_up(self, manifest: Manifest, sources: Sequence[Shelf]) -> Transferred:
-        store = self.repository.store
-        _log.info("copying what %s lacks of backup '%s'", store.url, manifest.name)
-        sizes = self.repository.blob_sizes() | dict.fromkeys(self.shelf.distrusted, 0)
-        return transfer_blobs(store, sources, manifest.blobs, sizes)
+    def _catch_up(self, manifest: Manifest, sources: Sequence[Shelf]) -> None:
+        url = self.repository.store.url
+        _log.info("copying what %s lacks of backup '%s'", url, manifest.name)
+        self.shelf.look(self.repository.blob_sizes())
+        self.copied = transfer_blobs(self.shelf, sources, manifest.blobs)
+        if self.copied.problem:
+            raise self.copied.problem
 
 
 @contextmanager
 def open_mirrors(
     repositories: Sequence[Repository], attempt: Attempt
 ) -> Iterator[tuple[Mirror, ...]]:
-    """Open the repositories, the primary one first; those that are out of reach are left out.
+    """Open the repositories, the primary one first; those that can't be are left out.
 
     Raises:
         Busy: the primary one is: then nothing is done at all.
+        BackupExists: the primary one has a backup of that name.
         BackupError: none could be opened.
     """
     mirrors = tuple(Mirror(repository) for repository in repositories)
@@ -83,19 +99,54 @@ def open_mirrors(
         for mirror in mirrors:
             try:
                 mirror.open(stack, attempt)
-            except (StoreError, Busy) as error:
-                if mirror is mirrors[0] and (isinstance(error, Busy) or len(mirrors) == 1):
+            except (Busy, BackupExists) as error:
+                if mirror is mirrors[0]:
                     raise
                 mirror.shelf.leave(error)
-        problems = [mirror.problem for mirror in mirrors if mirror.problem]
-        if len(problems) == len(mirrors):
-            raise problems[0]
+            except BackupError as error:
+                if len(mirrors) == 1:
+                    raise
+                mirror.shelf.leave(error)
+        _ensure_any(mirrors)
         try:
             yield mirrors
         finally:
             for mirror in mirrors:
-                if mirror.lease and isinstance(mirror.problem, StoreUnavailable):
-                    mirror.lease.abandon()
+                mirror.close()
+
+
+def agree_on_identity(mirrors: Sequence[Mirror]) -> Identity:
+    """Return the identity by which blobs are named in all stores: the first that a store has.
+
+    A store without one gets it too: so that it is a repository by itself, and goes on with its
+    blobs in a run without the others.
+    """
+    known = next((found for found in _each(mirrors, Repository.known_identity) if found), None)
+    agreed = known or next(_each(mirrors, Repository.identity))
+    for _ in _each(mirrors, lambda repository: repository.identity(agreed)):
+        pass
+    return agreed
+
+
+def _each(mirrors: Sequence[Mirror], call: Callable[[Repository], T]) -> Iterator[T]:
+    """Yield what a call returns for each repository; those for which it raises are left."""
+    for mirror in mirrors:
+        if mirror.problem:
+            continue
+        try:
+            result = call(mirror.repository)
+        except BackupError as error:
+            if len(mirrors) == 1:
+                raise
+            mirror.shelf.leave(error)
+        else:
+            yield result
+    _ensure_any(mirrors)
+
+
+def _ensure_any(mirrors: Sequence[Mirror]) -> None:
+    if all(mirror.problem for mirror in mirrors):
+        raise next(mirror.problem for mirror in mirrors if mirror.problem)
 
 
 def publish(mirrors: Sequence[Mirror], manifest: Manifest) -> None:
@@ -108,8 +159,8 @@ def publish(mirrors: Sequence[Mirror], manifest: Manifest) -> None:
         others = [
             other.shelf
             for other in sorted(mirrors, key=lambda each: not each.stored)
-            if other is not mirror and (not other.problem or other.shelf.late)
+            if other is not mirror and (other.stored or not other.problem or other.shelf.late)
         ]
         mirror.publish(manifest, others)
     if not any(mirror.stored for mirror in mirrors):
-        raise next(mirror.problem for mirror in mirrors if mirror.problem)
+        _ensure_any(mirrors)

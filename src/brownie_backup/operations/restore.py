@@ -67,6 +67,7 @@ def restore(
         again = find_backup((found.repository, *found.others), found.backup.name)
         found = evolve(again, findings=(*found.findings, *again.findings))
         manifest = _readable(found)
+        findings = [*found.findings, *_damage(found)]
         reader = found.repository.reader(manifest, [other.store for other in found.others])
         meter = Meter(on_progress, "restore", manifest.size_bytes)
         target_name = target_database or manifest.database.name
@@ -74,7 +75,7 @@ def restore(
         inventory = b"".join(read_part(reader, first, jobs=1, meter=meter))
         token = secrets.token_hex(4)
         with dumper.restoring(manifest.database, target_name, options, token) as target:
-            findings = [*found.findings, *target.preflight(inventory, manifest.size_bytes)]
+            findings += target.preflight(inventory, manifest.size_bytes)
             if not dry_run:
                 _refuse(findings)
                 parts = (
@@ -138,6 +139,14 @@ def _readable(found: Found) -> Manifest:
     return backup.manifest
 
 
+def _damage(found: Found) -> Iterator[Finding]:
+    if not found.backup.good:
+        url = found.repository.store.url
+        msg = f"'{found.backup.name}' in {url} is damaged: {found.backup.problem}"
+        hint = "What is bad there is looked for in the other stores"
+        yield Finding(Level.WARNING, "store", msg, hint)
+
+
 @contextlib.contextmanager
 def _leases_if_allowed(found: Found, *, dry_run: bool) -> Iterator[None]:
     """Keep a sweep away while blobs are read. Rights that only read must do for a restore."""
@@ -148,8 +157,9 @@ def _leases_if_allowed(found: Found, *, dry_run: bool) -> Iterator[None]:
     with contextlib.ExitStack() as stack:
         with contextlib.suppress(AccessDenied):
             stack.enter_context(found.repository.shared_lease(purpose))
-        for other in found.others:
-            # A blob that a sweep removes there meanwhile is one that no backup there names.
+        # Only when it is known that something will be read there: one of them may be out of reach,
+        # and a blob that a sweep removes there meanwhile is one that no backup there names.
+        for other in () if found.backup.good else found.others:
             with contextlib.suppress(StoreError, Busy):
                 stack.enter_context(other.shared_lease(purpose))
         yield

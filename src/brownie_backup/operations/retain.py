@@ -8,7 +8,7 @@ from attrs import evolve
 from brownie_backup.errors import DeletionRefused, ObjectLocked
 from brownie_backup.model import DatabaseId, RetentionPolicy
 from brownie_backup.operations import guards
-from brownie_backup.reports import RetentionDecision, RetentionReport
+from brownie_backup.reports import OnTally, RetentionDecision, RetentionReport
 from brownie_backup.repository import Lease, Repository
 from brownie_backup.retention import plan_retention
 
@@ -22,6 +22,7 @@ def apply_retention(
     database: DatabaseId | None,
     dry_run: bool = False,
     yes_delete_many: bool = False,
+    on_progress: OnTally | None = None,
 ) -> RetentionReport:
     """Delete the backups that the policy does not keep, then the blobs that nothing names.
 
@@ -35,6 +36,7 @@ def apply_retention(
         dry_run: change nothing, take no lease, and say what would happen.
         yes_delete_many: delete although it is a larger share of a database's backups than
             `policy.most_deleted_share`.
+        on_progress: called with how many backups are read, then how many blobs removed.
 
     Raises:
         Busy: a backup, a restore or another cleanup is running.
@@ -42,10 +44,12 @@ def apply_retention(
         ClockSkew: the clocks of this host and the store are too far apart.
     """
     if dry_run:
-        return _rehearse(repository, policy, database, yes_delete_many=yes_delete_many)
+        return _rehearse(
+            repository, policy, database, yes_delete_many=yes_delete_many, on_progress=on_progress
+        )
     with repository.exclusive_lease("cleanup") as lease:
         guards.refuse_skew(lease.clock_offset)
-        decisions = _plan(repository, policy, database)
+        decisions = _plan(repository, policy, database, on_progress)
         many = () if yes_delete_many else tuple(guards.too_many(decisions, policy))
         failed = tuple(guards.failed(repository, decisions))
         if failed or many:
@@ -53,21 +57,31 @@ def apply_retention(
             msg = f"nothing was deleted: {'; '.join((*failed, *many))}"
             raise DeletionRefused(msg, hint=hint)
         done = tuple(_carry_out(repository, lease, decisions))
-        swept = repository.sweep(lease)
+        swept = repository.sweep(lease, on_progress=on_progress)
     locked = tuple(
         after.backup.name
         for before, after in zip(decisions, done, strict=True)
         if after.keep and not before.keep
     )
     return RetentionReport(
-        done, dry_run, swept.blobs, swept.size_bytes, _notes(done), locked=locked
+        done,
+        dry_run,
+        swept.blobs,
+        swept.size_bytes,
+        _notes(done),
+        locked=locked,
+        locked_blobs=swept.locked_blobs,
     )
 
 
 def _plan(
-    repository: Repository, policy: RetentionPolicy, database: DatabaseId | None
+    repository: Repository,
+    policy: RetentionPolicy,
+    database: DatabaseId | None,
+    on_progress: OnTally | None,
 ) -> tuple[RetentionDecision, ...]:
-    return plan_retention(repository.backups(), policy, repository.clock(), database=database)
+    backups = repository.backups(on_progress=on_progress)
+    return plan_retention(backups, policy, repository.clock(), database=database)
 
 
 def _rehearse(
@@ -76,10 +90,11 @@ def _rehearse(
     database: DatabaseId | None,
     *,
     yes_delete_many: bool,
+    on_progress: OnTally | None,
 ) -> RetentionReport:
-    decisions = _plan(repository, policy, database)
+    decisions = _plan(repository, policy, database, on_progress)
     gone = frozenset(d.backup.name for d in decisions if not d.keep)
-    would = repository.sweep(None, without=gone)
+    would = repository.sweep(None, without=gone, on_progress=on_progress)
     many = () if yes_delete_many else tuple(guards.too_many(decisions, policy))
     return RetentionReport(
         decisions,

@@ -6,12 +6,12 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from attrs import evolve
 
-from brownie_backup.errors import BackupError, DamagedError, DecryptionError, StoreError
+from brownie_backup.errors import BackupError, DamagedError, DecryptionError
 from brownie_backup.model import BlobRef, Manifest, Part, PartSpec, Verification
 from brownie_backup.operations.parts import read_blobs, spec_of
 from brownie_backup.operations.progress import Meter, OnProgress
 from brownie_backup.protocols import Dumper
-from brownie_backup.repository import Repository
+from brownie_backup.repository import Repository, watch
 from brownie_backup.repository.blobs import BlobReader
 
 ALL = 100.0
@@ -49,6 +49,7 @@ def verify_backup(
         DamagedError: the manifest itself can't be read.
         Busy: a cleanup is running.
     """
+    repository, *copies = watch((repository, *copies))
     repository.backup(name)  # before a lease is written where there may be no repository at all
     with repository.shared_lease(f"verification of '{name}'"):
         backup = repository.backup(name)
@@ -118,6 +119,7 @@ class _Outcome:
         """Read all, yield the plaintexts before the first bad one, and remember what is bad."""
         broken = False
         for ref, outcome in read_blobs(self._reader, refs, jobs=self._jobs, meter=self.meter):
+            self._reader.ensure_read()  # that a store is out of reach is no damage
             self._checked.add(ref.name)
             if isinstance(outcome, BackupError):
                 self._bad[ref.name] = outcome
@@ -128,9 +130,6 @@ class _Outcome:
     def verification(self, manifest: Manifest, repository: Repository) -> Verification:
         """Return the outcome as it is recorded."""
         elsewhere = {fallback.blob: fallback for fallback in self._reader.fallbacks}
-        for fallback in elsewhere.values():
-            if isinstance(fallback.problem, StoreError):
-                raise fallback.problem  # that a store is out of reach is no damage
         self._bad |= {name: fallback.problem for name, fallback in elsewhere.items()}
         refused = [e for e in self._bad.values() if isinstance(e, DecryptionError)]
         # A key that opens some blobs and not others is the right key: those others are damaged.

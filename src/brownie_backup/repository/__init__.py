@@ -2,7 +2,7 @@
 
 from brownie_backup.repository.blobs import BLOB_BYTES, MOST_WORKERS, BlobWriter, StoredBlob
 from brownie_backup.repository.leases import Lease, LeaseRecord
-from brownie_backup.repository.repository import Repository
+from brownie_backup.repository.repository import Identity, Repository, watch
 from brownie_backup.repository.shelves import Shelf, Shelves
 from brownie_backup.repository.sweep import SWEEP_MARGIN, Swept
 
@@ -11,6 +11,7 @@ __all__ = [
     "MOST_WORKERS",
     "SWEEP_MARGIN",
     "BlobWriter",
+    "Identity",
     "Lease",
     "LeaseRecord",
     "Repository",
@@ -18,4 +19,5 @@ __all__ = [
     "Shelves",
     "StoredBlob",
     "Swept",
+    "watch",
 ]

@@ -2,7 +2,7 @@
 
 import hmac
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from attrs import field, frozen
 
@@ -17,7 +17,7 @@ from brownie_backup.errors import (
 from brownie_backup.model import BlobRef, Encryption
 from brownie_backup.protocols import Compressor, Encryptor, Store
 from brownie_backup.repository.layout import blob_key
-from brownie_backup.repository.shelves import Shelves
+from brownie_backup.repository.shelves import Shelf, Shelves
 
 _log = logging.getLogger(__name__)
 
@@ -63,24 +63,34 @@ class BlobWriter:
     def put(self, data: bytes) -> StoredBlob:
         """Store `data`; when this returns it is durable in one store at least.
 
-        A blob that one store has is not made again for another: that one gets it by copying, so
-        that it is the same everywhere, byte for byte.
+        It is stored unless the first store has it, which so needs no other one. What another
+        store then lacks it gets by copying, so that blobs are the same everywhere, byte for byte.
         """
         name = blob_name(data, self.hash_key, self.compressor.name, self.encryption)
         size = len(data)
         found = self.shelves.find(name)
-        if sizes := [stored for stored in found.values() if stored]:
-            for shelf, stored in found.items():
-                shelf.complete = shelf.complete and bool(stored)
-            self.shelves.keep(name)
-            return StoredBlob(BlobRef(name, size, sizes[0]), new=False)
+        there = {shelf: (stored, False) for shelf, stored in found.items() if stored}
+        if next(iter(found)) in there:
+            self.shelves.keep(name, there)
+            for shelf in found.keys() - there.keys():
+                shelf.complete = False
+            return _stored(name, size, there)
         packed = self.compressor.compress(data)
         # Each step lets go of its input: the copies are most of this program's memory.
         del data
         packed = self.encryptor.encrypt(packed)
-        stored, new = next(iter(self.shelves.put(name, packed, found).values()))
+        put = self.shelves.put(name, packed, found)
         _log.debug("stored blob %s: %d bytes, %d of plaintext", name, len(packed), size)
-        return StoredBlob(BlobRef(name, size, stored), new=new)
+        return _stored(name, size, {**put, **there})
+
+
+def _stored(name: str, size: int, stored: Mapping[Shelf, tuple[int, bool]]) -> StoredBlob:
+    """Return the blob as it is in the first store, and remember where its size is another."""
+    stored_bytes, new = next(iter(stored.values()))
+    for shelf, (other, _) in stored.items():
+        if other != stored_bytes:
+            shelf.sizes[name] = other
+    return StoredBlob(BlobRef(name, size, stored_bytes), new)
 
 
 @frozen
@@ -108,7 +118,8 @@ class BlobReader:
     """Good blobs whose stored size is not the recorded one, as far as the first store was read."""
     fallbacks: list[Fallback] = field(factory=list, eq=False)
     """The blobs that came from another store than the first."""
-    _unavailable: set[str] = field(factory=set, eq=False)
+    _failures: dict[int, StoreError] = field(factory=dict, eq=False)
+    """The last error of each store that was none of a blob."""
 
     def get(self, ref: BlobRef) -> bytes:
         """Return the plaintext.
@@ -118,26 +129,35 @@ class BlobReader:
             DecryptionError: the key is not here, or is another.
             StoreError: it could not be read, and no other store has it.
         """
-        problem: BackupError | None = None
-        # Nobody waits a second time for a store that was out of reach, if there is another.
-        reachable = [store for store in self.stores if store.url not in self._unavailable]
-        for store in reachable or self.stores:
+        problems: list[BackupError] = []
+        for number in self._order():
             try:
-                data = self._get(store, ref)
-            except StoreUnavailable as error:
-                self._unavailable.add(store.url)
-                problem = problem or error
-            except (DamagedError, DecryptionError, StoreError) as error:
-                problem = problem or error
+                data = self._get(number, ref)
+            except StoreError as error:
+                self._failures[number] = error
+                problems.append(error)
+            except (DamagedError, DecryptionError) as error:
+                problems.append(error)
             else:
-                if store is not self.stores[0]:
-                    why = problem or StoreUnavailable(f"{self.stores[0].url} is out of reach")
-                    self.fallbacks.append(Fallback(ref.name, why, store.url))
+                if number:
+                    why = problems[0] if problems else self._failures[0]
+                    self.fallbacks.append(Fallback(ref.name, why, self.stores[number].url))
                 return data
-        assert problem is not None  # noqa: S101 - there is one store at least
-        raise problem
+        # With another key it is of no use to bring a store back.
+        raise next((e for e in problems if isinstance(e, DecryptionError)), problems[0])
 
-    def _get(self, store: Store, ref: BlobRef) -> bytes:
+    def ensure_read(self) -> None:
+        """Raise the error because of which the first store could not be read, if there was one."""
+        if 0 in self._failures:
+            raise self._failures[0]
+
+    def _order(self) -> list[int]:
+        """Return which stores to ask: nobody waits again for one that was out of reach."""
+        away = {n for n, e in self._failures.items() if isinstance(e, StoreUnavailable)}
+        return sorted(range(len(self.stores)), key=lambda number: number in away)
+
+    def _get(self, number: int, ref: BlobRef) -> bytes:
+        store = self.stores[number]
         if ref.size_bytes > MAX_BLOB_BYTES:
             raise _damaged(store, ref, f"no blob is larger than {MAX_BLOB_BYTES} bytes")
         try:
@@ -157,7 +177,7 @@ class BlobReader:
         name = blob_name(data, self.hash_key, self.compressor.name, self.encryption)
         if not hmac.compare_digest(name, ref.name) or len(data) != ref.size_bytes:
             raise _damaged(store, ref, "its content does not match its name")
-        if len(packed) != ref.stored_bytes and store is self.stores[0]:
+        if len(packed) != ref.stored_bytes and number == 0:
             self.resized[ref.name] = len(packed)
         return data
 

@@ -1,7 +1,7 @@
 """The catalogue: manifests, the lists of blobs that are too long for them, and verifications."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 from attrs import evolve
 
@@ -10,24 +10,20 @@ from brownie_backup.errors import (
     DamagedError,
     KeyExists,
     KeyNotFound,
-    UnsupportedFormat,
 )
 from brownie_backup.model import Backup, BlobRef, Manifest, Part, Status, Verification
 from brownie_backup.protocols import Store
 from brownie_backup.repository.blobs import blob_name
-from brownie_backup.repository.layout import (
-    MANIFESTS,
-    VERIFICATIONS,
-    blob_list_key,
-    manifest_key,
-    name_in,
-    verification_key,
-)
+from brownie_backup.repository.layout import blob_list_key, manifest_key, verification_key
 from brownie_backup.wire import from_json, manifest_from_bytes, manifest_to_bytes, to_json
 
 INLINE_BLOBS = 10_000
 """A part with more blobs than this keeps their list in objects of their own, of this many each:
 about 1 MiB of JSON, and 160 GiB of plaintext."""
+
+_Blobs = list[BlobRef]
+GetList = Callable[[str, Callable[[bytes], _Blobs]], _Blobs]
+"""Gets a list of blobs by its key, and returns what the reader makes of it; or `KeyNotFound`."""
 
 
 def add_manifest(store: Store, manifest: Manifest) -> None:
@@ -47,68 +43,74 @@ def add_manifest(store: Store, manifest: Manifest) -> None:
 
 
 def read_manifest(store: Store, name: str) -> Manifest:
-    """Return the manifest of that name with all its blobs; `KeyNotFound` if there is none."""
-    data = store.get(manifest_key(name))
-    what = f"the manifest of '{name}' in {store.url}"
+    """Return the manifest of that name with all its blobs; `KeyNotFound` if there is none.
+
+    It comes from the store itself, whatever a cache says.
+    """
+    outline = outline_from(store.get(manifest_key(name)), name, store.url)
+
+    def get_list(key: str, read: Callable[[bytes], _Blobs]) -> _Blobs:
+        return read(store.get(key))
+
+    return with_blobs(outline, get_list)
+
+
+def outline_from(data: bytes, name: str, url: str) -> Manifest:
+    """Return a manifest as it is stored: without the blobs that are in lists of their own."""
+    what = f"the manifest of '{name}' in {url}"
     manifest = manifest_from_bytes(data, what)
     if manifest.name != name:
         msg = f"{what} is another backup's ('{manifest.name}')"
         raise DamagedError(msg, hint="Somebody renamed or copied the file: name it back")
-    return evolve(manifest, parts=tuple(_inline(store, part, manifest) for part in manifest.parts))
+    return manifest
 
 
-def read_catalogue(store: Store) -> Iterator[Backup]:
-    """Yield every backup, its health by its manifest and its last verification alone."""
-    verified = {name_in(found.key) for found in store.list(VERIFICATIONS)}
-    shared: dict[BlobRef, BlobRef] = {}
-    for found in store.list(MANIFESTS):
-        name = name_in(found.key)
-        try:
-            manifest = read_manifest(store, name)
-        except KeyNotFound:  # deleted since it was listed
-            continue
-        except (DamagedError, UnsupportedFormat) as error:
-            yield Backup(name, Status.DAMAGED, None, str(error))
-            continue
-        # Backups have most of their blobs in common: one object for each is enough.
-        parts = (
-            evolve(part, blobs=tuple(shared.setdefault(blob, blob) for blob in part.blobs))
-            for part in manifest.parts
-        )
-        manifest = evolve(manifest, parts=tuple(parts))
-        verification = read_verification(store, manifest) if name in verified else None
-        problem = ""
-        if verification and not verification.good:
-            problem = f"the verification of {verification.verified_at:%Y-%m-%d %H:%M} UTC failed"
-        status = Status.DAMAGED if problem else Status.GOOD
-        yield Backup(name, status, manifest, problem, verification)
+def with_blobs(outline: Manifest, get_list: GetList) -> Manifest:
+    """Return the manifest with the blobs that are in lists of their own."""
+    if not any(part.blob_lists for part in outline.parts):
+        return outline
+    return evolve(outline, parts=tuple(_inline(part, outline, get_list) for part in outline.parts))
 
 
-def check_blobs(backup: Backup, sizes: Mapping[str, int]) -> Backup:
+def judge(manifest: Manifest, verification: Verification | None) -> Backup:
+    """Return the backup, its health by its last verification."""
+    problem = ""
+    if verification and not verification.good:
+        problem = f"the verification of {verification.verified_at:%Y-%m-%d %H:%M} UTC failed"
+    status = Status.DAMAGED if problem else Status.GOOD
+    return Backup(manifest.name, status, manifest, problem, verification)
+
+
+def check_blobs(backup: Backup, sizes: Mapping[str, int | None]) -> Backup:
     """Return the backup, its health by the sizes of the blobs that are in the store too."""
     bad = list(mismatched(backup, sizes))
     if not bad:
         return backup
-    missing = sum(blob.name not in sizes for blob in bad)
+    missing = sum(sizes.get(blob.name) is None for blob in bad)
     problem = f"{missing} blobs are missing, {len(bad) - missing} have another size"
     return evolve(backup, status=Status.DAMAGED, problem=problem)
 
 
-def mismatched(backup: Backup, sizes: Mapping[str, int]) -> Iterator[BlobRef]:
+def mismatched(backup: Backup, sizes: Mapping[str, int | None]) -> Iterator[BlobRef]:
     """Yield the blobs that are not in the store in their full length."""
     resized = backup.verification.resized if backup.verification else {}
     for blob in backup.manifest.blobs if backup.manifest else ():
-        if sizes.get(blob.name) not in {blob.stored_bytes, resized.get(blob.name)} - {None}:
+        size = sizes.get(blob.name)
+        if size is None or (size != blob.stored_bytes and size != resized.get(blob.name)):
             yield blob
 
 
 def read_verification(store: Store, manifest: Manifest) -> Verification | None:
     """Return the outcome of the last verification of exactly this backup."""
-    key = verification_key(manifest.name)
     try:
-        verification = from_json(store.get(key), Verification, key)
+        return verification_from(store.get(verification_key(manifest.name)), manifest)
     except (KeyNotFound, DamagedError):
         return None
+
+
+def verification_from(data: bytes, manifest: Manifest) -> Verification | None:
+    """Return the outcome that was recorded, if it is of exactly this backup."""
+    verification = from_json(data, Verification, verification_key(manifest.name))
     return verification if verification.manifest_id == manifest.id else None
 
 
@@ -135,18 +137,25 @@ def _outline(store: Store, manifest: Manifest) -> Iterator[Part]:
         yield evolve(part, blobs=(), blob_lists=tuple(names))
 
 
-def _inline(store: Store, part: Part, manifest: Manifest) -> Part:
+def _inline(part: Part, outline: Manifest, get_list: GetList) -> Part:
     blobs = list(part.blobs)
     for name in part.blob_lists:
+
+        def read(data: bytes, name: str = name) -> _Blobs:
+            if _list_name(data, outline) != name:
+                raise _lost_list(name, outline)
+            return [BlobRef(*row) for row in json.loads(data)]
+
         try:
-            data = store.get(blob_list_key(name))
+            blobs += get_list(blob_list_key(name), read)
         except KeyNotFound:
-            data = b""
-        if _list_name(data, manifest) != name:
-            msg = f"the list of blobs {name} of '{manifest.name}' is missing or changed"
-            raise DamagedError(msg, hint="Take it from another copy of the store")
-        blobs += [BlobRef(*row) for row in json.loads(data)]
+            raise _lost_list(name, outline) from None
     return evolve(part, blobs=tuple(blobs))
+
+
+def _lost_list(name: str, outline: Manifest) -> DamagedError:
+    msg = f"the list of blobs {name} of '{outline.name}' is missing or changed"
+    return DamagedError(msg, hint="Take it from another copy of the store")
 
 
 def _list_name(data: bytes, manifest: Manifest) -> str:

@@ -28,6 +28,10 @@ RENEWAL = timedelta(minutes=1)
 EXPIRY_MARGIN = timedelta(minutes=2)
 """How much later than it ends a lease counts as expired: a renewal may be on its way, and a store
 may stamp an object with the second in which the upload began."""
+PASSING = timedelta(seconds=10)
+"""How long a lease that excludes ours may be there while we hold ours: its owner came later, sees
+ours, and is about to remove its own again."""
+_LOOK_AGAIN = timedelta(milliseconds=250)
 
 
 @frozen
@@ -110,12 +114,24 @@ class Lease:
         """Raise `LeaseLost` unless the lease is ours, is there, and nothing excludes it."""
         self.ensure_fresh()
         try:
-            leases = list_leases(self._store)
-            self._own(leases)
-            self._give_way(leases)
-        except Busy:
+            for _ in range(PASSING // _LOOK_AGAIN):
+                if not self._excluded():
+                    break
+                self._ended.wait(_LOOK_AGAIN.total_seconds())
+            else:
+                self._lost = True
+        except LeaseLost:
             self._lost = True
         self.ensure_fresh()
+
+    def _excluded(self) -> bool:
+        leases = list_leases(self._store)
+        self._own(leases)
+        try:
+            self._give_way(leases)
+        except Busy:
+            return True
+        return False
 
     def ensure_fresh(self) -> None:
         """Raise `LeaseLost` if it has expired or is about to; asks the clock, not the store.

@@ -4,9 +4,9 @@ import contextlib
 import logging
 import secrets
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 from attrs import evolve, field, frozen
 
@@ -14,6 +14,7 @@ from brownie_backup.errors import (
     BackupError,
     BackupNotFound,
     DamagedError,
+    InvalidName,
     KeyExists,
     KeyNotFound,
     ObjectLocked,
@@ -25,12 +26,15 @@ from brownie_backup.model import (
     Encryption,
     Manifest,
     RetentionPolicy,
+    Status,
     Verification,
 )
-from brownie_backup.names import LATEST
-from brownie_backup.protocols import Clock, Compressor, Encryptor, Store
-from brownie_backup.repository import catalogue, holds
+from brownie_backup.names import LATEST, check_name
+from brownie_backup.protocols import Cache, Clock, Compressor, Encryptor, Store
+from brownie_backup.reports import OnTally
+from brownie_backup.repository import catalogue, holds, listing
 from brownie_backup.repository.blobs import BlobReader, BlobWriter
+from brownie_backup.repository.distrust import distrusted
 from brownie_backup.repository.layout import (
     BLOBS,
     IDENTITY,
@@ -47,15 +51,14 @@ from brownie_backup.repository.leases import (
     list_leases,
     remove_expired,
 )
+from brownie_backup.repository.listing import read_catalogue, sharing
+from brownie_backup.repository.memory import Memory
 from brownie_backup.repository.shelves import Shelf, Shelves
-from brownie_backup.repository.sweep import SWEEP_MARGIN, Swept, sweep
+from brownie_backup.repository.sweep import SWEEP_MARGIN, Live, Swept, sweep
+from brownie_backup.repository.watched import watched
 from brownie_backup.wire import from_json, to_json
 
 _log = logging.getLogger(__name__)
-
-_SURELY_LATER = timedelta(hours=1)
-"""A blob that was written so long after a verification was not what that found, whatever the
-clocks of store and clients are apart. One stored again sooner is stored once more, no harm."""
 
 
 def _utc_now() -> datetime:
@@ -88,6 +91,7 @@ class Repository:
         other_compressors: more that old backups may need.
         clock: the time now, UTC-aware.
         policy: which backups this store keeps.
+        cache: remembers manifests on this machine, or None.
     """
 
     store: Store
@@ -96,15 +100,19 @@ class Repository:
     other_compressors: tuple[Compressor, ...] = ()
     clock: Clock = field(default=_utc_now)
     policy: RetentionPolicy = field(factory=RetentionPolicy)
+    cache: Cache | None = None
 
-    def identity(self) -> Identity:
-        """Return the repository's identity, giving it one at its first use."""
+    def identity(self, proposed: Identity | None = None) -> Identity:
+        """Return the repository's identity, giving it one at its first use.
+
+        Args:
+            proposed: which, if it has none; by default a new one.
+        """
         try:
             return from_json(self.store.get(IDENTITY), Identity, IDENTITY)
         except KeyNotFound:
-            identity = self._recovered_identity() or Identity(
-                str(uuid.uuid4()), secrets.token_bytes(32).hex()
-            )
+            new = proposed or Identity(str(uuid.uuid4()), secrets.token_bytes(32).hex())
+            identity = self._recovered_identity() or new
         except DamagedError:
             recovered = self._recovered_identity()
             if recovered is None:
@@ -115,6 +123,17 @@ class Repository:
             self.store.put(IDENTITY, to_json(identity), if_absent=True)
             self._probe(identity)
         return from_json(self.store.get(IDENTITY), Identity, IDENTITY)
+
+    def known_identity(self) -> Identity | None:
+        """Return the repository's identity, or None if it was never used."""
+        try:
+            return from_json(self.store.get(IDENTITY), Identity, IDENTITY)
+        except KeyNotFound:
+            return self._recovered_identity()
+        except DamagedError:
+            if recovered := self._recovered_identity():
+                return recovered
+            raise
 
     def _probe(self, identity: Identity) -> None:
         """Say once, when a repository is made, if its store ignores create-if-absent."""
@@ -127,7 +146,7 @@ class Repository:
 
     def shelf(self) -> Shelf:
         """Return the store as one that a run writes to, which knows its damaged blobs."""
-        return Shelf(self.store, self._distrusted())
+        return Shelf(self.store, distrusted(self.store, self._read()))
 
     def writer(
         self, shelves: Shelves | None = None, identity: Identity | None = None
@@ -138,7 +157,7 @@ class Repository:
         """
         key = bytes.fromhex((identity or self.identity()).hash_key)
         encryption = Encryption(self.encryptor.method, self.encryptor.identity(key))
-        shelves = shelves or Shelves((self.shelf(),), 1)
+        shelves = shelves or Shelves((self.shelf(),))
         return BlobWriter(shelves, self.compressor, self.encryptor, key, encryption)
 
     def reader(self, manifest: Manifest, others: Sequence[Store] = ()) -> BlobReader:
@@ -164,24 +183,35 @@ class Repository:
         stores = (self.store, *others)
         return BlobReader(stores, compressor, self.encryptor, key, manifest.encryption)
 
-    def backups(self, *, check_blobs: bool = True) -> tuple[Backup, ...]:
+    def backups(
+        self, *, check_blobs: bool = True, on_progress: OnTally | None = None
+    ) -> tuple[Backup, ...]:
         """Return every backup, newest first; with `check_blobs`, see that all blobs are there."""
-        found = tuple(catalogue.read_catalogue(self.store))
+        found = tuple(sharing(self._read(on_progress)))
         if check_blobs:
             # Blobs are listed after the manifests are read: a backup that is finished between
             # the two then has all of its blobs in the listing.
-            sizes = self.blob_sizes()
+            sizes = listing.blob_sizes(self.store, found)
             found = tuple(catalogue.check_blobs(backup, sizes) for backup in found)
         held = holds.read_holds(self.store, self.clock())
-        found = tuple(evolve(b, hold=holds.hold_of(b.name, b.manifest, held)) for b in found)
+        found = tuple(
+            evolve(b, hold=holds.hold_of(b.name, b.manifest, held)) if b.name in held else b
+            for b in found
+        )
         return tuple(sorted(found, key=_newest_first, reverse=True))
 
     def backup(self, name: str) -> Backup:
-        """Return the backup of that name, or the newest good one for ``latest``."""
-        backups = self.backups()
-        for backup in backups:
-            if backup.name == name or (name == LATEST and backup.good):
-                return backup
+        """Return the backup of that name, or the newest good one for ``latest``.
+
+        Its manifest comes from the store itself, even if it is in the cache.
+        """
+        if name == LATEST:
+            good = (self._backup(seen.name, seen) for seen in self.backups() if seen.good)
+            backup = next((again for again in good if again and again.good), None)
+        else:
+            backup = self._backup(name)
+        if backup:
+            return backup
         wanted = "good backup" if name == LATEST else f"backup named '{name}'"
         msg = f"there is no {wanted} in {self.store.url}"
         raise BackupNotFound(msg, hint="See 'brownie-backup list'")
@@ -240,51 +270,68 @@ class Repository:
         with self.shared_lease("unlock") as lease:
             return remove_expired(self.store, lease.now())
 
-    def sweep(self, lease: Lease | None, *, without: frozenset[str] = frozenset()) -> Swept:
+    def sweep(
+        self,
+        lease: Lease | None,
+        *,
+        without: frozenset[str] = frozenset(),
+        on_progress: OnTally | None = None,
+    ) -> Swept:
         """Remove blobs that no backup names; with no lease, count what would be removed.
 
         Args:
             lease: an exclusive one.
             without: names of backups to take for deleted.
+            on_progress: told how many backups are read, then how many blobs removed.
 
         A manifest that can't be read may name any blob: then nothing is swept.
         """
-        kept = [b for b in self.backups(check_blobs=False) if b.name not in without]
-        manifests = tuple(b.manifest for b in kept if b.manifest)
-        if len(manifests) < len(kept):
-            return Swept(0, 0)
+        live = Live()
+        for backup in self._read(on_progress):
+            if backup.name in without:
+                continue
+            if backup.manifest is None:
+                return Swept(0, 0)
+            live.add(backup.manifest)
         now = lease.now() if lease else self.clock()
-        return sweep(self.store, manifests, lease=lease, now=now, margin=SWEEP_MARGIN)
+        return sweep(
+            self.store, live, lease=lease, now=now, margin=SWEEP_MARGIN, on_progress=on_progress
+        )
 
-    def _distrusted(self) -> frozenset[str]:
-        """Return the blobs that the next backup has to store again.
+    def _read(self, on_progress: OnTally | None = None) -> Iterator[Backup]:
+        """Yield every backup, in no order, without a look at its blobs."""
+        return read_catalogue(self.store, self._memory(), self.clock(), on_progress)
 
-        Those that a verification found damaged, unless they have been stored since; and those
-        that have another size than a manifest says, unless another manifest agrees with it.
-        """
-        there = {name_in(found.key): found for found in self.store.list(BLOBS)}
-        sizes = {name: found.size_bytes for name, found in there.items()}
-        resized: set[str] = set()
-        damaged: set[str] = set()
-        for backup in catalogue.read_catalogue(self.store):
-            resized.update(b.name for b in catalogue.mismatched(backup, sizes) if b.name in there)
-            if backup.verification:
-                verified_at = backup.verification.verified_at
-                damaged.update(
-                    name
-                    for name in backup.verification.damaged_blobs
-                    if name in there and there[name].modified_at < verified_at + _SURELY_LATER
-                )
-        if resized:
-            for backup in catalogue.read_catalogue(self.store):
-                wrong = {blob.name for blob in catalogue.mismatched(backup, sizes)}
-                names = {b.name for b in backup.manifest.blobs} if backup.manifest else set()
-                resized -= names - wrong
-        return frozenset(damaged | resized)
+    def _backup(self, name: str, seen: Backup | None = None) -> Backup | None:
+        """Return one backup without reading the others; `seen` if that is still what it is."""
+        try:
+            manifest = catalogue.read_manifest(self.store, check_name(name))
+        except (InvalidName, KeyNotFound):
+            return None
+        except (DamagedError, UnsupportedFormat) as error:
+            if memory := self._memory():
+                memory.forget(manifest_key(name))  # so that a listing finds it out too
+            return Backup(name, Status.DAMAGED, None, str(error))
+        if seen and seen.manifest == manifest:
+            return seen
+        backup = catalogue.judge(manifest, catalogue.read_verification(self.store, manifest))
+        held = holds.read_holds(self.store, self.clock())
+        backup = evolve(backup, hold=holds.hold_of(name, manifest, held))
+        return catalogue.check_blobs(backup, listing.blob_sizes(self.store, (backup,)))
 
     def blob_sizes(self) -> dict[str, int]:
         """Return the stored size of every blob."""
         return {name_in(found.key): found.size_bytes for found in self.store.list(BLOBS)}
+
+    def _memory(self) -> Memory | None:
+        """Return what the cache knows of this very repository."""
+        if self.cache is None:
+            return None
+        try:
+            scope = from_json(self.store.get(IDENTITY), Identity, IDENTITY).id
+        except (KeyNotFound, DamagedError):
+            return None  # it could not be told from other repositories
+        return Memory(self.cache, scope)
 
     def _recovered_identity(self) -> Identity | None:
         """Return the identity from a manifest, if the object that holds it is lost."""
@@ -293,6 +340,13 @@ class Repository:
                 backup = catalogue.read_manifest(self.store, name_in(found.key))
                 return Identity(backup.repository_id, backup.hash_key)
         return None
+
+
+def watch(repositories: Sequence[Repository]) -> tuple[Repository, ...]:
+    """Return repositories of which none that hangs keeps the others from their work."""
+    if len(repositories) == 1:
+        return tuple(repositories)
+    return tuple(evolve(each, store=watched(each.store)) for each in repositories)
 
 
 def _newest_first(backup: Backup) -> tuple[float, str]:

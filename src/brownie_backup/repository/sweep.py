@@ -1,11 +1,16 @@
 """The sweep: removes blobs that no manifest names."""
 
+from collections.abc import Iterator
 from datetime import datetime, timedelta
+from itertools import islice
 
-from attrs import frozen
+from attrs import define, field, frozen
 
+from brownie_backup.errors import ObjectLocked
 from brownie_backup.model import Manifest
-from brownie_backup.protocols import Store
+from brownie_backup.protocols import Store, StoredObject
+from brownie_backup.reports import OnTally, Tally
+from brownie_backup.repository.crew import crew
 from brownie_backup.repository.layout import BLOB_LISTS, BLOBS, name_in
 from brownie_backup.repository.leases import Lease, remove_expired
 
@@ -19,36 +24,85 @@ _CHECK_EVERY = 100
 class Swept:
     """What a sweep removed, or would remove."""
 
-    blobs: int
-    size_bytes: int
+    blobs: int = 0
+    size_bytes: int = 0
+    locked_blobs: int = 0
+    """Those that no backup names either, but that the store keeps until a date."""
+
+
+@define
+class Live:
+    """The names that manifests hold.
+
+    Of each only the hash is kept, a fifth of the memory. Should the hashes of two names be the
+    same, a blob stays that could go.
+    """
+
+    _blobs: set[int] = field(factory=set, init=False)
+    _lists: set[int] = field(factory=set, init=False)
+
+    def add(self, manifest: Manifest) -> None:
+        """Take in what a manifest names."""
+        for part in manifest.parts:
+            self._lists.update(map(hash, part.blob_lists))
+            self._blobs.update(hash(blob.name) for blob in part.blobs)
+
+    def others(self, store: Store, before: datetime) -> Iterator[StoredObject]:
+        """Yield the blobs and lists of blobs that are older and not named."""
+        for prefix, named in ((BLOBS, self._blobs), (BLOB_LISTS, self._lists)):
+            for found in store.list(prefix):
+                if found.modified_at <= before and hash(name_in(found.key)) not in named:
+                    yield found
 
 
 def sweep(
     store: Store,
-    manifests: tuple[Manifest, ...],
+    live: Live,
     *,
     lease: Lease | None,
     now: datetime,
     margin: timedelta = SWEEP_MARGIN,
+    on_progress: OnTally | None = None,
 ) -> Swept:
     """Remove unnamed blobs older than `margin`; with no `lease`, only count them.
 
-    The caller read every manifest after it got the lease, or gives none.
+    The caller took the names from every manifest, and read those after it got the lease.
     """
-    lists = {name for m in manifests for part in m.parts for name in part.blob_lists}
-    live = {blob.name for manifest in manifests for blob in manifest.blobs}
-    count = size = 0
-    for prefix, keep in ((BLOBS, live), (BLOB_LISTS, lists)):
-        for found in store.list(prefix):
-            if name_in(found.key) in keep or now - found.modified_at < margin:
-                continue
-            if lease:
-                if count % _CHECK_EVERY == 0:
-                    lease.ensure_held()
-                lease.ensure_fresh()
-                store.delete(found.key)
-            count += 1
+    rubbish = live.others(store, now - margin)
+    # Nobody tries whether a blob is locked when nothing is to be removed.
+    outcomes = _delete(store, rubbish, lease) if lease else ((found, True) for found in rubbish)
+    blobs = size = locked = 0
+    for found, gone in outcomes:
+        if gone:
+            blobs += 1
             size += found.size_bytes
+        else:
+            locked += 1
+        if on_progress:
+            on_progress(Tally("sweep", blobs))
     if lease:
         remove_expired(store, now)
-    return Swept(count, size)
+    return Swept(blobs, size, locked)
+
+
+def _delete(
+    store: Store, rubbish: Iterator[StoredObject], lease: Lease
+) -> Iterator[tuple[StoredObject, bool]]:
+    """Delete several at once; yield each, and whether it is gone.
+
+    Before every batch, when no delete is on its way, the lease is looked at in the store; before
+    every single one, the clock.
+    """
+
+    def delete(found: StoredObject) -> tuple[StoredObject, bool]:
+        lease.ensure_fresh()
+        try:
+            store.delete(found.key)
+        except ObjectLocked:
+            return found, False
+        return found, True
+
+    with crew() as threads:
+        while batch := tuple(islice(rubbish, _CHECK_EVERY)):
+            lease.ensure_held()
+            yield from threads.each(delete, batch)

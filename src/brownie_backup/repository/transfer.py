@@ -1,118 +1,144 @@
-"""Transfer: a backup's blobs and manifest from stores that have them to one that lacks them.
+"""Transfer: a backup's blobs from stores that have them to one that lacks them.
 
 Bytes go as they are stored. Nothing is decrypted, so no key is needed.
 """
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 
-from attrs import frozen
+from attrs import evolve, frozen
 
-from brownie_backup.errors import (
-    BackupExists,
-    DamagedError,
-    KeyExists,
-    KeyNotFound,
-    StoreError,
-)
+from brownie_backup.errors import DamagedError, KeyNotFound, StoreError, StoreUnavailable
 from brownie_backup.model import BlobRef, Manifest
-from brownie_backup.protocols import Store
 from brownie_backup.repository.blobs import MOST_WORKERS
-from brownie_backup.repository.layout import blob_key, blob_list_key, manifest_key
+from brownie_backup.repository.layout import blob_key
 from brownie_backup.repository.shelves import Shelf
 
 
 @frozen
 class Transferred:
-    """What was copied."""
+    """What was copied, and why something was not."""
 
     blobs: int = 0
     size_bytes: int = 0
+    problem: DamagedError | None = None
+    """Of the first blob that no source has whole, or from which none could be read."""
 
 
 def transfer_blobs(
-    target: Store,
+    target: Shelf,
     sources: Sequence[Shelf],
     refs: Iterable[BlobRef],
-    sizes: Mapping[str, int],
     *,
-    resized: Mapping[str, int] | None = None,
     on_bytes: Callable[[int], None] = lambda _: None,
 ) -> Transferred:
-    """Copy the blobs that the target does not have in full length, a few at once.
+    """Copy the blobs that the target lacks, a few at once; lock those it has for longer.
 
     Args:
-        target: where to.
-        sources: where from; the first that has a blob in full length, and is not known to be
-            damaged, is used.
+        target: where to; its `sizes` say which whole blobs it has, and afterwards that of each.
+        sources: where from; the first that has a blob whole is used.
         refs: what is wanted.
-        sizes: the blobs that are in the target, with their sizes.
-        resized: other sizes with which blobs are whole, by a verification.
         on_bytes: called with the size of each blob that was copied.
 
     Raises:
-        DamagedError: no source has a blob that is wanted.
-        StoreError: the target did not take one, or no source could be read.
+        StoreError: the target did not take one.
     """
-    also = resized or {}
-    wanted = {
-        ref.name: ref
-        for ref in refs
-        if sizes.get(ref.name) not in {ref.stored_bytes, also.get(ref.name)} - {None}
-    }
+    read = _Reading(sources)
 
-    def copy(ref: BlobRef) -> None:
-        data = _read(sources, ref, {ref.stored_bytes, also.get(ref.name)})
+    def transfer(ref: BlobRef) -> int:
+        """Return how many bytes were copied."""
+        if ref.name in target.sizes:
+            target.keep(ref.name)
+            return 0
+        replace = ref.name in target.distrusted
+        data = read.get(ref, unlike=_get(target, ref) if replace else None)
+        target.sizes[ref.name], ours = target.put(ref.name, data, replace=replace)
+        return len(data) if ours else 0
+
+    done = Transferred()
+    for size in _several_at_once(transfer, {ref.name: ref for ref in refs}.values()):
+        if isinstance(size, DamagedError):
+            done = evolve(done, problem=done.problem or size)
+        elif size:
+            done = evolve(done, blobs=done.blobs + 1, size_bytes=done.size_bytes + size)
+            on_bytes(size)
+    return done
+
+
+def _several_at_once(
+    transfer: Callable[[BlobRef], int], refs: Iterable[BlobRef]
+) -> Iterator[int | DamagedError]:
+    """Yield what comes of each blob. What is not damage raises, and ends all."""
+
+    def attempt(ref: BlobRef) -> int | DamagedError:
         try:
-            target.put(blob_key(ref.name), data, if_absent=ref.name not in sizes)
-        except KeyExists:  # a backup has stored it meanwhile
-            return
-        on_bytes(len(data))
+            return transfer(ref)
+        except DamagedError as error:
+            return error
 
+    waiting: deque[Future[int | DamagedError]] = deque()
     pool = ThreadPoolExecutor(MOST_WORKERS, thread_name_prefix="copy")
     try:
-        for _ in pool.map(copy, wanted.values()):
-            pass
+        for ref in refs:
+            waiting.append(pool.submit(attempt, ref))
+            if len(waiting) > MOST_WORKERS:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
     finally:
         pool.shutdown(cancel_futures=True)
-    return Transferred(len(wanted), sum(ref.stored_bytes for ref in wanted.values()))
 
 
-def transfer_manifest(target: Store, source: Store, manifest: Manifest) -> None:
-    """Make a backup exist in the target, whose blobs are there, as it does in the source.
-
-    Raises:
-        BackupExists: the target has another backup of that name.
-    """
-    for part in manifest.parts:
-        for name in part.blob_lists:
-            key = blob_list_key(name)
-            target.put(key, source.get(key))
-    key = manifest_key(manifest.name)
-    data = source.get(key)
+def _get(shelf: Shelf, ref: BlobRef) -> bytes | None:
     try:
-        target.put(key, data, if_absent=True)
-    except KeyExists:
-        if target.get(key) != data:
-            msg = f"{target.url} has another backup named '{manifest.name}'"
-            raise BackupExists(msg, hint="Delete one of the two, or keep both apart") from None
+        return shelf.store.get(blob_key(ref.name))
+    except KeyNotFound:
+        return None
 
 
-def _read(sources: Sequence[Shelf], ref: BlobRef, sizes: Collection[int | None]) -> bytes:
-    problem: StoreError | None = None
-    for source in sources:
-        if ref.name in source.distrusted:
-            continue
-        try:
-            data = source.store.get(blob_key(ref.name))
-        except KeyNotFound:
-            continue
-        except StoreError as error:
-            problem = problem or error
-            continue
-        if len(data) in sizes:
-            return data
-    if problem:
-        raise problem
-    msg = f"blob {ref.name} is whole in none of {', '.join(source.store.url for source in sources)}"
-    raise DamagedError(msg, hint="The next backup stores it again, if its data still exists")
+class _Reading:
+    """Reads blobs, each from the first store that has it whole. Thread-safe."""
+
+    def __init__(self, sources: Sequence[Shelf]) -> None:
+        self._sources = sources
+        self._away: set[Shelf] = set()
+
+    def get(self, ref: BlobRef, *, unlike: bytes | None) -> bytes:
+        """Return a blob as it is stored, but not as it is where it is known to be bad."""
+        problem = ""
+        for source in self._sources:
+            if ref.name in source.distrusted or source in self._away:
+                continue
+            try:
+                data = source.store.get(blob_key(ref.name))
+            except KeyNotFound:
+                continue
+            except StoreError as error:
+                problem = problem or f" ({error.message})"
+                if isinstance(error, StoreUnavailable):  # nobody waits for it again
+                    self._away.add(source)
+                continue
+            if len(data) == source.sizes.get(ref.name, ref.stored_bytes) and data != unlike:
+                return data
+        urls = ", ".join(source.store.url for source in self._sources) or "no store"
+        msg = f"blob {ref.name} could not be read whole from {urls}{problem}"
+        raise DamagedError(msg, hint="The next backup stores it again, if its data still exists")
+
+
+def for_store(manifest: Manifest, sizes: Mapping[str, int]) -> Manifest:
+    """Return a manifest as it is to be added to a store, by the sizes of the blobs there.
+
+    What encrypts may give another length each time, and stores may have got a blob one by one:
+    each store's manifests say what is in that store.
+    """
+
+    def there(ref: BlobRef) -> BlobRef:
+        size = sizes.get(ref.name, ref.stored_bytes)
+        return ref if size == ref.stored_bytes else evolve(ref, stored_bytes=size)
+
+    # Whoever adds it makes the lists of blobs anew.
+    parts = (
+        evolve(part, blobs=tuple(map(there, part.blobs)), blob_lists=()) for part in manifest.parts
+    )
+    return evolve(manifest, parts=tuple(parts))

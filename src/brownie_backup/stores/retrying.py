@@ -9,7 +9,13 @@ from typing import TypeVar
 
 from attrs import define, field, frozen
 
-from brownie_backup.errors import KeyExists, KeyNotFound, StoreUnavailable, redact
+from brownie_backup.errors import (
+    BackupError,
+    KeyExists,
+    KeyNotFound,
+    StoreUnavailable,
+    redact,
+)
 from brownie_backup.protocols import CanLock, HasPages, Store, StoredObject
 from brownie_backup.stores.patience import Patience
 
@@ -145,6 +151,9 @@ class RetryingStore:
                 result = call()
             except StoreUnavailable as error:
                 failure = error
+            except BackupError:
+                self._outage.end(self.url)  # for a refusal is an answer too
+                raise
             else:
                 self._outage.end(self.url)
                 return result

@@ -84,6 +84,7 @@ def cleanup_document(
         "locked": list(report.locked) if report else [],
         "swept_blobs": report.swept_blobs if report else 0,
         "swept_bytes": report.swept_bytes if report else 0,
+        "locked_blobs": report.locked_blobs if report else 0,
         "notes": list(report.notes) if report else [],
         "refusals": list(report.refusals) if report else [],
     }

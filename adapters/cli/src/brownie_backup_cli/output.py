@@ -3,19 +3,25 @@
 import argparse
 import json
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from attrs import frozen
 
-from brownie_backup import Finding, Level, Progress
+from brownie_backup import Finding, Level
 from brownie_backup.operations.progress import OnProgress
+from brownie_backup.reports import OnTally
+
+if TYPE_CHECKING:
+    from rich.progress import ProgressColumn
 
 _WIDE = 400
 _STEP = 1024  # from one unit of size to the next
 _MINUTE = 60
+
+_Move = Callable[[str, int, int | None], None]
 
 
 @frozen
@@ -65,42 +71,45 @@ class Output:
 
     @contextmanager
     def progress(self) -> Iterator[OnProgress | None]:
-        """Show a bar with rate and time left on stderr, if that is a terminal."""
+        """Show a bar of bytes with rate and time left on stderr, if that is a terminal."""
+        from rich.progress import DownloadColumn, TransferSpeedColumn
+
+        with self._bar(DownloadColumn(binary_units=True), TransferSpeedColumn()) as move:
+            if move is None:
+                yield None
+            else:
+                yield lambda seen: move(seen.phase, seen.done_bytes, seen.total_bytes)
+
+    @contextmanager
+    def tally(self) -> Iterator[OnTally | None]:
+        """Show a bar of how many things are done on stderr, if that is a terminal."""
+        from rich.progress import MofNCompleteColumn
+
+        with self._bar(MofNCompleteColumn()) as move:
+            if move is None:
+                yield None
+            else:
+                yield lambda seen: move(seen.phase, seen.done, seen.total)
+
+    @contextmanager
+    def _bar(self, *columns: "ProgressColumn") -> Iterator["_Move | None"]:
         if self.quiet or not sys.stderr.isatty():
             yield None
             return
         from rich.console import Console
-        from rich.progress import (
-            BarColumn,
-            DownloadColumn,
-            TextColumn,
-            TimeRemainingColumn,
-            TransferSpeedColumn,
-        )
+        from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
         from rich.progress import Progress as Bars
 
-        columns = (
-            TextColumn("{task.description}"),
-            BarColumn(),
-            DownloadColumn(binary_units=True),
-            TransferSpeedColumn(),
-            TimeRemainingColumn(),
-        )
-        with Bars(*columns, console=Console(stderr=True), transient=True) as bars:
+        shown = (TextColumn("{task.description}"), BarColumn(), *columns, TimeRemainingColumn())
+        with Bars(*shown, console=Console(stderr=True), transient=True) as bars:
             task = bars.add_task("", total=None)
 
-            def update(progress: Progress) -> None:
-                total = progress.total_bytes
+            def move(phase: str, done: int, total: int | None) -> None:
                 # The total of a backup is an estimate: what is over it shows as the end.
-                known = max(total, progress.done_bytes) if total else None
-                bars.update(
-                    task,
-                    description=progress.phase,
-                    completed=progress.done_bytes,
-                    total=known,
-                )
+                known = max(total, done) if total else None
+                bars.update(task, description=phase, completed=done, total=known)
 
-            yield update
+            yield move
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:

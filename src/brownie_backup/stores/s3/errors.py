@@ -9,8 +9,9 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from typing import Any
+from urllib.parse import urlsplit
 
-from attrs import frozen
+from attrs import evolve, frozen
 from botocore import exceptions as botocore
 from botocore.exceptions import BotoCoreError, ClientError
 from botocore.parsers import ResponseParserError
@@ -147,7 +148,7 @@ _BY_CODE: Mapping[str, _Meaning] = {
 _BY_PATTERN = (
     (re.compile(r"^\w*(quota|storagefull)\w*:", re.IGNORECASE), _NO_ROOM),
     (re.compile(r"^[\w.]*(throttl|limitexceeded|toomanyrequests)\w*:", re.IGNORECASE), _BUSY),
-    (re.compile(r"^KMS", re.IGNORECASE), _KMS_DENIED),
+    (re.compile(r"^KMS|\bkms:\w", re.IGNORECASE), _KMS_DENIED),
     (re.compile(r"\bWORM\b"), _BY_CODE["ObjectLocked"]),
 )
 """For codes that come in variants, and for services with codes of their own."""
@@ -169,6 +170,8 @@ _CREDENTIALS_MISSING = _Meaning(AccessDenied, _KEYS, "there are no credentials")
 _CREDENTIALS_PARTIAL = _Meaning(AccessDenied, _KEYS, "only a part of the credentials is there")
 # What a helper of credentials prints may hold some, so its words are not repeated.
 _CREDENTIALS_FAILED = _Meaning(AccessDenied, _KEYS, "the credentials could not be retrieved")
+# The service that gives them to a machine or a container may only be busy.
+_CREDENTIALS_LATE = evolve(_CREDENTIALS_FAILED, error=StoreUnavailable)
 _SIGN_IN = _Meaning(
     AccessDenied, "Sign in again, with 'aws sso login' or 'aws login'", "the sign-in has ended"
 )
@@ -183,7 +186,7 @@ _BY_TYPE: tuple[tuple[type[BaseException], _Meaning], ...] = (
     (botocore.NoAuthTokenError, _CREDENTIALS_MISSING),
     (botocore.PartialCredentialsError, _CREDENTIALS_PARTIAL),
     (botocore.CredentialRetrievalError, _CREDENTIALS_FAILED),
-    (botocore.MetadataRetrievalError, _CREDENTIALS_FAILED),
+    (botocore.MetadataRetrievalError, _CREDENTIALS_LATE),
     (botocore.UnknownCredentialError, _CREDENTIALS_FAILED),
     (botocore.RefreshWithMFAUnsupportedError, _CREDENTIALS_FAILED),
     (botocore.TokenRetrievalError, _SIGN_IN),
@@ -252,7 +255,7 @@ def store_error(
         meaning = next((m for kind, m in _BY_TYPE if isinstance(error, kind)), _OTHER)
         if meaning is _TLS and _INTERRUPTED.search(str(error)):
             meaning = _CUT_OFF
-        why = meaning.why or _reason(error)
+        why = _reason(error, meaning.why)
     message = _clean(f"{what} in {url}: {why}", secrets)
     if issubclass(meaning.error, StoreUnavailable):
         return StoreUnavailable(message, hint=meaning.hint, retry_after_seconds=retry_after)
@@ -303,10 +306,16 @@ def _retry_after(headers: Mapping[str, str]) -> float | None:
     return max(0.0, (at.astimezone(UTC) - datetime.now(UTC)).total_seconds())
 
 
-def _reason(error: BaseException) -> str:
-    """Return what went wrong below, without the names of the library's objects."""
-    below = getattr(error, "kwargs", {}).get("error")
-    text = str(error)
+def _reason(error: BaseException, why: str) -> str:
+    """Return what went wrong below, and whom we spoke to, without what only the library knows."""
+    details = getattr(error, "kwargs", {})
+    address = str(details.get("endpoint_url") or details.get("proxy_url") or "")
+    parts = urlsplit(address)
+    where = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}" if parts.netloc else ""
+    if why:
+        return f"{why} ({where})" if where else why
+    text = str(error).replace(address, where) if where else str(error)
+    below = details.get("error")
     if below is not None and not isinstance(error, botocore.SSLError):
         text = f"{text} ({_OBJECT_AT.sub('', str(below))})"
     return " ".join(text.split())

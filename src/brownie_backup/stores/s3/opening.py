@@ -1,5 +1,6 @@
 """From a location to a store: what can be known to be wrong before the first request."""
 
+import re
 from collections.abc import Iterator
 from typing import Any
 from urllib.parse import urlsplit
@@ -124,6 +125,9 @@ def _credential_problems(location: Location) -> Iterator[str]:
         yield "BACKUP_SECRET_KEY is set without BACKUP_ACCESS_KEY"
     if location.token and not (location.access_key or location.secret_key):
         yield "BACKUP_TOKEN, a session's token, is set without BACKUP_ACCESS_KEY"
+    for name, secret in (("ACCESS_KEY", location.access_key), ("TOKEN", location.token)):
+        if secret and not re.fullmatch(r"[!-~]+", secret.reveal()):
+            yield f"BACKUP_{name} has a space in it, or another character that no key has"
 
 
 def _endpoint_problems(endpoint: str) -> Iterator[str]:

@@ -59,7 +59,7 @@ class S3Store:
         """Store `data` under `key`."""
         what, location = f"cannot write '{key}'", self.location
         locked = location.object_lock_days is not None and is_permanent(key)
-        arguments = dict(self._put_arguments())
+        arguments = dict(self._put_arguments(key))
         if if_absent:
             arguments["IfNoneMatch"] = "*"
         if locked:
@@ -134,13 +134,14 @@ class S3Store:
         prefix = self.location.path.strip("/")
         return f"{prefix}/{key}" if prefix else key
 
-    def _put_arguments(self) -> Iterator[tuple[str, Any]]:
+    def _put_arguments(self, key: str) -> Iterator[tuple[str, Any]]:
         location = self.location
         yield "ContentType", "application/octet-stream"
         if location.sse_kms_key:
             yield "ServerSideEncryption", "aws:kms"
             yield "SSEKMSKeyId", location.sse_kms_key
-        if location.storage_class:
+        # In most classes a fee is due for each object that goes or changes before its time.
+        if location.storage_class and is_permanent(key):
             yield "StorageClass", location.storage_class
         if location.tags:
             yield "Tagging", urlencode(location.tags)
@@ -186,6 +187,7 @@ class S3Store:
         objects = tuple(
             StoredObject(found["Key"][skip:], found["Size"], found["LastModified"].astimezone(UTC))
             for found in answer.get("Contents", ())
+            if not found["Key"].endswith("/")  # a folder that somebody made in the console
         )
         token: str | None = answer.get("NextContinuationToken")
         if answer["IsTruncated"] and not token:

@@ -61,10 +61,16 @@ def backup(arguments: argparse.Namespace, settings: Settings, output: Output) ->
     output.result(document, lines)
     for outcome in report.missing_stores:
         output.warn(f"it is not in {outcome.url}: {outcome.problem}")
-    problems = [problem for synced in report.synced for problem in synced.problems]
+    missing = {outcome.url for outcome in report.missing_stores}  # which have said why
+    problems = [
+        f"{synced.url}: {problem}"
+        for synced in report.synced
+        for problem in synced.problems
+        if synced.url not in missing
+    ]
     for problem in problems:
         output.warn(problem)
-    return WARNINGS if report.missing_stores or problems else DONE
+    return WARNINGS if missing or problems else DONE
 
 
 def restore(arguments: argparse.Namespace, settings: Settings, output: Output) -> int:

@@ -32,16 +32,18 @@ def cleanup(arguments: argparse.Namespace, settings: Settings, output: Output) -
     """Apply each store's retention policy."""
     repositories = make_repositories(settings)
     database = None if arguments.all_databases else _database(settings)
-    reports, problems = _everywhere(
-        repositories,
-        lambda repository: apply_retention(
-            repository,
-            repository.policy,
-            database=database,
-            dry_run=arguments.dry_run,
-            yes_delete_many=arguments.yes_delete_many,
-        ),
-    )
+    with output.tally() as on_progress:
+        reports, problems = _everywhere(
+            repositories,
+            lambda repository: apply_retention(
+                repository,
+                repository.policy,
+                database=database,
+                dry_run=arguments.dry_run,
+                yes_delete_many=arguments.yes_delete_many,
+                on_progress=on_progress,
+            ),
+        )
     urls = [repository.store.url for repository in repositories]
     first, *copies = [cleanup_document(url, reports.get(url), problems.get(url)) for url in urls]
     lines: list[str] = []

@@ -11,6 +11,7 @@ from brownie_backup.config import Settings, make_repositories
 from brownie_backup.errors import StoreError
 from brownie_backup.operations.find import find_backup
 from brownie_backup.policy import describe_policy
+from brownie_backup.reports import OnTally
 from brownie_backup.schedule import next_run
 from brownie_backup_cli.documents import backup_document, instant
 from brownie_backup_cli.exits import DONE, WARNINGS
@@ -25,7 +26,8 @@ HEADER = ("Name", "Created", "Size stored", "Size of database", "Duration", "Sta
 def list_(arguments: argparse.Namespace, settings: Settings, output: Output) -> int:
     """List the backups."""
     repository = make_repositories(settings, first=arguments.store)[0]
-    backups = list_backups(repository)
+    with output.tally() as on_progress:
+        backups = list_backups(repository, on_progress=on_progress)
     lines = [f"no backups in {repository.store.url}"]
     if backups:
         lines = table(HEADER, [_row(backup) for backup in backups])
@@ -39,10 +41,12 @@ def list_(arguments: argparse.Namespace, settings: Settings, output: Output) -> 
 def show(arguments: argparse.Namespace, settings: Settings, output: Output) -> int:
     """Show one backup."""
     repositories = make_repositories(settings, first=arguments.store)
-    document = backup_document(find_backup(repositories, arguments.name).backup)
+    found = find_backup(repositories, arguments.name)
+    output.findings(found.findings)
+    document = backup_document(found.backup)
     rows = [(key.replace("_", " "), _value(value)) for key, value in document.items()]
     output.result(document, table(("", ""), rows)[1:])
-    return DONE
+    return WARNINGS if found.findings else DONE
 
 
 def status(arguments: argparse.Namespace, settings: Settings, output: Output) -> int:
@@ -51,7 +55,10 @@ def status(arguments: argparse.Namespace, settings: Settings, output: Output) ->
     now = datetime.now(UTC)
     repositories = make_repositories(settings)
     alone = len(repositories) == 1
-    stores = [_store_status(repository, now, alone=alone) for repository in repositories]
+    with output.tally() as on_progress:
+        stores = [
+            _store_status(repository, now, on_progress, alone=alone) for repository in repositories
+        ]
     document = {
         **stores[0],
         "copies": stores[1:],
@@ -88,13 +95,16 @@ def unlock(arguments: argparse.Namespace, settings: Settings, output: Output) ->
     return DONE
 
 
-def _store_status(repository: Repository, now: datetime, *, alone: bool) -> dict[str, Any]:
+def _store_status(
+    repository: Repository, now: datetime, on_progress: OnTally | None, *, alone: bool
+) -> dict[str, Any]:
     """Return the state of one store; one that is out of reach says so, if there are others."""
     backups: tuple[Backup, ...] = ()
     leases: tuple[LeaseRecord, ...] = ()
     problem = None
     try:
-        backups, leases = list_backups(repository), repository.leases()
+        backups = list_backups(repository, on_progress=on_progress)
+        leases = repository.leases()
     except StoreError as error:
         if alone:
             raise

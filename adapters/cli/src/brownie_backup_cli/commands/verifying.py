@@ -15,7 +15,7 @@ from brownie_backup.errors import (
 )
 from brownie_backup.operations.find import find_backup
 from brownie_backup_cli.documents import verification_document
-from brownie_backup_cli.exits import CANNOT_DECRYPT, DONE, FAILED
+from brownie_backup_cli.exits import CANNOT_DECRYPT, DONE, FAILED, WARNINGS
 from brownie_backup_cli.output import Output
 
 
@@ -28,8 +28,9 @@ def verify(arguments: argparse.Namespace, settings: Settings, output: Output) ->
         found = find_backup(repositories, arguments.name, damaged_too=True)
         output.findings(found.findings)
         in_order = (found.repository, *found.others)
-        name = found.backup.name
-        return _report([_verify(in_order, name, arguments, settings, output)], {}, output)
+        outcome = _verify(in_order, found.backup.name, arguments, settings, output)
+        status = _report(found.repository, [outcome], {}, output)
+        return WARNINGS if status == DONE and found.findings else status
     repository = repositories[0]
     outcomes: list[Verification] = []
     unread: dict[str, BackupError] = {}
@@ -41,7 +42,7 @@ def verify(arguments: argparse.Namespace, settings: Settings, output: Output) ->
     if not outcomes and not unread:
         msg = f"there is no backup in {repository.store.url}"
         raise BackupNotFound(msg, hint="Check BACKUP_DESTINATION")
-    return _report(outcomes, unread, output)
+    return _report(repository, outcomes, unread, output)
 
 
 def _verify(
@@ -63,9 +64,15 @@ def _verify(
         )
 
 
-def _report(outcomes: list[Verification], unread: dict[str, BackupError], output: Output) -> int:
+def _report(
+    repository: Repository,
+    outcomes: list[Verification],
+    unread: dict[str, BackupError],
+    output: Output,
+) -> int:
     good = all(outcome.good for outcome in outcomes) and not unread
     document = {
+        "store": repository.store.url,
         "good": good,
         "verifications": [verification_document(outcome) for outcome in outcomes],
         "unread": [

@@ -1,0 +1,232 @@
+"""A cache in one SQLite file for each store, below a folder of the user's own."""
+
+import contextlib
+import hashlib
+import logging
+import os
+import sqlite3
+import stat
+import threading
+import weakref
+import zlib
+from collections.abc import Callable, Iterable, Sequence
+from datetime import UTC
+from pathlib import Path
+from typing import TypeVar
+
+from brownie_backup.protocols import StoredObject
+
+_log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+MOST_BYTES = 1 << 30
+"""How large the file may grow. What does not fit any more is got from the store each time."""
+
+_PATIENCE_SECONDS = 0.2
+"""How long to wait, once, for another process that has the file locked."""
+_SEAL_BYTES = 16
+_BATCH = 100
+_BATCH_BYTES = 1 << 20
+_TABLE = "CREATE TABLE IF NOT EXISTS objects (key BLOB PRIMARY KEY, version TEXT, data BLOB)"
+_ABSURD = (ValueError, OverflowError, MemoryError)
+"""What a damaged file leads to as well: text that is no UTF-8, lengths of many gigabytes."""
+_Row = tuple[object, ...]
+_NONE: Sequence[_Row] = ()
+_BROKEN = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_SCHEMA}
+
+
+def open_cache(folder: Path, store_url: str) -> "SqliteCache":
+    """Return the cache of a store. Nothing is read or written before it is used.
+
+    Args:
+        folder: made when needed. The file is in a folder of its own in it, for its owner alone.
+        store_url: what tells the store from others; it does not get into the file.
+    """
+    name = hashlib.sha256(store_url.encode("utf-8", "surrogatepass")).hexdigest()[:32]
+    return SqliteCache(folder / "catalogues" / f"{name}.sqlite")
+
+
+class SqliteCache:
+    """Keeps objects in a file; does without it, as far as it must, once it gives any trouble.
+
+    The file may be removed at any time. It has a rollback journal and no write-ahead log, for the
+    names of the log's files would outlive those of the removed file.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._lock = threading.Lock()
+        self._connection: sqlite3.Connection | None = None
+        self._usable = True
+        self._writable = True
+        self._pending: dict[str, tuple[str, bytes]] = {}
+        self._pending_bytes = 0
+
+    def get(self, found: StoredObject) -> bytes | None:
+        """Return what was put for exactly this key, size and time, or None."""
+
+        def look(connection: sqlite3.Connection) -> Sequence[_Row]:
+            query = "SELECT data FROM objects WHERE key = ? AND version = ?"
+            return connection.execute(query, (_bytes(found.key), _version(found))).fetchall()
+
+        rows = self._try(look, _NONE)
+        return _unpack(rows[0][0], found) if rows else None
+
+    def put(self, found: StoredObject, data: bytes) -> None:
+        """Remember `data`; it is written with others, later."""
+        if not self._writable:
+            return
+        packed = _pack(data, found)
+
+        def add(connection: sqlite3.Connection) -> None:
+            self._pending[found.key] = (_version(found), packed)
+            self._pending_bytes += len(packed)
+            if len(self._pending) >= _BATCH or self._pending_bytes >= _BATCH_BYTES:
+                self._flush(connection)
+
+        self._try(add, None)
+
+    def known(self) -> frozenset[str]:
+        """Return the keys that something is remembered for."""
+
+        def look(connection: sqlite3.Connection) -> Sequence[_Row]:
+            self._flush(connection)
+            return connection.execute("SELECT key FROM objects").fetchall()
+
+        rows = self._try(look, _NONE)
+        return frozenset(_text(key) for (key,) in rows if isinstance(key, bytes))
+
+    def forget(self, keys: Iterable[str]) -> None:
+        """Forget what was put for these keys."""
+        rows = [(_bytes(key),) for key in keys]
+
+        def remove(connection: sqlite3.Connection) -> None:
+            self._flush(connection)
+            self._write(connection, "DELETE FROM objects WHERE key = ?", rows)
+
+        if rows:
+            self._try(remove, None)
+
+    def _flush(self, connection: sqlite3.Connection) -> None:
+        rows = [(_bytes(key), *value) for key, value in self._pending.items()]
+        self._pending.clear()
+        self._pending_bytes = 0
+        if rows and self._writable:
+            self._write(connection, "INSERT OR REPLACE INTO objects VALUES (?, ?, ?)", rows)
+
+    def _write(self, connection: sqlite3.Connection, statement: str, rows: Sequence[_Row]) -> None:
+        """Run it for all rows or for none. After a failure no more is put, but what is there read.
+
+        So it is when the disk is full, or another process writes for long.
+        """
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+            try:
+                connection.executemany(statement, rows)
+                connection.execute("COMMIT")
+            except BaseException:
+                if connection.in_transaction:  # some errors end it by themselves
+                    connection.execute("ROLLBACK")
+                raise
+        except sqlite3.Error as error:
+            if _is_broken(error):
+                raise
+            self._writable = False
+            _log.info("nothing more is put into the cache %s: %s", self._path, error)
+
+    def _try(self, work: Callable[[sqlite3.Connection], T], otherwise: T) -> T:
+        """Return what `work` does with the connection; once there was trouble, `otherwise`."""
+        with self._lock:
+            if not self._usable:
+                return otherwise
+            try:
+                if self._connection is None:
+                    self._connection = self._connect()
+                return work(self._connection)
+            except (sqlite3.Error, OSError, *_ABSURD) as error:
+                self._give_up(error)
+                return otherwise
+
+    def _connect(self) -> sqlite3.Connection:
+        self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        _ensure_private(self._path.parent)
+        flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK
+        os.close(os.open(self._path, flags, 0o600))
+        self._path.chmod(0o600)
+        connection = sqlite3.connect(
+            self._path, timeout=_PATIENCE_SECONDS, isolation_level=None, check_same_thread=False
+        )
+        try:
+            # A file that a loss of power has damaged is noticed: nothing has to reach the disk.
+            for pragma in ("journal_mode = DELETE", "synchronous = OFF"):
+                connection.execute(f"PRAGMA {pragma}").fetchall()
+            ((page_bytes,),) = connection.execute("PRAGMA page_size").fetchall()
+            limit = f"PRAGMA max_page_count = {MOST_BYTES // page_bytes}"
+            connection.execute(limit).fetchall()
+            connection.execute(_TABLE)
+        except BaseException:
+            connection.close()
+            raise
+        weakref.finalize(self, connection.close)
+        return connection
+
+    def _give_up(self, error: Exception) -> None:
+        _log.info("the cache %s is not used: %s", self._path, error)
+        self._usable = self._writable = False
+        self._pending.clear()
+        with contextlib.suppress(sqlite3.Error):
+            if self._connection:
+                self._connection.close()
+        self._connection = None
+        if _is_broken(error):
+            with contextlib.suppress(OSError):
+                self._path.unlink()
+
+
+def _bytes(key: str) -> bytes:
+    """Return a key as it is in the file. A local folder may hold names that are no UTF-8."""
+    return key.encode("utf-8", "surrogateescape")
+
+
+def _text(key: bytes) -> str:
+    return key.decode("utf-8", "surrogateescape")
+
+
+def _version(found: StoredObject) -> str:
+    return f"{found.size_bytes} {found.modified_at.astimezone(UTC).isoformat()}"
+
+
+def _pack(data: bytes, found: StoredObject) -> bytes:
+    packed = zlib.compress(data, 1)
+    return _seal(packed, found) + packed
+
+
+def _unpack(sealed: object, found: StoredObject) -> bytes | None:
+    """Return the data, if it is what was put for that very object."""
+    if not isinstance(sealed, bytes):
+        return None
+    seal, packed = sealed[:_SEAL_BYTES], sealed[_SEAL_BYTES:]
+    return zlib.decompress(packed) if seal == _seal(packed, found) else None
+
+
+def _seal(packed: bytes, found: StoredObject) -> bytes:
+    """Return a checksum. A damaged index leads to the data of another key, and SQLite has none."""
+    seal = hashlib.blake2b(packed, digest_size=_SEAL_BYTES)
+    seal.update(b"\0".join((_bytes(found.key), _version(found).encode())))
+    return seal.digest()
+
+
+def _is_broken(error: Exception) -> bool:
+    """Whether the file itself is bad, so that a new one is the remedy."""
+    code = getattr(error, "sqlite_errorcode", 0)
+    return (code & 0xFF) in _BROKEN or isinstance(error, _ABSURD)
+
+
+def _ensure_private(folder: Path) -> None:
+    """Raise unless nobody else can put a file there: what the cache says is believed."""
+    found = folder.lstat()
+    others = stat.S_IWGRP | stat.S_IWOTH
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid() or found.st_mode & others:
+        msg = f"{folder} is not a folder that only we can write to"
+        raise PermissionError(msg)
