@@ -141,6 +141,8 @@ def _reason(below: list[BaseException]) -> str:
 def _words(below: list[BaseException]) -> str:
     if any(isinstance(each, exceptions.ConnectTimeout) for each in below):
         return "no connection in time"
+    if any(isinstance(each, exceptions.TooManyRedirects) for each in below):
+        return "it sends us to another address"
     for each in reversed(below):
         if isinstance(each, TimeoutError | exceptions.Timeout | TimeoutHTTPError):
             return "no answer in time"
