@@ -154,8 +154,8 @@ def lock(session: nox.Session) -> None:
     ours = ["--all-extras", *(f"--no-emit-package={each['project']['name']}" for each in loaded)]
 
     header = "# Written by `nox -s lock`.\n"
-    for name in ("lint", "types", "tests", "docs"):
-        projects = () if name == "lint" else (*manifests, *ours)
+    for name in ("lint", "node", "types", "tests", "docs"):
+        projects = () if name in {"lint", "node"} else (*manifests, *ours)
         pins = _resolve(session, f"requirements/{name}.in", *projects, "--generate-hashes")
         (folder / f"{name}.txt").write_text(header + pins, encoding="utf-8")
 

@@ -1,9 +1,12 @@
-"""Fixtures for all tests: real PostgreSQL servers, started when first asked for."""
+"""Fixtures for all tests: real servers, started when first asked for."""
 
+import os
+import subprocess
 from collections.abc import Iterator
 
 import pytest
 
+from tests.servers.objects import AzureServer, GcsServer, S3Server, WeakS3Server
 from tests.servers.running import BULK, Servers
 
 
@@ -21,3 +24,37 @@ def bulky(servers: Servers) -> str:
     server.create("bulky")
     server.sql("bulky", BULK)
     return "bulky"
+
+
+@pytest.fixture(scope="session")
+def s3_server() -> Iterator[S3Server]:
+    """A real S3 server, shared: a test that stops it constructs its own."""
+    with S3Server() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def weak_s3_server() -> Iterator[WeakS3Server]:
+    """An S3 server that overwrites what should only be created, shared."""
+    with WeakS3Server() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def gcs_server() -> Iterator[GcsServer]:
+    """A server of Google Cloud Storage, shared."""
+    with GcsServer() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def azure_server() -> Iterator[AzureServer]:
+    """A server of Azure Blob Storage, shared; skips where npm's registry is out of reach."""
+    try:
+        server = AzureServer()
+    except subprocess.CalledProcessError as error:
+        if "CI" in os.environ:
+            raise
+        pytest.skip(f"Azurite can't be installed, so nothing on Azure is tested: {error}")
+    with server:
+        yield server

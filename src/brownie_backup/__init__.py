@@ -13,14 +13,25 @@ encrypted) and a `Dumper` (what reads the database and loads it back)::
 """
 
 from brownie_backup.errors import BackupError
-from brownie_backup.model import Backup, Manifest, RetentionPolicy, Status, Verification
+from brownie_backup.model import (
+    Backup,
+    DatabaseId,
+    Hold,
+    Manifest,
+    RetentionPolicy,
+    Status,
+    Verification,
+)
 from brownie_backup.operations import (
     apply_retention,
     create_backup,
     delete_backup,
     diagnose,
+    hold_backup,
     list_backups,
+    release_backup,
     restore,
+    sync_backups,
     verify_backup,
 )
 from brownie_backup.protocols import Cache, Compressor, Dumper, Encryptor, Store
@@ -33,6 +44,8 @@ from brownie_backup.reports import (
     RestoreReport,
     RetentionDecision,
     RetentionReport,
+    StoreOutcome,
+    StoreSync,
     Tally,
 )
 from brownie_backup.repository import Repository
@@ -45,9 +58,11 @@ __all__ = [
     "BackupReport",
     "Cache",
     "Compressor",
+    "DatabaseId",
     "Dumper",
     "Encryptor",
     "Finding",
+    "Hold",
     "Level",
     "Manifest",
     "Progress",
@@ -60,14 +75,19 @@ __all__ = [
     "Secret",
     "Status",
     "Store",
+    "StoreOutcome",
+    "StoreSync",
     "Tally",
     "Verification",
     "apply_retention",
     "create_backup",
     "delete_backup",
     "diagnose",
+    "hold_backup",
     "list_backups",
     "plan_retention",
+    "release_backup",
     "restore",
+    "sync_backups",
     "verify_backup",
 ]

@@ -9,7 +9,8 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from attrs import Factory, frozen
+from attrs import Factory, field, frozen
+from attrs.validators import ge, instance_of, le, optional
 
 FORMAT = 1
 """The manifest format that this version writes (docs/format.md)."""
@@ -91,6 +92,17 @@ class Extension:
 
 
 @frozen
+class DatabaseId:
+    """Which database a backup is of: a name alone may be that of one in every cluster."""
+
+    system_identifier: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"'{self.name}' of cluster {self.system_identifier}"
+
+
+@frozen
 class Database:
     """What a manifest says of the database itself. No user data: tables are not named here."""
 
@@ -103,6 +115,11 @@ class Database:
     locale: str
     extensions: tuple[Extension, ...] = ()
     unknown: Unknown = Factory(_no_fields)
+
+    @property
+    def id(self) -> DatabaseId:
+        """Which database it is."""
+        return DatabaseId(self.system_identifier, self.name)
 
 
 @frozen
@@ -186,6 +203,35 @@ class Verification:
 
 
 @frozen
+class Hold:
+    """Somebody's word that a backup must stay, whatever the policy says."""
+
+    backup: str
+    manifest_id: str
+    held_at: datetime
+    by: str
+    until: datetime | None = None
+    """When it ends by itself; None for never."""
+
+    def counts(self, now: datetime) -> bool:
+        """Whether it is not over."""
+        return self.until is None or now < self.until
+
+    def __str__(self) -> str:
+        until = f" until {self.until:%Y-%m-%d %H:%M} UTC" if self.until else ""
+        return f"held{until}, by {self.by}"
+
+
+@frozen
+class Attempt:
+    """The last time that a backup of a database was begun; the catalogue tells how it ended."""
+
+    database: str
+    backup: str
+    started_at: datetime
+
+
+@frozen
 class Backup:
     """An entry of the catalogue. `manifest` is None when it cannot be read."""
 
@@ -194,6 +240,7 @@ class Backup:
     manifest: Manifest | None
     problem: str = ""
     verification: Verification | None = None
+    hold: Hold | None = None
 
     @property
     def good(self) -> bool:
@@ -201,9 +248,53 @@ class Backup:
         return self.status is Status.GOOD
 
 
+_NO_TIME = timedelta(0)
+
+
+def _thirty_days() -> timedelta | None:
+    return timedelta(days=30)
+
+
+_count = field(default=0, validator=[instance_of(int), ge(0)])
+
+
 @frozen
 class RetentionPolicy:
-    """Which backups to keep: those younger than `keep_within`, and always the newest good ones."""
+    """Which backups of a database to keep: all that at least one of these rules keeps.
 
-    keep_within: timedelta = timedelta(days=30)
-    keep_min: int = 1
+    The rules that count take good backups only. Those by periods keep the newest one of each of
+    the last so many periods that have one; hours, days, weeks (from Monday), months and years are
+    those of UTC. With neither `keep_within` nor any count, nothing is deleted.
+    """
+
+    keep_within: timedelta | None = field(factory=_thirty_days, validator=optional(ge(_NO_TIME)))
+    """Keep what is younger, good or not. None turns the rule off."""
+    keep_last: int = _count
+    keep_hourly: int = _count
+    keep_daily: int = _count
+    keep_weekly: int = _count
+    keep_monthly: int = _count
+    keep_yearly: int = _count
+    keep_labels: tuple[str, ...] = ()
+    """Keep what has such a label: ``key`` for any value, or ``key=value``."""
+    keep_min: int = field(default=1, validator=ge(1))
+    """How many of the newest good ones stay whatever the rules say."""
+    most_deleted_share: float = field(default=0.5, validator=[ge(0), le(1)])
+    """Deleting more of a database's backups than that at once wants to be confirmed."""
+
+    @property
+    def counts(self) -> bool:
+        """Whether there is a rule that counts backups or periods."""
+        return bool(
+            self.keep_last
+            or self.keep_hourly
+            or self.keep_daily
+            or self.keep_weekly
+            or self.keep_monthly
+            or self.keep_yearly
+        )
+
+    @property
+    def deletes(self) -> bool:
+        """Whether there is a rule that lets any backup go."""
+        return self.keep_within is not None or self.counts

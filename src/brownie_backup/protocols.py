@@ -11,7 +11,7 @@ from typing import Protocol, runtime_checkable
 
 from attrs import frozen
 
-from brownie_backup.model import Database, PartSpec
+from brownie_backup.model import Database, DatabaseId, PartSpec
 from brownie_backup.reports import Finding, RestoreOptions
 
 
@@ -22,6 +22,15 @@ class StoredObject:
     key: str
     size_bytes: int
     modified_at: datetime
+
+
+@frozen
+class Page:
+    """A part of a store's listing, and what to ask for the next part with."""
+
+    objects: tuple[StoredObject, ...]
+    next_token: str | None
+    """None after the last page."""
 
 
 class Store(Protocol):
@@ -69,6 +78,19 @@ class CanLock(Protocol):
 
     def extend_lock(self, key: str) -> None:
         """Lock the object for as long as a new one would be; does nothing if locks are off."""
+        ...
+
+
+@runtime_checkable
+class HasPages(Protocol):
+    """What a store adds whose listings come in pages: then only the page that failed is repeated.
+
+    With a listing of hundreds of pages and an unreliable network, one from the beginning might
+    never end.
+    """
+
+    def list_page(self, prefix: str, token: str | None) -> Page:
+        """Return the first page of what `list` yields, or with a `token` the one after it."""
         ...
 
 
@@ -213,6 +235,10 @@ class Dumper(Protocol):
 
     def database_name(self) -> str:
         """Return the name of the database, asking the server when nothing else says it."""
+        ...
+
+    def database_id(self) -> DatabaseId:
+        """Return which database it is, by asking the server: as the manifest will say."""
         ...
 
     def snapshot(self) -> AbstractContextManager[Snapshot]:

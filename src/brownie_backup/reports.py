@@ -37,6 +37,38 @@ class Progress:
 
 
 @frozen
+class StoreOutcome:
+    """What came of one store."""
+
+    url: str
+    problem: str = ""
+    """Why the backup is not in it; empty if it is."""
+    copied_blobs: int = 0
+    """Blobs that it got by copying, after the database had been read."""
+    copied_bytes: int = 0
+
+    @property
+    def stored(self) -> bool:
+        """Whether the backup is in it."""
+        return not self.problem
+
+
+@frozen
+class StoreSync:
+    """What a sync did to one store."""
+
+    url: str
+    copied: tuple[str, ...] = ()
+    """The backups that it got."""
+    mended: tuple[str, ...] = ()
+    """The backups whose missing or damaged blobs it got. A verification proves them again."""
+    copied_blobs: int = 0
+    copied_bytes: int = 0
+    problems: tuple[str, ...] = ()
+    """Why it does not have all that it should."""
+
+
+@frozen
 class Tally:
     """How far a verb is that counts things. `total` is None until it is known."""
 
@@ -58,6 +90,14 @@ class BackupReport:
     new_bytes: int
     reused_blobs: int
     reused_bytes: int
+    stores: tuple[StoreOutcome, ...] = ()
+    synced: tuple[StoreSync, ...] = ()
+    """What the stores got of earlier backups."""
+
+    @property
+    def missing_stores(self) -> tuple[StoreOutcome, ...]:
+        """The stores that the backup is not in: the next one, or a sync, catches up."""
+        return tuple(outcome for outcome in self.stores if not outcome.stored)
 
 
 @frozen
@@ -93,6 +133,8 @@ class RestoreReport:
     replaced_database: str | None = None
     """The name under which the database that was in the way is kept."""
     created_roles: tuple[str, ...] = ()
+    store_url: str = ""
+    """Where the backup was; a finding says what came from elsewhere."""
 
     @property
     def warnings(self) -> tuple[Finding, ...]:
@@ -118,6 +160,10 @@ class RetentionReport:
     swept_blobs: int
     swept_bytes: int
     notes: tuple[str, ...] = ()
+    locked: tuple[str, ...] = ()
+    """The names of the backups that were to go, and that the store does not let go yet."""
+    refusals: tuple[str, ...] = ()
+    """Of a dry run: why nothing at all would be deleted."""
     locked_blobs: int = 0
     """Those that no backup names any more, but that the store keeps until a date."""
 

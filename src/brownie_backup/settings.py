@@ -13,7 +13,16 @@ from typing import Any
 from attrs import Factory, field, frozen
 
 from brownie_backup.errors import ConfigurationError
+from brownie_backup.location import (
+    LOCK_MODES,
+    parse_location,
+    read_days,
+    read_endpoint,
+    read_lock_mode,
+    read_tags,
+)
 from brownie_backup.model import RetentionPolicy
+from brownie_backup.policy import ONE_RULE, RULES, days_kept, make_policy, span_text, whole
 from brownie_backup.schedule import check_schedule
 from brownie_backup.secret import Secret
 
@@ -21,6 +30,15 @@ PREFIX = "BACKUP_"
 PROVIDERS = ("local", "s3", "gcs", "azure")
 COMPRESSIONS = ("zstd", "gzip", "none")
 MOST_JOBS = 64
+MOST_COPIES = 4
+DEFAULT_CACHE = "~/.cache/brownie-backup"
+"""Below XDG_CACHE_HOME instead, where that is set."""
+MOST_PATIENCE = 480
+"""Seconds. A lease that can't be renewed for ten minutes is lost."""
+CREDENTIALS = ("access_key", "secret_key", "token")
+COPY_CREDENTIALS = tuple(
+    f"copy{number}_{name}" for number in range(1, MOST_COPIES + 1) for name in CREDENTIALS
+)
 
 
 @frozen
@@ -31,6 +49,8 @@ class Variable:
     help: str
     read: Callable[[str], Any]
     secret: bool = False
+    hidden: bool = False
+    """Whether a wrong value is not shown: somebody may have put a password into a URL."""
 
 
 def _text(value: str) -> str:
@@ -45,16 +65,6 @@ def _boolean(value: str) -> bool:
         return False
     msg = " is neither true nor false"
     raise ValueError(msg)
-
-
-def _whole(least: int, most: int) -> Callable[[str], int]:
-    def read(value: str) -> int:
-        if not value.isascii() or not value.isdigit() or not least <= int(value) <= most:
-            msg = f" is not a whole number from {least} to {most}"
-            raise ValueError(msg)
-        return int(value)
-
-    return read
 
 
 def _one_of(words: tuple[str, ...]) -> Callable[[str], str]:
@@ -82,22 +92,58 @@ def _schedule(value: str) -> str:
         raise ValueError(msg) from None
 
 
+def _location(value: str) -> str:
+    if "://" in value:
+        parse_location(value)
+    return value
+
+
+def _locations(value: str) -> tuple[str, ...]:
+    urls = tuple(value.replace(",", " ").split())
+    if len(urls) > MOST_COPIES:
+        msg = f" names more than {MOST_COPIES} stores"
+        raise ValueError(msg)
+    for number, url in enumerate(urls, 1):
+        try:
+            if "://" not in url:
+                msg = " is not a URL, such as file:///folder or s3://bucket/prefix"
+                raise ValueError(msg)  # noqa: TRY301 - as for the other problems of one URL
+            parse_location(url)
+        except ValueError as error:
+            msg = f" (store {number}){error}"
+            raise ValueError(msg) from None
+    return urls
+
+
 def _recipients(value: str) -> tuple[str, ...]:
     return tuple(item.strip() for item in value.split(",") if item.strip())
 
 
 VARIABLES: tuple[Variable, ...] = (
     Variable("PROVIDER", "where backups go: local, s3, gcs or azure", _one_of(PROVIDERS)),
-    Variable("DESTINATION", "the folder, or bucket/prefix", _text),
+    Variable("DESTINATION", "the folder, bucket/prefix, or a URL", _location, hidden=True),
+    Variable("COPY_TO", "more stores, as URLs, by commas", _locations, hidden=True),
     Variable("SCHEDULE", "when backups are made, as in cron", _schedule),
-    Variable("RETENTION_DAYS", "how many days backups are kept", _whole(1, 36500)),
+    *(Variable(rule.name.upper(), rule.help, rule.read) for rule in RULES),
     Variable("COMPRESSION", "true (zstd), false, zstd, gzip or none", _compression),
     Variable("ENCRYPTION", "encrypt before anything is stored", _boolean),
-    Variable("ACCESS_KEY", "the store's access key", Secret, secret=True),
+    Variable("ACCESS_KEY", "the store's access key, or Azure's account", Secret, secret=True),
     Variable("SECRET_KEY", "the store's secret key", Secret, secret=True),
     Variable("TOKEN", "Google's service account, as JSON", Secret, secret=True),
+    *(
+        Variable(name.upper(), "as without COPYn_, for store n of COPY_TO", Secret, secret=True)
+        for name in COPY_CREDENTIALS
+    ),
     Variable("REGION", "the store's region", _text),
-    Variable("PARALLEL_JOBS", "how much is done at once", _whole(1, MOST_JOBS)),
+    Variable("ENDPOINT_URL", "another address of the store's service", read_endpoint, hidden=True),
+    Variable("SSE_KMS_KEY", "the key the service encrypts with", _text),
+    Variable("STORAGE_CLASS", "the service's storage class", _text),
+    Variable("OBJECT_TAGS", "tags of each object: key=value,…", read_tags),
+    Variable("OBJECT_LOCK_DAYS", "how long nobody can delete objects", read_days),
+    Variable("OBJECT_LOCK_MODE", "compliance or governance", read_lock_mode),
+    Variable("CACHE_DIR", "where manifests are remembered, or 'none'", _text),
+    Variable("RETRY_SECONDS", "how long to wait for a store out of reach", whole(0, MOST_PATIENCE)),
+    Variable("PARALLEL_JOBS", "how much is done at once", whole(1, MOST_JOBS)),
     Variable("DEBUG", "say everything that is done", _boolean),
     Variable("DATABASE_URL", "the database: a URI or conninfo", Secret, secret=True),
     Variable("GPG_RECIPIENTS", "keys to encrypt for, by commas", _recipients),
@@ -115,14 +161,35 @@ class Settings:
 
     provider: str = "local"
     destination: str = "/backups"
+    copy_to: tuple[str, ...] = ()
     schedule: str = "0 2 * * *"
-    retention_days: int = 30
+    retention_days: int | None = 30
+    keep_within: timedelta | None = None
+    keep_last: int = 0
+    keep_hourly: int = 0
+    keep_daily: int = 0
+    keep_weekly: int = 0
+    keep_monthly: int = 0
+    keep_yearly: int = 0
+    keep_labels: tuple[str, ...] = ()
+    keep_min: int = 1
+    most_deleted_percent: int = 50
     compression: str = "zstd"
     encryption: bool = True
     access_key: Secret | None = None
     secret_key: Secret | None = None
     token: Secret | None = None
+    copy_credentials: Mapping[str, Secret] = Factory(dict)
+    """Those of the stores of `copy_to`: ``copy1_access_key`` and so on."""
     region: str | None = None
+    endpoint_url: str | None = None
+    sse_kms_key: str | None = None
+    storage_class: str | None = None
+    object_tags: Mapping[str, str] = Factory(dict)
+    object_lock_days: int | None = None
+    object_lock_mode: str = LOCK_MODES[0]
+    cache_dir: str = DEFAULT_CACHE
+    retry_seconds: int = 120
     parallel_jobs: int = 2
     debug: bool = False
     database_url: Secret | None = None
@@ -137,7 +204,13 @@ class Settings:
     @property
     def policy(self) -> RetentionPolicy:
         """The retention policy."""
-        return RetentionPolicy(keep_within=timedelta(days=self.retention_days))
+        return make_policy({rule.name: getattr(self, rule.name) for rule in RULES})
+
+    def value(self, attribute: str) -> Any:  # noqa: ANN401 - each variable has its own type
+        """Return the value of a variable, by its name without prefix in lower case."""
+        if attribute in COPY_CREDENTIALS:
+            return self.copy_credentials.get(attribute)
+        return getattr(self, attribute)
 
     @property
     def has_key(self) -> bool:
@@ -167,14 +240,20 @@ def load_settings(environ: Mapping[str, str]) -> Settings:
                 # A secret is taken as it is: a space at its end may be meant.
                 values[attribute] = variable.read(value if variable.secret else value.strip())
         except ValueError as error:
-            shown = "" if variable.secret or name + "_FILE" in environ else f" ('{environ[name]}')"
+            hidden = variable.secret or variable.hidden or name + "_FILE" in environ
+            shown = "" if hidden else f" ('{environ[name]}')"
             problems.append(f"{name}{shown}{error}")
+    if values.keys() >= ONE_RULE:
+        both = " and ".join(PREFIX + name.upper() for name in sorted(ONE_RULE))
+        problems.append(f"{both} are one rule: unset one of them")
+    values["retention_days"] = days_kept(values)
     warnings = tuple(_unknown(environ))
     if problems:
         # What is misspelt may well be why something else is wrong.
         problems += warnings
         raise ConfigurationError(problems, hint="See 'brownie-backup config' and the README")
-    return Settings(**values, sources=sources, warnings=warnings)
+    copies = {name: values.pop(name) for name in COPY_CREDENTIALS if name in values}
+    return Settings(**values, copy_credentials=copies, sources=sources, warnings=warnings)
 
 
 def _find(environ: Mapping[str, str], name: str) -> tuple[str, str] | None:
@@ -212,13 +291,17 @@ def describe(settings: Settings) -> list[dict[str, Any]]:
     rows = []
     for variable in VARIABLES:
         attribute = variable.name.lower()
-        value = getattr(settings, attribute)
+        value = settings.value(attribute)
         if isinstance(value, Secret):
             value = str(value)
         elif attribute == "gpg_public_key" and value:
             value = "(a public key)"
+        elif isinstance(value, timedelta):
+            value = span_text(value)
         elif isinstance(value, tuple):
             value = ",".join(value) or None
+        elif isinstance(value, Mapping):
+            value = ",".join(f"{key}={each}" for key, each in value.items()) or None
         rows.append(
             {
                 "name": PREFIX + variable.name,

@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import NoReturn
 
 import pytest
+from tests.unit.unreliable import UnreliableStore
 
-from brownie_backup.stores import LocalStore, MemoryStore
+from brownie_backup.stores import LocalStore, MemoryStore, RetryingStore
 from brownie_backup.testing import FaultyStore, StoreContract
 
 
@@ -27,6 +28,15 @@ class TestFaultyStore(StoreContract):
     @pytest.fixture
     def store(self) -> FaultyStore:
         return FaultyStore(MemoryStore())
+
+
+class TestRetryingStore(StoreContract):
+    """What fails by chance, and may have had its effect all the same, does not show outside."""
+
+    @pytest.fixture
+    def store(self) -> RetryingStore:
+        unreliable = UnreliableStore(MemoryStore(), 1, 0.3, midway=0.001)
+        return RetryingStore(unreliable, sleep=lambda _: None)
 
 
 class TestLocalStore(StoreContract):

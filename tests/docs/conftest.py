@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.docs.sandbox import Sandbox
+from tests.servers.objects import S3Server, WeakS3Server
 from tests.servers.running import Server
 
 SAMPLE = """
@@ -39,3 +40,23 @@ def sandbox(docs_server: Server) -> Iterator[Sandbox]:
         yield place
     finally:
         place.close()
+
+
+SERVICES = {"s3.example.com": "documented_s3"}
+"""For a word in a page, the fixture that says what stands for what is documented there."""
+
+
+@pytest.fixture(scope="session")
+def documented_s3(s3_server: S3Server, weak_s3_server: WeakS3Server) -> dict[str, str]:
+    """Buckets in real servers, one of which promises less."""
+    return {
+        "https://s3.example.com": s3_server.endpoint_url,
+        "https://weak.example.com": weak_s3_server.endpoint_url,
+        "my-backups": s3_server.new_bucket(),
+        "my-locked-backups": s3_server.new_bucket(object_lock=True),
+        "weak-backups": weak_s3_server.new_bucket(),
+        "AKIAIOSFODNN7EXAMPLE": s3_server.access_key,
+        "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY": s3_server.secret_key,
+        "AKIAWEAKWEAKWEAK": weak_s3_server.access_key,
+        "weak-secret-key": weak_s3_server.secret_key,
+    }

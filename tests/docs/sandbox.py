@@ -7,7 +7,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import pytest
@@ -76,6 +76,10 @@ class Sandbox:
         subprocess.run(with_agent, env=self.environment, check=False, capture_output=True)
         shutil.rmtree(self.root, ignore_errors=True)
         self._server.sql("postgres", _CLEAN_UP)
+
+    def substitute(self, real_by_documented: Mapping[str, str]) -> None:
+        """Let something real stand for what a page names."""
+        self._substitutes |= real_by_documented
 
     @property
     def environment(self) -> dict[str, str]:

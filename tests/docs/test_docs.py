@@ -5,6 +5,7 @@ from collections import Counter
 
 import pytest
 
+from tests.docs.conftest import SERVICES
 from tests.docs.pages import EXECUTED, ROOT, SHOWN, Page, all_pages, page
 from tests.docs.sandbox import Sandbox
 
@@ -25,7 +26,11 @@ main(["backup", "--name", "long"])
 
 
 @pytest.mark.parametrize("name", WITH_EXAMPLES)
-def test_examples(name: str, sandbox: Sandbox) -> None:
+def test_examples(name: str, sandbox: Sandbox, request: pytest.FixtureRequest) -> None:
+    text = PAGES[name].path.read_text(encoding="utf-8")
+    for word, fixture in SERVICES.items():
+        if word in text:
+            sandbox.substitute(request.getfixturevalue(fixture))
     sandbox.run_page(PAGES[name])
 
 
@@ -35,7 +40,7 @@ def test_every_block_is_executed_or_says_why_not(name: str) -> None:
         reason = block.directive("not run")
         assert reason or block.executed or block.language in SHOWN, f"{name}:{block.line}"
         assert not (reason and block.language in SHOWN) or block.language == "text"
-        assert block.language in {*EXECUTED, *SHOWN, "dockerfile", "ini", "yaml"}
+        assert block.language in {*EXECUTED, *SHOWN, "dockerfile", "ini", "toml", "yaml"}
 
 
 def test_few_blocks_are_not_run() -> None:

@@ -12,7 +12,7 @@ from brownie_backup import model
 from brownie_backup.dumpers.postgres.inventory import Inventory
 from brownie_backup.repository import LeaseRecord
 from brownie_backup.repository.repository import Identity
-from brownie_backup.settings import PREFIX, VARIABLES, Settings
+from brownie_backup.settings import MOST_COPIES, PREFIX, VARIABLES, Settings
 from brownie_backup_cli import exits
 from brownie_backup_cli.commands import COMMANDS
 from brownie_backup_cli.parser import EPILOG, build_parser
@@ -48,20 +48,31 @@ def fields(cls: type) -> set[str]:
 # --- configuration -------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    ("name", "heading"),
-    [("README.md", "Configuration"), ("docs/reference/configuration.md", "Variables")],
-)
-def test_variables_and_their_defaults(name: str, heading: str) -> None:
-    documented = {in_code(row[0]): row[1].strip("`") for row in page(name).rows(heading)}
-
+def test_variables_and_their_defaults() -> None:
     defaults = Settings()
     expected = {}
     for variable in VARIABLES:
-        value = getattr(defaults, variable.name.lower())
+        value = defaults.value(variable.name.lower())
         shown = str(value).lower() if isinstance(value, bool) else str(value)
-        expected[PREFIX + variable.name] = "none" if value in (None, ()) else shown
-    assert documented == expected
+        expected[PREFIX + variable.name] = "none" if value in (None, (), {}) else shown
+    assert variables("docs/reference/configuration.md", "Variables") == expected
+    assert variables("README.md", "Configuration").items() < expected.items()
+
+
+def variables(name: str, heading: str) -> dict[str, str]:
+    """Return the documented variables and their defaults."""
+    return {
+        each: row[1].strip("`")
+        for row in page(name).rows(heading)
+        for each in each_copy(in_code(row[0]))
+    }
+
+
+def each_copy(name: str) -> list[str]:
+    """Return the variables that a name with `COPYn` stands for."""
+    if "COPYn" not in name:
+        return [name]
+    return [name.replace("COPYn", f"COPY{number}") for number in range(1, MOST_COPIES + 1)]
 
 
 def test_secret_variables() -> None:
@@ -72,7 +83,7 @@ def test_secret_variables() -> None:
     )
 
     secret = {PREFIX + variable.name for variable in VARIABLES if variable.secret}
-    assert set(_CODE.findall(sentence)) == secret
+    assert {each for name in _CODE.findall(sentence) for each in each_copy(name)} == secret
 
 
 def test_no_page_names_a_variable_that_is_not_there() -> None:
@@ -188,9 +199,11 @@ def test_json_documents(sandbox: Sandbox) -> None:
         found[command] = document(command)
     found["restore"] = document("restore monday --target-db other")
     found["cleanup"] = document("cleanup")
+    found["hold"] = document("hold monday")
     shown = document("show monday")
     sandbox.succeed("unset BACKUP_GPG_PRIVATE_KEY_FILE")
     without_key = document("verify --all", fails=True)
+    found["release"] = document("release monday")
     found["delete"] = document("delete monday")
     error = document("show monday", fails=True)
 
@@ -204,6 +217,8 @@ def test_json_documents(sandbox: Sandbox) -> None:
     for field in ("database", "encryption"):
         assert set(shown[field]) == inner_fields("A backup", field)
     assert set(shown["parts"][0]) == inner_fields("A backup", "parts")
+    for hold in (shown["hold"], found["hold"]["hold"]):
+        assert set(hold) == documented_fields("A hold")
     for verification in (shown["verification"], *found["verify"]["verifications"]):
         assert set(verification) == documented_fields("A verification")
     for finding in (*found["doctor"]["findings"], *found["restore"]["findings"]):
@@ -214,9 +229,9 @@ def test_json_documents(sandbox: Sandbox) -> None:
 
 def test_every_command_has_its_document() -> None:
     headings = {text for level, text in DOCUMENTS.headings if level == 2}
-    assert headings - {"An error", "A backup", "A verification", "A finding"} == set(COMMANDS) - {
-        "schedule"
-    }
+    assert headings - {"An error", "A backup", "A hold", "A verification", "A finding"} == set(
+        COMMANDS
+    ) - {"schedule"}
 
 
 # --- the stored format ---------------------------------------------------------------------------
@@ -234,6 +249,8 @@ def test_every_command_has_its_document() -> None:
         ("Block range", model.BlockRange, set()),
         ("Inventory", Inventory, set()),
         ("Verification", model.Verification, set()),
+        ("Hold", model.Hold, set()),
+        ("Attempt", model.Attempt, set()),
         ("Lease", LeaseRecord, set()),
     ],
 )

@@ -1,1 +1,1 @@
-"""PostgreSQL servers for the tests."""
+"""Servers for the tests."""

@@ -9,10 +9,13 @@ from brownie_backup.compressors import Gzip, Uncompressed, Zstd
 from brownie_backup.config import load_settings, make_dumper, make_repository
 from brownie_backup.dumpers import PostgresDumper
 from brownie_backup.encryptors import Cleartext, GnuPG
+from brownie_backup.location import Location
 from brownie_backup.protocols import StoredObject
-from brownie_backup.stores import LocalStore, MemoryStore
+from brownie_backup.stores import LocalStore, MemoryStore, RetryingStore
+from brownie_backup.stores.s3 import open_store
 
-stores: list[bb.Store] = [LocalStore("/backups"), MemoryStore()]
+stores: list[bb.Store] = [LocalStore("/backups"), MemoryStore(), RetryingStore(MemoryStore())]
+stores.append(open_store(Location("s3", "bucket")))
 compressors: list[bb.Compressor] = [Zstd(), Gzip(), Uncompressed()]
 encryptors: list[bb.Encryptor] = [GnuPG(passphrase=bb.Secret("x")), Cleartext()]
 dumper: bb.Dumper = PostgresDumper()
@@ -52,5 +55,10 @@ options = bb.RestoreOptions(replace=True, with_roles=True)
 restored = bb.restore(repository, dumper, "latest", target_database="x", options=options)
 assert_type(restored.warnings, tuple[bb.Finding, ...])
 policy = bb.RetentionPolicy(keep_within=timedelta(days=7), keep_min=2)
-assert_type(bb.apply_retention(repository, policy, dry_run=True), bb.RetentionReport)
+assert_type(
+    bb.apply_retention(repository, policy, database=dumper.database_id(), dry_run=True),
+    bb.RetentionReport,
+)
 bb.delete_backup(repository, "x")
+assert_type(bb.hold_backup(repository, "x"), bb.Hold)
+assert_type(bb.release_backup(repository, "x"), bool)

@@ -14,7 +14,7 @@ from attrs import evolve, field, frozen
 from brownie_backup import Backup, Finding, Level, Manifest, Repository, RestoreOptions, Status
 from brownie_backup.compressors import Gzip, Uncompressed, Zstd
 from brownie_backup.errors import DamagedError, DecryptionError, DumpFailed
-from brownie_backup.model import Database, Encryption, Part, PartKind, PartSpec
+from brownie_backup.model import Database, DatabaseId, Encryption, Part, PartKind, PartSpec
 from brownie_backup.protocols import Cache, Clock, Encryptor, Store
 from brownie_backup.stores import MemoryStore
 
@@ -56,6 +56,7 @@ class FakeDumper:
         piece: how many bytes are yielded at once.
         fail_after: how many bytes of each part are yielded before its dump fails.
         meanwhile: called after each piece.
+        database: what it says that it is.
     """
 
     kind = "logical"
@@ -67,11 +68,13 @@ class FakeDumper:
         piece: int = 700,
         fail_after: int | None = None,
         meanwhile: Callable[[], None] = lambda: None,
+        database: Database = DATABASE,
     ) -> None:
         chosen = noise() if content is None else content
         self.content = {kind: data + END for kind, data in chosen.items()}
         self.fail_after = fail_after
         self.meanwhile = meanwhile
+        self.database = database
         self.broken = False
         self.running: set[str] = set()
         self.databases: dict[str, dict[str, bytes]] = {}
@@ -80,13 +83,16 @@ class FakeDumper:
         self._lock = threading.Lock()
 
     def database_name(self) -> str:
-        return DATABASE.name
+        return self.database.name
+
+    def database_id(self) -> DatabaseId:
+        return self.database.id
 
     @contextlib.contextmanager
     def snapshot(self) -> Iterator[FakeSnapshot]:
         with self._work("snapshot") as token:
-            parts = tuple(PartSpec(kind, DATABASE.name, token) for kind in self.content)
-            yield FakeSnapshot(DATABASE, parts)
+            parts = tuple(PartSpec(kind, self.database.name, token) for kind in self.content)
+            yield FakeSnapshot(self.database, parts)
 
     def read(self, part: PartSpec) -> Generator[bytes]:
         if part.snapshot not in self.running:
@@ -199,7 +205,9 @@ def make_repository(
     clock = clock or FakeClock()
     store = store or MemoryStore(clock)
     others = (Zstd(), Gzip())
-    return Repository(store, Uncompressed(), encryptor or FakeEncryptor(), others, clock, cache)
+    return Repository(
+        store, Uncompressed(), encryptor or FakeEncryptor(), others, clock, cache=cache
+    )
 
 
 def make_manifest(

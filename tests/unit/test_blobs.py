@@ -15,6 +15,7 @@ from brownie_backup.encryptors import Cleartext, GnuPG
 from brownie_backup.errors import DamagedError, DecryptionError, StoreUnavailable
 from brownie_backup.model import BlobRef, Encryption
 from brownie_backup.protocols import Compressor, Encryptor, Store, StoredObject
+from brownie_backup.repository import Shelf, Shelves
 from brownie_backup.repository.blobs import BlobReader, BlobWriter, blob_name, chunked
 from brownie_backup.repository.layout import blob_key
 from brownie_backup.secret import Secret
@@ -45,8 +46,8 @@ def pair(
     store: Store, compressor: Compressor, encryptor: Encryptor
 ) -> tuple[BlobWriter, BlobReader]:
     encryption = Encryption(encryptor.method, encryptor.identity(HASH_KEY))
-    args = (store, compressor, encryptor, HASH_KEY, encryption)
-    return BlobWriter(*args), BlobReader(*args)
+    args = (compressor, encryptor, HASH_KEY, encryption)
+    return BlobWriter(Shelves((Shelf(store),)), *args), BlobReader((store,), *args)
 
 
 @given(st.lists(st.binary(max_size=40)), st.integers(1, 30))
@@ -230,7 +231,8 @@ def test_a_distrusted_blob_is_stored_again_in_place_of_the_bad_one() -> None:
     ref = writer.put(DATA).ref
     store.put(blob_key(ref.name), b"x" * ref.stored_bytes)
     assert not writer.put(DATA).new
-    healed = evolve(writer, distrusted=frozenset({ref.name})).put(DATA)
+    doubtful = Shelves((Shelf(store, {ref.name}),))
+    healed = evolve(writer, shelves=doubtful).put(DATA)
     assert healed.new
     assert reader.get(ref) == DATA
 

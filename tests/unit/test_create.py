@@ -199,7 +199,7 @@ def test_no_cleanup_runs_while_a_backup_is_made(repository: Repository) -> None:
 
     def clean_up() -> None:
         with pytest.raises(Busy) as caught:
-            apply_retention(repository, policy)
+            apply_retention(repository, policy, database=None)
         refused.append(caught.value)
 
     create_backup(repository, FakeDumper(piece=5000, meanwhile=clean_up), name="one")

@@ -21,6 +21,7 @@ PACKAGES = [
     "brownie_backup.operations",
     "brownie_backup.repository",
     "brownie_backup.stores",
+    "brownie_backup.stores.s3",
     "brownie_backup.testing",
 ]
 

@@ -57,3 +57,18 @@ def test_of_two_first_users_both_get_the_same_identity() -> None:
                 other.identity()
 
     assert make_repository(Late(inner)).identity() == other.identity()
+
+
+def test_a_store_that_ignores_create_if_absent_is_warned_of_once(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    class Weak(MemoryStore):
+        def put(self, key: str, data: bytes, *, if_absent: bool = False) -> None:
+            super().put(key, data)
+
+    repository = make_repository(Weak())
+    assert repository.identity() == repository.identity()
+    (record,) = caplog.records
+    assert "ignores create-if-absent" in record.getMessage()
+    make_repository().identity()
+    assert len(caplog.records) == 1

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterator
 from datetime import timedelta
+from threading import Timer
 
 import pytest
 from attrs import evolve
@@ -158,13 +159,23 @@ def test_a_lease_that_has_expired_cannot_be_renewed(
             lease.ensure_held()
 
 
-def test_a_lease_is_lost_when_another_that_excludes_it_is_there(
-    repository: Repository, clock: FakeClock
+def test_a_lease_is_lost_when_another_that_excludes_it_stays(
+    repository: Repository, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("brownie_backup.repository.leases.PASSING", SECOND / 2)
     with repository.shared_lease("backup") as lease:
         leave(repository, record(exclusive=True))
         with pytest.raises(LeaseLost):
             lease.ensure_held()
+
+
+def test_another_that_came_later_and_gives_way_does_no_harm(repository: Repository) -> None:
+    with repository.shared_lease("backup") as lease:
+        leave(repository, record(exclusive=True))
+        removal = Timer(0.1, repository.store.delete, [lease_key("other")])
+        removal.start()
+        lease.ensure_held()
+        removal.join()
 
 
 def test_a_lease_of_a_host_whose_clock_runs_ahead_expires_by_the_stores(

@@ -32,13 +32,15 @@ def test_every_command_of_the_grammar_is_there_and_no_other() -> None:
     assert set(commands()) == set(COMMANDS)
     assert set(COMMANDS) == {
         *("backup", "list", "show", "restore", "verify", "delete", "cleanup", "status"),
-        *("config", "keygen", "doctor", "demo", "schedule"),
+        *("config", "keygen", "doctor", "demo", "schedule", "sync", "unlock"),
+        *("hold", "release"),
     }
 
 
 @pytest.mark.parametrize("name", sorted(COMMANDS))
 def test_every_command_takes_json_verbose_and_quiet(name: str) -> None:
-    needed = {"show": ["x"], "restore": ["x"], "delete": ["x"], "schedule": ["--status"]}
+    with_name = ("show", "restore", "delete", "hold", "release")
+    needed = {"schedule": ["--status"], **{each: ["x"] for each in with_name}}
     arguments = needed.get(name, [])
     parsed = parse(name, *arguments, "--json", "--verbose")
     assert (parsed.command, parsed.json, parsed.verbose, parsed.quiet) == (name, True, True, False)
@@ -103,7 +105,7 @@ def test_a_restore_changes_nothing_by_default_that_was_not_asked_for() -> None:
         assert vars(parse("restore", "latest", f"--{flag.replace('_', '-')}"))[flag] is True
 
 
-@pytest.mark.parametrize("name", ["show", "restore", "delete"])
+@pytest.mark.parametrize("name", ["show", "restore", "delete", "hold", "release"])
 def test_a_name_is_needed(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert "required" in refuses(capsys, name)
 
@@ -121,6 +123,28 @@ def test_the_schedule_is_started_stopped_or_asked(action: str) -> None:
 def test_the_schedule_needs_exactly_one_action(capsys: pytest.CaptureFixture[str]) -> None:
     refuses(capsys, "schedule")
     refuses(capsys, "schedule", "--start", "--stop")
+
+
+@pytest.mark.parametrize(
+    ("text", "until"),
+    [
+        ("2027-01-31", "2027-02-01T00:00:00+00:00"),  # that day is the last
+        ("2027-12-31", "2028-01-01T00:00:00+00:00"),
+        ("2027-01-31T10:00", "2027-01-31T10:00:00+00:00"),
+        ("2027-01-31T10:00Z", "2027-01-31T10:00:00+00:00"),
+        ("2027-01-31 10:00+02:00", "2027-01-31T08:00:00+00:00"),
+    ],
+)
+def test_a_hold_ends_with_a_day_or_at_an_instant(text: str, until: str) -> None:
+    parsed = parse("hold", "x", "--until", text).until
+    assert parsed.isoformat() == until
+
+
+@pytest.mark.parametrize(
+    "text", ["", "tomorrow", "31.1.2027", "2027-02-30", "9999-12-31", "0001-01-01T00:00+10:00"]
+)
+def test_other_ends_are_no_date(text: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert "neither a date" in refuses(capsys, "hold", "x", "--until", text)
 
 
 def test_every_option_has_a_help_text() -> None:

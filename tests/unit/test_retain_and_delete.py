@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 import pytest
+from attrs import evolve
 from tests.unit.fakes import DAY, FakeClock, FakeDumper, make_repository, noise, read_back
 
 from brownie_backup import (
@@ -14,7 +15,13 @@ from brownie_backup import (
     list_backups,
     verify_backup,
 )
-from brownie_backup.errors import BackupNotFound, Busy, StoreError, StoreUnavailable
+from brownie_backup.errors import (
+    BackupNotFound,
+    Busy,
+    DeletionRefused,
+    StoreError,
+    StoreUnavailable,
+)
 from brownie_backup.model import BlobRef
 from brownie_backup.repository.layout import (
     BLOBS,
@@ -51,7 +58,7 @@ def names(repository: Repository) -> list[str]:
 
 def test_what_the_policy_does_not_keep_goes_with_its_blobs(repository: Repository) -> None:
     manifest = repository.backup("days-20").manifest
-    report = apply_retention(repository, TEN_DAYS)
+    report = apply_retention(repository, TEN_DAYS, database=None)
     assert report.deleted == ("days-20", "days-30")
     assert names(repository) == ["days-0", "days-5"]
     assert report.swept_blobs == 20
@@ -70,9 +77,11 @@ def test_a_dry_run_says_the_same_and_changes_nothing(
     repository: Repository, clock: FakeClock
 ) -> None:
     store = FaultyStore(repository.store)
-    would = apply_retention(make_repository(store, clock=clock), TEN_DAYS, dry_run=True)
+    would = apply_retention(
+        make_repository(store, clock=clock), TEN_DAYS, database=None, dry_run=True
+    )
     assert {method for method, _ in store.calls} == {"list", "get"}
-    did = apply_retention(repository, TEN_DAYS)
+    did = apply_retention(repository, TEN_DAYS, database=None)
     assert (would.deleted, would.swept_blobs, would.swept_bytes) == (
         did.deleted,
         did.swept_blobs,
@@ -89,7 +98,10 @@ def test_a_damaged_newest_backup_does_not_cost_the_last_good_one(
         assert manifest
         repository.store.delete(blob_key(manifest.blobs[3].name))
     clock.advance(100 * DAY)
-    apply_retention(repository, TEN_DAYS)
+    with pytest.raises(DeletionRefused, match="'days-0', is not there or not good"):
+        apply_retention(repository, TEN_DAYS, database=None)
+    delete_backup(repository, "days-0")  # whoever does that knows it
+    apply_retention(repository, TEN_DAYS, database=None)
     assert names(repository) == ["days-20"]
     assert repository.backup("latest").good
 
@@ -102,7 +114,7 @@ def test_a_blob_that_all_backups_share_does_not_cost_all_of_them(
     repository.store.delete(blob_key(manifest.blobs[0].name))
     clock.advance(100 * DAY)
     assert not any(backup.good for backup in list_backups(repository))
-    apply_retention(repository, TEN_DAYS)
+    apply_retention(repository, TEN_DAYS, database=None)
     create_backup(repository, FakeDumper(noise(0)), name="heals")
     assert names(repository) == ["heals", "days-0", "days-5", "days-20", "days-30"]
     assert all(backup.good for backup in list_backups(repository))
@@ -117,14 +129,19 @@ def test_a_failed_verification_does_not_cost_the_last_good_one(
     repository.store.put(blob_key(ref.name), b"x" * ref.stored_bytes)
     verify_backup(repository, FakeDumper(), "days-0")
     clock.advance(100 * DAY)
-    apply_retention(repository, TEN_DAYS)
-    assert names(repository) == ["days-5"]
+    with pytest.raises(DeletionRefused):
+        apply_retention(repository, TEN_DAYS, database=None)
+    assert len(names(repository)) == 4
+    create_backup(repository, FakeDumper(noise(1)), name="new")
+    kept = evolve(TEN_DAYS, keep_min=2, most_deleted_share=1)
+    apply_retention(repository, kept, database=None)
+    assert names(repository) == ["new", "days-5"]
 
 
 def test_a_manifest_that_does_not_read_stays_and_nothing_is_swept(repository: Repository) -> None:
     repository.store.put(manifest_key("days-5"), b"{")
     before = {found.key for found in repository.store.list(BLOBS)}
-    report = apply_retention(repository, TEN_DAYS)
+    report = apply_retention(repository, TEN_DAYS, database=None)
     assert set(names(repository)) == {"days-0", "days-5"}
     assert report.notes
     assert {found.key for found in repository.store.list(BLOBS)} == before
@@ -145,14 +162,14 @@ def test_whichever_call_fails_the_newest_stays_whole_and_a_repeat_ends_the_work(
             clock.advance(age * DAY)
         faulty = FaultyStore(inner, fail_at=position, after=after)
         try:
-            apply_retention(make_repository(faulty, clock=clock), TEN_DAYS)
+            apply_retention(make_repository(faulty, clock=clock), TEN_DAYS, database=None)
         except StoreUnavailable:
             assert faulty.failed
         backup = repository.backup("latest")
         assert backup.name == "days-0"
         assert read_back(repository, backup) == FakeDumper(noise(0, 3000)).content
         clock.advance(timedelta(hours=1))  # a lease that was left behind has expired
-        apply_retention(repository, TEN_DAYS)
+        apply_retention(repository, TEN_DAYS, database=None)
         assert names(repository) == ["days-0"]
         assert len(list(inner.list(BLOBS))) == len({r.name for r in blobs_of(repository)})
         if not faulty.failed:
@@ -169,7 +186,7 @@ def blobs_of(repository: Repository) -> tuple[BlobRef, ...]:
 def test_nothing_is_deleted_while_somebody_reads_or_writes(repository: Repository) -> None:
     with repository.shared_lease("restore"):
         with pytest.raises(Busy):
-            apply_retention(repository, TEN_DAYS)
+            apply_retention(repository, TEN_DAYS, database=None)
         delete_backup(repository, "days-0")  # its blobs stay, and whoever reads can go on
     with repository.exclusive_lease("cleanup"), pytest.raises(Busy):
         delete_backup(repository, "days-5")
@@ -186,7 +203,7 @@ def test_a_deleted_backup_is_gone_at_once_and_its_blobs_with_the_next_cleanup(
     assert list(repository.store.list(verification_key("days-0"))) == []
     assert len(list(repository.store.list(BLOBS))) == blobs
     clock.advance(2 * DAY)
-    assert apply_retention(repository, RetentionPolicy(99 * DAY)).swept_blobs == 10
+    assert apply_retention(repository, RetentionPolicy(99 * DAY), database=None).swept_blobs == 10
     assert all(backup.good for backup in list_backups(repository))
 
 

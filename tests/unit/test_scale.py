@@ -126,4 +126,4 @@ def test_requests_grow_with_what_is_not_yet_in_the_cache(
             cache = open_cache(tmp_path, str(count))
             evolve(repository, store=store, cache=cache).backups()
             calls.append(len(store.calls))
-        assert calls == [count + 4, 4, 4]
+        assert calls == [count + 5, 5, 5]

@@ -3,9 +3,11 @@
 from brownie_backup.operations.create import create_backup
 from brownie_backup.operations.delete import delete_backup
 from brownie_backup.operations.diagnose import diagnose
+from brownie_backup.operations.hold import hold_backup, release_backup
 from brownie_backup.operations.list import list_backups
 from brownie_backup.operations.restore import restore
 from brownie_backup.operations.retain import apply_retention
+from brownie_backup.operations.sync import sync_backups
 from brownie_backup.operations.verify import verify_backup
 
 __all__ = [
@@ -13,7 +15,10 @@ __all__ = [
     "create_backup",
     "delete_backup",
     "diagnose",
+    "hold_backup",
     "list_backups",
+    "release_backup",
     "restore",
+    "sync_backups",
     "verify_backup",
 ]

@@ -1,20 +1,61 @@
 """Delete a backup by name."""
 
-from brownie_backup.errors import BackupNotFound
-from brownie_backup.repository import Repository
+from collections.abc import Sequence
+from contextlib import ExitStack
+
+from brownie_backup.errors import (
+    BackupNotFound,
+    DamagedError,
+    DeletionRefused,
+    KeyNotFound,
+    UnsupportedFormat,
+)
+from brownie_backup.model import Manifest
+from brownie_backup.repository import Lease, Repository
+from brownie_backup.repository.holds import forget_attempt, hold_of, read_holds
 
 
-def delete_backup(repository: Repository, name: str) -> None:
+def delete_backup(repository: Repository, name: str, *, copies: Sequence[Repository] = ()) -> None:
     """Make a backup not exist. What it alone held is freed by the next cleanup.
 
-    Only a whole name will do, never ``latest``; a damaged backup can be deleted too.
+    Only a whole name will do, never ``latest``; a damaged backup can be deleted too. With copies,
+    it goes from every store; if one can't be asked, from none, or a sync would bring it back.
 
     Raises:
         BackupNotFound: there is none of that name.
-        Busy: a sweep is running.
+        DeletionRefused: somebody holds it.
+        ObjectLocked: the store does not let it go yet.
+        Busy: a sweep is running, or somebody holds or releases it just now.
+        StoreError: a store is out of reach.
     """
-    if not repository.exists(name):
+    holders = [each for each in (repository, *copies) if each.exists(name)]
+    if not holders:
         msg = f"there is no backup named '{name}' in {repository.store.url}"
         raise BackupNotFound(msg, hint="See 'brownie-backup list'")
-    with repository.shared_lease(f"deletion of '{name}'"):
-        repository.remove(name)
+    with ExitStack() as stack:
+        manifests = []
+        for holder in holders:
+            lease = holder.shared_lease(f"deletion of '{name}'", backup=name)
+            manifests.append(_deletable(holder, name, stack.enter_context(lease)))
+        for holder, manifest in zip(holders, manifests, strict=True):
+            holder.remove(name)
+            if manifest is not None:
+                forget_attempt(holder.store, manifest)
+
+
+def _deletable(repository: Repository, name: str, lease: Lease) -> Manifest | None:
+    """Return the manifest, if it can be read; raise if the backup must stay."""
+    manifest = _manifest(repository, name)
+    # By the store's clock: ours may be years ahead.
+    hold = hold_of(name, manifest, read_holds(repository.store, lease.now()))
+    if hold is not None:
+        msg = f"'{name}' is {hold}"
+        raise DeletionRefused(msg, hint=f"First: brownie-backup release {name}")
+    return manifest
+
+
+def _manifest(repository: Repository, name: str) -> Manifest | None:
+    try:
+        return repository.manifest(name)
+    except (DamagedError, KeyNotFound, UnsupportedFormat):
+        return None

@@ -2,20 +2,27 @@
 
 import contextlib
 import secrets
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
+
+from attrs import evolve
 
 from brownie_backup.errors import (
     AccessDenied,
+    Busy,
     DamagedError,
     RestoreRefused,
+    StoreError,
     TargetExists,
 )
-from brownie_backup.model import Backup, Manifest
+from brownie_backup.model import Manifest
+from brownie_backup.operations.find import Found, find_backup
 from brownie_backup.operations.parts import inventory_of, read_part, spec_of
 from brownie_backup.operations.progress import Meter, OnProgress
 from brownie_backup.protocols import Dumper
 from brownie_backup.reports import Finding, Level, RestoreOptions, RestoreReport
 from brownie_backup.repository import Repository
+from brownie_backup.repository.blobs import BlobReader
 
 AHEAD = 2
 """How many blobs are read while earlier ones are loaded."""
@@ -26,6 +33,7 @@ def restore(
     dumper: Dumper,
     name: str,
     *,
+    copies: Sequence[Repository] = (),
     target_database: str | None = None,
     options: RestoreOptions | None = None,
     dry_run: bool = False,
@@ -35,6 +43,7 @@ def restore(
 
     Args:
         repository: where the backup is.
+        copies: more repositories: where it is if it is not in the first, or not whole.
         dumper: connected to the server to restore to.
         name: of the backup, or ``latest``.
         target_database: its name afterwards; by default that of the database backed up.
@@ -51,18 +60,22 @@ def restore(
         Busy: a cleanup is running.
     """
     options = options or RestoreOptions()
-    repository.backup(name)  # before a lease is written where there may be no repository at all
-    with _lease_if_allowed(repository, f"restore of '{name}'", dry_run=dry_run):
+    # Before a lease is written where there may be no repository at all.
+    found = find_backup((repository, *copies), name)
+    with _leases_if_allowed(found, dry_run=dry_run):
         started_at = repository.clock()
-        manifest = _readable(repository.backup(name))
-        reader = repository.reader(manifest)
+        again = find_backup((found.repository, *found.others), found.backup.name)
+        found = evolve(again, findings=(*found.findings, *again.findings))
+        manifest = _readable(found)
+        findings = [*found.findings, *_damage(found)]
+        reader = found.repository.reader(manifest, [other.store for other in found.others])
         meter = Meter(on_progress, "restore", manifest.size_bytes)
         target_name = target_database or manifest.database.name
         first = inventory_of(manifest)
         inventory = b"".join(read_part(reader, first, jobs=1, meter=meter))
         token = secrets.token_hex(4)
         with dumper.restoring(manifest.database, target_name, options, token) as target:
-            findings = [*target.preflight(inventory, manifest.size_bytes)]
+            findings += target.preflight(inventory, manifest.size_bytes)
             if not dry_run:
                 _refuse(findings)
                 parts = (
@@ -72,6 +85,7 @@ def restore(
                 )
                 findings += target.load(parts)
                 findings += target.finish()
+    findings += fallback_findings(reader)
     return RestoreReport(
         backup=manifest.name,
         target_database=target_name,
@@ -81,6 +95,7 @@ def restore(
         duration=repository.clock() - started_at,
         replaced_database=target.replaced_database,
         created_roles=target.created_roles,
+        store_url=found.repository.store.url,
     )
 
 
@@ -99,25 +114,52 @@ def _refuse(findings: list[Finding]) -> None:
     )
 
 
-def _readable(backup: Backup) -> Manifest:
-    """Return the manifest; a backup that is known to be damaged is not worth starting with."""
+def fallback_findings(reader: BlobReader) -> Iterator[Finding]:
+    """Say which blobs came from another store than they should have, and why."""
+    first = reader.stores[0].url
+    for url, count in Counter(fallback.store_url for fallback in reader.fallbacks).items():
+        why = next(f.problem for f in reader.fallbacks if f.store_url == url)
+        msg = f"{count} blobs were read from {url}, being bad or out of reach in {first}"
+        hint = f"The first: {why.message}. 'brownie-backup sync' mends what is missing"
+        yield Finding(Level.WARNING, "store", msg, hint)
+
+
+def _readable(found: Found) -> Manifest:
+    """Return the manifest; a backup that is known to be damaged is not worth starting with.
+
+    Unless there are other stores, which may have what it lacks.
+    """
+    backup = found.backup
     if backup.manifest is None:
         raise DamagedError(backup.problem, hint="Restore another backup: brownie-backup list")
-    if not backup.good:
+    if not backup.good and not found.others:
         msg = f"'{backup.name}' is damaged: {backup.problem}"
         hint = "Restore another backup: brownie-backup list; if it was mended since, verify it"
         raise DamagedError(msg, hint=hint)
     return backup.manifest
 
 
+def _damage(found: Found) -> Iterator[Finding]:
+    if not found.backup.good:
+        url = found.repository.store.url
+        msg = f"'{found.backup.name}' in {url} is damaged: {found.backup.problem}"
+        hint = "What is bad there is looked for in the other stores"
+        yield Finding(Level.WARNING, "store", msg, hint)
+
+
 @contextlib.contextmanager
-def _lease_if_allowed(repository: Repository, purpose: str, *, dry_run: bool) -> Iterator[None]:
+def _leases_if_allowed(found: Found, *, dry_run: bool) -> Iterator[None]:
     """Keep a sweep away while blobs are read. Rights that only read must do for a restore."""
     if dry_run:
         yield
         return
-    stack = contextlib.ExitStack()
-    with stack:
+    purpose = f"restore of '{found.backup.name}'"
+    with contextlib.ExitStack() as stack:
         with contextlib.suppress(AccessDenied):
-            stack.enter_context(repository.shared_lease(purpose))
+            stack.enter_context(found.repository.shared_lease(purpose))
+        # Only when it is known that something will be read there: one of them may be out of reach,
+        # and a blob that a sweep removes there meanwhile is one that no backup there names.
+        for other in () if found.backup.good else found.others:
+            with contextlib.suppress(StoreError, Busy):
+                stack.enter_context(other.shared_lease(purpose))
         yield

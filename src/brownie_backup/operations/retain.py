@@ -1,10 +1,15 @@
 """Apply a retention policy."""
 
 import logging
+from collections.abc import Iterable, Iterator
 
-from brownie_backup.model import RetentionPolicy
-from brownie_backup.reports import OnTally, RetentionReport
-from brownie_backup.repository import Repository
+from attrs import evolve
+
+from brownie_backup.errors import DeletionRefused, ObjectLocked
+from brownie_backup.model import DatabaseId, RetentionPolicy
+from brownie_backup.operations import guards
+from brownie_backup.reports import OnTally, RetentionDecision, RetentionReport
+from brownie_backup.repository import Lease, Repository
 from brownie_backup.retention import plan_retention
 
 _log = logging.getLogger(__name__)
@@ -14,7 +19,9 @@ def apply_retention(
     repository: Repository,
     policy: RetentionPolicy,
     *,
+    database: DatabaseId | None,
     dry_run: bool = False,
+    yes_delete_many: bool = False,
     on_progress: OnTally | None = None,
 ) -> RetentionReport:
     """Delete the backups that the policy does not keep, then the blobs that nothing names.
@@ -24,32 +31,102 @@ def apply_retention(
     Args:
         repository: where the backups are.
         policy: which to keep.
+        database: whose backups may go, as `Dumper.database_id` says; None for every database's,
+            of each by itself.
         dry_run: change nothing, take no lease, and say what would happen.
+        yes_delete_many: delete although it is a larger share of a database's backups than
+            `policy.most_deleted_share`.
         on_progress: called with how many backups are read, then how many blobs removed.
 
     Raises:
         Busy: a backup, a restore or another cleanup is running.
+        DeletionRefused: it would be too many at once, or the last backup failed.
+        ClockSkew: the clocks of this host and the store are too far apart.
     """
     if dry_run:
-        decisions = plan_retention(
-            repository.backups(on_progress=on_progress), policy, repository.clock()
+        return _rehearse(
+            repository, policy, database, yes_delete_many=yes_delete_many, on_progress=on_progress
         )
-        gone = frozenset(d.backup.name for d in decisions if not d.keep)
-        would = repository.sweep(None, without=gone, on_progress=on_progress)
-        return RetentionReport(decisions, dry_run, would.blobs, would.size_bytes)
     with repository.exclusive_lease("cleanup") as lease:
-        decisions = plan_retention(
-            repository.backups(on_progress=on_progress), policy, repository.clock()
-        )
-        for decision in decisions:
-            if not decision.keep:
-                lease.ensure_held()
-                repository.remove(decision.backup.name)
-                _log.info("deleted '%s': %s", decision.backup.name, decision.reason)
+        guards.refuse_skew(lease.clock_offset)
+        decisions = _plan(repository, policy, database, on_progress)
+        many = () if yes_delete_many else tuple(guards.too_many(decisions, policy))
+        failed = tuple(guards.failed(repository, decisions))
+        if failed or many:
+            hint = guards.FAILED_HINT if failed else guards.MANY_HINT
+            msg = f"nothing was deleted: {'; '.join((*failed, *many))}"
+            raise DeletionRefused(msg, hint=hint)
+        done = tuple(_carry_out(repository, lease, decisions))
         swept = repository.sweep(lease, on_progress=on_progress)
-    notes: tuple[str, ...] = ()
-    if any(d.backup.manifest is None for d in decisions):
-        notes = ("no blob was removed: a manifest that cannot be read may need any of them",)
-    return RetentionReport(
-        decisions, dry_run, swept.blobs, swept.size_bytes, notes, swept.locked_blobs
+    locked = tuple(
+        after.backup.name
+        for before, after in zip(decisions, done, strict=True)
+        if after.keep and not before.keep
     )
+    return RetentionReport(
+        done,
+        dry_run,
+        swept.blobs,
+        swept.size_bytes,
+        _notes(done),
+        locked=locked,
+        locked_blobs=swept.locked_blobs,
+    )
+
+
+def _plan(
+    repository: Repository,
+    policy: RetentionPolicy,
+    database: DatabaseId | None,
+    on_progress: OnTally | None,
+) -> tuple[RetentionDecision, ...]:
+    backups = repository.backups(on_progress=on_progress)
+    return plan_retention(backups, policy, repository.clock(), database=database)
+
+
+def _rehearse(
+    repository: Repository,
+    policy: RetentionPolicy,
+    database: DatabaseId | None,
+    *,
+    yes_delete_many: bool,
+    on_progress: OnTally | None,
+) -> RetentionReport:
+    decisions = _plan(repository, policy, database, on_progress)
+    gone = frozenset(d.backup.name for d in decisions if not d.keep)
+    would = repository.sweep(None, without=gone, on_progress=on_progress)
+    many = () if yes_delete_many else tuple(guards.too_many(decisions, policy))
+    return RetentionReport(
+        decisions,
+        dry_run=True,
+        swept_blobs=would.blobs,
+        swept_bytes=would.size_bytes,
+        notes=_notes(decisions),
+        refusals=(*guards.failed(repository, decisions), *many),
+    )
+
+
+def _carry_out(
+    repository: Repository, lease: Lease, decisions: Iterable[RetentionDecision]
+) -> Iterator[RetentionDecision]:
+    """Delete what is not kept; yield what became of each backup."""
+    for decision in decisions:
+        if decision.keep:
+            yield decision
+            continue
+        lease.ensure_held()
+        name = decision.backup.name
+        try:
+            repository.remove(name)
+        except ObjectLocked as error:
+            _log.info("kept '%s': %s", name, error.message)
+            yield evolve(decision, keep=True, reason=f"locked: {error.message}")
+        else:
+            _log.info("deleted '%s': %s", name, decision.reason)
+            yield decision
+
+
+def _notes(decisions: Iterable[RetentionDecision]) -> tuple[str, ...]:
+    if any(decision.backup.manifest is None for decision in decisions):
+        return ("no blob was removed: a manifest that cannot be read may need any of them",)
+    return ()

@@ -2,7 +2,7 @@
 
 import math
 import random
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from attrs import evolve
 
@@ -11,7 +11,7 @@ from brownie_backup.model import BlobRef, Manifest, Part, PartSpec, Verification
 from brownie_backup.operations.parts import read_blobs, spec_of
 from brownie_backup.operations.progress import Meter, OnProgress
 from brownie_backup.protocols import Dumper
-from brownie_backup.repository import Repository
+from brownie_backup.repository import Repository, watch
 from brownie_backup.repository.blobs import BlobReader
 
 ALL = 100.0
@@ -22,6 +22,7 @@ def verify_backup(
     dumper: Dumper,
     name: str,
     *,
+    copies: Sequence[Repository] = (),
     sample_percent: float = ALL,
     jobs: int = 2,
     on_progress: OnProgress | None = None,
@@ -35,6 +36,8 @@ def verify_backup(
     Args:
         repository: where the backup is.
         dumper: reads the archive to its end; it does not connect to anything.
+        copies: more repositories. A blob that is bad here is damage, whether one of them has it
+            whole or not; but then the archive is read with theirs.
         name: of the backup, or ``latest``.
         sample_percent: read only that share of the blobs, chosen at random, and no archive.
         jobs: how many blobs are read at once.
@@ -46,13 +49,15 @@ def verify_backup(
         DamagedError: the manifest itself can't be read.
         Busy: a cleanup is running.
     """
+    repository, *copies = watch((repository, *copies))
     repository.backup(name)  # before a lease is written where there may be no repository at all
     with repository.shared_lease(f"verification of '{name}'"):
         backup = repository.backup(name)
         if backup.manifest is None:
             raise DamagedError(backup.problem, hint="Delete that backup, or mend its manifest")
         manifest = backup.manifest
-        outcome = _Outcome(repository.reader(manifest), jobs)
+        reader = repository.reader(manifest, [copy.store for copy in copies])
+        outcome = _Outcome(reader, jobs)
         if sample_percent >= ALL:
             outcome.meter = Meter(on_progress, "verify", manifest.size_bytes)
             for part in manifest.parts:
@@ -114,6 +119,7 @@ class _Outcome:
         """Read all, yield the plaintexts before the first bad one, and remember what is bad."""
         broken = False
         for ref, outcome in read_blobs(self._reader, refs, jobs=self._jobs, meter=self.meter):
+            self._reader.ensure_read()  # that a store is out of reach is no damage
             self._checked.add(ref.name)
             if isinstance(outcome, BackupError):
                 self._bad[ref.name] = outcome
@@ -123,11 +129,19 @@ class _Outcome:
 
     def verification(self, manifest: Manifest, repository: Repository) -> Verification:
         """Return the outcome as it is recorded."""
+        elsewhere = {fallback.blob: fallback for fallback in self._reader.fallbacks}
+        self._bad |= {name: fallback.problem for name, fallback in elsewhere.items()}
         refused = [e for e in self._bad.values() if isinstance(e, DecryptionError)]
         # A key that opens some blobs and not others is the right key: those others are damaged.
         if refused and len(refused) == len(self._checked):
             raise refused[0]
-        problems = [*(str(error) for error in self._bad.values()), *self._problems]
+        problems = [
+            f"{error.message}; {elsewhere[name].store_url} has it"
+            if name in elsewhere
+            else str(error)
+            for name, error in self._bad.items()
+        ]
+        problems += self._problems
         return Verification(
             backup=manifest.name,
             manifest_id=manifest.id,

@@ -2,7 +2,8 @@
 
 from brownie_backup.repository.blobs import BLOB_BYTES, MOST_WORKERS, BlobWriter, StoredBlob
 from brownie_backup.repository.leases import Lease, LeaseRecord
-from brownie_backup.repository.repository import Repository
+from brownie_backup.repository.repository import Identity, Repository, watch
+from brownie_backup.repository.shelves import Shelf, Shelves
 from brownie_backup.repository.sweep import SWEEP_MARGIN, Swept
 
 __all__ = [
@@ -10,9 +11,13 @@ __all__ = [
     "MOST_WORKERS",
     "SWEEP_MARGIN",
     "BlobWriter",
+    "Identity",
     "Lease",
     "LeaseRecord",
     "Repository",
+    "Shelf",
+    "Shelves",
     "StoredBlob",
     "Swept",
+    "watch",
 ]

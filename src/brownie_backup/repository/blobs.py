@@ -2,14 +2,22 @@
 
 import hmac
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from attrs import field, frozen
 
-from brownie_backup.errors import DamagedError, DecryptionError, KeyExists, KeyNotFound
+from brownie_backup.errors import (
+    BackupError,
+    DamagedError,
+    DecryptionError,
+    KeyNotFound,
+    StoreError,
+    StoreUnavailable,
+)
 from brownie_backup.model import BlobRef, Encryption
 from brownie_backup.protocols import Compressor, Encryptor, Store
 from brownie_backup.repository.layout import blob_key
+from brownie_backup.repository.shelves import Shelf, Shelves
 
 _log = logging.getLogger(__name__)
 
@@ -44,59 +52,74 @@ class StoredBlob:
 
 @frozen
 class BlobWriter:
-    """Stores blobs, unless they are there. Thread-safe.
+    """Stores blobs in one store or several, unless they are there. Thread-safe."""
 
-    `distrusted` names blobs that a verification found damaged: they are stored again, which heals
-    every backup that uses them.
-    """
-
-    store: Store
+    shelves: Shelves
     compressor: Compressor
     encryptor: Encryptor
     hash_key: bytes
     encryption: Encryption
-    distrusted: frozenset[str] = field(factory=frozenset)
 
     def put(self, data: bytes) -> StoredBlob:
-        """Store `data`; when this returns it is durable."""
+        """Store `data`; when this returns it is durable in one store at least.
+
+        It is stored unless the first store has it, which so needs no other one. What another
+        store then lacks it gets by copying, so that blobs are the same everywhere, byte for byte.
+        """
         name = blob_name(data, self.hash_key, self.compressor.name, self.encryption)
         size = len(data)
-        stored = None if name in self.distrusted else self._stored_bytes(name)
-        if stored:
-            return StoredBlob(BlobRef(name, size, stored), new=False)
-        # What is there but must not be trusted (an empty object, a damaged blob) is replaced.
-        absent = stored is None and name not in self.distrusted
+        found = self.shelves.find(name)
+        there = {shelf: (stored, False) for shelf, stored in found.items() if stored}
+        if next(iter(found)) in there:
+            self.shelves.keep(name, there)
+            for shelf in found.keys() - there.keys():
+                shelf.complete = False
+            return _stored(name, size, there)
         packed = self.compressor.compress(data)
         # Each step lets go of its input: the copies are most of this program's memory.
         del data
         packed = self.encryptor.encrypt(packed)
-        try:
-            self.store.put(blob_key(name), packed, if_absent=absent)
-        except KeyExists:  # another client stored it since we looked
-            stored = self._stored_bytes(name)
-            return StoredBlob(BlobRef(name, size, stored or len(packed)), new=False)
+        put = self.shelves.put(name, packed, found)
         _log.debug("stored blob %s: %d bytes, %d of plaintext", name, len(packed), size)
-        return StoredBlob(BlobRef(name, size, len(packed)), new=True)
+        return _stored(name, size, {**put, **there})
 
-    def _stored_bytes(self, name: str) -> int | None:
-        key = blob_key(name)
-        for found in self.store.list(key):
-            if found.key == key:
-                return found.size_bytes
-        return None
+
+def _stored(name: str, size: int, stored: Mapping[Shelf, tuple[int, bool]]) -> StoredBlob:
+    """Return the blob as it is in the first store, and remember where its size is another."""
+    stored_bytes, new = next(iter(stored.values()))
+    for shelf, (other, _) in stored.items():
+        if other != stored_bytes:
+            shelf.sizes[name] = other
+    return StoredBlob(BlobRef(name, size, stored_bytes), new)
+
+
+@frozen
+class Fallback:
+    """A blob that was bad in one store, or out of reach, and good in another."""
+
+    blob: str
+    problem: BackupError
+    store_url: str
 
 
 @frozen
 class BlobReader:
-    """Reads the blobs of one backup back, and proves each. Thread-safe."""
+    """Reads the blobs of one backup back, and proves each. Thread-safe.
 
-    store: Store
+    What is bad in the first store is looked for in the others, in their order.
+    """
+
+    stores: tuple[Store, ...]
     compressor: Compressor
     encryptor: Encryptor
     hash_key: bytes
     encryption: Encryption
     resized: dict[str, int] = field(factory=dict, eq=False)
-    """Good blobs whose stored size is not the recorded one, as far as they were read."""
+    """Good blobs whose stored size is not the recorded one, as far as the first store was read."""
+    fallbacks: list[Fallback] = field(factory=list, eq=False)
+    """The blobs that came from another store than the first."""
+    _failures: dict[int, StoreError] = field(factory=dict, eq=False)
+    """The last error of each store that was none of a blob."""
 
     def get(self, ref: BlobRef) -> bytes:
         """Return the plaintext.
@@ -104,32 +127,63 @@ class BlobReader:
         Raises:
             DamagedError: the blob is missing, or is not what was stored under that name.
             DecryptionError: the key is not here, or is another.
+            StoreError: it could not be read, and no other store has it.
         """
+        problems: list[BackupError] = []
+        for number in self._order():
+            try:
+                data = self._get(number, ref)
+            except StoreError as error:
+                self._failures[number] = error
+                problems.append(error)
+            except (DamagedError, DecryptionError) as error:
+                problems.append(error)
+            else:
+                if number:
+                    why = problems[0] if problems else self._failures[0]
+                    self.fallbacks.append(Fallback(ref.name, why, self.stores[number].url))
+                return data
+        # With another key it is of no use to bring a store back.
+        raise next((e for e in problems if isinstance(e, DecryptionError)), problems[0])
+
+    def ensure_read(self) -> None:
+        """Raise the error because of which the first store could not be read, if there was one."""
+        if 0 in self._failures:
+            raise self._failures[0]
+
+    def _order(self) -> list[int]:
+        """Return which stores to ask: nobody waits again for one that was out of reach."""
+        away = {n for n, e in self._failures.items() if isinstance(e, StoreUnavailable)}
+        return sorted(range(len(self.stores)), key=lambda number: number in away)
+
+    def _get(self, number: int, ref: BlobRef) -> bytes:
+        store = self.stores[number]
         if ref.size_bytes > MAX_BLOB_BYTES:
-            raise self._damaged(ref, f"no blob is larger than {MAX_BLOB_BYTES} bytes")
+            raise _damaged(store, ref, f"no blob is larger than {MAX_BLOB_BYTES} bytes")
         try:
-            packed = self.store.get(blob_key(ref.name))
+            packed = store.get(blob_key(ref.name))
         except KeyNotFound:
-            msg = f"blob {ref.name} is missing from {self.store.url}"
+            msg = f"blob {ref.name} is missing from {store.url}"
             raise DamagedError(msg, hint=_HINT) from None
         try:
             data = self.compressor.decompress(self.encryptor.decrypt(packed), ref.size_bytes)
         except DamagedError as error:
-            raise self._damaged(ref, error.message) from None
+            raise _damaged(store, ref, error.message) from None
         except DecryptionError as error:
             if len(packed) != ref.stored_bytes:
-                raise self._damaged(ref, f"{len(packed)} bytes, not {ref.stored_bytes}") from None
+                why = f"{len(packed)} bytes, not {ref.stored_bytes}"
+                raise _damaged(store, ref, why) from None
             raise DecryptionError(f"blob {ref.name}: {error.message}", hint=error.hint) from None
         name = blob_name(data, self.hash_key, self.compressor.name, self.encryption)
         if not hmac.compare_digest(name, ref.name) or len(data) != ref.size_bytes:
-            raise self._damaged(ref, "its content does not match its name")
-        if len(packed) != ref.stored_bytes:
+            raise _damaged(store, ref, "its content does not match its name")
+        if len(packed) != ref.stored_bytes and number == 0:
             self.resized[ref.name] = len(packed)
         return data
 
-    def _damaged(self, ref: BlobRef, why: str) -> DamagedError:
-        msg = f"blob {ref.name} in {self.store.url} is damaged: {why}"
-        return DamagedError(msg, hint=_HINT)
+
+def _damaged(store: Store, ref: BlobRef, why: str) -> DamagedError:
+    return DamagedError(f"blob {ref.name} in {store.url} is damaged: {why}", hint=_HINT)
 
 
 _HINT = "Restore another backup; the next backup stores that blob again, if its data still exists"

@@ -1,11 +1,15 @@
 """Which key holds what (docs/format.md)."""
 
+import hashlib
+
 IDENTITY = "repository.json"
 MANIFESTS = "manifests/"
 VERIFICATIONS = "verifications/"
 BLOBS = "blobs/"
 BLOB_LISTS = "lists/"
 LEASES = "leases/"
+HOLDS = "holds/"
+ATTEMPTS = "attempts/"
 
 _PERMANENT = (IDENTITY, MANIFESTS, BLOBS, BLOB_LISTS)
 
@@ -18,6 +22,17 @@ def manifest_key(name: str) -> str:
 def verification_key(name: str) -> str:
     """Return the key of the last verification of a backup."""
     return f"{VERIFICATIONS}{name}.json"
+
+
+def hold_key(name: str) -> str:
+    """Return the key of the hold of a backup."""
+    return f"{HOLDS}{name}.json"
+
+
+def attempt_key(database: str) -> str:
+    """Return the key of the last attempt to back up a database, which may have any name."""
+    digest = hashlib.sha256(database.encode("utf-8", "surrogatepass")).hexdigest()
+    return f"{ATTEMPTS}{digest}.json"
 
 
 def blob_key(name: str) -> str:

@@ -28,6 +28,10 @@ RENEWAL = timedelta(minutes=1)
 EXPIRY_MARGIN = timedelta(minutes=2)
 """How much later than it ends a lease counts as expired: a renewal may be on its way, and a store
 may stamp an object with the second in which the upload began."""
+PASSING = timedelta(seconds=10)
+"""How long a lease that excludes ours may be there while we hold ours: its owner came later, sees
+ours, and is about to remove its own again."""
+_LOOK_AGAIN = timedelta(milliseconds=250)
 
 
 @frozen
@@ -64,6 +68,7 @@ class Lease:
         self._clock = clock
         self._offset = timedelta(0)
         self._lost = False
+        self._abandoned = False
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._renew, name="lease", daemon=True)
 
@@ -109,12 +114,24 @@ class Lease:
         """Raise `LeaseLost` unless the lease is ours, is there, and nothing excludes it."""
         self.ensure_fresh()
         try:
-            leases = list_leases(self._store)
-            self._own(leases)
-            self._give_way(leases)
-        except Busy:
+            for _ in range(PASSING // _LOOK_AGAIN):
+                if not self._excluded():
+                    break
+                self._ended.wait(_LOOK_AGAIN.total_seconds())
+            else:
+                self._lost = True
+        except LeaseLost:
             self._lost = True
         self.ensure_fresh()
+
+    def _excluded(self) -> bool:
+        leases = list_leases(self._store)
+        self._own(leases)
+        try:
+            self._give_way(leases)
+        except Busy:
+            return True
+        return False
 
     def ensure_fresh(self) -> None:
         """Raise `LeaseLost` if it has expired or is about to; asks the clock, not the store.
@@ -129,10 +146,17 @@ class Lease:
     def release(self) -> None:
         """End the lease; one that can't be removed expires by itself."""
         self._ended.set()
+        if self._abandoned:
+            return
         if self._thread.is_alive():
             self._thread.join()
         with contextlib.suppress(StoreError):
             self._store.delete(lease_key(self._record.id))
+
+    def abandon(self) -> None:
+        """Let the lease expire, of a store that is out of reach: nobody waits for it again."""
+        self._abandoned = True
+        self._ended.set()
 
     def _renew(self) -> None:
         while not self._ended.wait(RENEWAL.total_seconds()):

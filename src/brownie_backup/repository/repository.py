@@ -1,13 +1,14 @@
 """A repository: one store, how blobs are compressed and encrypted in it, and what is there."""
 
 import contextlib
+import logging
 import secrets
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 
 from brownie_backup.errors import (
     BackupError,
@@ -16,27 +17,48 @@ from brownie_backup.errors import (
     InvalidName,
     KeyExists,
     KeyNotFound,
+    ObjectLocked,
     UnsupportedFormat,
 )
-from brownie_backup.model import Backup, Encryption, Manifest, Status, Verification
+from brownie_backup.model import (
+    Attempt,
+    Backup,
+    Encryption,
+    Manifest,
+    RetentionPolicy,
+    Status,
+    Verification,
+)
 from brownie_backup.names import LATEST, check_name
 from brownie_backup.protocols import Cache, Clock, Compressor, Encryptor, Store
 from brownie_backup.reports import OnTally
-from brownie_backup.repository import catalogue
+from brownie_backup.repository import catalogue, holds, listing
 from brownie_backup.repository.blobs import BlobReader, BlobWriter
 from brownie_backup.repository.distrust import distrusted
 from brownie_backup.repository.layout import (
+    BLOBS,
     IDENTITY,
     MANIFESTS,
+    hold_key,
     manifest_key,
     name_in,
     verification_key,
 )
-from brownie_backup.repository.leases import Lease, LeaseRecord, hold, list_leases
-from brownie_backup.repository.listing import blob_sizes, read_catalogue, sharing
+from brownie_backup.repository.leases import (
+    Lease,
+    LeaseRecord,
+    hold,
+    list_leases,
+    remove_expired,
+)
+from brownie_backup.repository.listing import read_catalogue, sharing
 from brownie_backup.repository.memory import Memory
+from brownie_backup.repository.shelves import Shelf, Shelves
 from brownie_backup.repository.sweep import SWEEP_MARGIN, Live, Swept, sweep
+from brownie_backup.repository.watched import watched
 from brownie_backup.wire import from_json, to_json
+
+_log = logging.getLogger(__name__)
 
 
 def _utc_now() -> datetime:
@@ -68,6 +90,7 @@ class Repository:
         compressor, encryptor: for new backups, and for old ones made with the same.
         other_compressors: more that old backups may need.
         clock: the time now, UTC-aware.
+        policy: which backups this store keeps.
         cache: remembers manifests on this machine, or None.
     """
 
@@ -76,42 +99,72 @@ class Repository:
     encryptor: Encryptor
     other_compressors: tuple[Compressor, ...] = ()
     clock: Clock = field(default=_utc_now)
+    policy: RetentionPolicy = field(factory=RetentionPolicy)
     cache: Cache | None = None
 
-    def identity(self) -> Identity:
-        """Return the repository's identity, giving it one at its first use."""
+    def identity(self, proposed: Identity | None = None) -> Identity:
+        """Return the repository's identity, giving it one at its first use.
+
+        Args:
+            proposed: which, if it has none; by default a new one.
+        """
         try:
             return from_json(self.store.get(IDENTITY), Identity, IDENTITY)
         except KeyNotFound:
-            identity = self._recovered_identity() or Identity(
-                str(uuid.uuid4()), secrets.token_bytes(32).hex()
-            )
+            new = proposed or Identity(str(uuid.uuid4()), secrets.token_bytes(32).hex())
+            identity = self._recovered_identity() or new
         except DamagedError:
             recovered = self._recovered_identity()
             if recovered is None:
                 raise
             self.store.put(IDENTITY, to_json(recovered))
             return recovered
-        try:
+        with contextlib.suppress(KeyExists):
             self.store.put(IDENTITY, to_json(identity), if_absent=True)
-        except KeyExists:
-            return from_json(self.store.get(IDENTITY), Identity, IDENTITY)
-        return identity
+            self._probe(identity)
+        return from_json(self.store.get(IDENTITY), Identity, IDENTITY)
 
-    def writer(self) -> BlobWriter:
-        """Return a writer of blobs; it distrusts those that are known or seen to be damaged."""
-        hash_key = bytes.fromhex(self.identity().hash_key)
-        return BlobWriter(
-            self.store,
-            self.compressor,
-            self.encryptor,
-            hash_key,
-            Encryption(self.encryptor.method, self.encryptor.identity(hash_key)),
-            distrusted(self.store, self._read()),
+    def known_identity(self) -> Identity | None:
+        """Return the repository's identity, or None if it was never used."""
+        try:
+            return from_json(self.store.get(IDENTITY), Identity, IDENTITY)
+        except KeyNotFound:
+            return self._recovered_identity()
+        except DamagedError:
+            if recovered := self._recovered_identity():
+                return recovered
+            raise
+
+    def _probe(self, identity: Identity) -> None:
+        """Say once, when a repository is made, if its store ignores create-if-absent."""
+        self.store.put(IDENTITY, to_json(identity), if_absent=True)
+        _log.warning(
+            "%s ignores create-if-absent: of two backups with one name the later would replace the "
+            "other. Let only one host back up to it, and don't choose names",
+            self.store.url,
         )
 
-    def reader(self, manifest: Manifest) -> BlobReader:
-        """Return a reader of the blobs of one backup; `UnsupportedFormat` if it can't be read."""
+    def shelf(self) -> Shelf:
+        """Return the store as one that a run writes to, which knows its damaged blobs."""
+        return Shelf(self.store, distrusted(self.store, self._read()))
+
+    def writer(
+        self, shelves: Shelves | None = None, identity: Identity | None = None
+    ) -> BlobWriter:
+        """Return a writer of blobs, into this store unless `shelves` says where.
+
+        The names of blobs are those that a repository of that identity gives: by default ours.
+        """
+        key = bytes.fromhex((identity or self.identity()).hash_key)
+        encryption = Encryption(self.encryptor.method, self.encryptor.identity(key))
+        shelves = shelves or Shelves((self.shelf(),))
+        return BlobWriter(shelves, self.compressor, self.encryptor, key, encryption)
+
+    def reader(self, manifest: Manifest, others: Sequence[Store] = ()) -> BlobReader:
+        """Return a reader of the blobs of one backup; `UnsupportedFormat` if it can't be read.
+
+        What is bad in this store it looks for in the others.
+        """
         compressors = {c.name: c for c in (*self.other_compressors, self.compressor)}
         compressor = compressors.get(manifest.compression)
         if compressor is None:
@@ -127,7 +180,8 @@ class Repository:
                 hint = "Set BACKUP_ENCRYPTION=true and give the key"
             raise UnsupportedFormat(msg, hint=hint)
         key = bytes.fromhex(manifest.hash_key)
-        return BlobReader(self.store, compressor, self.encryptor, key, manifest.encryption)
+        stores = (self.store, *others)
+        return BlobReader(stores, compressor, self.encryptor, key, manifest.encryption)
 
     def backups(
         self, *, check_blobs: bool = True, on_progress: OnTally | None = None
@@ -137,8 +191,13 @@ class Repository:
         if check_blobs:
             # Blobs are listed after the manifests are read: a backup that is finished between
             # the two then has all of its blobs in the listing.
-            sizes = blob_sizes(self.store, found)
+            sizes = listing.blob_sizes(self.store, found)
             found = tuple(catalogue.check_blobs(backup, sizes) for backup in found)
+        held = holds.read_holds(self.store, self.clock())
+        found = tuple(
+            evolve(b, hold=holds.hold_of(b.name, b.manifest, held)) if b.name in held else b
+            for b in found
+        )
         return tuple(sorted(found, key=_newest_first, reverse=True))
 
     def backup(self, name: str) -> Backup:
@@ -157,6 +216,10 @@ class Repository:
         msg = f"there is no {wanted} in {self.store.url}"
         raise BackupNotFound(msg, hint="See 'brownie-backup list'")
 
+    def manifest(self, name: str) -> Manifest:
+        """Return the manifest of that name; `KeyNotFound` if there is none."""
+        return catalogue.read_manifest(self.store, name)
+
     def exists(self, name: str) -> bool:
         """Whether a backup of that name exists, readable or not."""
         key = manifest_key(name)
@@ -170,10 +233,20 @@ class Repository:
         """Record the outcome of a verification."""
         catalogue.add_verification(self.store, verification)
 
+    def forget_verification(self, name: str) -> None:
+        """Remove the outcome of a verification, which no longer says anything."""
+        self.store.delete(verification_key(name))
+
     def remove(self, name: str) -> None:
         """Make a backup not exist. Its blobs stay until a sweep."""
         self.store.delete(manifest_key(name))
-        self.store.delete(verification_key(name))
+        for key in (verification_key(name), hold_key(name)):
+            with contextlib.suppress(ObjectLocked):  # without its manifest it means nothing
+                self.store.delete(key)
+
+    def record_attempt(self, attempt: Attempt) -> None:
+        """Write down that a backup was begun: nothing is deleted until a good one ends after."""
+        holds.add_attempt(self.store, attempt)
 
     def shared_lease(
         self, purpose: str, *, backup: str | None = None
@@ -188,6 +261,14 @@ class Repository:
     def leases(self) -> tuple[LeaseRecord, ...]:
         """Return the leases in the store, expired ones too."""
         return list_leases(self.store)
+
+    def unlock(self) -> tuple[LeaseRecord, ...]:
+        """Remove the leases that have expired, by the store's clock, and return them.
+
+        They exclude nobody any more; `Busy` if one that counts does.
+        """
+        with self.shared_lease("unlock") as lease:
+            return remove_expired(self.store, lease.now())
 
     def sweep(
         self,
@@ -234,7 +315,13 @@ class Repository:
         if seen and seen.manifest == manifest:
             return seen
         backup = catalogue.judge(manifest, catalogue.read_verification(self.store, manifest))
-        return catalogue.check_blobs(backup, blob_sizes(self.store, (backup,)))
+        held = holds.read_holds(self.store, self.clock())
+        backup = evolve(backup, hold=holds.hold_of(name, manifest, held))
+        return catalogue.check_blobs(backup, listing.blob_sizes(self.store, (backup,)))
+
+    def blob_sizes(self) -> dict[str, int]:
+        """Return the stored size of every blob."""
+        return {name_in(found.key): found.size_bytes for found in self.store.list(BLOBS)}
 
     def _memory(self) -> Memory | None:
         """Return what the cache knows of this very repository."""
@@ -253,6 +340,13 @@ class Repository:
                 backup = catalogue.read_manifest(self.store, name_in(found.key))
                 return Identity(backup.repository_id, backup.hash_key)
         return None
+
+
+def watch(repositories: Sequence[Repository]) -> tuple[Repository, ...]:
+    """Return repositories of which none that hangs keeps the others from their work."""
+    if len(repositories) == 1:
+        return tuple(repositories)
+    return tuple(evolve(each, store=watched(each.store)) for each in repositories)
 
 
 def _newest_first(backup: Backup) -> tuple[float, str]:

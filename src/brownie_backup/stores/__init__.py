@@ -1,6 +1,11 @@
-"""Implementations of `brownie_backup.protocols.Store`."""
+"""Implementations of `brownie_backup.protocols.Store`, and a wrapper for all of them.
+
+Those that need a cloud's library are in modules of their own: `brownie_backup.stores.s3`.
+"""
 
 from brownie_backup.stores.local import LocalStore
 from brownie_backup.stores.memory import MemoryStore
+from brownie_backup.stores.patience import Patience
+from brownie_backup.stores.retrying import RetryingStore
 
-__all__ = ["LocalStore", "MemoryStore"]
+__all__ = ["LocalStore", "MemoryStore", "Patience", "RetryingStore"]

@@ -1,18 +1,28 @@
 """What every store promises (`brownie_backup.protocols.Store`)."""
 # ruff: noqa: S101 - these are tests
 
+import itertools
 import string
 import sys
 import threading
+import time
+import traceback
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from brownie_backup.errors import KeyExists, KeyNotFound, StoreError
+from brownie_backup.errors import (
+    AccessDenied,
+    BucketNotFound,
+    KeyExists,
+    KeyNotFound,
+    StoreError,
+    StoreUnavailable,
+)
 from brownie_backup.protocols import Store
 from brownie_backup.testing.optional import leave_out, only_if
 
@@ -22,6 +32,8 @@ BIG = 33 << 20
 """More bytes than any blob has."""
 
 _RACERS = 16
+_RACES = 3
+_LISTINGS = 15
 _ODD = [c for c in string.printable if c in string.punctuation + " " and c not in "/\\"]
 _PREFIXES = {
     "": {"a/b", "a/b.x", "a/bc", "a-b", "ab/b", "b"},
@@ -36,6 +48,22 @@ _PREFIXES = {
     "a/c": set(),
     "c/d/e": set(),
 }
+_PROMISES = (
+    "failing_puts",
+    "cut_off_puts",
+    "wrong_credentials",
+    "missing_bucket",
+    "clock_an_hour_off",
+)
+_CUT_OFF_BYTES = 8 << 20
+_CALLS: tuple[Callable[[Store], object], ...] = (
+    lambda store: store.put("key", b"data"),
+    lambda store: store.put("key", b"data", if_absent=True),
+    lambda store: store.get("key"),
+    lambda store: list(store.list("")),
+    lambda store: list(store.list("key")),
+    lambda store: store.delete("key"),
+)
 
 
 class StoreContract:
@@ -43,14 +71,21 @@ class StoreContract:
 
     A subclass gives the fixture `store`: an empty one, and for each test a new one. It may give:
 
-    - `secrets`: what the store was given to log in with, which must not be in its URL;
-    - `failing_puts`: a context in which every put fails after it has begun to write.
+    - `secrets`: what its stores were given to log in with, which nothing that they say may hold;
+    - `failing_puts`: a context in which every put fails after it has begun to write;
+    - `cut_off_puts`: a context that gives a store of the same objects, whose connection breaks
+      in the middle of each put;
+    - `wrong_credentials`: a store that logs in with credentials that are not right;
+    - `missing_bucket`: a store whose bucket, or whatever holds its objects, is not there;
+    - `clock_an_hour_off`: a context in which this host's clock is an hour ahead, as far as the
+      store can tell.
     """
 
     def __init_subclass__(cls) -> None:
-        """Leave out the test of a put that fails, where there is no way to make one fail."""
-        if not any("failing_puts" in vars(c) for c in cls.__mro__ if c is not StoreContract):
-            leave_out(cls, "failing_puts")
+        """Leave out the tests of what this store has no fixture for."""
+        for promise in _PROMISES:
+            if not any(promise in vars(c) for c in cls.__mro__ if c is not StoreContract):
+                leave_out(cls, promise)
 
     @pytest.fixture
     def store(self) -> Store:
@@ -73,6 +108,26 @@ class StoreContract:
     @pytest.fixture
     def failing_puts(self) -> AbstractContextManager[None]:
         """Return a context in which puts fail half-way."""
+        raise NotImplementedError
+
+    @pytest.fixture
+    def cut_off_puts(self) -> AbstractContextManager[Store]:
+        """Return a context with a store whose connection breaks in the middle of each put."""
+        raise NotImplementedError
+
+    @pytest.fixture
+    def wrong_credentials(self) -> Store:
+        """Return a store that is given wrong credentials."""
+        raise NotImplementedError
+
+    @pytest.fixture
+    def missing_bucket(self) -> Store:
+        """Return a store in a bucket that does not exist."""
+        raise NotImplementedError
+
+    @pytest.fixture
+    def clock_an_hour_off(self) -> AbstractContextManager[None]:
+        """Return a context in which this host's clock is wrong."""
         raise NotImplementedError
 
     @pytest.mark.parametrize("data", [b"", b"\0", b"data", bytes(range(256)) * 5])
@@ -108,25 +163,26 @@ class StoreContract:
         assert store.get("key") == b"third"
 
     @pytest.mark.usefixtures("_hurried")
-    @pytest.mark.parametrize("number", range(5))
-    def test_of_racing_creates_exactly_one_wins(self, store: Store, number: int) -> None:
+    def test_of_racing_creates_exactly_one_wins(self, store: Store) -> None:
         """The data of the one that was told that it won is what is stored."""
-        barrier = threading.Barrier(_RACERS)
-        key = f"race/{number}"
+        # Several races at once, because some stores let the losers wait for seconds.
+        keys = [f"race/{number}" for number in range(_RACES)]
+        barrier = threading.Barrier(_RACERS * _RACES)
 
-        def create(racer: int) -> bytes | None:
-            data = f"racer {racer}".encode() * 1000
+        def create(racer: int) -> tuple[str, bytes] | None:
+            key, data = keys[racer % _RACES], f"racer {racer}".encode() * 1000
             barrier.wait()
             try:
                 store.put(key, data, if_absent=True)
             except KeyExists:
                 return None
-            return data
+            return key, data
 
-        with ThreadPoolExecutor(_RACERS) as pool:
-            winners = [data for data in pool.map(create, range(_RACERS)) if data]
-        assert len(winners) == 1
-        assert store.get(key) == winners[0]
+        with ThreadPoolExecutor(barrier.parties) as pool:
+            winners = [won for won in pool.map(create, range(barrier.parties)) if won]
+        assert sorted(key for key, _ in winners) == keys
+        for key, data in winners:
+            assert store.get(key) == data
 
     def test_a_reader_never_sees_half_a_value(self, store: Store) -> None:
         """While a value is replaced again and again, each get returns one of them whole."""
@@ -231,10 +287,12 @@ class StoreContract:
                 store.put(f"busy/{thread}-{number % 50}", b"x")
                 store.delete(f"busy/{thread}-{(number + 25) % 50}")
 
+        end = time.monotonic() + 1
+        more = itertools.takewhile(lambda _: time.monotonic() < end, range(_LISTINGS, 60))
         with ThreadPoolExecutor(2) as pool:
             working = [pool.submit(come_and_go, thread) for thread in range(2)]
             try:
-                for _ in range(60):
+                for _ in itertools.chain(range(_LISTINGS), more):
                     seen = Counter(found.key for found in store.list("busy/"))
                     assert [seen[key] for key in stay] == [1] * len(stay)
                     assert max(seen.values()) == 1
@@ -292,3 +350,58 @@ class StoreContract:
         assert store.get("old") == b"as it was"
         store.put("new", b"works again", if_absent=True)
         assert store.get("new") == b"works again"
+
+    @only_if("cut_off_puts")
+    def test_a_put_that_is_cut_off_leaves_nothing(
+        self, store: Store, cut_off_puts: AbstractContextManager[Store]
+    ) -> None:
+        """The same call may succeed later, says the error; until then all is as it was."""
+        data = bytes(range(256)) * (_CUT_OFF_BYTES // 256)
+        store.put("old", b"as it was")
+        with cut_off_puts as unlucky:
+            for key, if_absent in (("old", False), ("new", False), ("other", True)):
+                with pytest.raises(StoreUnavailable):
+                    unlucky.put(key, data, if_absent=if_absent)
+        assert [found.key for found in store.list("")] == ["old"]
+        assert store.get("old") == b"as it was"
+        store.put("other", data, if_absent=True)
+        assert store.get("other") == data
+
+    @only_if("wrong_credentials")
+    def test_wrong_credentials_are_refused(
+        self, wrong_credentials: Store, secrets: Sequence[str]
+    ) -> None:
+        """`AccessDenied` from every method, and no secret in whatever a log may show of it."""
+        for call in _CALLS:
+            with pytest.raises(AccessDenied) as raised:
+                call(wrong_credentials)
+            assert raised.value.hint
+            told = "".join(traceback.format_exception(raised.value)) + repr(raised.value)
+            assert [secret for secret in secrets if secret in told] == []
+
+    @only_if("missing_bucket")
+    def test_a_missing_bucket_is_named(self, missing_bucket: Store) -> None:
+        """`BucketNotFound` from every method: it is neither empty, nor does it have no such key."""
+        for call in _CALLS:
+            with pytest.raises(BucketNotFound) as raised:
+                call(missing_bucket)
+            assert raised.value.hint
+
+    @only_if("clock_an_hour_off")
+    def test_a_wrong_clock_does_no_harm(
+        self, store: Store, clock_an_hour_off: AbstractContextManager[None]
+    ) -> None:
+        """Each call does what it should, or raises an error that names the clock."""
+        store.put("old", b"as it was")
+        with clock_an_hour_off:
+            for call in _CALLS:
+                try:
+                    call(store)
+                except (KeyExists, KeyNotFound):
+                    continue
+                except StoreError as error:
+                    assert "clock" in str(error)  # noqa: PT017 - the call may also work
+        assert {found.key for found in store.list("")} <= {"old", "key"}
+        assert store.get("old") == b"as it was"
+        store.put("key", b"again")
+        assert store.get("key") == b"again"

@@ -3,7 +3,16 @@
 from datetime import datetime
 from typing import Any
 
-from brownie_backup import Backup, Finding, Verification
+from brownie_backup import (
+    Backup,
+    Finding,
+    Hold,
+    RetentionReport,
+    StoreOutcome,
+    StoreSync,
+    Verification,
+)
+from brownie_backup.errors import BackupError
 from brownie_backup.wire import converter
 
 
@@ -15,6 +24,7 @@ def backup_document(backup: Backup) -> dict[str, Any]:
         "status": str(backup.status),
         "problem": backup.problem or None,
         "verification": verification_document(backup.verification),
+        "hold": hold_document(backup.hold),
     }
     if manifest:
         document |= {
@@ -48,9 +58,53 @@ def verification_document(verification: Verification | None) -> dict[str, Any] |
     return document | {"complete": verification.complete}
 
 
+def hold_document(hold: Hold | None) -> dict[str, Any] | None:
+    """Return a hold."""
+    if hold is None:
+        return None
+    return {
+        "held_at": instant(hold.held_at),
+        "by": hold.by,
+        "until": instant(hold.until) if hold.until else None,
+    }
+
+
+def cleanup_document(
+    url: str, report: RetentionReport | None, problem: BackupError | None
+) -> dict[str, Any]:
+    """Return what a cleanup did in a store, or why it did nothing there."""
+    decisions = report.decisions if report else ()
+    return {
+        "store": url,
+        "problem": str(problem) if problem else None,
+        "decisions": [
+            {"name": d.backup.name, "keep": d.keep, "reason": d.reason} for d in decisions
+        ],
+        "deleted": list(report.deleted) if report else [],
+        "locked": list(report.locked) if report else [],
+        "swept_blobs": report.swept_blobs if report else 0,
+        "swept_bytes": report.swept_bytes if report else 0,
+        "locked_blobs": report.locked_blobs if report else 0,
+        "notes": list(report.notes) if report else [],
+        "refusals": list(report.refusals) if report else [],
+    }
+
+
 def finding_document(finding: Finding) -> dict[str, Any]:
     """Return a finding."""
     document: dict[str, Any] = converter.unstructure(finding)
+    return document
+
+
+def store_document(outcome: StoreOutcome) -> dict[str, Any]:
+    """Return what came of one store."""
+    document: dict[str, Any] = converter.unstructure(outcome)
+    return document | {"stored": outcome.stored}
+
+
+def sync_document(report: StoreSync) -> dict[str, Any]:
+    """Return what a sync did to one store."""
+    document: dict[str, Any] = converter.unstructure(report)
     return document
 
 

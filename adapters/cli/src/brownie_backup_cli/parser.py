@@ -1,6 +1,7 @@
 """The command line's grammar. It imports the standard library only, so that --help is quick."""
 
 import argparse
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import TypeAlias
 
@@ -39,7 +40,7 @@ def build_parser() -> argparse.ArgumentParser:
         help="print the completion for bash, zsh or tcsh and exit",
     )
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", title="commands")
-    for add in (_backups, _looking, _deleting, _setting_up):
+    for add in (_backups, _looking, _keeping, _setting_up):
         add(commands)
     return parser
 
@@ -65,6 +66,7 @@ def _backups(commands: Subparsers) -> None:
     )
     restore = _command(commands, "restore", "restore a backup into a fresh database")
     _name(restore, "NAME|latest")
+    _from(restore)
     restore.add_argument("--target-db", metavar="DB", help="its name (default: as it was)")
     for flag, text in (
         ("--replace", "put it in the place of an existing one, which is kept under a dated name"),
@@ -78,6 +80,7 @@ def _backups(commands: Subparsers) -> None:
         restore.add_argument(flag, action="store_true", help=text)
     verify = _command(commands, "verify", "read backups back and prove them")
     _name(verify, "NAME|latest", optional=True)
+    _from(verify)
     verify.add_argument("--all", action="store_true", help="verify every backup")
     verify.add_argument(
         "--sample",
@@ -89,15 +92,33 @@ def _backups(commands: Subparsers) -> None:
 
 
 def _looking(commands: Subparsers) -> None:
-    _command(commands, "list", "list the backups")
-    _name(_command(commands, "show", "show all that is known of a backup"), "NAME|latest")
+    _from(_command(commands, "list", "list the backups"))
+    show = _command(commands, "show", "show all that is known of a backup")
+    _name(show, "NAME|latest")
+    _from(show)
+    _command(commands, "sync", "copy to each store the backups that it lacks and others have")
     _command(commands, "status", "show the last backup, the next, the policy and who is working")
 
 
-def _deleting(commands: Subparsers) -> None:
+def _keeping(commands: Subparsers) -> None:
+    _command(commands, "unlock", "remove leases that have expired: 'status' shows all")
     _name(_command(commands, "delete", "delete a backup by name"), "NAME")
+    hold = _command(commands, "hold", "keep a backup, whatever the policy says")
+    _name(hold, "NAME|latest")
+    hold.add_argument(
+        "--until",
+        type=_end,
+        metavar="DATE",
+        help="the last day, or an instant, in UTC (default: until it is released)",
+    )
+    _name(_command(commands, "release", "end the hold of a backup"), "NAME")
     cleanup = _command(commands, "cleanup", "delete old backups by the policy, and free space")
-    cleanup.add_argument("--dry-run", action="store_true", help="say what would be deleted")
+    for flag, text in (
+        ("--dry-run", "say what would be deleted, and why"),
+        ("--all-databases", "of every database in the store, not of the configured one alone"),
+        ("--yes-delete-many", "even if that is a large share of a database's backups"),
+    ):
+        cleanup.add_argument(flag, action="store_true", help=text)
 
 
 def _setting_up(commands: Subparsers) -> None:
@@ -128,12 +149,35 @@ def _name(parser: argparse.ArgumentParser, metavar: str, *, optional: bool = Fal
     )
 
 
+def _from(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--from",
+        dest="store",
+        metavar="STORE",
+        help="the store to turn to first: primary, copy1, copy2, …, or its URL",
+    )
+
+
 def _label(text: str) -> tuple[str, str]:
     key, equals, value = text.partition("=")
     if not key or not equals:
         msg = f"'{text}' is not KEY=VALUE"
         raise argparse.ArgumentTypeError(msg)
     return key, value
+
+
+def _end(text: str) -> datetime:
+    """Return when a day is over, or an instant; without a zone it is in UTC."""
+    try:
+        try:
+            day = date.fromisoformat(text)
+        except ValueError:
+            instant = datetime.fromisoformat(text)
+            return instant.astimezone(UTC) if instant.tzinfo else instant.replace(tzinfo=UTC)
+        return datetime(day.year, day.month, day.day, tzinfo=UTC) + timedelta(days=1)
+    except (ValueError, OverflowError):
+        msg = f"'{text}' is neither a date, such as 2027-01-31, nor an instant"
+        raise argparse.ArgumentTypeError(msg) from None
 
 
 def _percent(text: str) -> float:

@@ -24,7 +24,7 @@ from brownie_backup.errors import (
     ProgramMissing,
     UnsupportedFormat,
 )
-from brownie_backup.model import Database, Extension, PartKind, PartSpec
+from brownie_backup.model import Database, DatabaseId, Extension, PartKind, PartSpec
 from brownie_backup.protocols import Target
 from brownie_backup.reports import Finding, RestoreOptions
 
@@ -37,11 +37,13 @@ ARCHIVE_HEAD_BYTES = 64
 """An archive begins with its format and the time of the dump, in 51 bytes at most: see WriteHead
 in PostgreSQL's pg_backup_archiver.c. What follows is the same for the same database."""
 
-_FACTS = """
+_SYSTEM_IDENTIFIER = "(SELECT system_identifier FROM pg_control_system())::text"
+
+_FACTS = f"""
 SELECT current_setting('server_version') AS server_version, datname AS name,
   pg_encoding_to_char(encoding) AS encoding, pg_database_size(d.oid) AS size_bytes,
   coalesce(to_jsonb(d) ->> 'datlocale', to_jsonb(d) ->> 'daticulocale', datcollate) AS locale,
-  (SELECT system_identifier FROM pg_control_system())::text AS system_identifier,
+  {_SYSTEM_IDENTIFIER} AS system_identifier,
   has_table_privilege('pg_catalog.pg_authid', 'SELECT') AS role_passwords,
   pg_is_in_recovery() AS standby,
   (SELECT coalesce(jsonb_agg(jsonb_build_object('name', extname, 'version', extversion)
@@ -90,6 +92,12 @@ class PostgresDumper:
             return named
         (row,) = self._client.query("SELECT current_database() AS name")
         return str(row["name"])
+
+    def database_id(self) -> DatabaseId:
+        """Return which database it is; asks the server."""
+        name = self.database_name()
+        (row,) = self._client.query(f"SELECT {_SYSTEM_IDENTIFIER} AS system_identifier", name)
+        return DatabaseId(row["system_identifier"], name)
 
     @contextlib.contextmanager
     def snapshot(self) -> Iterator[PostgresSnapshot]:

@@ -4,7 +4,7 @@ import argparse
 from collections.abc import Callable
 
 from brownie_backup.config import Settings
-from brownie_backup_cli.commands import backups, looking, setup, verifying
+from brownie_backup_cli.commands import backups, keeping, looking, setup, verifying
 from brownie_backup_cli.output import Output
 
 Command = Callable[[argparse.Namespace, Settings, Output], int]
@@ -19,16 +19,20 @@ def _demo(arguments: argparse.Namespace, settings: Settings, output: Output) -> 
 
 COMMANDS: dict[str, Command] = {
     "backup": backups.backup,
-    "cleanup": backups.cleanup,
+    "cleanup": keeping.cleanup,
     "config": setup.config,
-    "delete": backups.delete,
+    "delete": keeping.delete,
     "demo": _demo,
     "doctor": setup.doctor,
+    "hold": keeping.hold,
     "keygen": setup.keygen,
     "list": looking.list_,
+    "release": keeping.release,
     "restore": backups.restore,
     "schedule": setup.schedule,
     "show": looking.show,
     "status": looking.status,
+    "sync": backups.sync,
+    "unlock": looking.unlock,
     "verify": verifying.verify,
 }

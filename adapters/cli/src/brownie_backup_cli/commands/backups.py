@@ -1,35 +1,37 @@
-"""Commands that make, restore and delete backups."""
+"""Commands that make and restore backups."""
 
 import argparse
 
 from brownie_backup import (
     RestoreOptions,
     RestoreReport,
-    RetentionReport,
-    apply_retention,
     create_backup,
-    delete_backup,
+    sync_backups,
 )
 from brownie_backup import restore as restore_backup
-from brownie_backup.config import Settings, make_dumper, make_repository
+from brownie_backup.config import Settings, make_dumper, make_repositories
+from brownie_backup.errors import ConfigurationError
 from brownie_backup.model import Backup, Status
 from brownie_backup_cli.documents import (
     backup_document,
     finding_document,
+    store_document,
+    sync_document,
 )
 from brownie_backup_cli.exits import DONE, FAILED, WARNINGS
-from brownie_backup_cli.output import Output, size, span, table
+from brownie_backup_cli.output import Output, size, span
 
 
 def backup(arguments: argparse.Namespace, settings: Settings, output: Output) -> int:
     """Make a backup."""
-    repository = make_repository(settings, writes=True)
+    repository, *copies = make_repositories(settings, writes=True)
     with output.progress() as on_progress:
         report = create_backup(
             repository,
             make_dumper(settings),
             name=arguments.name,
             labels=dict(arguments.labels),
+            copies=copies,
             jobs=settings.parallel_jobs,
             on_progress=on_progress,
         )
@@ -40,6 +42,8 @@ def backup(arguments: argparse.Namespace, settings: Settings, output: Output) ->
         "new_bytes": report.new_bytes,
         "reused_blobs": report.reused_blobs,
         "reused_bytes": report.reused_bytes,
+        "stores": [store_document(outcome) for outcome in report.stores],
+        "synced": [sync_document(synced) for synced in report.synced],
     }
     lines = [
         (
@@ -52,8 +56,21 @@ def backup(arguments: argparse.Namespace, settings: Settings, output: Output) ->
         ),
         *(f"note: {note}" for note in manifest.notes),
     ]
+    if copies:
+        lines += [f"it is in {outcome.url}" for outcome in report.stores if outcome.stored]
     output.result(document, lines)
-    return DONE
+    for outcome in report.missing_stores:
+        output.warn(f"it is not in {outcome.url}: {outcome.problem}")
+    missing = {outcome.url for outcome in report.missing_stores}  # which have said why
+    problems = [
+        f"{synced.url}: {problem}"
+        for synced in report.synced
+        for problem in synced.problems
+        if synced.url not in missing
+    ]
+    for problem in problems:
+        output.warn(problem)
+    return WARNINGS if missing or problems else DONE
 
 
 def restore(arguments: argparse.Namespace, settings: Settings, output: Output) -> int:
@@ -68,10 +85,12 @@ def restore(arguments: argparse.Namespace, settings: Settings, output: Output) -
         jobs=settings.parallel_jobs,
     )
     with output.progress() as on_progress:
+        repository, *copies = make_repositories(settings, first=arguments.store)
         report = restore_backup(
-            make_repository(settings),
+            repository,
             make_dumper(settings),
             arguments.name,
+            copies=copies,
             target_database=arguments.target_db,
             options=options,
             dry_run=arguments.dry_run,
@@ -80,6 +99,7 @@ def restore(arguments: argparse.Namespace, settings: Settings, output: Output) -
     document = {
         "backup": report.backup,
         "target_database": report.target_database,
+        "store": report.store_url,
         "dry_run": report.dry_run,
         "size_bytes": report.size_bytes,
         "duration_seconds": report.duration.total_seconds(),
@@ -94,38 +114,26 @@ def restore(arguments: argparse.Namespace, settings: Settings, output: Output) -
     return WARNINGS if report.warnings else DONE
 
 
-def delete(arguments: argparse.Namespace, settings: Settings, output: Output) -> int:
-    """Delete a backup."""
-    delete_backup(make_repository(settings), arguments.name)
-    lines = [f"{arguments.name} is deleted; 'brownie-backup cleanup' frees what it alone held"]
-    output.result({"deleted": arguments.name}, lines)
-    return DONE
-
-
-def cleanup(arguments: argparse.Namespace, settings: Settings, output: Output) -> int:
-    """Apply the retention policy."""
-    with output.tally() as on_progress:
-        report = apply_retention(
-            make_repository(settings),
-            settings.policy,
-            dry_run=arguments.dry_run,
-            on_progress=on_progress,
+def sync(arguments: argparse.Namespace, settings: Settings, output: Output) -> int:
+    """Copy to each store what it lacks and others have."""
+    del arguments
+    repositories = make_repositories(settings)
+    if len(repositories) == 1:
+        raise ConfigurationError(
+            ["sync needs two stores at least"], hint="Set BACKUP_COPY_TO to one more, or several"
         )
-    document = {
-        "dry_run": report.dry_run,
-        "decisions": [
-            {"name": d.backup.name, "keep": d.keep, "reason": d.reason} for d in report.decisions
-        ],
-        "deleted": list(report.deleted),
-        "swept_blobs": report.swept_blobs,
-        "swept_bytes": report.swept_bytes,
-        "locked_blobs": report.locked_blobs,
-        "notes": list(report.notes),
-    }
-    for note in report.notes:
-        output.warn(note)
-    output.result(document, _cleaned(report, verbose=arguments.verbose))
-    return WARNINGS if report.notes else DONE
+    with output.progress() as on_progress:
+        reports = sync_backups(repositories, on_progress=on_progress)
+    lines = []
+    for report in reports:
+        done = [f"{len(report.copied)} backups copied", f"{len(report.mended)} mended"]
+        blobs = f"{report.copied_blobs} blobs, {size(report.copied_bytes)}"
+        lines.append(f"{report.url}: {', '.join(done)} ({blobs})")
+    output.result({"stores": [sync_document(report) for report in reports]}, lines)
+    problems = [f"{report.url}: {each}" for report in reports for each in report.problems]
+    for problem in problems:
+        output.warn(problem)
+    return WARNINGS if problems else DONE
 
 
 def _restored(report: RestoreReport) -> list[str]:
@@ -134,7 +142,7 @@ def _restored(report: RestoreReport) -> list[str]:
                 f"'{report.target_database}'; nothing was changed")]  # fmt: skip
     lines = [
         (
-            f"{report.backup} is restored as '{report.target_database}': "
+            f"{report.backup} is restored from {report.store_url} as '{report.target_database}': "
             f"{size(report.size_bytes)} in {span(report.duration)}"
         )
     ]
@@ -143,19 +151,3 @@ def _restored(report: RestoreReport) -> list[str]:
     if report.created_roles:
         lines.append(f"created roles: {', '.join(report.created_roles)}")
     return lines
-
-
-def _cleaned(report: RetentionReport, *, verbose: bool) -> list[str]:
-    would = "would be " if report.dry_run else ""
-    lines = []
-    if verbose or report.dry_run:
-        rows = [("keep" if d.keep else "delete", d.backup.name, d.reason) for d in report.decisions]
-        lines = table(("", "Name", "Reason"), rows) if rows else []
-    return [
-        *lines,
-        (
-            f"{len(report.deleted)} backups {would}deleted, {len(report.decisions)} seen; "
-            f"{report.swept_blobs} blobs {would}removed, {size(report.swept_bytes)} {would}freed"
-        ),
-        *([f"{report.locked_blobs} more blobs are locked for now"] if report.locked_blobs else []),
-    ]

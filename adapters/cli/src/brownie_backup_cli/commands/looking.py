@@ -2,22 +2,30 @@
 
 import argparse
 import json
-from datetime import UTC, datetime
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
 
-from brownie_backup import Backup, list_backups
-from brownie_backup.config import Settings, make_repository
+from brownie_backup import Backup, Repository, list_backups
+from brownie_backup.config import Settings, make_repositories
+from brownie_backup.errors import StoreError
+from brownie_backup.operations.find import find_backup
+from brownie_backup.policy import describe_policy
+from brownie_backup.reports import OnTally
 from brownie_backup.schedule import next_run
 from brownie_backup_cli.documents import backup_document, instant
-from brownie_backup_cli.exits import DONE
+from brownie_backup_cli.exits import DONE, WARNINGS
 from brownie_backup_cli.output import Output, size, span, table
+
+if TYPE_CHECKING:
+    from brownie_backup.repository import LeaseRecord
 
 HEADER = ("Name", "Created", "Size stored", "Size of database", "Duration", "Status")
 
 
 def list_(arguments: argparse.Namespace, settings: Settings, output: Output) -> int:
     """List the backups."""
-    del arguments
-    repository = make_repository(settings)
+    repository = make_repositories(settings, first=arguments.store)[0]
     with output.tally() as on_progress:
         backups = list_backups(repository, on_progress=on_progress)
     lines = [f"no backups in {repository.store.url}"]
@@ -32,30 +40,84 @@ def list_(arguments: argparse.Namespace, settings: Settings, output: Output) -> 
 
 def show(arguments: argparse.Namespace, settings: Settings, output: Output) -> int:
     """Show one backup."""
-    document = backup_document(make_repository(settings).backup(arguments.name))
+    repositories = make_repositories(settings, first=arguments.store)
+    found = find_backup(repositories, arguments.name)
+    output.findings(found.findings)
+    document = backup_document(found.backup)
     rows = [(key.replace("_", " "), _value(value)) for key, value in document.items()]
     output.result(document, table(("", ""), rows)[1:])
-    return DONE
+    return WARNINGS if found.findings else DONE
 
 
 def status(arguments: argparse.Namespace, settings: Settings, output: Output) -> int:
     """Show how things stand."""
     del arguments
-    repository = make_repository(settings)
     now = datetime.now(UTC)
+    repositories = make_repositories(settings)
+    alone = len(repositories) == 1
     with output.tally() as on_progress:
-        backups = list_backups(repository, on_progress=on_progress)
-    last = next((backup for backup in backups if backup.good), None)
-    leases = repository.leases()
+        stores = [
+            _store_status(repository, now, on_progress, alone=alone) for repository in repositories
+        ]
     document = {
+        **stores[0],
+        "copies": stores[1:],
+        "schedule": settings.schedule,
+        "next_backup": instant(next_run(settings.schedule, now)),
+        "retention_days": settings.retention_days,
+    }
+    rows = [row for store in stores for row in _status_rows(store)]
+    rows.append(("schedule", f"{settings.schedule}, next at {document['next_backup']}"))
+    output.result(document, table(("", ""), rows)[1:])
+    problems = [store["problem"] for store in stores if store["problem"]]
+    for problem in problems:
+        output.warn(problem)
+    return WARNINGS if problems else DONE
+
+
+def unlock(arguments: argparse.Namespace, settings: Settings, output: Output) -> int:
+    """Remove leases that have expired."""
+    del arguments
+    removed = {r.store.url: r.unlock() for r in make_repositories(settings)}
+    document = {
+        "removed": [
+            {"store": url, "purpose": lease.purpose, "owner": lease.owner}
+            for url, leases in removed.items()
+            for lease in leases
+        ]
+    }
+    lines = [
+        f"{url}: removed the lease of {lease.owner}: {lease.purpose}"
+        for url, leases in removed.items()
+        for lease in leases
+    ]
+    output.result(document, lines or ["no lease has expired"])
+    return DONE
+
+
+def _store_status(
+    repository: Repository, now: datetime, on_progress: OnTally | None, *, alone: bool
+) -> dict[str, Any]:
+    """Return the state of one store; one that is out of reach says so, if there are others."""
+    backups: tuple[Backup, ...] = ()
+    leases: tuple[LeaseRecord, ...] = ()
+    problem = None
+    try:
+        backups = list_backups(repository, on_progress=on_progress)
+        leases = repository.leases()
+    except StoreError as error:
+        if alone:
+            raise
+        problem = str(error)
+    last = next((backup for backup in backups if backup.good), None)
+    return {
         "store": repository.store.url,
+        "problem": problem,
         "backups": len(backups),
         "damaged": [backup.name for backup in backups if not backup.good],
         "last_good": backup_document(last) if last else None,
         "last_good_age_seconds": _age_seconds(last, now),
-        "schedule": settings.schedule,
-        "next_backup": instant(next_run(settings.schedule, now)),
-        "retention_days": settings.retention_days,
+        "retention": describe_policy(repository.policy),
         "leases": [
             {
                 "purpose": lease.purpose,
@@ -67,31 +129,47 @@ def status(arguments: argparse.Namespace, settings: Settings, output: Output) ->
             for lease in leases
         ],
     }
-    good = f"{last.name}, {_age(last, now)} ago" if last else "none"
-    rows = [
-        ("store", repository.store.url),
-        ("backups", f"{len(backups)}, of which damaged: {len(backups) - sum(map(_good, backups))}"),
-        ("last good backup", good),
-        ("schedule", f"{settings.schedule}, next at {document['next_backup']}"),
-        ("retention", f"{settings.retention_days} days"),
-        *(("at work", f"{lease.purpose}, by {lease.owner}") for lease in leases),
-    ]
-    output.result(document, table(("", ""), rows)[1:])
-    return DONE
+
+
+def _status_rows(store: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    yield "store", store["store"]
+    if store["problem"]:
+        yield "problem", store["problem"]
+        return
+    yield "backups", f"{store['backups']}, of which damaged: {len(store['damaged'])}"
+    last = store["last_good"]
+    age = _span(store["last_good_age_seconds"])
+    yield "last good backup", f"{last['name']}, {age} ago" if last else "none"
+    yield "retention", store["retention"]
+    for lease in store["leases"]:
+        state = "expired: see 'brownie-backup unlock'" if lease["expired"] else "at work"
+        since = f"since {_span(lease['age_seconds'])}"
+        yield "lease", f"{lease['purpose']}, by {lease['owner']}, {since}, {state}"
+
+
+def _span(seconds: float | None) -> str:
+    return span(timedelta(seconds=seconds or 0))
 
 
 def _row(backup: Backup) -> tuple[str, ...]:
     manifest = backup.manifest
     if manifest is None:
-        return (backup.name, "?", "?", "?", "?", str(backup.status))
+        return (backup.name, "?", "?", "?", "?", _status(backup))
     return (
         backup.name,
         f"{manifest.finished_at:%Y-%m-%d %H:%M:%S} UTC",
         size(manifest.stored_bytes),
         size(manifest.database.size_bytes),
         span(manifest.duration),
-        str(backup.status),
+        _status(backup),
     )
+
+
+def _status(backup: Backup) -> str:
+    if backup.hold is None:
+        return str(backup.status)
+    until = f" until {backup.hold.until:%Y-%m-%d %H:%M} UTC" if backup.hold.until else ""
+    return f"{backup.status}, held{until}"
 
 
 def _value(value: object) -> str:
@@ -100,15 +178,7 @@ def _value(value: object) -> str:
     return "-" if value is None else str(value)
 
 
-def _good(backup: Backup) -> bool:
-    return backup.good
-
-
 def _age_seconds(backup: Backup | None, now: datetime) -> float | None:
     if backup is None or backup.manifest is None:
         return None
     return (now - backup.manifest.finished_at).total_seconds()
-
-
-def _age(backup: Backup, now: datetime) -> str:
-    return span(now - backup.manifest.finished_at) if backup.manifest else "?"

@@ -1,9 +1,10 @@
 """The command that reads backups back."""
 
 import argparse
+from collections.abc import Sequence
 
 from brownie_backup import Repository, Verification, list_backups, verify_backup
-from brownie_backup.config import Settings, make_dumper, make_repository
+from brownie_backup.config import Settings, make_dumper, make_repositories
 from brownie_backup.errors import (
     BackupError,
     BackupNotFound,
@@ -12,8 +13,9 @@ from brownie_backup.errors import (
     DecryptionError,
     UnsupportedFormat,
 )
+from brownie_backup.operations.find import find_backup
 from brownie_backup_cli.documents import verification_document
-from brownie_backup_cli.exits import CANNOT_DECRYPT, DONE, FAILED
+from brownie_backup_cli.exits import CANNOT_DECRYPT, DONE, FAILED, WARNINGS
 from brownie_backup_cli.output import Output
 
 
@@ -21,26 +23,30 @@ def verify(arguments: argparse.Namespace, settings: Settings, output: Output) ->
     """Verify one backup, or all: then one that cannot be read does not stop the others."""
     if bool(arguments.name) == arguments.all:
         raise ConfigurationError(["verify needs the name of a backup, or --all"])
-    repository = make_repository(settings)
+    repositories = make_repositories(settings, first=arguments.store)
     if not arguments.all:
-        return _report(
-            [_verify(repository, arguments.name, arguments, settings, output)], {}, output
-        )
+        found = find_backup(repositories, arguments.name, damaged_too=True)
+        output.findings(found.findings)
+        in_order = (found.repository, *found.others)
+        outcome = _verify(in_order, found.backup.name, arguments, settings, output)
+        status = _report(found.repository, [outcome], {}, output)
+        return WARNINGS if status == DONE and found.findings else status
+    repository = repositories[0]
     outcomes: list[Verification] = []
     unread: dict[str, BackupError] = {}
     for backup in list_backups(repository, check_blobs=False):
         try:
-            outcomes.append(_verify(repository, backup.name, arguments, settings, output))
+            outcomes.append(_verify(repositories, backup.name, arguments, settings, output))
         except (DamagedError, DecryptionError, UnsupportedFormat) as error:
             unread[backup.name] = error
     if not outcomes and not unread:
         msg = f"there is no backup in {repository.store.url}"
         raise BackupNotFound(msg, hint="Check BACKUP_DESTINATION")
-    return _report(outcomes, unread, output)
+    return _report(repository, outcomes, unread, output)
 
 
 def _verify(
-    repository: Repository,
+    repositories: Sequence[Repository],
     name: str,
     arguments: argparse.Namespace,
     settings: Settings,
@@ -48,18 +54,25 @@ def _verify(
 ) -> Verification:
     with output.progress() as on_progress:
         return verify_backup(
-            repository,
+            repositories[0],
             make_dumper(settings),
             name,
+            copies=repositories[1:],
             sample_percent=arguments.sample,
             jobs=settings.parallel_jobs,
             on_progress=on_progress,
         )
 
 
-def _report(outcomes: list[Verification], unread: dict[str, BackupError], output: Output) -> int:
+def _report(
+    repository: Repository,
+    outcomes: list[Verification],
+    unread: dict[str, BackupError],
+    output: Output,
+) -> int:
     good = all(outcome.good for outcome in outcomes) and not unread
     document = {
+        "store": repository.store.url,
         "good": good,
         "verifications": [verification_document(outcome) for outcome in outcomes],
         "unread": [

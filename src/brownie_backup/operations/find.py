@@ -1,0 +1,94 @@
+"""Find a backup by its name in several stores."""
+
+from collections.abc import Iterable, Sequence
+
+from attrs import evolve, frozen
+
+from brownie_backup.errors import BackupNotFound, StoreError
+from brownie_backup.model import Backup
+from brownie_backup.names import LATEST
+from brownie_backup.reports import Finding, Level
+from brownie_backup.repository import Repository, watch
+
+
+@frozen
+class Found:
+    """A backup, the repository that it is in, and others to turn to for what is bad there."""
+
+    repository: Repository
+    backup: Backup
+    others: tuple[Repository, ...] = ()
+    findings: tuple[Finding, ...] = ()
+
+
+def find_backup(
+    repositories: Sequence[Repository], name: str, *, damaged_too: bool = False
+) -> Found:
+    """Return a backup from the first repository where it is good, or else where it is at all.
+
+    ``latest`` is the newest that is good anywhere. Stores that are out of reach are passed over.
+    Unless it is in the first store, the findings say why. With `damaged_too`, the first repository
+    that has it will do.
+
+    Raises:
+        BackupNotFound: it is nowhere.
+        StoreError: it was not found, and not every store could be asked.
+    """
+    found: list[Found] = []
+    problems: list[StoreError | BackupNotFound] = []
+    away: list[Repository] = []
+    without: list[Repository] = []
+    repositories = watch(repositories)
+    for repository in repositories:
+        try:
+            found.append(Found(repository, repository.backup(name)))
+        except BackupNotFound as error:
+            problems.append(error)
+            without.append(repository)
+        except StoreError as error:
+            problems.append(error)
+            away.append(repository)
+        if found and (damaged_too or (name != LATEST and found[-1].backup.good)):
+            break
+    if not found:
+        raise next((error for error in problems if isinstance(error, StoreError)), problems[0])
+    best = max(found, key=_rank)
+    # A store without the backup may have blobs of it all the same, so it comes last.
+    left = sorted(repositories, key=lambda each: _among(each, without))
+    others = tuple(r for r in left if r is not best.repository and not _among(r, away))
+    if best.repository is repositories[0]:
+        return evolve(best, others=others)
+    return evolve(best, others=others, findings=tuple(_findings(best, found, problems)))
+
+
+def _among(repository: Repository, some: Iterable[Repository]) -> bool:
+    return any(repository is each for each in some)
+
+
+def _rank(found: Found) -> tuple[bool, bool, float]:
+    """Of equals `max` takes the first, and so the first store."""
+    manifest = found.backup.manifest
+    newest = manifest.finished_at.timestamp() if manifest else 0.0
+    return found.backup.good, manifest is not None, newest
+
+
+def _findings(
+    best: Found, found: Iterable[Found], problems: Iterable[StoreError | BackupNotFound]
+) -> Iterable[Finding]:
+    for error in problems:
+        yield Finding(Level.WARNING, "store", error.message, error.hint)
+    for each in found:
+        url, name = each.repository.store.url, each.backup.name
+        if each is best:
+            message = f"'{name}' is taken from {url}"
+        elif name == best.backup.name and _differ(each.backup, best.backup):
+            message = f"'{name}' in {url} is another backup, and damaged: {each.backup.problem}"
+        elif each.backup.good:
+            message = f"the newest good backup in {url} is '{name}'"
+        else:
+            message = f"'{name}' in {url} is damaged: {each.backup.problem}"
+        yield Finding(Level.WARNING, "store", message)
+
+
+def _differ(one: Backup, other: Backup) -> bool:
+    return bool(one.manifest and other.manifest and one.manifest.id != other.manifest.id)

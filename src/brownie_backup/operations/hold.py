@@ -1,0 +1,97 @@
+"""Keep a backup whatever the policy says, until a date or until it is released."""
+
+import contextlib
+import getpass
+import socket
+from datetime import datetime
+
+from brownie_backup.errors import (
+    BackupNotFound,
+    Busy,
+    ConfigurationError,
+    DamagedError,
+    KeyNotFound,
+)
+from brownie_backup.model import Hold
+from brownie_backup.repository import Lease, Repository
+from brownie_backup.repository.holds import add_hold, read_holds, remove_hold
+
+
+def hold_backup(repository: Repository, name: str, *, until: datetime | None = None) -> Hold:
+    """Keep a backup from being deleted: by the policy, and by its name.
+
+    Args:
+        repository: where it is.
+        name: of the backup, or ``latest``.
+        until: when the hold ends by itself, UTC-aware; None for never. An earlier hold is replaced.
+
+    Raises:
+        BackupNotFound: there is none of that name.
+        ConfigurationError: the hold would be over already.
+        Busy: a cleanup is running, or somebody deletes the backup.
+    """
+    now = repository.clock()
+    if until is not None and until <= now:
+        problem = f"a hold until {until:%Y-%m-%d %H:%M} UTC would be over already"
+        raise ConfigurationError([problem], hint="Give a date to come, or none")
+    backup = repository.backup(name)
+    if backup.manifest is None:
+        msg = f"'{backup.name}' has no manifest that can be read"
+        raise DamagedError(msg, hint="Retention keeps it in any case: look at it")
+    hold = Hold(backup.name, backup.manifest.id, now, _us(), until)
+    with repository.shared_lease(f"hold of '{backup.name}'", backup=backup.name) as lease:
+        earlier = read_holds(repository.store, now).get(backup.name)
+        add_hold(repository.store, hold)
+        try:
+            _ensure_undeleted(repository, lease, hold)
+        except BaseException:
+            if earlier:
+                add_hold(repository.store, earlier)
+            else:
+                remove_hold(repository.store, backup.name)
+            raise
+    return hold
+
+
+def release_backup(repository: Repository, name: str) -> bool:
+    """End the hold of a backup; return whether there was one.
+
+    Raises:
+        BackupNotFound: there is no backup of that name, and no hold.
+        Busy: a cleanup is running, or somebody holds or deletes the backup.
+    """
+    held = name in read_holds(repository.store, repository.clock())
+    if not held and not repository.exists(name):
+        msg = f"there is no backup named '{name}' in {repository.store.url}"
+        raise BackupNotFound(msg, hint="See 'brownie-backup list'")
+    with repository.shared_lease(f"release of '{name}'", backup=name):
+        remove_hold(repository.store, name)
+    return held
+
+
+def _ensure_undeleted(repository: Repository, lease: Lease, hold: Hold) -> None:
+    """Raise if the backup is gone, or somebody may be about to delete it.
+
+    A deletion puts its lease first and looks for a hold second; we look for the lease after we have
+    put the hold. So one of the two sees the other.
+    """
+    name, url = hold.backup, repository.store.url
+    lease.ensure_held()
+    at_work = [r for r in repository.leases() if r.backup == name and not r.expired(lease.now())]
+    if len(at_work) > 1:
+        msg = f"somebody else holds, releases or deletes '{name}' in {url}"
+        raise Busy(msg, hint="Try again")
+    try:
+        there = repository.manifest(name).id == hold.manifest_id
+    except KeyNotFound:
+        there = False
+    if not there:
+        msg = f"'{name}' has just been deleted from {url}"
+        raise BackupNotFound(msg, hint="See 'brownie-backup list'")
+
+
+def _us() -> str:
+    user = "somebody"
+    with contextlib.suppress(ImportError, KeyError, OSError):  # a container's user has no name
+        user = getpass.getuser()
+    return f"{user} on {socket.gethostname()}"

@@ -1,0 +1,82 @@
+"""A store whose calls end, so that one that hangs does not keep the others from their work."""
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, wait
+from itertools import islice
+from typing import Any, TypeVar
+
+from brownie_backup.errors import StoreUnavailable
+from brownie_backup.protocols import CanLock, Store, StoredObject
+from brownie_backup.repository.background import begin
+
+T = TypeVar("T")
+
+ANSWER_SECONDS = 300.0
+"""How long a call may take. A store that is out of reach may take four minutes to say so, since
+calls are repeated; one that says nothing for so long hangs, as a network folder may for days."""
+SLOWEST_BYTES_PER_SECOND = 64 << 10
+"""What is put or got takes longer by as much as it would on so slow a line."""
+
+_MOST_BYTES = 32 << 20  # what a blob may be
+_BATCH = 1000
+
+
+class WatchedStore:
+    """Passes calls on to another store, and gives up those that do not end.
+
+    The thread of a call that was given up stays behind, with what it was to store. While there is
+    one, further calls fail at once: nobody waits as long again.
+    """
+
+    def __init__(self, inner: Store) -> None:
+        self._inner = inner
+        self._hanging: list[Future[Any]] = []
+
+    @property
+    def url(self) -> str:
+        """Where the inner store is."""
+        return self._inner.url
+
+    def put(self, key: str, data: bytes, *, if_absent: bool = False) -> None:
+        """Store `data` in the inner store."""
+        self._call(lambda: self._inner.put(key, data, if_absent=if_absent), len(data))
+
+    def get(self, key: str) -> bytes:
+        """Return what the inner store has."""
+        return self._call(lambda: self._inner.get(key), _MOST_BYTES)
+
+    def list(self, prefix: str) -> Iterator[StoredObject]:
+        """List the inner store."""
+        found = self._inner.list(prefix)
+        while batch := self._call(lambda: tuple(islice(found, _BATCH))):
+            yield from batch
+
+    def delete(self, key: str) -> None:
+        """Remove an object from the inner store."""
+        self._call(lambda: self._inner.delete(key))
+
+    def extend_lock(self, key: str) -> None:
+        """Lock the object for longer, if the inner store has locks."""
+        inner = self._inner
+        if isinstance(inner, CanLock):
+            self._call(lambda: inner.extend_lock(key))
+
+    def _call(self, call: Callable[[], T], size_bytes: int = 0) -> T:
+        self._hanging = [future for future in self._hanging if not future.done()]
+        if self._hanging:
+            raise self._no_answer()
+        future = begin(call)
+        wait([future], ANSWER_SECONDS + size_bytes / SLOWEST_BYTES_PER_SECOND)
+        if not future.done():
+            self._hanging.append(future)
+            raise self._no_answer()
+        return future.result()
+
+    def _no_answer(self) -> StoreUnavailable:
+        msg = f"{self.url} does not answer at all"
+        return StoreUnavailable(msg, hint="Look at the disk, the mount or the network")
+
+
+def watched(store: Store) -> WatchedStore:
+    """Return the store, watched once."""
+    return store if isinstance(store, WatchedStore) else WatchedStore(store)

@@ -1,0 +1,234 @@
+"""What Azure's library and service say when something fails, in our own errors.
+
+Nothing of theirs gets out: their exceptions hold requests with signatures in them.
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+from http import HTTPStatus
+from typing import Any
+
+from attrs import frozen
+from azure.core.exceptions import (
+    AzureError,
+    ClientAuthenticationError,
+    DecodeError,
+    DeserializationError,
+    HttpResponseError,
+    SerializationError,
+)
+
+from brownie_backup.errors import (
+    AccessDenied,
+    BucketNotFound,
+    KeyExists,
+    KeyNotFound,
+    ObjectLocked,
+    StoreError,
+    StoreFull,
+    StoreUnavailable,
+    redact,
+)
+from brownie_backup.stores.connections import (
+    CONNECTION_ERRORS,
+    connection_error,
+    is_server_error,
+    retry_after,
+)
+
+SDK_ERRORS = (
+    AzureError,
+    SerializationError,
+    DeserializationError,
+    *CONNECTION_ERRORS,
+    *(AttributeError, KeyError, TypeError, ValueError),  # of an answer that is something else
+)
+"""All that a call of the library can raise."""
+
+
+@frozen
+class _Meaning:
+    """What an answer means, why in our words (else the service's), and what to do."""
+
+    error: type[StoreError | KeyExists]
+    hint: str = ""
+    why: str = ""
+
+
+NO_SERVICE = "Check BACKUP_ENDPOINT_URL, and proxies in between"
+_KEYS = "Check BACKUP_ACCESS_KEY, the storage account's name, and BACKUP_SECRET_KEY, its key"
+_NO_KEYS = (
+    "Set BACKUP_SECRET_KEY, or give this host what the guide 'Store backups in Azure' says: a "
+    "managed identity, a workload identity or AZURE_CLIENT_ID and its companions"
+)
+_RIGHTS = "Assign the role 'Storage Blob Data Contributor' for the container, or see the guide"
+_FIREWALL = (
+    "Let the storage account's firewall admit this host; check BACKUP_SECRET_KEY or, without one, "
+    "that the role 'Storage Blob Data Contributor' is assigned for the container"
+)
+_CLOCK = "The clock of this host is wrong: set it by NTP"
+NO_CONTAINER = "Create the container, or correct BACKUP_DESTINATION"
+_LATER = "If it lasts, look at the service's status page and at the network"
+_CHANGED = "It was changed on the way: check the network, and proxies in between"
+_LOCKED = "It can be deleted after that date, or when the hold is lifted"
+_SCOPE = (
+    "Check BACKUP_SSE_KMS_KEY, which names an encryption scope, and that the storage account may "
+    "use the scope's key in the key vault"
+)
+_UNSUPPORTED = (
+    "The service, or this kind of storage account, does not have what was asked for: unset "
+    "BACKUP_OBJECT_LOCK_DAYS, BACKUP_OBJECT_TAGS, BACKUP_STORAGE_CLASS or BACKUP_SSE_KMS_KEY"
+)
+_ARCHIVED = "Rehydrate it first; let no rule of the account's lifecycle archive backups"
+_LEASED = "End the lease that somebody has on it"
+
+_BUSY = _Meaning(StoreUnavailable, _LATER)
+_DAMAGED = _Meaning(StoreUnavailable, _CHANGED)
+_EXISTS = _Meaning(KeyExists, "", "it exists")
+_NO_CONTAINER = _Meaning(BucketNotFound, NO_CONTAINER, "there is no such container")
+_SCOPE_DENIED = _Meaning(AccessDenied, _SCOPE)
+_SKEWED = _Meaning(AccessDenied, _CLOCK, "the service finds the time of our request wrong")
+_REFUSED = _Meaning(StoreError, _UNSUPPORTED)
+_OTHER = _Meaning(StoreError, "See the service's documentation of this error")
+
+_BY_CODE: Mapping[str, _Meaning] = {
+    "AccountIsDisabled": _Meaning(AccessDenied, "Have the storage account enabled"),
+    "AuthenticationFailed": _Meaning(AccessDenied, _KEYS),
+    "AuthorizationFailure": _Meaning(AccessDenied, _FIREWALL),
+    "AuthorizationPermissionMismatch": _Meaning(AccessDenied, _RIGHTS),
+    "BlobAlreadyExists": _EXISTS,
+    "BlobArchived": _Meaning(StoreError, _ARCHIVED),
+    "BlobBeingRehydrated": _Meaning(StoreError, _ARCHIVED),
+    "BlobImmutableDueToLegalHold": _Meaning(ObjectLocked, _LOCKED),
+    "BlobImmutableDueToPolicy": _Meaning(ObjectLocked, _LOCKED),
+    "BlobNotFound": _Meaning(KeyNotFound, "", "there is no such blob"),
+    "ConditionNotMet": _EXISTS,
+    "ContainerBeingDeleted": _Meaning(BucketNotFound, NO_CONTAINER),
+    "ContainerDisabled": _NO_CONTAINER,
+    "ContainerNotFound": _NO_CONTAINER,
+    "EncryptionScopeNotFound": _Meaning(StoreError, _SCOPE),
+    "FeatureNotSupportedForAccount": _REFUSED,
+    "DuplicateTagNames": _Meaning(StoreError, "Correct BACKUP_OBJECT_TAGS"),
+    "InvalidTag": _Meaning(StoreError, "Correct BACKUP_OBJECT_TAGS"),
+    "InvalidBlobTier": _Meaning(StoreError, "Correct BACKUP_STORAGE_CLASS"),
+    "InvalidMd5": _DAMAGED,
+    "InvalidResourceName": _Meaning(BucketNotFound, "Correct BACKUP_DESTINATION"),
+    "KeyBasedAuthenticationNotPermitted": _Meaning(
+        AccessDenied, "The account takes no keys: unset BACKUP_SECRET_KEY, and use an identity"
+    ),
+    "LeaseIdMissing": _Meaning(StoreError, _LEASED),
+    "Md5Mismatch": _DAMAGED,
+    "NoAuthenticationInformation": _Meaning(AccessDenied, _KEYS),
+    "ResourceNotFound": _Meaning(KeyNotFound, "", "there is no such blob"),
+    "SnapshotsPresent": _Meaning(StoreError, "Delete the snapshots that somebody made of it"),
+}
+_BY_STATUS: Mapping[int, _Meaning] = {
+    401: _Meaning(AccessDenied, _KEYS),
+    403: _Meaning(AccessDenied, _FIREWALL),
+    404: _Meaning(KeyNotFound, "", "there is no such blob"),
+    408: _BUSY,
+    412: _EXISTS,
+    429: _BUSY,
+    501: _Meaning(StoreError, _UNSUPPORTED, "the service cannot do that"),
+    507: _Meaning(StoreFull, "Free some space, or have the account's limit raised"),
+}
+_CLOCK_TEXT = re.compile(
+    r"date header|lifetime validation|valid time range|not yet valid|AADSTS(700024|500133)",
+    re.IGNORECASE,
+)
+_OFFLINE_TEXT = re.compile(
+    r"max retries exceeded|timed out|failed to (resolve|establish)|connection (aborted|reset)",
+    re.IGNORECASE,
+)
+_SIGNED = re.compile(r"\b(sig|signature)=[^&\s\"',]+", re.IGNORECASE)
+_MOST_TEXT = 400
+
+
+def store_error(
+    what: str, error: BaseException, secrets: Iterable[str] = ()
+) -> StoreError | KeyExists:
+    """Return our error for theirs.
+
+    Args:
+        what: what could not be done, to what, where: ``cannot write 'key' in azure://box``.
+        error: one of `SDK_ERRORS`.
+        secrets: what must not be in the message.
+    """
+    ours = _translated(what, error)
+    message = _SIGNED.sub(r"\1=********", redact(ours.message, secrets))
+    if isinstance(ours, StoreUnavailable):
+        asked = ours.retry_after_seconds
+        return StoreUnavailable(message, hint=ours.hint, retry_after_seconds=asked)
+    return type(ours)(message, hint=ours.hint)
+
+
+def _translated(what: str, error: BaseException) -> StoreError | KeyExists:
+    if isinstance(error, HttpResponseError) and error.response is not None:
+        return _answer(what, error)
+    if isinstance(error, ClientAuthenticationError):
+        return _no_token(what, _attempts(str(error.message)))
+    inner = getattr(error, "inner_exception", None) or error
+    if isinstance(inner, CONNECTION_ERRORS):
+        return connection_error(what, inner)
+    if isinstance(error, AzureError) and "MD5" in str(error):
+        return StoreUnavailable(f"{what}: its checksum is wrong", hint=_CHANGED)
+    if isinstance(error, AzureError) and not isinstance(error, DecodeError):
+        return StoreError(f"{what}: {_line(str(error))}", hint=_OTHER.hint)
+    return StoreUnavailable(f"{what}: the answer is not one of this service", hint=NO_SERVICE)
+
+
+def _answer(what: str, error: HttpResponseError) -> StoreError | KeyExists:
+    """Translate an answer of the service. More than its first line may hold our signature."""
+    response: Any = error.response
+    status = response.status_code
+    code = response.headers.get("x-ms-error-code") or _plain(error)
+    text = str(error.message or "")
+    if status == HTTPStatus.NOT_FOUND and not code:
+        return StoreError(f"{what}: the answer is not one of this service", hint=NO_SERVICE)
+    meaning = _meaning(status, code, text)
+    first = text.partition("\n")[0].strip()
+    why = meaning.why or _line(first) or response.reason or "no reason given"
+    message = f"{what}: {why} ({code or status})"
+    if issubclass(meaning.error, StoreUnavailable):
+        asked = retry_after(response.headers)
+        return StoreUnavailable(message, hint=meaning.hint, retry_after_seconds=asked)
+    return meaning.error(message, hint=meaning.hint)
+
+
+def _plain(error: HttpResponseError) -> str:
+    """Return the code that the library has found in an answer's body."""
+    code: Any = getattr(error, "error_code", None)
+    return str(getattr(code, "value", code) or "")
+
+
+def _meaning(status: int, code: str, text: str) -> _Meaning:
+    if code == "AuthenticationFailed" and _CLOCK_TEXT.search(text):
+        return _SKEWED
+    if code in _BY_CODE:
+        return _BY_CODE[code]
+    if code.startswith("KeyVault"):
+        return _SCOPE_DENIED if status == HTTPStatus.FORBIDDEN else _Meaning(StoreError, _SCOPE)
+    default = _BUSY if is_server_error(status) else _OTHER
+    return _BY_STATUS.get(status, default)
+
+
+def _no_token(what: str, text: str) -> StoreError:
+    """Translate the failure of all that could have told who we are."""
+    why = f"{what}: there are no credentials ({text})"
+    if _CLOCK_TEXT.search(text):
+        return AccessDenied(why, hint=_CLOCK)
+    if _OFFLINE_TEXT.search(text):
+        return StoreUnavailable(f"{what}: cannot get a token ({text})", hint=_LATER)
+    return AccessDenied(why, hint=_NO_KEYS)
+
+
+def _attempts(text: str) -> str:
+    """Return what the ways that hosts log in by have said; those of developers matter less."""
+    ways = ("EnvironmentCredential:", "WorkloadIdentityCredential:", "ManagedIdentityCredential:")
+    said = [line.strip() for line in text.splitlines() if line.strip().startswith(ways)]
+    return _line("; ".join(line.partition(": ")[2].rstrip(".") for line in said) or text)
+
+
+def _line(text: str) -> str:
+    """Return a text as one line, not too long, without a full stop."""
+    return " ".join(text.split())[:_MOST_TEXT].rstrip(" .")

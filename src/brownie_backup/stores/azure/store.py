@@ -1,0 +1,267 @@
+"""The store itself: one request for nearly every call."""
+
+import base64
+import hashlib
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any, TypeVar
+
+from attrs import field, frozen
+from azure.storage.blob import (
+    BlobClient,
+    BlobImmutabilityPolicyMode,
+    BlobProperties,
+    ContainerClient,
+    ImmutabilityPolicy,
+    StandardBlobTier,
+)
+
+from brownie_backup.errors import (
+    BucketNotFound,
+    KeyNotFound,
+    ObjectLocked,
+    StoreError,
+    StoreUnavailable,
+)
+from brownie_backup.location import Location
+from brownie_backup.protocols import Clock, Page, StoredObject
+from brownie_backup.repository.layout import is_permanent
+from brownie_backup.stores.azure.errors import NO_CONTAINER, SDK_ERRORS, store_error
+from brownie_backup.stores.azure.names import blob_name, key_of, name_prefix
+
+_PAGE_KEYS = 1000
+_MODES = {
+    "compliance": BlobImmutabilityPolicyMode.LOCKED.value,
+    "governance": BlobImmutabilityPolicyMode.UNLOCKED.value,
+}
+_LOCK_SLACK = timedelta(minutes=10)
+"""A lock that ends so little earlier than a new one would is left as it is."""
+_NO_LOCK = (
+    "BACKUP_OBJECT_LOCK_DAYS needs a container with version-level immutability, and the role "
+    "'Storage Blob Data Owner' or the account's key"
+)
+
+T = TypeVar("T")
+
+
+def _utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+@frozen(eq=False)
+class AzureStore:
+    """Blobs in a container, under the prefix that the location's path is.
+
+    With object lock, what is part of a backup can't be removed before its date, not even by who
+    has our credentials: a delete there leaves the version that is locked. `delete` refuses it, so
+    that nothing vanishes from sight that must stay.
+    """
+
+    client: ContainerClient = field(repr=False)
+    location: Location
+    clock: Clock = field(default=_utc_now, repr=False)
+    _checked: threading.Event = field(factory=threading.Event, init=False, repr=False)
+    """Whether the first lock has shown that the service has any."""
+
+    @property
+    def url(self) -> str:
+        """Where it is."""
+        return self.location.url
+
+    def put(self, key: str, data: bytes, *, if_absent: bool = False) -> None:
+        """Store `data` under `key`."""
+        what = f"cannot write '{key}'"
+        locked = self.location.object_lock_days is not None and is_permanent(key)
+        arguments = dict(self._put_arguments(key))
+        if locked:
+            arguments["immutability_policy"] = ImmutabilityPolicy(
+                expiry_time=self._lock_end(), policy_mode=self._mode
+            )
+        try:
+            # Checked by the service: the library sends the data's MD5.
+            stored = self._call(
+                what,
+                lambda: self._blob(key).upload_blob(
+                    data, overwrite=not if_absent, validate_content=True, **arguments
+                ),
+            )
+        except KeyNotFound:
+            failure: StoreError = self._no_container(what)
+        except StoreError as error:
+            failure = _explained(error) if locked else error
+        else:
+            self._check(what, key, stored, locked=locked)
+            return
+        raise failure
+
+    def get(self, key: str) -> bytes:
+        """Return the bytes under `key`."""
+        what = f"cannot read '{key}'"
+        digests: list[str] = []
+
+        def receive(response: Any) -> None:  # noqa: ANN401 - the library does not say
+            # At once, and once: the library would try up to three times, with pauses.
+            answer = response.http_response
+            if answer.status_code in {200, 206}:
+                answer.body()
+                digests.append(answer.headers.get("x-ms-blob-content-md5", ""))
+
+        def download() -> bytes:
+            return self._blob(key).download_blob(raw_response_hook=receive).readall()
+
+        data = self._call(what, download)
+        digest = hashlib.md5(data, usedforsecurity=False).digest()
+        if any(each and each != base64.b64encode(digest).decode() for each in digests):
+            msg = f"{what} in {self.url}: its checksum is wrong"
+            raise StoreUnavailable(msg, hint="Check the network, and proxies in between")
+        return data
+
+    def list(self, prefix: str) -> Iterator[StoredObject]:
+        """Yield what begins with `prefix`."""
+        page = self.list_page(prefix, None)
+        yield from page.objects
+        while page.next_token is not None:
+            page = self.list_page(prefix, page.next_token)
+            yield from page.objects
+
+    def list_page(self, prefix: str, token: str | None) -> Page:
+        """Return a page of what begins with `prefix`."""
+        whole = self._key(prefix)
+
+        def fetch() -> tuple[list[BlobProperties], str | None]:
+            listing = self.client.list_blobs(
+                name_starts_with=name_prefix(whole) or None,
+                include=["metadata"],
+                results_per_page=_PAGE_KEYS,
+            )
+            pages: Any = listing.by_page(token)
+            return list(next(pages, ())), pages.continuation_token or None
+
+        what = f"cannot list '{prefix}'"
+        try:
+            blobs, next_token = self._call(what, fetch)
+        except KeyNotFound:
+            failure = self._no_container(what)
+        else:
+            return Page(tuple(self._objects(whole, blobs)), next_token)
+        raise failure
+
+    def delete(self, key: str) -> None:
+        """Remove the object, if it is there."""
+        what = f"cannot delete '{key}'"
+        try:
+            if self.location.object_lock_days is not None and is_permanent(key):
+                self._refuse_locked(what, key)
+            self._call(what, lambda: self._blob(key).delete_blob())
+        except KeyNotFound:
+            return
+
+    def extend_lock(self, key: str) -> None:
+        """Lock the object for as long as a new one would be."""
+        if self.location.object_lock_days is None:
+            return
+        what = f"cannot lock '{key}'"
+        wanted = self._lock_end()
+        properties = self._properties(what, key)
+        until, mode = _locked_until(properties), self._mode
+        current = properties.immutability_policy.policy_mode
+        if until and until + _LOCK_SLACK > wanted:
+            return
+        if current and until and until > self.clock():
+            # A lock that is in force keeps its mode: a change needs more rights than we have.
+            mode = current.capitalize()
+        policy = ImmutabilityPolicy(expiry_time=wanted, policy_mode=mode)
+        try:
+            self._call(what, lambda: self._blob(key).set_immutability_policy(policy))
+        except StoreError as error:
+            failure = _explained(error)
+        else:
+            return
+        raise failure
+
+    def _key(self, key: str) -> str:
+        prefix = self.location.path.strip("/")
+        return f"{prefix}/{key}" if prefix else key
+
+    def _blob(self, key: str) -> BlobClient:
+        return self.client.get_blob_client(blob_name(self._key(key)))
+
+    def _objects(self, beginning: str, blobs: Iterable[BlobProperties]) -> Iterator[StoredObject]:
+        skip = len(self._key(""))
+        for blob in blobs:
+            key = key_of(blob.name)
+            if key.startswith(beginning) and not _is_folder(blob):
+                yield StoredObject(key[skip:], blob.size, blob.last_modified)
+
+    def _put_arguments(self, key: str) -> Iterator[tuple[str, Any]]:
+        location = self.location
+        if location.sse_kms_key:
+            yield "encryption_scope", location.sse_kms_key
+        if location.storage_class and is_permanent(key):
+            # What changes stays in the account's own tier: cheaper ones are dear to delete from.
+            yield "standard_blob_tier", StandardBlobTier(location.storage_class.capitalize())
+        if location.tags:
+            yield "tags", dict(location.tags)
+
+    @property
+    def _mode(self) -> str:
+        return _MODES[self.location.object_lock_mode.lower()]
+
+    def _lock_end(self) -> datetime:
+        return self.clock() + timedelta(days=self.location.object_lock_days or 0)
+
+    def _properties(self, what: str, key: str) -> BlobProperties:
+        return self._call(what, self._blob(key).get_blob_properties)
+
+    def _check(self, what: str, key: str, stored: Mapping[str, Any], *, locked: bool) -> None:
+        """See that the service did not pass over in silence what it was asked for."""
+        scope = self.location.sse_kms_key
+        if scope and stored.get("encryption_scope") != scope:
+            msg = f"{what} in {self.url}: the service ignores the encryption scope"
+            raise StoreError(msg, hint="Unset BACKUP_SSE_KMS_KEY")
+        if locked and not self._checked.is_set():
+            if _locked_until(self._properties(what, key)) is None:
+                msg = f"{what} in {self.url}: the blob was stored, but is not locked"
+                raise StoreError(msg, hint=_NO_LOCK)
+            self._checked.set()
+
+    def _refuse_locked(self, what: str, key: str) -> None:
+        properties = self._properties(what, key)
+        until = _locked_until(properties)
+        if properties.has_legal_hold:
+            msg = f"{what} in {self.url}: it has a legal hold"
+            raise ObjectLocked(msg, hint="Have the hold lifted, if it is no longer needed")
+        if until and until > self.clock():
+            msg = f"{what} in {self.url}: it is locked until {until:%Y-%m-%d %H:%M} UTC"
+            raise ObjectLocked(msg, hint="It can be deleted after that date")
+
+    def _no_container(self, what: str) -> BucketNotFound:
+        return BucketNotFound(
+            f"{what} in {self.url}: there is no such container", hint=NO_CONTAINER
+        )
+
+    def _call(self, what: str, call: Callable[[], T]) -> T:
+        """Call the library; raise our own error, which holds nothing of the library's."""
+        try:
+            return call()
+        except SDK_ERRORS as error:
+            key = self.location.secret_key
+            failure = store_error(f"{what} in {self.url}", error, [key.reveal()] if key else [])
+        raise failure
+
+
+def _explained(error: StoreError) -> StoreError:
+    """Say what a refusal most likely means when a lock was asked for."""
+    return StoreError(error.message, hint=_NO_LOCK) if type(error) is StoreError else error
+
+
+def _locked_until(properties: BlobProperties) -> datetime | None:
+    until: datetime | None = properties.immutability_policy.expiry_time
+    return until.astimezone(UTC) if until else None
+
+
+def _is_folder(blob: BlobProperties) -> bool:
+    """Whether this is no blob of ours: accounts with a hierarchical namespace list folders too."""
+    metadata: dict[str, str] | None = blob.metadata  # its type does not say so
+    return metadata is not None and metadata.get("hdi_isfolder") == "true"

@@ -1,0 +1,183 @@
+"""HTTP connections of the stores whose libraries send by `requests`, and how these fail."""
+
+import io
+import re
+import ssl
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from http import HTTPStatus
+from socket import gaierror
+from typing import Any, TypeVar
+from urllib.parse import urlsplit
+
+import requests
+from requests import exceptions
+from requests.adapters import HTTPAdapter
+from urllib3.exceptions import HTTPError, LocationValueError
+from urllib3.exceptions import TimeoutError as TimeoutHTTPError
+
+from brownie_backup.errors import StoreError, StoreUnavailable
+
+CONNECTION_ERRORS = (requests.RequestException, HTTPError, OSError)
+"""All that sending and receiving raises, in whatever a cloud's library wraps it."""
+
+_CONNECTIONS = 32
+"""More than there are threads: 16 that read manifests, a few with blobs, and the lease's."""
+_PIECE_BYTES = 256 << 10
+_NOT_TLS = {"WRONG_VERSION_NUMBER", "HTTP_REQUEST", "UNSUPPORTED_PROTOCOL"}
+
+_OBJECT = re.compile(r"<[\w.]+ object at 0x[0-9a-f]+>: ")
+
+_NETWORK = "Check the network and BACKUP_ENDPOINT_URL"
+_PROXY = "Check HTTPS_PROXY, HTTP_PROXY and NO_PROXY"
+_CERTIFICATE = (
+    "Check the certificate of the service and BACKUP_ENDPOINT_URL; REQUESTS_CA_BUNDLE names a file "
+    "with a CA of your own"
+)
+_ADDRESS = "Check BACKUP_ENDPOINT_URL, and the variables of proxies"
+
+
+class PiecewiseAdapter(HTTPAdapter):
+    """Sends a body in pieces, once, over one of enough connections.
+
+    What is sent as one piece has to be through within the timeout for connecting, all of it: 32
+    MiB would never get through a slow line.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(max_retries=0, pool_connections=4, pool_maxsize=_CONNECTIONS)
+        self.poolmanager.connection_pool_kw["blocksize"] = _PIECE_BYTES
+
+    def send(
+        self,
+        request: requests.PreparedRequest,
+        *args: Any,  # noqa: ANN401 - passed on
+        **kwargs: Any,  # noqa: ANN401 - passed on
+    ) -> requests.Response:
+        """Send a request."""
+        if isinstance(request.body, bytes):
+            request.body = io.BytesIO(request.body)  # a file is sent in pieces
+        return super().send(request, *args, **kwargs)
+
+
+S = TypeVar("S", bound=requests.Session)
+
+
+def mount(session: S) -> S:
+    """Let a session send as `PiecewiseAdapter` does, follow no redirect, and leave ~/.netrc alone.
+
+    What that file has, even for any host, would replace our token or signature.
+    """
+    session.mount("https://", PiecewiseAdapter())
+    session.mount("http://", PiecewiseAdapter())
+    session.max_redirects = 0
+    session.auth = _as_it_is
+    return session
+
+
+def _as_it_is(request: requests.PreparedRequest) -> requests.PreparedRequest:
+    return request
+
+
+def connection_error(what: str, error: BaseException) -> StoreError:
+    """Return our error for one of `CONNECTION_ERRORS`, or for what a library wraps one in."""
+    below = list(_below(error))
+    why = f"{what}: {_reason(below)}"
+    for each in below:
+        if isinstance(each, ssl.SSLCertVerificationError):
+            return StoreError(why, hint=_CERTIFICATE)
+        if isinstance(each, ssl.SSLError) and each.reason in _NOT_TLS:
+            return StoreError(why, hint=_ADDRESS)
+        if isinstance(each, exceptions.ProxyError):
+            return StoreUnavailable(why, hint=_PROXY)
+        if _is_address(each):
+            return StoreError(why, hint=_ADDRESS)
+    if not any(isinstance(each, _WORTH_ANOTHER_TRY) for each in below):
+        return StoreError(why, hint=_CERTIFICATE)  # an OSError: of a file with certificates
+    return StoreUnavailable(why, hint=_NETWORK)
+
+
+_WORTH_ANOTHER_TRY = (
+    requests.RequestException,
+    HTTPError,
+    ConnectionError,
+    TimeoutError,
+    ssl.SSLError,
+    gaierror,
+)
+
+
+def _is_address(error: BaseException) -> bool:
+    """Whether an error says that something is no URL, or leads elsewhere."""
+    wrong = (exceptions.InvalidURL, exceptions.MissingSchema, exceptions.InvalidSchema)
+    others = (exceptions.InvalidHeader, exceptions.TooManyRedirects, LocationValueError)
+    return isinstance(error, (*wrong, *others))
+
+
+def _below(error: BaseException) -> Iterator[BaseException]:
+    """Yield an error and those that it wraps, from the outside in."""
+    seen: list[BaseException] = []
+    waiting = [error]
+    while waiting:
+        each = waiting.pop(0)
+        if any(each is other for other in seen):
+            continue
+        seen.append(each)
+        yield each
+        wrapped = [
+            *each.args,
+            getattr(each, "reason", None),
+            getattr(each, "inner_exception", None),
+        ]
+        wrapped += [each.__cause__, each.__context__]
+        waiting += [inner for inner in wrapped if isinstance(inner, BaseException)]
+
+
+def _reason(below: list[BaseException]) -> str:
+    """Return in a few words what failed: the outer errors mostly repeat the inner ones."""
+    host = next((host for each in below if (host := _host(each))), "")
+    return f"{host}: {_words(below)}" if host else _words(below)
+
+
+def _words(below: list[BaseException]) -> str:
+    if any(isinstance(each, exceptions.ConnectTimeout) for each in below):
+        return "no connection in time"
+    for each in reversed(below):
+        if isinstance(each, TimeoutError | exceptions.Timeout | TimeoutHTTPError):
+            return "no answer in time"
+        if isinstance(each, ssl.SSLError) and each.reason:
+            detail = getattr(each, "verify_message", "")
+            return f"TLS: {each.reason.replace('_', ' ').lower()}{detail and f' ({detail})'}"
+        if isinstance(each, OSError) and each.strerror:
+            return each.strerror
+    text = _OBJECT.sub("", " ".join(str(below[-1]).split()))
+    return text or type(below[-1]).__name__
+
+
+def _host(error: BaseException) -> str:
+    """Return whom a request was for."""
+    request = getattr(error, "request", None)
+    if not isinstance(request, requests.PreparedRequest):
+        return ""
+    return urlsplit(request.url or "").netloc.rpartition("@")[2]
+
+
+def retry_after(headers: Mapping[str, str]) -> float | None:
+    """Return the seconds that an answer asks us to wait, if it does: as a number or a date."""
+    milliseconds = headers.get("x-ms-retry-after-ms", headers.get("retry-after-ms", "")).strip()
+    if milliseconds.isdecimal():
+        return float(milliseconds) / 1000
+    value = headers.get("Retry-After", "").strip()
+    if value.isdecimal():
+        return float(value)
+    try:
+        at = parsedate_to_datetime(value)
+    except (ValueError, OverflowError):
+        return None
+    return max(0.0, (at.astimezone(UTC) - datetime.now(UTC)).total_seconds())
+
+
+def is_server_error(status: int) -> bool:
+    """Whether an answer says that the service failed, and may do better another time."""
+    return status >= HTTPStatus.INTERNAL_SERVER_ERROR and status != HTTPStatus.NOT_IMPLEMENTED

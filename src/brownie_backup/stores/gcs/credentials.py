@@ -1,0 +1,103 @@
+"""What Google's services know us by."""
+
+import json
+from collections.abc import Callable, Mapping, MutableMapping
+from typing import Any
+
+import google.auth
+from google.auth import aws, identity_pool, impersonated_credentials, pluggable
+from google.auth.credentials import Credentials
+from google.auth.exceptions import GoogleAuthError
+from google.oauth2 import credentials as user
+from google.oauth2 import service_account
+
+from brownie_backup.errors import ConfigurationError
+from brownie_backup.secret import Secret
+
+_SCOPES = ("https://www.googleapis.com/auth/devstorage.full_control",)
+"""The widest for storage: less cannot lock an object. What we may do, roles decide."""
+_AWS_TOKEN = "urn:ietf:params:aws:token-type:aws4_request"  # noqa: S105 - a type, no token
+_HINT = (
+    "Give the whole JSON that Google made: a service account's key, or a configuration of workload "
+    "identity federation. BACKUP_TOKEN_FILE takes the name of a file"
+)
+
+
+class DefaultCredentials(Credentials):
+    """What Google's own chain finds, not looked for before it is needed."""
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]  # not excluded, as a method of ours
+        self._found: Credentials | None = None
+
+    def before_request(
+        self, request: object, method: str, url: str, headers: MutableMapping[str, str]
+    ) -> None:
+        """Put what was found into a request's headers."""
+        self._find().before_request(request, method, url, headers)
+
+    def refresh(self, request: object) -> None:
+        """Get a new token for what was found."""
+        self._find().refresh(request)
+
+    def _find(self) -> Credentials:
+        if self._found is None:
+            self._found, _ = google.auth.default(scopes=_SCOPES)
+        return self._found
+
+
+def read_token(token: Secret) -> Credentials:
+    """Return the credentials that BACKUP_TOKEN has, or raise `ConfigurationError`."""
+    info, problem = _parse(token), ""
+    if info is None:
+        problem = "BACKUP_TOKEN is not the JSON of credentials"
+    elif str(info.get("type")) not in _READERS:
+        known = ", ".join(sorted(_READERS))
+        problem = f'BACKUP_TOKEN: its "type" is not one of {known}'
+    else:
+        try:
+            credentials: Credentials = _READERS[info["type"]](info)
+        except (GoogleAuthError, ValueError, TypeError, KeyError, AttributeError):
+            # Their words may hold a part of it.
+            problem = f"BACKUP_TOKEN: its parts do not make credentials of type '{info['type']}'"
+        else:
+            return credentials
+    raise ConfigurationError([problem], hint=_HINT)
+
+
+def secrets_in(token: Secret | None) -> tuple[str, ...]:
+    """Return the texts in BACKUP_TOKEN that must not be seen."""
+    if token is None:
+        return ()
+    info = _parse(token) or {}
+    names = ("private_key", "private_key_id", "refresh_token", "client_secret")
+    found = [info[name] for name in names if isinstance(info.get(name), str)]
+    return (token.reveal(), *found)
+
+
+def _parse(token: Secret) -> dict[str, Any] | None:
+    try:
+        info = json.loads(token.reveal())
+    except ValueError:
+        return None
+    return info if isinstance(info, dict) else None
+
+
+def _external(info: Mapping[str, Any]) -> Any:  # noqa: ANN401 - the library does not say
+    if info.get("subject_token_type") == _AWS_TOKEN:
+        return aws.Credentials.from_info(info, scopes=_SCOPES)
+    source = info.get("credential_source") or {}
+    kind = pluggable if "executable" in source else identity_pool
+    return kind.Credentials.from_info(info, scopes=_SCOPES)
+
+
+_READERS: Mapping[str, Callable[[Mapping[str, Any]], Any]] = {
+    "authorized_user": lambda info: user.Credentials.from_authorized_user_info(info, _SCOPES),
+    "external_account": _external,
+    "impersonated_service_account": lambda info: (
+        impersonated_credentials.Credentials.from_impersonated_service_account_info(info, _SCOPES)
+    ),
+    "service_account": lambda info: service_account.Credentials.from_service_account_info(
+        info, scopes=_SCOPES
+    ),
+}

@@ -1,0 +1,203 @@
+"""What Google's library and service say when something fails, in our own errors.
+
+Nothing of theirs gets out: their exceptions hold requests with tokens in them.
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+from http import HTTPStatus
+from typing import Any
+
+from attrs import frozen
+from google.api_core.exceptions import GoogleAPIError, RetryError
+from google.auth import exceptions as auth
+from google.cloud.storage.exceptions import DataCorruption, InvalidResponse
+from requests.exceptions import InvalidJSONError
+
+from brownie_backup.errors import (
+    AccessDenied,
+    BucketNotFound,
+    KeyExists,
+    KeyNotFound,
+    ObjectLocked,
+    StoreError,
+    StoreFull,
+    StoreUnavailable,
+    redact,
+)
+from brownie_backup.stores.connections import (
+    CONNECTION_ERRORS,
+    connection_error,
+    is_server_error,
+    retry_after,
+)
+
+SDK_ERRORS = (
+    GoogleAPIError,
+    auth.GoogleAuthError,
+    InvalidResponse,
+    DataCorruption,
+    *CONNECTION_ERRORS,
+    *(AttributeError, KeyError, TypeError, ValueError),  # of an answer that is something else
+)
+"""All that a call of the library can raise."""
+
+
+@frozen
+class _Meaning:
+    """What an answer means, what to do, and why in our words (else the service's)."""
+
+    error: type[StoreError | KeyExists]
+    hint: str = ""
+    why: str = ""
+
+
+NO_OBJECT = "No such object"
+"""What the service says when the bucket is there."""
+NO_BUCKET = "Create the bucket, or correct BACKUP_DESTINATION"
+_RIGHTS = (
+    "Grant what the guide 'Store backups in Google Cloud Storage' lists; without "
+    "storage.objects.list, the service answers so for a missing object too"
+)
+_KEYS = (
+    "Check BACKUP_TOKEN, or without it what Google's own chain finds: "
+    "GOOGLE_APPLICATION_CREDENTIALS, workload identity, the host's service account"
+)
+_CLOCK = "The clock of this host may be wrong: set it by NTP. Else check BACKUP_TOKEN"
+_KMS = (
+    "Check BACKUP_SSE_KMS_KEY: that the key is there, enabled, in the bucket's location, and that "
+    "the project's storage service agent may use it"
+)
+_LATER = "If it lasts, look at the service's status page and at the network"
+_CHANGED = "It was changed on the way: check the network, and proxies in between"
+_LOCKED = "It can be deleted after that date, or when the hold is lifted"
+_BILLING = "Check that the project's billing account is active"
+
+_BUSY = _Meaning(StoreUnavailable, _LATER)
+_DENIED = _Meaning(AccessDenied, _RIGHTS)
+_OTHER = _Meaning(StoreError, "See the service's documentation of this error")
+
+_BY_REASON: Mapping[str, _Meaning] = {
+    "retentionpolicynotmet": _Meaning(ObjectLocked, _LOCKED),
+    "objectunderactivehold": _Meaning(ObjectLocked, _LOCKED),
+    "ratelimitexceeded": _BUSY,
+    "userratelimitexceeded": _BUSY,
+    "usagelimits.ratelimitexceeded": _BUSY,
+    "quotaexceeded": _Meaning(StoreFull, "Have the quota raised"),
+    "accountdisabled": _Meaning(AccessDenied, _BILLING),
+    "uploadbrokenconnection": _BUSY,
+}
+_BY_STATUS: Mapping[int, _Meaning] = {
+    401: _Meaning(AccessDenied, _KEYS),
+    403: _DENIED,
+    404: _Meaning(KeyNotFound),
+    408: _BUSY,
+    409: _BUSY,  # somebody else changes the object's metadata at the same time
+    412: _Meaning(KeyExists, "", "it exists"),
+    425: _BUSY,
+    429: _BUSY,
+    507: _Meaning(StoreFull, "Free some space, or have the quota raised"),
+}
+_LOCKED_TEXT = re.compile(
+    r"retention (policy|period)|under active .*hold|retain until", re.IGNORECASE
+)
+_CHECKSUM_TEXT = re.compile(r"(md5|crc32c|checksum|hash).*(match|incorrect)", re.IGNORECASE)
+_CLOCK_TEXT = re.compile(r"\b(iat|exp)\b|too early|reasonable timeframe|stale|clock", re.IGNORECASE)
+_MOST_TEXT = 400
+
+
+def store_error(
+    what: str, error: BaseException, secrets: Iterable[str] = ()
+) -> StoreError | KeyExists:
+    """Return our error for theirs.
+
+    Args:
+        what: what could not be done, to what, where: ``cannot write 'key' in gs://bucket``.
+        error: one of `SDK_ERRORS`.
+        secrets: what must not be in the message.
+    """
+    response = getattr(error, "response", None)
+    if isinstance(error, auth.GoogleAuthError):
+        ours: StoreError | KeyExists = _auth_error(what, error)
+    elif isinstance(error, DataCorruption):
+        ours = StoreUnavailable(f"{what}: its checksum is wrong", hint=_CHANGED)
+    elif isinstance(error, CONNECTION_ERRORS) and not isinstance(error, InvalidJSONError):
+        ours = connection_error(what, error)
+    elif getattr(response, "status_code", None) is not None:
+        ours = _answer(what, error)
+    elif isinstance(error, RetryError):
+        ours = StoreUnavailable(f"{what}: no answer in time", hint=_LATER)
+    elif isinstance(error, GoogleAPIError):
+        ours = StoreError(f"{what}: {_line(str(error))}", hint=_OTHER.hint)
+    else:
+        hint = "Check BACKUP_ENDPOINT_URL, and proxies in between"
+        ours = StoreUnavailable(f"{what}: the answer is not one of this service", hint=hint)
+    ours.message = redact(ours.message, secrets)
+    ours.args = (ours.message,)
+    return ours
+
+
+def _answer_text(error: BaseException) -> tuple[str, str]:
+    """Return the reason that an answer gives, a word, and its text; empty where there is none."""
+    response: Any = getattr(error, "response", None)
+    reason, text = "", ""
+    try:
+        said = response.json()["error"]
+        text = str(said["message"])
+        reason = str(said["errors"][0]["reason"])
+    except (AttributeError, KeyError, IndexError, TypeError, ValueError):
+        text = text or str(getattr(response, "text", ""))
+    return reason.lower(), _line(text)
+
+
+def _answer(what: str, error: BaseException) -> StoreError | KeyExists:
+    """Translate an answer of the service."""
+    response: Any = getattr(error, "response", None)
+    status = response.status_code
+    reason, text = _answer_text(error)
+    meaning = _meaning(status, reason, text)
+    why = meaning.why or text or reason or response.reason or "no reason given"
+    message = f"{what}: {why} ({status})"
+    if issubclass(meaning.error, StoreUnavailable):
+        asked = retry_after(response.headers)
+        return StoreUnavailable(message, hint=meaning.hint, retry_after_seconds=asked)
+    return meaning.error(message, hint=meaning.hint)
+
+
+def _meaning(status: int, reason: str, text: str) -> _Meaning:
+    lower = text.lower()
+    if reason in _BY_REASON:
+        return _BY_REASON[reason]
+    if reason.startswith("cloudkms") or "kms key" in lower:
+        return _Meaning(AccessDenied if status == HTTPStatus.FORBIDDEN else StoreError, _KMS)
+    match status:
+        case HTTPStatus.FORBIDDEN if _LOCKED_TEXT.search(lower):
+            return _BY_REASON["retentionpolicynotmet"]
+        case HTTPStatus.BAD_REQUEST if _CHECKSUM_TEXT.search(lower):
+            return _Meaning(StoreUnavailable, _CHANGED)
+        case HTTPStatus.NOT_FOUND if "bucket does not exist" in lower:
+            return _Meaning(BucketNotFound, NO_BUCKET)
+    default = _BUSY if is_server_error(status) else _OTHER
+    return _BY_STATUS.get(status, default)
+
+
+def _auth_error(what: str, error: auth.GoogleAuthError) -> StoreError:
+    """Translate what went wrong before anything was sent to the service itself."""
+    inner = [each for each in error.args if isinstance(each, CONNECTION_ERRORS)]
+    if inner:
+        return connection_error(f"{what}: cannot get a token", inner[0])
+    text = _line(" ".join(each for each in error.args if isinstance(each, str)))
+    why = f"{what}: cannot get a token: {text or type(error).__name__}"
+    if isinstance(error, auth.DefaultCredentialsError):
+        return AccessDenied(f"{what}: there are no credentials ({text})", hint=_KEYS)
+    transient = (auth.TransportError, auth.TimeoutError, auth.ResponseError)
+    if isinstance(error, transient) or error.retryable:
+        return StoreUnavailable(why, hint=_LATER)
+    if _CLOCK_TEXT.search(text):
+        return AccessDenied(why, hint=_CLOCK)
+    return AccessDenied(why, hint=_KEYS)
+
+
+def _line(text: str) -> str:
+    """Return a text as one line, not too long, without a full stop."""
+    return " ".join(text.split())[:_MOST_TEXT].rstrip(" .")

@@ -1,0 +1,297 @@
+"""The store itself: one request of the JSON API for each call."""
+
+import base64
+import hashlib
+import json
+import secrets
+from collections.abc import Callable, Iterator, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any, TypeVar
+from urllib.parse import quote
+
+from attrs import field, frozen
+from google.api_core.exceptions import from_http_status
+from google.cloud.storage import Bucket, Client
+
+from brownie_backup.errors import BucketNotFound, KeyNotFound, ObjectLocked, StoreError
+from brownie_backup.location import Location
+from brownie_backup.protocols import Clock, Page, StoredObject
+from brownie_backup.repository.layout import is_permanent
+from brownie_backup.stores.gcs.credentials import secrets_in
+from brownie_backup.stores.gcs.errors import NO_BUCKET, NO_OBJECT, SDK_ERRORS, store_error
+
+_PAGE_KEYS = 1000
+_STORED = "name,kmsKeyName,retention"
+_OBJECT_QUERY = {"fields": "retention,temporaryHold,eventBasedHold", "projection": "noAcl"}
+_LISTED = "items(name,size,timeCreated),nextPageToken"
+_MODES = {"compliance": "Locked", "governance": "Unlocked"}
+_LOCK_SLACK = timedelta(minutes=10)
+"""A lock that ends so little earlier than a new one would is left as it is."""
+_NO_LOCK = (
+    "BACKUP_OBJECT_LOCK_DAYS needs a bucket made with --enable-per-object-retention, and the right "
+    "storage.objects.setRetention"
+)
+_NO_SERVICE = "Check BACKUP_ENDPOINT_URL: it must be the address of the JSON API"
+
+T = TypeVar("T")
+
+
+def _utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+@frozen(eq=False)
+class GcsStore:
+    """Objects in a bucket, under the prefix that the location's path is.
+
+    What is written goes in one request, which the library would not do: its uploads of more than
+    8 MiB become sessions of several requests.
+    """
+
+    client: Client = field(repr=False)
+    location: Location
+    timeout: tuple[float, float]
+    """Seconds for a connection, and for an answer."""
+    clock: Clock = field(default=_utc_now, repr=False)
+
+    @property
+    def url(self) -> str:
+        """Where it is."""
+        return self.location.url
+
+    def put(self, key: str, data: bytes, *, if_absent: bool = False) -> None:
+        """Store `data` under `key`."""
+        what = f"cannot write '{key}'"
+        metadata = self._metadata(key, data)
+        query: dict[str, str | int] = {"uploadType": "multipart", "fields": _STORED}
+        if if_absent:
+            query["ifGenerationMatch"] = 0
+        if self.location.sse_kms_key:
+            query["kmsKeyName"] = self.location.sse_kms_key
+        path = f"/upload/storage/v1{self._bucket.path}/o"
+        try:
+            stored = self._request(what, "POST", path, query, _multipart(metadata, data))
+        except KeyNotFound as error:
+            failure: StoreError = BucketNotFound(error.message, hint=NO_BUCKET)
+        except StoreError as error:
+            failure = _explained(error) if "retention" in metadata else error
+        else:
+            self._check(what, stored, metadata)
+            return
+        raise failure
+
+    def get(self, key: str) -> bytes:
+        """Return the bytes under `key`."""
+        blob = self._bucket.blob(self._name(key))
+
+        def download() -> bytes:
+            data: bytes = blob.download_as_bytes(timeout=self.timeout, retry=None, checksum="md5")
+            if not blob.generation:
+                msg = "something else than the service has answered"
+                raise ValueError(msg)
+            return data
+
+        return self._call_for(f"cannot read '{key}'", download)
+
+    def list(self, prefix: str) -> Iterator[StoredObject]:
+        """Yield what begins with `prefix`."""
+        page = self.list_page(prefix, None)
+        yield from page.objects
+        while page.next_token is not None:
+            page = self.list_page(prefix, page.next_token)
+            yield from page.objects
+
+    def list_page(self, prefix: str, token: str | None) -> Page:
+        """Return a page of what begins with `prefix`."""
+        return self._list(f"cannot list '{prefix}'", self._name(prefix), token, keys=_PAGE_KEYS)
+
+    def delete(self, key: str) -> None:
+        """Remove the object, if it is there."""
+        what = f"cannot delete '{key}'"
+        blob = self._bucket.blob(self._name(key))
+        try:
+            if self.location.object_lock_days is not None and is_permanent(key):
+                self._refuse_locked(what, key)
+            self._call_for(what, lambda: blob.delete(timeout=self.timeout, retry=None))
+        except KeyNotFound:
+            return
+
+    def extend_lock(self, key: str) -> None:
+        """Lock the object for as long as a new one would be."""
+        if self.location.object_lock_days is None:
+            return
+        what = f"cannot lock '{key}'"
+        current, wanted = _lock_in(self._state(what, key)), self._lock()
+        if current and _end_of(current) + _LOCK_SLACK > _end_of(wanted):
+            return
+        if current and _end_of(current) > self.clock():
+            # A lock that is in force keeps its mode: a change needs more rights than we have.
+            wanted["mode"] = current["mode"]
+        change = ("application/json", json.dumps({"retention": wanted}).encode())
+        try:
+            self._request(what, "PATCH", self._path(key), _OBJECT_QUERY, change)
+        except StoreError as error:
+            failure = _explained(error)
+        else:
+            return
+        raise failure
+
+    @property
+    def _bucket(self) -> Bucket:
+        return self.client.bucket(self.location.host)
+
+    def _name(self, key: str) -> str:
+        prefix = self.location.path.strip("/")
+        return f"{prefix}/{key}" if prefix else key
+
+    def _list(self, what: str, beginning: str, token: str | None, *, keys: int) -> Page:
+        listing = self.client.list_blobs(
+            self._bucket,
+            prefix=beginning,
+            page_token=token,
+            page_size=keys,
+            fields=_LISTED,
+            timeout=self.timeout,
+            retry=None,
+        )
+        skip = len(self._name(""))
+
+        def fetch() -> tuple[StoredObject, ...]:
+            return tuple(
+                StoredObject(blob.name[skip:], blob.size, blob.time_created)
+                for blob in next(listing.pages, ())
+                if len(blob.name) > skip and not blob.name.endswith("/")  # a folder of the console
+            )
+
+        try:
+            objects = self._call(what, fetch)
+        except KeyNotFound as error:
+            failure = BucketNotFound(error.message, hint=NO_BUCKET)
+        else:
+            return Page(objects, listing.next_page_token)
+        raise failure
+
+    def _path(self, key: str) -> str:
+        return f"/storage/v1{self._bucket.path}/o/{quote(self._name(key), safe='~')}"
+
+    def _state(self, what: str, key: str) -> Mapping[str, Any]:
+        """Return what keeps an object from being deleted."""
+        state = self._request(what, "GET", self._path(key), _OBJECT_QUERY)
+        return state if isinstance(state, dict) else {}
+
+    def _refuse_locked(self, what: str, key: str) -> None:
+        """Raise, if an object must stay: where there are versions, the service would hide it."""
+        state = self._state(what, key)
+        lock = _lock_in(state)
+        if state.get("temporaryHold") or state.get("eventBasedHold"):
+            msg = f"{what} in {self.url}: somebody holds it"
+            raise ObjectLocked(msg, hint="Have the hold lifted, if it is no longer needed")
+        if lock and _end_of(lock) > self.clock():
+            msg = f"{what} in {self.url}: it is locked until {_end_of(lock):%Y-%m-%d %H:%M} UTC"
+            raise ObjectLocked(msg, hint="It can be deleted after that date")
+
+    def _metadata(self, key: str, data: bytes) -> dict[str, Any]:
+        """Return what the service is to know of an object; by the digest it checks the data."""
+        digest = hashlib.md5(data, usedforsecurity=False).digest()
+        metadata: dict[str, Any] = {
+            "name": self._name(key),
+            "md5Hash": base64.b64encode(digest).decode(),
+        }
+        if self.location.storage_class and is_permanent(key):
+            # What changes stays in the bucket's own class: cheaper ones are dear to delete from.
+            metadata["storageClass"] = self.location.storage_class.upper()
+        if self.location.object_lock_days is not None and is_permanent(key):
+            metadata["retention"] = self._lock()
+        return metadata
+
+    def _lock(self) -> dict[str, str]:
+        until = self.clock() + timedelta(days=self.location.object_lock_days or 0)
+        mode = _MODES[self.location.object_lock_mode.lower()]
+        return {"mode": mode, "retainUntilTime": f"{until:%Y-%m-%dT%H:%M:%SZ}"}
+
+    def _check(self, what: str, stored: object, metadata: Mapping[str, Any]) -> None:
+        """See that the service did not pass over in silence what it was asked for."""
+        if not isinstance(stored, dict) or stored.get("name") != metadata["name"]:
+            msg = f"{what} in {self.url}: the answer is not one of this service"
+            raise StoreError(msg, hint=_NO_SERVICE)
+        key = self.location.sse_kms_key
+        if key and not str(stored.get("kmsKeyName")).startswith(key):
+            msg = f"{what} in {self.url}: the service ignores the KMS key"
+            raise StoreError(msg, hint="Unset BACKUP_SSE_KMS_KEY")
+        if "retention" in metadata and not _lock_in(stored):
+            msg = f"{what} in {self.url}: the object was stored, but is not locked"
+            raise StoreError(msg, hint=_NO_LOCK)
+
+    def _request(
+        self,
+        what: str,
+        method: str,
+        path: str,
+        query: Mapping[str, str | int],
+        body: tuple[str, bytes] | None = None,
+    ) -> object:
+        """Send a request of the JSON API that the library has no fitting method for."""
+        session: Any = self.client._http  # noqa: SLF001 - the one that we gave it
+
+        def send() -> object:
+            answer = session.request(
+                method,
+                self.client.api_endpoint + path,
+                params=query,
+                data=body[1] if body else None,
+                headers={"Content-Type": body[0]} if body else {},
+                timeout=self.timeout,
+            )
+            if not answer.ok:
+                raise from_http_status(answer.status_code, answer.reason, response=answer)
+            return answer.json()
+
+        return self._call(what, send) if method == "POST" else self._call_for(what, send)
+
+    def _call(self, what: str, call: Callable[[], T]) -> T:
+        """Call the library; raise our own error, which holds nothing of the library's."""
+        try:
+            return call()
+        except SDK_ERRORS as error:
+            hidden = secrets_in(self.location.token)
+            failure = store_error(f"{what} in {self.url}", error, hidden)
+        raise failure
+
+    def _call_for(self, what: str, call: Callable[[], T]) -> T:
+        """Call the library for one object, which may not be there."""
+        try:
+            return self._call(what, call)
+        except KeyNotFound as error:
+            failure = error  # not handled here, where another error would refer to it
+        if NO_OBJECT not in failure.message:
+            self._list(what, self._name(""), None, keys=1)  # BucketNotFound, if it is not there
+        raise KeyNotFound(f"{what} in {self.url}: there is no such object")
+
+
+def _explained(error: StoreError) -> StoreError:
+    """Say what a bad request most likely means when a lock was asked for."""
+    if type(error) is StoreError and error.message.endswith("(400)"):
+        return StoreError(error.message, hint=_NO_LOCK)
+    return error
+
+
+def _multipart(metadata: Mapping[str, Any], data: bytes) -> tuple[str, bytes]:
+    """Return the type and the body of a request that has an object and what is said of it."""
+    boundary = secrets.token_hex(16)
+    head = (
+        f"--{boundary}\r\nContent-Type: application/json; charset=UTF-8\r\n\r\n"
+        f"{json.dumps(metadata)}\r\n"
+        f"--{boundary}\r\nContent-Type: application/octet-stream\r\n\r\n"
+    )
+    body = b"".join((head.encode(), data, f"\r\n--{boundary}--\r\n".encode()))
+    return f"multipart/related; boundary={boundary}", body
+
+
+def _lock_in(stored: object) -> dict[str, str] | None:
+    """Return the lock of an object, if the service says that it has one."""
+    lock = stored.get("retention") if isinstance(stored, dict) else None
+    return lock if isinstance(lock, dict) and "retainUntilTime" in lock else None
+
+
+def _end_of(lock: Mapping[str, str]) -> datetime:
+    return datetime.fromisoformat(lock["retainUntilTime"]).astimezone(UTC)

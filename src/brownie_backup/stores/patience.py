@@ -1,0 +1,25 @@
+"""How long stores are waited for: the one place for all of them."""
+
+from attrs import field, frozen
+from attrs.validators import ge, gt
+
+
+@frozen
+class Patience:
+    """Timeouts of one try, and how long a call that fails is repeated.
+
+    The time limits together stay well below the ten minutes that a lease lives.
+    """
+
+    connect_seconds: float = field(default=10, validator=gt(0))
+    """For a connection to be made."""
+    read_seconds: float = field(default=60, validator=gt(0))
+    """For the next bytes of an answer to come."""
+    give_up_after_seconds: float = field(default=120, validator=ge(0))
+    """From the first failure of a call on. A store that restarts takes less, and so does a
+    network that is reconfigured."""
+    first_wait_seconds: float = field(default=0.5, validator=gt(0))
+    """The most to wait after the first failure; after each further one it is twice as long."""
+    longest_wait_seconds: float = field(default=10, validator=gt(0))
+    longest_asked_wait_seconds: float = field(default=60, validator=gt(0))
+    """The most to wait because the service asked us to."""

@@ -1,0 +1,215 @@
+"""Repeats what failed because a store was out of reach, the same way for all stores."""
+
+import logging
+import time
+from array import array
+from collections.abc import Callable, Iterator
+from secrets import SystemRandom
+from typing import TypeVar
+
+from attrs import define, field, frozen
+
+from brownie_backup.errors import (
+    BackupError,
+    KeyExists,
+    KeyNotFound,
+    StoreUnavailable,
+    redact,
+)
+from brownie_backup.protocols import CanLock, HasPages, Store, StoredObject
+from brownie_backup.stores.patience import Patience
+
+_log = logging.getLogger(__name__)
+
+_SHORTEST_WAIT_SECONDS = 0.05
+_WORTH_A_WARNING_SECONDS = 5
+
+T = TypeVar("T")
+
+
+@define(eq=False)
+class _Outage:
+    """What the calls of one store, in all threads, know of its being out of reach."""
+
+    warned: bool = False
+    gave_up_at: float | None = None
+
+    def given_up(self, now: float, seconds: float) -> bool:
+        """Whether a call was given up less than so many seconds ago, and none succeeded since."""
+        return self.gave_up_at is not None and now - self.gave_up_at < seconds
+
+    def end(self, url: str) -> None:
+        """Take note that the store answers."""
+        if self.warned:
+            _log.warning("%s answers again", url)
+        self.warned = False
+        self.gave_up_at = None
+
+
+@frozen(eq=False)
+class RetryingStore:
+    """Passes calls on to another store; those that raise `StoreUnavailable` are repeated.
+
+    It waits between the tries, longer each time, and by chance shorter (full jitter), so that
+    many clients don't come back at once; and for as long as the service asks. When
+    `patience.give_up_after_seconds` have passed since a call's first failure, the last error is
+    raised. A call that fails soon after another was given up is not repeated: nobody wants to wait
+    as long again for what is only to be tidied up.
+    """
+
+    inner: Store
+    patience: Patience = field(factory=Patience)
+    _sleep: Callable[[float], None] = field(default=time.sleep, kw_only=True, repr=False)
+    _monotonic: Callable[[], float] = field(default=time.monotonic, kw_only=True, repr=False)
+    _random: Callable[[], float] = field(default=SystemRandom().random, kw_only=True, repr=False)
+    _outage: _Outage = field(factory=_Outage, init=False, repr=False)
+
+    @property
+    def url(self) -> str:
+        """Where the inner store is."""
+        return self.inner.url
+
+    def put(self, key: str, data: bytes, *, if_absent: bool = False) -> None:
+        """Store `data` in the inner store."""
+        doubtful = False
+
+        def put() -> None:
+            nonlocal doubtful
+            try:
+                self.inner.put(key, data, if_absent=if_absent)
+            except StoreUnavailable:
+                doubtful = True  # it may have been stored, and only the answer lost
+                raise
+            except KeyExists:
+                if not doubtful or not self._holds(key, data):
+                    raise
+
+        self._repeat(put)
+
+    def get(self, key: str) -> bytes:
+        """Return what the inner store has."""
+        return self._repeat(lambda: self.inner.get(key))
+
+    def list(self, prefix: str) -> Iterator[StoredObject]:
+        """List the inner store: after a failure go on with the page, or begin anew and skip."""
+        if isinstance(self.inner, HasPages):
+            return self._list_pages(self.inner, prefix)
+        return self._list_anew(prefix)
+
+    def delete(self, key: str) -> None:
+        """Remove an object from the inner store."""
+        self._repeat(lambda: self.inner.delete(key))
+
+    def extend_lock(self, key: str) -> None:
+        """Lock the object for longer, if the inner store has locks."""
+        inner = self.inner
+        if isinstance(inner, CanLock):
+            self._repeat(lambda: inner.extend_lock(key))
+
+    def _holds(self, key: str, data: bytes) -> bool:
+        """Whether what is under `key` is what an earlier try of ours has put there."""
+        try:
+            return self.inner.get(key) == data
+        except KeyNotFound:
+            msg = f"'{key}' in {self.url} existed, and is gone"
+            raise StoreUnavailable(msg) from None
+
+    def _list_pages(self, inner: HasPages, prefix: str) -> Iterator[StoredObject]:
+        token: str | None = None
+        while True:
+            page = self._repeat(lambda: inner.list_page(prefix, token))  # noqa: B023 - called now
+            yield from page.objects
+            token = page.next_token
+            if token is None:
+                return
+
+    def _list_anew(self, prefix: str) -> Iterator[StoredObject]:
+        # Eight bytes for each key. That two of a million share a hash, one chance in 40 million,
+        # would only matter in a listing that failed midway.
+        yielded = array("q")
+        tries = self._tries()
+        while True:
+            skip = set(yielded)
+            try:
+                for found in self.inner.list(prefix):
+                    name = hash(found.key)
+                    if name not in skip:
+                        yielded.append(name)
+                        tries.progress()
+                        yield found
+            except StoreUnavailable as error:
+                failure = error
+            else:
+                self._outage.end(self.url)
+                return
+            tries.failed(failure)
+
+    def _repeat(self, call: Callable[[], T]) -> T:
+        tries = self._tries()
+        while True:
+            try:
+                result = call()
+            except StoreUnavailable as error:
+                failure = error
+            except BackupError:
+                self._outage.end(self.url)  # for a refusal is an answer too
+                raise
+            else:
+                self._outage.end(self.url)
+                return result
+            tries.failed(failure)
+
+    def _tries(self) -> "_Tries":
+        return _Tries(self.patience, self._outage, self._sleep, self._monotonic, self._random)
+
+
+@define(eq=False)
+class _Tries:
+    """The tries of one call."""
+
+    _patience: Patience
+    _outage: _Outage
+    _sleep: Callable[[float], None]
+    _monotonic: Callable[[], float]
+    _random: Callable[[], float]
+    _failures: int = 0
+    _since: float = 0.0
+
+    def progress(self) -> None:
+        """Begin to count anew."""
+        self._failures = 0
+
+    def failed(self, error: StoreUnavailable) -> None:
+        """Wait until the call may be tried again, or raise the error for good."""
+        now = self._monotonic()
+        if not self._failures:
+            self._since = now
+        self._failures += 1
+        limit = self._patience.give_up_after_seconds
+        left = self._since + limit - now
+        if left <= 0:
+            self._outage.gave_up_at = now
+        if left <= 0 or self._outage.given_up(now, limit):
+            raise self._final(error, now - self._since)
+        wait = min(self._wait(error), left)
+        text = redact(error.message)
+        if now - self._since + wait >= _WORTH_A_WARNING_SECONDS and not self._outage.warned:
+            self._outage.warned = True
+            _log.warning("%s; trying again for up to %.0f s", text, limit)
+        _log.info("%s; trying again in %.1f s", text, wait)
+        self._sleep(wait)
+
+    def _wait(self, error: StoreUnavailable) -> float:
+        doublings = min(self._failures - 1, 30)  # more would only be a number that overflows
+        most = self._patience.first_wait_seconds * (1 << doublings)
+        most = min(most, self._patience.longest_wait_seconds)
+        wait = max(_SHORTEST_WAIT_SECONDS, most * self._random())
+        asked = min(error.retry_after_seconds or 0, self._patience.longest_asked_wait_seconds)
+        return asked + wait if asked > 0 else wait
+
+    def _final(self, error: StoreUnavailable, seconds: float) -> StoreUnavailable:
+        message = error.message
+        if self._failures > 1:
+            message = f"{message}; tried {self._failures} times in {seconds:.0f} s"
+        asked = error.retry_after_seconds
+        return StoreUnavailable(message, hint=error.hint, retry_after_seconds=asked)

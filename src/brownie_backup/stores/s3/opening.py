@@ -1,0 +1,151 @@
+"""From a location to a store: what can be known to be wrong before the first request."""
+
+import re
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import urlsplit
+
+import boto3
+from botocore.client import BaseClient
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError
+
+from brownie_backup.errors import ConfigurationError
+from brownie_backup.location import LOCK_MODES, Location
+from brownie_backup.stores.patience import Patience
+from brownie_backup.stores.s3.errors import store_error
+from brownie_backup.stores.s3.store import S3Store, content_md5
+
+_CONNECTIONS = 32
+"""More than there are threads: 16 that read manifests, a few with blobs, and the lease's."""
+_ARCHIVES = ("GLACIER", "DEEP_ARCHIVE")
+_MOST_TAGS = 10
+_MOST_TAG_KEY, _MOST_TAG_VALUE = 128, 256
+
+
+def open_store(location: Location, patience: Patience | None = None) -> S3Store:
+    """Return the store at a location.
+
+    Nothing is sent yet: that the bucket is there, and the credentials are good, shows at the
+    first call. Without keys the library's default chain finds credentials: environment, profile,
+    web identity, the role of the container or host.
+
+    Raises:
+        ConfigurationError: with all that is wrong.
+    """
+    patience = patience or Patience()
+    problems = list(_problems(location))
+    if problems:
+        raise ConfigurationError(problems, hint=_HINT)
+    try:
+        client = _client(location, patience)
+    except (BotoCoreError, ValueError) as error:
+        failure = store_error("cannot open the store", location.url, error)
+    else:
+        return S3Store(client, location)
+    raise ConfigurationError([failure.message], hint=failure.hint)
+
+
+_HINT = "See the guide 'Store backups in S3'"
+
+
+def _client(location: Location, patience: Patience) -> BaseClient:
+    access, secret, token = location.access_key, location.secret_key, location.token
+    session = boto3.session.Session(
+        aws_access_key_id=access.reveal() if access else None,
+        aws_secret_access_key=secret.reveal() if secret else None,
+        aws_session_token=token.reveal() if token else None,
+        region_name=location.region or None,
+    )
+    region, endpoint = session.region_name, location.endpoint_url or None
+    if region is None and endpoint is None:
+        # The library would take us-east-1, which is a guess.
+        problem = "BACKUP_REGION is not set, and AWS's own configuration names no region either"
+        raise ConfigurationError([problem], hint=_HINT)
+    config = Config(
+        connect_timeout=patience.connect_seconds,
+        read_timeout=patience.read_seconds,
+        max_pool_connections=_CONNECTIONS,
+        tcp_keepalive=True,
+        # Just one try: whatever is to be repeated, RetryingStore repeats.
+        retries={"total_max_attempts": 1, "mode": "standard"},
+        # We send Content-MD5, which every service checks; newer checksums break some.
+        request_checksum_calculation="when_required",
+        response_checksum_validation="when_required",
+        s3={"addressing_style": "path" if endpoint else "auto"},
+    )
+    client = session.client(
+        "s3", region_name=region or "us-east-1", endpoint_url=endpoint, config=config
+    )
+    client.meta.events.register_last("before-parameter-build.s3", _stay)
+    client.meta.events.register("before-call.s3.PutObjectRetention", _sum_by_md5)
+    return client
+
+
+def _stay(context: dict[str, Any], **_: object) -> None:
+    """Keep the library from looking for a bucket's region when it is redirected.
+
+    It sends requests that we don't count on, and with a redirect that is not S3's, without end.
+    """
+    context.setdefault("s3_redirect", {})["redirected"] = True
+
+
+def _sum_by_md5(params: dict[str, Any], **_: object) -> None:
+    """Let the library send Content-MD5 where a checksum must be: not every service has newer."""
+    params["context"].pop("checksum", None)
+    params["headers"]["Content-MD5"] = content_md5(params["body"])
+
+
+def _problems(location: Location) -> Iterator[str]:
+    if not location.host:
+        yield "BACKUP_DESTINATION names no bucket"
+    path = location.path.strip("/")
+    if path and not {"", ".", ".."}.isdisjoint(path.split("/")):
+        yield f"BACKUP_DESTINATION: '{location.path}' has an empty part, '.' or '..' in it"
+    yield from _credential_problems(location)
+    if location.endpoint_url:
+        yield from _endpoint_problems(location.endpoint_url)
+    if location.storage_class and location.storage_class.upper() in _ARCHIVES:
+        yield (
+            f"BACKUP_STORAGE_CLASS '{location.storage_class}' cannot be read at once, which "
+            "every backup, verification and restore needs; GLACIER_IR can"
+        )
+    yield from _tag_problems(location)
+    if location.object_lock_days is not None and location.object_lock_days < 1:
+        yield f"BACKUP_OBJECT_LOCK_DAYS ({location.object_lock_days}) is not 1 or more"
+    if location.object_lock_mode.lower() not in LOCK_MODES:
+        known = " or ".join(LOCK_MODES)
+        yield f"BACKUP_OBJECT_LOCK_MODE '{location.object_lock_mode}' is not {known}"
+
+
+def _credential_problems(location: Location) -> Iterator[str]:
+    if location.access_key and not location.secret_key:
+        yield "BACKUP_ACCESS_KEY is set without BACKUP_SECRET_KEY"
+    if location.secret_key and not location.access_key:
+        yield "BACKUP_SECRET_KEY is set without BACKUP_ACCESS_KEY"
+    if location.token and not (location.access_key or location.secret_key):
+        yield "BACKUP_TOKEN, a session's token, is set without BACKUP_ACCESS_KEY"
+    for name, secret in (("ACCESS_KEY", location.access_key), ("TOKEN", location.token)):
+        if secret and not re.fullmatch(r"[!-~]+", secret.reveal()):
+            yield f"BACKUP_{name} has a space in it, or another character that no key has"
+
+
+def _endpoint_problems(endpoint: str) -> Iterator[str]:
+    try:
+        address = urlsplit(endpoint)
+        port = address.port
+    except ValueError:
+        yield "BACKUP_ENDPOINT_URL is not a URL"
+        return
+    if address.scheme not in {"http", "https"} or not address.hostname or port == 0:
+        yield "BACKUP_ENDPOINT_URL must begin with https:// or http://, and a host"
+    if address.username is not None or address.password is not None:
+        yield "BACKUP_ENDPOINT_URL has a user in it: set BACKUP_ACCESS_KEY and BACKUP_SECRET_KEY"
+
+
+def _tag_problems(location: Location) -> Iterator[str]:
+    if len(location.tags) > _MOST_TAGS:
+        yield f"BACKUP_OBJECT_TAGS has {len(location.tags)} tags; S3 takes {_MOST_TAGS}"
+    for key, value in location.tags.items():
+        if not 1 <= len(key) <= _MOST_TAG_KEY or len(value) > _MOST_TAG_VALUE:
+            yield f"BACKUP_OBJECT_TAGS: '{key}' or its value is empty or too long"

@@ -1,0 +1,237 @@
+"""The store itself: one request of the S3 protocol for nearly every call."""
+
+import base64
+import hashlib
+import threading
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime, timedelta
+from types import MappingProxyType
+from typing import Any
+from urllib.parse import urlencode
+
+from attrs import field, frozen
+from botocore.client import BaseClient
+
+from brownie_backup.errors import (
+    BucketNotFound,
+    KeyExists,
+    KeyNotFound,
+    ObjectLocked,
+    StoreError,
+)
+from brownie_backup.location import Location
+from brownie_backup.protocols import Clock, Page, StoredObject
+from brownie_backup.repository.layout import is_permanent
+from brownie_backup.stores.s3.errors import SDK_ERRORS, store_error
+
+_PAGE_KEYS = 1000
+_WITHOUT_OBJECT = ("put_object", "list_objects_v2")
+"""What needs no object to be there: when it finds nothing, the bucket is missing."""
+_LOCK_SLACK = timedelta(minutes=10)
+"""A lock that ends so little earlier than a new one would is left as it is."""
+
+
+def _utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+@frozen(eq=False)
+class S3Store:
+    """Objects in a bucket, under the prefix that the location's path is.
+
+    With object lock, what is part of a backup can't be removed before its date, not even by who
+    has our credentials: a delete in such a bucket leaves the version that is locked. `delete`
+    refuses it, so that nothing vanishes from sight that must stay.
+    """
+
+    client: BaseClient = field(repr=False)
+    location: Location
+    clock: Clock = field(default=_utc_now, repr=False)
+    _checked: threading.Event = field(factory=threading.Event, init=False, repr=False)
+    """Whether the bucket is known to have object lock."""
+
+    @property
+    def url(self) -> str:
+        """Where it is."""
+        return self.location.url
+
+    def put(self, key: str, data: bytes, *, if_absent: bool = False) -> None:
+        """Store `data` under `key`."""
+        what, location = f"cannot write '{key}'", self.location
+        locked = location.object_lock_days is not None and is_permanent(key)
+        arguments = dict(self._put_arguments(key))
+        if if_absent:
+            arguments["IfNoneMatch"] = "*"
+        if locked:
+            self._require_locks(what)
+            arguments |= self._lock_arguments()
+        # The library sends it in pieces, each within the timeout: a slow line is no failure.
+        arguments |= {"Body": data, "ContentMD5": content_md5(data)}
+        answer = self._call(what, "put_object", key, arguments)
+        # A service may pass over in silence what it was asked for.
+        if not answer.get("ETag"):
+            raise self._refusal(what, "the answer is not one of an S3 service", _NO_SERVICE)
+        if location.sse_kms_key and answer.get("ServerSideEncryption") != "aws:kms":
+            raise self._refusal(what, "the service ignores the KMS key", "Unset BACKUP_SSE_KMS_KEY")
+
+    def get(self, key: str) -> bytes:
+        """Return the bytes under `key`."""
+        what = f"cannot read '{key}'"
+        body = self._call(what, "get_object", key)["Body"]
+        try:
+            data: bytes = body.read()  # to its end, which the library compares with the length
+        except SDK_ERRORS as error:
+            failure = self._error(what, error)
+        else:
+            return data
+        finally:
+            body.close()
+        raise failure
+
+    def list(self, prefix: str) -> Iterator[StoredObject]:
+        """Yield what begins with `prefix`."""
+        page = self.list_page(prefix, None)
+        yield from page.objects
+        while page.next_token is not None:
+            page = self.list_page(prefix, page.next_token)
+            yield from page.objects
+
+    def list_page(self, prefix: str, token: str | None) -> Page:
+        """Return a page of what begins with `prefix`."""
+        arguments: dict[str, Any] = {"Prefix": self._name(prefix), "MaxKeys": _PAGE_KEYS}
+        if token is not None:
+            arguments["ContinuationToken"] = token
+        what = f"cannot list '{prefix}'"
+        return self._page(what, self._call(what, "list_objects_v2", arguments=arguments))
+
+    def delete(self, key: str) -> None:
+        """Remove the object, if it is there."""
+        what = f"cannot delete '{key}'"
+        if self.location.object_lock_days is not None and is_permanent(key):
+            self._refuse_locked(what, key)
+        try:
+            self._call(what, "delete_object", key)
+        except KeyNotFound:  # some services say so
+            return
+
+    def extend_lock(self, key: str) -> None:
+        """Lock the object for as long as a new one would be."""
+        if self.location.object_lock_days is None:
+            return
+        what = f"cannot lock '{key}'"
+        self._require_locks(what)
+        head = self._call(what, "head_object", key)
+        until, wanted = _retained_until(head), self._lock_arguments()
+        if until and until + _LOCK_SLACK > wanted["ObjectLockRetainUntilDate"]:
+            return
+        # A lock that is in force keeps its mode: a change of it needs more rights than we have.
+        in_force = until is not None and until > self.clock()
+        mode = head["ObjectLockMode"] if in_force else wanted["ObjectLockMode"]
+        retention = {"Mode": mode, "RetainUntilDate": wanted["ObjectLockRetainUntilDate"]}
+        self._call(what, "put_object_retention", key, {"Retention": retention})
+
+    def _name(self, key: str) -> str:
+        prefix = self.location.path.strip("/")
+        return f"{prefix}/{key}" if prefix else key
+
+    def _put_arguments(self, key: str) -> Iterator[tuple[str, Any]]:
+        location = self.location
+        yield "ContentType", "application/octet-stream"
+        if location.sse_kms_key:
+            yield "ServerSideEncryption", "aws:kms"
+            yield "SSEKMSKeyId", location.sse_kms_key
+        # In most classes a fee is due for each object that goes or changes before its time.
+        if location.storage_class and is_permanent(key):
+            yield "StorageClass", location.storage_class
+        if location.tags:
+            yield "Tagging", urlencode(location.tags)
+
+    def _lock_arguments(self) -> dict[str, Any]:
+        until = self.clock() + timedelta(days=self.location.object_lock_days or 0)
+        mode = self.location.object_lock_mode.upper()
+        return {"ObjectLockMode": mode, "ObjectLockRetainUntilDate": until}
+
+    def _require_locks(self, what: str) -> None:
+        """See that the bucket has object lock, once.
+
+        Some services take an order to lock an object for an order to replace it.
+        """
+        if self._checked.is_set():
+            return
+        try:
+            answer = self._call(what, "get_object_lock_configuration")
+        except KeyNotFound:
+            answer = {}
+        lock = answer.get("ObjectLockConfiguration", {})
+        if lock.get("ObjectLockEnabled") != "Enabled":
+            raise self._refusal(what, "the bucket has no object lock", _NO_LOCK)
+        self._checked.set()
+
+    def _refuse_locked(self, what: str, key: str) -> None:
+        try:
+            head = self._call(what, "head_object", key)
+        except KeyNotFound:
+            return
+        until = _retained_until(head)
+        if head.get("ObjectLockLegalHoldStatus") == "ON":
+            msg = f"{what} in {self.url}: it has a legal hold"
+            raise ObjectLocked(msg, hint="Have the hold lifted, if it is no longer needed")
+        if until and until > self.clock():
+            msg = f"{what} in {self.url}: it is locked until {until:%Y-%m-%d %H:%M} UTC"
+            raise ObjectLocked(msg, hint="It can be deleted after that date")
+
+    def _page(self, what: str, answer: Mapping[str, Any]) -> Page:
+        if "IsTruncated" not in answer:
+            raise self._refusal(what, "the answer is not one of an S3 service", _NO_SERVICE)
+        skip = len(self._name(""))
+        objects = tuple(
+            StoredObject(found["Key"][skip:], found["Size"], found["LastModified"].astimezone(UTC))
+            for found in answer.get("Contents", ())
+            if not found["Key"].endswith("/")  # a folder that somebody made in the console
+        )
+        token: str | None = answer.get("NextContinuationToken")
+        if answer["IsTruncated"] and not token:
+            raise self._refusal(what, "the listing breaks off without saying how to go on", "")
+        return Page(objects, token if answer["IsTruncated"] else None)
+
+    def _call(
+        self,
+        what: str,
+        method: str,
+        key: str | None = None,
+        arguments: Mapping[str, Any] = MappingProxyType({}),
+    ) -> dict[str, Any]:
+        """Send a request; raise our own error, which holds nothing of the library's."""
+        target = {"Bucket": self.location.host}
+        if key is not None:
+            target["Key"] = self._name(key)
+        try:
+            answer: dict[str, Any] = getattr(self.client, method)(**target, **arguments)
+        except SDK_ERRORS as error:
+            failure = self._error(what, error)
+        else:
+            return answer
+        if isinstance(failure, KeyNotFound) and method in _WITHOUT_OBJECT:
+            raise BucketNotFound(failure.message, hint=_NO_SERVICE)
+        raise failure
+
+    def _error(self, what: str, error: BaseException) -> StoreError | KeyExists:
+        given = (self.location.access_key, self.location.secret_key, self.location.token)
+        return store_error(what, self.url, error, [s.reveal() for s in given if s])
+
+    def _refusal(self, what: str, why: str, hint: str) -> StoreError:
+        return StoreError(f"{what} in {self.url}: {why}", hint=hint)
+
+
+_NO_SERVICE = "Check BACKUP_DESTINATION, and that BACKUP_ENDPOINT_URL is the address of an S3 API"
+_NO_LOCK = "Unset BACKUP_OBJECT_LOCK_DAYS, or take a bucket that was made with object lock enabled"
+
+
+def _retained_until(head: Mapping[str, Any]) -> datetime | None:
+    until: datetime | None = head.get("ObjectLockRetainUntilDate")
+    return until.astimezone(UTC) if until else None
+
+
+def content_md5(data: bytes) -> str:
+    """Return the checksum that every service compares with what has arrived."""
+    return base64.b64encode(hashlib.md5(data, usedforsecurity=False).digest()).decode()
