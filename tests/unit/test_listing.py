@@ -17,7 +17,8 @@ from tests.unit.test_repository import add, blobs, manifest_of, verified
 from brownie_backup import Repository, Status, Tally
 from brownie_backup.caches import open_cache
 from brownie_backup.errors import BackupNotFound, StoreUnavailable
-from brownie_backup.model import Manifest, Verification
+from brownie_backup.model import Hold, Manifest, Verification
+from brownie_backup.repository.holds import add_hold
 from brownie_backup.repository.layout import (
     BLOB_LISTS,
     BLOBS,
@@ -25,6 +26,8 @@ from brownie_backup.repository.layout import (
     IDENTITY,
     MANIFESTS,
     VERIFICATIONS,
+    blob_key,
+    hold_key,
     manifest_key,
 )
 from brownie_backup.repository.memory import LONG_AGO
@@ -103,6 +106,21 @@ def test_one_backup_is_read_without_the_others(
     add(repository, "large", blobs(50))
     one = requests(counted, lambda: repository.backup("large"))
     assert one == objects | {("list", BLOBS): 1}
+
+
+def test_a_backup_by_its_name_is_as_in_the_listing(repository: Repository) -> None:
+    for number in range(5):
+        name = f"b{number}"
+        hold = Hold(name, f"id of {name}", repository.clock(), "me")
+        add_hold(repository.store, hold if number < 4 else evolve(hold, manifest_id="earlier"))
+    repository.store.put(hold_key("b5"), b"{")
+    repository.store.put(manifest_key("b1"), b"{")
+    repository.store.delete(blob_key(manifest_of(repository, "b2").blobs[0].name))
+    repository.add_verification(verified(manifest_of(repository, "b3")))
+    repository.add_verification(evolve(verified(manifest_of(repository, "b6")), good=False))
+    backups = repository.backups()
+    assert backups == tuple(repository.backup(backup.name) for backup in backups)
+    assert {backup.name for backup in backups if backup.hold} == {"b0", "b1", "b2", "b3", "b5"}
 
 
 def gets(counted: FaultyStore, name: str) -> int:
