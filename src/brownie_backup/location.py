@@ -14,7 +14,7 @@ CLOUDS = ("s3", "gs", "azure")
 MOST_DAYS = 36500
 
 _SECRETS = re.compile(
-    r"access_?key|account_?key|api_?key|secret|token|passw|pwd|credential|signature|^sig$|^key$|^sas",
+    r"access_?key|account_?key|api_?key|secret|token|passw|passphrase|pwd|credential|signature|^sig$|^key$|^sas",
     re.IGNORECASE,
 )
 _RETENTION = re.compile(r"retention_days|keep_[a-z]+|most_deleted_percent")

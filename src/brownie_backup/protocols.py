@@ -95,6 +95,16 @@ class HasPages(Protocol):
 
 
 @runtime_checkable
+class Repeats(Protocol):
+    """What a store adds that repeats calls by itself: then they may take long and be well."""
+
+    @property
+    def repeats_for_seconds(self) -> float:
+        """For how long a call that fails is repeated."""
+        ...
+
+
+@runtime_checkable
 class HasFreeSpace(Protocol):
     """What a store adds that can run full; `brownie-backup doctor` asks for it."""
 

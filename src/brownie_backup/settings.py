@@ -14,6 +14,7 @@ from attrs import Factory, field, frozen
 
 from brownie_backup.errors import ConfigurationError
 from brownie_backup.location import (
+    CLOUDS,
     LOCK_MODES,
     parse_location,
     read_days,
@@ -95,6 +96,9 @@ def _schedule(value: str) -> str:
 def _location(value: str) -> str:
     if "://" in value:
         parse_location(value)
+    elif value.partition(":")[0].lower() in {"file", "gcs", *CLOUDS} and ":" in value:
+        msg = " is neither a URL, such as s3://bucket/prefix, nor a folder"
+        raise ValueError(msg)
     return value
 
 

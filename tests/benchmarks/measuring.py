@@ -70,6 +70,19 @@ def measure(prepare: Callable[..., Work], *arguments: object) -> Measured:
         return pool.submit(_measured, prepare, *arguments).result()
 
 
+def measure_peak(work: Callable[..., object], *arguments: object) -> int:
+    """Do something in a new process; return how much that grew over what it had before."""
+    spawning = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(1, mp_context=spawning) as pool:
+        return pool.submit(_peak, work, *arguments).result()
+
+
+def _peak(work: Callable[..., object], *arguments: object) -> int:
+    before = _most_bytes()
+    work(*arguments)
+    return _most_bytes() - before
+
+
 def print_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     """Print a Markdown table."""
     lines = [header, ["---"] * len(header), *rows]

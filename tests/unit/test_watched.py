@@ -9,6 +9,7 @@ from tests.unit.several import HangingStore, Wrapper, named
 from brownie_backup.errors import KeyExists, KeyNotFound, StoreUnavailable
 from brownie_backup.protocols import CanLock
 from brownie_backup.repository.watched import WatchedStore, watched
+from brownie_backup.stores import Patience, RetryingStore
 
 pytestmark = pytest.mark.usefixtures("_impatient")
 
@@ -116,3 +117,15 @@ def test_locks_reach_the_inner_store_if_it_has_any() -> None:
         assert isinstance(store, CanLock)
         store.extend_lock("key")
     assert locked == ["key"]
+
+
+def test_a_store_that_repeats_calls_has_as_much_longer() -> None:
+    class Slow(Wrapper):
+        def before(self, method: str, key: str) -> None:
+            del method, key
+            time.sleep(0.5)
+
+    slow = Slow(named("one")[0])
+    WatchedStore(RetryingStore(slow, Patience(give_up_after_seconds=30))).put("key", b"")
+    with pytest.raises(StoreUnavailable):
+        WatchedStore(RetryingStore(slow, Patience(give_up_after_seconds=0.1))).put("key", b"")

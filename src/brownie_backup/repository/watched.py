@@ -6,14 +6,14 @@ from itertools import islice
 from typing import Any, TypeVar
 
 from brownie_backup.errors import StoreUnavailable
-from brownie_backup.protocols import CanLock, Store, StoredObject
+from brownie_backup.protocols import CanLock, Repeats, Store, StoredObject
 from brownie_backup.repository.background import begin
 
 T = TypeVar("T")
 
-ANSWER_SECONDS = 300.0
-"""How long a call may take. A store that is out of reach may take four minutes to say so, since
-calls are repeated; one that says nothing for so long hangs, as a network folder may for days."""
+ANSWER_SECONDS = 180.0
+"""How long one try of a call may take. What says nothing for so long hangs, as a network folder
+may for days."""
 SLOWEST_BYTES_PER_SECOND = 64 << 10
 """What is put or got takes longer by as much as it would on so slow a line."""
 
@@ -30,6 +30,7 @@ class WatchedStore:
 
     def __init__(self, inner: Store) -> None:
         self._inner = inner
+        self._seconds = inner.repeats_for_seconds if isinstance(inner, Repeats) else 0.0
         self._hanging: list[Future[Any]] = []
 
     @property
@@ -66,7 +67,8 @@ class WatchedStore:
         if self._hanging:
             raise self._no_answer()
         future = begin(call)
-        wait([future], ANSWER_SECONDS + size_bytes / SLOWEST_BYTES_PER_SECOND)
+        tries = ANSWER_SECONDS + self._seconds
+        wait([future], tries + size_bytes / SLOWEST_BYTES_PER_SECOND)
         if not future.done():
             self._hanging.append(future)
             raise self._no_answer()

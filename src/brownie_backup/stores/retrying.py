@@ -69,6 +69,11 @@ class RetryingStore:
         """Where the inner store is."""
         return self.inner.url
 
+    @property
+    def repeats_for_seconds(self) -> float:
+        """For how long a call that fails is repeated."""
+        return self.patience.give_up_after_seconds
+
     def put(self, key: str, data: bytes, *, if_absent: bool = False) -> None:
         """Store `data` in the inner store."""
         doubtful = False
