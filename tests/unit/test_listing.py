@@ -14,7 +14,7 @@ from attrs import evolve
 from tests.unit.fakes import DAY, FakeClock, make_manifest, make_repository
 from tests.unit.test_repository import add, blobs, manifest_of, verified
 
-from brownie_backup import Repository, Status, Tally
+from brownie_backup import Repository, RetentionPolicy, Status, Tally, apply_retention
 from brownie_backup.caches import open_cache
 from brownie_backup.errors import BackupNotFound, StoreUnavailable
 from brownie_backup.model import Hold, Manifest, Verification
@@ -194,6 +194,22 @@ def test_latest_is_the_newest_that_is_good_in_the_store_itself(
         rot(repository, manifest_key(f"b{number}"))
     with pytest.raises(BackupNotFound):
         repository.backup("latest")
+
+
+@pytest.mark.parametrize("dry_run", [True, False])
+def test_the_cache_alone_never_says_which_good_backup_is_the_last(
+    repository: Repository, clock: FakeClock, *, dry_run: bool
+) -> None:
+    clock.advance(LONG_AGO)
+    repository.backups()
+    rot(repository, manifest_key("b9"))
+    rot(repository, manifest_key("b8"))
+    policy = RetentionPolicy(keep_within=timedelta(0), keep_min=2)
+    report = apply_retention(
+        repository, policy, database=None, dry_run=dry_run, yes_delete_many=True
+    )
+    assert {d.backup.name for d in report.decisions if d.keep} == {"b6", "b7", "b8", "b9"}
+    assert {backup.name for backup in repository.backups() if backup.good} >= {"b6", "b7"}
 
 
 def test_latest_is_as_it_is_in_the_store_even_if_the_cache_were_wrong(

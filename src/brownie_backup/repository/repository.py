@@ -167,6 +167,10 @@ class Repository:
         msg = f"there is no {wanted} in {self.store.url}"
         raise BackupNotFound(msg, hint="See 'brownie-backup list'")
 
+    def confirms(self, backup: Backup) -> bool:
+        """Whether the store itself still has that manifest, which may have come from the cache."""
+        return self.cache is None or self._backup(backup.name, backup) is backup
+
     def manifest(self, name: str) -> Manifest:
         """Return the manifest of that name; `KeyNotFound` if there is none."""
         return catalogue.read_manifest(self.store, name)
