@@ -9,6 +9,7 @@ from brownie_backup.errors import BackupError, BackupExists, Busy, StoreUnavaila
 from brownie_backup.model import Attempt, Manifest
 from brownie_backup.reports import StoreOutcome
 from brownie_backup.repository import Identity, Lease, Repository, Shelf
+from brownie_backup.repository.background import close_all
 from brownie_backup.repository.transfer import Transferred, for_store, transfer_blobs
 
 _log = logging.getLogger(__name__)
@@ -24,6 +25,8 @@ class Mirror:
         self.shelf = Shelf(repository.store)
         self.copied = Transferred()
         self.stored = False
+        self.stack = ExitStack()
+        """Releases its lease."""
         self._lease: Lease | None = None
 
     @property
@@ -31,7 +34,7 @@ class Mirror:
         """Why nothing is written to it."""
         return self.shelf.problem
 
-    def open(self, stack: ExitStack, attempt: Attempt) -> None:
+    def open(self, attempt: Attempt) -> None:
         """Take a lease, look at what is there, and write down that we begin.
 
         Should we fail, retention deletes nothing there.
@@ -45,7 +48,7 @@ class Mirror:
             lease = ours.enter_context(self.repository.shared_lease(purpose, backup=name))
             self.repository.record_attempt(attempt)
             self.shelf = self.repository.shelf()
-            stack.push(ours.pop_all())
+            self.stack = ours.pop_all()
         self._lease = lease
 
     def publish(self, manifest: Manifest, sources: Sequence[Shelf]) -> None:
@@ -63,8 +66,8 @@ class Mirror:
             self.stored = True
             _log.info("backup '%s' exists in %s", manifest.name, self.repository.store.url)
 
-    def close(self) -> None:
-        """Wait no more for a store that did not answer: its lease expires by itself."""
+    def abandon(self) -> None:
+        """Let the lease expire, of a store that did not answer: nobody waits for it again."""
         if self._lease and not self.stored and isinstance(self.problem, StoreUnavailable):
             self._lease.abandon()
 
@@ -95,10 +98,10 @@ def open_mirrors(
         BackupError: none could be opened.
     """
     mirrors = tuple(Mirror(repository) for repository in repositories)
-    with ExitStack() as stack:
+    try:
         for mirror in mirrors:
             try:
-                mirror.open(stack, attempt)
+                mirror.open(attempt)
             except (Busy, BackupExists) as error:
                 if mirror is mirrors[0]:
                     raise
@@ -108,11 +111,11 @@ def open_mirrors(
                     raise
                 mirror.shelf.leave(error)
         _ensure_any(mirrors)
-        try:
-            yield mirrors
-        finally:
-            for mirror in mirrors:
-                mirror.close()
+        yield mirrors
+    finally:
+        for mirror in mirrors:
+            mirror.abandon()
+        close_all([mirror.stack for mirror in mirrors])
 
 
 def agree_on_identity(mirrors: Sequence[Mirror]) -> Identity:

@@ -18,6 +18,7 @@ from brownie_backup.model import Backup, BlobRef, Manifest, Status
 from brownie_backup.operations.progress import Meter, OnProgress
 from brownie_backup.reports import StoreSync
 from brownie_backup.repository import Identity, Lease, Repository, Shelf, watch
+from brownie_backup.repository.background import close_all
 from brownie_backup.repository.holds import add_hold
 from brownie_backup.repository.transfer import for_store, transfer_blobs
 from brownie_backup.retention import plan_retention
@@ -42,18 +43,20 @@ def sync_backups(
     Raises:
         BackupError: not even one store could be worked in.
     """
-    with ExitStack() as stack:
-        replicas = [_Replica(repository) for repository in watch(repositories)]
+    replicas = [_Replica(repository) for repository in watch(repositories)]
+    try:
         for replica in replicas:
-            replica.open(stack)
+            replica.open()
         problems = [replica.problem for replica in replicas if replica.problem]
         if len(problems) == len(replicas):
             raise problems[0]
         meter = Meter(on_progress, "sync", None)
         for replica in replicas:
             replica.catch_up([other for other in replicas if other is not replica], meter)
+    finally:
         for replica in replicas:
-            replica.close()
+            replica.abandon()
+        close_all([replica.stack for replica in replicas])
     return tuple(replica.result for replica in replicas)
 
 
@@ -66,9 +69,11 @@ class _Replica:
         self.problem: BackupError | None = None
         self.backups: dict[str, Backup] = {}
         self.result = StoreSync(repository.store.url)
+        self.stack = ExitStack()
+        """Releases its lease."""
         self._lease: Lease | None = None
 
-    def open(self, stack: ExitStack) -> None:
+    def open(self) -> None:
         """Take a lease and read the catalogue."""
         try:
             with ExitStack() as ours:
@@ -76,7 +81,7 @@ class _Replica:
                 self.backups = {backup.name: backup for backup in self.repository.backups()}
                 self.shelf = self.repository.shelf()
                 self.shelf.look(self.repository.blob_sizes())
-                stack.push(ours.pop_all())
+                self.stack = ours.pop_all()
             self._lease = lease
         except (StoreError, Busy) as error:
             self.backups = {}
@@ -98,8 +103,8 @@ class _Replica:
         except (StoreError, Busy) as error:
             self._fail(error)
 
-    def close(self) -> None:
-        """Wait no more for a store that did not answer: its lease expires by itself."""
+    def abandon(self) -> None:
+        """Let the lease expire, of a store that did not answer: nobody waits for it again."""
         if self._lease and isinstance(self.problem, StoreUnavailable):
             self._lease.abandon()
 

@@ -1,11 +1,15 @@
 """Doing something in a thread that keeps nobody waiting."""
 
 import threading
-from collections.abc import Callable
-from concurrent.futures import Future
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, wait
+from contextlib import ExitStack
 from typing import TypeVar
 
 T = TypeVar("T")
+
+CLOSING_SECONDS = 10.0
+"""How long the leases in several stores may take to be released; after that they expire."""
 
 
 def begin(call: Callable[[], T]) -> Future[T]:
@@ -27,3 +31,13 @@ def _work(call: Callable[[], T], future: Future[T]) -> None:
         del future  # else the error's frames and the future would keep each other, and a blob
     else:
         future.set_result(result)
+
+
+def close_all(stacks: Sequence[ExitStack]) -> None:
+    """Leave what was entered, of several stores at once, so that one that hangs keeps no other."""
+    if len(stacks) == 1:
+        stacks[0].close()
+        return
+    done, _ = wait([begin(stack.close) for stack in stacks], CLOSING_SECONDS)
+    for future in done:
+        future.result()

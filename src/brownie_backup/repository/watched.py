@@ -68,9 +68,12 @@ class WatchedStore:
             raise self._no_answer()
         future = begin(call)
         tries = ANSWER_SECONDS + self._seconds
-        wait([future], tries + size_bytes / SLOWEST_BYTES_PER_SECOND)
+        try:
+            wait([future], tries + size_bytes / SLOWEST_BYTES_PER_SECOND)
+        finally:  # whoever is interrupted will not wait for what is only to be tidied up
+            if not future.done():
+                self._hanging.append(future)
         if not future.done():
-            self._hanging.append(future)
             raise self._no_answer()
         return future.result()
 
