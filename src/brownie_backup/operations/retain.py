@@ -141,7 +141,8 @@ def _carry_out(
         lease.ensure_held()
         name = decision.backup.name
         try:
-            repository.remove(name)
+            with lease.outlasting():
+                repository.remove(name)
         except ObjectLocked as error:
             _log.info("kept '%s': %s", name, error.message)
             yield evolve(decision, keep=True, reason=f"locked: {error.message}")

@@ -180,6 +180,10 @@ class Repository:
         key = manifest_key(name)
         return any(found.key == key for found in self.store.list(key))
 
+    def add_lists(self, manifest: Manifest) -> Manifest:
+        """Store what is too long for a manifest; return the rest, which `add` is quick with."""
+        return catalogue.add_lists(self.store, manifest)
+
     def add(self, manifest: Manifest) -> None:
         """Make a backup exist; `BackupExists` if the name is taken."""
         catalogue.add_manifest(self.store, manifest)
