@@ -20,6 +20,8 @@ class Measured:
     """What a piece of work took."""
 
     seconds: float
+    cpu_seconds: float
+    """Of all threads: other programs on the machine weigh less on it."""
     peak_bytes: int
     """How much the process grew over what it had before."""
     calls: Counter[str]
@@ -92,9 +94,10 @@ def print_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
 def _measured(prepare: Callable[..., Work], *arguments: object) -> Measured:
     store, work = prepare(*arguments)
     before = _most_bytes()
-    started = time.perf_counter()
+    started, cpu = time.perf_counter(), time.process_time()
     work()
-    return Measured(time.perf_counter() - started, _most_bytes() - before, store.calls)
+    seconds, cpu = time.perf_counter() - started, time.process_time() - cpu
+    return Measured(seconds, cpu, _most_bytes() - before, store.calls)
 
 
 def _most_bytes() -> int:
