@@ -184,7 +184,8 @@ def _make_cache(settings: Settings, location: Location) -> "Cache | None":
     if folder == DEFAULT_CACHE and base:
         folder = f"{base}/brownie-backup"
     try:
-        return open_cache(Path(folder).expanduser(), location.url)
+        place = f"{location.url} {location.endpoint_url or ''}".strip()
+        return open_cache(Path(folder).expanduser(), place)
     except RuntimeError:  # a home folder that is not known: it works without, too
         return None
 

@@ -20,6 +20,8 @@ class Measured:
     """What a piece of work took."""
 
     seconds: float
+    cpu_seconds: float
+    """Of all threads: other programs on the machine weigh less on it."""
     peak_bytes: int
     """How much the process grew over what it had before."""
     calls: Counter[str]
@@ -70,6 +72,19 @@ def measure(prepare: Callable[..., Work], *arguments: object) -> Measured:
         return pool.submit(_measured, prepare, *arguments).result()
 
 
+def measure_peak(work: Callable[..., object], *arguments: object) -> int:
+    """Do something in a new process; return how much that grew over what it had before."""
+    spawning = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(1, mp_context=spawning) as pool:
+        return pool.submit(_peak, work, *arguments).result()
+
+
+def _peak(work: Callable[..., object], *arguments: object) -> int:
+    before = _most_bytes()
+    work(*arguments)
+    return _most_bytes() - before
+
+
 def print_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     """Print a Markdown table."""
     lines = [header, ["---"] * len(header), *rows]
@@ -79,9 +94,10 @@ def print_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
 def _measured(prepare: Callable[..., Work], *arguments: object) -> Measured:
     store, work = prepare(*arguments)
     before = _most_bytes()
-    started = time.perf_counter()
+    started, cpu = time.perf_counter(), time.process_time()
     work()
-    return Measured(time.perf_counter() - started, _most_bytes() - before, store.calls)
+    seconds, cpu = time.perf_counter() - started, time.process_time() - cpu
+    return Measured(seconds, cpu, _most_bytes() - before, store.calls)
 
 
 def _most_bytes() -> int:

@@ -50,15 +50,21 @@ def test_listing_and_sweeping(tmp_path: Path) -> None:
         one, many = getattr(small, what), getattr(large, what)
         rows += [
             (f"{what}: ms a backup", *_both(one.seconds / SMALL * 1e3, many.seconds / LARGE * 1e3)),
+            (
+                f"{what}: CPU ms a backup",
+                *_both(one.cpu_seconds / SMALL * 1e3, many.cpu_seconds / LARGE * 1e3),
+            ),
             (f"{what}: peak MiB", *_both(one.peak_bytes / MIB, many.peak_bytes / MIB)),
             (f"{what}: requests", *(_calls(each) for each in (one, many)), ""),
         ]
-        assert many.seconds / LARGE < PATIENCE * one.seconds / SMALL, what
-        assert many.peak_bytes < ROOM * one.peak_bytes * LARGE / SMALL, what
     print_table(("", f"{SMALL:,} backups", f"{LARGE:,} backups", "ratio"), rows)
+    for what in ("cold", "warm", "begin", "sweep"):
+        one, many = getattr(small, what), getattr(large, what)
+        assert many.cpu_seconds / LARGE < PATIENCE * one.cpu_seconds / SMALL, what
+        assert many.peak_bytes < ROOM * one.peak_bytes * LARGE / SMALL, what
     for series in (small, large):
-        # One get more: the identity of the repository.
-        assert series.cold.calls == {"list": 3, "get": series.backups + 1}
+        # Manifests, verifications, holds and blobs are listed; one get is of the identity.
+        assert series.cold.calls == {"list": 4, "get": series.backups + 1}
         assert series.warm.calls["get"] < 3
         assert series.sweep.calls["delete"] == series.backups * NEW_EACH + 1  # and the lease
 

@@ -66,7 +66,7 @@ class S3Server(_S3):
         config.write_text(json.dumps(self._config()), encoding="utf-8")
         http, grpc = self._numbered()
         return (
-            *(_script("weed"), "mini", f"-dir={self.data}", "-ip=127.0.0.1", "-ip.bind=127.0.0.1"),
+            *(script("weed"), "mini", f"-dir={self.data}", "-ip=127.0.0.1", "-ip.bind=127.0.0.1"),
             *(f"-{service}.port={port}" for service, port in http.items()),
             *(f"-{service}.port.grpc={port}" for service, port in grpc.items()),
             *("-s3.port.iceberg=0", "-s3.port.lance=0", "-webdav=false", "-admin.ui=false"),
@@ -138,7 +138,7 @@ class WeakS3Server(_S3):
 
     def _command(self) -> Sequence[str]:
         address = f"127.0.0.1:{self.port}"
-        return (_script("rclone"), "serve", "s3", "--addr", address, str(self.data))
+        return (script("rclone"), "serve", "s3", "--addr", address, str(self.data))
 
     def _environ(self) -> Mapping[str, str]:
         return {"RCLONE_AUTH_KEY": f'"{self.access_key},{self.secret_key}"'}
@@ -219,7 +219,7 @@ def _new_name() -> str:
     return f"bucket-{secrets.token_hex(8)}"
 
 
-def _script(name: str) -> str:
+def script(name: str) -> str:
     """Find a program that came with a wheel, in an environment that need not be activated."""
     return str(Path(sysconfig.get_path("scripts"), name))
 

@@ -81,7 +81,7 @@ MAC = f"The MAC signature found in the HTTP request '{SIGNATURE}' is not the sam
         (refusal(503, "ServerBusy"), StoreUnavailable, "status page"),
         (refusal(507, "Full"), StoreFull, "space"),
         (Answer(502, b"<html>Bad gateway"), StoreUnavailable, "status page"),
-        (Answer(302, b"", {"Location": "http://127.0.0.1:1/login"}), StoreError, ""),
+        (Answer(307, b"", {"Location": "http://127.0.0.1:1/login"}), StoreError, ""),
     ],
     ids=lambda value: value.__name__ if inspect.isclass(value) else None,
 )
@@ -100,6 +100,15 @@ def test_each_answer_has_its_error(
     assert error.__context__ is None
     told = f"{error!r}{''.join(traceback.format_exception(error))}"
     assert [secret for secret in (KEY, SIGNATURE, signature) if secret in told] == []
+
+
+def test_a_redirect_leads_nowhere() -> None:
+    elsewhere = Answer(302, b"", {"Location": "http://127.0.0.1:1/login"})
+    with ScriptedService(elsewhere) as service:
+        with pytest.raises(StoreError) as raised:
+            opened(service).get("key")
+        assert type(raised.value) is StoreError
+        assert len(service.asked) == 1
 
 
 @pytest.mark.parametrize(

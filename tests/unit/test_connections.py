@@ -20,8 +20,8 @@ from brownie_backup.stores.connections import (
     connection_error,
     is_server_error,
     mount,
-    retry_after,
 )
+from brownie_backup.stores.patience import retry_after
 
 
 def failure(url: str, timeout: tuple[float, float] = (5, 0.2)) -> StoreError:

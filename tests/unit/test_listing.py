@@ -1,6 +1,7 @@
 """Reading the catalogue: by how many requests, what the cache may answer, and what it may not."""
 
 import itertools
+import random
 import threading
 import time
 from collections import Counter
@@ -10,13 +11,14 @@ from pathlib import Path
 
 import pytest
 from attrs import evolve
-from tests.unit.fakes import DAY, FakeClock, make_repository
+from tests.unit.fakes import DAY, FakeClock, make_manifest, make_repository
 from tests.unit.test_repository import add, blobs, manifest_of, verified
 
-from brownie_backup import Repository, Status, Tally
+from brownie_backup import Repository, RetentionPolicy, Status, Tally, apply_retention
 from brownie_backup.caches import open_cache
 from brownie_backup.errors import BackupNotFound, StoreUnavailable
-from brownie_backup.model import Manifest, Verification
+from brownie_backup.model import Hold, Manifest, Verification
+from brownie_backup.repository.holds import add_hold
 from brownie_backup.repository.layout import (
     BLOB_LISTS,
     BLOBS,
@@ -24,11 +26,14 @@ from brownie_backup.repository.layout import (
     IDENTITY,
     MANIFESTS,
     VERIFICATIONS,
+    blob_key,
+    hold_key,
     manifest_key,
 )
 from brownie_backup.repository.memory import LONG_AGO
 from brownie_backup.stores import MemoryStore
 from brownie_backup.testing import FaultyStore
+from brownie_backup.wire import manifest_to_bytes
 
 MINUTE = timedelta(minutes=1)
 
@@ -103,6 +108,21 @@ def test_one_backup_is_read_without_the_others(
     assert one == objects | {("list", BLOBS): 1}
 
 
+def test_a_backup_by_its_name_is_as_in_the_listing(repository: Repository) -> None:
+    for number in range(5):
+        name = f"b{number}"
+        hold = Hold(name, f"id of {name}", repository.clock(), "me")
+        add_hold(repository.store, hold if number < 4 else evolve(hold, manifest_id="earlier"))
+    repository.store.put(hold_key("b5"), b"{")
+    repository.store.put(manifest_key("b1"), b"{")
+    repository.store.delete(blob_key(manifest_of(repository, "b2").blobs[0].name))
+    repository.add_verification(verified(manifest_of(repository, "b3")))
+    repository.add_verification(evolve(verified(manifest_of(repository, "b6")), good=False))
+    backups = repository.backups()
+    assert backups == tuple(repository.backup(backup.name) for backup in backups)
+    assert {backup.name for backup in backups if backup.hold} == {"b0", "b1", "b2", "b3", "b5"}
+
+
 def gets(counted: FaultyStore, name: str) -> int:
     return counted.calls.count(("get", manifest_key(name)))
 
@@ -174,6 +194,34 @@ def test_latest_is_the_newest_that_is_good_in_the_store_itself(
         rot(repository, manifest_key(f"b{number}"))
     with pytest.raises(BackupNotFound):
         repository.backup("latest")
+
+
+@pytest.mark.parametrize("dry_run", [True, False])
+def test_the_cache_alone_never_says_which_good_backup_is_the_last(
+    repository: Repository, clock: FakeClock, *, dry_run: bool
+) -> None:
+    clock.advance(LONG_AGO)
+    repository.backups()
+    rot(repository, manifest_key("b9"))
+    rot(repository, manifest_key("b8"))
+    policy = RetentionPolicy(keep_within=timedelta(0), keep_min=2)
+    report = apply_retention(
+        repository, policy, database=None, dry_run=dry_run, yes_delete_many=True
+    )
+    assert {d.backup.name for d in report.decisions if d.keep} == {"b6", "b7", "b8", "b9"}
+    assert {backup.name for backup in repository.backups() if backup.good} >= {"b6", "b7"}
+
+
+def test_latest_is_as_it_is_in_the_store_even_if_the_cache_were_wrong(
+    repository: Repository, clock: FakeClock
+) -> None:
+    clock.advance(LONG_AGO)
+    repository.backups()
+    objects = repository.store._inner._objects  # type: ignore[attr-defined]
+    _, modified_at = objects[manifest_key("b9")]
+    changed = evolve(manifest_of(repository, "b9"), id="ID of b9")
+    objects[manifest_key("b9")] = (manifest_to_bytes(changed), modified_at)
+    assert repository.backup("latest").manifest == changed
 
 
 def test_what_is_damaged_in_the_cache_is_got_from_the_store(
@@ -349,6 +397,38 @@ def test_a_store_that_fails_ends_the_reading_at_once(repository: Repository) -> 
         reading.backups()
     assert at_work() == []
     assert len(store.calls) < 10 + 20
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_whatever_happens_a_listing_by_the_cache_is_that_without_it(
+    seed: int, tmp_path: Path
+) -> None:
+    """Same names, same sizes, times by the second, clocks an hour apart, two users of a cache."""
+    chance = random.Random(seed)  # noqa: S311 - the same in every run
+    clock = FakeClock()
+    ours = chance.choice([-1, 0, 1]) * DAY / 24
+    store = MemoryStore(lambda: clock().replace(microsecond=0))
+    bare = make_repository(store, clock=lambda: clock() + ours)
+    hash_key = bare.identity().hash_key
+    for step in range(150):
+        name = chance.choice("ab")
+        manifest = evolve(make_manifest(name), id=f"{step:03}", hash_key=hash_key)
+        there = bare.exists(name)
+        match chance.randrange(5):
+            case 0 if there:
+                bare.remove(name)
+            case 1 if not there:
+                bare.add(manifest)
+            case 2 if there:
+                outcome = verified(manifest_of(bare, name))
+                bare.add_verification(evolve(outcome, checked_blobs=step % 10))
+            case _:
+                seconds = chance.choice([0.3, 0.3, 1, 8, 11, 3600, 90_000])
+                clock.advance(timedelta(seconds=seconds))
+        for user in ("one", "one", "other"):
+            reading = evolve(bare, cache=open_cache(tmp_path / user, store.url))
+            if chance.random() < 0.7:
+                assert reading.backups() == bare.backups(), step
 
 
 def test_progress_counts_to_the_number_of_backups(repository: Repository) -> None:

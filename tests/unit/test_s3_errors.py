@@ -294,6 +294,7 @@ ANSWERS: list[tuple[Answer, type[BackupError], str]] = [
     (Answer(400, "BadDigest"), StoreUnavailable, "on the way"),
     (Answer(400, "XAmzContentSHA256Mismatch"), StoreUnavailable, "on the way"),
     (Answer(302, headers=(("Location", "https://portal/"),)), StoreError, "BACKUP_ENDPOINT_URL"),
+    (Answer(307), StoreUnavailable, "BACKUP_REGION"),
     (Answer(307, "TemporaryRedirect"), StoreUnavailable, "BACKUP_REGION"),
     (Answer(400, "IncompleteBody"), StoreUnavailable, "on the way"),
     (Answer(507, "XMinioStorageFull"), StoreFull, "Free some space"),
@@ -493,7 +494,7 @@ def test_nothing_of_the_library_hangs_on_an_error(server: Server, store: S3Store
         (
             {"endpoint_url": f"http://{ACCESS_KEY}:{TOKEN}@x"},
             [
-                "BACKUP_ENDPOINT_URL has a user in it: set BACKUP_ACCESS_KEY and BACKUP_SECRET_KEY",
+                "BACKUP_ENDPOINT_URL has a user in it: credentials have variables of their own",
             ],
         ),
         (

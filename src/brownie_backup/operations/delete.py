@@ -33,12 +33,16 @@ def delete_backup(repository: Repository, name: str, *, copies: Sequence[Reposit
         msg = f"there is no backup named '{name}' in {repository.store.url}"
         raise BackupNotFound(msg, hint="See 'brownie-backup list'")
     with ExitStack() as stack:
-        manifests = []
+        found = []
         for holder in holders:
-            lease = holder.shared_lease(f"deletion of '{name}'", backup=name)
-            manifests.append(_deletable(holder, name, stack.enter_context(lease)))
-        for holder, manifest in zip(holders, manifests, strict=True):
-            holder.remove(name)
+            lease = stack.enter_context(holder.shared_lease(f"deletion of '{name}'", backup=name))
+            found.append((holder, lease, _deletable(holder, name, lease)))
+        for _, lease, _ in found:
+            lease.ensure_held()
+        for holder, lease, manifest in found:
+            lease.ensure_fresh()  # or somebody may hold it by now, or count on it
+            with lease.outlasting():
+                holder.remove(name)
             if manifest is not None:
                 forget_attempt(holder.store, manifest)
 

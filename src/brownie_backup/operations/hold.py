@@ -45,7 +45,9 @@ def hold_backup(repository: Repository, name: str, *, until: datetime | None = N
         try:
             _ensure_undeleted(repository, lease, hold)
         except BaseException:
-            if earlier:
+            if not _is_there(repository, hold):
+                pass  # somebody else's is
+            elif earlier:
                 add_hold(repository.store, earlier)
             else:
                 remove_hold(repository.store, backup.name)
@@ -64,7 +66,8 @@ def release_backup(repository: Repository, name: str) -> bool:
     if not held and not repository.exists(name):
         msg = f"there is no backup named '{name}' in {repository.store.url}"
         raise BackupNotFound(msg, hint="See 'brownie-backup list'")
-    with repository.shared_lease(f"release of '{name}'", backup=name):
+    with repository.shared_lease(f"release of '{name}'", backup=name) as lease:
+        lease.ensure_held()  # or somebody may hold it anew by now
         remove_hold(repository.store, name)
     return held
 
@@ -78,7 +81,8 @@ def _ensure_undeleted(repository: Repository, lease: Lease, hold: Hold) -> None:
     name, url = hold.backup, repository.store.url
     lease.ensure_held()
     at_work = [r for r in repository.leases() if r.backup == name and not r.expired(lease.now())]
-    if len(at_work) > 1:
+    # One whose lease counts as the earlier may be done already: we have waited for it.
+    if len(at_work) > 1 or not _is_there(repository, hold):
         msg = f"somebody else holds, releases or deletes '{name}' in {url}"
         raise Busy(msg, hint="Try again")
     try:
@@ -88,6 +92,10 @@ def _ensure_undeleted(repository: Repository, lease: Lease, hold: Hold) -> None:
     if not there:
         msg = f"'{name}' has just been deleted from {url}"
         raise BackupNotFound(msg, hint="See 'brownie-backup list'")
+
+
+def _is_there(repository: Repository, hold: Hold) -> bool:
+    return read_holds(repository.store, hold.held_at).get(hold.backup) == hold
 
 
 def _us() -> str:

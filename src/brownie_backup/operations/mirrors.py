@@ -7,6 +7,7 @@ from typing import TypeVar
 
 from brownie_backup.errors import BackupError, BackupExists, Busy, StoreUnavailable
 from brownie_backup.model import Attempt, Manifest
+from brownie_backup.operations.commit import commit
 from brownie_backup.reports import StoreOutcome
 from brownie_backup.repository import Identity, Lease, Repository, Shelf
 from brownie_backup.repository.background import close_all
@@ -58,8 +59,7 @@ class Mirror:
         try:
             if not self.shelf.complete:
                 self._catch_up(manifest, sources)
-            self._lease.ensure_held()
-            self.repository.add(for_store(manifest, self.shelf.sizes))
+            commit(self.repository, for_store(manifest, self.shelf.sizes), self._lease)
         except BackupError as error:
             self.shelf.problem = error  # which says more than that it is slow
         else:

@@ -1,12 +1,13 @@
 """Apply a retention policy."""
 
 import logging
-from collections.abc import Iterable, Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 
 from attrs import evolve
 
 from brownie_backup.errors import DeletionRefused, ObjectLocked
-from brownie_backup.model import DatabaseId, RetentionPolicy
+from brownie_backup.model import Backup, DatabaseId, RetentionPolicy
 from brownie_backup.operations import guards
 from brownie_backup.reports import OnTally, RetentionDecision, RetentionReport
 from brownie_backup.repository import Lease, Repository
@@ -80,8 +81,31 @@ def _plan(
     database: DatabaseId | None,
     on_progress: OnTally | None,
 ) -> tuple[RetentionDecision, ...]:
-    backups = repository.backups(on_progress=on_progress)
-    return plan_retention(backups, policy, repository.clock(), database=database)
+    """Decide, and not by the cache alone what the last good backups are."""
+
+    def plan(by: Repository) -> tuple[RetentionDecision, ...]:
+        backups = by.backups(on_progress=on_progress)
+        return plan_retention(backups, policy, by.clock(), database=database)
+
+    decisions = plan(repository)
+    if all(repository.confirms(backup) for backup in _last_good(decisions, policy)):
+        return decisions
+    return plan(evolve(repository, cache=None))
+
+
+def _last_good(decisions: Sequence[RetentionDecision], policy: RetentionPolicy) -> Iterator[Backup]:
+    """Yield the newest good backups of each database that loses any."""
+    losing = {_database(decision.backup) for decision in decisions if not decision.keep}
+    seen: Counter[DatabaseId | None] = Counter()
+    for backup in (decision.backup for decision in decisions if decision.backup.good):
+        database = _database(backup)
+        if database in losing and seen[database] < policy.keep_min:
+            seen[database] += 1
+            yield backup
+
+
+def _database(backup: Backup) -> DatabaseId | None:
+    return backup.manifest.database.id if backup.manifest else None
 
 
 def _rehearse(
@@ -117,7 +141,8 @@ def _carry_out(
         lease.ensure_held()
         name = decision.backup.name
         try:
-            repository.remove(name)
+            with lease.outlasting():
+                repository.remove(name)
         except ObjectLocked as error:
             _log.info("kept '%s': %s", name, error.message)
             yield evolve(decision, keep=True, reason=f"locked: {error.message}")

@@ -15,6 +15,7 @@ from brownie_backup.errors import (
     StoreUnavailable,
 )
 from brownie_backup.model import Backup, BlobRef, Manifest, Status
+from brownie_backup.operations.commit import commit
 from brownie_backup.operations.progress import Meter, OnProgress
 from brownie_backup.reports import StoreSync
 from brownie_backup.repository import Identity, Lease, Repository, Shelf, watch
@@ -144,17 +145,21 @@ class _Replica:
                 self.repository.identity(Identity(manifest.repository_id, manifest.hash_key))
             if not self._transfer(backup, manifest.blobs, first, meter):
                 return
-            if self._lease:
-                self._lease.ensure_held()
-            if backup.hold:
-                add_hold(self.repository.store, backup.hold)
-            self.repository.add(for_store(manifest, self.shelf.sizes))
+            self._commit(backup, for_store(manifest, self.shelf.sizes))
         except (BackupExists, DamagedError) as error:
             self._note(f"{backup.name}: {error}")
             return
         self.backups[backup.name] = evolve(backup, status=Status.GOOD, problem="")
         self.result = evolve(self.result, copied=(*self.result.copied, backup.name))
         _log.info("copied '%s' to %s", backup.name, self.repository.store.url)
+
+    def _commit(self, backup: Backup, manifest: Manifest) -> None:
+        if self._lease is None:
+            return
+        if backup.hold:
+            self._lease.ensure_held()
+            add_hold(self.repository.store, backup.hold)
+        commit(self.repository, manifest, self._lease)
 
     def _transfer(
         self,

@@ -1,8 +1,9 @@
 """Blobs and manifests over a store: what a backup is, however it was made."""
 
 from brownie_backup.repository.blobs import BLOB_BYTES, MOST_WORKERS, BlobWriter, StoredBlob
+from brownie_backup.repository.identity import Identity
 from brownie_backup.repository.leases import Lease, LeaseRecord
-from brownie_backup.repository.repository import Identity, Repository, watch
+from brownie_backup.repository.repository import Repository, watch
 from brownie_backup.repository.shelves import Shelf, Shelves
 from brownie_backup.repository.sweep import SWEEP_MARGIN, Swept
 

@@ -26,10 +26,15 @@ GetList = Callable[[str, Callable[[bytes], _Blobs]], _Blobs]
 """Gets a list of blobs by its key, and returns what the reader makes of it; or `KeyNotFound`."""
 
 
+def add_lists(store: Store, manifest: Manifest) -> Manifest:
+    """Store the long lists of blobs; return the manifest without them."""
+    return evolve(manifest, parts=tuple(_outline(store, manifest)))
+
+
 def add_manifest(store: Store, manifest: Manifest) -> None:
     """Make a backup exist, by a create-if-absent write, and read it back."""
     key = manifest_key(manifest.name)
-    data = manifest_to_bytes(evolve(manifest, parts=tuple(_outline(store, manifest))))
+    data = manifest_to_bytes(add_lists(store, manifest))
     try:
         store.put(key, data, if_absent=True)
     except KeyExists:

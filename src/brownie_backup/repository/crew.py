@@ -24,19 +24,15 @@ class Crew:
     def each(self, work: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:
         """Yield what `work` returns for each item, in order, a few items ahead.
 
-        What it raises for one is raised here, and then no further item is begun.
+        What it raises for one is raised here; with the crew's block ends what is not begun.
         """
         waiting: deque[Future[R]] = deque()
-        try:
-            for item in items:
-                waiting.append(self._pool.submit(work, item))
-                if len(waiting) >= 2 * CREW:
-                    yield waiting.popleft().result()
-            while waiting:
+        for item in items:
+            waiting.append(self._pool.submit(work, item))
+            if len(waiting) >= 2 * CREW:
                 yield waiting.popleft().result()
-        finally:
-            for future in waiting:
-                future.cancel()
+        while waiting:
+            yield waiting.popleft().result()
 
 
 @contextmanager

@@ -3,10 +3,12 @@
 import contextlib
 from collections.abc import Mapping
 from datetime import datetime
+from functools import partial
 
 from brownie_backup.errors import DamagedError, KeyNotFound
 from brownie_backup.model import Attempt, Hold, Manifest
 from brownie_backup.protocols import Store, StoredObject
+from brownie_backup.repository.crew import crew
 from brownie_backup.repository.layout import HOLDS, attempt_key, hold_key, name_in
 from brownie_backup.wire import from_json, to_json
 
@@ -17,10 +19,21 @@ _ANY = ""
 def read_holds(store: Store, now: datetime) -> dict[str, Hold]:
     """Return every hold that is not over, by the name of its backup.
 
-    One that can't be read is without end and for any backup of its name: fail closed.
+    One that can't be read is without end and for any backup of its name: fail closed. And no cache
+    answers for the store here.
     """
-    holds = (_read_hold(store, found) for found in store.list(HOLDS))
+    with crew() as threads:
+        holds = tuple(threads.each(partial(_read_hold, store), store.list(HOLDS)))
     return {hold.backup: hold for hold in holds if hold and hold.counts(now)}
+
+
+def read_hold(store: Store, name: str, manifest: Manifest | None, now: datetime) -> Hold | None:
+    """Return the hold of one backup, if it is not over."""
+    key = hold_key(name)
+    holds = (_read_hold(store, found) for found in store.list(key) if found.key == key)
+    return hold_of(
+        name, manifest, {hold.backup: hold for hold in holds if hold and hold.counts(now)}
+    )
 
 
 def _read_hold(store: Store, found: StoredObject) -> Hold | None:

@@ -18,7 +18,14 @@ from datetime import datetime, timedelta
 
 from attrs import evolve, frozen
 
-from brownie_backup.errors import Busy, DamagedError, KeyNotFound, LeaseLost, StoreError
+from brownie_backup.errors import (
+    Busy,
+    DamagedError,
+    KeyNotFound,
+    LeaseLost,
+    StoreError,
+    StoreUnavailable,
+)
 from brownie_backup.protocols import Clock, Store
 from brownie_backup.repository.layout import LEASES, lease_key
 from brownie_backup.wire import from_json, to_json
@@ -88,7 +95,7 @@ class Lease:
             put_at = self._clock()
             leases = list_leases(self._store)
             self._offset = self._own(leases).expires_at - LIFETIME - put_at
-            self._give_way(leases)
+            self._give_way(leases, as_of=put_at + self._offset)
         except BaseException:
             self.release()
             raise
@@ -101,9 +108,13 @@ class Lease:
         msg = f"the lease on {self._store.url} is gone"
         raise LeaseLost(msg, hint="Somebody removed it, or that store forgets what it took")
 
-    def _give_way(self, leases: tuple[LeaseRecord, ...]) -> None:
+    def _give_way(self, leases: tuple[LeaseRecord, ...], as_of: datetime) -> None:
+        """Raise `Busy` if a lease excludes ours that had not expired when the listing began.
+
+        Not by the time now: whoever lists slowly would take for expired what is renewed meanwhile.
+        """
         for other in leases:
-            if other.id == self._record.id or other.expired(self.now()):
+            if other.id == self._record.id or other.expired(as_of):
                 continue
             if other.excludes(self._record):
                 msg = f"{self._store.url} is busy: {other.purpose} by {other.owner}"
@@ -125,10 +136,11 @@ class Lease:
         self.ensure_fresh()
 
     def _excluded(self) -> bool:
+        as_of = self.now()
         leases = list_leases(self._store)
         self._own(leases)
         try:
-            self._give_way(leases)
+            self._give_way(leases, as_of)
         except Busy:
             return True
         return False
@@ -158,6 +170,19 @@ class Lease:
         self._abandoned = True
         self._ended.set()
 
+    @contextlib.contextmanager
+    def outlasting(self) -> Iterator[None]:
+        """Let the lease expire by itself after a write in the block that got no answer.
+
+        Nobody knows whether it was carried out, or still will be. Whoever the lease keeps away
+        must not come before that is over.
+        """
+        try:
+            yield
+        except StoreUnavailable:
+            self.abandon()
+            raise
+
     def _renew(self) -> None:
         while not self._ended.wait(RENEWAL.total_seconds()):
             try:
@@ -168,11 +193,15 @@ class Lease:
                 continue  # a store that is out of reach may be back before the lease expires
 
     def _extend(self) -> None:
-        """Renew once. A lease that is gone stays gone: somebody removed it on purpose."""
+        """Renew once. A lease that is gone stays gone: somebody removed it on purpose.
+
+        So does one that ran out before it was renewed: others may have worked in between.
+        """
         self.ensure_fresh()
         self._store.get(lease_key(self._record.id))
         later = evolve(self._record, expires_at=self._clock() + LIFETIME)
         self._store.put(lease_key(later.id), to_json(later))
+        self.ensure_fresh()
         self._record = later
 
 

@@ -128,7 +128,7 @@ def sharing(backups: Iterable[Backup]) -> Iterator[Backup]:
         yield evolve(backup, manifest=evolve(backup.manifest, parts=parts))
 
 
-def blob_sizes(store: Store, backups: Sequence[Backup]) -> Mapping[str, int | None]:
+def sizes_of(store: Store, backups: Sequence[Backup]) -> Mapping[str, int | None]:
     """Return the sizes that the backups' blobs have in the store; None for one that is missing."""
     manifests = (backup.manifest for backup in backups if backup.manifest)
     # The names are those of the references, and no second copies of them.

@@ -1,9 +1,7 @@
 """A repository: one store, how blobs are compressed and encrypted in it, and what is there."""
 
 import contextlib
-import logging
 import secrets
-import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime
@@ -11,11 +9,9 @@ from datetime import UTC, datetime
 from attrs import evolve, field, frozen
 
 from brownie_backup.errors import (
-    BackupError,
     BackupNotFound,
     DamagedError,
     InvalidName,
-    KeyExists,
     KeyNotFound,
     ObjectLocked,
     UnsupportedFormat,
@@ -32,13 +28,17 @@ from brownie_backup.model import (
 from brownie_backup.names import LATEST, check_name
 from brownie_backup.protocols import Cache, Clock, Compressor, Encryptor, Store
 from brownie_backup.reports import OnTally
-from brownie_backup.repository import catalogue, holds, listing
+from brownie_backup.repository import catalogue, holds
 from brownie_backup.repository.blobs import BlobReader, BlobWriter
 from brownie_backup.repository.distrust import distrusted
+from brownie_backup.repository.identity import (
+    Identity,
+    ensure_identity,
+    known_identity,
+    read_identity,
+)
 from brownie_backup.repository.layout import (
     BLOBS,
-    IDENTITY,
-    MANIFESTS,
     hold_key,
     manifest_key,
     name_in,
@@ -51,34 +51,15 @@ from brownie_backup.repository.leases import (
     list_leases,
     remove_expired,
 )
-from brownie_backup.repository.listing import read_catalogue, sharing
+from brownie_backup.repository.listing import read_catalogue, sharing, sizes_of
 from brownie_backup.repository.memory import Memory
 from brownie_backup.repository.shelves import Shelf, Shelves
 from brownie_backup.repository.sweep import SWEEP_MARGIN, Live, Swept, sweep
 from brownie_backup.repository.watched import watched
-from brownie_backup.wire import from_json, to_json
-
-_log = logging.getLogger(__name__)
 
 
 def _utc_now() -> datetime:
     return datetime.now(UTC)
-
-
-@frozen
-class Identity:
-    """What makes a repository itself: its id, and the key of its blobs' names.
-
-    The key is no secret to those who can read the store. It hides from everybody else whether a
-    guessed content is stored. Every manifest repeats it, so that no backup hangs on this object.
-    """
-
-    id: str
-    hash_key: str = field()
-
-    @hash_key.validator
-    def _is_hexadecimal(self, _: object, value: str) -> None:
-        bytes.fromhex(value)
 
 
 @frozen
@@ -108,41 +89,11 @@ class Repository:
         Args:
             proposed: which, if it has none; by default a new one.
         """
-        try:
-            return from_json(self.store.get(IDENTITY), Identity, IDENTITY)
-        except KeyNotFound:
-            new = proposed or Identity(str(uuid.uuid4()), secrets.token_bytes(32).hex())
-            identity = self._recovered_identity() or new
-        except DamagedError:
-            recovered = self._recovered_identity()
-            if recovered is None:
-                raise
-            self.store.put(IDENTITY, to_json(recovered))
-            return recovered
-        with contextlib.suppress(KeyExists):
-            self.store.put(IDENTITY, to_json(identity), if_absent=True)
-            self._probe(identity)
-        return from_json(self.store.get(IDENTITY), Identity, IDENTITY)
+        return ensure_identity(self.store, proposed)
 
     def known_identity(self) -> Identity | None:
         """Return the repository's identity, or None if it was never used."""
-        try:
-            return from_json(self.store.get(IDENTITY), Identity, IDENTITY)
-        except KeyNotFound:
-            return self._recovered_identity()
-        except DamagedError:
-            if recovered := self._recovered_identity():
-                return recovered
-            raise
-
-    def _probe(self, identity: Identity) -> None:
-        """Say once, when a repository is made, if its store ignores create-if-absent."""
-        self.store.put(IDENTITY, to_json(identity), if_absent=True)
-        _log.warning(
-            "%s ignores create-if-absent: of two backups with one name the later would replace the "
-            "other. Let only one host back up to it, and don't choose names",
-            self.store.url,
-        )
+        return known_identity(self.store)
 
     def shelf(self) -> Shelf:
         """Return the store as one that a run writes to, which knows its damaged blobs."""
@@ -191,7 +142,7 @@ class Repository:
         if check_blobs:
             # Blobs are listed after the manifests are read: a backup that is finished between
             # the two then has all of its blobs in the listing.
-            sizes = listing.blob_sizes(self.store, found)
+            sizes = sizes_of(self.store, found)
             found = tuple(catalogue.check_blobs(backup, sizes) for backup in found)
         held = holds.read_holds(self.store, self.clock())
         found = tuple(
@@ -216,6 +167,10 @@ class Repository:
         msg = f"there is no {wanted} in {self.store.url}"
         raise BackupNotFound(msg, hint="See 'brownie-backup list'")
 
+    def confirms(self, backup: Backup) -> bool:
+        """Whether the store itself still has that manifest, which may have come from the cache."""
+        return self.cache is None or self._backup(backup.name, backup) is backup
+
     def manifest(self, name: str) -> Manifest:
         """Return the manifest of that name; `KeyNotFound` if there is none."""
         return catalogue.read_manifest(self.store, name)
@@ -224,6 +179,10 @@ class Repository:
         """Whether a backup of that name exists, readable or not."""
         key = manifest_key(name)
         return any(found.key == key for found in self.store.list(key))
+
+    def add_lists(self, manifest: Manifest) -> Manifest:
+        """Store what is too long for a manifest; return the rest, which `add` is quick with."""
+        return catalogue.add_lists(self.store, manifest)
 
     def add(self, manifest: Manifest) -> None:
         """Make a backup exist; `BackupExists` if the name is taken."""
@@ -291,12 +250,16 @@ class Repository:
             if backup.name in without:
                 continue
             if backup.manifest is None:
-                return Swept(0, 0)
+                return Swept()
             live.add(backup.manifest)
         now = lease.now() if lease else self.clock()
         return sweep(
             self.store, live, lease=lease, now=now, margin=SWEEP_MARGIN, on_progress=on_progress
         )
+
+    def blob_sizes(self) -> dict[str, int]:
+        """Return the stored size of every blob."""
+        return {name_in(found.key): found.size_bytes for found in self.store.list(BLOBS)}
 
     def _read(self, on_progress: OnTally | None = None) -> Iterator[Backup]:
         """Yield every backup, in no order, without a look at its blobs."""
@@ -311,35 +274,23 @@ class Repository:
         except (DamagedError, UnsupportedFormat) as error:
             if memory := self._memory():
                 memory.forget(manifest_key(name))  # so that a listing finds it out too
-            return Backup(name, Status.DAMAGED, None, str(error))
+            held = holds.read_hold(self.store, name, None, self.clock())
+            return Backup(name, Status.DAMAGED, None, str(error), hold=held)
         if seen and seen.manifest == manifest:
             return seen
         backup = catalogue.judge(manifest, catalogue.read_verification(self.store, manifest))
-        held = holds.read_holds(self.store, self.clock())
-        backup = evolve(backup, hold=holds.hold_of(name, manifest, held))
-        return catalogue.check_blobs(backup, listing.blob_sizes(self.store, (backup,)))
-
-    def blob_sizes(self) -> dict[str, int]:
-        """Return the stored size of every blob."""
-        return {name_in(found.key): found.size_bytes for found in self.store.list(BLOBS)}
+        backup = catalogue.check_blobs(backup, sizes_of(self.store, (backup,)))
+        return evolve(backup, hold=holds.read_hold(self.store, name, manifest, self.clock()))
 
     def _memory(self) -> Memory | None:
         """Return what the cache knows of this very repository."""
         if self.cache is None:
             return None
         try:
-            scope = from_json(self.store.get(IDENTITY), Identity, IDENTITY).id
+            identity = read_identity(self.store)
         except (KeyNotFound, DamagedError):
             return None  # it could not be told from other repositories
-        return Memory(self.cache, scope)
-
-    def _recovered_identity(self) -> Identity | None:
-        """Return the identity from a manifest, if the object that holds it is lost."""
-        for found in self.store.list(MANIFESTS):
-            with contextlib.suppress(BackupError):
-                backup = catalogue.read_manifest(self.store, name_in(found.key))
-                return Identity(backup.repository_id, backup.hash_key)
-        return None
+        return Memory(self.cache, identity.id)
 
 
 def watch(repositories: Sequence[Repository]) -> tuple[Repository, ...]:

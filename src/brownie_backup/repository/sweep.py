@@ -97,7 +97,8 @@ def _delete(
     def delete(found: StoredObject) -> tuple[StoredObject, bool]:
         lease.ensure_fresh()
         try:
-            store.delete(found.key)
+            with lease.outlasting():
+                store.delete(found.key)
         except ObjectLocked:
             return found, False
         return found, True

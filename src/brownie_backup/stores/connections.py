@@ -3,9 +3,7 @@
 import io
 import re
 import ssl
-from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
+from collections.abc import Iterator
 from http import HTTPStatus
 from socket import gaierror
 from typing import Any, TypeVar
@@ -143,6 +141,8 @@ def _reason(below: list[BaseException]) -> str:
 def _words(below: list[BaseException]) -> str:
     if any(isinstance(each, exceptions.ConnectTimeout) for each in below):
         return "no connection in time"
+    if any(isinstance(each, exceptions.TooManyRedirects) for each in below):
+        return "it sends us to another address"
     for each in reversed(below):
         if isinstance(each, TimeoutError | exceptions.Timeout | TimeoutHTTPError):
             return "no answer in time"
@@ -161,21 +161,6 @@ def _host(error: BaseException) -> str:
     if not isinstance(request, requests.PreparedRequest):
         return ""
     return urlsplit(request.url or "").netloc.rpartition("@")[2]
-
-
-def retry_after(headers: Mapping[str, str]) -> float | None:
-    """Return the seconds that an answer asks us to wait, if it does: as a number or a date."""
-    milliseconds = headers.get("x-ms-retry-after-ms", headers.get("retry-after-ms", "")).strip()
-    if milliseconds.isdecimal():
-        return float(milliseconds) / 1000
-    value = headers.get("Retry-After", "").strip()
-    if value.isdecimal():
-        return float(value)
-    try:
-        at = parsedate_to_datetime(value)
-    except (ValueError, OverflowError):
-        return None
-    return max(0.0, (at.astimezone(UTC) - datetime.now(UTC)).total_seconds())
 
 
 def is_server_error(status: int) -> bool:

@@ -1,5 +1,9 @@
 """How long stores are waited for: the one place for all of them."""
 
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+
 from attrs import field, frozen
 from attrs.validators import ge, gt
 
@@ -23,3 +27,19 @@ class Patience:
     longest_wait_seconds: float = field(default=10, validator=gt(0))
     longest_asked_wait_seconds: float = field(default=60, validator=gt(0))
     """The most to wait because the service asked us to."""
+
+
+def retry_after(headers: Mapping[str, str]) -> float | None:
+    """Return the seconds that an answer asks us to wait, if it does: as a number or a date."""
+    headers = {name.lower(): value for name, value in headers.items()}
+    milliseconds = headers.get("x-ms-retry-after-ms", headers.get("retry-after-ms", "")).strip()
+    if milliseconds.isdecimal():
+        return float(milliseconds) / 1000
+    value = headers.get("retry-after", "").strip()
+    if value.isdecimal():
+        return float(value)
+    try:
+        at = parsedate_to_datetime(value)
+    except (ValueError, OverflowError):
+        return None
+    return max(0.0, (at.astimezone(UTC) - datetime.now(UTC)).total_seconds())

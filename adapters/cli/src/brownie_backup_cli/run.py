@@ -13,6 +13,9 @@ from brownie_backup_cli.output import Output
 
 _DEFECT = "That is a defect of brownie-backup: please report it, with what --verbose says"
 
+_SDKS = ("azure", "boto3", "botocore", "google", "msal", "urllib3")
+"""Libraries that log what our errors say already, and in detail requests with their signatures."""
+
 
 def run(arguments: argparse.Namespace) -> int:
     """Run the command that was parsed; return its exit status."""
@@ -42,6 +45,8 @@ def _configure_logging(*, verbose: bool, quiet: bool) -> None:
     level = logging.DEBUG if verbose else logging.ERROR if quiet else logging.WARNING
     logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     logging.getLogger("brownie_backup").setLevel(level)
+    for sdk in _SDKS:
+        logging.getLogger(sdk).setLevel(logging.CRITICAL)
 
 
 def _document(error: BackupError, status: int) -> dict[str, object]:

@@ -33,8 +33,8 @@ from brownie_backup.stores.connections import (
     CONNECTION_ERRORS,
     connection_error,
     is_server_error,
-    retry_after,
 )
+from brownie_backup.stores.patience import retry_after
 
 SDK_ERRORS = (
     AzureError,

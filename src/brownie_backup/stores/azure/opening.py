@@ -59,7 +59,6 @@ def open_store(location: Location, patience: Patience | None = None) -> AzureSto
         credential=_credential(location),
         transport=transport,
         retry_total=0,  # whatever is to be repeated, RetryingStore repeats
-        permit_redirects=False,
         max_single_put_size=_ONE_REQUEST_BYTES,
         max_single_get_size=_ONE_REQUEST_BYTES,
     )

@@ -3,7 +3,6 @@
 import re
 from collections.abc import Iterator
 from typing import Any
-from urllib.parse import urlsplit
 
 import boto3
 from botocore.client import BaseClient
@@ -11,8 +10,9 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError
 
 from brownie_backup.errors import ConfigurationError
-from brownie_backup.location import LOCK_MODES, Location
+from brownie_backup.location import Location
 from brownie_backup.stores.patience import Patience
+from brownie_backup.stores.problems import endpoint_problems, lock_problems, path_problems
 from brownie_backup.stores.s3.errors import store_error
 from brownie_backup.stores.s3.store import S3Store, content_md5
 
@@ -99,23 +99,17 @@ def _sum_by_md5(params: dict[str, Any], **_: object) -> None:
 def _problems(location: Location) -> Iterator[str]:
     if not location.host:
         yield "BACKUP_DESTINATION names no bucket"
-    path = location.path.strip("/")
-    if path and not {"", ".", ".."}.isdisjoint(path.split("/")):
-        yield f"BACKUP_DESTINATION: '{location.path}' has an empty part, '.' or '..' in it"
+    yield from path_problems(location)
     yield from _credential_problems(location)
     if location.endpoint_url:
-        yield from _endpoint_problems(location.endpoint_url)
+        yield from endpoint_problems(location.endpoint_url)
     if location.storage_class and location.storage_class.upper() in _ARCHIVES:
         yield (
             f"BACKUP_STORAGE_CLASS '{location.storage_class}' cannot be read at once, which "
             "every backup, verification and restore needs; GLACIER_IR can"
         )
     yield from _tag_problems(location)
-    if location.object_lock_days is not None and location.object_lock_days < 1:
-        yield f"BACKUP_OBJECT_LOCK_DAYS ({location.object_lock_days}) is not 1 or more"
-    if location.object_lock_mode.lower() not in LOCK_MODES:
-        known = " or ".join(LOCK_MODES)
-        yield f"BACKUP_OBJECT_LOCK_MODE '{location.object_lock_mode}' is not {known}"
+    yield from lock_problems(location)
 
 
 def _credential_problems(location: Location) -> Iterator[str]:
@@ -128,19 +122,6 @@ def _credential_problems(location: Location) -> Iterator[str]:
     for name, secret in (("ACCESS_KEY", location.access_key), ("TOKEN", location.token)):
         if secret and not re.fullmatch(r"[!-~]+", secret.reveal()):
             yield f"BACKUP_{name} has a space in it, or another character that no key has"
-
-
-def _endpoint_problems(endpoint: str) -> Iterator[str]:
-    try:
-        address = urlsplit(endpoint)
-        port = address.port
-    except ValueError:
-        yield "BACKUP_ENDPOINT_URL is not a URL"
-        return
-    if address.scheme not in {"http", "https"} or not address.hostname or port == 0:
-        yield "BACKUP_ENDPOINT_URL must begin with https:// or http://, and a host"
-    if address.username is not None or address.password is not None:
-        yield "BACKUP_ENDPOINT_URL has a user in it: set BACKUP_ACCESS_KEY and BACKUP_SECRET_KEY"
 
 
 def _tag_problems(location: Location) -> Iterator[str]:

@@ -108,7 +108,7 @@ def restore(arguments: argparse.Namespace, settings: Settings, output: Output) -
         "findings": [finding_document(finding) for finding in report.findings],
     }
     output.findings(report.findings)
-    output.result(document, _restored(report))
+    output.result(document, _restored(report, several=bool(copies)))
     if any(finding.level == "error" for finding in report.findings):
         return FAILED  # a dry run that says: it would
     return WARNINGS if report.warnings else DONE
@@ -136,13 +136,14 @@ def sync(arguments: argparse.Namespace, settings: Settings, output: Output) -> i
     return WARNINGS if problems else DONE
 
 
-def _restored(report: RestoreReport) -> list[str]:
+def _restored(report: RestoreReport, *, several: bool) -> list[str]:
     if report.dry_run:
         return [(f"would restore {report.backup} ({size(report.size_bytes)}) as "
                 f"'{report.target_database}'; nothing was changed")]  # fmt: skip
+    source = f" from {report.store_url}" if several else ""
     lines = [
         (
-            f"{report.backup} is restored from {report.store_url} as '{report.target_database}': "
+            f"{report.backup} is restored{source} as '{report.target_database}': "
             f"{size(report.size_bytes)} in {span(report.duration)}"
         )
     ]

@@ -138,6 +138,8 @@ def _cleaned(report: RetentionReport, *, verbose: bool) -> list[str]:
         lines += table(("", "Name", "Reason"), rows) if rows else []
     if report.locked:
         lines.append(f"{len(report.locked)} backups stay: the store does not let them go yet")
+    if report.locked_blobs:
+        lines.append(f"{report.locked_blobs} blobs stay: the store does not let them go yet")
     lines.append(
         f"{len(report.deleted)} backups {would}deleted, {len(report.decisions)} seen; "
         f"{report.swept_blobs} blobs {would}removed, {size(report.swept_bytes)} {would}freed"

@@ -1,0 +1,38 @@
+"""Everything of the library that is replaced while a run lasts, so that it repeats by its seed."""
+
+import contextlib
+import secrets
+import sys
+import uuid
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from random import Random
+
+import pytest
+from tests.model.scheduler import InlineExecutor, Scheduler, VirtualThreading
+from tests.model.work import BLOB_BYTES
+
+from brownie_backup.operations import create
+from brownie_backup.repository import catalogue, leases
+
+Patch = Callable[[pytest.MonkeyPatch], None]
+
+
+@contextlib.contextmanager
+def replaced(scheduler: Scheduler, random: Random, mutation: Patch | None) -> Iterator[None]:
+    """Make chance and threads the run's own, blobs small and lists of blobs short."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(secrets, "token_hex", lambda size: random.randbytes(size).hex())
+        patch.setattr(secrets, "token_bytes", random.randbytes)
+        patch.setattr(uuid, "uuid4", lambda: uuid.UUID(bytes=random.randbytes(16), version=4))
+        patch.setattr(leases, "threading", VirtualThreading(scheduler))
+        patch.setattr(leases, "PASSING", timedelta(seconds=0.75))  # three looks, not forty
+        for name, module in list(sys.modules.items()):
+            if name.startswith("brownie_backup.") and hasattr(module, "ThreadPoolExecutor"):
+                patch.setattr(module, "ThreadPoolExecutor", InlineExecutor)
+        patch.setattr(create, "BLOB_BYTES", BLOB_BYTES)
+        patch.setattr(create, "version", lambda _: "0")
+        patch.setattr(catalogue, "INLINE_BLOBS", random.choice((3, 10_000)))
+        if mutation:
+            mutation(patch)
+        yield
