@@ -1,5 +1,6 @@
 """A store whose calls end, so that one that hangs does not keep the others from their work."""
 
+import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, wait
 from itertools import islice
@@ -32,6 +33,7 @@ class WatchedStore:
         self._inner = inner
         self._seconds = inner.repeats_for_seconds if isinstance(inner, Repeats) else 0.0
         self._hanging: list[Future[Any]] = []
+        self._lock = threading.Lock()
 
     @property
     def url(self) -> str:
@@ -63,16 +65,18 @@ class WatchedStore:
             self._call(lambda: inner.extend_lock(key))
 
     def _call(self, call: Callable[[], T], size_bytes: int = 0) -> T:
-        self._hanging = [future for future in self._hanging if not future.done()]
-        if self._hanging:
-            raise self._no_answer()
+        with self._lock:
+            self._hanging = [future for future in self._hanging if not future.done()]
+            if self._hanging:
+                raise self._no_answer()
         future = begin(call)
         tries = ANSWER_SECONDS + self._seconds
         try:
             wait([future], tries + size_bytes / SLOWEST_BYTES_PER_SECOND)
         finally:  # whoever is interrupted will not wait for what is only to be tidied up
             if not future.done():
-                self._hanging.append(future)
+                with self._lock:
+                    self._hanging.append(future)
         if not future.done():
             raise self._no_answer()
         return future.result()
