@@ -1,6 +1,5 @@
 """Where a test's backups go: each store that there is, as a user's environment names it."""
 
-import secrets
 from collections.abc import Callable
 
 import pytest
@@ -28,11 +27,10 @@ def s3(request: pytest.FixtureRequest) -> Environment:
 
 
 def gcs(request: pytest.FixtureRequest) -> Environment:
-    """fake-gcs-server."""
+    """fake-gcs-server, by a URL."""
     server = request.getfixturevalue("gcs_server")
     return {
-        "BACKUP_PROVIDER": "gcs",
-        "BACKUP_DESTINATION": f"{server.new_bucket()}/database",
+        "BACKUP_DESTINATION": f"gs://{server.new_bucket()}/database",
         "BACKUP_ENDPOINT_URL": server.endpoint_url,
     }
 
@@ -49,17 +47,6 @@ def azure(request: pytest.FixtureRequest) -> Environment:
     }
 
 
-def s3_by_url(request: pytest.FixtureRequest) -> Environment:
-    """SeaweedFS, all of it in a URL but for the secrets."""
-    server = request.getfixturevalue("s3_server")
-    query = f"region={server.region}&endpoint_url={server.endpoint_url}"
-    return {
-        "BACKUP_DESTINATION": f"s3://{server.new_bucket()}/{secrets.token_hex(4)}?{query}",
-        "BACKUP_ACCESS_KEY": server.access_key,
-        "BACKUP_SECRET_KEY": server.secret_key,
-    }
-
-
 STORES: dict[str, Callable[[pytest.FixtureRequest], Environment]] = {
-    each.__name__: each for each in (local, s3, gcs, azure, s3_by_url)
+    each.__name__: each for each in (local, s3, gcs, azure)
 }
