@@ -21,6 +21,7 @@ from brownie_backup.errors import (
     StoreUnavailable,
 )
 from brownie_backup.protocols import CanLock, HasFreeSpace, Page, Store, StoredObject
+from brownie_backup.repository.leases import EXPIRY_MARGIN, RENEWAL
 from brownie_backup.stores import MemoryStore, Patience, RetryingStore
 from brownie_backup.testing import FaultyStore
 
@@ -33,9 +34,14 @@ class Time:
     def __init__(self) -> None:
         self.now = 1000.0
         self.sleeps: list[float] = []
+        self.suspended = 0.0
+        """How long the machine was, which only one of the clocks counts."""
 
     def monotonic(self) -> float:
         return self.now
+
+    def wall(self) -> float:
+        return self.now + self.suspended
 
     def sleep(self, seconds: float) -> None:
         self.sleeps.append(seconds)
@@ -64,6 +70,7 @@ def retrying(inner: Store, time: Time, *, random: float = 0.5, **patience: float
         Patience(**patience),
         sleep=time.sleep,
         monotonic=time.monotonic,
+        wall=time.wall,
         random=lambda: random,
     )
 
@@ -254,6 +261,62 @@ def test_a_doubtful_create_is_looked_at_as_patiently() -> None:
     lost = FaultyStore(memory, 1, after=True)
     retrying(FaultyStore(lost, 3), time).put("key", b"data", if_absent=True)
     assert [method for method, _ in lost.calls] == ["put", "put", "put", "get"]
+
+
+# --- delete --------------------------------------------------------------------------------------
+
+
+class Undeleted(MemoryStore):
+    """A store that takes a while to say that it does not delete."""
+
+    def __init__(self, time: Time, *, takes: float = 1, suspended: float = 0) -> None:
+        super().__init__()
+        self.time, self.takes, self.suspended = time, takes, suspended
+        self.tries: list[float] = []
+
+    def delete(self, key: str) -> None:
+        self.tries.append(self.time.wall())
+        self.time.now += self.takes
+        self.time.suspended += self.suspended
+        raise StoreUnavailable("the store is away")
+
+
+@pytest.mark.parametrize("random", [0.1, 0.5, 0.999])
+@pytest.mark.parametrize("takes", [1, 30, 70])
+def test_a_delete_is_over_before_others_take_its_lease_for_expired(
+    takes: float, random: float
+) -> None:
+    """However long the service is waited for otherwise."""
+    time = Time()
+    inner = Undeleted(time, takes=takes)
+    asked_at = time.wall()
+    with pytest.raises(StoreUnavailable):
+        retrying(inner, time, random=random, give_up_after_seconds=480).delete("key")
+    assert len(inner.tries) > 1
+    longest = Patience().connect_seconds + Patience().read_seconds
+    assert inner.tries[-1] + longest < asked_at + (RENEWAL + EXPIRY_MARGIN).total_seconds()
+
+
+def test_a_machine_that_was_suspended_does_not_go_on_deleting() -> None:
+    time = Time()
+    inner = Undeleted(time, suspended=3600)
+    with pytest.raises(StoreUnavailable, match="away"):
+        retrying(inner, time).delete("key")
+    assert len(inner.tries) == 1
+
+
+def test_nor_does_one_that_was_suspended_between_two_tries() -> None:
+    time = Time()
+    inner = Undeleted(time)
+
+    def sleep(seconds: float) -> None:
+        time.sleep(seconds)
+        time.suspended += 3600
+
+    store = RetryingStore(inner, sleep=sleep, monotonic=time.monotonic, wall=time.wall)
+    with pytest.raises(StoreUnavailable, match="away"):
+        store.delete("key")
+    assert len(inner.tries) == 1
 
 
 # --- list ----------------------------------------------------------------------------------------

@@ -22,6 +22,10 @@ class Patience:
     give_up_after_seconds: float = field(default=120, validator=ge(0))
     """From the first failure of a call on. A store that restarts takes less, and so does a
     network that is reconfigured."""
+    last_delete_seconds: float = field(default=90, validator=gt(0))
+    """From when a delete is asked for until it is tried for the last time, asleep or awake. Who
+    deletes has looked at a lease just before, which another client counts on three minutes later
+    at the earliest; the last try has to be over then."""
     first_wait_seconds: float = field(default=0.5, validator=gt(0))
     """The most to wait after the first failure; after each further one it is twice as long."""
     longest_wait_seconds: float = field(default=10, validator=gt(0))

@@ -54,13 +54,15 @@ class RetryingStore:
     many clients don't come back at once; and for as long as the service asks. When
     `patience.give_up_after_seconds` have passed since a call's first failure, the last error is
     raised. A call that fails soon after another was given up is not repeated: nobody wants to wait
-    as long again for what is only to be tidied up.
+    as long again for what is only to be tidied up. A delete is not repeated when it would come too
+    late to be safe, as on a machine that slept.
     """
 
     inner: Store
     patience: Patience = field(factory=Patience)
     _sleep: Callable[[float], None] = field(default=time.sleep, kw_only=True, repr=False)
     _monotonic: Callable[[], float] = field(default=time.monotonic, kw_only=True, repr=False)
+    _wall: Callable[[], float] = field(default=time.time, kw_only=True, repr=False)
     _random: Callable[[], float] = field(default=SystemRandom().random, kw_only=True, repr=False)
     _outage: _Outage = field(factory=_Outage, init=False, repr=False)
 
@@ -103,7 +105,7 @@ class RetryingStore:
 
     def delete(self, key: str) -> None:
         """Remove an object from the inner store."""
-        self._repeat(lambda: self.inner.delete(key))
+        self._repeat(lambda: self.inner.delete(key), self._tries(self.patience.last_delete_seconds))
 
     def extend_lock(self, key: str) -> None:
         """Lock the object for longer, if the inner store has locks."""
@@ -149,8 +151,8 @@ class RetryingStore:
                 return
             tries.failed(failure)
 
-    def _repeat(self, call: Callable[[], T]) -> T:
-        tries = self._tries()
+    def _repeat(self, call: Callable[[], T], tries: "_Tries | None" = None) -> T:
+        tries = tries or self._tries()
         while True:
             try:
                 result = call()
@@ -164,8 +166,12 @@ class RetryingStore:
                 return result
             tries.failed(failure)
 
-    def _tries(self) -> "_Tries":
-        return _Tries(self.patience, self._outage, self._sleep, self._monotonic, self._random)
+    def _tries(self, last_seconds: float | None = None) -> "_Tries":
+        clocks = (self._monotonic, self._wall)
+        tries = _Tries(self.patience, self._outage, self._sleep, *clocks, self._random)
+        if last_seconds is not None:
+            tries.end_within(last_seconds)
+        return tries
 
 
 @define(eq=False)
@@ -176,9 +182,19 @@ class _Tries:
     _outage: _Outage
     _sleep: Callable[[float], None]
     _monotonic: Callable[[], float]
+    _wall: Callable[[], float]
     _random: Callable[[], float]
     _failures: int = 0
     _since: float = 0.0
+    _too_late: Callable[[], bool] = lambda: False
+
+    def end_within(self, seconds: float) -> None:
+        """Begin no try later than that; a clock that stands still in sleep is not enough for it."""
+        clocks = (self._monotonic, self._wall)
+        ends = [clock() + seconds for clock in clocks]
+        self._too_late = lambda: any(
+            clock() >= end for clock, end in zip(clocks, ends, strict=True)
+        )
 
     def progress(self) -> None:
         """Begin to count anew."""
@@ -194,7 +210,7 @@ class _Tries:
         left = self._since + limit - now
         if left <= 0:
             self._outage.gave_up_at = now
-        if left <= 0 or self._outage.given_up(now, limit):
+        if left <= 0 or self._outage.given_up(now, limit) or self._too_late():
             raise self._final(error, now - self._since)
         wait = min(self._wait(error), left)
         text = redact(error.message)
@@ -203,6 +219,8 @@ class _Tries:
             _log.warning("%s; trying again for up to %.0f s", text, limit)
         _log.info("%s; trying again in %.1f s", text, wait)
         self._sleep(wait)
+        if self._too_late():
+            raise self._final(error, self._monotonic() - self._since)
 
     def _wait(self, error: StoreUnavailable) -> float:
         doublings = min(self._failures - 1, 30)  # more would only be a number that overflows
