@@ -19,7 +19,7 @@ def begin(call: Callable[[], T]) -> Future[T]:
     an executor's threads would keep it from. So a store that never answers can be left behind.
     """
     future: Future[T] = Future()
-    threading.Thread(target=_work, args=(call, future), name="store", daemon=True).start()
+    threading.Thread(target=_work, args=(call, future), name="background", daemon=True).start()
     return future
 
 
