@@ -63,7 +63,9 @@ class Store(Protocol):
     def list(self, prefix: str) -> Iterator[StoredObject]:
         """Yield every object whose key begins with `prefix`, in no particular order.
 
-        What is put or deleted meanwhile may or may not appear; all else appears exactly once.
+        What is created or deleted meanwhile may or may not appear; all else appears exactly once,
+        what is replaced too: as it was, or as it is. Otherwise a lease that is renewed just then
+        would be overlooked.
         """
         ...
 

@@ -274,8 +274,9 @@ class StoreContract:
 
     @pytest.mark.usefixtures("_hurried")
     def test_a_listing_survives_other_threads(self, store: Store) -> None:
-        """While others put and delete, it has whatever stays exactly once."""
-        stay = [f"busy/{number:03}" for number in range(200)]
+        """While others put and delete, it has exactly once what stays, and what is replaced."""
+        replaced = [f"busy/{thread}-replaced" for thread in range(2)]
+        stay = [*(f"busy/{number:03}" for number in range(200)), *replaced]
         for key in stay:
             store.put(key, b"x")
         ended = threading.Event()
@@ -284,6 +285,7 @@ class StoreContract:
             number = 0
             while not ended.is_set():
                 number += 1
+                store.put(replaced[thread], b"x")
                 store.put(f"busy/{thread}-{number % 50}", b"x")
                 store.delete(f"busy/{thread}-{(number + 25) % 50}")
 
