@@ -72,6 +72,13 @@ def test_memory_and_temporary_disk_stay_small_even_when_nothing_compresses(cli: 
         assert peak.temporary_bytes < 1 << 20
 
 
+def test_three_stores_take_no_more_than_one(cli: Cli, tmp_path: Path) -> None:
+    copies = ",".join((tmp_path / name).as_uri() for name in ("one", "two"))
+    peak = backup_measured(cli, BACKUP_COMPRESSION="none", BACKUP_COPY_TO=copies)
+    assert len([*tmp_path.glob("*/manifests/*")]) == 3
+    assert peak.memory_bytes < LIMIT_BYTES
+
+
 def test_four_times_the_data_stays_below_the_same_limit(
     bulkier: tuple[Server, str], tmp_path: Path
 ) -> None:

@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import pytest
 from tests.unit.fakes import FakeClock, FakeDumper, FakeEncryptor, make_repository
+from tests.unit.several import AwayStore, named, repositories
 
 from brownie_backup import Level, Repository, diagnose
 from brownie_backup.encryptors import Cleartext
@@ -29,6 +30,18 @@ def test_a_good_setup_has_nothing_but_good_findings() -> None:
     assert set(found) == {"connection", "store", "clock", "encryption", "decryption"}
     assert set(found.values()) == {Level.OK}
     assert list(store.list("")) == []
+
+
+def test_each_store_is_looked_at_and_one_that_is_away_hides_no_other() -> None:
+    one, two, three = named("one", "two", "three")
+    first, *copies = repositories(one, AwayStore(two), three)
+    found = list(diagnose(first, FakeDumper(), copies=copies))
+    said = {(finding.level, finding.message) for finding in found}
+    for url in (one.url, three.url):
+        assert (Level.OK, f"{url} is writable and readable") in said
+        assert (Level.OK, f"this host and {url} agree on the time") in said
+    assert (Level.ERROR, "memory:two is out of reach") in said
+    assert [finding.subject for finding in found].count("encryption") == 1
 
 
 @pytest.mark.parametrize("fail_at", range(1, 6))

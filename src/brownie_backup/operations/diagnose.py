@@ -1,23 +1,27 @@
 """Look for what would hurt, before it does."""
 
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import timedelta
 
 from brownie_backup.errors import BackupError, DecryptionError, KeyExists
 from brownie_backup.protocols import Dumper, HasFreeSpace, Store
 from brownie_backup.reports import Finding, Level
-from brownie_backup.repository import Repository
+from brownie_backup.repository import Repository, watch
 
 _CLOCK_MARGIN = timedelta(minutes=2)
 _PROBE = b"brownie-backup doctor"
 
 
-def diagnose(repository: Repository, dumper: Dumper) -> Iterator[Finding]:
-    """Yield findings about the database, the store, the encryption and the clock; none raises."""
+def diagnose(
+    repository: Repository, dumper: Dumper, *, copies: Sequence[Repository] = ()
+) -> Iterator[Finding]:
+    """Yield findings about the database, the stores, the encryption and the clock; none raises."""
     yield from dumper.diagnose()
-    yield from _store(repository)
-    yield from _space(repository)
+    for each in watch((repository, *copies)):
+        yield from _store(each)
+    for each in (repository, *copies):
+        yield from _space(each)
     yield from _encryption(repository)
 
 
@@ -51,10 +55,10 @@ def _behaviour(repository: Repository, store: Store, key: str) -> Iterator[Findi
     (found,) = (item for item in store.list(key) if item.key == key)
     apart = abs(repository.clock() - found.modified_at)
     if apart > _CLOCK_MARGIN:
-        msg = f"the clocks of this host and the store are {apart.total_seconds():.0f} s apart"
+        msg = f"the clocks of this host and {store.url} are {apart.total_seconds():.0f} s apart"
         yield Finding(Level.ERROR, "clock", msg, "Set this host's clock by NTP")
     else:
-        yield Finding(Level.OK, "clock", "this host and the store agree on the time")
+        yield Finding(Level.OK, "clock", f"this host and {store.url} agree on the time")
 
 
 def _space(repository: Repository) -> Iterator[Finding]:

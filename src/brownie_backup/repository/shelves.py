@@ -72,8 +72,7 @@ class Shelf:
             # Its frames would keep blobs in memory.
             problem.__traceback__ = problem.__context__ = problem.__cause__ = None
             self.problem, self.late = problem, late
-            level = logging.INFO if late else logging.WARNING
-            _log.log(level, "going on without %s: %s", self.store.url, problem)
+            _log.info("going on without %s: %s", self.store.url, problem)
 
     def _size(self, name: str) -> int | None:
         key = blob_key(name)

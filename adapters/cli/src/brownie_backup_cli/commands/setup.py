@@ -10,7 +10,7 @@ from brownie_backup.config import (
     describe,
     make_dumper,
     make_encryptor,
-    make_repository,
+    make_repositories,
 )
 from brownie_backup.encryptors.keypair import make_key_pair
 from brownie_backup.errors import ConfigurationError
@@ -32,10 +32,10 @@ def config(arguments: argparse.Namespace, settings: Settings, output: Output) ->
 def doctor(arguments: argparse.Namespace, settings: Settings, output: Output) -> int:
     """Look for what would hurt."""
     del arguments
-    repository = make_repository(settings)
+    repository, *copies = make_repositories(settings)
     if settings.encryption and not settings.has_key:
         make_encryptor(settings, writes=True)
-    findings = list(diagnose(repository, make_dumper(settings)))
+    findings = list(diagnose(repository, make_dumper(settings), copies=copies))
     marks = {Level.OK: "ok", Level.WARNING: "WARNING", Level.ERROR: "ERROR"}
     lines = []
     for finding in findings:
