@@ -12,10 +12,11 @@ from brownie_backup import Backup, Repository, Verification
 from brownie_backup.errors import DamagedError
 from brownie_backup.model import Hold, Manifest
 from brownie_backup.repository.layout import BLOBS, MANIFESTS, name_in
+from brownie_backup.repository.leases import EXPIRY_MARGIN, RENEWAL
 
-IN_FLIGHT = timedelta(minutes=3)
-"""How late a request may be carried out for the promises to hold: a client that looks at its
-lease and finds it fresh has at least this long until others count it as expired."""
+IN_FLIGHT = RENEWAL + EXPIRY_MARGIN - timedelta(seconds=1)
+"""How late a request may be carried out for the promises to hold: who has found its lease fresh has
+so long until others count it as expired. Stores tell times by the second."""
 
 MARGIN = timedelta(hours=24)
 

@@ -5,17 +5,14 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 import pytest
-from attrs import evolve
 
 from brownie_backup import Repository
 from brownie_backup.model import Manifest
 from brownie_backup.operations import commit, mirrors
 from brownie_backup.repository import Lease, LeaseRecord, Swept, repository
 from brownie_backup.repository import sweep as sweep_module
-from brownie_backup.repository.layout import MANIFESTS, lease_key, name_in
-from brownie_backup.repository.leases import LIFETIME
+from brownie_backup.repository.layout import MANIFESTS, name_in
 from brownie_backup.repository.sweep import Live
-from brownie_backup.wire import to_json
 
 Patch = pytest.MonkeyPatch
 
@@ -86,29 +83,6 @@ def manifests_are_read_before_the_lease(patch: Patch) -> None:
 
     patch.setattr(Repository, "exclusive_lease", lease)
     patch.setattr(Repository, "sweep", sweep)
-
-
-def a_late_renewal_counts(patch: Patch) -> None:
-    """A lease that ran out during its renewal is taken for one that was held all the time."""
-
-    def extend(self: Lease) -> None:
-        self.ensure_fresh()
-        self._store.get(lease_key(self._record.id))
-        later = evolve(self._record, expires_at=self._clock() + LIFETIME)
-        self._store.put(lease_key(later.id), to_json(later))
-        self._record = later
-
-    patch.setattr(Lease, "_extend", extend)
-
-
-def a_slow_look_counts_as_a_late_one(patch: Patch) -> None:
-    """Whether a lease has expired is decided after the listing, not as of its beginning."""
-
-    def give_way(self: Lease, found: tuple[LeaseRecord, ...], as_of: datetime) -> None:
-        real(self, found, self.now())
-
-    real = Lease._give_way
-    patch.setattr(Lease, "_give_way", give_way)
 
 
 def a_write_without_an_answer_is_forgotten(patch: Patch) -> None:

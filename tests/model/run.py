@@ -50,8 +50,8 @@ class Weather:
     def choose(cls, random: Random) -> "Weather":
         """Choose one: in many runs nothing fails."""
         return cls(
-            random.choice((0, 0, 0.02)),
-            random.choice((0, 0, 0.02)),
+            random.choice((0, 0.02)),
+            random.choice((0, 0.02)),
             random.choice((*_WRITES, "-", "-", "-", "-")),
             timedelta(seconds=random.choice((0, 0, 50, -1000, 21_600, -21_600))),
         )

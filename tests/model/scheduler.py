@@ -73,6 +73,7 @@ class Task:
         except BaseException as error:  # noqa: BLE001 - it is raised again, by the one who looks
             self.error = error
         finally:
+            self.waiting = None
             self.done = True
             self.hand_over()
 
@@ -107,6 +108,7 @@ class Scheduler:
 
     def resume(self, task: Task, answer: object = None, error: BaseException | None = None) -> None:
         """Let a thread go on, with an answer or an error, until it waits again or ends."""
+        assert not task.done
         task.answer, task.refusal = answer, error
         self._running = task
         task.turn.release()
