@@ -77,16 +77,9 @@ def types(session: nox.Session) -> None:
 
 @nox.session(python=PYTHONS)
 def tests(session: nox.Session) -> None:
-    """Run the tests: all on the oldest Python; on the others those that depend on Python.
-
-    Between the oldest and the newest the unit tests do: what needs servers is the same there.
-    """
+    """Run the tests: all on the oldest Python; on the others those that depend on Python."""
     _install(session, "tests", projects=True)
-    selected: tuple[str, ...] = ()
-    if session.python != PYTHONS[0]:
-        selected = ("-m", "not once")
-    if session.python not in {PYTHONS[0], PYTHONS[-1]} and not session.posargs:
-        selected = (*selected, "tests/unit")
+    selected = () if session.python == PYTHONS[0] else ("-m", "not once")
     data = Path(session.virtualenv.location, "coverage")
     shutil.rmtree(data, ignore_errors=True)  # of the run before
     # Servers and their databases are each process's own, so that tests can run beside each other.
