@@ -23,7 +23,7 @@ MINUTE = timedelta(minutes=1)
 HOUR = timedelta(hours=1)
 END = "the end"
 _RENEWED = (None, 0, 1, 1000)
-STEPS = 300
+STEPS = 200
 
 _PLACES = {
     "backup": ("main: put manifests/", "main: put blobs/", "main: list leases/"),
