@@ -219,6 +219,10 @@ class DumpFailed(DatabaseError):
     """The dump failed; nothing of it is visible in the store."""
 
 
+class LockRefused(DumpFailed):
+    """Somebody waits to lock a bulk table exclusively, so that no worker may lock it any more."""
+
+
 class RestoreFailed(DatabaseError):
     """The restore failed; the target is as it was. `errors` has what PostgreSQL said."""
 

@@ -31,8 +31,56 @@ class PartKind(StrEnum):
     """SQL of ``pg_dumpall --globals-only``."""
     ARCHIVE = "archive"
     """A ``pg_dump --format=custom`` archive."""
-    RANGE = "range"
-    """Rows of one table in a range of its blocks, as COPY text."""
+    TABLE = "table"
+    """Rows of one bulk table, range by range of its blocks, as COPY writes them."""
+
+
+class RowFormat(StrEnum):
+    """How COPY writes the rows of a table."""
+
+    TEXT = "text"
+    BINARY = "binary"
+
+
+@frozen
+class BlockRange:
+    """Blocks of a heap: ``first`` up to, not including, ``end``."""
+
+    first: int
+    end: int
+
+
+@frozen
+class RowRange:
+    """The rows that a range of blocks had."""
+
+    blocks: BlockRange
+    rows: int
+
+
+@frozen
+class Table:
+    """A bulk table, as manifests know it: by number, never by name."""
+
+    oid: int
+    filenode: int
+    """Of its heap: a rewrite (TRUNCATE, VACUUM FULL) gives it another one."""
+    signature: str
+    """A hash of what else the bytes of unchanged blocks depend on: columns, types, settings."""
+    format: str
+    """A `RowFormat`."""
+
+
+@frozen
+class Relation:
+    """What a bulk table is called, and the columns that its rows are written with."""
+
+    oid: int
+    schema: str
+    name: str
+    columns: tuple[str, ...]
+    format: str
+    """A `RowFormat`."""
 
 
 @frozen
@@ -42,18 +90,8 @@ class BlobRef:
     name: str
     size_bytes: int
     stored_bytes: int
-
-
-@frozen
-class BlockRange:
-    """Rows of one heap: blocks ``first_block`` up to, not including, ``end_block``."""
-
-    table_oid: int
-    relfilenode: int
-    first_block: int
-    end_block: int
-    signature: str
-    """A hash of what the rows' text depends on: columns, types, settings."""
+    begins: RowRange | None = None
+    """The range of a bulk table that begins with this blob; further blobs may belong to it."""
 
 
 @frozen
@@ -63,10 +101,20 @@ class PartSpec:
     kind: str
     database: str
     snapshot: str | None = None
-    block_range: BlockRange | None = None
     head_bytes: int = 0
     """How many bytes at the beginning differ each time although nothing changed, such as a time
     stamp: they get a blob of their own, so that all others can be recognised."""
+    table: Table | None = None
+    relation: Relation | None = None
+    """What the table is called; None for a stored part, which does not say."""
+    blocks: BlockRange | None = None
+    """Which blocks of the table; whoever reads them may cut them at multiples of
+    `range_blocks`."""
+    range_blocks: int = 0
+    rows: int | None = None
+    """How many rows there are, of a stored part."""
+    apart: tuple[Relation, ...] = ()
+    """The bulk tables, which the inventory names, and of which the archive has no rows."""
 
 
 @frozen
@@ -77,7 +125,7 @@ class Part:
     size_bytes: int
     blobs: tuple[BlobRef, ...] = ()
     rows: int | None = None
-    block_range: BlockRange | None = None
+    table: Table | None = None
     blob_lists: tuple[str, ...] = ()
     """The objects that hold the list of blobs, when it is too long for the manifest."""
     unknown: Unknown = Factory(_no_fields)
@@ -123,6 +171,26 @@ class Database:
 
 
 @frozen
+class WalPosition:
+    """Where in the WAL a backup stands: see docs/explanation/incremental.md.
+
+    Positions are byte offsets, as PostgreSQL's type pg_lsn counts.
+    """
+
+    timeline: int
+    changes_from: int | None
+    """Whatever the backup does not see was written at this position or later; None if a
+    transaction ran too long for anybody to say."""
+    sampled_at: int
+    """A position, and the first transaction number that had not been given out at it: from the
+    time on when no older one runs, nothing unseen was written before that position."""
+    sampled_next_xid: int
+    sealed_at: int
+    """Where WAL summaries end, at or after the snapshot: it proves that this is still the same
+    history and not that of a server which was set back."""
+
+
+@frozen
 class Encryption:
     """How blobs are encrypted, and for whom; never with what."""
 
@@ -149,6 +217,10 @@ class Manifest:
     tool_version: str
     labels: Mapping[str, str] = Factory(dict)
     notes: tuple[str, ...] = ()
+    wal: WalPosition | None = None
+    """From where on the WAL tells the next backup what has changed; None if it can't."""
+    read_fully_at: datetime | None = None
+    """When every block was last read, by this backup or an earlier one; None for this one."""
     format: int = FORMAT
     unknown: Unknown = Factory(_no_fields)
 

@@ -4,14 +4,14 @@ They are small on purpose: a method is here only if an operation calls it. Imple
 that they keep these promises by joining the contract tests of `brownie_backup.testing`.
 """
 
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import Protocol, runtime_checkable
 
-from attrs import frozen
+from attrs import Factory, frozen
 
-from brownie_backup.model import Database, DatabaseId, PartSpec
+from brownie_backup.model import Database, DatabaseId, Manifest, PartSpec, WalPosition
 from brownie_backup.reports import Finding, RestoreOptions
 
 
@@ -152,8 +152,8 @@ class Compressor(Protocol):
         """What the manifest calls it: ``zstd``, ``gzip``, ``none``."""
         ...
 
-    def compress(self, data: bytes) -> bytes:
-        """Return `data` compressed."""
+    def compress(self, data: bytes | memoryview) -> bytes:
+        """Return `data` compressed, in memory of its own: that of `data` is used again."""
         ...
 
     def decompress(self, data: bytes, size_limit: int) -> bytes:
@@ -189,6 +189,16 @@ class Encryptor(Protocol):
         ...
 
 
+@frozen
+class Unchanged:
+    """What is known to be as an earlier backup has it, without reading it again."""
+
+    ranges: Mapping[int, frozenset[int]] = Factory(dict)
+    """For the oid of a table, the first blocks of ranges."""
+    why_not: str = ""
+    """Why nothing is known."""
+
+
 class Snapshot(Protocol):
     """One consistent state of a database, held while its parts are read."""
 
@@ -207,6 +217,30 @@ class Snapshot(Protocol):
         """What is not in the backup although somebody may expect it, and why."""
         ...
 
+    def unchanged_since(self, base: Manifest) -> Unchanged:
+        """Say which ranges of bulk tables have the same bytes as in an earlier backup.
+
+        It may take a while, and another thread may read parts meanwhile. What it does not know
+        for certain it leaves out.
+        """
+        ...
+
+    def wal(self) -> WalPosition | None:
+        """Return from where on the next backup can know what has changed; None if it can't."""
+        ...
+
+
+class Reader(Protocol):
+    """One worker's way to read parts, one after the other."""
+
+    def read(self, part: PartSpec) -> Generator[bytes, None, int | None]:
+        """Yield the part's bytes; return how many rows they are, where rows are counted.
+
+        It raises `DumpFailed` *inside* the iteration when the dump fails, so that no failure can
+        look like the end of the data. Closing the iterator ends the work.
+        """
+        ...
+
 
 class Target(Protocol):
     """A database being restored. Left by an exception, it leaves the server as it was."""
@@ -219,6 +253,8 @@ class Target(Protocol):
         """Make a fresh database and load the parts; `RestoreFailed` has all that went wrong.
 
         What an iterable yields has been authenticated; an exception that it raises is passed on.
+        Parts of the kind `PartKind.TABLE` come last, a range of blocks each; several threads may
+        take the next one, each when it has read the one before, and no two at once.
         """
         ...
 
@@ -257,10 +293,10 @@ class Dumper(Protocol):
         """Open a consistent snapshot; leaving it ends every session and child process."""
         ...
 
-    def read(self, part: PartSpec) -> Generator[bytes]:
-        """Yield the part's bytes; raise `DumpFailed` *inside* the iteration when the dump fails.
+    def reading(self) -> AbstractContextManager[Reader]:
+        """Begin to read parts of any snapshot that is held, in this process or another.
 
-        So no failure can look like the end of the data. Closing the iterator ends the work.
+        Several may read at once, each with a reader of its own.
         """
         ...
 

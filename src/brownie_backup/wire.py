@@ -16,7 +16,7 @@ from cattrs.errors import BaseValidationError
 from cattrs.gen import make_dict_structure_fn, make_dict_unstructure_fn, override
 
 from brownie_backup.errors import DamagedError, UnsupportedFormat
-from brownie_backup.model import FORMAT, Database, Manifest, Part
+from brownie_backup.model import FORMAT, BlobRef, Database, Manifest, Part
 
 T = TypeVar("T")
 
@@ -179,6 +179,9 @@ def _make_converter() -> Converter:
     conv.register_unstructure_hook(datetime, lambda value: value.astimezone(UTC).isoformat())
     conv.register_unstructure_hook(timedelta, lambda value: value.total_seconds())
     conv.register_structure_hook_factory(_is_list, _list_hook(conv))
+    # Of most blobs there is nothing to say here, and there may be many.
+    brief = make_dict_unstructure_fn(BlobRef, conv, begins=override(omit_if_default=True))
+    conv.register_unstructure_hook(BlobRef, brief)
     for cls in (Part, Database, Manifest):
         _keep_unknown(conv, cls)
     return conv

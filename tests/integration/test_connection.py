@@ -238,7 +238,8 @@ def test_backups_see_one_moment(repository: Repository, server: Server, small: s
     dumper = server.dumper(small)
     with dumper.snapshot() as snapshot:
         server.sql(small, "CREATE TABLE later (n int); DELETE FROM orders")
-        read = {part.kind: b"".join(dumper.read(part)) for part in snapshot.parts}
+        with dumper.reading() as reader:
+            read = {part.kind: b"".join(reader.read(part)) for part in snapshot.parts}
     assert b"later" not in read["archive"]
     assert json.loads(read["inventory"])["counts"]["relkind r"] == 1
     assert read["archive"].count(b"\n") >= 1000

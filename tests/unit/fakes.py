@@ -14,8 +14,16 @@ from attrs import evolve, field, frozen
 from brownie_backup import Backup, Finding, Level, Manifest, Repository, RestoreOptions, Status
 from brownie_backup.compressors import Gzip, Uncompressed, Zstd
 from brownie_backup.errors import DamagedError, DecryptionError, DumpFailed
-from brownie_backup.model import Database, DatabaseId, Encryption, Part, PartKind, PartSpec
-from brownie_backup.protocols import Cache, Clock, Encryptor, Store
+from brownie_backup.model import (
+    Database,
+    DatabaseId,
+    Encryption,
+    Part,
+    PartKind,
+    PartSpec,
+    WalPosition,
+)
+from brownie_backup.protocols import Cache, Clock, Encryptor, Store, Unchanged
 from brownie_backup.stores import MemoryStore
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -46,6 +54,12 @@ class FakeSnapshot:
     database: Database
     parts: tuple[PartSpec, ...]
     notes: tuple[str, ...] = ("made up",)
+
+    def unchanged_since(self, base: Manifest) -> Unchanged:
+        return Unchanged(why_not="nobody looked")
+
+    def wal(self) -> WalPosition | None:
+        return None
 
 
 class FakeDumper:
@@ -94,7 +108,11 @@ class FakeDumper:
             parts = tuple(PartSpec(kind, self.database.name, token) for kind in self.content)
             yield FakeSnapshot(self.database, parts)
 
-    def read(self, part: PartSpec) -> Generator[bytes]:
+    @contextlib.contextmanager
+    def reading(self) -> Iterator["FakeDumper"]:
+        yield self
+
+    def read(self, part: PartSpec) -> Generator[bytes, None, int | None]:
         if part.snapshot not in self.running:
             raise DumpFailed("that snapshot is over")
         data = self.content[part.kind]
@@ -104,6 +122,7 @@ class FakeDumper:
                     raise DumpFailed("the server went away")
                 yield data[at : at + self._piece]
                 self.meanwhile()
+        return None
 
     def check(self, part: PartSpec, chunks: Iterable[bytes]) -> None:
         if not b"".join(chunks).endswith(END):

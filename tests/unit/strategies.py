@@ -14,6 +14,9 @@ from brownie_backup.model import (
     Manifest,
     Part,
     PartKind,
+    RowRange,
+    Table,
+    WalPosition,
 )
 
 sizes = st.integers(0, 2**63)
@@ -42,15 +45,17 @@ def unknown_for(cls: type) -> st.SearchStrategy[dict[str, object]]:
     return st.dictionaries(keys, json_values, max_size=3)
 
 
-blob_refs = st.builds(BlobRef, names, sizes, sizes)
-block_ranges = st.builds(BlockRange, sizes, sizes, sizes, sizes, texts)
+row_ranges = st.builds(RowRange, st.builds(BlockRange, sizes, sizes), sizes)
+blob_refs = st.builds(BlobRef, names, sizes, sizes, st.none() | row_ranges)
+tables = st.builds(Table, sizes, sizes, texts, texts)
+wal_positions = st.builds(WalPosition, sizes, st.none() | sizes, sizes, sizes, sizes)
 parts = st.builds(
     Part,
     kind=st.sampled_from([*PartKind, "of a newer version"]),
     size_bytes=sizes,
     blobs=st.lists(blob_refs, max_size=4).map(tuple),
     rows=st.none() | sizes,
-    block_range=st.none() | block_ranges,
+    table=st.none() | tables,
     blob_lists=st.lists(names, max_size=2).map(tuple),
     unknown=unknown_for(Part),
 )
@@ -83,6 +88,8 @@ manifests = st.builds(
     tool_version=texts,
     labels=st.dictionaries(texts, texts, max_size=3),
     notes=st.lists(texts, max_size=3).map(tuple),
+    wal=st.none() | wal_positions,
+    read_fully_at=st.none() | instants,
     format=st.just(FORMAT),
     unknown=unknown_for(Manifest),
 )

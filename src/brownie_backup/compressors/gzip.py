@@ -20,7 +20,7 @@ class Gzip:
         """What the manifest calls it."""
         return "gzip"
 
-    def compress(self, data: bytes) -> bytes:
+    def compress(self, data: bytes | memoryview) -> bytes:
         """Return `data` as one gzip member, without a time stamp in it."""
         return zlib.compress(data, self.level, wbits=_GZIP_WINDOW)
 

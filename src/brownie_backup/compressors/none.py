@@ -14,9 +14,9 @@ class Uncompressed:
         """What the manifest calls it."""
         return "none"
 
-    def compress(self, data: bytes) -> bytes:
+    def compress(self, data: bytes | memoryview) -> bytes:
         """Return `data`."""
-        return data
+        return data if isinstance(data, bytes) else bytes(data)
 
     def decompress(self, data: bytes, size_limit: int) -> bytes:
         """Return `data`, or raise `DamagedError` when it is larger than recorded."""

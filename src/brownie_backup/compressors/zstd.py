@@ -26,7 +26,7 @@ class Zstd:
         """What the manifest calls it."""
         return "zstd"
 
-    def compress(self, data: bytes) -> bytes:
+    def compress(self, data: bytes | memoryview) -> bytes:
         """Return `data` as one zstd frame."""
         options = {
             int(zstd.CompressionParameter.compression_level): self.level,

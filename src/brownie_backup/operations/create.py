@@ -1,36 +1,29 @@
 """Make a backup."""
 
-import contextlib
-import logging
 import secrets
 import uuid
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Executor
+from datetime import timedelta
 from importlib.metadata import version
 
 from attrs import evolve
 
 from brownie_backup.errors import BackupError
-from brownie_backup.model import Attempt, Manifest, Part, PartSpec
+from brownie_backup.model import Attempt, Manifest
 from brownie_backup.names import check_labels, check_name, default_name
+from brownie_backup.operations.base import FULL_EVERY, find_base, is_due, read_fully_at
 from brownie_backup.operations.mirrors import agree_on_identity, open_mirrors, publish
 from brownie_backup.operations.progress import Meter, OnProgress
+from brownie_backup.operations.ranges import Bench
+from brownie_backup.operations.storing import employ, store_snapshot
 from brownie_backup.operations.sync import sync_backups
 from brownie_backup.protocols import Dumper
 from brownie_backup.reports import BackupReport, StoreOutcome, StoreSync
-from brownie_backup.repository import (
-    BLOB_BYTES,
-    MOST_WORKERS,
-    BlobWriter,
-    Repository,
-    Shelves,
-    StoredBlob,
-    watch,
-)
-from brownie_backup.repository.blobs import chunked
+from brownie_backup.repository import Repository, Shelves, StoredBlob, watch
 
-_log = logging.getLogger(__name__)
+MOST_JOBS = 64
+"""The most ranges that are read at once."""
 
 
 def create_backup(
@@ -41,6 +34,9 @@ def create_backup(
     labels: Mapping[str, str] | None = None,
     copies: Sequence[Repository] = (),
     jobs: int = 2,
+    full: bool = False,
+    full_every: timedelta | None = FULL_EVERY,
+    executor: Executor | None = None,
     on_progress: OnProgress | None = None,
 ) -> BackupReport:
     """Back up a database.
@@ -59,7 +55,11 @@ def create_backup(
         name: of the backup; by default the database's, the time, and something unique.
         labels: anything that helps people find it again.
         copies: more repositories that are to have it.
-        jobs: how many blobs are worked on at once, at most `MOST_WORKERS`.
+        jobs: how many ranges of bulk tables are read at once, each in a session of its own; at
+            most `MOST_JOBS`.
+        full: read all ranges, also those that the WAL shows to be unchanged.
+        full_every: do so when it was not done for so long; None for never.
+        executor: runs what reads ranges, in place of threads of our own.
         on_progress: called from several threads, with plaintext bytes of an estimated total.
 
     Raises:
@@ -76,19 +76,19 @@ def create_backup(
     database = dumper.database_name()
     name = name or default_name(database, started_at, secrets.token_hex(2))
     repositories = watch((repository, *copies))
-    workers = max(1, min(jobs, MOST_WORKERS))
+    count = max(1, min(jobs, MOST_JOBS))
     with open_mirrors(repositories, Attempt(database, name, started_at)) as mirrors:
         identity = agree_on_identity(mirrors)
-        with dumper.snapshot() as snapshot:
-            shelves = Shelves(tuple(mirror.shelf for mirror in mirrors))
-            writer = repository.writer(shelves, identity)
-            meter = Meter(on_progress, "backup", snapshot.database.size_bytes)
-            parts, blobs = [], []
-            for spec in snapshot.parts:
-                _log.info("backup '%s': storing %s", name, spec.kind)
-                stored = _store_part(dumper, writer, spec, workers, meter)
-                parts.append(_part(spec, stored))
-                blobs += stored
+        shelves = Shelves(tuple(mirror.shelf for mirror in mirrors))
+        writer = repository.writer(shelves, identity)
+        meter = Meter(on_progress, "backup", None)
+        bench = Bench(dumper, writer, lambda _spec, size: meter.add(size))
+        with employ(bench, count, executor, None) as workers, dumper.snapshot() as snapshot:
+            meter.total = snapshot.database.size_bytes
+            base = find_base(repository, writer, snapshot.database.id, dumper.kind)
+            full = full or is_due(base, started_at, full_every)
+            stored = store_snapshot(snapshot, workers, base, full=full)
+            wal = snapshot.wal()
         manifest = Manifest(
             name=name,
             id=str(uuid.uuid4()),
@@ -100,14 +100,16 @@ def create_backup(
             database=snapshot.database,
             compression=repository.compressor.name,
             encryption=writer.encryption,
-            parts=tuple(parts),
-            new_bytes=sum(blob.ref.stored_bytes for blob in blobs if blob.new),
+            parts=stored.parts,
+            new_bytes=sum(blob.ref.stored_bytes for blob in stored.blobs if blob.new),
             tool_version=version("brownie-backup"),
             labels=labels,
             notes=snapshot.notes,
+            wal=wal,
+            read_fully_at=read_fully_at(base) if base and stored.skipped else None,
         )
         publish(mirrors, manifest)
-    report = evolve(_report(manifest, blobs), stores=tuple(m.outcome() for m in mirrors))
+    report = evolve(_report(manifest, stored.blobs), stores=tuple(m.outcome() for m in mirrors))
     return _with_earlier_ones(report, repositories) if copies else report
 
 
@@ -127,50 +129,7 @@ def _with_earlier_ones(report: BackupReport, repositories: Sequence[Repository])
     return evolve(report, stores=stores, synced=synced)
 
 
-def _store_part(
-    dumper: Dumper, writer: BlobWriter, spec: PartSpec, workers: int, meter: Meter
-) -> list[StoredBlob]:
-    """Read a part and store its blobs, several at once and never more in memory than that."""
-
-    def store(chunk: list[bytes]) -> StoredBlob:
-        blob = writer.put(chunk.pop())
-        meter.add(blob.ref.size_bytes)
-        return blob
-
-    pool = ThreadPoolExecutor(workers, thread_name_prefix="blob")
-    try:
-        with contextlib.closing(dumper.read(spec)) as stream:
-            chunks = chunked(stream, BLOB_BYTES, head=spec.head_bytes)
-            return list(_ordered(pool, store, chunks, workers))
-    finally:
-        pool.shutdown(cancel_futures=True)
-
-
-def _ordered(
-    pool: ThreadPoolExecutor,
-    store: Callable[[list[bytes]], StoredBlob],
-    chunks: Iterable[bytes],
-    workers: int,
-) -> Iterator[StoredBlob]:
-    waiting: deque[Future[StoredBlob]] = deque()
-    for chunk in chunks:
-        # In a list, which is emptied: the pool would keep it until it is stored, and longer than it
-        # is needed.
-        waiting.append(pool.submit(store, [chunk]))
-        del chunk
-        if len(waiting) >= workers:
-            yield waiting.popleft().result()
-    while waiting:
-        yield waiting.popleft().result()
-
-
-def _part(spec: PartSpec, blobs: list[StoredBlob]) -> Part:
-    refs = tuple(blob.ref for blob in blobs)
-    size = sum(ref.size_bytes for ref in refs)
-    return Part(spec.kind, size, refs, block_range=spec.block_range)
-
-
-def _report(manifest: Manifest, blobs: list[StoredBlob]) -> BackupReport:
+def _report(manifest: Manifest, blobs: Sequence[StoredBlob]) -> BackupReport:
     new = [blob.ref for blob in blobs if blob.new]
     reused = [blob.ref for blob in blobs if not blob.new]
     return BackupReport(

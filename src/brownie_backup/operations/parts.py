@@ -53,7 +53,7 @@ def read_part(reader: BlobReader, part: Part, *, jobs: int, meter: Meter) -> Ite
 
 def spec_of(part: Part, manifest: Manifest) -> PartSpec:
     """Return the description of a stored part."""
-    return PartSpec(part.kind, manifest.database.name, None, part.block_range)
+    return PartSpec(part.kind, manifest.database.name, table=part.table, rows=part.rows)
 
 
 def inventory_of(manifest: Manifest) -> Part:

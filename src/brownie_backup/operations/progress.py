@@ -14,7 +14,7 @@ class Meter:
     def __init__(self, on_progress: OnProgress | None, phase: str, total: int | None) -> None:
         self._on_progress = on_progress
         self._phase = phase
-        self._total = total
+        self.total = total
         self._done = 0
         self._lock = threading.Lock()
 
@@ -23,4 +23,4 @@ class Meter:
         with self._lock:
             self._done += size_bytes
             if self._on_progress:
-                self._on_progress(Progress(self._phase, self._done, self._total))
+                self._on_progress(Progress(self._phase, self._done, self.total))

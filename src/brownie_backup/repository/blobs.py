@@ -2,7 +2,7 @@
 
 import hmac
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from attrs import field, frozen
 
@@ -34,7 +34,7 @@ MOST_WORKERS = 3
 process over 300 MiB when blobs don't compress, and one pg_dump does not feed more."""
 
 
-def blob_name(data: bytes, hash_key: bytes, compression: str, encryption: Encryption) -> str:
+def blob_name(data: bytes | memoryview, hash_key: bytes, compression: str, encryption: Encryption) -> str:
     """Return the keyed hash of the plaintext and of what compressed and encrypted it."""
     context = f"{compression}\0{encryption.method}\0{encryption.identity}\0"
     digest = hmac.new(hash_key, context.encode(), "sha256")
@@ -60,7 +60,7 @@ class BlobWriter:
     hash_key: bytes
     encryption: Encryption
 
-    def put(self, data: bytes) -> StoredBlob:
+    def put(self, data: bytes | memoryview) -> StoredBlob:
         """Store `data`; when this returns it is durable in one store at least.
 
         It is stored unless the first store has it, which so needs no other one. What another
@@ -69,19 +69,32 @@ class BlobWriter:
         name = blob_name(data, self.hash_key, self.compressor.name, self.encryption)
         size = len(data)
         found = self.shelves.find(name)
-        there = {shelf: (stored, False) for shelf, stored in found.items() if stored}
-        if next(iter(found)) in there:
-            self.shelves.keep(name, there)
-            for shelf in found.keys() - there.keys():
-                shelf.complete = False
-            return _stored(name, size, there)
+        if stored := self._reuse(name, size, found):
+            return stored
         packed = self.compressor.compress(data)
         # Each step lets go of its input: the copies are most of this program's memory.
         del data
         packed = self.encryptor.encrypt(packed)
         put = self.shelves.put(name, packed, found)
         _log.debug("stored blob %s: %d bytes, %d of plaintext", name, len(packed), size)
-        return _stored(name, size, {**put, **there})
+        return _stored(name, size, {**put, **_there(found)})
+
+    def reuse(self, ref: BlobRef) -> StoredBlob | None:
+        """Use a blob of an earlier backup again, unread; None if the first store lacks it."""
+        return self._reuse(ref.name, ref.size_bytes, self.shelves.find(ref.name))
+
+    def _reuse(self, name: str, size: int, found: Mapping[Shelf, int | None]) -> StoredBlob | None:
+        there = _there(found)
+        if next(iter(found)) not in there:
+            return None
+        self.shelves.keep(name, there)
+        for shelf in found.keys() - there.keys():
+            shelf.complete = False
+        return _stored(name, size, there)
+
+
+def _there(found: Mapping[Shelf, int | None]) -> dict[Shelf, tuple[int, bool]]:
+    return {shelf: (stored, False) for shelf, stored in found.items() if stored}
 
 
 def _stored(name: str, size: int, stored: Mapping[Shelf, tuple[int, bool]]) -> StoredBlob:
@@ -189,18 +202,38 @@ def _damaged(store: Store, ref: BlobRef, why: str) -> DamagedError:
 _HINT = "Restore another backup; the next backup stores that blob again, if its data still exists"
 
 
+def refilled(stream: Iterable[bytes], buffer: bytearray) -> Iterator[memoryview]:
+    """Cut a stream of pieces of any length into pieces as long as `buffer`, in its memory.
+
+    Each is valid until the next one. Fresh memory of this size costs as much as compressing into
+    it does, page by page.
+    """
+    whole = memoryview(buffer)
+    length = 0
+    for piece in stream:
+        view = memoryview(piece)
+        while len(view) >= (room := len(buffer) - length):
+            whole[length:] = view[:room]
+            yield whole
+            view, length = view[room:], 0
+        whole[length : length + len(view)] = view
+        length += len(view)
+    if length:
+        yield whole[:length]
+
+
 def chunked(stream: Iterable[bytes], size: int, *, head: int = 0) -> Iterable[bytes]:
     """Cut a stream of pieces of any length into pieces of `size`; only the last may be shorter.
 
     With `head`, the first piece has that length instead.
     """
-    pending: list[bytes] = []
+    pending: list[memoryview] = []
     length = 0
     room = head or size
     for piece in stream:
         view = memoryview(piece)
         while length + len(view) >= room:
-            pending.append(bytes(view[: room - length]))
+            pending.append(view[: room - length])
             view = view[room - length :]
             room = size
             whole = b"".join(pending)
@@ -209,7 +242,7 @@ def chunked(stream: Iterable[bytes], size: int, *, head: int = 0) -> Iterable[by
             yield whole
             del whole
         if view:
-            pending.append(bytes(view))
+            pending.append(view)
             length += len(view)
     if pending:
         yield b"".join(pending)

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterator, Mapping
+from typing import Any
 
 from attrs import evolve
 
@@ -11,7 +12,16 @@ from brownie_backup.errors import (
     KeyExists,
     KeyNotFound,
 )
-from brownie_backup.model import Backup, BlobRef, Manifest, Part, Status, Verification
+from brownie_backup.model import (
+    Backup,
+    BlobRef,
+    BlockRange,
+    Manifest,
+    Part,
+    RowRange,
+    Status,
+    Verification,
+)
 from brownie_backup.protocols import Store
 from brownie_backup.repository.blobs import blob_name
 from brownie_backup.repository.layout import blob_list_key, manifest_key, verification_key
@@ -132,9 +142,7 @@ def _outline(store: Store, manifest: Manifest) -> Iterator[Part]:
             continue
         names = []
         for start in range(0, len(part.blobs), INLINE_BLOBS):
-            rows = [
-                [b.name, b.size_bytes, b.stored_bytes] for b in part.blobs[start:][:INLINE_BLOBS]
-            ]
+            rows = [_row(blob) for blob in part.blobs[start:][:INLINE_BLOBS]]
             data = json.dumps(rows, separators=(",", ":")).encode()
             name = _list_name(data, manifest)
             store.put(blob_list_key(name), data)
@@ -149,13 +157,28 @@ def _inline(part: Part, outline: Manifest, get_list: GetList) -> Part:
         def read(data: bytes, name: str = name) -> _Blobs:
             if _list_name(data, outline) != name:
                 raise _lost_list(name, outline)
-            return [BlobRef(*row) for row in json.loads(data)]
+            return [_blob(row) for row in json.loads(data)]
 
         try:
             blobs += get_list(blob_list_key(name), read)
         except KeyNotFound:
             raise _lost_list(name, outline) from None
     return evolve(part, blobs=tuple(blobs))
+
+
+def _row(blob: BlobRef) -> list[str | int]:
+    row: list[str | int] = [blob.name, blob.size_bytes, blob.stored_bytes]
+    if blob.begins:
+        row += [blob.begins.blocks.first, blob.begins.blocks.end, blob.begins.rows]
+    return row
+
+
+def _blob(row: list[Any]) -> BlobRef:
+    name, size_bytes, stored_bytes, *begins = row
+    if not begins:
+        return BlobRef(name, size_bytes, stored_bytes)
+    first, end, rows = begins
+    return BlobRef(name, size_bytes, stored_bytes, RowRange(BlockRange(first, end), rows))
 
 
 def _lost_list(name: str, outline: Manifest) -> DamagedError:

@@ -14,7 +14,7 @@ from typing import TypeVar
 from brownie_backup.errors import BackupError, KeyExists, StoreError, StoreUnavailable
 from brownie_backup.protocols import CanLock, Store
 from brownie_backup.repository.background import begin
-from brownie_backup.repository.layout import blob_key
+from brownie_backup.repository.layout import BLOBS, blob_key, name_in
 
 T = TypeVar("T")
 
@@ -39,6 +39,8 @@ class Shelf:
         """Whether it has every blob so far."""
         self.problem: BackupError | None = None
         """Why nothing more is written to it in this run."""
+        self.listed: Mapping[str, int] = {}
+        """Blobs that a listing of this run has shown: nobody removes one while the run lasts."""
         self.late = False
         """Whether it is well and only too slow, so that copying can catch up."""
 
@@ -60,6 +62,10 @@ class Shelf:
         self.distrusted.discard(name)
         return len(packed), True
 
+    def take_stock(self) -> None:
+        """Take in what is there, by one listing of all blobs."""
+        self.listed = {name_in(found.key): found.size_bytes for found in self.store.list(BLOBS)}
+
     def keep(self, name: str) -> None:
         """Lock a blob that is used again for as long as a new one would be."""
         if isinstance(self.store, CanLock):
@@ -75,6 +81,8 @@ class Shelf:
             _log.info("going on without %s: %s", self.store.url, problem)
 
     def _size(self, name: str) -> int | None:
+        if name in self.listed:
+            return self.listed[name]
         key = blob_key(name)
         for found in self.store.list(key):
             if found.key == key:
@@ -91,6 +99,10 @@ class Shelves:
     def find(self, name: str) -> Mapping[Shelf, int | None]:
         """Return the size that a blob has in each store."""
         return self._each(lambda shelf: shelf.find(name), self._shelves)
+
+    def take_stock(self) -> None:
+        """List all blobs at once, when many are about to be looked for."""
+        self._each(Shelf.take_stock, self._shelves)
 
     def keep(self, name: str, shelves: Iterable[Shelf]) -> None:
         """Lock a blob, in the stores that have it, for as long as a new one would be."""

@@ -4,7 +4,7 @@
 import contextlib
 import pickle
 import time
-from collections.abc import Callable, Collection, Hashable, Iterable, Iterator
+from collections.abc import Callable, Collection, Generator, Hashable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -73,7 +73,7 @@ class DumperContract:
         """Pieces of type bytes, and of every part at least one byte."""
         with dumper.snapshot() as snapshot:
             for part in snapshot.parts:
-                with contextlib.closing(dumper.read(part)) as stream:
+                with contextlib.closing(_read(dumper, part)) as stream:
                     size = 0
                     for piece in stream:
                         assert type(piece) is bytes
@@ -85,7 +85,7 @@ class DumperContract:
 
         def read(pickled: bytes) -> tuple[PartSpec, bytes]:
             part: PartSpec = pickle.loads(pickled)  # noqa: S301 - our own bytes
-            return part, b"".join(dumper.read(part))
+            return part, b"".join(_read(dumper, part))
 
         with dumper.snapshot() as snapshot, ThreadPoolExecutor(len(snapshot.parts)) as pool:
             pickled = [pickle.dumps(part) for part in reversed(snapshot.parts)]
@@ -104,7 +104,7 @@ class DumperContract:
     def test_check_needs_no_snapshot(self, dumper: Dumper) -> None:
         """A stored part is known by its kind and its database only."""
         for part, data in _read_all(dumper):
-            stored = PartSpec(part.kind, part.database, None, part.block_range)
+            stored = PartSpec(part.kind, part.database, table=part.table)
             dumper.check(stored, _pieces(data, _PIECE))
 
     @pytest.mark.parametrize("share", [0.0, 0.3, 0.7, 0.99])
@@ -126,7 +126,7 @@ class DumperContract:
     ) -> None:
         """A dump that fails never looks like one that ended."""
         with dumper.snapshot() as snapshot:
-            stream = dumper.read(_largest(dumper, snapshot))
+            stream = _read(dumper, _largest(dumper, snapshot))
             next(stream)
             break_source()
             with pytest.raises(DumpFailed):
@@ -136,7 +136,7 @@ class DumperContract:
         """That would be another state of the database; the call alone does nothing yet."""
         with dumper.snapshot() as snapshot:
             part = _largest(dumper, snapshot)
-        stream = dumper.read(part)
+        stream = _read(dumper, part)
         with pytest.raises(DatabaseError):
             _exhaust(stream)
 
@@ -147,7 +147,7 @@ class DumperContract:
         with dumper.snapshot() as snapshot:
             part = _largest(dumper, snapshot)
             before = set(still_running())
-            stream = dumper.read(part)
+            stream = _read(dumper, part)
             next(stream)
             assert set(still_running()) - before, "nothing is seen to run, so nothing is proven"
             stream.close()
@@ -181,13 +181,19 @@ def _exhaust(stream: Iterable[bytes]) -> None:
         pass
 
 
+def _read(dumper: Dumper, part: PartSpec) -> Generator[bytes]:
+    """Read one part with a reader of its own."""
+    with dumper.reading() as reader:
+        yield from reader.read(part)
+
+
 def _read_all(dumper: Dumper) -> list[tuple[PartSpec, bytes]]:
     with dumper.snapshot() as snapshot:
-        return [(part, b"".join(dumper.read(part))) for part in snapshot.parts]
+        return [(part, b"".join(_read(dumper, part))) for part in snapshot.parts]
 
 
 def _largest(dumper: Dumper, snapshot: Snapshot) -> PartSpec:
-    sizes = {part: sum(map(len, dumper.read(part))) for part in snapshot.parts}
+    sizes = {part: sum(map(len, _read(dumper, part))) for part in snapshot.parts}
     part = max(sizes, key=lambda part: sizes[part])
     assert sizes[part] >= 8 << 20, "the database needs a part of 8 MiB for this test"
     return part
@@ -200,7 +206,7 @@ def _pieces(data: bytes, size: int) -> Iterator[bytes]:
 def _fail_in_snapshot(dumper: Dumper, *, reading: bool) -> None:
     with dumper.snapshot() as snapshot:
         if reading:
-            next(dumper.read(_largest(dumper, snapshot)))
+            next(_read(dumper, _largest(dumper, snapshot)))
         raise RuntimeError("a blob could not be stored")
 
 

@@ -6,7 +6,7 @@ import os
 
 from brownie_backup.config import load_settings
 from brownie_backup.errors import BackupError, ConfigurationError, RestoreFailed, redact
-from brownie_backup.memory import give_back_large_blocks
+from brownie_backup.memory import share_large_blocks
 from brownie_backup_cli.commands import COMMANDS
 from brownie_backup_cli.exits import FAILED, exit_status
 from brownie_backup_cli.output import Output
@@ -20,7 +20,7 @@ _SDKS = ("azure", "boto3", "botocore", "google", "msal", "urllib3")
 def run(arguments: argparse.Namespace) -> int:
     """Run the command that was parsed; return its exit status."""
     output = Output.of(arguments)
-    give_back_large_blocks()
+    share_large_blocks()
     try:
         # The demo brings its own settings: the caller's, right or wrong, do not matter to it.
         settings = load_settings({} if arguments.command == "demo" else os.environ)

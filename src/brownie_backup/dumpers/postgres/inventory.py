@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from attrs import Factory, frozen
 
-from brownie_backup.model import Extension
+from brownie_backup.model import Extension, Relation
 from brownie_backup.wire import from_json
 
 # Every object that pg_dump writes an owner or privileges for, with what the system made itself
@@ -133,6 +133,8 @@ class Inventory:
     tablespaces: frozenset[str] = frozenset()
     extensions: tuple[Extension, ...] = ()
     counts: Mapping[str, int] = Factory(dict)
+    relations: tuple[Relation, ...] = ()
+    """The bulk tables, whose rows are not in the archive."""
 
 
 def parse_inventory(data: bytes) -> Inventory:

@@ -37,6 +37,11 @@ class Child:
         said = self.errors.read(_LONGEST_STDERR).decode("utf-8", "replace")
         return status, redact(said).strip()
 
+    def interrupt(self) -> None:
+        """Tell the program to end, from any thread; who reads from it sees its output end."""
+        if self.process.poll() is None:
+            _signal(self.process, signal.SIGTERM)
+
 
 @contextlib.contextmanager
 def running(

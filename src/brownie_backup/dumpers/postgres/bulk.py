@@ -1,0 +1,200 @@
+"""Bulk tables: which tables are read in ranges of their blocks, and what is known of them.
+
+All others stay in pg_dump's archive, which knows best how to write them.
+"""
+
+from collections.abc import Iterable
+from typing import Any
+
+from attrs import frozen
+
+from brownie_backup.dumpers.postgres.client import quote_name
+from brownie_backup.dumpers.postgres.session import Session
+from brownie_backup.model import Relation, RowFormat, Table
+
+BULK_TABLE_BYTES = 64 << 20
+"""From which size of its heap on a table is read in ranges."""
+RANGE_BYTES = 16 << 20
+"""How much of a heap is one range: its rows are about one blob."""
+RANGES_SINCE = 14
+"""The first major that scans a range of blocks without reading those before it."""
+
+# Types of PostgreSQL's own whose binary form is the same in all majors and needs nothing else to be
+# read: no catalogue, no setting (src/backend/utils/adt: the *_send and *_recv functions).
+_BINARY_TYPES = (
+    "bool", '"char"', "bytea", "name", "text", "varchar", "bpchar", "bit", "varbit",
+    "int2", "int4", "int8", "oid", "float4", "float8", "numeric", "uuid", "json", "jsonb",
+    "date", "time", "timetz", "timestamp", "timestamptz", "interval",
+    "inet", "cidr", "macaddr", "macaddr8",
+    "point", "lseg", "path", "box", "polygon", "line", "circle",
+)  # fmt: skip
+_BINARY = ", ".join(
+    f"'pg_catalog.{name}{brackets}'::regtype" for name in _BINARY_TYPES for brackets in ("", "[]")
+)
+# Types whose text depends on names in the catalogue.
+_NAMING = (
+    "'regproc', 'regprocedure', 'regoper', 'regoperator', 'regclass', 'regtype', 'regrole', "
+    "'regnamespace', 'regconfig', 'regdictionary', 'regcollation', 'regdatabase', 'aclitem'"
+)
+
+_REASONS = """
+  CASE
+    WHEN a.amname IS DISTINCT FROM 'heap' THEN 'it is not a plain heap'
+    WHEN row_security_active(c.oid) THEN 'row security applies to the backup role'
+    WHEN NOT has_table_privilege(c.oid, 'SELECT') THEN 'the backup role may not lock it'
+    WHEN EXISTS (
+      SELECT FROM pg_partition_ancestors(c.oid) AS up(id)
+      JOIN pg_partitioned_table p ON p.partrelid = up.id AND p.partstrat = 'h'
+      JOIN pg_opclass o ON o.oid = ANY (p.partclass) AND o.opcname = 'enum_ops'
+    ) THEN 'its rows are spread by the hash of an enum, which is another in each database'
+    WHEN c.relname || n.nspname ~ '[[:cntrl:]]' THEN 'its name has control characters'
+    WHEN NOT EXISTS (
+      SELECT FROM pg_attribute t
+      WHERE t.attrelid = c.oid AND t.attnum > 0 AND NOT t.attisdropped AND t.attgenerated = ''
+    ) THEN 'it has no columns'
+  END
+"""
+
+_CANDIDATES = f"""
+SELECT c.oid::bigint, n.nspname AS schema, c.relname AS name, {_REASONS} AS reason
+FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace LEFT JOIN pg_am a ON a.oid = c.relam
+WHERE c.relkind = 'r' AND c.relpersistence <> 't' AND c.oid >= 16384
+  AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
+  AND NOT EXISTS (SELECT FROM pg_depend e WHERE e.classid = 'pg_class'::regclass
+    AND e.objid = c.oid AND e.deptype = 'e')
+  AND pg_relation_size(c.oid) > %d
+ORDER BY pg_relation_size(c.oid) DESC
+"""
+
+# What the bytes of a row depend on, besides the row: its columns, what their types are made of (of
+# domains, arrays, ranges and composites, all the way down), and the server's own version. A type
+# of an extension goes by the extension's version.
+_DESCRIPTION = f"""
+WITH RECURSIVE relations AS (
+  SELECT c.* FROM pg_class c WHERE c.oid IN (%s)
+), columns AS (
+  SELECT t.* FROM relations c JOIN pg_attribute t ON t.attrelid = c.oid
+  WHERE t.attnum > 0 AND NOT t.attisdropped AND t.attgenerated = ''
+), types(relation, id) AS (
+  SELECT attrelid, atttypid FROM columns
+  UNION SELECT t.relation, inner_type.id FROM types t JOIN pg_type y ON y.oid = t.id,
+  LATERAL (SELECT y.typelem AS id UNION ALL SELECT y.typbasetype
+    UNION ALL SELECT r.rngsubtype FROM pg_range r WHERE t.id IN (r.rngtypid, r.rngmultitypid)
+    UNION ALL SELECT x.atttypid FROM pg_attribute x
+      WHERE x.attrelid = y.typrelid AND x.attnum > 0 AND NOT x.attisdropped
+  ) inner_type WHERE inner_type.id <> 0
+), typed AS (
+  SELECT t.relation, y.oid, y.typname, y.typnamespace, y.typtype, y.typlen, y.typtypmod,
+    y.typoutput::oid, y.typsend::oid, e.extname, e.extversion,
+    (SELECT jsonb_agg(l.enumlabel ORDER BY l.oid) FROM pg_enum l WHERE l.enumtypid = y.oid) labels,
+    (SELECT jsonb_agg(jsonb_build_array(x.attname, x.atttypid, x.atttypmod, x.attisdropped)
+      ORDER BY x.attnum) FROM pg_attribute x WHERE x.attrelid = y.typrelid AND x.attnum > 0) fields,
+    y.oid < 16384 AND y.typname NOT IN ({_NAMING})
+      OR y.oid >= 16384 AND (y.typtype <> 'b' OR y.typcategory = 'A' OR e.oid IS NOT NULL) AS known
+  FROM types t JOIN pg_type y ON y.oid = t.id
+  LEFT JOIN pg_depend d ON d.classid = 'pg_type'::regclass AND d.objid = y.oid AND d.deptype = 'e'
+  LEFT JOIN pg_extension e ON e.oid = d.refobjid
+)
+SELECT c.oid::bigint, n.nspname AS schema, c.relname AS name,
+  pg_relation_filenode(c.oid)::bigint AS filenode,
+  coalesce(pg_relation_filenode(nullif(c.reltoastrelid, 0))::bigint, 0) AS toast_filenode,
+  coalesce(nullif(c.reltablespace, 0), d.dattablespace)::bigint AS tablespace,
+  d.oid::bigint AS database,
+  (pg_relation_size(c.oid) / current_setting('block_size')::int)::bigint AS blocks,
+  current_setting('block_size')::int AS block_bytes,
+  c.reltuples::bigint AS rows,
+  (SELECT jsonb_agg(k.attname ORDER BY k.attnum) FROM columns k WHERE k.attrelid = c.oid)
+    AS columns,
+  (SELECT bool_and(k.atttypid IN ({_BINARY})) FROM columns k WHERE k.attrelid = c.oid) AS binary,
+  c.relpersistence = 'p' AND (SELECT bool_and(t.known) FROM typed t WHERE t.relation = c.oid)
+    AS tracked,
+  encode(sha256(convert_to(jsonb_build_array(
+    current_setting('server_version'),
+    (SELECT jsonb_agg(jsonb_build_array(k.attnum, k.attname, k.atttypid, k.atttypmod,
+        k.atthasmissing, k.attmissingval::text, k.attcollation,
+        pg_collation_actual_version(nullif(k.attcollation, 0))) ORDER BY k.attnum)
+      FROM columns k WHERE k.attrelid = c.oid),
+    (SELECT jsonb_agg(to_jsonb(t) ORDER BY t.oid) FROM typed t WHERE t.relation = c.oid),
+    pg_relation_filenode(nullif(c.reltoastrelid, 0))::bigint
+  )::text, 'UTF8')), 'hex') AS signature
+FROM relations c JOIN pg_namespace n ON n.oid = c.relnamespace
+JOIN pg_database d ON d.datname = current_database()
+ORDER BY blocks DESC
+"""
+
+
+@frozen
+class Candidate:
+    """A large table, and why it can't be read in ranges, if it can't."""
+
+    oid: int
+    schema: str
+    name: str
+    reason: str | None
+
+    @property
+    def quoted(self) -> str:
+        """The table's name in SQL."""
+        return quoted(self.schema, self.name)
+
+
+@frozen
+class BulkTable:
+    """A table that is read in ranges, as a snapshot's transaction sees it."""
+
+    table: Table
+    relation: Relation
+    blocks: int
+    block_bytes: int
+    rows: int
+    """An estimate: of the last VACUUM or ANALYZE; negative if there was none."""
+    tracked: bool
+    """Whether the WAL tells of all that changes its rows' bytes."""
+    tablespace: int
+    database: int
+
+    @property
+    def range_blocks(self) -> int:
+        """How many blocks are a range."""
+        return max(1, RANGE_BYTES // self.block_bytes)
+
+
+def quoted(schema: str, name: str) -> str:
+    """Return a table's name in SQL."""
+    return f"{quote_name(schema)}.{quote_name(name)}"
+
+
+def find_candidates(session: Session, from_bytes: int) -> tuple[Candidate, ...]:
+    """Return the tables with a heap of more than `from_bytes`, the largest first."""
+    rows = session.query(_CANDIDATES % from_bytes)
+    return tuple(Candidate(**row) for row in rows)
+
+
+def describe(session: Session, oids: Iterable[int], *, binary: bool) -> tuple[BulkTable, ...]:
+    """Return what is known of tables, which the session's transaction must have locked.
+
+    Args:
+        session: whose snapshot counts.
+        oids: of the tables.
+        binary: whether rows may be written in COPY's binary format, which the server reads and
+            writes faster, where all of a table's types allow it.
+    """
+    numbers = ", ".join(map(str, oids))
+    if not numbers:
+        return ()
+    return tuple(_bulk_table(row, binary=binary) for row in session.query(_DESCRIPTION % numbers))
+
+
+def _bulk_table(row: dict[str, Any], *, binary: bool) -> BulkTable:
+    row_format = RowFormat.BINARY if binary and row["binary"] else RowFormat.TEXT
+    relation = Relation(row["oid"], row["schema"], row["name"], tuple(row["columns"]), row_format)
+    return BulkTable(
+        Table(row["oid"], row["filenode"], row["signature"], row_format),
+        relation,
+        blocks=row["blocks"],
+        block_bytes=row["block_bytes"],
+        rows=row["rows"],
+        tracked=row["tracked"],
+        tablespace=row["tablespace"],
+        database=row["database"],
+    )

@@ -1,0 +1,97 @@
+"""COPY statements for bulk tables, and what must be the same whenever one runs."""
+
+from collections.abc import Iterable
+
+from brownie_backup.dumpers.postgres.client import quote_name, quote_text
+from brownie_backup.dumpers.postgres.session import Session
+from brownie_backup.errors import DamagedError
+from brownie_backup.model import BlockRange, PartSpec, Relation, RowFormat
+
+SETTINGS = """
+SET LOCAL DateStyle = ISO;
+SET LOCAL IntervalStyle = postgres;
+SET LOCAL TimeZone = 'UTC';
+SET LOCAL extra_float_digits = 3;
+SET LOCAL bytea_output = hex;
+SET LOCAL lc_monetary = 'C';
+SET LOCAL xmloption = content;
+SET LOCAL row_security = off;
+SET LOCAL synchronize_seqscans = off;
+SET LOCAL max_parallel_workers_per_gather = 0;
+SET LOCAL enable_tidscan = on;
+SET LOCAL enable_seqscan = off;
+SET LOCAL enable_indexscan = off;
+SET LOCAL enable_indexonlyscan = off;
+SET LOCAL enable_bitmapscan = off;
+"""
+"""All that the bytes of a row depend on besides the row, so that the same rows are the same bytes
+whatever a role, a database or an environment sets; and that one process scans in block order."""
+
+
+BINARY_HEAD = b"PGCOPY\n\xff\r\n\0"
+BINARY_TAIL = b"\xff\xff"
+"""How COPY's binary format begins and ends (PostgreSQL manual, COPY)."""
+
+
+def begin_copying(session: Session) -> str:
+    """Prepare a session's transaction for COPY; return the encoding that statements are in then.
+
+    It is the database's own, so that no character is converted.
+    """
+    encoding = session.run(f"{SETTINGS}SHOW server_encoding;")[-1]
+    session.run(f"SET LOCAL client_encoding = {quote_text(encoding)};")
+    return encoding
+
+
+def columns_of(relation: Relation) -> str:
+    """Return the list of columns in SQL."""
+    return ", ".join(map(quote_name, relation.columns))
+
+
+def copy_out(part: PartSpec) -> str:
+    """Return the statement that writes the rows of a table, or of a range of its blocks."""
+    relation = part.relation
+    if relation is None:
+        msg = "a stored part does not say what its table is called"
+        raise ValueError(msg)
+    query = f"SELECT {columns_of(relation)} FROM ONLY {named(relation)}{_within(part.blocks)}"
+    return f"COPY ({query}) TO STDOUT (FORMAT {relation.format})"
+
+
+def copy_in(relation: Relation) -> str:
+    """Return the statement that reads what `copy_out` wrote."""
+    return f"COPY {named(relation)} ({columns_of(relation)}) FROM STDIN (FORMAT {relation.format})"
+
+
+def check_rows(part: PartSpec, chunks: Iterable[bytes]) -> None:
+    """Read the rows of a stored part to their end, without a server.
+
+    Text is counted: a line is a row, since COPY escapes line breaks within values. Of binary its
+    beginning and end are looked at.
+
+    Raises:
+        DamagedError: they are cut, or not as many as recorded.
+    """
+    binary = part.table is not None and part.table.format == RowFormat.BINARY
+    lines, head, tail = 0, b"", b""
+    for chunk in chunks:
+        head = head if len(head) >= len(BINARY_HEAD) else (head + chunk)[: len(BINARY_HEAD)]
+        tail = (tail + chunk[-len(BINARY_TAIL) :])[-len(BINARY_TAIL) :]
+        lines += 0 if binary else chunk.count(b"\n")
+    whole = head == BINARY_HEAD and tail == BINARY_TAIL if binary else tail[-1:] in {b"", b"\n"}
+    counted = binary or part.rows is None or lines == part.rows
+    if not whole or not counted:
+        number = part.table.oid if part.table else 0
+        msg = f"the rows of the table with the oid {number} do not reach their end"
+        raise DamagedError(msg, hint="Restore another backup")
+
+
+def named(relation: Relation) -> str:
+    """Return the table's name in SQL."""
+    return f"{quote_name(relation.schema)}.{quote_name(relation.name)}"
+
+
+def _within(blocks: BlockRange | None) -> str:
+    if blocks is None:
+        return ""
+    return f" WHERE ctid >= '({blocks.first},0)'::tid AND ctid < '({blocks.end},0)'::tid"

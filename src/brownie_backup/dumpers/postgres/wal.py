@@ -1,0 +1,249 @@
+"""What the write-ahead log tells of changes between two backups (PostgreSQL 17 and newer).
+
+Why what is said here is so: docs/explanation/incremental.md.
+"""
+
+import threading
+import time
+from collections.abc import Iterator, Sequence
+
+from attrs import frozen
+
+from brownie_backup.dumpers.postgres.bulk import BulkTable
+from brownie_backup.dumpers.postgres.client import Client
+from brownie_backup.dumpers.postgres.session import Session
+from brownie_backup.errors import DatabaseError
+from brownie_backup.model import Manifest, Part, WalPosition
+from brownie_backup.protocols import Unchanged
+
+SUMMARIES_SINCE = 17
+_SEAL_SECONDS = 30.0
+"""How long a checkpoint's summary is waited for, once the checkpoint is done."""
+_PAUSE_SECONDS = 0.02
+
+_ON = """
+SELECT current_setting('summarize_wal') = 'on' AND NOT pg_is_in_recovery() AS on
+"""
+# In this order: what a transaction that is not among those given out yet writes, it writes behind
+# the position. The name of the WAL's file begins with the timeline.
+_POSITION = """
+SELECT ('x' || substr(pg_walfile_name(pg_current_wal_insert_lsn()), 1, 8))::bit(32)::bigint AS line,
+  (pg_current_wal_insert_lsn() - '0/0')::bigint AS position
+"""
+_NEXT = "SELECT pg_snapshot_xmax(pg_current_snapshot())::text::bigint AS xid"
+_OLDEST = "SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint AS xid"
+_SUMMARIES = """
+SELECT (start_lsn - '0/0')::bigint AS start, (end_lsn - '0/0')::bigint AS end
+FROM pg_available_wal_summaries() WHERE tli = %d AND end_lsn > '0/0'::pg_lsn + %d
+ORDER BY 1
+"""
+_CHANGES = """
+SELECT c.relfilenode::bigint AS filenode, c.relblocknumber / v.range_blocks AS number,
+  bool_or(c.is_limit_block) AS cut
+FROM pg_available_wal_summaries() s, pg_wal_summary_contents(s.tli, s.start_lsn, s.end_lsn) c,
+  (VALUES %s) v(filenode, range_blocks)
+WHERE s.tli = %d AND s.end_lsn > '0/0'::pg_lsn + %d AND c.reldatabase = %d
+  AND c.relforknumber = 0 AND c.relfilenode = v.filenode
+GROUP BY 1, 2
+"""
+
+
+@frozen
+class Sample:
+    """A position in the WAL, and a transaction number that nobody had before it."""
+
+    timeline: int
+    position: int
+    next_xid: int
+
+
+@frozen
+class Summary:
+    """Which part of the WAL a summary is about."""
+
+    start: int
+    end: int
+
+
+def take_sample(session: Session, major: int) -> Sample | None:
+    """Return where the WAL is, before a snapshot is taken; None if nothing is summarized."""
+    if major < SUMMARIES_SINCE or not session.query(_ON)[0]["on"]:
+        return None
+    (at,) = session.query(_POSITION)
+    (following,) = session.query(_NEXT)
+    return Sample(at["line"], at["position"], following["xid"])
+
+
+class Tracker:
+    """What the WAL tells of a snapshot's bulk tables. Thread-safe.
+
+    Args:
+        client: of the server, for sessions beside the one that holds the snapshot.
+        session: that one, whose transaction has taken the snapshot and just that.
+        bulk: its tables.
+        sample: taken before; None if nothing is known.
+    """
+
+    def __init__(
+        self, client: Client, session: Session, bulk: Sequence[BulkTable], sample: Sample | None
+    ) -> None:
+        self._client = client
+        self._bulk = bulk
+        self._sample = sample
+        self._lock = threading.Lock()
+        self._seal: Seal | None = None
+        # Pairs of a position and the first transaction number that was not given out at it.
+        self._pairs: list[tuple[int, int]] = []
+        self._oldest = self._seen_until = 0
+        if sample:
+            self._pairs.append((sample.position, sample.next_xid))
+            (oldest,) = session.query(_OLDEST)
+            (here,) = session.query(_POSITION)
+            self._oldest, self._seen_until = oldest["xid"], here["position"]
+
+    def unchanged_since(self, base: Manifest) -> Unchanged:
+        """Say which ranges have the same bytes as in an earlier backup."""
+        try:
+            return self._unchanged_since(base)
+        except NotKnown as why:
+            return Unchanged(why_not=str(why))
+        except DatabaseError as error:
+            return Unchanged(why_not=error.message)
+
+    def position(self) -> WalPosition | None:
+        """Return from where on changes can be known; None if they can't."""
+        if self._sample is None:
+            return None
+        seal = self.seal()
+        if seal.end is None:
+            return None
+        proven = [at for at, next_xid in self._pairs if next_xid <= self._oldest]
+        return WalPosition(
+            timeline=self._sample.timeline,
+            changes_from=max(proven, default=None),
+            sampled_at=self._sample.position,
+            sampled_next_xid=self._sample.next_xid,
+            sealed_at=seal.end,
+        )
+
+    def seal(self) -> "Seal":
+        """Have all WAL up to the snapshot summarized, and so written to disk for good."""
+        with self._lock:
+            if self._seal is None:
+                self._seal = self._make_seal()
+            return self._seal
+
+    def _make_seal(self) -> "Seal":
+        if self._sample is None:
+            return Seal(None, "the server keeps no WAL summaries: set summarize_wal = on (17+)")
+        try:
+            self._client.script("CHECKPOINT;")
+            give_up_at = time.monotonic() + _SEAL_SECONDS
+            while time.monotonic() < give_up_at:
+                ends = [s.end for s in self._summaries(self._seen_until - 1)]
+                if ends:
+                    return Seal(min(ends))
+                time.sleep(_PAUSE_SECONDS)
+        except DatabaseError as error:
+            return Seal(None, f"no checkpoint could be made: {error.message}")
+        return Seal(None, f"the WAL was not summarized within {_SEAL_SECONDS:.0f} s")
+
+    def _unchanged_since(self, base: Manifest) -> Unchanged:
+        position = base.wal
+        if position is None or position.changes_from is None:
+            raise NotKnown("the backup before does not say from where on changes count")
+        seal = self.seal()
+        if seal.end is None or self._sample is None:
+            raise NotKnown(seal.why_not)
+        if position.timeline != self._sample.timeline:
+            raise NotKnown("the server is on another timeline than at the backup before")
+        summaries = self._summaries(position.changes_from)
+        check_history(summaries, position, self._seen_until)
+        with self._lock:
+            self._pairs.append((position.sampled_at, position.sampled_next_xid))
+            self._pairs.append((position.changes_from, 0))  # as its own proof said
+        return Unchanged(dict(self._unchanged_ranges(base, position.changes_from)))
+
+    def _unchanged_ranges(
+        self, base: Manifest, changes_from: int
+    ) -> Iterator[tuple[int, frozenset[int]]]:
+        before = {part.table.oid: part for part in base.parts if part.table}
+        same = [
+            table
+            for table in self._bulk
+            if table.tracked
+            and table.relation.oid in before
+            and before[table.relation.oid].table == table.table
+        ]
+        changes = self._changes(same, changes_from)
+        for table in same:
+            changed = changes.get(table.table.filenode, frozenset())
+            if changed is not None:
+                known = _whole_ranges(before[table.relation.oid], table.range_blocks)
+                yield table.relation.oid, known - changed
+
+    def _changes(
+        self, tables: Sequence[BulkTable], changes_from: int
+    ) -> dict[int, frozenset[int] | None]:
+        """Return the first blocks of the ranges that were written; None for a table cut short."""
+        if not tables or self._sample is None:
+            return {}
+        blocks = {table.table.filenode: table.range_blocks for table in tables}
+        values = ", ".join(f"({filenode}::oid, {count})" for filenode, count in blocks.items())
+        database = tables[0].database
+        rows = self._client.query(
+            _CHANGES % (values, self._sample.timeline, changes_from, database)
+        )
+        cut = {row["filenode"] for row in rows if row["cut"]}
+        changes: dict[int, frozenset[int] | None] = {}
+        for filenode, count in blocks.items():
+            firsts = {row["number"] * count for row in rows if row["filenode"] == filenode}
+            changes[filenode] = None if filenode in cut else frozenset(firsts)
+        return changes
+
+    def _summaries(self, after: int) -> tuple[Summary, ...]:
+        """Return the summaries that reach behind a position, in order."""
+        line = self._sample.timeline if self._sample else 0
+        rows = self._client.query(_SUMMARIES % (line, after))
+        return tuple(Summary(row["start"], row["end"]) for row in rows)
+
+
+@frozen
+class Seal:
+    """Where a summary ends that has all that a snapshot sees, or why there is none."""
+
+    end: int | None
+    why_not: str = ""
+
+
+class NotKnown(Exception):
+    """Why nothing can be known of changes."""
+
+
+def check_history(summaries: Sequence[Summary], base: WalPosition, until: int) -> None:
+    """See that summaries tell of everything since a backup, and of its own history. Pure.
+
+    Args:
+        summaries: those that reach behind `base.changes_from`, in order.
+        base: where the backup stood.
+        until: up to where they must reach.
+
+    Raises:
+        NotKnown: they don't.
+    """
+    reached = base.changes_from or 0
+    for summary in summaries:
+        if summary.start > reached:
+            break
+        reached = max(reached, summary.end)
+    if not base.changes_from or reached < until:
+        raise NotKnown("WAL summaries since the backup before are missing")
+    if all(base.sealed_at not in {summary.start, summary.end} for summary in summaries):
+        # They end at checkpoints, and one did at that backup.
+        raise NotKnown("the server's history is not the one that the backup before was made in")
+
+
+def _whole_ranges(part: Part, range_blocks: int) -> frozenset[int]:
+    """Return the first blocks of the ranges that a stored table has, as we would cut it."""
+    ranges = (blob.begins.blocks for blob in part.blobs if blob.begins)
+    return frozenset(each.first for each in ranges if each.end == each.first + range_blocks)

@@ -1,0 +1,140 @@
+"""Bulk tables as many small pieces of work, that any worker can do in any order."""
+
+import contextlib
+import threading
+from collections.abc import Callable, Generator, Iterator, Sequence
+
+from attrs import evolve, field, frozen
+
+from brownie_backup.errors import LockRefused
+from brownie_backup.model import BlobRef, BlockRange, Part, PartSpec, RowRange
+from brownie_backup.protocols import Dumper, Reader
+from brownie_backup.repository import BLOB_BYTES, BlobWriter, StoredBlob
+from brownie_backup.repository.blobs import refilled
+
+MOST_RANGES = 16
+"""How many ranges a worker reads in one go, by one session."""
+_SHARES = 3
+"""Into how many pieces a worker's fair share of what is left is cut."""
+
+
+@frozen
+class StoredPart:
+    """The blobs of what was read, and how many rows they are, where rows are counted."""
+
+    blobs: tuple[StoredBlob, ...]
+    rows: int | None = None
+
+
+@frozen
+class Bench:
+    """What a worker works with."""
+
+    dumper: Dumper
+    writer: BlobWriter
+    on_blob: Callable[[PartSpec, int], None] = lambda _spec, _size: None
+    """Called with the plaintext bytes of each blob that is stored."""
+    stopping: threading.Event = field(factory=threading.Event, eq=False)
+
+
+OpenBench = Callable[[], Bench]
+
+
+class Stopped(Exception):
+    """Nobody waits for the work any more."""
+
+
+def cut(spec: PartSpec) -> Iterator[PartSpec]:
+    """Yield the ranges of a table, with boundaries that are the same each time. Pure.
+
+    The last one may reach behind the table's end, so that it stays the same while rows are added.
+    """
+    if spec.blocks is None:
+        yield spec
+        return
+    size = spec.range_blocks
+    for first in range(spec.blocks.first, spec.blocks.end, size):
+        yield evolve(spec, blocks=BlockRange(first, first + size))
+
+
+def batches(specs: Sequence[PartSpec], workers: int) -> Iterator[tuple[PartSpec, ...]]:
+    """Yield ranges in groups, each for one worker in one go. Pure.
+
+    They get smaller towards the end, so that no worker has much to do when the others are done.
+    """
+    start = 0
+    while start < len(specs):
+        size = max(1, min(MOST_RANGES, (len(specs) - start) // (_SHARES * max(1, workers))))
+        yield tuple(specs[start : start + size])
+        start += size
+
+
+def store_batch(open_bench: OpenBench, specs: Sequence[PartSpec]) -> list[StoredPart | None]:
+    """Read ranges and store them; None for one that this worker gets no lock for.
+
+    This runs in whatever process the executor has.
+    """
+    bench = open_bench()
+    stored: list[StoredPart | None] = []
+    buffer = bytearray(BLOB_BYTES)
+    with bench.dumper.reading() as reader:
+        for spec in specs:
+            try:
+                stored.append(store_part(bench, reader, spec, buffer))
+            except LockRefused:
+                stored.append(None)
+    return stored
+
+
+def store_part(
+    bench: Bench, reader: Reader, spec: PartSpec, buffer: bytearray
+) -> StoredPart:
+    """Read a part and store its blobs, one after the other."""
+    counted: list[int | None] = []
+    blobs = []
+    with contextlib.closing(counting(reader.read(spec), counted)) as stream:
+        for chunk in refilled(stream, buffer):
+            if bench.stopping.is_set():
+                raise Stopped
+            blobs.append(bench.writer.put(chunk))
+            bench.on_blob(spec, len(chunk))
+    if not blobs:  # so that there is a record of a range without rows
+        blobs.append(bench.writer.put(b""))
+    return StoredPart(tuple(blobs), counted[0])
+
+
+def counting(
+    stream: Generator[bytes, None, int | None], counted: list[int | None]
+) -> Generator[bytes]:
+    """Yield what a stream yields, and put what it returns at its end into `counted`."""
+    counted.append((yield from stream))
+
+
+def table_part(spec: PartSpec, ranges: Sequence[tuple[PartSpec, StoredPart]]) -> Part:
+    """Return a table as the manifest has it."""
+    refs: list[BlobRef] = []
+    for piece, stored in ranges:
+        first, *others = (blob.ref for blob in stored.blobs)
+        blocks = piece.blocks or BlockRange(0, 0)
+        refs += [evolve(first, begins=RowRange(blocks, stored.rows or 0)), *others]
+    return Part(
+        spec.kind,
+        sum(ref.size_bytes for ref in refs),
+        tuple(refs),
+        rows=sum(stored.rows or 0 for _, stored in ranges),
+        table=spec.table,
+    )
+
+
+def ranges_of(part: Part) -> Iterator[tuple[RowRange, tuple[BlobRef, ...]]]:
+    """Yield the ranges of a stored table, each with its blobs."""
+    begins: RowRange | None = None
+    refs: list[BlobRef] = []
+    for ref in part.blobs:
+        if ref.begins:
+            if begins:
+                yield begins, tuple(refs)
+            begins, refs = ref.begins, []
+        refs.append(ref)
+    if begins:
+        yield begins, tuple(refs)

@@ -1,0 +1,230 @@
+"""Storing what a snapshot has: streams beside each other, and the ranges of bulk tables."""
+
+import contextlib
+import logging
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import FIRST_EXCEPTION, Executor, Future, ThreadPoolExecutor, wait
+from typing import Any
+
+from attrs import field, frozen
+
+from brownie_backup.model import Manifest, Part, PartSpec
+from brownie_backup.operations.base import Base, make_base, prepare, reuse
+from brownie_backup.operations.ranges import (
+    Bench,
+    OpenBench,
+    StoredPart,
+    batches,
+    counting,
+    cut,
+    store_batch,
+    store_part,
+    table_part,
+)
+from brownie_backup.protocols import Snapshot
+from brownie_backup.repository import BLOB_BYTES, MOST_WORKERS, StoredBlob
+from brownie_backup.repository.blobs import chunked
+
+_log = logging.getLogger(__name__)
+
+_SIDE = 4
+"""Threads beside the workers: the parts that are streams, and what waits for the WAL."""
+_END_SECONDS = 60.0
+"""How long a failed run waits for workers in other processes to end what they are at."""
+
+
+@frozen
+class Workers:
+    """Who does the work of one run.
+
+    Args:
+        executor: runs ranges.
+        open_bench: gives a worker there what it works with.
+        bench: ours, in this process.
+        count: how many ranges are worked on at once.
+    """
+
+    executor: Executor
+    open_bench: OpenBench
+    bench: Bench
+    count: int
+    side: ThreadPoolExecutor
+    packers: ThreadPoolExecutor
+    begun: list[Future[list[StoredPart | None]]] = field(factory=list, eq=False)
+
+    def begin(self, batch: Sequence[PartSpec]) -> Future[list[StoredPart | None]]:
+        """Give a batch of ranges to a worker."""
+        future = self.executor.submit(store_batch, self.open_bench, batch)
+        self.begun.append(future)
+        return future
+
+
+@contextlib.contextmanager
+def employ(
+    bench: Bench, count: int, executor: Executor | None, open_bench: OpenBench | None
+) -> Iterator[Workers]:
+    """Have workers while the block runs; at its end none is at work any more.
+
+    The snapshot must be let go inside: that ends what threads of ours still read.
+    """
+    own = ThreadPoolExecutor(count, thread_name_prefix="range")
+    # With one worker all goes one after the other.
+    side = ThreadPoolExecutor(_SIDE if count > 1 else 1, thread_name_prefix="part")
+    packers = ThreadPoolExecutor(min(count, MOST_WORKERS), thread_name_prefix="blob")
+    workers = Workers(executor or own, open_bench or (lambda: bench), bench, count, side, packers)
+    try:
+        yield workers
+    finally:
+        bench.stopping.set()
+        for future in workers.begun:
+            future.cancel()
+        for pool in (own, side, packers):
+            pool.shutdown(cancel_futures=True)
+        wait([future for future in workers.begun if not future.cancelled()], _END_SECONDS)
+
+
+@frozen
+class Stored:
+    """What a run has stored, and what it has learnt of the base."""
+
+    parts: tuple[Part, ...]
+    blobs: tuple[StoredBlob, ...]
+    skipped: int
+    """How many ranges were not read."""
+    contradicted: tuple[tuple[int, int], ...]
+    """Table and first block of ranges with other bytes, although the WAL shows no change."""
+
+
+def store_snapshot(
+    snapshot: Snapshot, workers: Workers, base: Manifest | None, *, full: bool
+) -> Stored:
+    """Store all parts of a snapshot.
+
+    Args:
+        snapshot: held by the caller.
+        workers: who reads and stores.
+        base: a backup whose unchanged ranges are used again.
+        full: read them all the same, and compare.
+    """
+    known = workers.side.submit(_look_back, snapshot, workers.bench, base)
+    streams = {
+        spec: workers.side.submit(_store_stream, workers, spec)
+        for spec in snapshot.parts
+        if spec.blocks is None
+    }
+    pieces = [piece for spec in snapshot.parts if spec.blocks for piece in cut(spec)]
+    back = known.result() if base and not full else None
+    reused = {p: part for p in pieces if back and (part := reuse(back, workers.bench.writer, p))}
+    begun = [
+        (batch, workers.begin(batch))
+        for batch in batches([p for p in pieces if p not in reused], workers.count)
+    ]
+    _wait_for([*streams.values(), *(future for _, future in begun), known])
+    ranges = reused | dict(_results(workers.bench, begun))
+    parts: list[Part] = []
+    blobs: list[StoredBlob] = []
+    for spec in snapshot.parts:
+        if spec in streams:
+            stored = streams[spec].result()
+            parts.append(_stream_part(spec, stored))
+            blobs += stored.blobs
+        else:
+            own = [(piece, ranges[piece]) for piece in cut(spec)]
+            parts.append(table_part(spec, own))
+            blobs += [blob for _, stored in own for blob in stored.blobs]
+    compared = known.result() if full else None
+    return Stored(
+        tuple(parts),
+        tuple(blobs),
+        skipped=len(reused),
+        contradicted=tuple(_contradicted(compared, ranges)),
+    )
+
+
+def _wait_for(futures: Iterable[Future[Any]]) -> None:
+    """Wait until all is done, or raise what went wrong first."""
+    done, _ = wait([*futures], return_when=FIRST_EXCEPTION)
+    for future in done:
+        future.result()
+
+
+def _look_back(snapshot: Snapshot, bench: Bench, base: Manifest | None) -> Base | None:
+    """Find out what has not changed, and let the WAL be sealed for the backups to come."""
+    found = None
+    if base:
+        unchanged = snapshot.unchanged_since(base)
+        if unchanged.why_not:
+            _log.info("every range is read: %s", unchanged.why_not)
+        found = make_base(base, unchanged)
+        prepare(found, bench.writer)
+    snapshot.wal()
+    return found
+
+
+def _store_stream(workers: Workers, spec: PartSpec) -> StoredPart:
+    """Read a part that is one stream; store its blobs, several at once."""
+    bench = workers.bench
+    _log.info("storing %s", spec.kind)
+
+    def store(chunk: list[bytes]) -> StoredBlob:
+        blob = bench.writer.put(chunk.pop())
+        bench.on_blob(spec, blob.ref.size_bytes)
+        return blob
+
+    counted: list[int | None] = []
+    with (
+        bench.dumper.reading() as reader,
+        contextlib.closing(counting(reader.read(spec), counted)) as stream,
+    ):
+        chunks = chunked(stream, BLOB_BYTES, head=spec.head_bytes)
+        return StoredPart(tuple(_ordered(workers, store, chunks)), counted[0] if counted else None)
+
+
+def _ordered(
+    workers: Workers, store: Callable[[list[bytes]], StoredBlob], chunks: Iterable[bytes]
+) -> Iterator[StoredBlob]:
+    """Store chunks, and never have more in memory than there are packers."""
+    waiting: deque[Future[StoredBlob]] = deque()
+    most = min(workers.count, MOST_WORKERS)
+    for chunk in chunks:
+        # In a list, which is emptied: the pool would keep it until it is stored, and longer than it
+        # is needed.
+        waiting.append(workers.packers.submit(store, [chunk]))
+        del chunk
+        if len(waiting) >= most:
+            yield waiting.popleft().result()
+    while waiting:
+        yield waiting.popleft().result()
+
+
+def _results(
+    bench: Bench,
+    begun: Iterable[tuple[Sequence[PartSpec], Future[list[StoredPart | None]]]],
+) -> Iterator[tuple[PartSpec, StoredPart]]:
+    """Yield what came of each range; what a worker got no lock for is read here."""
+    for batch, future in begun:
+        for spec, stored in zip(batch, future.result(), strict=True):
+            yield spec, stored or _store_here(bench, spec)
+
+
+def _store_here(bench: Bench, spec: PartSpec) -> StoredPart:
+    with bench.dumper.reading() as reader:
+        return store_part(bench, reader, spec, bytearray(BLOB_BYTES))
+
+
+def _stream_part(spec: PartSpec, stored: StoredPart) -> Part:
+    refs = tuple(blob.ref for blob in stored.blobs)
+    return Part(spec.kind, sum(ref.size_bytes for ref in refs), refs)
+
+
+def _contradicted(
+    base: Base | None, ranges: Mapping[PartSpec, StoredPart]
+) -> Iterator[tuple[int, int]]:
+    """Yield the tables and first blocks of ranges that changed, although the WAL says not."""
+    for spec, stored in ranges.items():
+        found = base.find(spec) if base else None
+        if found and spec.table and spec.blocks:
+            names = [ref.name for ref in found[1]]
+            if names != [blob.ref.name for blob in stored.blobs]:
+                yield spec.table.oid, spec.blocks.first
