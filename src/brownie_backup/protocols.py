@@ -4,7 +4,7 @@ They are small on purpose: a method is here only if an operation calls it. Imple
 that they keep these promises by joining the contract tests of `brownie_backup.testing`.
 """
 
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import Protocol, runtime_checkable
@@ -249,12 +249,16 @@ class Target(Protocol):
         """Say what is missing, before anything is changed. `archive_bytes` may need room here."""
         ...
 
-    def load(self, parts: Iterable[tuple[PartSpec, Iterable[bytes]]]) -> tuple[Finding, ...]:
+    def load(
+        self,
+        parts: Iterable[tuple[PartSpec, Iterable[bytes]]],
+        tables: Sequence[Iterator[tuple[PartSpec, Iterable[bytes]]]] = (),
+    ) -> tuple[Finding, ...]:
         """Make a fresh database and load the parts; `RestoreFailed` has all that went wrong.
 
         What an iterable yields has been authenticated; an exception that it raises is passed on.
-        Parts of the kind `PartKind.TABLE` come last, a range of blocks each; several threads may
-        take the next one, each when it has read the one before, and no two at once.
+        `tables` has, for each bulk table, the ranges of its rows, in order. Any thread may take
+        the next one from an iterator, but no two at once, and may then read it beside others.
         """
         ...
 

@@ -16,10 +16,10 @@ WITH_EXAMPLES = [name for name, each in PAGES.items() if each.examples and not e
 
 SMALL_BLOBS_IN_LISTS = """
 from brownie_backup.repository import catalogue
-from brownie_backup.operations import create
+from brownie_backup.operations import storing
 from brownie_backup_cli.main import main
 
-create.BLOB_BYTES = 100_000
+storing.BLOB_BYTES = 100_000
 catalogue.INLINE_BLOBS = 2
 main(["backup", "--name", "long"])
 """

@@ -16,7 +16,7 @@ from brownie_backup.compressors import Uncompressed
 from brownie_backup.config import load_settings, locations, make_store
 from brownie_backup.encryptors import Cleartext
 from brownie_backup.errors import Busy, DeletionRefused
-from brownie_backup.operations import create
+from brownie_backup.operations import storing
 from brownie_backup.repository import repository as module
 
 KEPT = 4
@@ -36,7 +36,7 @@ def digest(parts: dict[str, bytes]) -> str:
 
 def back_up(repository: Repository, seconds: float) -> list[tuple[str, str]]:
     """Make backups of few and often the same chunks; return their names and what was in them."""
-    create.BLOB_BYTES = 2000  # type: ignore[attr-defined] # it imports that name
+    storing.BLOB_BYTES = 2000  # type: ignore[attr-defined] # it imports that name
     made: list[tuple[str, str]] = []
     until = time.monotonic() + seconds
     while time.monotonic() < until:

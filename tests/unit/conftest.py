@@ -10,4 +10,4 @@ settings.load_profile("brownie")
 @pytest.fixture
 def _small_blobs(monkeypatch: pytest.MonkeyPatch) -> None:
     """Make a blob of each 1,000 bytes, so that little data makes many."""
-    monkeypatch.setattr("brownie_backup.operations.create.BLOB_BYTES", 1000)
+    monkeypatch.setattr("brownie_backup.operations.storing.BLOB_BYTES", 1000)

@@ -6,7 +6,7 @@ import hashlib
 import hmac
 import random
 import threading
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
 from attrs import evolve, field, frozen
@@ -166,7 +166,11 @@ class FakeTarget:
             return (Finding(Level.ERROR, "target", f"'{self._name}' exists", "Use --replace"),)
         return (Finding(Level.OK, "target", f"'{self._name}' is free"),)
 
-    def load(self, parts: Iterable[tuple[PartSpec, Iterable[bytes]]]) -> tuple[Finding, ...]:
+    def load(
+        self,
+        parts: Iterable[tuple[PartSpec, Iterable[bytes]]],
+        tables: Sequence[Iterator[tuple[PartSpec, Iterable[bytes]]]] = (),
+    ) -> tuple[Finding, ...]:
         for part, chunks in parts:
             self._loaded[part.kind] = b"".join(chunks)
         return ()

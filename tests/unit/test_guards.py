@@ -182,7 +182,7 @@ def test_two_backups_at_once_are_no_failure(repository: Repository, clock: FakeC
             clock.advance(MINUTE)
             back_up(repository, clock, "short")
 
-    create_backup(repository, FakeDumper(meanwhile=meanwhile), name="long")
+    create_backup(repository, FakeDumper(meanwhile=meanwhile), name="long", jobs=1)
     assert names(repository)[:2] == ["long", "short"]
     assert rehearse(repository).deleted == ("short", "second", "first")
     repository.remove("short")

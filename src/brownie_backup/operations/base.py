@@ -1,14 +1,19 @@
 """The base of a backup: an earlier one, whose unchanged ranges need not be read again."""
 
-from collections.abc import Mapping
+import logging
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
 from attrs import frozen
 
-from brownie_backup.model import BlobRef, DatabaseId, Manifest, PartSpec
+from brownie_backup.errors import StoreError
+from brownie_backup.model import BlobRef, Manifest, PartSpec
+from brownie_backup.operations.mirrors import Mirror
 from brownie_backup.operations.ranges import StoredPart, ranges_of
-from brownie_backup.protocols import Unchanged
-from brownie_backup.repository import BlobWriter, Repository
+from brownie_backup.protocols import Snapshot, Unchanged
+from brownie_backup.repository import BlobWriter
+
+_log = logging.getLogger(__name__)
 
 _FEW = 16
 """As many blobs are looked for one by one; of more, a listing of all of them is quicker."""
@@ -39,15 +44,26 @@ class Base:
 
 
 def find_base(
-    repository: Repository, writer: BlobWriter, database: DatabaseId, kind: str
+    mirrors: Sequence[Mirror], writer: BlobWriter, snapshot: Snapshot, kind: str
 ) -> Manifest | None:
-    """Return the newest good backup of a database whose blobs this run would name alike."""
-    for backup in repository.backups(check_blobs=False):
+    """Return the newest good backup of a database whose blobs this run would name alike.
+
+    It is looked for in the first store that is in the run; None too if that can't be read.
+    """
+    if not any(spec.blocks for spec in snapshot.parts):
+        return None
+    repository = next(each.repository for each in mirrors if not each.problem)
+    try:
+        backups = repository.backups(check_blobs=False)
+    except StoreError as error:
+        _log.info("everything is read: the backup before could not be looked for: %s", error)
+        return None
+    for backup in backups:
         manifest = backup.manifest
         if (
             manifest
             and backup.good
-            and manifest.database.id == database
+            and manifest.database.id == snapshot.database.id
             and manifest.kind == kind
             and manifest.compression == writer.compressor.name
             and manifest.encryption == writer.encryption

@@ -85,7 +85,7 @@ def create_backup(
         bench = Bench(dumper, writer, lambda _spec, size: meter.add(size))
         with employ(bench, count, executor, None) as workers, dumper.snapshot() as snapshot:
             meter.total = snapshot.database.size_bytes
-            base = find_base(repository, writer, snapshot.database.id, dumper.kind)
+            base = find_base(mirrors, writer, snapshot, dumper.kind)
             full = full or is_due(base, started_at, full_every)
             stored = store_snapshot(snapshot, workers, base, full=full)
             wal = snapshot.wal()

@@ -6,9 +6,12 @@ from collections.abc import Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
 
+from attrs import evolve
+
 from brownie_backup.errors import BackupError, DamagedError, DecryptionError
 from brownie_backup.model import BlobRef, Manifest, Part, PartKind, PartSpec
 from brownie_backup.operations.progress import Meter
+from brownie_backup.operations.ranges import ranges_of
 from brownie_backup.repository.blobs import MOST_WORKERS, BlobReader
 
 
@@ -49,6 +52,46 @@ def read_part(reader: BlobReader, part: Part, *, jobs: int, meter: Meter) -> Ite
             if isinstance(outcome, BackupError):
                 raise outcome
             yield outcome
+
+
+@contextlib.contextmanager
+def loading(
+    reader: BlobReader, manifest: Manifest, meter: Meter
+) -> Iterator[list[Iterator[tuple[PartSpec, Iterable[bytes]]]]]:
+    """Have, for each bulk table, its ranges, in order and a few ahead, while the block runs."""
+    pool = ThreadPoolExecutor(MOST_WORKERS, thread_name_prefix="blob")
+    try:
+        yield [
+            _ranges(reader, part, spec_of(part, manifest), meter, pool)
+            for part in manifest.parts
+            if part.table
+        ]
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _ranges(
+    reader: BlobReader, part: Part, spec: PartSpec, meter: Meter, pool: ThreadPoolExecutor
+) -> Iterator[tuple[PartSpec, Iterable[bytes]]]:
+    """Yield the ranges of a table; the first blob of the next one is read meanwhile."""
+
+    def get(ref: BlobRef) -> bytes:
+        data = reader.get(ref)
+        meter.add(ref.size_bytes)
+        return data
+
+    def rows(first: Future[bytes], others: Iterable[BlobRef]) -> Iterator[bytes]:
+        yield first.result()
+        for ref in others:
+            yield get(ref)
+
+    waiting: deque[tuple[PartSpec, Iterator[bytes]]] = deque()
+    for begins, (first, *others) in ranges_of(part):
+        piece = evolve(spec, blocks=begins.blocks, rows=begins.rows)
+        waiting.append((piece, rows(pool.submit(get, first), others)))
+        if len(waiting) > 1:
+            yield waiting.popleft()
+    yield from waiting
 
 
 def spec_of(part: Part, manifest: Manifest) -> PartSpec:

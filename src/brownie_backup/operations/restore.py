@@ -17,7 +17,7 @@ from brownie_backup.errors import (
 )
 from brownie_backup.model import Manifest
 from brownie_backup.operations.find import Found, find_backup
-from brownie_backup.operations.parts import inventory_of, read_part, spec_of
+from brownie_backup.operations.parts import inventory_of, loading, read_part, spec_of
 from brownie_backup.operations.progress import Meter, OnProgress
 from brownie_backup.protocols import Dumper
 from brownie_backup.reports import Finding, Level, RestoreOptions, RestoreReport
@@ -81,9 +81,10 @@ def restore(
                 parts = (
                     (spec_of(part, manifest), read_part(reader, part, jobs=AHEAD, meter=meter))
                     for part in manifest.parts
-                    if part is not first
+                    if part is not first and part.table is None
                 )
-                findings += target.load(parts)
+                with loading(reader, manifest, meter) as tables:
+                    findings += target.load(parts, tables)
                 findings += target.finish()
     findings += fallback_findings(reader)
     return RestoreReport(

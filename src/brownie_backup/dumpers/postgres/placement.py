@@ -74,6 +74,14 @@ def put_in_place(client: Client, *, fresh: str, name: str, kept: str | None) -> 
     return None
 
 
+def end_sessions(client: Client, database: str) -> None:
+    """End whatever works in a database. `client` is connected to another one."""
+    client.script(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+        f"WHERE datname = {quote_text(database)} AND backend_type = 'client backend';"
+    )
+
+
 def drop(client: Client, database: str) -> bool:
     """Drop a half-made database, whatever may stand in the way; return whether it is gone."""
     name, text = quote_name(database), quote_text(database)

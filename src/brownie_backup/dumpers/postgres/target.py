@@ -5,14 +5,17 @@ import logging
 import os
 import re
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from brownie_backup.dumpers.postgres import placement, preflight
 from brownie_backup.dumpers.postgres.client import Client, quote_name
 from brownie_backup.dumpers.postgres.encoding import codec_of
 from brownie_backup.dumpers.postgres.inventory import COUNTS_SQL, Inventory, parse_inventory
+from brownie_backup.dumpers.postgres.loader import Loadable, Loader
 from brownie_backup.dumpers.postgres.output import forgive, is_about_database, lines_of
 from brownie_backup.dumpers.postgres.programs import Programs, parse_version
 from brownie_backup.dumpers.postgres.statements import (
@@ -23,7 +26,7 @@ from brownie_backup.dumpers.postgres.statements import (
     split_statements,
 )
 from brownie_backup.errors import BackupError, DatabaseError, RestoreFailed
-from brownie_backup.model import Database, PartKind, PartSpec
+from brownie_backup.model import Database, PartKind
 from brownie_backup.reports import Finding, Level, RestoreOptions
 
 _log = logging.getLogger(__name__)
@@ -71,7 +74,9 @@ class PostgresTarget:
         )
         return (*server, *preflight.check_room(archive_bytes))
 
-    def load(self, parts: Iterable[tuple[PartSpec, Iterable[bytes]]]) -> tuple[Finding, ...]:
+    def load(
+        self, parts: Iterable[Loadable], tables: Sequence[Iterator[Loadable]] = ()
+    ) -> tuple[Finding, ...]:
         """Make the fresh database and load everything into it."""
         for spec, chunks in parts:
             match spec.kind:
@@ -86,7 +91,7 @@ class PostgresTarget:
                     raise RestoreFailed(msg, hint="Upgrade brownie-backup")
         findings = list(self._make_fresh())
         findings += self._restore_section("pre-data")
-        findings += self._restore_section("data")
+        findings += self._load_rows(tables)
         findings += self._restore_section("post-data")
         return tuple(findings)
 
@@ -174,6 +179,29 @@ class PostgresTarget:
         statements, strange = for_database(split_statements(script), quote_name(self._fresh))
         (create,) = (s for s in statements if s.startswith("CREATE DATABASE"))
         return create, [s for s in statements if s is not create], strange
+
+    def _load_rows(self, tables: Sequence[Iterator[Loadable]]) -> list[Finding]:
+        """Load what the archive has, and beside it the bulk tables."""
+        relations = {each.oid: each for each in self._inventory.relations}
+        loader = Loader(self._client, self._fresh, self._source.encoding, relations, tables)
+        if not tables:
+            return list(self._restore_section("data"))
+        pool = ThreadPoolExecutor(self._options.jobs + 1, thread_name_prefix="load")
+        try:
+            archive = pool.submit(lambda: list(self._restore_section("data")))
+            others = [pool.submit(loader.work) for _ in range(self._options.jobs)]
+            futures: list[Future[Any]] = [archive, *others]
+            done, _ = wait(futures, return_when=FIRST_EXCEPTION)
+            for future in done:
+                future.result()
+            return archive.result()
+        except BaseException:
+            loader.stopping.set()
+            with contextlib.suppress(BackupError):  # then it ends by itself
+                placement.end_sessions(self._client, self._fresh)
+            raise
+        finally:
+            pool.shutdown(cancel_futures=True)
 
     def _restore_section(self, section: str) -> Iterator[Finding]:
         arguments = [
