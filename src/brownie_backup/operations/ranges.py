@@ -86,9 +86,7 @@ def store_batch(open_bench: OpenBench, specs: Sequence[PartSpec]) -> list[Stored
     return stored
 
 
-def store_part(
-    bench: Bench, reader: Reader, spec: PartSpec, buffer: bytearray
-) -> StoredPart:
+def store_part(bench: Bench, reader: Reader, spec: PartSpec, buffer: bytearray) -> StoredPart:
     """Read a part and store its blobs, one after the other."""
     counted: list[int | None] = []
     blobs = []

@@ -7,10 +7,10 @@ from collections.abc import Generator, Iterator, Mapping
 from contextlib import ExitStack
 from datetime import timedelta
 
-from brownie_backup.dumpers.postgres.client import Client, no_timeouts
+from brownie_backup.dumpers.postgres.client import Client, no_timeouts, quote_text
 from brownie_backup.dumpers.postgres.conninfo import Conninfo
-from brownie_backup.dumpers.postgres.copying import begin_copying, copy_out, named
-from brownie_backup.dumpers.postgres.encoding import codec_of
+from brownie_backup.dumpers.postgres.copying import begin_copying, copy_rows, named
+from brownie_backup.dumpers.postgres.encoding import sql_bytes
 from brownie_backup.dumpers.postgres.holder import Holder
 from brownie_backup.dumpers.postgres.inventory import INVENTORY_SQL, parse_inventory
 from brownie_backup.dumpers.postgres.process import Child, read_output, running
@@ -40,7 +40,7 @@ class PostgresReader:
         self._stack = ExitStack()
         self._session: Session | None = None
         self._snapshot: str | None = None
-        self._codec = "utf-8"
+        self._encoding = "UTF8"
         self._locked: set[int] = set()
         self._refused: set[int] = set()
         self._program: Child | None = None
@@ -97,10 +97,10 @@ class PostgresReader:
 
     def _copy(self, session: Session, part: PartSpec) -> Generator[bytes, None, int]:
         try:
-            return (yield from session.copy(copy_out(part).encode(self._codec, "surrogateescape")))
+            return (yield from copy_rows(session, part, self._encoding))
         except BaseException as error:  # closed half way, it is of no more use either
             self.close()
-            if isinstance(error, DatabaseError):
+            if isinstance(error, DatabaseError) and not isinstance(error, DumpFailed):
                 msg = f"a bulk table could not be read: {error.message}"
                 raise DumpFailed(msg, hint=dump_hint(error.message)) from None
             raise
@@ -113,7 +113,7 @@ class PostgresReader:
                 # As pg_dump does: behind somebody who waits for the table to be free of locks, our
                 # own among them, we would wait for ever.
                 lock = f"LOCK TABLE ONLY {named(part.relation)} IN ACCESS SHARE MODE NOWAIT;"
-                session.run(lock, self._codec)
+                session.run(sql_bytes(lock, self._encoding))
                 self._locked.add(part.relation.oid)
         except DatabaseError as error:
             self.close()
@@ -129,8 +129,7 @@ class PostgresReader:
             "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY;\n"
             f"SET TRANSACTION SNAPSHOT '{part.snapshot}';"
         )
-        encoding = begin_copying(session)
-        self._codec = codec_of(encoding)
+        self._encoding = begin_copying(session)
         self._session = session
         return session
 
@@ -162,29 +161,31 @@ class PostgresReader:
         return command if row["passwords"] else [*command, "--no-role-passwords"]
 
     def _archive_command(self, part: PartSpec) -> list[str]:
+        (row,) = self._client.query("SELECT getdatabaseencoding() AS encoding", part.database)
+        encoding = row["encoding"]
         return [
             self._client.programs.path("pg_dump"),
             "--format=custom",
             "--compress=0",  # blobs are compressed by us, all in one way
             "--create",
             "--no-password",
+            f"--encoding={encoding}",  # the database's, whatever a role or an environment sets
             f"--snapshot={part.snapshot}",
             f"--lock-wait-timeout={self._lock_timeout // timedelta(milliseconds=1)}",
-            *(f"--exclude-table-data={name}" for name in self._patterns(part)),
+            *(f"--exclude-table-data={name}" for name in self._patterns(part, encoding)),
             f"--dbname={self._client.connection(part.database)}",
         ]
 
-    def _patterns(self, part: PartSpec) -> Iterator[str]:
+    def _patterns(self, part: PartSpec, encoding: str) -> Iterator[str]:
         """Yield what names the bulk tables to pg_dump: in the encoding of the database."""
-        names = [named(relation) for relation in part.apart]
-        if all(map(str.isascii, names)):
-            yield from names
-            return
-        (row,) = self._client.query(
-            "SELECT current_setting('server_encoding') AS encoding", part.database
-        )
-        for name in names:
-            yield os.fsdecode(name.encode(codec_of(row["encoding"]), "surrogateescape"))
+        for relation in part.apart:
+            name = named(relation)
+            if encoding == "SQL_ASCII" or name.isascii():
+                yield name
+            else:
+                sql = f"SELECT encode(convert_to({quote_text(name)}, '{encoding}'), 'hex') AS name"
+                (row,) = self._client.query(sql, part.database)
+                yield os.fsdecode(bytes.fromhex(row["name"]))
 
     def _read_program(self, argv: list[str], **more: str) -> Iterator[bytes]:
         program = argv[0].rpartition("/")[2]
