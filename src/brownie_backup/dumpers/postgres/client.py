@@ -11,6 +11,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from attrs import evolve
+
 from brownie_backup.dumpers.postgres.conninfo import Conninfo
 from brownie_backup.dumpers.postgres.process import feed, read_output, running
 from brownie_backup.dumpers.postgres.programs import (
@@ -74,10 +76,10 @@ class Client:
         env.setdefault("PGAPPNAME", "brownie-backup")
         return env | {"LC_ALL": "C"}
 
-    def connection(self, database: str | None = None) -> str:
-        """Return the connection string for a command line."""
+    def connection(self, database: str | None = None, **more: str) -> str:
+        """Return the connection string for a command line, with more parameters in it."""
         conninfo = self.conninfo.with_database(database) if database else self.conninfo
-        return conninfo.to_string()
+        return evolve(conninfo, parameters={**conninfo.parameters, **more}).to_string()
 
     @cached_property
     def server_version(self) -> Version:

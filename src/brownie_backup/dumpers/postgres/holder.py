@@ -10,9 +10,15 @@ from brownie_backup.model import PartSpec
 
 
 class Holder:
-    """Holds a snapshot; reads what no other session gets a lock for. Thread-safe."""
+    """Holds a snapshot; reads what no other session gets a lock for. Thread-safe.
 
-    def __init__(self, session: Session) -> None:
+    Args:
+        session: which has exported it.
+        process_id: of the server's process for that session.
+    """
+
+    def __init__(self, session: Session, process_id: int) -> None:
+        self.process_id = process_id
         self._session = session
         self._lock = threading.Lock()
         self._encoding: str | None = None

@@ -3,7 +3,7 @@
 import json
 import logging
 import os
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import ExitStack
 from datetime import timedelta
 
@@ -15,6 +15,7 @@ from brownie_backup.dumpers.postgres.holder import Holder
 from brownie_backup.dumpers.postgres.inventory import INVENTORY_SQL, parse_inventory
 from brownie_backup.dumpers.postgres.process import Child, read_output, running
 from brownie_backup.dumpers.postgres.session import Session, open_session
+from brownie_backup.dumpers.postgres.waiting import await_output
 from brownie_backup.errors import DatabaseError, DumpFailed, LockRefused, UnsupportedFormat
 from brownie_backup.model import PartKind, PartSpec
 from brownie_backup.wire import to_json
@@ -62,7 +63,7 @@ class PostgresReader:
             case PartKind.GLOBALS:
                 yield from self._read_program(self._globals_command(part), PGOPTIONS=no_timeouts())
             case PartKind.ARCHIVE:
-                yield from self._read_program(self._archive_command(part))
+                yield from self._read_archive(part)
             case PartKind.TABLE:
                 return (yield from self._read_rows(part))
             case _:
@@ -163,6 +164,7 @@ class PostgresReader:
     def _archive_command(self, part: PartSpec) -> list[str]:
         (row,) = self._client.query("SELECT getdatabaseencoding() AS encoding", part.database)
         encoding = row["encoding"]
+        connection = self._client.connection(part.database, application_name=_application(part))
         return [
             self._client.programs.path("pg_dump"),
             "--format=custom",
@@ -173,7 +175,7 @@ class PostgresReader:
             f"--snapshot={part.snapshot}",
             f"--lock-wait-timeout={self._lock_timeout // timedelta(milliseconds=1)}",
             *(f"--exclude-table-data={name}" for name in self._patterns(part, encoding)),
-            f"--dbname={self._client.connection(part.database)}",
+            f"--dbname={connection}",
         ]
 
     def _patterns(self, part: PartSpec, encoding: str) -> Iterator[str]:
@@ -187,10 +189,22 @@ class PostgresReader:
                 (row,) = self._client.query(sql, part.database)
                 yield os.fsdecode(bytes.fromhex(row["name"]))
 
-    def _read_program(self, argv: list[str], **more: str) -> Iterator[bytes]:
+    def _read_archive(self, part: PartSpec) -> Iterator[bytes]:
+        holder = self._holders.get(part.snapshot or "")
+
+        def await_locks(child: Child) -> None:
+            if holder and part.apart:
+                await_output(child, self._client, _application(part), holder.process_id)
+
+        yield from self._read_program(self._archive_command(part), before=await_locks)
+
+    def _read_program(
+        self, argv: list[str], before: Callable[[Child], None] = lambda _: None, **more: str
+    ) -> Iterator[bytes]:
         program = argv[0].rpartition("/")[2]
         with running(argv, self._client.environment() | more, pipe="stdout") as child:
             self._program = child
+            before(child)
             yield from read_output(child)
             status, said = child.finish()
         if status != 0:
@@ -198,6 +212,11 @@ class PostgresReader:
             raise DumpFailed(msg, hint=dump_hint(said))
         if said:
             _log.info("%s said: %s", program, said)
+
+
+def _application(part: PartSpec) -> str:
+    """Return what pg_dump is called on the server: no other is called so."""
+    return f"brownie-backup {part.snapshot}"
 
 
 def dump_hint(said: str) -> str:

@@ -45,7 +45,7 @@ SELECT current_setting('server_version') AS server_version, datname AS name,
   coalesce(to_jsonb(d) ->> 'datlocale', to_jsonb(d) ->> 'daticulocale', datcollate) AS locale,
   {SYSTEM_IDENTIFIER} AS system_identifier,
   has_table_privilege('pg_catalog.pg_authid', 'SELECT') AS role_passwords,
-  pg_is_in_recovery() AS standby,
+  pg_is_in_recovery() AS standby, pg_backend_pid() AS process_id,
   (SELECT coalesce(jsonb_agg(jsonb_build_object('name', extname, 'version', extversion)
     ORDER BY extname), '[]') FROM pg_extension) AS extensions
 FROM pg_database d WHERE datname = current_database()
@@ -62,6 +62,8 @@ class PostgresSnapshot:
     parts: tuple[PartSpec, ...]
     notes: tuple[str, ...]
     session: Session
+    process_id: int
+    """Of the server's process for that session."""
     _tracker: Tracker
 
     def unchanged_since(self, base: Manifest) -> Unchanged:
@@ -119,7 +121,15 @@ def open_snapshot(
         )
         parts = tuple(_parts(name, held))
         notes = (*_notes(facts), *held.notes)
-        yield PostgresSnapshot(held.exported, database, parts, notes, held.session, held.tracker)
+        yield PostgresSnapshot(
+            held.exported,
+            database,
+            parts,
+            notes,
+            held.session,
+            facts["process_id"],
+            held.tracker,
+        )
         # A session that died since takes nothing with it: each reader has the snapshot for itself.
         with contextlib.suppress(DatabaseError):
             held.session.run("COMMIT;")
