@@ -20,16 +20,17 @@ RANGES_SINCE = 14
 """The first major that scans a range of blocks without reading those before it."""
 
 # Types of PostgreSQL's own whose binary form is the same in all majors and needs nothing else to be
-# read: no catalogue, no setting (src/backend/utils/adt: the *_send and *_recv functions).
-_BINARY_TYPES = (
+# read: no catalogue, no setting (src/backend/utils/adt: the *_send and *_recv functions). Not
+# interval: what is infinite since 17 was a number of years before.
+BINARY_TYPES = (
     "bool", '"char"', "bytea", "name", "text", "varchar", "bpchar", "bit", "varbit",
     "int2", "int4", "int8", "oid", "float4", "float8", "numeric", "uuid", "json", "jsonb",
-    "date", "time", "timetz", "timestamp", "timestamptz", "interval",
+    "date", "time", "timetz", "timestamp", "timestamptz",
     "inet", "cidr", "macaddr", "macaddr8",
     "point", "lseg", "path", "box", "polygon", "line", "circle",
 )  # fmt: skip
 _BINARY = ", ".join(
-    f"'pg_catalog.{name}{brackets}'::regtype" for name in _BINARY_TYPES for brackets in ("", "[]")
+    f"'pg_catalog.{name}{brackets}'::regtype" for name in BINARY_TYPES for brackets in ("", "[]")
 )
 # Types whose text depends on names in the catalogue.
 _NAMING = (

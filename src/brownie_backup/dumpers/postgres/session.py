@@ -92,6 +92,7 @@ class Session:
 @contextlib.contextmanager
 def open_session(client: Client, database: str) -> Iterator[Session]:
     """Open a session that no timeout of the server's ends, and close it."""
+    client.require_own_sessions(database)
     env = client.environment() | {"PGCLIENTENCODING": "UTF8"}
     with running(client.psql(database), env, pipe="both") as child:
         session = Session(child)
