@@ -20,22 +20,26 @@ RANGES_SINCE = 14
 """The first major that scans a range of blocks without reading those before it."""
 
 # Types of PostgreSQL's own whose binary form is the same in all majors and needs nothing else to be
-# read: no catalogue, no setting (src/backend/utils/adt: the *_send and *_recv functions).
-_BINARY_TYPES = (
+# read: no catalogue, no setting (src/backend/utils/adt: the *_send and *_recv functions). Not
+# interval: what is infinite since 17 was a number of years before.
+BINARY_TYPES = (
     "bool", '"char"', "bytea", "name", "text", "varchar", "bpchar", "bit", "varbit",
     "int2", "int4", "int8", "oid", "float4", "float8", "numeric", "uuid", "json", "jsonb",
-    "date", "time", "timetz", "timestamp", "timestamptz", "interval",
+    "date", "time", "timetz", "timestamp", "timestamptz",
     "inet", "cidr", "macaddr", "macaddr8",
     "point", "lseg", "path", "box", "polygon", "line", "circle",
 )  # fmt: skip
 _BINARY = ", ".join(
-    f"'pg_catalog.{name}{brackets}'::regtype" for name in _BINARY_TYPES for brackets in ("", "[]")
+    f"'pg_catalog.{name}{brackets}'::regtype" for name in BINARY_TYPES for brackets in ("", "[]")
 )
 # Types whose text depends on names in the catalogue.
 _NAMING = (
     "'regproc', 'regprocedure', 'regoper', 'regoperator', 'regclass', 'regtype', 'regrole', "
     "'regnamespace', 'regconfig', 'regdictionary', 'regcollation', 'regdatabase', 'aclitem'"
 )
+# Extensions whose types' text depends on nothing but the value and the extension's version. Of
+# others we can't know: there are such that look things up in tables or settings of their own.
+_KNOWN_EXTENSIONS = "'citext', 'cube', 'hstore', 'isn', 'ltree', 'postgis', 'seg', 'vector'"
 
 _REASONS = """
   CASE
@@ -47,7 +51,8 @@ _REASONS = """
       JOIN pg_partitioned_table p ON p.partrelid = up.id AND p.partstrat = 'h'
       JOIN pg_opclass o ON o.oid = ANY (p.partclass) AND o.opcname = 'enum_ops'
     ) THEN 'its rows are spread by the hash of an enum, which is another in each database'
-    WHEN c.relname || n.nspname ~ '[[:cntrl:]]' THEN 'its name has control characters'
+    WHEN c.relname || n.nspname ~ E'[\\\\u0001-\\\\u001f\\\\u007f]'
+      THEN 'its name has control characters'
     WHEN NOT EXISTS (
       SELECT FROM pg_attribute t
       WHERE t.attrelid = c.oid AND t.attnum > 0 AND NOT t.attisdropped AND t.attgenerated = ''
@@ -62,7 +67,7 @@ WHERE c.relkind = 'r' AND c.relpersistence <> 't' AND c.oid >= 16384
   AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
   AND NOT EXISTS (SELECT FROM pg_depend e WHERE e.classid = 'pg_class'::regclass
     AND e.objid = c.oid AND e.deptype = 'e')
-  AND pg_relation_size(c.oid) > %d
+  AND %s
 ORDER BY pg_relation_size(c.oid) DESC
 """
 
@@ -87,10 +92,12 @@ WITH RECURSIVE relations AS (
   SELECT t.relation, y.oid, y.typname, y.typnamespace, y.typtype, y.typlen, y.typtypmod,
     y.typoutput::oid, y.typsend::oid, e.extname, e.extversion,
     (SELECT jsonb_agg(l.enumlabel ORDER BY l.oid) FROM pg_enum l WHERE l.enumtypid = y.oid) labels,
-    (SELECT jsonb_agg(jsonb_build_array(x.attname, x.atttypid, x.atttypmod, x.attisdropped)
-      ORDER BY x.attnum) FROM pg_attribute x WHERE x.attrelid = y.typrelid AND x.attnum > 0) fields,
-    y.oid < 16384 AND y.typname NOT IN ({_NAMING})
-      OR y.oid >= 16384 AND (y.typtype <> 'b' OR y.typcategory = 'A' OR e.oid IS NOT NULL) AS known
+    (SELECT jsonb_agg(jsonb_build_array(x.attname, x.atttypid, x.atttypmod, x.attisdropped,
+      x.attmissingval::text) ORDER BY x.attnum)
+      FROM pg_attribute x WHERE x.attrelid = y.typrelid AND x.attnum > 0) fields,
+    y.oid < 16384 AND y.typtype = 'b' AND y.typname NOT IN ({_NAMING})
+      OR y.typtype <> 'b' OR y.typoutput = 'array_out'::regproc
+      OR coalesce(e.extname IN ({_KNOWN_EXTENSIONS}), false) AS known
   FROM types t JOIN pg_type y ON y.oid = t.id
   LEFT JOIN pg_depend d ON d.classid = 'pg_type'::regclass AND d.objid = y.oid AND d.deptype = 'e'
   LEFT JOIN pg_extension e ON e.oid = d.refobjid
@@ -116,7 +123,7 @@ SELECT c.oid::bigint, n.nspname AS schema, c.relname AS name,
       FROM columns k WHERE k.attrelid = c.oid),
     (SELECT jsonb_agg(to_jsonb(t) ORDER BY t.oid) FROM typed t WHERE t.relation = c.oid),
     pg_relation_filenode(nullif(c.reltoastrelid, 0))::bigint
-  )::text, 'UTF8')), 'hex') AS signature
+  )::text, 'SQL_ASCII')), 'hex') AS signature
 FROM relations c JOIN pg_namespace n ON n.oid = c.relnamespace
 JOIN pg_database d ON d.datname = current_database()
 ORDER BY blocks DESC
@@ -166,8 +173,17 @@ def quoted(schema: str, name: str) -> str:
 
 def find_candidates(session: Session, from_bytes: int) -> tuple[Candidate, ...]:
     """Return the tables with a heap of more than `from_bytes`, the largest first."""
-    rows = session.query(_CANDIDATES % from_bytes)
-    return tuple(Candidate(**row) for row in rows)
+    return _candidates(session, f"pg_relation_size(c.oid) > {from_bytes}")
+
+
+def find_again(session: Session, candidates: Iterable[Candidate]) -> frozenset[Candidate]:
+    """Return what tables are now; one that is gone is missing."""
+    numbers = ", ".join(str(each.oid) for each in candidates)
+    return frozenset(_candidates(session, f"c.oid IN ({numbers})")) if numbers else frozenset()
+
+
+def _candidates(session: Session, which: str) -> tuple[Candidate, ...]:
+    return tuple(Candidate(**row) for row in session.query(_CANDIDATES % which))
 
 
 def describe(session: Session, oids: Iterable[int], *, binary: bool) -> tuple[BulkTable, ...]:

@@ -99,7 +99,7 @@ class PostgresDumper:
             bulk_bytes=self._bulk_table_bytes,
             binary=self._binary,
         ) as snapshot:
-            self._holders[snapshot.name] = Holder(snapshot.session)
+            self._holders[snapshot.name] = Holder(snapshot.session, snapshot.process_id)
             try:
                 yield snapshot
             finally:

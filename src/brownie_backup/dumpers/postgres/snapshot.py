@@ -13,9 +13,11 @@ from brownie_backup.dumpers.postgres.bulk import (
     BulkTable,
     Candidate,
     describe,
+    find_again,
     find_candidates,
 )
 from brownie_backup.dumpers.postgres.client import Client
+from brownie_backup.dumpers.postgres.copying import TEXT_SETTINGS
 from brownie_backup.dumpers.postgres.reader import dump_hint
 from brownie_backup.dumpers.postgres.session import Session, open_session
 from brownie_backup.dumpers.postgres.wal import Tracker, take_sample
@@ -43,7 +45,7 @@ SELECT current_setting('server_version') AS server_version, datname AS name,
   coalesce(to_jsonb(d) ->> 'datlocale', to_jsonb(d) ->> 'daticulocale', datcollate) AS locale,
   {SYSTEM_IDENTIFIER} AS system_identifier,
   has_table_privilege('pg_catalog.pg_authid', 'SELECT') AS role_passwords,
-  pg_is_in_recovery() AS standby,
+  pg_is_in_recovery() AS standby, pg_backend_pid() AS process_id,
   (SELECT coalesce(jsonb_agg(jsonb_build_object('name', extname, 'version', extversion)
     ORDER BY extname), '[]') FROM pg_extension) AS extensions
 FROM pg_database d WHERE datname = current_database()
@@ -60,6 +62,8 @@ class PostgresSnapshot:
     parts: tuple[PartSpec, ...]
     notes: tuple[str, ...]
     session: Session
+    process_id: int
+    """Of the server's process for that session."""
     _tracker: Tracker
 
     def unchanged_since(self, base: Manifest) -> Unchanged:
@@ -117,7 +121,15 @@ def open_snapshot(
         )
         parts = tuple(_parts(name, held))
         notes = (*_notes(facts), *held.notes)
-        yield PostgresSnapshot(held.exported, database, parts, notes, held.session, held.tracker)
+        yield PostgresSnapshot(
+            held.exported,
+            database,
+            parts,
+            notes,
+            held.session,
+            facts["process_id"],
+            held.tracker,
+        )
         # A session that died since takes nothing with it: each reader has the snapshot for itself.
         with contextlib.suppress(DatabaseError):
             held.session.run("COMMIT;")
@@ -153,29 +165,35 @@ def _lock_and_export(
     The first query of the transaction takes the snapshot, and LOCK TABLE is none.
     """
     major = client.server_version.major
-    candidates = find_candidates(session, bulk_bytes)
+    # It stays in force: what is locked then need not be waited for again.
+    session.run(f"SET lock_timeout = {lock_timeout // timedelta(milliseconds=1)};")
+    candidates = _find_candidates(session, bulk_bytes)
     notes = tuple(_left_to_the_archive(candidates, major))
     chosen = [each for each in candidates if not each.reason] if major >= RANGES_SINCE else []
     sample = take_sample(session, major) if chosen else None
     session.run("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY;")
     if chosen:
-        _lock(session, chosen, lock_timeout)
+        _lock(session, chosen)
     exported = session.run("SELECT pg_export_snapshot();")[-1]
-    bulk = describe(session, [each.oid for each in chosen], binary=binary)
-    names = {each.relation.oid: (each.relation.schema, each.relation.name) for each in bulk}
-    if names != {each.oid: (each.schema, each.name) for each in chosen}:
+    session.run(TEXT_SETTINGS)
+    if find_again(session, chosen) != frozenset(chosen):
         raise _TablesChanged
+    bulk = describe(session, [each.oid for each in chosen], binary=binary)
     return _Held(session, exported, bulk, notes, Tracker(client, session, bulk, sample))
 
 
-def _lock(session: Session, tables: Sequence[Candidate], lock_timeout: timedelta) -> None:
+def _find_candidates(session: Session, bulk_bytes: int) -> tuple[Candidate, ...]:
+    try:
+        return find_candidates(session, bulk_bytes)
+    except DatabaseError as error:  # to ask for a table's size takes a lock on it
+        msg = f"the sizes of the tables could not be read: {error.message}"
+        raise DumpFailed(msg, hint=dump_hint(error.message)) from None
+
+
+def _lock(session: Session, tables: Sequence[Candidate]) -> None:
     names = ", ".join(f"ONLY {table.quoted}" for table in tables)
     try:
-        session.run(
-            f"SET LOCAL lock_timeout = {lock_timeout // timedelta(milliseconds=1)};\n"
-            f"LOCK TABLE {names} IN ACCESS SHARE MODE;\n"
-            "SET LOCAL lock_timeout = 0;"
-        )
+        session.run(f"LOCK TABLE {names} IN ACCESS SHARE MODE;")
     except DatabaseError as error:
         if "does not exist" in error.message:
             raise _TablesChanged from None
