@@ -46,6 +46,7 @@ from brownie_backup.reports import (
     RetentionReport,
     StoreOutcome,
     StoreSync,
+    TableRange,
     Tally,
 )
 from brownie_backup.repository import Repository
@@ -77,6 +78,7 @@ __all__ = [
     "Store",
     "StoreOutcome",
     "StoreSync",
+    "TableRange",
     "Tally",
     "Verification",
     "apply_retention",

@@ -6,7 +6,7 @@ from enum import StrEnum
 
 from attrs import frozen
 
-from brownie_backup.model import Backup, Manifest
+from brownie_backup.model import Backup, BlockRange, Manifest
 
 
 class Level(StrEnum):
@@ -82,6 +82,17 @@ OnTally = Callable[[Tally], None]
 
 
 @frozen
+class TableRange:
+    """Some blocks of a bulk table, which is known by its number."""
+
+    oid: int
+    blocks: BlockRange
+
+    def __str__(self) -> str:
+        return f"blocks {self.blocks.first} to {self.blocks.end} of the table with oid {self.oid}"
+
+
+@frozen
 class BackupReport:
     """What `create_backup` did."""
 
@@ -93,6 +104,14 @@ class BackupReport:
     stores: tuple[StoreOutcome, ...] = ()
     synced: tuple[StoreSync, ...] = ()
     """What the stores got of earlier backups."""
+    ranges: int = 0
+    """How many ranges of bulk tables were read."""
+    skipped_ranges: int = 0
+    """How many were not, since the WAL shows that they are as the backup before has them."""
+    all_read_because: str = ""
+    """Why no range could be skipped; empty if some were, or there are none."""
+    contradictions: tuple[TableRange, ...] = ()
+    """What a full reading found changed although the WAL shows no change. There should be none."""
 
     @property
     def missing_stores(self) -> tuple[StoreOutcome, ...]:

@@ -23,7 +23,16 @@ from brownie_backup.location import (
     read_tags,
 )
 from brownie_backup.model import RetentionPolicy
-from brownie_backup.policy import ONE_RULE, RULES, days_kept, make_policy, span_text, whole
+from brownie_backup.policy import (
+    MOST_DAYS,
+    ONE_RULE,
+    RULES,
+    days_kept,
+    make_policy,
+    span_text,
+    whole,
+)
+from brownie_backup.processors import usable_processors
 from brownie_backup.schedule import check_schedule
 from brownie_backup.secret import Secret
 
@@ -31,7 +40,10 @@ PREFIX = "BACKUP_"
 PROVIDERS = ("local", "s3", "gcs", "azure")
 COMPRESSIONS = ("zstd", "gzip", "none")
 MOST_JOBS = 64
+MOST_JOBS_BY_DEFAULT = 8
+MOST_BULK_BYTES = 1 << 60
 MOST_COPIES = 4
+_UNITS = {"K": 10, "M": 20, "G": 30, "T": 40}
 DEFAULT_CACHE = "~/.cache/brownie-backup"
 """Below XDG_CACHE_HOME instead, where that is set."""
 MOST_PATIENCE = 480
@@ -52,6 +64,11 @@ class Variable:
     secret: bool = False
     hidden: bool = False
     """Whether a wrong value is not shown: somebody may have put a password into a URL."""
+
+
+def default_jobs() -> int:
+    """Return how much is done at once unless somebody says."""
+    return min(usable_processors(), MOST_JOBS_BY_DEFAULT)
 
 
 def _text(value: str) -> str:
@@ -119,6 +136,22 @@ def _locations(value: str) -> tuple[str, ...]:
     return urls
 
 
+def _size(value: str) -> int:
+    """Return bytes; K, M, G and T stand for powers of 1024."""
+    digits, unit = value[:-1], value[-1:].upper()
+    try:
+        if unit in _UNITS:
+            return whole(0, MOST_BULK_BYTES >> _UNITS[unit])(digits) << _UNITS[unit]
+        return whole(0, MOST_BULK_BYTES)(value)
+    except ValueError:
+        msg = " is not a number of bytes, such as 67108864, 64M or 1G"
+        raise ValueError(msg) from None
+
+
+def _days_or_none(value: str) -> int:
+    return 0 if value.lower() == "none" else whole(0, MOST_DAYS)(value)
+
+
 def _recipients(value: str) -> tuple[str, ...]:
     return tuple(item.strip() for item in value.split(",") if item.strip())
 
@@ -148,6 +181,8 @@ VARIABLES: tuple[Variable, ...] = (
     Variable("CACHE_DIR", "where manifests are remembered, or 'none'", _text),
     Variable("RETRY_SECONDS", "how long to wait for a store out of reach", whole(0, MOST_PATIENCE)),
     Variable("PARALLEL_JOBS", "how much is done at once", whole(1, MOST_JOBS)),
+    Variable("BULK_TABLE_BYTES", "larger tables are read in ranges", _size),
+    Variable("FULL_EVERY", "days until all is read again; 0: never", _days_or_none),
     Variable("DEBUG", "say everything that is done", _boolean),
     Variable("DATABASE_URL", "the database: a URI or conninfo", Secret, secret=True),
     Variable("GPG_RECIPIENTS", "keys to encrypt for, by commas", _recipients),
@@ -194,7 +229,10 @@ class Settings:
     object_lock_mode: str = LOCK_MODES[0]
     cache_dir: str = DEFAULT_CACHE
     retry_seconds: int = 120
-    parallel_jobs: int = 2
+    parallel_jobs: int = Factory(default_jobs)
+    bulk_table_bytes: int = 64 << 20
+    full_every: int = 7
+    """Days; 0 for never."""
     debug: bool = False
     database_url: Secret | None = None
     gpg_recipients: tuple[str, ...] = ()
@@ -215,6 +253,11 @@ class Settings:
         if attribute in COPY_CREDENTIALS:
             return self.copy_credentials.get(attribute)
         return getattr(self, attribute)
+
+    @property
+    def full_every_span(self) -> timedelta | None:
+        """After how long every block is read again; None for never."""
+        return timedelta(days=self.full_every) if self.full_every else None
 
     @property
     def has_key(self) -> bool:

@@ -23,6 +23,7 @@ from brownie_backup.operations.ranges import (
     table_part,
 )
 from brownie_backup.protocols import Snapshot
+from brownie_backup.reports import TableRange
 from brownie_backup.repository import BLOB_BYTES, MOST_WORKERS, StoredBlob
 from brownie_backup.repository.blobs import chunked
 
@@ -90,10 +91,14 @@ class Stored:
 
     parts: tuple[Part, ...]
     blobs: tuple[StoredBlob, ...]
+    ranges: int
+    """How many ranges were read."""
     skipped: int
-    """How many ranges were not read."""
-    contradicted: tuple[tuple[int, int], ...]
-    """Table and first block of ranges with other bytes, although the WAL shows no change."""
+    """How many were not."""
+    why_not: str
+    """Why the base could not spare reading any."""
+    contradicted: tuple[TableRange, ...]
+    """Ranges with other bytes, although the WAL shows no change."""
 
 
 def store_snapshot(
@@ -137,7 +142,9 @@ def store_snapshot(
     return Stored(
         tuple(parts),
         tuple(blobs),
+        ranges=len(pieces) - len(reused),
         skipped=len(reused),
+        why_not=back.unchanged.why_not if back else "",
         contradicted=tuple(_contradicted(compared, ranges)),
     )
 
@@ -218,13 +225,11 @@ def _stream_part(spec: PartSpec, stored: StoredPart) -> Part:
     return Part(spec.kind, sum(ref.size_bytes for ref in refs), refs)
 
 
-def _contradicted(
-    base: Base | None, ranges: Mapping[PartSpec, StoredPart]
-) -> Iterator[tuple[int, int]]:
-    """Yield the tables and first blocks of ranges that changed, although the WAL says not."""
+def _contradicted(base: Base | None, ranges: Mapping[PartSpec, StoredPart]) -> Iterator[TableRange]:
+    """Yield the ranges that changed, although the WAL says not."""
     for spec, stored in ranges.items():
         found = base.find(spec) if base else None
         if found and spec.table and spec.blocks:
             names = [ref.name for ref in found[1]]
             if names != [blob.ref.name for blob in stored.blobs]:
-                yield spec.table.oid, spec.blocks.first
+                yield TableRange(spec.table.oid, spec.blocks)

@@ -10,6 +10,7 @@ from brownie_backup import (
     RetentionReport,
     StoreOutcome,
     StoreSync,
+    TableRange,
     Verification,
 )
 from brownie_backup.errors import BackupError
@@ -42,7 +43,13 @@ def backup_document(backup: Backup) -> dict[str, Any]:
             "labels": dict(manifest.labels),
             "notes": list(manifest.notes),
             "parts": [
-                {"kind": part.kind, "size_bytes": part.size_bytes, "blobs": len(part.blobs)}
+                {
+                    "kind": part.kind,
+                    "size_bytes": part.size_bytes,
+                    "blobs": len(part.blobs),
+                    "rows": part.rows,
+                    "table_oid": part.table.oid if part.table else None,
+                }
                 for part in manifest.parts
             ],
             "tool_version": manifest.tool_version,
@@ -100,6 +107,11 @@ def store_document(outcome: StoreOutcome) -> dict[str, Any]:
     """Return what came of one store."""
     document: dict[str, Any] = converter.unstructure(outcome)
     return document | {"stored": outcome.stored}
+
+
+def range_document(found: TableRange) -> dict[str, int]:
+    """Return a range of a bulk table."""
+    return {"oid": found.oid, "first_block": found.blocks.first, "end_block": found.blocks.end}
 
 
 def sync_document(report: StoreSync) -> dict[str, Any]:

@@ -64,6 +64,9 @@ def _backups(commands: Subparsers) -> None:
     backup.add_argument(
         "--label", action="append", default=[], metavar="KEY=VALUE", type=_label, dest="labels"
     )
+    backup.add_argument(
+        "--full", action="store_true", help="read also what the WAL shows to be unchanged"
+    )
     restore = _command(commands, "restore", "restore a backup into a fresh database")
     _name(restore, "NAME|latest")
     _from(restore)
