@@ -28,12 +28,33 @@ class Finding:
 
 
 @frozen
+class PartProgress:
+    """How far one part of a database is: a bulk table, or all the others together."""
+
+    name: str
+    """A table's name, or the kind of the part."""
+    rows: int | None
+    """Those of the ranges that are done; None if nobody counts them."""
+    read_bytes: int
+    """As they were read; what was known to be unchanged is not among them."""
+    duration: timedelta
+    """Since it was begun; zero if nothing of it had to be read."""
+    ended: bool
+
+
+@frozen
 class Progress:
-    """How far a verb is. `total_bytes` is None, or an estimate, until it is known."""
+    """How far a verb is. `total_bytes` is None, or an estimate, until it is known.
+
+    Of a backup it is known from the beginning: the catalogue tells how large tables are. What is
+    done counts in the same measure, whatever the bytes of the rows are.
+    """
 
     phase: str
     done_bytes: int
     total_bytes: int | None = None
+    part: PartProgress | None = None
+    """The part that this is about, of a backup."""
 
 
 @frozen

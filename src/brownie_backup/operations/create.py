@@ -14,7 +14,7 @@ from brownie_backup.model import Attempt, Manifest
 from brownie_backup.names import check_labels, check_name, default_name
 from brownie_backup.operations.base import FULL_EVERY, find_base, is_due, read_fully_at
 from brownie_backup.operations.mirrors import agree_on_identity, open_mirrors, publish
-from brownie_backup.operations.progress import Meter, OnProgress
+from brownie_backup.operations.progress import OnProgress, PartMeter
 from brownie_backup.operations.ranges import Bench
 from brownie_backup.operations.storing import Stored, employ, store_snapshot
 from brownie_backup.operations.sync import sync_backups
@@ -60,7 +60,7 @@ def create_backup(
         full: read all ranges, also those that the WAL shows to be unchanged.
         full_every: do so when it was not done for so long; None for never.
         executor: runs what reads ranges, in place of threads of our own.
-        on_progress: called from several threads, with plaintext bytes of an estimated total.
+        on_progress: called from several threads, one at a time.
 
     Raises:
         BackupExists: there is one of that name.
@@ -81,10 +81,8 @@ def create_backup(
         identity = agree_on_identity(mirrors)
         shelves = Shelves(tuple(mirror.shelf for mirror in mirrors))
         writer = repository.writer(shelves, identity)
-        meter = Meter(on_progress, "backup", None)
-        bench = Bench(dumper, writer, lambda _spec, size: meter.add(size))
+        bench = Bench(dumper, writer, PartMeter(on_progress, "backup"))
         with employ(bench, count, executor, None) as workers, dumper.snapshot() as snapshot:
-            meter.total = snapshot.database.size_bytes
             base = find_base(mirrors, writer, snapshot, dumper.kind)
             due = is_due(base, started_at, full_every)
             stored = store_snapshot(snapshot, workers, base, full=full or due)

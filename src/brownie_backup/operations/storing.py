@@ -5,12 +5,14 @@ import logging
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_EXCEPTION, Executor, Future, ThreadPoolExecutor, wait
+from functools import partial
 from typing import Any
 
 from attrs import field, frozen
 
 from brownie_backup.model import Manifest, Part, PartSpec
 from brownie_backup.operations.base import Base, make_base, prepare, reuse
+from brownie_backup.operations.progress import PartMeter
 from brownie_backup.operations.ranges import (
     Bench,
     OpenBench,
@@ -57,6 +59,8 @@ class Workers:
     def begin(self, batch: Sequence[PartSpec]) -> Future[list[StoredPart | None]]:
         """Give a batch of ranges to a worker."""
         future = self.executor.submit(store_batch, self.open_bench, batch)
+        # What is read in another process is not told of while it is.
+        future.add_done_callback(partial(_tell_of, self.bench.meter, batch))
         self.begun.append(future)
         return future
 
@@ -112,15 +116,19 @@ def store_snapshot(
         base: a backup whose unchanged ranges are used again.
         full: read them all the same, and compare.
     """
+    meter = workers.bench.meter
+    pieces = [piece for spec in snapshot.parts if spec.blocks for piece in cut(spec)]
+    meter.plan([*pieces, *(spec for spec in snapshot.parts if spec.blocks is None)])
     known = workers.side.submit(_look_back, snapshot, workers.bench, base)
     streams = {
         spec: workers.side.submit(_store_stream, workers, spec)
         for spec in snapshot.parts
         if spec.blocks is None
     }
-    pieces = [piece for spec in snapshot.parts if spec.blocks for piece in cut(spec)]
     back = known.result() if base and not full else None
     reused = {p: part for p in pieces if back and (part := reuse(back, workers.bench.writer, p))}
+    for piece, part in reused.items():
+        meter.end(piece, part.rows)
     begun = [
         (batch, workers.begin(batch))
         for batch in batches([p for p in pieces if p not in reused], workers.count)
@@ -147,6 +155,16 @@ def store_snapshot(
         why_not=back.unchanged.why_not if back else "",
         contradicted=tuple(_contradicted(compared, ranges)),
     )
+
+
+def _tell_of(
+    meter: PartMeter, batch: Sequence[PartSpec], future: Future[list[StoredPart | None]]
+) -> None:
+    if future.cancelled() or future.exception():
+        return
+    for spec, stored in zip(batch, future.result(), strict=True):
+        if stored:
+            meter.end(spec, stored.rows)
 
 
 def _wait_for(futures: Iterable[Future[Any]]) -> None:
@@ -176,16 +194,20 @@ def _store_stream(workers: Workers, spec: PartSpec) -> StoredPart:
 
     def store(chunk: list[bytes]) -> StoredBlob:
         blob = bench.writer.put(chunk.pop())
-        bench.on_blob(spec, blob.ref.size_bytes)
+        bench.meter.add(spec, blob.ref.size_bytes)
         return blob
 
     counted: list[int | None] = []
+    bench.meter.begin(spec)
     with (
         bench.dumper.reading() as reader,
         contextlib.closing(counting(reader.read(spec), counted)) as stream,
     ):
         chunks = chunked(stream, BLOB_BYTES, head=spec.head_bytes)
-        return StoredPart(tuple(_ordered(workers, store, chunks)), counted[0] if counted else None)
+        blobs = tuple(_ordered(workers, store, chunks))
+    rows = counted[0] if counted else None
+    bench.meter.end(spec, rows)
+    return StoredPart(blobs, rows)
 
 
 def _ordered(

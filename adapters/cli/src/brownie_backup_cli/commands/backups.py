@@ -157,10 +157,8 @@ def sync(arguments: argparse.Namespace, settings: Settings, output: Output) -> i
 def _ranges(report: BackupReport) -> list[str]:
     if not report.ranges and not report.skipped_ranges:
         return []
-    unread = (
-        f", {report.skipped_ranges} were known to be unchanged" if report.skipped_ranges else ""
-    )
-    return [f"{report.ranges} ranges of bulk tables were read{unread}"]
+    unread = f"; known to be unchanged: {report.skipped_ranges}" if report.skipped_ranges else ""
+    return [f"ranges of bulk tables read: {report.ranges}{unread}"]
 
 
 def _restored(report: RestoreReport, *, several: bool) -> list[str]:
