@@ -24,6 +24,7 @@ from brownie_backup.model import (
 )
 from brownie_backup.operations import (
     apply_retention,
+    compare_with_database,
     create_backup,
     delete_backup,
     diagnose,
@@ -37,6 +38,7 @@ from brownie_backup.operations import (
 from brownie_backup.protocols import Cache, Compressor, Dumper, Encryptor, Store
 from brownie_backup.reports import (
     BackupReport,
+    Comparison,
     Finding,
     Level,
     PartProgress,
@@ -59,6 +61,7 @@ __all__ = [
     "BackupError",
     "BackupReport",
     "Cache",
+    "Comparison",
     "Compressor",
     "DatabaseId",
     "Dumper",
@@ -84,6 +87,7 @@ __all__ = [
     "Tally",
     "Verification",
     "apply_retention",
+    "compare_with_database",
     "create_backup",
     "delete_backup",
     "diagnose",

@@ -141,6 +141,26 @@ class BackupReport:
 
 
 @frozen
+class Comparison:
+    """What `compare_with_database` found."""
+
+    backup: str
+    compared_ranges: int
+    """How many ranges the WAL shows to be unchanged; they were read and compared."""
+    total_ranges: int
+    """How many the backup has."""
+    differences: tuple[TableRange, ...] = ()
+    """Those that are not as the backup has them."""
+    why_not: str = ""
+    """Why none could be compared."""
+
+    @property
+    def good(self) -> bool:
+        """Whether nothing differs; it says nothing if nothing was compared."""
+        return not self.differences
+
+
+@frozen
 class RestoreOptions:
     """How to restore."""
 

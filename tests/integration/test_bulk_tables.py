@@ -1,16 +1,29 @@
 """What a user sees of bulk tables: which were read, which were known, and how far it is."""
 
 import secrets
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from attrs import evolve
 from tests.integration.cli import Cli, cli_for
 from tests.servers.running import Server, Servers
 
-from brownie_backup import Progress, Repository, create_backup
+from brownie_backup import (
+    Comparison,
+    Manifest,
+    Progress,
+    Repository,
+    TableRange,
+    compare_with_database,
+    create_backup,
+)
+from brownie_backup.compressors import Zstd
 from brownie_backup.dumpers import PostgresDumper
 from brownie_backup.dumpers.postgres import parse_conninfo
+from brownie_backup.encryptors import Cleartext
+from brownie_backup.stores import LocalStore
 
 RANGES = 4
 TABLES = """
@@ -109,3 +122,83 @@ def test_progress_is_of_the_tables_sizes_and_ends_at_the_total(
             "inventory": None, "globals": None, "archive": None, "public.large": 20000
         }  # fmt: skip
         assert report.skipped_ranges == (0 if full else RANGES)
+
+
+def swapped(manifest: Manifest) -> Manifest:
+    """Return a backup whose first two ranges have each other's blobs."""
+    parts = [part for part in manifest.parts if not part.table]
+    for part in (part for part in manifest.parts if part.table):
+        one, two, *others = part.blobs
+        blobs = (evolve(two, begins=one.begins), evolve(one, begins=two.begins), *others)
+        parts.append(evolve(part, blobs=blobs))
+    return evolve(manifest, name="swapped", id=str(uuid.uuid4()), parts=tuple(parts))
+
+
+def test_what_is_unchanged_is_as_in_the_database(
+    repository: Repository, server: Server, database: str
+) -> None:
+    dumper = dumper_of(server, database)
+    manifest = create_backup(repository, dumper, name="one").manifest
+    before = {found.key: found.modified_at for found in repository.store.list("")}
+    server.sql(database, "DELETE FROM large WHERE id = 1")
+    comparison = compare_with_database(repository, dumper, "latest")
+    assert comparison == Comparison("one", compared_ranges=RANGES - 1, total_ranges=RANGES)
+    assert comparison.good
+    assert {found.key: found.modified_at for found in repository.store.list("")} == before
+
+    repository.add(swapped(manifest))
+    comparison = compare_with_database(repository, dumper, "swapped", jobs=1)
+    (table,) = (part.table for part in manifest.parts if part.table)
+    blocks = [blob.begins.blocks for blob in manifest.blobs if blob.begins]
+    assert comparison.differences == (TableRange(table.oid, blocks[1]),)  # the first has changed
+    assert not comparison.good
+
+
+def test_a_range_with_another_count_of_rows_differs(
+    repository: Repository, server: Server, database: str
+) -> None:
+    dumper = dumper_of(server, database)
+    manifest = create_backup(repository, dumper, name="one").manifest
+    *others, large = manifest.parts
+    *most, last = large.blobs
+    assert last.begins
+    miscounted = evolve(last, begins=evolve(last.begins, rows=last.begins.rows + 1))
+    large = evolve(large, blobs=(*most, miscounted))
+    repository.add(evolve(manifest, name="miscounted", parts=(*others, large)))
+    comparison = compare_with_database(repository, dumper, "miscounted")
+    assert [each.blocks for each in comparison.differences] == [last.begins.blocks]
+
+
+def test_verify_against_the_database(bulk_cli: Cli, server: Server, database: str) -> None:
+    without_key = {"BACKUP_PASSPHRASE": "", "BACKUP_GPG_PRIVATE_KEY": ""}
+    bulk_cli.json("backup", "--name", "one")
+    found = bulk_cli.json("verify", "--against-database", **without_key)
+    assert found["good"]
+    assert found["comparison"]["compared_ranges"] == RANGES
+
+    store = Repository(LocalStore(bulk_cli.store), Zstd(), Cleartext())
+    manifest = store.backup("one").manifest
+    assert manifest
+    store.add(swapped(manifest))
+    failed = bulk_cli.run("verify", "swapped", "--against-database")
+    assert failed.status == 1
+    assert "DIFFERS FROM THE DATABASE" in failed.out
+    assert failed.out.count("of the table with oid") == 2
+    assert "--full" in failed.out
+
+    server.sql(database, "VACUUM FULL large")
+    nothing = bulk_cli.run("verify", "one", "--against-database")
+    assert nothing.status == 3
+    assert "nothing could be compared: all of them may have changed since" in nothing.err
+
+    wrong = bulk_cli.run("verify", "one", "--against-database", "--sample", "10%")
+    assert wrong.status == 2
+
+
+def test_a_backup_of_another_database_is_not_compared(
+    repository: Repository, server: Server, database: str
+) -> None:
+    create_backup(repository, dumper_of(server, database), name="one")
+    comparison = compare_with_database(repository, dumper_of(server, "postgres"), "one")
+    assert comparison.compared_ranges == 0
+    assert "not of 'postgres'" in comparison.why_not

@@ -5,6 +5,7 @@ from typing import Any
 
 from brownie_backup import (
     Backup,
+    Comparison,
     Finding,
     Hold,
     RetentionReport,
@@ -112,6 +113,17 @@ def store_document(outcome: StoreOutcome) -> dict[str, Any]:
 def range_document(found: TableRange) -> dict[str, int]:
     """Return a range of a bulk table."""
     return {"oid": found.oid, "first_block": found.blocks.first, "end_block": found.blocks.end}
+
+
+def comparison_document(comparison: Comparison) -> dict[str, Any]:
+    """Return what a comparison with the database found."""
+    return {
+        "backup": comparison.backup,
+        "compared_ranges": comparison.compared_ranges,
+        "total_ranges": comparison.total_ranges,
+        "differences": [range_document(each) for each in comparison.differences],
+        "why_not": comparison.why_not or None,
+    }
 
 
 def sync_document(report: StoreSync) -> dict[str, Any]:

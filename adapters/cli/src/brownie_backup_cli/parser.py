@@ -92,6 +92,11 @@ def _backups(commands: Subparsers) -> None:
         metavar="N%",
         help="read only that share of the blobs, chosen at random, and no archive",
     )
+    verify.add_argument(
+        "--against-database",
+        action="store_true",
+        help="compare what the WAL shows to be unchanged with the database, instead",
+    )
 
 
 def _looking(commands: Subparsers) -> None:
