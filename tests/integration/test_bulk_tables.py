@@ -12,12 +12,16 @@ from tests.servers.running import Server, Servers
 
 from brownie_backup import (
     Comparison,
+    Finding,
+    Level,
     Manifest,
     Progress,
     Repository,
+    Secret,
     TableRange,
     compare_with_database,
     create_backup,
+    restore,
 )
 from brownie_backup.compressors import Zstd
 from brownie_backup.dumpers import PostgresDumper
@@ -65,9 +69,9 @@ def bulk_cli(server: Server, database: str, tmp_path: Path) -> Cli:
     return Cli(cli.env | BULK)
 
 
-def dumper_of(server: Server, database: str) -> PostgresDumper:
+def dumper_of(server: Server, database: str, bulk_table_bytes: int = 8 << 20) -> PostgresDumper:
     url = parse_conninfo(server.url("postgres")).with_database(database)
-    return PostgresDumper(url, pg_bin=str(server.client), bulk_table_bytes=8 << 20)
+    return PostgresDumper(url, pg_bin=str(server.client), bulk_table_bytes=bulk_table_bytes)
 
 
 def test_ranges_are_counted_and_what_is_unchanged_is_not_read(
@@ -75,7 +79,7 @@ def test_ranges_are_counted_and_what_is_unchanged_is_not_read(
 ) -> None:
     first = bulk_cli.json("backup", "--name", "first")
     assert (first["ranges"], first["skipped_ranges"]) == (RANGES, 0)
-    assert first["all_read_because"].startswith("there is no earlier good backup")
+    assert first["all_read_because"].startswith("no earlier good backup")
 
     server.sql(database, "UPDATE large SET filler = 'changed' WHERE id = 1")
     second = bulk_cli.run("backup", "--name", "second", "--verbose")
@@ -202,3 +206,106 @@ def test_a_backup_of_another_database_is_not_compared(
     comparison = compare_with_database(repository, dumper_of(server, "postgres"), "one")
     assert comparison.compared_ranges == 0
     assert "not of 'postgres'" in comparison.why_not
+
+
+def test_progress_of_a_restore_is_of_the_rows_and_names_the_tables(
+    bulk_cli: Cli, repository: Repository, server: Server, database: str
+) -> None:
+    dumper = dumper_of(server, database)
+    manifest = create_backup(repository, dumper, name="one").manifest
+    seen: list[Progress] = []
+    restored = f"{database}_r"
+    try:
+        restore(repository, dumper, "one", target_database=restored, on_progress=seen.append)
+        done = [progress.done_bytes for progress in seen]
+        assert done == sorted(done)
+        assert done[-1] == manifest.size_bytes
+        assert {progress.total_bytes for progress in seen} == {manifest.size_bytes}
+        ended = {p.part.name: p.part.rows for p in seen if p.part and p.part.ended}
+        assert ended == {
+            "inventory": None, "globals": None, "archive": None, "public.large": 20000
+        }  # fmt: skip
+
+        bulk_cli.json("backup")
+        said = bulk_cli.run("restore", "latest", "--target-db", restored, "--replace", "-v").err
+        assert "public.large: begun\n" in said
+        assert "public.large: 20000 rows, " in said
+    finally:
+        for left in server.databases(f"{restored}%"):
+            server.drop(left)
+
+
+ROLE = "reader_of_bulk_tables"
+
+
+@pytest.fixture
+def reader(server: Server, database: str) -> Iterator[PostgresDumper]:
+    """A dumper of the database, as a role that may read everything and do nothing else."""
+    server.sql(database, f"CREATE ROLE {ROLE} LOGIN PASSWORD 'x' IN ROLE pg_read_all_data")
+    url = parse_conninfo(server.url(database))
+    parameters = {**url.parameters, "user": ROLE}
+    yield PostgresDumper(
+        evolve(url, parameters=parameters, password=Secret("x")),
+        pg_bin=str(server.client),
+        bulk_table_bytes=8 << 20,
+    )
+    server.sql(database, f"DROP OWNED BY {ROLE}; DROP ROLE {ROLE}")
+
+
+def findings_on(dumper: PostgresDumper, subject: str) -> list[Finding]:
+    return [finding for finding in dumper.diagnose() if finding.subject == subject]
+
+
+def test_doctor_says_what_a_role_needs_to_skip_what_is_unchanged(
+    reader: PostgresDumper, repository: Repository, server: Server, database: str
+) -> None:
+    (finding,) = findings_on(reader, "WAL summaries")
+    assert finding.level is Level.WARNING
+    assert finding.hint == f'GRANT pg_checkpoint TO "{ROLE}"'
+    server.sql(database, finding.hint)
+    (finding,) = findings_on(reader, "WAL summaries")
+    assert finding.level is Level.OK
+    create_backup(repository, reader)
+    assert create_backup(repository, reader).skipped_ranges == RANGES
+
+    server.sql("postgres", "ALTER SYSTEM SET summarize_wal = off; SELECT pg_reload_conf()")
+    try:
+        (finding,) = findings_on(dumper_of(server, database), "WAL summaries")
+        assert finding.level is Level.WARNING
+        assert "summarize_wal = on" in finding.hint
+    finally:
+        server.sql("postgres", "ALTER SYSTEM SET summarize_wal = on; SELECT pg_reload_conf()")
+
+
+def test_doctor_says_which_large_tables_are_left_to_the_archive(
+    server: Server, database: str
+) -> None:
+    dumper = dumper_of(server, database)
+    (finding,) = findings_on(dumper, "bulk tables")
+    assert finding.message == "1 tables are larger than 8 MiB, and read in ranges"
+    server.sql(
+        database,
+        "CREATE TYPE colour AS ENUM ('red');"
+        "CREATE TABLE p (c colour, t text) PARTITION BY HASH (c);"
+        "CREATE TABLE p0 PARTITION OF p FOR VALUES WITH (MODULUS 1, REMAINDER 0);"
+        "INSERT INTO p SELECT 'red', repeat('x', 1800) FROM generate_series(1, 6000)",
+    )
+    found = findings_on(dumper, "bulk tables")
+    assert [finding.level for finding in found] == [Level.OK, Level.OK]
+    assert found[1].message.startswith('"public"."p0" is in the archive: its rows are spread by')
+
+    (finding,) = findings_on(dumper_of(server, database, 64 << 20), "bulk tables")
+    assert finding.message == "no table is larger than 64 MiB"
+
+
+def test_doctor_of_a_server_without_summaries(servers: Servers) -> None:
+    older = servers.get(16)
+    name = f"bulk_{secrets.token_hex(4)}"
+    older.create(name)
+    try:
+        older.sql(name, TABLES)
+        (finding,) = findings_on(dumper_of(older, name), "WAL summaries")
+        assert finding.level is Level.OK
+        assert "PostgreSQL 16 keeps no WAL summaries" in finding.message
+    finally:
+        older.drop(name)

@@ -138,7 +138,7 @@ def _why_all(stored: Stored, base: Manifest | None, *, asked: bool, due: bool) -
     if asked:
         return "that was asked for"
     if base is None:
-        return "there is no earlier good backup with the same key and compression"
+        return "no earlier good backup with the same key and compression is known"
     if due:
         return f"they were read last on {read_fully_at(base):%Y-%m-%d}"
     return stored.why_not or "all of them may have changed"
