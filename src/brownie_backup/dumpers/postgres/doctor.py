@@ -12,6 +12,7 @@ from brownie_backup.errors import BackupError, ProgramMissing
 from brownie_backup.reports import Finding, Level
 
 _SHOWN = 10
+_MIB = 1 << 20
 
 _DATABASE = """
 SELECT current_database() AS name, pg_database_size(current_database()) AS size_bytes
@@ -146,11 +147,11 @@ def _bulk(
     with open_session(client, database) as session:
         candidates = find_candidates(session, bulk_bytes)
     if not candidates:
-        yield Finding(Level.OK, "bulk tables", f"no table is larger than {bulk_bytes >> 20} MiB")
+        yield Finding(Level.OK, "bulk tables", f"no table is larger than {bulk_bytes / _MIB:g} MiB")
         return
     left = [each for each in candidates if each.reason]
     count = len(candidates) - len(left)
-    text = f"{count} tables are larger than {bulk_bytes >> 20} MiB, and read in ranges"
+    text = f"{count} tables are larger than {bulk_bytes / _MIB:g} MiB, and read in ranges"
     yield Finding(Level.OK, "bulk tables", text)
     for each in left[:_SHOWN]:
         yield Finding(Level.OK, "bulk tables", f"{each.quoted} is in the archive: {each.reason}")
