@@ -11,7 +11,8 @@ import pytest
 from brownie_backup import model
 from brownie_backup.dumpers.postgres.inventory import Inventory
 from brownie_backup.repository import Identity, LeaseRecord
-from brownie_backup.settings import MOST_COPIES, PREFIX, VARIABLES, Settings
+from brownie_backup.settings import Settings
+from brownie_backup.variables import MOST_COPIES, PREFIX, VARIABLES
 from brownie_backup_cli import exits
 from brownie_backup_cli.commands import COMMANDS
 from brownie_backup_cli.parser import EPILOG, build_parser

@@ -30,8 +30,8 @@ from brownie_backup.encryptors import Cleartext, GnuPG
 from brownie_backup.errors import ConfigurationError
 from brownie_backup.operations.base import FULL_EVERY
 from brownie_backup.secret import Secret
-from brownie_backup.settings import COPY_CREDENTIALS, VARIABLES
 from brownie_backup.stores import LocalStore
+from brownie_backup.variables import COPY_CREDENTIALS, VARIABLES
 
 PLANTED = "s3cr3t-Pl4nted"
 SECRETS = [variable.name for variable in VARIABLES if variable.secret]
