@@ -113,6 +113,8 @@ class PartSpec:
     range_blocks: int = 0
     rows: int | None = None
     """How many rows there are, of a stored part."""
+    estimate_bytes: int | None = None
+    """About how much work it is, as the catalogue tells before anything is read."""
     apart: tuple[Relation, ...] = ()
     """The bulk tables, which the inventory names, and of which the archive has no rows."""
 

@@ -11,7 +11,7 @@ from typing import Protocol, runtime_checkable
 
 from attrs import Factory, frozen
 
-from brownie_backup.model import Database, DatabaseId, Manifest, PartSpec, WalPosition
+from brownie_backup.model import Database, DatabaseId, Manifest, PartSpec, Relation, WalPosition
 from brownie_backup.reports import Finding, RestoreOptions
 
 
@@ -264,6 +264,11 @@ class Target(Protocol):
 
     def finish(self) -> tuple[Finding, ...]:
         """Check the fresh database against the inventory, analyse it, and rename it into place."""
+        ...
+
+    @property
+    def relations(self) -> Mapping[int, Relation]:
+        """What the bulk tables are called, by their oids, after `preflight`."""
         ...
 
     @property

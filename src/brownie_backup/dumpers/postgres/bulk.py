@@ -109,6 +109,7 @@ SELECT c.oid::bigint, n.nspname AS schema, c.relname AS name,
   d.oid::bigint AS database,
   (pg_relation_size(c.oid) / current_setting('block_size')::int)::bigint AS blocks,
   current_setting('block_size')::int AS block_bytes,
+  coalesce(pg_relation_size(nullif(c.reltoastrelid, 0)), 0)::bigint AS toast_bytes,
   c.reltuples::bigint AS rows,
   (SELECT jsonb_agg(k.attname ORDER BY k.attnum) FROM columns k WHERE k.attrelid = c.oid)
     AS columns,
@@ -127,6 +128,23 @@ SELECT c.oid::bigint, n.nspname AS schema, c.relname AS name,
 FROM relations c JOIN pg_namespace n ON n.oid = c.relnamespace
 JOIN pg_database d ON d.datname = current_database()
 ORDER BY blocks DESC
+"""
+
+
+# About what pg_dump writes: rows with their TOAST, and large objects. Whoever asks for the size of
+# a table waits for those who hold it exclusively; of such a one the catalogue's word will do.
+_ARCHIVE = """
+SELECT coalesce(sum(
+  CASE WHEN l.relation IS NULL
+    THEN pg_relation_size(c.oid) + coalesce(pg_relation_size(nullif(c.reltoastrelid, 0)), 0)
+    ELSE greatest(c.relpages, 0)::bigint * current_setting('block_size')::int
+  END), 0)::bigint AS size_bytes
+FROM pg_class c LEFT JOIN (
+  SELECT DISTINCT relation FROM pg_locks
+  WHERE mode = 'AccessExclusiveLock' AND locktype = 'relation'
+) l ON l.relation = c.oid
+WHERE c.oid = 'pg_largeobject'::regclass
+  OR c.relkind = 'r' AND c.relpersistence <> 't' AND c.oid >= 16384 AND NOT c.oid = ANY ('{%s}')
 """
 
 
@@ -153,6 +171,7 @@ class BulkTable:
     relation: Relation
     blocks: int
     block_bytes: int
+    toast_bytes: int
     rows: int
     """An estimate: of the last VACUUM or ANALYZE; negative if there was none."""
     tracked: bool
@@ -186,6 +205,12 @@ def _candidates(session: Session, which: str) -> tuple[Candidate, ...]:
     return tuple(Candidate(**row) for row in session.query(_CANDIDATES % which))
 
 
+def estimate_archive(session: Session, apart: Iterable[int]) -> int:
+    """Return about how many bytes of rows are in the archive, without these tables."""
+    (row,) = session.query(_ARCHIVE % ",".join(map(str, apart)))
+    return int(row["size_bytes"])
+
+
 def describe(session: Session, oids: Iterable[int], *, binary: bool) -> tuple[BulkTable, ...]:
     """Return what is known of tables, which the session's transaction must have locked.
 
@@ -209,6 +234,7 @@ def _bulk_table(row: dict[str, Any], *, binary: bool) -> BulkTable:
         relation,
         blocks=row["blocks"],
         block_bytes=row["block_bytes"],
+        toast_bytes=row["toast_bytes"],
         rows=row["rows"],
         tracked=row["tracked"],
         tablespace=row["tablespace"],

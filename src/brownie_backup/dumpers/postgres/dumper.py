@@ -155,7 +155,7 @@ class PostgresDumper:
 
     def diagnose(self) -> Iterator[Finding]:
         """Yield what `brownie-backup doctor` says of the database."""
-        yield from diagnose(self._client)
+        yield from diagnose(self._client, self._bulk_table_bytes)
 
     def _check_archive(self, chunks: Iterable[bytes]) -> None:
         programs = self._client.newest_programs()

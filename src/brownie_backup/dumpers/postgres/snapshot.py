@@ -13,6 +13,7 @@ from brownie_backup.dumpers.postgres.bulk import (
     BulkTable,
     Candidate,
     describe,
+    estimate_archive,
     find_again,
     find_candidates,
 )
@@ -84,6 +85,7 @@ class _Held:
     bulk: tuple[BulkTable, ...]
     notes: tuple[str, ...]
     tracker: Tracker
+    archive_bytes: int
 
 
 class _TablesChanged(Exception):
@@ -170,6 +172,7 @@ def _lock_and_export(
     candidates = _find_candidates(session, bulk_bytes)
     notes = tuple(_left_to_the_archive(candidates, major))
     chosen = [each for each in candidates if not each.reason] if major >= RANGES_SINCE else []
+    archive_bytes = estimate_archive(session, [each.oid for each in chosen])
     sample = take_sample(session, major) if chosen else None
     session.run("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY;")
     if chosen:
@@ -179,7 +182,8 @@ def _lock_and_export(
     if find_again(session, chosen) != frozenset(chosen):
         raise _TablesChanged
     bulk = describe(session, [each.oid for each in chosen], binary=binary)
-    return _Held(session, exported, bulk, notes, Tracker(client, session, bulk, sample))
+    tracker = Tracker(client, session, bulk, sample)
+    return _Held(session, exported, bulk, notes, tracker, archive_bytes)
 
 
 def _find_candidates(session: Session, bulk_bytes: int) -> tuple[Candidate, ...]:
@@ -204,9 +208,16 @@ def _lock(session: Session, tables: Sequence[Candidate]) -> None:
 def _parts(name: str, held: _Held) -> Iterator[PartSpec]:
     apart = tuple(table.relation for table in held.bulk)
     snapshot = held.exported
-    yield PartSpec(PartKind.INVENTORY, name, snapshot, apart=apart)
-    yield PartSpec(PartKind.GLOBALS, name, snapshot)
-    yield PartSpec(PartKind.ARCHIVE, name, snapshot, head_bytes=ARCHIVE_HEAD_BYTES, apart=apart)
+    yield PartSpec(PartKind.INVENTORY, name, snapshot, apart=apart, estimate_bytes=0)
+    yield PartSpec(PartKind.GLOBALS, name, snapshot, estimate_bytes=0)
+    yield PartSpec(
+        PartKind.ARCHIVE,
+        name,
+        snapshot,
+        head_bytes=ARCHIVE_HEAD_BYTES,
+        apart=apart,
+        estimate_bytes=held.archive_bytes,
+    )
     for table in held.bulk:
         yield PartSpec(
             PartKind.TABLE,
@@ -216,6 +227,7 @@ def _parts(name: str, held: _Held) -> Iterator[PartSpec]:
             relation=table.relation,
             blocks=BlockRange(0, table.blocks),
             range_blocks=table.range_blocks,
+            estimate_bytes=table.blocks * table.block_bytes + table.toast_bytes,
         )
 
 

@@ -5,7 +5,7 @@ import logging
 import os
 import re
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from datetime import UTC, datetime
 from pathlib import Path
@@ -26,7 +26,7 @@ from brownie_backup.dumpers.postgres.statements import (
     split_statements,
 )
 from brownie_backup.errors import BackupError, DatabaseError, RestoreFailed
-from brownie_backup.model import Database, PartKind
+from brownie_backup.model import Database, PartKind, Relation
 from brownie_backup.reports import Finding, Level, RestoreOptions
 
 _log = logging.getLogger(__name__)
@@ -55,6 +55,11 @@ class PostgresTarget:
         self._replaced: str | None = None
         self._folder = tempfile.TemporaryDirectory(prefix="bb-restore-", ignore_cleanup_errors=True)
         self._archive = Path(self._folder.name) / "archive.dump"
+
+    @property
+    def relations(self) -> Mapping[int, Relation]:
+        """What the bulk tables are called, by their oids."""
+        return {each.oid: each for each in self._inventory.relations}
 
     @property
     def replaced_database(self) -> str | None:
@@ -182,8 +187,8 @@ class PostgresTarget:
 
     def _load_rows(self, tables: Sequence[Iterator[Loadable]]) -> list[Finding]:
         """Load what the archive has, and beside it the bulk tables."""
-        relations = {each.oid: each for each in self._inventory.relations}
-        loader = Loader(self._client, self._fresh, self._source.encoding, relations, tables)
+        encoding = self._source.encoding
+        loader = Loader(self._client, self._fresh, encoding, self.relations, tables)
         if not tables:
             return list(self._restore_section("data"))
         pool = ThreadPoolExecutor(self._options.jobs + 1, thread_name_prefix="load")

@@ -3,6 +3,7 @@
 import argparse
 
 from brownie_backup import (
+    BackupReport,
     RestoreOptions,
     RestoreReport,
     create_backup,
@@ -15,11 +16,17 @@ from brownie_backup.model import Backup, Status
 from brownie_backup_cli.documents import (
     backup_document,
     finding_document,
+    range_document,
     store_document,
     sync_document,
 )
 from brownie_backup_cli.exits import DONE, FAILED, WARNINGS
 from brownie_backup_cli.output import Output, size, span
+
+_CONTRADICTED = (
+    "it has changed although the WAL shows no change. This backup is right, earlier ones may not "
+    "be: please report it, and set BACKUP_FULL_EVERY=1"
+)
 
 
 def backup(arguments: argparse.Namespace, settings: Settings, output: Output) -> int:
@@ -33,6 +40,8 @@ def backup(arguments: argparse.Namespace, settings: Settings, output: Output) ->
             labels=dict(arguments.labels),
             copies=copies,
             jobs=settings.parallel_jobs,
+            full=arguments.full,
+            full_every=settings.full_every_span,
             on_progress=on_progress,
         )
     manifest = report.manifest
@@ -44,6 +53,10 @@ def backup(arguments: argparse.Namespace, settings: Settings, output: Output) ->
         "reused_bytes": report.reused_bytes,
         "stores": [store_document(outcome) for outcome in report.stores],
         "synced": [sync_document(synced) for synced in report.synced],
+        "ranges": report.ranges,
+        "skipped_ranges": report.skipped_ranges,
+        "all_read_because": report.all_read_because or None,
+        "contradictions": [range_document(each) for each in report.contradictions],
     }
     lines = [
         (
@@ -54,11 +67,16 @@ def backup(arguments: argparse.Namespace, settings: Settings, output: Output) ->
             f"{size(report.new_bytes)} stored in {report.new_blobs} blobs, "
             f"{size(report.reused_bytes)} were there already"
         ),
+        *_ranges(report),
         *(f"note: {note}" for note in manifest.notes),
     ]
     if copies:
         lines += [f"it is in {outcome.url}" for outcome in report.stores if outcome.stored]
     output.result(document, lines)
+    if report.all_read_because:
+        output.say(f"every range was read: {report.all_read_because}")
+    for contradiction in report.contradictions:
+        output.warn(f"{contradiction}: {_CONTRADICTED}")
     for outcome in report.missing_stores:
         output.warn(f"it is not in {outcome.url}: {outcome.problem}")
     missing = {outcome.url for outcome in report.missing_stores}  # which have said why
@@ -70,7 +88,7 @@ def backup(arguments: argparse.Namespace, settings: Settings, output: Output) ->
     ]
     for problem in problems:
         output.warn(problem)
-    return WARNINGS if missing or problems else DONE
+    return WARNINGS if missing or problems or report.contradictions else DONE
 
 
 def restore(arguments: argparse.Namespace, settings: Settings, output: Output) -> int:
@@ -134,6 +152,13 @@ def sync(arguments: argparse.Namespace, settings: Settings, output: Output) -> i
     for problem in problems:
         output.warn(problem)
     return WARNINGS if problems else DONE
+
+
+def _ranges(report: BackupReport) -> list[str]:
+    if not report.ranges and not report.skipped_ranges:
+        return []
+    unread = f"; known to be unchanged: {report.skipped_ranges}" if report.skipped_ranges else ""
+    return [f"ranges of bulk tables read: {report.ranges}{unread}"]
 
 
 def _restored(report: RestoreReport, *, several: bool) -> list[str]:
