@@ -93,6 +93,8 @@ class BackupReport:
     stores: tuple[StoreOutcome, ...] = ()
     synced: tuple[StoreSync, ...] = ()
     """What the stores got of earlier backups."""
+    warnings: tuple[str, ...] = ()
+    """What casts doubt on earlier backups: see docs/explanation/incremental.md."""
 
     @property
     def missing_stores(self) -> tuple[StoreOutcome, ...]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
+from importlib.metadata import version
 
 from attrs import frozen
 
@@ -13,7 +14,7 @@ from brownie_backup.repository import BlobWriter, Repository
 _FEW = 16
 """As many blobs are looked for one by one; of more, a listing of all of them is quicker."""
 
-
+TOOL_VERSION = version("brownie-backup")
 FULL_EVERY = timedelta(days=7)
 """How long the WAL's word is taken, before every block is read again."""
 
@@ -41,7 +42,10 @@ class Base:
 def find_base(
     repository: Repository, writer: BlobWriter, database: DatabaseId, kind: str
 ) -> Manifest | None:
-    """Return the newest good backup of a database whose blobs this run would name alike."""
+    """Return the newest good backup of a database whose blobs this run would name alike.
+
+    It must be of this version: another one may write rows otherwise, or have had a fault.
+    """
     for backup in repository.backups(check_blobs=False):
         manifest = backup.manifest
         if (
@@ -49,6 +53,7 @@ def find_base(
             and backup.good
             and manifest.database.id == database
             and manifest.kind == kind
+            and manifest.tool_version == TOOL_VERSION
             and manifest.compression == writer.compressor.name
             and manifest.encryption == writer.encryption
             and manifest.hash_key == writer.hash_key.hex()

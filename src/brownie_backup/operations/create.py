@@ -1,26 +1,34 @@
 """Make a backup."""
 
+import logging
 import secrets
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Executor
 from datetime import timedelta
-from importlib.metadata import version
 
 from attrs import evolve
 
 from brownie_backup.errors import BackupError
 from brownie_backup.model import Attempt, Manifest
 from brownie_backup.names import check_labels, check_name, default_name
-from brownie_backup.operations.base import FULL_EVERY, find_base, is_due, read_fully_at
+from brownie_backup.operations.base import (
+    FULL_EVERY,
+    TOOL_VERSION,
+    find_base,
+    is_due,
+    read_fully_at,
+)
 from brownie_backup.operations.mirrors import agree_on_identity, open_mirrors, publish
 from brownie_backup.operations.progress import Meter, OnProgress
 from brownie_backup.operations.ranges import Bench
-from brownie_backup.operations.storing import employ, store_snapshot
+from brownie_backup.operations.storing import Stored, employ, store_snapshot
 from brownie_backup.operations.sync import sync_backups
 from brownie_backup.protocols import Dumper
 from brownie_backup.reports import BackupReport, StoreOutcome, StoreSync
 from brownie_backup.repository import Repository, Shelves, StoredBlob, watch
+
+_log = logging.getLogger(__name__)
 
 MOST_JOBS = 64
 """The most ranges that are read at once."""
@@ -89,6 +97,7 @@ def create_backup(
             full = full or is_due(base, started_at, full_every)
             stored = store_snapshot(snapshot, workers, base, full=full)
             wal = snapshot.wal()
+        warnings = tuple(_warnings(stored, base))
         manifest = Manifest(
             name=name,
             id=str(uuid.uuid4()),
@@ -102,14 +111,18 @@ def create_backup(
             encryption=writer.encryption,
             parts=stored.parts,
             new_bytes=sum(blob.ref.stored_bytes for blob in stored.blobs if blob.new),
-            tool_version=version("brownie-backup"),
+            tool_version=TOOL_VERSION,
             labels=labels,
-            notes=snapshot.notes,
+            notes=(*snapshot.notes, *warnings),
             wal=wal,
             read_fully_at=read_fully_at(base) if base and stored.skipped else None,
         )
         publish(mirrors, manifest)
-    report = evolve(_report(manifest, stored.blobs), stores=tuple(m.outcome() for m in mirrors))
+    report = evolve(
+        _report(manifest, stored.blobs),
+        stores=tuple(mirror.outcome() for mirror in mirrors),
+        warnings=warnings,
+    )
     return _with_earlier_ones(report, repositories) if copies else report
 
 
@@ -127,6 +140,20 @@ def _with_earlier_ones(report: BackupReport, repositories: Sequence[Repository])
         for outcome, sync in zip(report.stores, synced, strict=True)
     )
     return evolve(report, stores=stores, synced=synced)
+
+
+def _warnings(stored: Stored, base: Manifest | None) -> Iterator[str]:
+    """Say what must not be: this backup is right, and earlier ones may not be."""
+    if not stored.contradicted or base is None:
+        return
+    tables = ", ".join(str(oid) for oid in sorted({oid for oid, _ in stored.contradicted}))
+    warning = (
+        f"{len(stored.contradicted)} ranges of the tables with the oids {tables} have other bytes "
+        f"than in '{base.name}', although the WAL shows no change: do not trust backups made "
+        f"since {read_fully_at(base):%Y-%m-%d %H:%M} UTC, up to that one"
+    )
+    _log.error("%s", warning)
+    yield warning
 
 
 def _report(manifest: Manifest, blobs: Sequence[StoredBlob]) -> BackupReport:

@@ -12,6 +12,7 @@ from brownie_backup.dumpers.postgres.bulk import (
     RANGES_SINCE,
     BulkTable,
     Candidate,
+    Cutting,
     describe,
     find_candidates,
 )
@@ -88,7 +89,7 @@ class _TablesChanged(Exception):
 
 @contextlib.contextmanager
 def open_snapshot(
-    client: Client, name: str, *, lock_timeout: timedelta, bulk_bytes: int, binary: bool
+    client: Client, name: str, *, lock_timeout: timedelta, cutting: Cutting
 ) -> Iterator[PostgresSnapshot]:
     """Open a transaction, lock the bulk tables, export the snapshot, and hold all of it.
 
@@ -96,14 +97,13 @@ def open_snapshot(
         client: of the server.
         name: of the database.
         lock_timeout: how long somebody's exclusive lock on a bulk table is waited for.
-        bulk_bytes: from which size on a table is read in ranges.
-        binary: whether rows may be read in COPY's binary format.
+        cutting: which tables are read in ranges, and how.
 
     Raises:
         DumpFailed: a table could not be locked in time.
     """
     with ExitStack() as stack:
-        held = _hold(stack, client, name, lock_timeout, bulk_bytes, binary=binary)
+        held = _hold(stack, client, name, lock_timeout, cutting)
         (facts,) = held.session.query(_FACTS)
         database = Database(
             name=name,
@@ -124,19 +124,13 @@ def open_snapshot(
 
 
 def _hold(
-    stack: ExitStack,
-    client: Client,
-    name: str,
-    lock_timeout: timedelta,
-    bulk_bytes: int,
-    *,
-    binary: bool,
+    stack: ExitStack, client: Client, name: str, lock_timeout: timedelta, cutting: Cutting
 ) -> _Held:
     for _ in range(_TRIES):
         with ExitStack() as attempt:
             session = attempt.enter_context(open_session(client, name))
             try:
-                held = _lock_and_export(session, client, lock_timeout, bulk_bytes, binary=binary)
+                held = _lock_and_export(session, client, lock_timeout, cutting)
             except _TablesChanged:
                 continue
             stack.enter_context(attempt.pop_all())
@@ -146,22 +140,22 @@ def _hold(
 
 
 def _lock_and_export(
-    session: Session, client: Client, lock_timeout: timedelta, bulk_bytes: int, *, binary: bool
+    session: Session, client: Client, lock_timeout: timedelta, cutting: Cutting
 ) -> _Held:
     """Lock, then see: in this order, so that the snapshot has what is locked.
 
     The first query of the transaction takes the snapshot, and LOCK TABLE is none.
     """
     major = client.server_version.major
-    candidates = find_candidates(session, bulk_bytes)
+    candidates = find_candidates(session, cutting.table_bytes)
     notes = tuple(_left_to_the_archive(candidates, major))
     chosen = [each for each in candidates if not each.reason] if major >= RANGES_SINCE else []
-    sample = take_sample(session, major) if chosen else None
+    sample = take_sample(client, session) if chosen else None
     session.run("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY;")
     if chosen:
         _lock(session, chosen, lock_timeout)
     exported = session.run("SELECT pg_export_snapshot();")[-1]
-    bulk = describe(session, [each.oid for each in chosen], binary=binary)
+    bulk = describe(session, [each.oid for each in chosen], cutting)
     names = {each.relation.oid: (each.relation.schema, each.relation.name) for each in bulk}
     if names != {each.oid: (each.schema, each.name) for each in chosen}:
         raise _TablesChanged

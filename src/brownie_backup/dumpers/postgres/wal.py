@@ -3,18 +3,22 @@
 Why what is said here is so: docs/explanation/incremental.md.
 """
 
+import logging
 import threading
 import time
 from collections.abc import Iterator, Sequence
+from datetime import datetime
 
 from attrs import frozen
 
 from brownie_backup.dumpers.postgres.bulk import BulkTable
-from brownie_backup.dumpers.postgres.client import Client
+from brownie_backup.dumpers.postgres.client import Client, as_json, read_json
 from brownie_backup.dumpers.postgres.session import Session
 from brownie_backup.errors import DatabaseError
 from brownie_backup.model import Manifest, Part, WalPosition
 from brownie_backup.protocols import Unchanged
+
+_log = logging.getLogger(__name__)
 
 SUMMARIES_SINCE = 17
 _SEAL_SECONDS = 30.0
@@ -24,13 +28,15 @@ _PAUSE_SECONDS = 0.02
 _ON = """
 SELECT current_setting('summarize_wal') = 'on' AND NOT pg_is_in_recovery() AS on
 """
-# In this order: what a transaction that is not among those given out yet writes, it writes behind
-# the position. The name of the WAL's file begins with the timeline.
+# The name of the WAL's file begins with the timeline.
 _POSITION = """
 SELECT ('x' || substr(pg_walfile_name(pg_current_wal_insert_lsn()), 1, 8))::bit(32)::bigint AS line,
-  (pg_current_wal_insert_lsn() - '0/0')::bigint AS position
+  (pg_current_wal_insert_lsn() - '0/0')::bigint AS position,
+  pg_postmaster_start_time() AS started
 """
-_NEXT = "SELECT pg_snapshot_xmax(pg_current_snapshot())::text::bigint AS xid"
+# Asked for after the position: whoever has a later number writes behind that. Not a snapshot's
+# xmax, which is only behind those that are over: one that runs and has written may have it.
+_NEXT = "SELECT pg_current_xact_id()::text::bigint AS xid"
 _OLDEST = "SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint AS xid"
 _SUMMARIES = """
 SELECT (start_lsn - '0/0')::bigint AS start, (end_lsn - '0/0')::bigint AS end
@@ -55,6 +61,7 @@ class Sample:
     timeline: int
     position: int
     next_xid: int
+    server_started_at: datetime
 
 
 @frozen
@@ -65,13 +72,18 @@ class Summary:
     end: int
 
 
-def take_sample(session: Session, major: int) -> Sample | None:
+def take_sample(client: Client, session: Session) -> Sample | None:
     """Return where the WAL is, before a snapshot is taken; None if nothing is summarized."""
-    if major < SUMMARIES_SINCE or not session.query(_ON)[0]["on"]:
+    if client.server_version.major < SUMMARIES_SINCE or not session.query(_ON)[0]["on"]:
         return None
-    (at,) = session.query(_POSITION)
-    (following,) = session.query(_NEXT)
-    return Sample(at["line"], at["position"], following["xid"])
+    try:
+        lines = client.script(as_json(_POSITION) + as_json(_NEXT)).splitlines()
+    except DatabaseError as error:  # such as: there are no more numbers before the next VACUUM
+        _log.warning("nothing can be known of changes: %s", error.message)
+        return None
+    (at,), (following,) = map(read_json, lines[-2:])
+    started_at = datetime.fromisoformat(at["started"])
+    return Sample(at["line"], at["position"], following["xid"], started_at)
 
 
 class Tracker:
@@ -124,6 +136,7 @@ class Tracker:
             sampled_at=self._sample.position,
             sampled_next_xid=self._sample.next_xid,
             sealed_at=seal.end,
+            server_started_at=self._sample.server_started_at,
         )
 
     def seal(self) -> "Seal":
@@ -157,12 +170,17 @@ class Tracker:
             raise NotKnown(seal.why_not)
         if position.timeline != self._sample.timeline:
             raise NotKnown("the server is on another timeline than at the backup before")
+        if position.server_started_at != self._sample.server_started_at:
+            raise NotKnown("the server was started again since the backup before")
         summaries = self._summaries(position.changes_from)
         check_history(summaries, position, self._seen_until)
+        ranges = dict(self._unchanged_ranges(base, position.changes_from))
+        if not {*summaries} <= {*self._summaries(position.changes_from)}:
+            raise NotKnown("WAL summaries were removed just now")
         with self._lock:
             self._pairs.append((position.sampled_at, position.sampled_next_xid))
             self._pairs.append((position.changes_from, 0))  # as its own proof said
-        return Unchanged(dict(self._unchanged_ranges(base, position.changes_from)))
+        return Unchanged(ranges)
 
     def _unchanged_ranges(
         self, base: Manifest, changes_from: int

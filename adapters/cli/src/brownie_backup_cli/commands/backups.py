@@ -44,6 +44,7 @@ def backup(arguments: argparse.Namespace, settings: Settings, output: Output) ->
         "reused_bytes": report.reused_bytes,
         "stores": [store_document(outcome) for outcome in report.stores],
         "synced": [sync_document(synced) for synced in report.synced],
+        "warnings": list(report.warnings),
     }
     lines = [
         (
@@ -54,7 +55,7 @@ def backup(arguments: argparse.Namespace, settings: Settings, output: Output) ->
             f"{size(report.new_bytes)} stored in {report.new_blobs} blobs, "
             f"{size(report.reused_bytes)} were there already"
         ),
-        *(f"note: {note}" for note in manifest.notes),
+        *(f"note: {note}" for note in manifest.notes if note not in report.warnings),
     ]
     if copies:
         lines += [f"it is in {outcome.url}" for outcome in report.stores if outcome.stored]
@@ -63,10 +64,13 @@ def backup(arguments: argparse.Namespace, settings: Settings, output: Output) ->
         output.warn(f"it is not in {outcome.url}: {outcome.problem}")
     missing = {outcome.url for outcome in report.missing_stores}  # which have said why
     problems = [
-        f"{synced.url}: {problem}"
-        for synced in report.synced
-        for problem in synced.problems
-        if synced.url not in missing
+        *report.warnings,
+        *(
+            f"{synced.url}: {problem}"
+            for synced in report.synced
+            for problem in synced.problems
+            if synced.url not in missing
+        ),
     ]
     for problem in problems:
         output.warn(problem)
