@@ -13,6 +13,14 @@ from attrs import frozen
 
 from brownie_backup.dumpers.postgres.bulk import BulkTable
 from brownie_backup.dumpers.postgres.client import Client, as_json, read_json
+from brownie_backup.dumpers.postgres.history import (
+    NotKnown,
+    Sample,
+    Summary,
+    check_gaps,
+    check_seal,
+    check_server,
+)
 from brownie_backup.dumpers.postgres.session import Session
 from brownie_backup.errors import DatabaseError
 from brownie_backup.model import Manifest, Part, WalPosition
@@ -52,24 +60,6 @@ WHERE s.tli = %d AND s.end_lsn > '0/0'::pg_lsn + %d AND c.reldatabase = %d
   AND c.relforknumber = 0 AND c.relfilenode = v.filenode
 GROUP BY 1, 2
 """
-
-
-@frozen
-class Sample:
-    """A position in the WAL, and a transaction number that nobody had before it."""
-
-    timeline: int
-    position: int
-    next_xid: int
-    server_started_at: datetime
-
-
-@frozen
-class Summary:
-    """Which part of the WAL a summary is about."""
-
-    start: int
-    end: int
 
 
 def take_sample(client: Client, session: Session) -> Sample | None:
@@ -168,12 +158,10 @@ class Tracker:
         seal = self.seal()
         if seal.end is None or self._sample is None:
             raise NotKnown(seal.why_not)
-        if position.timeline != self._sample.timeline:
-            raise NotKnown("the server is on another timeline than at the backup before")
-        if position.server_started_at != self._sample.server_started_at:
-            raise NotKnown("the server was started again since the backup before")
+        check_server(position, self._sample)
         summaries = self._summaries(position.changes_from)
-        check_history(summaries, position, self._seen_until)
+        check_seal(position, summaries)
+        check_gaps(summaries, position.changes_from, self._seen_until)
         ranges = dict(self._unchanged_ranges(base, position.changes_from))
         if not {*summaries} <= {*self._summaries(position.changes_from)}:
             raise NotKnown("WAL summaries were removed just now")
@@ -232,33 +220,6 @@ class Seal:
 
     end: int | None
     why_not: str = ""
-
-
-class NotKnown(Exception):
-    """Why nothing can be known of changes."""
-
-
-def check_history(summaries: Sequence[Summary], base: WalPosition, until: int) -> None:
-    """See that summaries tell of everything since a backup, and of its own history. Pure.
-
-    Args:
-        summaries: those that reach behind `base.changes_from`, in order.
-        base: where the backup stood.
-        until: up to where they must reach.
-
-    Raises:
-        NotKnown: they don't.
-    """
-    reached = base.changes_from or 0
-    for summary in summaries:
-        if summary.start > reached:
-            break
-        reached = max(reached, summary.end)
-    if not base.changes_from or reached < until:
-        raise NotKnown("WAL summaries since the backup before are missing")
-    if all(base.sealed_at not in {summary.start, summary.end} for summary in summaries):
-        # They end at checkpoints, and one did at that backup.
-        raise NotKnown("the server's history is not the one that the backup before was made in")
 
 
 def _whole_ranges(part: Part, range_blocks: int) -> frozenset[int]:
