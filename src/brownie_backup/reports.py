@@ -133,6 +133,8 @@ class BackupReport:
     """Why no range could be skipped; empty if some were, or there are none."""
     contradictions: tuple[TableRange, ...] = ()
     """What a full reading found changed although the WAL shows no change. There should be none."""
+    warnings: tuple[str, ...] = ()
+    """What casts doubt on earlier backups: see docs/explanation/incremental.md."""
 
     @property
     def missing_stores(self) -> tuple[StoreOutcome, ...]:

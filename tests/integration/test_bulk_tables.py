@@ -196,7 +196,7 @@ def test_verify_against_the_database(bulk_cli: Cli, server: Server, database: st
     full = bulk_cli.run("backup", "--full", "--json")
     assert full.status == 3
     assert [each["first_block"] for each in full.json["contradictions"]] == [0, 2048]
-    assert full.err.count("it has changed although the WAL shows no change") == 2
+    assert "2 ranges of the tables" in full.err
 
     server.sql(database, "VACUUM FULL large")
     nothing = bulk_cli.run("verify", "latest", "--against-database")

@@ -42,6 +42,11 @@ class Server:
         self.port = self._server.port
 
     @property
+    def data(self) -> Path:
+        """The data directory."""
+        return self._server.data
+
+    @property
     def process_id(self) -> int:
         """The postmaster's process id."""
         return int((self._server.data / "postmaster.pid").read_text().split()[0])

@@ -1,18 +1,24 @@
 """Make a backup."""
 
+import logging
 import secrets
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Executor
 from datetime import timedelta
-from importlib.metadata import version
 
 from attrs import evolve
 
 from brownie_backup.errors import BackupError
 from brownie_backup.model import Attempt, Manifest
 from brownie_backup.names import check_labels, check_name, default_name
-from brownie_backup.operations.base import FULL_EVERY, find_base, is_due, read_fully_at
+from brownie_backup.operations.base import (
+    FULL_EVERY,
+    TOOL_VERSION,
+    find_base,
+    is_due,
+    read_fully_at,
+)
 from brownie_backup.operations.mirrors import agree_on_identity, open_mirrors, publish
 from brownie_backup.operations.progress import OnProgress, PartMeter
 from brownie_backup.operations.ranges import Bench
@@ -21,6 +27,8 @@ from brownie_backup.operations.sync import sync_backups
 from brownie_backup.protocols import Dumper
 from brownie_backup.reports import BackupReport, StoreOutcome, StoreSync
 from brownie_backup.repository import Repository, Shelves, watch
+
+_log = logging.getLogger(__name__)
 
 MOST_JOBS = 64
 """The most ranges that are read at once."""
@@ -87,6 +95,7 @@ def create_backup(
             due = is_due(base, started_at, full_every)
             stored = store_snapshot(snapshot, workers, base, full=full or due)
             wal = snapshot.wal()
+        warnings = tuple(_warnings(stored, base))
         manifest = Manifest(
             name=name,
             id=str(uuid.uuid4()),
@@ -100,9 +109,9 @@ def create_backup(
             encryption=writer.encryption,
             parts=stored.parts,
             new_bytes=sum(blob.ref.stored_bytes for blob in stored.blobs if blob.new),
-            tool_version=version("brownie-backup"),
+            tool_version=TOOL_VERSION,
             labels=labels,
-            notes=snapshot.notes,
+            notes=(*snapshot.notes, *warnings),
             wal=wal,
             read_fully_at=read_fully_at(base) if base and stored.skipped else None,
         )
@@ -111,6 +120,7 @@ def create_backup(
         _report(manifest, stored),
         stores=tuple(mirror.outcome() for mirror in mirrors),
         all_read_because=_why_all(stored, base, asked=full, due=due),
+        warnings=warnings,
     )
     return _with_earlier_ones(report, repositories) if copies else report
 
@@ -142,6 +152,20 @@ def _why_all(stored: Stored, base: Manifest | None, *, asked: bool, due: bool) -
     if due:
         return f"they were read last on {read_fully_at(base):%Y-%m-%d}"
     return stored.why_not or "all of them may have changed"
+
+
+def _warnings(stored: Stored, base: Manifest | None) -> Iterator[str]:
+    """Say what must not be: this backup is right, and earlier ones may not be."""
+    if not stored.contradicted or base is None:
+        return
+    tables = ", ".join(str(oid) for oid in sorted({each.oid for each in stored.contradicted}))
+    warning = (
+        f"{len(stored.contradicted)} ranges of the tables with the oids {tables} have other bytes "
+        f"than in '{base.name}', although the WAL shows no change: do not trust backups made "
+        f"since {read_fully_at(base):%Y-%m-%d %H:%M} UTC, up to that one, and please report it"
+    )
+    _log.error("%s", warning)
+    yield warning
 
 
 def _report(manifest: Manifest, stored: Stored) -> BackupReport:

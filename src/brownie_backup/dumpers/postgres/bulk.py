@@ -73,7 +73,9 @@ ORDER BY pg_relation_size(c.oid) DESC
 
 # What the bytes of a row depend on, besides the row: its columns, what their types are made of (of
 # domains, arrays, ranges and composites, all the way down), and the server's own version. A type
-# of an extension goes by the extension's version.
+# of an extension goes by the extension's version. No lock keeps a type or an enum's label from
+# being changed and changed back while rows are read: their xmin tells. The database counts, too: a
+# copy of one that has taken its name has the same tables.
 _DESCRIPTION = f"""
 WITH RECURSIVE relations AS (
   SELECT c.* FROM pg_class c WHERE c.oid IN (%s)
@@ -90,8 +92,9 @@ WITH RECURSIVE relations AS (
   ) inner_type WHERE inner_type.id <> 0
 ), typed AS (
   SELECT t.relation, y.oid, y.typname, y.typnamespace, y.typtype, y.typlen, y.typtypmod,
-    y.typoutput::oid, y.typsend::oid, e.extname, e.extversion,
-    (SELECT jsonb_agg(l.enumlabel ORDER BY l.oid) FROM pg_enum l WHERE l.enumtypid = y.oid) labels,
+    y.typoutput::oid, y.typsend::oid, e.extname, e.extversion, y.xmin::text AS version,
+    (SELECT jsonb_agg(jsonb_build_array(l.enumlabel, l.xmin::text) ORDER BY l.oid)
+      FROM pg_enum l WHERE l.enumtypid = y.oid) labels,
     (SELECT jsonb_agg(jsonb_build_array(x.attname, x.atttypid, x.atttypmod, x.attisdropped,
       x.attmissingval::text) ORDER BY x.attnum)
       FROM pg_attribute x WHERE x.attrelid = y.typrelid AND x.attnum > 0) fields,
@@ -104,8 +107,6 @@ WITH RECURSIVE relations AS (
 )
 SELECT c.oid::bigint, n.nspname AS schema, c.relname AS name,
   pg_relation_filenode(c.oid)::bigint AS filenode,
-  coalesce(pg_relation_filenode(nullif(c.reltoastrelid, 0))::bigint, 0) AS toast_filenode,
-  coalesce(nullif(c.reltablespace, 0), d.dattablespace)::bigint AS tablespace,
   d.oid::bigint AS database,
   (pg_relation_size(c.oid) / current_setting('block_size')::int)::bigint AS blocks,
   current_setting('block_size')::int AS block_bytes,
@@ -117,7 +118,7 @@ SELECT c.oid::bigint, n.nspname AS schema, c.relname AS name,
   c.relpersistence = 'p' AND (SELECT bool_and(t.known) FROM typed t WHERE t.relation = c.oid)
     AS tracked,
   encode(sha256(convert_to(jsonb_build_array(
-    current_setting('server_version'),
+    current_setting('server_version'), d.oid::bigint,
     (SELECT jsonb_agg(jsonb_build_array(k.attnum, k.attname, k.atttypid, k.atttypmod,
         k.atthasmissing, k.attmissingval::text, k.attcollation,
         pg_collation_actual_version(nullif(k.attcollation, 0))) ORDER BY k.attnum)
@@ -170,19 +171,31 @@ class BulkTable:
     table: Table
     relation: Relation
     blocks: int
-    block_bytes: int
-    toast_bytes: int
+    size_bytes: int
+    """Of its heap, and what is stored apart from it (TOAST)."""
     rows: int
     """An estimate: of the last VACUUM or ANALYZE; negative if there was none."""
     tracked: bool
     """Whether the WAL tells of all that changes its rows' bytes."""
-    tablespace: int
     database: int
+    range_blocks: int
+    """How many blocks are a range."""
 
-    @property
-    def range_blocks(self) -> int:
-        """How many blocks are a range."""
-        return max(1, RANGE_BYTES // self.block_bytes)
+
+@frozen
+class Cutting:
+    """Which tables are read in ranges, and how.
+
+    Args:
+        table_bytes: from which size of its heap on a table is.
+        range_bytes: how much of a heap is one range.
+        binary: whether rows may be written in COPY's binary format, which the server reads and
+            writes faster, where all of a table's types allow it.
+    """
+
+    table_bytes: int = BULK_TABLE_BYTES
+    range_bytes: int = RANGE_BYTES
+    binary: bool = True
 
 
 def quoted(schema: str, name: str) -> str:
@@ -211,32 +224,24 @@ def estimate_archive(session: Session, apart: Iterable[int]) -> int:
     return int(row["size_bytes"])
 
 
-def describe(session: Session, oids: Iterable[int], *, binary: bool) -> tuple[BulkTable, ...]:
-    """Return what is known of tables, which the session's transaction must have locked.
-
-    Args:
-        session: whose snapshot counts.
-        oids: of the tables.
-        binary: whether rows may be written in COPY's binary format, which the server reads and
-            writes faster, where all of a table's types allow it.
-    """
+def describe(session: Session, oids: Iterable[int], cutting: Cutting) -> tuple[BulkTable, ...]:
+    """Return what is known of tables, which the session's transaction must have locked."""
     numbers = ", ".join(map(str, oids))
     if not numbers:
         return ()
-    return tuple(_bulk_table(row, binary=binary) for row in session.query(_DESCRIPTION % numbers))
+    return tuple(_bulk_table(row, cutting) for row in session.query(_DESCRIPTION % numbers))
 
 
-def _bulk_table(row: dict[str, Any], *, binary: bool) -> BulkTable:
-    row_format = RowFormat.BINARY if binary and row["binary"] else RowFormat.TEXT
+def _bulk_table(row: dict[str, Any], cutting: Cutting) -> BulkTable:
+    row_format = RowFormat.BINARY if cutting.binary and row["binary"] else RowFormat.TEXT
     relation = Relation(row["oid"], row["schema"], row["name"], tuple(row["columns"]), row_format)
     return BulkTable(
         Table(row["oid"], row["filenode"], row["signature"], row_format),
         relation,
         blocks=row["blocks"],
-        block_bytes=row["block_bytes"],
-        toast_bytes=row["toast_bytes"],
+        size_bytes=row["blocks"] * row["block_bytes"] + row["toast_bytes"],
         rows=row["rows"],
         tracked=row["tracked"],
-        tablespace=row["tablespace"],
         database=row["database"],
+        range_blocks=max(1, cutting.range_bytes // row["block_bytes"]),
     )

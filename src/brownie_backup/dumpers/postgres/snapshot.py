@@ -12,6 +12,7 @@ from brownie_backup.dumpers.postgres.bulk import (
     RANGES_SINCE,
     BulkTable,
     Candidate,
+    Cutting,
     describe,
     estimate_archive,
     find_again,
@@ -94,7 +95,7 @@ class _TablesChanged(Exception):
 
 @contextlib.contextmanager
 def open_snapshot(
-    client: Client, name: str, *, lock_timeout: timedelta, bulk_bytes: int, binary: bool
+    client: Client, name: str, *, lock_timeout: timedelta, cutting: Cutting
 ) -> Iterator[PostgresSnapshot]:
     """Open a transaction, lock the bulk tables, export the snapshot, and hold all of it.
 
@@ -102,14 +103,13 @@ def open_snapshot(
         client: of the server.
         name: of the database.
         lock_timeout: how long somebody's exclusive lock on a bulk table is waited for.
-        bulk_bytes: from which size on a table is read in ranges.
-        binary: whether rows may be read in COPY's binary format.
+        cutting: which tables are read in ranges, and how.
 
     Raises:
         DumpFailed: a table could not be locked in time.
     """
     with ExitStack() as stack:
-        held = _hold(stack, client, name, lock_timeout, bulk_bytes, binary=binary)
+        held = _hold(stack, client, name, lock_timeout, cutting)
         (facts,) = held.session.query(_FACTS)
         database = Database(
             name=name,
@@ -138,19 +138,13 @@ def open_snapshot(
 
 
 def _hold(
-    stack: ExitStack,
-    client: Client,
-    name: str,
-    lock_timeout: timedelta,
-    bulk_bytes: int,
-    *,
-    binary: bool,
+    stack: ExitStack, client: Client, name: str, lock_timeout: timedelta, cutting: Cutting
 ) -> _Held:
     for _ in range(_TRIES):
         with ExitStack() as attempt:
             session = attempt.enter_context(open_session(client, name))
             try:
-                held = _lock_and_export(session, client, lock_timeout, bulk_bytes, binary=binary)
+                held = _lock_and_export(session, client, lock_timeout, cutting)
             except _TablesChanged:
                 continue
             stack.enter_context(attempt.pop_all())
@@ -160,7 +154,7 @@ def _hold(
 
 
 def _lock_and_export(
-    session: Session, client: Client, lock_timeout: timedelta, bulk_bytes: int, *, binary: bool
+    session: Session, client: Client, lock_timeout: timedelta, cutting: Cutting
 ) -> _Held:
     """Lock, then see: in this order, so that the snapshot has what is locked.
 
@@ -169,11 +163,11 @@ def _lock_and_export(
     major = client.server_version.major
     # It stays in force: what is locked then need not be waited for again.
     session.run(f"SET lock_timeout = {lock_timeout // timedelta(milliseconds=1)};")
-    candidates = _find_candidates(session, bulk_bytes)
+    candidates = _find_candidates(session, cutting.table_bytes)
     notes = tuple(_left_to_the_archive(candidates, major))
     chosen = [each for each in candidates if not each.reason] if major >= RANGES_SINCE else []
     archive_bytes = estimate_archive(session, [each.oid for each in chosen])
-    sample = take_sample(session, major) if chosen else None
+    sample = take_sample(client, session) if chosen else None
     session.run("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY;")
     if chosen:
         _lock(session, chosen)
@@ -181,7 +175,7 @@ def _lock_and_export(
     session.run(TEXT_SETTINGS)
     if find_again(session, chosen) != frozenset(chosen):
         raise _TablesChanged
-    bulk = describe(session, [each.oid for each in chosen], binary=binary)
+    bulk = describe(session, [each.oid for each in chosen], cutting)
     tracker = Tracker(client, session, bulk, sample)
     return _Held(session, exported, bulk, notes, tracker, archive_bytes)
 
@@ -227,7 +221,7 @@ def _parts(name: str, held: _Held) -> Iterator[PartSpec]:
             relation=table.relation,
             blocks=BlockRange(0, table.blocks),
             range_blocks=table.range_blocks,
-            estimate_bytes=table.blocks * table.block_bytes + table.toast_bytes,
+            estimate_bytes=table.size_bytes,
         )
 
 

@@ -23,11 +23,6 @@ from brownie_backup_cli.documents import (
 from brownie_backup_cli.exits import DONE, FAILED, WARNINGS
 from brownie_backup_cli.output import Output, size, span
 
-_CONTRADICTED = (
-    "it has changed although the WAL shows no change. This backup is right, earlier ones may not "
-    "be: please report it, and set BACKUP_FULL_EVERY=1"
-)
-
 
 def backup(arguments: argparse.Namespace, settings: Settings, output: Output) -> int:
     """Make a backup."""
@@ -57,6 +52,7 @@ def backup(arguments: argparse.Namespace, settings: Settings, output: Output) ->
         "skipped_ranges": report.skipped_ranges,
         "all_read_because": report.all_read_because or None,
         "contradictions": [range_document(each) for each in report.contradictions],
+        "warnings": list(report.warnings),
     }
     lines = [
         (
@@ -68,27 +64,28 @@ def backup(arguments: argparse.Namespace, settings: Settings, output: Output) ->
             f"{size(report.reused_bytes)} were there already"
         ),
         *_ranges(report),
-        *(f"note: {note}" for note in manifest.notes),
+        *(f"note: {note}" for note in manifest.notes if note not in report.warnings),
     ]
     if copies:
         lines += [f"it is in {outcome.url}" for outcome in report.stores if outcome.stored]
     output.result(document, lines)
     if report.all_read_because:
         output.say(f"every range was read: {report.all_read_because}")
-    for contradiction in report.contradictions:
-        output.warn(f"{contradiction}: {_CONTRADICTED}")
     for outcome in report.missing_stores:
         output.warn(f"it is not in {outcome.url}: {outcome.problem}")
     missing = {outcome.url for outcome in report.missing_stores}  # which have said why
     problems = [
-        f"{synced.url}: {problem}"
-        for synced in report.synced
-        for problem in synced.problems
-        if synced.url not in missing
+        *report.warnings,
+        *(
+            f"{synced.url}: {problem}"
+            for synced in report.synced
+            for problem in synced.problems
+            if synced.url not in missing
+        ),
     ]
     for problem in problems:
         output.warn(problem)
-    return WARNINGS if missing or problems or report.contradictions else DONE
+    return WARNINGS if missing or problems else DONE
 
 
 def restore(arguments: argparse.Namespace, settings: Settings, output: Output) -> int:
