@@ -23,6 +23,7 @@ from brownie_backup.model import (
     Verification,
 )
 from brownie_backup.operations import (
+    Workplace,
     apply_retention,
     create_backup,
     delete_backup,
@@ -79,6 +80,7 @@ __all__ = [
     "StoreSync",
     "Tally",
     "Verification",
+    "Workplace",
     "apply_retention",
     "create_backup",
     "delete_backup",

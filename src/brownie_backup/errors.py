@@ -32,6 +32,7 @@ Each says what happened, to what (``message``), and what to do next (``hint``)::
         ├── ConnectionFailed
         ├── ProgramMissing        no client program, or one older than the server
         ├── DumpFailed
+        │   └── LockRefused       somebody waits for an exclusive lock on a bulk table
         └── RestoreFailed         the target is as it was
             └── RestoreRefused    found before anything was changed
 
@@ -64,6 +65,7 @@ __all__ = [
     "KeyMissing",
     "KeyNotFound",
     "LeaseLost",
+    "LockRefused",
     "NotFound",
     "ObjectLocked",
     "ProgramMissing",

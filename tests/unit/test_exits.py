@@ -45,6 +45,7 @@ EXPECTED = {
     "ConnectionFailed": 1,
     "ProgramMissing": 1,
     "DumpFailed": 1,
+    "LockRefused": 1,
     "RestoreFailed": 1,
     "RestoreRefused": 1,
 }

@@ -9,8 +9,10 @@ from brownie_backup.operations.restore import restore
 from brownie_backup.operations.retain import apply_retention
 from brownie_backup.operations.sync import sync_backups
 from brownie_backup.operations.verify import verify_backup
+from brownie_backup.operations.workplace import Workplace
 
 __all__ = [
+    "Workplace",
     "apply_retention",
     "create_backup",
     "delete_backup",

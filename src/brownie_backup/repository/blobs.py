@@ -34,7 +34,9 @@ MOST_WORKERS = 3
 process over 300 MiB when blobs don't compress, and one pg_dump does not feed more."""
 
 
-def blob_name(data: bytes | memoryview, hash_key: bytes, compression: str, encryption: Encryption) -> str:
+def blob_name(
+    data: bytes | memoryview, hash_key: bytes, compression: str, encryption: Encryption
+) -> str:
     """Return the keyed hash of the plaintext and of what compressed and encrypted it."""
     context = f"{compression}\0{encryption.method}\0{encryption.identity}\0"
     digest = hmac.new(hash_key, context.encode(), "sha256")

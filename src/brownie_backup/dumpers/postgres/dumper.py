@@ -15,7 +15,7 @@ from brownie_backup.dumpers.postgres.inventory import parse_inventory
 from brownie_backup.dumpers.postgres.output import lines_of
 from brownie_backup.dumpers.postgres.placement import maintenance_database
 from brownie_backup.dumpers.postgres.process import feed, running
-from brownie_backup.dumpers.postgres.reader import PostgresReader, unknown
+from brownie_backup.dumpers.postgres.reader import PostgresReader, end_readers, unknown
 from brownie_backup.dumpers.postgres.snapshot import (
     SYSTEM_IDENTIFIER,
     PostgresSnapshot,
@@ -92,13 +92,17 @@ class PostgresDumper:
         if "\n" in name or "\r" in name:
             msg = f"the database {name!r} has a line break in its name, which pg_restore refuses"
             raise DumpFailed(msg, hint="ALTER DATABASE … RENAME")
-        with open_snapshot(
-            self._client,
-            name,
-            lock_timeout=self._lock_timeout,
-            bulk_bytes=self._bulk_table_bytes,
-            binary=self._binary,
-        ) as snapshot:
+        with (
+            self._ending_readers() as opened,
+            open_snapshot(
+                self._client,
+                name,
+                lock_timeout=self._lock_timeout,
+                bulk_bytes=self._bulk_table_bytes,
+                binary=self._binary,
+            ) as snapshot,
+        ):
+            opened.append(snapshot.name)
             self._holders[snapshot.name] = Holder(snapshot.session)
             try:
                 yield snapshot
@@ -106,6 +110,18 @@ class PostgresDumper:
                 del self._holders[snapshot.name]
                 for reader in [*self._readers]:
                     reader.interrupt(snapshot.name)
+
+    @contextlib.contextmanager
+    def _ending_readers(self) -> Iterator[list[str]]:
+        """End, after a failure, what other processes still read of a snapshot in the list."""
+        opened: list[str] = []
+        try:
+            yield opened
+        except BaseException:
+            # After the session that has exported it: nobody can join it any more.
+            for snapshot in opened:
+                end_readers(self._client, snapshot)
+            raise
 
     @contextlib.contextmanager
     def reading(self) -> Iterator[PostgresReader]:

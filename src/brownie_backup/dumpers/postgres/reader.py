@@ -1,5 +1,6 @@
 """Reading the parts of a snapshot: by pg_dump, and of bulk tables by COPY in a session."""
 
+import contextlib
 import json
 import logging
 import os
@@ -15,9 +16,26 @@ from brownie_backup.dumpers.postgres.holder import Holder
 from brownie_backup.dumpers.postgres.inventory import INVENTORY_SQL, parse_inventory
 from brownie_backup.dumpers.postgres.process import Child, read_output, running
 from brownie_backup.dumpers.postgres.session import Session, open_session
-from brownie_backup.errors import DatabaseError, DumpFailed, LockRefused, UnsupportedFormat
+from brownie_backup.errors import (
+    BackupError,
+    DatabaseError,
+    DumpFailed,
+    LockRefused,
+    UnsupportedFormat,
+)
 from brownie_backup.model import PartKind, PartSpec
 from brownie_backup.wire import to_json
+
+_JOIN = """
+SELECT set_config('application_name',
+  left(current_setting('application_name'), 40) || ' {snapshot}', false);
+BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY;
+SET TRANSACTION SNAPSHOT '{snapshot}';
+"""
+_END = """
+SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+WHERE application_name LIKE '% {snapshot}' AND usename = session_user AND pid <> pg_backend_pid()
+"""
 
 _log = logging.getLogger(__name__)
 
@@ -86,9 +104,9 @@ class PostgresReader:
             try:
                 session = self._session_for(part)
             except LockRefused:
+                self._refused.add(oid)
                 if holder is None:
                     raise
-                self._refused.add(oid)
             else:
                 return (yield from self._copy(session, part))
         if holder is None:
@@ -125,10 +143,7 @@ class PostgresReader:
 
     def _open(self, part: PartSpec) -> Session:
         session = self._stack.enter_context(open_session(self._client, part.database))
-        session.run(
-            "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY;\n"
-            f"SET TRANSACTION SNAPSHOT '{part.snapshot}';"
-        )
+        session.run(_JOIN.format(snapshot=part.snapshot))
         encoding = begin_copying(session)
         self._codec = codec_of(encoding)
         self._session = session
@@ -197,6 +212,12 @@ class PostgresReader:
             raise DumpFailed(msg, hint=dump_hint(said))
         if said:
             _log.info("%s said: %s", program, said)
+
+
+def end_readers(client: Client, snapshot: str) -> None:
+    """End the sessions that still read of a snapshot that is over, on whatever host they began."""
+    with contextlib.suppress(BackupError):  # then each goes on until its worker is done
+        client.query(_END.format(snapshot=snapshot))
 
 
 def dump_hint(said: str) -> str:
