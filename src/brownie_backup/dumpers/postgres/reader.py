@@ -8,7 +8,7 @@ from collections.abc import Generator, Iterator, Mapping
 from contextlib import ExitStack
 from datetime import timedelta
 
-from brownie_backup.dumpers.postgres.client import Client, no_timeouts
+from brownie_backup.dumpers.postgres.client import CROWDED_HINT, Client, is_crowded, no_timeouts
 from brownie_backup.dumpers.postgres.conninfo import Conninfo
 from brownie_backup.dumpers.postgres.copying import begin_copying, copy_out, named
 from brownie_backup.dumpers.postgres.encoding import codec_of
@@ -230,8 +230,8 @@ def dump_hint(said: str) -> str:
         return "Give the backup role pg_read_all_data: brownie-backup doctor says what is missing"
     if "LOCK TABLE" in said or "lock timeout" in said:
         return "Somebody holds a table exclusively: run the backup at another time"
-    if "too many clients" in said or "remaining connection slots" in said:
-        return "Lower BACKUP_PARALLEL_JOBS, or raise the server's max_connections"
+    if is_crowded(said):
+        return CROWDED_HINT
     return "Nothing of this backup was kept; run it again, or see: brownie-backup doctor"
 
 
