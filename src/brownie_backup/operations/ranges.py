@@ -3,6 +3,7 @@
 import contextlib
 import threading
 from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import AbstractContextManager
 
 from attrs import evolve, field, frozen
 
@@ -10,7 +11,7 @@ from brownie_backup.errors import LockRefused
 from brownie_backup.model import BlobRef, BlockRange, Part, PartSpec, RowRange
 from brownie_backup.operations.progress import PartMeter
 from brownie_backup.protocols import Dumper, Reader
-from brownie_backup.repository import BLOB_BYTES, BlobWriter, StoredBlob
+from brownie_backup.repository import BLOB_BYTES, BlobWriter, ShelfState, StoredBlob
 from brownie_backup.repository.blobs import refilled
 
 MOST_RANGES = 16
@@ -28,6 +29,16 @@ class StoredPart:
 
 
 @frozen
+class StoredBatch:
+    """What came of some ranges, as a worker sends it back."""
+
+    parts: tuple[StoredPart | None, ...]
+    """In the order of the ranges; None for one that the worker got no lock for."""
+    stores: tuple[ShelfState, ...] = ()
+    """What it has learnt of the stores, unless it shares them with whoever gave it the work."""
+
+
+@frozen
 class Bench:
     """What a worker works with."""
 
@@ -36,9 +47,11 @@ class Bench:
     meter: PartMeter = field(factory=lambda: PartMeter(None, ""), eq=False)
     """Told what is done; one that nothing was planned with takes no notice."""
     stopping: threading.Event = field(factory=threading.Event, eq=False)
+    stores: Callable[[], tuple[ShelfState, ...]] = tuple
+    """Returns what has been learnt of the stores, for somebody who does not share them."""
 
 
-OpenBench = Callable[[], Bench]
+OpenBench = Callable[[], AbstractContextManager[Bench]]
 
 
 class Stopped(Exception):
@@ -83,21 +96,17 @@ def batches(specs: Sequence[PartSpec], workers: int) -> Iterator[tuple[PartSpec,
         start += size
 
 
-def store_batch(open_bench: OpenBench, specs: Sequence[PartSpec]) -> list[StoredPart | None]:
-    """Read ranges and store them; None for one that this worker gets no lock for.
-
-    This runs in whatever process the executor has.
-    """
-    bench = open_bench()
+def store_batch(open_bench: OpenBench, specs: Sequence[PartSpec]) -> StoredBatch:
+    """Read ranges and store them. This runs in whatever process the executor has."""
     stored: list[StoredPart | None] = []
     buffer = bytearray(BLOB_BYTES)
-    with bench.dumper.reading() as reader:
+    with open_bench() as bench, bench.dumper.reading() as reader:
         for spec in specs:
             try:
                 stored.append(store_part(bench, reader, spec, buffer))
             except LockRefused:
                 stored.append(None)
-    return stored
+        return StoredBatch(tuple(stored), bench.stores())
 
 
 def store_part(bench: Bench, reader: Reader, spec: PartSpec, buffer: bytearray) -> StoredPart:
