@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -29,10 +30,10 @@ WHERE subdbid = (SELECT oid FROM pg_database WHERE datname = current_database())
 class Server:
     """A running server and the client programs of one major."""
 
-    def __init__(self, major: int) -> None:
+    def __init__(self, major: int, settings: Mapping[str, str] = _SETTINGS) -> None:
         self.major = major
         self.client = installed(major) / "client"
-        self._server = ThrowawayServer(installed(major), settings=_SETTINGS)
+        self._server = ThrowawayServer(installed(major), settings=settings)
         self.url = self._server.url
         self.password = self._server.password
         self.port = self._server.port
