@@ -3,15 +3,17 @@
 import contextlib
 import threading
 from collections.abc import Callable, Generator, Iterator, Sequence
+from concurrent.futures import Future
 from contextlib import AbstractContextManager
 
 from attrs import evolve, field, frozen
 
 from brownie_backup.errors import LockRefused
 from brownie_backup.model import BlobRef, BlockRange, Part, PartSpec, RowRange
+from brownie_backup.operations.desk import Desk
 from brownie_backup.operations.progress import PartMeter
 from brownie_backup.protocols import Dumper, Reader
-from brownie_backup.repository import BLOB_BYTES, BlobWriter, ShelfState, StoredBlob
+from brownie_backup.repository import BlobWriter, ShelfState, StoredBlob
 from brownie_backup.repository.blobs import refilled
 
 MOST_RANGES = 16
@@ -98,32 +100,51 @@ def batches(specs: Sequence[PartSpec], workers: int) -> Iterator[tuple[PartSpec,
 
 def store_batch(open_bench: OpenBench, specs: Sequence[PartSpec]) -> StoredBatch:
     """Read ranges and store them. This runs in whatever process the executor has."""
-    stored: list[StoredPart | None] = []
-    buffer = bytearray(BLOB_BYTES)
-    with open_bench() as bench, bench.dumper.reading() as reader:
+    begun: list[_Begun | None] = []
+    with open_bench() as bench, Desk() as desk, bench.dumper.reading() as reader:
         for spec in specs:
             try:
-                stored.append(store_part(bench, reader, spec, buffer))
+                begun.append(_read(bench, desk, reader, spec))
             except LockRefused:
-                stored.append(None)
-        return StoredBatch(tuple(stored), bench.stores())
+                begun.append(None)
+        parts = tuple(_finish(bench, each) if each else None for each in begun)
+        return StoredBatch(parts, bench.stores())
 
 
-def store_part(bench: Bench, reader: Reader, spec: PartSpec, buffer: bytearray) -> StoredPart:
-    """Read a part and store its blobs, one after the other."""
+@frozen
+class _Begun:
+    """A range that has been read, and whose blobs are being stored."""
+
+    spec: PartSpec
+    blobs: tuple[Future[StoredBlob], ...]
+    rows: int | None
+
+
+def _read(bench: Bench, desk: Desk, reader: Reader, spec: PartSpec) -> _Begun:
+    """Read a range; its last blobs may still be on their way."""
+
+    def put(chunk: memoryview) -> StoredBlob:
+        blob = bench.writer.put(chunk)
+        bench.meter.add(spec, len(chunk))
+        return blob
+
     counted: list[int | None] = []
     blobs = []
     bench.meter.begin(spec)
     with contextlib.closing(counting(reader.read(spec), counted)) as stream:
-        for chunk in refilled(stream, buffer):
+        for chunk in refilled(stream, desk.buffer):
             if bench.stopping.is_set():
                 raise Stopped
-            blobs.append(bench.writer.put(chunk))
-            bench.meter.add(spec, len(chunk))
+            blobs.append(desk.put(put, chunk))
     if not blobs:  # so that there is a record of a range without rows
-        blobs.append(bench.writer.put(b""))
-    bench.meter.end(spec, counted[0])
-    return StoredPart(tuple(blobs), counted[0])
+        blobs.append(desk.put(put, memoryview(b"")))
+    return _Begun(spec, tuple(blobs), counted[0])
+
+
+def _finish(bench: Bench, begun: _Begun) -> StoredPart:
+    blobs = tuple(future.result() for future in begun.blobs)
+    bench.meter.end(begun.spec, begun.rows)
+    return StoredPart(blobs, begun.rows)
 
 
 def counting(

@@ -21,7 +21,6 @@ from brownie_backup.operations.ranges import (
     counting,
     cut,
     store_batch,
-    store_part,
     table_part,
 )
 from brownie_backup.protocols import Snapshot
@@ -268,8 +267,11 @@ def _results(
 
 
 def _store_here(bench: Bench, spec: PartSpec) -> StoredPart:
-    with bench.dumper.reading() as reader:
-        return store_part(bench, reader, spec, bytearray(BLOB_BYTES))
+    (stored,) = store_batch(lambda: contextlib.nullcontext(bench), [spec]).parts
+    if stored is None:
+        msg = "nobody got a lock on a table, although the snapshot's session should have one"
+        raise DumpFailed(msg, hint="Run the backup again")
+    return stored
 
 
 def _stream_part(spec: PartSpec, stored: StoredPart) -> Part:
