@@ -9,10 +9,10 @@ from tests.benchmarks import contestants as who
 from tests.benchmarks.databases import BALANCED, SKEWED
 from tests.benchmarks.medians import Key, Median
 
-_WIDTH, _BARS_AT, _BARS_WIDTH = 760, 260, 420
+_WIDTH, _BARS_AT, _BARS_WIDTH = 800, 295, 420
 _LINE, _BAR, _TITLE = 22, 14, 34
 _STYLE = """
-text { font: 13px system-ui, sans-serif; fill: #1f2328; }
+text { font-family: system-ui, sans-serif; font-size: 13px; fill: #1f2328; }
 .title { font-weight: 600; }
 .name { text-anchor: end; }
 .bar { fill: #9aa4ae; }
