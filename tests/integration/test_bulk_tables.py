@@ -32,6 +32,8 @@ from brownie_backup.dumpers.postgres import parse_conninfo
 from brownie_backup.encryptors import Cleartext
 from brownie_backup.stores import LocalStore
 
+pytestmark = pytest.mark.once
+
 RANGES = 3
 TABLES = """
 CREATE TABLE large (id int PRIMARY KEY, filler text) WITH (fillfactor = 90);
