@@ -24,7 +24,7 @@ _TABLES = ("a", "b", "c")
 _ROWS = 4000
 _MOST_OPEN = 3
 _LEAST_SKIPPED = 0.2
-"""Which share of all ranges must have been skipped; in most runs it is between a third and a half."""
+"""Which share of all ranges must have been skipped; mostly it is between a third and a half."""
 
 _SCHEMA = """
 CREATE TYPE mood AS ENUM ('m0', 'm1');
