@@ -115,6 +115,8 @@ def test_no_secret_comes_out_of_any_command(planted: Cli, server: Server) -> Non
         ("BACKUP_GPG_PRIVATE_KEY", PASSPHRASE),
         ("BACKUP_PASSPHRASE", "planted-token"),
     ],
+    # pytest puts the name of a test into the environment of all that the test starts.
+    ids=range(6),
 )
 def test_no_secret_comes_out_of_an_error(planted: Cli, name: str, value: str) -> None:
     for command in (("backup",), ("restore", "latest"), ("doctor",), ("config",), ("verify", "x")):
