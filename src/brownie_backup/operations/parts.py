@@ -57,15 +57,15 @@ def read_part(reader: BlobReader, part: Part, *, jobs: int, meter: Meter) -> Ite
 @contextlib.contextmanager
 def loading(
     reader: BlobReader, manifest: Manifest, meter: Meter
-) -> Iterator[list[Iterator[tuple[PartSpec, Iterable[bytes]]]]]:
-    """Have, for each bulk table, its ranges, in order and a few ahead, while the block runs."""
+) -> Iterator[dict[int, Iterator[tuple[PartSpec, Iterable[bytes]]]]]:
+    """Have, by the oid of each bulk table, its ranges, in order and a few ahead."""
     pool = ThreadPoolExecutor(MOST_WORKERS, thread_name_prefix="blob")
     try:
-        yield [
-            _ranges(reader, part, spec_of(part, manifest), meter, pool)
+        yield {
+            part.table.oid: _ranges(reader, part, spec_of(part, manifest), meter, pool)
             for part in manifest.parts
             if part.table
-        ]
+        }
     finally:
         pool.shutdown(cancel_futures=True)
 

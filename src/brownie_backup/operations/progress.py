@@ -18,6 +18,11 @@ class Meter:
         self._done = 0
         self._lock = threading.Lock()
 
+    @property
+    def done_bytes(self) -> int:
+        """How many bytes are done."""
+        return self._done
+
     def add(self, size_bytes: int) -> None:
         """Count more bytes as done."""
         with self._lock:

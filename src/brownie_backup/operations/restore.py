@@ -41,6 +41,8 @@ def restore(
 ) -> RestoreReport:
     """Restore a backup into a fresh database, which gets its name only when all is well.
 
+    Or some of its tables, if the options name them; they are added to the target, if it exists.
+
     Args:
         repository: where the backup is.
         copies: more repositories: where it is if it is not in the first, or not whole.
@@ -53,7 +55,8 @@ def restore(
 
     Raises:
         BackupNotFound: no such backup, or no good one.
-        TargetExists: the target exists, and ``options.replace`` is not set.
+        TargetExists: the target exists, and ``options.replace`` is not set; or one of the tables
+            that were asked for is in it.
         RestoreRefused: something is missing on the server; nothing was changed.
         RestoreFailed: PostgreSQL reported an error; the target is as it was.
         DecryptionError, DamagedError: the backup could not be read; the target is as it was.
@@ -76,15 +79,18 @@ def restore(
         token = secrets.token_hex(4)
         with dumper.restoring(manifest.database, target_name, options, token) as target:
             findings += target.preflight(inventory, manifest.size_bytes)
+            parts = (
+                (spec_of(part, manifest), read_part(reader, part, jobs=AHEAD, meter=meter))
+                for part in manifest.parts
+                if part is not first and part.table is None
+            )
             if not dry_run:
                 _refuse(findings)
-                parts = (
-                    (spec_of(part, manifest), read_part(reader, part, jobs=AHEAD, meter=meter))
-                    for part in manifest.parts
-                    if part is not first and part.table is None
-                )
+            if not dry_run or options.selects:
+                findings += target.receive(parts)
+            if not dry_run:
                 with loading(reader, manifest, meter) as tables:
-                    findings += target.load(parts, tables)
+                    findings += target.load(tables)
                 findings += target.finish()
     findings += fallback_findings(reader)
     return RestoreReport(
@@ -92,11 +98,12 @@ def restore(
         target_database=target_name,
         dry_run=dry_run,
         findings=tuple(findings),
-        size_bytes=manifest.size_bytes,
+        size_bytes=meter.done_bytes if options.selects else manifest.size_bytes,
         duration=repository.clock() - started_at,
         replaced_database=target.replaced_database,
         created_roles=target.created_roles,
         store_url=found.repository.store.url,
+        tables=target.tables,
     )
 
 
