@@ -135,7 +135,7 @@ class RestoreOptions:
         return bool(self.tables or self.schemas)
 
 
-@frozen
+@frozen(order=True)
 class RestoredTable:
     """A table that was asked for, and how many rows it has."""
 

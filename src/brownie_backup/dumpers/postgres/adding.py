@@ -142,8 +142,7 @@ class Addition:
     def finish(self) -> None:
         """Put the tables into their places: all of them, or none."""
         staged = [(each.moved(self._staging[schema]), schema) for each, schema in self._tables]
-        statements = [f"ANALYZE {each.table.sql}" for each, _ in staged]
-        statements.append("BEGIN")
+        statements = ["BEGIN"]
         for each, schema in staged:
             statements += move(each, schema)
         statements += [f"DROP SCHEMA {quote_name(name)}" for name in self._staging.values()]

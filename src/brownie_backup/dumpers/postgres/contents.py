@@ -9,6 +9,8 @@ from collections.abc import Set as AbstractSet
 
 from attrs import evolve, frozen
 
+from brownie_backup.dumpers.postgres.wanted import TableName
+
 _LINE = re.compile(r"(\d+); (\d+) (\d+) (.*)")
 _NEEDS = ";\tdepends on: "
 
@@ -94,6 +96,34 @@ def numbers_in(listing: str) -> frozenset[int]:
     return frozenset(int(m[1]) for m in map(_LINE.fullmatch, listing.split("\n")) if m)
 
 
+def tables_of(contents: Contents) -> dict[int, TableName]:
+    """Return what the tables are called, by their oids, for messages.
+
+    A listing does not say where a name ends. What a schema is called shows in the labels of what
+    is in it; a role that owns a table may own its schema too, else it has no blanks.
+    """
+    found = {}
+    for entry in contents.values():
+        if entry.kind == TABLE:
+            schema, owner = _schema_of(contents, entry)
+            rest = entry.label.removeprefix(f"{schema} ")
+            name = rest.removesuffix(f" {owner}") if owner else rest
+            found[entry.oid] = TableName(schema, name if name != rest else rest.rpartition(" ")[0])
+    return found
+
+
+def _schema_of(contents: Contents, table: Entry) -> tuple[str, str]:
+    """Return the names of a table's schema and its owner, as far as it has an entry."""
+    for number in table.needs & contents.keys():
+        words = contents[number].label.removeprefix("- ").split(" ")
+        if contents[number].kind == "SCHEMA":
+            for end in range(len(words) - 1, 0, -1):
+                name = " ".join(words[:end])
+                if table.label.startswith(f"{name} "):
+                    return name, " ".join(words[end:])
+    return table.label.partition(" ")[0], ""
+
+
 def lines_for(contents: Contents, entries: AbstractSet[int]) -> str:
     """Return what ``pg_restore --use-list`` reads."""
     return "".join(f"{entry.line}\n" for entry in contents.values() if entry.id in entries)
@@ -119,46 +149,80 @@ def choose(
         indexes: whether indexes come too; those of constraints do in any case.
         constraints: whether constraints come too; those in a table's definition do in any case.
     """
-    graph = _Graph(contents)
-    owners = graph.with_partitions(tables)
-    chosen, left_out = graph.all_needs(owners), []
-    for entry in _roots(contents, others):
-        needed = graph.all_needs({entry.id})
-        if graph.relations(needed) <= owners | others:
-            chosen |= needed
-            owners |= graph.relations(needed)
-        else:
-            left_out.append(entry)
-    unwanted = ({"INDEX"} if not indexes else set()) | (_CONSTRAINTS if not constraints else set())
-    candidates = [e for e in contents.values() if e.kind in _BELONGING and e.kind not in unwanted]
-    before = -1
-    while before != len(chosen):  # a comment on an index comes after the index
-        before, again = len(chosen), []
-        for entry in candidates:
-            if not graph.belongs(entry, owners, chosen):
-                again.append(entry)
-                continue
-            needed = graph.all_needs({entry.id})
-            direct = graph.relations(graph.needs[entry.id])
-            beyond = not graph.relations(needed) <= chosen or not direct <= owners
-            if entry.kind in _ATTACHMENTS:
-                if graph.needs[entry.id] <= chosen:
-                    chosen.add(entry.id)
-                else:
-                    again.append(entry)
-            elif beyond or any(contents[n].kind in unwanted for n in needed):
-                left_out.append(entry)
+    unwanted = (set() if indexes else {"INDEX"}) | (set() if constraints else _CONSTRAINTS)
+    choosing = _Choosing(contents, tables, unwanted)
+    choosing.take_others(others)
+    choosing.take_belongings()
+    return choosing.result()
+
+
+class _Choosing:
+    """A choice that grows."""
+
+    def __init__(
+        self, contents: Contents, tables: AbstractSet[int], unwanted: AbstractSet[str]
+    ) -> None:
+        self._contents = contents
+        self._graph = _Graph(contents)
+        self._unwanted = unwanted
+        # What was asked for, in contrast to what is only needed.
+        self._owners = self._graph.with_partitions(tables)
+        self._chosen = self._graph.all_needs(self._owners)
+        self._left_out: list[Entry] = []
+
+    def take_others(self, others: AbstractSet[int]) -> None:
+        """Take what stands alone: views, functions, types."""
+        allowed = self._owners | others
+        for entry in _roots(self._contents, others):
+            needed = self._graph.all_needs({entry.id})
+            relations = self._graph.relations(needed)
+            if relations <= allowed:
+                self._chosen |= needed
+                self._owners |= relations
             else:
-                chosen |= needed
-        candidates = again
-    rows = {number for number in owners if contents[number].kind == TABLE}
-    bare = graph.relations(chosen) - owners
-    return Choice(
-        frozenset(chosen),
-        frozenset(contents[number].oid for number in rows),
-        tuple(contents[number] for number in sorted(bare)),
-        tuple(left_out),
-    )
+                self._left_out.append(entry)
+
+    def take_belongings(self) -> None:
+        """Take what is on that, or says something of it."""
+        waiting = [
+            entry
+            for entry in self._contents.values()
+            if entry.kind in _BELONGING and entry.kind not in self._unwanted
+        ]
+        before = -1
+        while before != len(self._chosen):  # a comment on an index comes after the index
+            before = len(self._chosen)
+            waiting = [entry for entry in waiting if not self._take(entry)]
+
+    def result(self) -> Choice:
+        """Return the choice."""
+        tables = (self._contents[number] for number in self._owners)
+        bare = self._graph.relations(self._chosen) - self._owners
+        return Choice(
+            frozenset(self._chosen),
+            frozenset(entry.oid for entry in tables if entry.kind == TABLE),
+            tuple(self._contents[number] for number in sorted(bare)),
+            tuple(self._left_out),
+        )
+
+    def _take(self, entry: Entry) -> bool:
+        """Take an entry, or leave it out; return whether that is decided."""
+        direct = self._graph.needs[entry.id]
+        if entry.kind in _ATTACHMENTS:
+            self._chosen |= {entry.id} if direct <= self._chosen else set()
+            return direct <= self._chosen
+        if not self._graph.belongs(entry, self._owners, self._chosen):
+            return False
+        needed = self._graph.all_needs({entry.id})
+        within = (
+            self._graph.relations(needed) <= self._chosen
+            and self._graph.relations(direct) <= self._owners
+        )
+        if within and not any(self._contents[n].kind in self._unwanted for n in needed):
+            self._chosen |= needed
+        else:
+            self._left_out.append(entry)
+        return True
 
 
 class _Graph:

@@ -13,7 +13,7 @@ from brownie_backup.dumpers.postgres.doctor import diagnose
 from brownie_backup.dumpers.postgres.holder import Holder
 from brownie_backup.dumpers.postgres.inventory import parse_inventory
 from brownie_backup.dumpers.postgres.output import lines_of
-from brownie_backup.dumpers.postgres.placement import maintenance_database
+from brownie_backup.dumpers.postgres.placement import beside
 from brownie_backup.dumpers.postgres.process import feed, running
 from brownie_backup.dumpers.postgres.reader import PostgresReader, unknown
 from brownie_backup.dumpers.postgres.selected import SelectedTables
@@ -142,7 +142,7 @@ class PostgresDumper:
     ) -> Iterator[Target]:
         """Begin a restore; left by an exception, it leaves the server as it was."""
         wanted = parse_wanted(options)
-        elsewhere = self._client.connected_to(maintenance_database(self._client, target_database))
+        elsewhere = beside(self._client, target_database)
         target: PostgresTarget
         if wanted:
             target = SelectedTables(

@@ -41,11 +41,10 @@ class FreshDatabase:
         statements.remove(create)
         # Before, not after: a CREATE that we no longer wait for may still come to its end.
         self.exists = True
-        run_or_fail(self._client, "creating the database", [create])
         # The owner comes first: it may be by its rights that we may create anything in there.
         self.settings = [s for s in statements if not is_ownership(s)]
-        owner = list(filter(is_ownership, statements))
-        run_or_fail(self._client, "giving the database to its owner", owner, self.name)
+        owner = filter(is_ownership, statements)
+        run_or_fail(self._client, "creating the database", [create, *owner])
         for statement in strange:
             msg = f"not applied to the database: {statement[:100]}"
             yield Finding(Level.WARNING, "database", msg, "Look at it, and run it by hand")
@@ -58,12 +57,12 @@ class FreshDatabase:
 
 def run_or_fail(
     client: Client, doing: str, statements: list[str], database: str | None = None
-) -> None:
-    """Run statements in one session, or raise `RestoreFailed`."""
+) -> str:
+    """Run statements in one session; return what they print, or raise `RestoreFailed`."""
     if not statements:
-        return
+        return ""
     try:
-        client.script(";\n".join(statements) + ";\n", database)
+        return client.script(";\n".join(statements) + ";\n", database)
     except DatabaseError as error:
         msg = f"{doing} failed: {error.message}"
         raise RestoreFailed(msg, hint=HINT, errors=[error.message]) from None

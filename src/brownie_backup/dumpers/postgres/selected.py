@@ -1,6 +1,8 @@
 """Restoring some tables: into a fresh database, or into one that exists."""
 
+import json
 from collections.abc import Iterable, Iterator, Mapping
+from functools import cached_property
 
 from attrs import evolve
 
@@ -13,6 +15,7 @@ from brownie_backup.dumpers.postgres.contents import (
     Choice,
     choose,
     numbers_in,
+    tables_of,
 )
 from brownie_backup.dumpers.postgres.fresh import run_or_fail
 from brownie_backup.dumpers.postgres.loader import Loadable, Loader
@@ -59,9 +62,9 @@ class SelectedTables(PostgresTarget):
         """Take roles and archive, and look for the tables in it; change nothing on the server."""
         findings = [*super().receive(parts)]
         self._choice = self._choose()
-        titles = sorted(self._titles[oid] for oid in self._choice.tables)
+        names = sorted(self._names[oid] for oid in self._choice.tables)
         into = f" as {self._wanted.into}" if self._wanted.into else ""
-        findings.append(Finding(Level.OK, "chosen", ", ".join(titles) + into))
+        findings.append(Finding(Level.OK, "chosen", ", ".join(map(str, names)) + into))
         return (*findings, *self._caveats())
 
     def abandon(self) -> str | None:
@@ -69,9 +72,9 @@ class SelectedTables(PostgresTarget):
         left = (self._addition.undo() if self._addition else None, super().abandon())
         return " and ".join(filter(None, left)) or None
 
-    @property
-    def _titles(self) -> dict[int, str]:
-        return {each.oid: each.title for each in self._contents.values() if each.kind == TABLE}
+    @cached_property
+    def _names(self) -> dict[int, TableName]:
+        return tables_of(self._contents)
 
     def _check_server(self) -> Iterator[Finding]:
         server = preflight.ask_server(self._client)
@@ -89,9 +92,9 @@ class SelectedTables(PostgresTarget):
         for schema in self._wanted.schemas:
             found = numbers_in(self._archive.script("--list", f"--schema={schema}"))
             if not found:
-                titles = {title.partition(".")[0] for title in self._titles.values()}
+                schemas = {table.schema for table in self._names.values()}
                 msg = f"the backup has nothing in a schema named '{schema}'"
-                raise RestoreRefused(msg, hint=similar(schema, sorted(titles)))
+                raise RestoreRefused(msg, hint=similar(schema, sorted(schemas)))
             tables |= {n for n in found if self._contents[n].kind == TABLE}
             # A database that exists has them, or has them otherwise now.
             others |= set() if self._adds else found
@@ -115,13 +118,16 @@ class SelectedTables(PostgresTarget):
         if TABLE not in kinds:
             other = next((f": it is a {kind}" for kind in sorted(kinds)), "")
             msg = f"the backup has no table named {table}{other}"
-            raise RestoreRefused(msg, hint=similar(str(table), sorted(self._titles.values())))
+            raise RestoreRefused(
+                msg, hint=similar(str(table), sorted(map(str, self._names.values())))
+            )
         yield from (n for n in found if self._contents[n].kind == TABLE)
 
     def _caveats(self) -> Iterator[Finding]:
         for entry in self._choice.bare:
-            msg = f"{entry.title} comes without its rows: what was asked for needs its definition"
-            hint = f"Ask for it too: --table {entry.title}"
+            name = self._names.get(entry.oid, entry.title)
+            msg = f"{name} comes without its rows: what was asked for needs its definition"
+            hint = f"Ask for it too: --table {name}"
             if not self._adds:
                 yield Finding(Level.WARNING, "tables", msg, hint)
         for entry in self._choice.left_out:
@@ -148,19 +154,9 @@ class SelectedTables(PostgresTarget):
         else:
             yield from self._archive.restore(self._fresh.name, only, what="tables")
         restored = tables_in(self._client, self._fresh.name, self._wanted)
-        bulk = {TableName(r.schema, r.name) for oid, r in self._relations.items() if oid in chosen}
-        small = [t.table for t in restored if not t.partitioned and t.table not in bulk]
-        rows = count_rows(self._client, self._fresh.name, small)
         self._restored = self._rename(restored)
         if self._adds:
             yield from self._add(chosen)
-        for oid, count in self._loaded_rows.items():
-            relation = self._relations[oid]
-            rows[TableName(relation.schema, relation.name)] = count
-        self._tables = tuple(
-            RestoredTable(str(self._wanted.name_of(table)), count)
-            for table, count in sorted(rows.items())
-        )
 
     def _rename(self, restored: tuple[Restored, ...]) -> tuple[Restored, ...]:
         """Give the table its new name, in the schema where it is."""
@@ -172,6 +168,9 @@ class SelectedTables(PostgresTarget):
         run_or_fail(self._client, "renaming the table", statements, self._fresh.name)
         renamed = evolve(old.table, name=into.name)
         return tables_in(self._client, self._fresh.name, Wanted((renamed,)))
+
+    def _final(self, table: TableName) -> TableName:
+        return self._wanted.into or table
 
     def _schema_of(self, restored: Restored) -> str:
         return self._wanted.into.schema if self._wanted.into else restored.table.schema
@@ -204,8 +203,31 @@ class SelectedTables(PostgresTarget):
         return evolve(relation, schema=staged.schema, name=staged.name)
 
     def _check(self) -> Iterator[Finding]:
-        rows = sum(table.rows or 0 for table in self._tables)
+        self._tables = tuple(sorted(self._count()))
+        rows = sum(table.rows for table in self._tables)
         yield Finding(Level.OK, "rows", f"{rows} rows in {len(self._tables)} tables")
+
+    def _count(self) -> Iterator[RestoredTable]:
+        """Analyse the tables, and yield them; rows that were counted before are not read again."""
+        statements, done = [], {}
+        for oid, rows in self._loaded_rows.items():
+            done[self._final(TableName(self._relations[oid].schema, self._relations[oid].name))] = (
+                rows
+            )
+        addition, counted = self._addition, {}
+        for each in self._restored:
+            table = addition.staged(each.table) if addition else each.table
+            statements.append(f"ANALYZE {table.sql}")
+            name = evolve(each.table, schema=self._schema_of(each))
+            if name in done:
+                yield RestoredTable(str(name), done[name])
+            elif not each.partitioned:
+                counted[name] = table
+        statements.append(count_rows(counted.values()))
+        database = self._name if addition else self._fresh.name
+        said = run_or_fail(self._client, "counting rows", statements, database)
+        for name, rows in zip(counted, json.loads(said), strict=True):
+            yield RestoredTable(str(name), rows)
 
     def _put_in_place(self) -> Iterator[Finding]:
         if self._addition:
@@ -220,6 +242,5 @@ class SelectedTables(PostgresTarget):
             if schema != each.table.schema:
                 statements.append(f"CREATE SCHEMA IF NOT EXISTS {quote_name(schema)}")
             statements += move(each, schema)
-            statements.append(f"ANALYZE {each.moved(schema).table.sql}")
-        run_or_fail(self._client, "finishing the tables", statements, self._fresh.name)
+        self._fresh.settings[:0] = statements
         yield from super()._put_in_place()

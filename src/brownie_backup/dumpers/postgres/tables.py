@@ -106,15 +106,10 @@ def rename(client: Client, database: str, table: TableName, new: str) -> Iterato
     yield f"ALTER TABLE {table.sql} RENAME TO {quote_name(new)}"
 
 
-def count_rows(client: Client, database: str, tables: Iterable[TableName]) -> dict[TableName, int]:
-    """Return how many rows tables have, by reading them."""
-    tables = [*tables]
-    if not tables:
-        return {}
-    counts = " UNION ALL ".join(
-        f"SELECT {at} AS at, count(*) AS n FROM {table.sql}" for at, table in enumerate(tables)
-    )
-    return {tables[row["at"]]: row["n"] for row in client.query(counts, database)}
+def count_rows(tables: Iterable[TableName]) -> str:
+    """Return a SELECT that reads tables, and says how many rows each has, in their order."""
+    counts = [f"(SELECT count(*) FROM {table.sql})" for table in tables]
+    return f"SELECT jsonb_build_array({', '.join(counts)})"
 
 
 def _oid(table: TableName) -> str:
