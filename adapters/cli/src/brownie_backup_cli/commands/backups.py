@@ -154,7 +154,7 @@ def _restored(report: RestoreReport, *, several: bool, some: bool) -> list[str]:
     spent = f"{size(report.size_bytes)} in {span(report.duration)}"
     target = report.target_database
     if some:
-        head = f"{len(report.tables)} tables of {report.backup} are restored{source} to '{target}'"
+        head = f"restored from {report.backup}{source} to '{target}'"
     else:
         head = f"{report.backup} is restored{source} as '{target}'"
     lines = [f"{head}: {spent}"]
