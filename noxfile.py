@@ -105,6 +105,15 @@ def benchmarks(session: nox.Session) -> None:
     session.run("pytest", "-s", *(session.posargs or ("tests/benchmarks",)))
 
 
+@nox.session(default=False)
+def nightly(session: nox.Session) -> None:
+    """Compare many incremental backups of random histories with full ones."""
+    _install(session, "tests", projects=True)
+    history = "tests/integration/test_incremental_history.py"
+    env = {"BROWNIE_TEST_BACKUPS": os.environ.get("BROWNIE_TEST_BACKUPS", "300")}
+    session.run("pytest", *(session.posargs or (history,)), env=env)
+
+
 @nox.session
 def docs(session: nox.Session) -> None:
     """Build the documentation; a warning is an error."""

@@ -24,6 +24,7 @@ from brownie_backup.model import (
 )
 from brownie_backup.operations import (
     apply_retention,
+    compare_with_database,
     create_backup,
     delete_backup,
     diagnose,
@@ -37,8 +38,10 @@ from brownie_backup.operations import (
 from brownie_backup.protocols import Cache, Compressor, Dumper, Encryptor, Store
 from brownie_backup.reports import (
     BackupReport,
+    Comparison,
     Finding,
     Level,
+    PartProgress,
     Progress,
     RestoredTable,
     RestoreOptions,
@@ -47,6 +50,7 @@ from brownie_backup.reports import (
     RetentionReport,
     StoreOutcome,
     StoreSync,
+    TableRange,
     Tally,
 )
 from brownie_backup.repository import Repository
@@ -58,6 +62,7 @@ __all__ = [
     "BackupError",
     "BackupReport",
     "Cache",
+    "Comparison",
     "Compressor",
     "DatabaseId",
     "Dumper",
@@ -66,6 +71,7 @@ __all__ = [
     "Hold",
     "Level",
     "Manifest",
+    "PartProgress",
     "Progress",
     "Repository",
     "RestoreOptions",
@@ -79,9 +85,11 @@ __all__ = [
     "Store",
     "StoreOutcome",
     "StoreSync",
+    "TableRange",
     "Tally",
     "Verification",
     "apply_retention",
+    "compare_with_database",
     "create_backup",
     "delete_backup",
     "diagnose",

@@ -232,4 +232,6 @@ def make_dumper(settings: Settings) -> "PostgresDumper":
         except BackupError as error:
             problem = f"BACKUP_DATABASE_URL: {error.message}"
             raise ConfigurationError([problem], hint=error.hint) from None
-    return PostgresDumper(conninfo, pg_bin=settings.pg_bin)
+    return PostgresDumper(
+        conninfo, pg_bin=settings.pg_bin, bulk_table_bytes=settings.bulk_table_bytes
+    )

@@ -8,7 +8,8 @@ from attrs import evolve
 
 from brownie_backup.errors import ConfigurationError
 from brownie_backup.location import CLOUDS, Location, parse_location
-from brownie_backup.settings import CREDENTIALS, Settings
+from brownie_backup.settings import Settings
+from brownie_backup.variables import CREDENTIALS
 
 SCHEMES = {"local": "file", "s3": "s3", "gcs": "gs", "azure": "azure"}
 """The URL scheme of each BACKUP_PROVIDER."""

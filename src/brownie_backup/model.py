@@ -113,6 +113,8 @@ class PartSpec:
     range_blocks: int = 0
     rows: int | None = None
     """How many rows there are, of a stored part."""
+    estimate_bytes: int | None = None
+    """About how much work it is, as the catalogue tells before anything is read."""
     apart: tuple[Relation, ...] = ()
     """The bulk tables, which the inventory names, and of which the archive has no rows."""
 
@@ -182,12 +184,14 @@ class WalPosition:
     """Whatever the backup does not see was written at this position or later; None if a
     transaction ran too long for anybody to say."""
     sampled_at: int
-    """A position, and the first transaction number that had not been given out at it: from the
-    time on when no older one runs, nothing unseen was written before that position."""
+    """A position, and a transaction number that had not been given out at it: from the time on
+    when no older one runs, nothing unseen was written before that position."""
     sampled_next_xid: int
     sealed_at: int
-    """Where WAL summaries end, at or after the snapshot: it proves that this is still the same
-    history and not that of a server which was set back."""
+    """Where WAL summaries end, at or after the snapshot: all that it saw is on the server's disk,
+    and a server that is set back has no such end there later."""
+    server_started_at: datetime
+    """Since when the server ran: one that was started again may have been set back unnoticed."""
 
 
 @frozen

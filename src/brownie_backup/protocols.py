@@ -11,7 +11,7 @@ from typing import Protocol, runtime_checkable
 
 from attrs import Factory, frozen
 
-from brownie_backup.model import Database, DatabaseId, Manifest, PartSpec, WalPosition
+from brownie_backup.model import Database, DatabaseId, Manifest, PartSpec, Relation, WalPosition
 from brownie_backup.reports import Finding, RestoredTable, RestoreOptions
 
 
@@ -269,6 +269,14 @@ class Target(Protocol):
 
     def finish(self) -> tuple[Finding, ...]:
         """Check what was loaded, analyse it, and put it into its place."""
+        ...
+
+    @property
+    def relations(self) -> Mapping[int, Relation]:
+        """What the bulk tables to load are called, by their oids.
+
+        They are known after `preflight`, or if not everything was asked for, after `receive`.
+        """
         ...
 
     @property

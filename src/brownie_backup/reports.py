@@ -6,7 +6,7 @@ from enum import StrEnum
 
 from attrs import frozen
 
-from brownie_backup.model import Backup, Manifest
+from brownie_backup.model import Backup, BlockRange, Manifest
 
 
 class Level(StrEnum):
@@ -28,12 +28,33 @@ class Finding:
 
 
 @frozen
+class PartProgress:
+    """How far one part of a database is: a bulk table, or all the others together."""
+
+    name: str
+    """A table's name, or the kind of the part."""
+    rows: int | None
+    """Those of the ranges that are done; None if nobody counts them."""
+    read_bytes: int
+    """As they were read; what was known to be unchanged is not among them."""
+    duration: timedelta
+    """Since it was begun; zero if nothing of it had to be read."""
+    ended: bool
+
+
+@frozen
 class Progress:
-    """How far a verb is. `total_bytes` is None, or an estimate, until it is known."""
+    """How far a verb is. `total_bytes` is None, or an estimate, until it is known.
+
+    Of a backup it is known from the beginning: the catalogue tells how large tables are. What is
+    done counts in the same measure, whatever the bytes of the rows are.
+    """
 
     phase: str
     done_bytes: int
     total_bytes: int | None = None
+    part: PartProgress | None = None
+    """The part that this is about, of a backup."""
 
 
 @frozen
@@ -82,6 +103,17 @@ OnTally = Callable[[Tally], None]
 
 
 @frozen
+class TableRange:
+    """Some blocks of a bulk table, which is known by its number."""
+
+    oid: int
+    blocks: BlockRange
+
+    def __str__(self) -> str:
+        return f"blocks {self.blocks.first} to {self.blocks.end} of the table with oid {self.oid}"
+
+
+@frozen
 class BackupReport:
     """What `create_backup` did."""
 
@@ -93,11 +125,41 @@ class BackupReport:
     stores: tuple[StoreOutcome, ...] = ()
     synced: tuple[StoreSync, ...] = ()
     """What the stores got of earlier backups."""
+    ranges: int = 0
+    """How many ranges of bulk tables were read."""
+    skipped_ranges: int = 0
+    """How many were not, since the WAL shows that they are as the backup before has them."""
+    all_read_because: str = ""
+    """Why no range could be skipped; empty if some were, or there are none."""
+    contradictions: tuple[TableRange, ...] = ()
+    """What a full reading found changed although the WAL shows no change. There should be none."""
+    warnings: tuple[str, ...] = ()
+    """What casts doubt on earlier backups: see docs/explanation/incremental.md."""
 
     @property
     def missing_stores(self) -> tuple[StoreOutcome, ...]:
         """The stores that the backup is not in: the next one, or a sync, catches up."""
         return tuple(outcome for outcome in self.stores if not outcome.stored)
+
+
+@frozen
+class Comparison:
+    """What `compare_with_database` found."""
+
+    backup: str
+    compared_ranges: int
+    """How many ranges the WAL shows to be unchanged; they were read and compared."""
+    total_ranges: int
+    """How many the backup has."""
+    differences: tuple[TableRange, ...] = ()
+    """Those that are not as the backup has them."""
+    why_not: str = ""
+    """Why none could be compared."""
+
+    @property
+    def good(self) -> bool:
+        """Whether nothing differs; it says nothing if nothing was compared."""
+        return not self.differences
 
 
 @frozen

@@ -11,7 +11,8 @@ import pytest
 from brownie_backup import model
 from brownie_backup.dumpers.postgres.inventory import Inventory
 from brownie_backup.repository import Identity, LeaseRecord
-from brownie_backup.settings import MOST_COPIES, PREFIX, VARIABLES, Settings
+from brownie_backup.settings import Settings
+from brownie_backup.variables import MOST_COPIES, PREFIX, VARIABLES
 from brownie_backup_cli import exits
 from brownie_backup_cli.commands import COMMANDS
 from brownie_backup_cli.parser import EPILOG, build_parser
@@ -54,6 +55,7 @@ def test_variables_and_their_defaults() -> None:
         value = defaults.value(variable.name.lower())
         shown = str(value).lower() if isinstance(value, bool) else str(value)
         expected[PREFIX + variable.name] = "none" if value in (None, (), {}) else shown
+    expected[f"{PREFIX}PARALLEL_JOBS"] = "processors"  # each machine has its own
     assert variables("docs/reference/configuration.md", "Variables") == expected
     assert variables("README.md", "Configuration").items() < expected.items()
 

@@ -218,7 +218,7 @@ def test_a_table_that_is_held_exclusively_gives_an_error_and_no_hang(
             pg_bin=str(server.client),
             lock_timeout=timedelta(seconds=1),
         )
-        with pytest.raises(DumpFailed, match=r"LOCK TABLE public\.orders") as caught:
+        with pytest.raises(DumpFailed, match="lock timeout") as caught:
             create_backup(repository, dumper)
         assert "another time" in caught.value.hint
         holder.stdin.close()

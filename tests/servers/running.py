@@ -2,12 +2,16 @@
 
 import os
 import subprocess
+from collections.abc import Mapping
+from datetime import timedelta
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from brownie_backup.dumpers import PostgresDumper
 from brownie_backup.dumpers.postgres import parse_conninfo
+from brownie_backup.dumpers.postgres.bulk import BULK_TABLE_BYTES
+from brownie_backup.dumpers.postgres.dumper import LOCK_TIMEOUT
 from brownie_backup.throwaway import ThrowawayServer
 from tests.servers.install import installed
 
@@ -29,13 +33,18 @@ WHERE subdbid = (SELECT oid FROM pg_database WHERE datname = current_database())
 class Server:
     """A running server and the client programs of one major."""
 
-    def __init__(self, major: int) -> None:
+    def __init__(self, major: int, settings: Mapping[str, str] | None = None) -> None:
         self.major = major
         self.client = installed(major) / "client"
-        self._server = ThrowawayServer(installed(major), settings=_SETTINGS)
+        self._server = ThrowawayServer(installed(major), settings=_SETTINGS | dict(settings or {}))
         self.url = self._server.url
         self.password = self._server.password
         self.port = self._server.port
+
+    @property
+    def data(self) -> Path:
+        """The data directory."""
+        return self._server.data
 
     @property
     def process_id(self) -> int:
@@ -54,10 +63,23 @@ class Server:
         """Stop and remove it."""
         self._server.close()
 
-    def dumper(self, database: str, *, client: Path | None = None) -> PostgresDumper:
+    def dumper(
+        self,
+        database: str,
+        *,
+        client: Path | None = None,
+        bulk_table_bytes: int = BULK_TABLE_BYTES,
+        binary: bool = True,
+        lock_timeout: timedelta = LOCK_TIMEOUT,
+    ) -> PostgresDumper:
         """Return a dumper of a database, by the server's own client programs."""
-        url = parse_conninfo(self.url("postgres")).with_database(database)
-        return PostgresDumper(url, pg_bin=str(client or self.client))
+        return PostgresDumper(
+            parse_conninfo(self.url("postgres")).with_database(database),
+            pg_bin=str(client or self.client),
+            lock_timeout=lock_timeout,
+            bulk_table_bytes=bulk_table_bytes,
+            binary=binary,
+        )
 
     def sql(self, database: str, sql: str) -> str:
         """Run SQL in psql; return what it printed."""

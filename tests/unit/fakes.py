@@ -8,6 +8,7 @@ import random
 import threading
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
+from types import MappingProxyType
 
 from attrs import evolve, field, frozen
 
@@ -30,6 +31,7 @@ from brownie_backup.model import (
     Part,
     PartKind,
     PartSpec,
+    Relation,
     WalPosition,
 )
 from brownie_backup.protocols import Cache, Clock, Encryptor, Store, Unchanged
@@ -160,6 +162,7 @@ class FakeDumper:
 class FakeTarget:
     """A database of a `FakeDumper`'s server that is being restored."""
 
+    relations: Mapping[int, Relation] = MappingProxyType({})
     replaced_database: str | None = None
     created_roles: tuple[str, ...] = ()
     tables: tuple[RestoredTable, ...] = ()

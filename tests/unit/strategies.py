@@ -48,7 +48,7 @@ def unknown_for(cls: type) -> st.SearchStrategy[dict[str, object]]:
 row_ranges = st.builds(RowRange, st.builds(BlockRange, sizes, sizes), sizes)
 blob_refs = st.builds(BlobRef, names, sizes, sizes, st.none() | row_ranges)
 tables = st.builds(Table, sizes, sizes, texts, texts)
-wal_positions = st.builds(WalPosition, sizes, st.none() | sizes, sizes, sizes, sizes)
+wal_positions = st.builds(WalPosition, sizes, st.none() | sizes, sizes, sizes, sizes, instants)
 parts = st.builds(
     Part,
     kind=st.sampled_from([*PartKind, "of a newer version"]),

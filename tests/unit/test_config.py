@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.unit.fakes import DAY
 
+from brownie_backup import settings as settings_module
 from brownie_backup.compressors import Gzip, Uncompressed, Zstd
 from brownie_backup.config import (
     Settings,
@@ -24,11 +25,13 @@ from brownie_backup.config import (
     make_repository,
     make_store,
 )
+from brownie_backup.dumpers.postgres.bulk import BULK_TABLE_BYTES
 from brownie_backup.encryptors import Cleartext, GnuPG
 from brownie_backup.errors import ConfigurationError
+from brownie_backup.operations.base import FULL_EVERY
 from brownie_backup.secret import Secret
-from brownie_backup.settings import COPY_CREDENTIALS, VARIABLES
 from brownie_backup.stores import LocalStore
+from brownie_backup.variables import COPY_CREDENTIALS, VARIABLES
 
 PLANTED = "s3cr3t-Pl4nted"
 SECRETS = [variable.name for variable in VARIABLES if variable.secret]
@@ -64,7 +67,9 @@ EXAMPLES: dict[str, tuple[str, object]] = {
     "OBJECT_LOCK_MODE": ("Governance", "governance"),
     "RETRY_SECONDS": ("30", 30),
     "CACHE_DIR": ("/var/cache/b", "/var/cache/b"),
-    "PARALLEL_JOBS": ("4", 4),
+    "PARALLEL_JOBS": ("11", 11),
+    "BULK_TABLE_BYTES": ("1g", 1 << 30),
+    "FULL_EVERY": ("None", 0),
     "DEBUG": ("TRUE", True),
     "DATABASE_URL": (f"postgresql://u:{PLANTED}@h/db", Secret(f"postgresql://u:{PLANTED}@h/db")),
     "GPG_RECIPIENTS": ("a@b.c, 0xABCD ,", ("a@b.c", "0xABCD")),
@@ -151,6 +156,8 @@ WRONG = {
     "COMPRESSION": "lzma",
     "ENCRYPTION": "maybe",
     "PARALLEL_JOBS": "65",
+    "BULK_TABLE_BYTES": "64X",
+    "FULL_EVERY": "7d",
     "DEBUG": "2",
 }
 
@@ -283,6 +290,36 @@ def test_no_key_is_an_error_that_shows_three_ways() -> None:
 def test_any_key_will_do(name: str) -> None:
     settings = load_settings({f"BACKUP_{name}": "x"})
     assert isinstance(make_encryptor(settings, writes=True), GnuPG)
+
+
+@pytest.mark.parametrize(
+    ("text", "size"),
+    [("0", 0), ("67108864", 64 << 20), ("512K", 512 << 10), ("64M", 64 << 20), ("2T", 2 << 40)],
+)
+def test_a_size_may_have_a_unit(text: str, size: int) -> None:
+    assert load_settings({"BACKUP_BULK_TABLE_BYTES": text}).bulk_table_bytes == size
+
+
+@pytest.mark.parametrize("text", ["M", "-1", "1.5G", "64 M", "64MB", "2097152T", "\u0661M"])
+def test_what_is_no_size(text: str) -> None:
+    (problem,) = problems({"BACKUP_BULK_TABLE_BYTES": text})
+    assert problem.endswith("such as 67108864, 64M or 1G")
+
+
+def test_how_often_all_is_read() -> None:
+    assert Settings().full_every_span == FULL_EVERY
+    assert load_settings({"BACKUP_FULL_EVERY": "30"}).full_every_span == 30 * DAY
+    assert load_settings({"BACKUP_FULL_EVERY": "0"}).full_every_span is None
+
+
+def test_as_many_jobs_as_processors_and_no_more_than_eight(monkeypatch: pytest.MonkeyPatch) -> None:
+    for processors, jobs in ((1, 1), (3, 3), (64, 8)):
+        monkeypatch.setattr(settings_module, "usable_processors", lambda count=processors: count)
+        assert load_settings({}).parallel_jobs == jobs
+
+
+def test_the_default_size_of_a_bulk_table_is_the_dumpers() -> None:
+    assert Settings().bulk_table_bytes == BULK_TABLE_BYTES
 
 
 def test_cleartext_only_by_name() -> None:

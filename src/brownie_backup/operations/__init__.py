@@ -1,5 +1,6 @@
 """The verbs, one file each. They know protocols and the repository, never an implementation."""
 
+from brownie_backup.operations.compare import compare_with_database
 from brownie_backup.operations.create import create_backup
 from brownie_backup.operations.delete import delete_backup
 from brownie_backup.operations.diagnose import diagnose
@@ -12,6 +13,7 @@ from brownie_backup.operations.verify import verify_backup
 
 __all__ = [
     "apply_retention",
+    "compare_with_database",
     "create_backup",
     "delete_backup",
     "diagnose",

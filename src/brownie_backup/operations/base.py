@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
+from importlib.metadata import version
 
 from attrs import frozen
 
@@ -18,7 +19,7 @@ _log = logging.getLogger(__name__)
 _FEW = 16
 """As many blobs are looked for one by one; of more, a listing of all of them is quicker."""
 
-
+TOOL_VERSION = version("brownie-backup")
 FULL_EVERY = timedelta(days=7)
 """How long the WAL's word is taken, before every block is read again."""
 
@@ -48,7 +49,8 @@ def find_base(
 ) -> Manifest | None:
     """Return the newest good backup of a database whose blobs this run would name alike.
 
-    It is looked for in the first store that is in the run; None too if that can't be read.
+    It is looked for in the first store that is in the run; None too if that can't be read. It must
+    be of this version: another one may write rows otherwise, or have had a fault.
     """
     if not any(spec.blocks for spec in snapshot.parts):
         return None
@@ -65,6 +67,7 @@ def find_base(
             and backup.good
             and manifest.database.id == snapshot.database.id
             and manifest.kind == kind
+            and manifest.tool_version == TOOL_VERSION
             and manifest.compression == writer.compressor.name
             and manifest.encryption == writer.encryption
             and manifest.hash_key == writer.hash_key.hex()

@@ -1,26 +1,34 @@
 """Make a backup."""
 
+import logging
 import secrets
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Executor
 from datetime import timedelta
-from importlib.metadata import version
 
 from attrs import evolve
 
 from brownie_backup.errors import BackupError
 from brownie_backup.model import Attempt, Manifest
 from brownie_backup.names import check_labels, check_name, default_name
-from brownie_backup.operations.base import FULL_EVERY, find_base, is_due, read_fully_at
+from brownie_backup.operations.base import (
+    FULL_EVERY,
+    TOOL_VERSION,
+    find_base,
+    is_due,
+    read_fully_at,
+)
 from brownie_backup.operations.mirrors import agree_on_identity, open_mirrors, publish
-from brownie_backup.operations.progress import Meter, OnProgress
+from brownie_backup.operations.progress import OnProgress, PartMeter
 from brownie_backup.operations.ranges import Bench
-from brownie_backup.operations.storing import employ, store_snapshot
+from brownie_backup.operations.storing import Stored, employ, store_snapshot
 from brownie_backup.operations.sync import sync_backups
 from brownie_backup.protocols import Dumper
 from brownie_backup.reports import BackupReport, StoreOutcome, StoreSync
-from brownie_backup.repository import Repository, Shelves, StoredBlob, watch
+from brownie_backup.repository import Repository, Shelves, watch
+
+_log = logging.getLogger(__name__)
 
 MOST_JOBS = 64
 """The most ranges that are read at once."""
@@ -60,7 +68,7 @@ def create_backup(
         full: read all ranges, also those that the WAL shows to be unchanged.
         full_every: do so when it was not done for so long; None for never.
         executor: runs what reads ranges, in place of threads of our own.
-        on_progress: called from several threads, with plaintext bytes of an estimated total.
+        on_progress: called from several threads, one at a time.
 
     Raises:
         BackupExists: there is one of that name.
@@ -81,14 +89,13 @@ def create_backup(
         identity = agree_on_identity(mirrors)
         shelves = Shelves(tuple(mirror.shelf for mirror in mirrors))
         writer = repository.writer(shelves, identity)
-        meter = Meter(on_progress, "backup", None)
-        bench = Bench(dumper, writer, lambda _spec, size: meter.add(size))
+        bench = Bench(dumper, writer, PartMeter(on_progress, "backup"))
         with employ(bench, count, executor, None) as workers, dumper.snapshot() as snapshot:
-            meter.total = snapshot.database.size_bytes
             base = find_base(mirrors, writer, snapshot, dumper.kind)
-            full = full or is_due(base, started_at, full_every)
-            stored = store_snapshot(snapshot, workers, base, full=full)
+            due = is_due(base, started_at, full_every)
+            stored = store_snapshot(snapshot, workers, base, full=full or due)
             wal = snapshot.wal()
+        warnings = tuple(_warnings(stored, base))
         manifest = Manifest(
             name=name,
             id=str(uuid.uuid4()),
@@ -102,14 +109,19 @@ def create_backup(
             encryption=writer.encryption,
             parts=stored.parts,
             new_bytes=sum(blob.ref.stored_bytes for blob in stored.blobs if blob.new),
-            tool_version=version("brownie-backup"),
+            tool_version=TOOL_VERSION,
             labels=labels,
-            notes=snapshot.notes,
+            notes=(*snapshot.notes, *warnings),
             wal=wal,
             read_fully_at=read_fully_at(base) if base and stored.skipped else None,
         )
         publish(mirrors, manifest)
-    report = evolve(_report(manifest, stored.blobs), stores=tuple(m.outcome() for m in mirrors))
+    report = evolve(
+        _report(manifest, stored),
+        stores=tuple(mirror.outcome() for mirror in mirrors),
+        all_read_because=_why_all(stored, base, asked=full, due=due),
+        warnings=warnings,
+    )
     return _with_earlier_ones(report, repositories) if copies else report
 
 
@@ -129,13 +141,43 @@ def _with_earlier_ones(report: BackupReport, repositories: Sequence[Repository])
     return evolve(report, stores=stores, synced=synced)
 
 
-def _report(manifest: Manifest, blobs: Sequence[StoredBlob]) -> BackupReport:
-    new = [blob.ref for blob in blobs if blob.new]
-    reused = [blob.ref for blob in blobs if not blob.new]
+def _why_all(stored: Stored, base: Manifest | None, *, asked: bool, due: bool) -> str:
+    """Say why every range was read, if there are any."""
+    if stored.skipped or not stored.ranges:
+        return ""
+    if asked:
+        return "that was asked for"
+    if base is None:
+        return "no earlier good backup with the same key and compression is known"
+    if due:
+        return f"they were read last on {read_fully_at(base):%Y-%m-%d}"
+    return stored.why_not or "all of them may have changed"
+
+
+def _warnings(stored: Stored, base: Manifest | None) -> Iterator[str]:
+    """Say what must not be: this backup is right, and earlier ones may not be."""
+    if not stored.contradicted or base is None:
+        return
+    tables = ", ".join(str(oid) for oid in sorted({each.oid for each in stored.contradicted}))
+    warning = (
+        f"{len(stored.contradicted)} ranges of the tables with the oids {tables} have other bytes "
+        f"than in '{base.name}', although the WAL shows no change: do not trust backups made "
+        f"since {read_fully_at(base):%Y-%m-%d %H:%M} UTC, up to that one, and please report it"
+    )
+    _log.error("%s", warning)
+    yield warning
+
+
+def _report(manifest: Manifest, stored: Stored) -> BackupReport:
+    new = [blob.ref for blob in stored.blobs if blob.new]
+    reused = [blob.ref for blob in stored.blobs if not blob.new]
     return BackupReport(
         manifest,
         new_blobs=len(new),
         new_bytes=sum(ref.stored_bytes for ref in new),
         reused_blobs=len(reused),
         reused_bytes=sum(ref.stored_bytes for ref in reused),
+        ranges=stored.ranges,
+        skipped_ranges=stored.skipped,
+        contradictions=stored.contradicted,
     )

@@ -2,21 +2,22 @@
 
 import contextlib
 from collections import deque
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from itertools import islice
 
 from attrs import evolve
 
 from brownie_backup.errors import BackupError, DamagedError, DecryptionError
-from brownie_backup.model import BlobRef, Manifest, Part, PartKind, PartSpec
-from brownie_backup.operations.progress import Meter
+from brownie_backup.model import BlobRef, Manifest, Part, PartKind, PartSpec, Relation
+from brownie_backup.operations.progress import PartMeter
 from brownie_backup.operations.ranges import ranges_of
 from brownie_backup.repository.blobs import MOST_WORKERS, BlobReader
 
 
 def read_blobs(
-    reader: BlobReader, refs: Iterable[BlobRef], *, jobs: int, meter: Meter
+    reader: BlobReader, refs: Iterable[BlobRef], *, jobs: int, on_bytes: Callable[[int], None]
 ) -> Generator[tuple[BlobRef, bytes | BackupError]]:
     """Yield each blob's plaintext, or why there is none, in order and a few blobs ahead."""
 
@@ -38,25 +39,30 @@ def read_blobs(
                 return
             ref, future = waiting.popleft()
             outcome = future.result()
-            meter.add(ref.size_bytes)
+            on_bytes(ref.size_bytes)
             yield ref, outcome
             del outcome, future
     finally:
         pool.shutdown(cancel_futures=True)
 
 
-def read_part(reader: BlobReader, part: Part, *, jobs: int, meter: Meter) -> Iterator[bytes]:
+def read_part(
+    reader: BlobReader, part: Part, spec: PartSpec, *, jobs: int, meter: PartMeter
+) -> Iterator[bytes]:
     """Yield a part's plaintext, each blob proven before it is yielded; the first bad one raises."""
-    with contextlib.closing(read_blobs(reader, part.blobs, jobs=jobs, meter=meter)) as blobs:
+    meter.begin(spec)
+    on_bytes = partial(meter.add, spec)
+    with contextlib.closing(read_blobs(reader, part.blobs, jobs=jobs, on_bytes=on_bytes)) as blobs:
         for _, outcome in blobs:
             if isinstance(outcome, BackupError):
                 raise outcome
             yield outcome
+    meter.end(spec, None)
 
 
 @contextlib.contextmanager
 def loading(
-    reader: BlobReader, manifest: Manifest, meter: Meter
+    reader: BlobReader, manifest: Manifest, meter: PartMeter
 ) -> Iterator[dict[int, Iterator[tuple[PartSpec, Iterable[bytes]]]]]:
     """Have, by the oid of each bulk table, its ranges, in order and a few ahead."""
     pool = ThreadPoolExecutor(MOST_WORKERS, thread_name_prefix="blob")
@@ -71,24 +77,26 @@ def loading(
 
 
 def _ranges(
-    reader: BlobReader, part: Part, spec: PartSpec, meter: Meter, pool: ThreadPoolExecutor
+    reader: BlobReader, part: Part, spec: PartSpec, meter: PartMeter, pool: ThreadPoolExecutor
 ) -> Iterator[tuple[PartSpec, Iterable[bytes]]]:
     """Yield the ranges of a table; the first blob of the next one is read meanwhile."""
 
-    def get(ref: BlobRef) -> bytes:
+    def get(piece: PartSpec, ref: BlobRef) -> bytes:
         data = reader.get(ref)
-        meter.add(ref.size_bytes)
+        meter.add(piece, ref.size_bytes)
         return data
 
-    def rows(first: Future[bytes], others: Iterable[BlobRef]) -> Iterator[bytes]:
+    def rows(piece: PartSpec, first: Future[bytes], others: Iterable[BlobRef]) -> Iterator[bytes]:
+        meter.begin(piece)
         yield first.result()
         for ref in others:
-            yield get(ref)
+            yield get(piece, ref)
+        meter.end(piece, piece.rows)
 
     waiting: deque[tuple[PartSpec, Iterator[bytes]]] = deque()
     for begins, (first, *others) in ranges_of(part):
         piece = evolve(spec, blocks=begins.blocks, rows=begins.rows)
-        waiting.append((piece, rows(pool.submit(get, first), others)))
+        waiting.append((piece, rows(piece, pool.submit(get, piece, first), others)))
         if len(waiting) > 1:
             yield waiting.popleft()
     yield from waiting
@@ -97,6 +105,17 @@ def _ranges(
 def spec_of(part: Part, manifest: Manifest) -> PartSpec:
     """Return the description of a stored part."""
     return PartSpec(part.kind, manifest.database.name, table=part.table, rows=part.rows)
+
+
+def ranges_to_load(manifest: Manifest, relations: Mapping[int, Relation]) -> Iterator[PartSpec]:
+    """Yield the ranges of these tables, with their sizes."""
+    for part in manifest.parts:
+        if part.table is None or part.table.oid not in relations:
+            continue
+        spec = evolve(spec_of(part, manifest), relation=relations[part.table.oid])
+        for begins, refs in ranges_of(part):
+            size = sum(ref.size_bytes for ref in refs)
+            yield evolve(spec, blocks=begins.blocks, rows=begins.rows, estimate_bytes=size)
 
 
 def inventory_of(manifest: Manifest) -> Part:

@@ -8,6 +8,7 @@ from attrs import evolve, field, frozen
 
 from brownie_backup.errors import LockRefused
 from brownie_backup.model import BlobRef, BlockRange, Part, PartSpec, RowRange
+from brownie_backup.operations.progress import PartMeter
 from brownie_backup.protocols import Dumper, Reader
 from brownie_backup.repository import BLOB_BYTES, BlobWriter, StoredBlob
 from brownie_backup.repository.blobs import refilled
@@ -32,8 +33,8 @@ class Bench:
 
     dumper: Dumper
     writer: BlobWriter
-    on_blob: Callable[[PartSpec, int], None] = lambda _spec, _size: None
-    """Called with the plaintext bytes of each blob that is stored."""
+    meter: PartMeter = field(factory=lambda: PartMeter(None, ""), eq=False)
+    """Told what is done; one that nothing was planned with takes no notice."""
     stopping: threading.Event = field(factory=threading.Event, eq=False)
 
 
@@ -54,7 +55,20 @@ def cut(spec: PartSpec) -> Iterator[PartSpec]:
         return
     size = spec.range_blocks
     for first in range(spec.blocks.first, spec.blocks.end, size):
-        yield evolve(spec, blocks=BlockRange(first, first + size))
+        blocks = BlockRange(first, first + size)
+        yield evolve(spec, blocks=blocks, estimate_bytes=_share(spec, blocks))
+
+
+def _share(spec: PartSpec, blocks: BlockRange) -> int | None:
+    """Return a range's share of its table's estimate; those of all ranges are the whole of it."""
+    if spec.blocks is None or spec.estimate_bytes is None:
+        return None
+    all_blocks = spec.blocks.end - spec.blocks.first
+    before, until = (
+        spec.estimate_bytes * (min(block, spec.blocks.end) - spec.blocks.first) // all_blocks
+        for block in (blocks.first, blocks.end)
+    )
+    return until - before
 
 
 def batches(specs: Sequence[PartSpec], workers: int) -> Iterator[tuple[PartSpec, ...]]:
@@ -90,14 +104,16 @@ def store_part(bench: Bench, reader: Reader, spec: PartSpec, buffer: bytearray) 
     """Read a part and store its blobs, one after the other."""
     counted: list[int | None] = []
     blobs = []
+    bench.meter.begin(spec)
     with contextlib.closing(counting(reader.read(spec), counted)) as stream:
         for chunk in refilled(stream, buffer):
             if bench.stopping.is_set():
                 raise Stopped
             blobs.append(bench.writer.put(chunk))
-            bench.on_blob(spec, len(chunk))
+            bench.meter.add(spec, len(chunk))
     if not blobs:  # so that there is a record of a range without rows
         blobs.append(bench.writer.put(b""))
+    bench.meter.end(spec, counted[0])
     return StoredPart(tuple(blobs), counted[0])
 
 

@@ -17,8 +17,14 @@ from brownie_backup.errors import (
 )
 from brownie_backup.model import Manifest
 from brownie_backup.operations.find import Found, find_backup
-from brownie_backup.operations.parts import inventory_of, loading, read_part, spec_of
-from brownie_backup.operations.progress import Meter, OnProgress
+from brownie_backup.operations.parts import (
+    inventory_of,
+    loading,
+    ranges_to_load,
+    read_part,
+    spec_of,
+)
+from brownie_backup.operations.progress import OnProgress, PartMeter
 from brownie_backup.protocols import Dumper
 from brownie_backup.reports import Finding, Level, RestoreOptions, RestoreReport
 from brownie_backup.repository import Repository
@@ -51,7 +57,7 @@ def restore(
         target_database: its name afterwards; by default that of the database backed up.
         options: how.
         dry_run: check everything that can be checked, change nothing.
-        on_progress: called with plaintext bytes read from the store.
+        on_progress: called from several threads, one at a time, with plaintext bytes.
 
     Raises:
         BackupNotFound: no such backup, or no good one.
@@ -72,33 +78,45 @@ def restore(
         manifest = _readable(found)
         findings = [*found.findings, *_damage(found)]
         reader = found.repository.reader(manifest, [other.store for other in found.others])
-        meter = Meter(on_progress, "restore", manifest.size_bytes)
+        meter = PartMeter(on_progress, "restore")
         target_name = target_database or manifest.database.name
         first = inventory_of(manifest)
-        inventory = b"".join(read_part(reader, first, jobs=1, meter=meter))
+        needs = spec_of(first, manifest)
+        inventory = b"".join(read_part(reader, first, needs, jobs=1, meter=meter))
         token = secrets.token_hex(4)
         with dumper.restoring(manifest.database, target_name, options, token) as target:
             findings += target.preflight(inventory, manifest.size_bytes)
-            parts = (
-                (spec_of(part, manifest), read_part(reader, part, jobs=AHEAD, meter=meter))
-                for part in manifest.parts
-                if part is not first and part.table is None
-            )
             if not dry_run:
                 _refuse(findings)
             if not dry_run or options.selects:
-                findings += target.receive(parts)
+                whole = [part for part in manifest.parts if part.table is None]
+                meter.plan(evolve(spec_of(p, manifest), estimate_bytes=p.size_bytes) for p in whole)
+                meter.plan(ranges_to_load(manifest, target.relations))
+                meter.end(needs, None)
+                findings += target.receive(
+                    (spec, read_part(reader, part, spec, jobs=AHEAD, meter=meter))
+                    for part in whole
+                    if part is not first
+                    for spec in (spec_of(part, manifest),)
+                )
+            if options.selects:  # now it is known which
+                meter.plan(ranges_to_load(manifest, target.relations))
             if not dry_run:
                 with loading(reader, manifest, meter) as tables:
                     findings += target.load(tables)
                 findings += target.finish()
+            size_bytes = sum(
+                part.size_bytes
+                for part in manifest.parts
+                if part.table is None or part.table.oid in target.relations
+            )
     findings += fallback_findings(reader)
     return RestoreReport(
         backup=manifest.name,
         target_database=target_name,
         dry_run=dry_run,
         findings=tuple(findings),
-        size_bytes=meter.done_bytes if options.selects else manifest.size_bytes,
+        size_bytes=size_bytes,
         duration=repository.clock() - started_at,
         replaced_database=target.replaced_database,
         created_roles=target.created_roles,

@@ -5,12 +5,14 @@ import logging
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_EXCEPTION, Executor, Future, ThreadPoolExecutor, wait
+from functools import partial
 from typing import Any
 
 from attrs import field, frozen
 
 from brownie_backup.model import Manifest, Part, PartSpec
 from brownie_backup.operations.base import Base, make_base, prepare, reuse
+from brownie_backup.operations.progress import PartMeter
 from brownie_backup.operations.ranges import (
     Bench,
     OpenBench,
@@ -23,6 +25,7 @@ from brownie_backup.operations.ranges import (
     table_part,
 )
 from brownie_backup.protocols import Snapshot
+from brownie_backup.reports import TableRange
 from brownie_backup.repository import BLOB_BYTES, MOST_WORKERS, StoredBlob
 from brownie_backup.repository.blobs import chunked
 
@@ -56,6 +59,8 @@ class Workers:
     def begin(self, batch: Sequence[PartSpec]) -> Future[list[StoredPart | None]]:
         """Give a batch of ranges to a worker."""
         future = self.executor.submit(store_batch, self.open_bench, batch)
+        # What is read in another process is not told of while it is.
+        future.add_done_callback(partial(_tell_of, self.bench.meter, batch))
         self.begun.append(future)
         return future
 
@@ -90,10 +95,14 @@ class Stored:
 
     parts: tuple[Part, ...]
     blobs: tuple[StoredBlob, ...]
+    ranges: int
+    """How many ranges were read."""
     skipped: int
-    """How many ranges were not read."""
-    contradicted: tuple[tuple[int, int], ...]
-    """Table and first block of ranges with other bytes, although the WAL shows no change."""
+    """How many were not."""
+    why_not: str
+    """Why the base could not spare reading any."""
+    contradicted: tuple[TableRange, ...]
+    """Ranges with other bytes, although the WAL shows no change."""
 
 
 def store_snapshot(
@@ -107,15 +116,19 @@ def store_snapshot(
         base: a backup whose unchanged ranges are used again.
         full: read them all the same, and compare.
     """
+    meter = workers.bench.meter
+    pieces = [piece for spec in snapshot.parts if spec.blocks for piece in cut(spec)]
+    meter.plan([*pieces, *(spec for spec in snapshot.parts if spec.blocks is None)])
     known = workers.side.submit(_look_back, snapshot, workers.bench, base)
     streams = {
         spec: workers.side.submit(_store_stream, workers, spec)
         for spec in snapshot.parts
         if spec.blocks is None
     }
-    pieces = [piece for spec in snapshot.parts if spec.blocks for piece in cut(spec)]
     back = known.result() if base and not full else None
     reused = {p: part for p in pieces if back and (part := reuse(back, workers.bench.writer, p))}
+    for piece, part in reused.items():
+        meter.end(piece, part.rows)
     begun = [
         (batch, workers.begin(batch))
         for batch in batches([p for p in pieces if p not in reused], workers.count)
@@ -137,9 +150,21 @@ def store_snapshot(
     return Stored(
         tuple(parts),
         tuple(blobs),
+        ranges=len(pieces) - len(reused),
         skipped=len(reused),
+        why_not=back.unchanged.why_not if back else "",
         contradicted=tuple(_contradicted(compared, ranges)),
     )
+
+
+def _tell_of(
+    meter: PartMeter, batch: Sequence[PartSpec], future: Future[list[StoredPart | None]]
+) -> None:
+    if future.cancelled() or future.exception():
+        return
+    for spec, stored in zip(batch, future.result(), strict=True):
+        if stored:
+            meter.end(spec, stored.rows)
 
 
 def _wait_for(futures: Iterable[Future[Any]]) -> None:
@@ -169,16 +194,20 @@ def _store_stream(workers: Workers, spec: PartSpec) -> StoredPart:
 
     def store(chunk: list[bytes]) -> StoredBlob:
         blob = bench.writer.put(chunk.pop())
-        bench.on_blob(spec, blob.ref.size_bytes)
+        bench.meter.add(spec, blob.ref.size_bytes)
         return blob
 
     counted: list[int | None] = []
+    bench.meter.begin(spec)
     with (
         bench.dumper.reading() as reader,
         contextlib.closing(counting(reader.read(spec), counted)) as stream,
     ):
         chunks = chunked(stream, BLOB_BYTES, head=spec.head_bytes)
-        return StoredPart(tuple(_ordered(workers, store, chunks)), counted[0] if counted else None)
+        blobs = tuple(_ordered(workers, store, chunks))
+    rows = counted[0] if counted else None
+    bench.meter.end(spec, rows)
+    return StoredPart(blobs, rows)
 
 
 def _ordered(
@@ -218,13 +247,11 @@ def _stream_part(spec: PartSpec, stored: StoredPart) -> Part:
     return Part(spec.kind, sum(ref.size_bytes for ref in refs), refs)
 
 
-def _contradicted(
-    base: Base | None, ranges: Mapping[PartSpec, StoredPart]
-) -> Iterator[tuple[int, int]]:
-    """Yield the tables and first blocks of ranges that changed, although the WAL says not."""
+def _contradicted(base: Base | None, ranges: Mapping[PartSpec, StoredPart]) -> Iterator[TableRange]:
+    """Yield the ranges that changed, although the WAL says not."""
     for spec, stored in ranges.items():
         found = base.find(spec) if base else None
         if found and spec.table and spec.blocks:
             names = [ref.name for ref in found[1]]
             if names != [blob.ref.name for blob in stored.blobs]:
-                yield spec.table.oid, spec.blocks.first
+                yield TableRange(spec.table.oid, spec.blocks)

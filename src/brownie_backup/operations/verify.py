@@ -118,7 +118,9 @@ class _Outcome:
     def good_blobs(self, refs: Iterable[BlobRef]) -> Iterator[bytes]:
         """Read all, yield the plaintexts before the first bad one, and remember what is bad."""
         broken = False
-        for ref, outcome in read_blobs(self._reader, refs, jobs=self._jobs, meter=self.meter):
+        for ref, outcome in read_blobs(
+            self._reader, refs, jobs=self._jobs, on_bytes=self.meter.add
+        ):
             self._reader.ensure_read()  # that a store is out of reach is no damage
             self._checked.add(ref.name)
             if isinstance(outcome, BackupError):

@@ -5,11 +5,13 @@ from typing import Any
 
 from brownie_backup import (
     Backup,
+    Comparison,
     Finding,
     Hold,
     RetentionReport,
     StoreOutcome,
     StoreSync,
+    TableRange,
     Verification,
 )
 from brownie_backup.errors import BackupError
@@ -42,7 +44,13 @@ def backup_document(backup: Backup) -> dict[str, Any]:
             "labels": dict(manifest.labels),
             "notes": list(manifest.notes),
             "parts": [
-                {"kind": part.kind, "size_bytes": part.size_bytes, "blobs": len(part.blobs)}
+                {
+                    "kind": part.kind,
+                    "size_bytes": part.size_bytes,
+                    "blobs": len(part.blobs),
+                    "rows": part.rows,
+                    "table_oid": part.table.oid if part.table else None,
+                }
                 for part in manifest.parts
             ],
             "tool_version": manifest.tool_version,
@@ -100,6 +108,22 @@ def store_document(outcome: StoreOutcome) -> dict[str, Any]:
     """Return what came of one store."""
     document: dict[str, Any] = converter.unstructure(outcome)
     return document | {"stored": outcome.stored}
+
+
+def range_document(found: TableRange) -> dict[str, int]:
+    """Return a range of a bulk table."""
+    return {"oid": found.oid, "first_block": found.blocks.first, "end_block": found.blocks.end}
+
+
+def comparison_document(comparison: Comparison) -> dict[str, Any]:
+    """Return what a comparison with the database found."""
+    return {
+        "backup": comparison.backup,
+        "compared_ranges": comparison.compared_ranges,
+        "total_ranges": comparison.total_ranges,
+        "differences": [range_document(each) for each in comparison.differences],
+        "why_not": comparison.why_not or None,
+    }
 
 
 def sync_document(report: StoreSync) -> dict[str, Any]:

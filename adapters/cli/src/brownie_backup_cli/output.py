@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any, Self
 
 from attrs import frozen
 
-from brownie_backup import Finding, Level
+from brownie_backup import Finding, Level, Progress
 from brownie_backup.operations.progress import OnProgress
-from brownie_backup.reports import OnTally
+from brownie_backup.reports import OnTally, PartProgress
 
 if TYPE_CHECKING:
     from rich.progress import ProgressColumn
@@ -71,14 +71,22 @@ class Output:
 
     @contextmanager
     def progress(self) -> Iterator[OnProgress | None]:
-        """Show a bar of bytes with rate and time left on stderr, if that is a terminal."""
+        """Show a bar of bytes with rate and time left on stderr, if that is a terminal.
+
+        Those who asked are told when each part begins and ends.
+        """
         from rich.progress import DownloadColumn, TransferSpeedColumn
 
         with self._bar(DownloadColumn(binary_units=True), TransferSpeedColumn()) as move:
-            if move is None:
-                yield None
-            else:
-                yield lambda seen: move(seen.phase, seen.done_bytes, seen.total_bytes)
+            parts = _Parts(self.say)
+
+            def show(seen: Progress) -> None:
+                if move:
+                    move(seen.phase, seen.done_bytes, seen.total_bytes)
+                if seen.part and self.verbose:
+                    parts.say(seen.part)
+
+            yield show if move or self.verbose else None
 
     @contextmanager
     def tally(self) -> Iterator[OnTally | None]:
@@ -110,6 +118,25 @@ class Output:
                 bars.update(task, description=phase, completed=done, total=known)
 
             yield move
+
+
+class _Parts:
+    """Says when a part begins, and when it ends what it was."""
+
+    def __init__(self, say: Callable[[str], None]) -> None:
+        self._say = say
+        self._begun: set[str] = set()
+
+    def say(self, part: PartProgress) -> None:
+        """Say what is new of a part."""
+        name = json.dumps(part.name, ensure_ascii=False)[1:-1]  # it may have line breaks
+        if part.ended:
+            rows = f"{part.rows} rows, " if part.rows is not None else ""
+            took = f"{size(part.read_bytes)} in {span(part.duration)}"
+            self._say(f"{name}: {rows}{took if part.duration else 'known to be unchanged'}")
+        elif part.name not in self._begun:
+            self._begun.add(part.name)
+            self._say(f"{name}: begun")
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:

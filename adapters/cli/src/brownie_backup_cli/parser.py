@@ -64,6 +64,9 @@ def _backups(commands: Subparsers) -> None:
     backup.add_argument(
         "--label", action="append", default=[], metavar="KEY=VALUE", type=_label, dest="labels"
     )
+    backup.add_argument(
+        "--full", action="store_true", help="read also what the WAL shows to be unchanged"
+    )
     restore = _command(commands, "restore", "restore a backup into a fresh database")
     _name(restore, "NAME|latest")
     _from(restore)
@@ -103,6 +106,11 @@ def _backups(commands: Subparsers) -> None:
         default=100.0,
         metavar="N%",
         help="read only that share of the blobs, chosen at random, and no archive",
+    )
+    verify.add_argument(
+        "--against-database",
+        action="store_true",
+        help="compare what the WAL shows to be unchanged with the database, instead",
     )
 
 

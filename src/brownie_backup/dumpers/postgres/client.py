@@ -11,7 +11,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from attrs import evolve
+
 from brownie_backup.dumpers.postgres.conninfo import Conninfo
+from brownie_backup.dumpers.postgres.pooling import ASK_FOR_MARK, MARK, is_shared
 from brownie_backup.dumpers.postgres.process import feed, read_output, running
 from brownie_backup.dumpers.postgres.programs import (
     Programs,
@@ -32,6 +35,7 @@ SET idle_in_transaction_session_timeout = 0;
 """What every session of ours begins with. The search_path of the database is its owner's to set:
 an operator of theirs in our queries would run with our rights, a superuser's perhaps."""
 
+_NO_POOLER = "That is a pooler (pgbouncer): connect to PostgreSQL itself"
 _CONNECTION_BROKEN = 2  # psql's exit status, by its manual
 _PASSFILE_SPECIAL = re.compile(r"([\\:])")
 
@@ -49,6 +53,7 @@ class Client:
         # A connection string stands for itself: a service would go before the environment in
         # what it leaves open. Decided here, once, from what the caller gave.
         self._keeps_service = not conninfo.parameters or "service" in conninfo.parameters
+        self._has_own_sessions = False
         self._passfile: str | None = None
         if conninfo.password:
             self._passfile = _write_passfile(conninfo)
@@ -74,10 +79,10 @@ class Client:
         env.setdefault("PGAPPNAME", "brownie-backup")
         return env | {"LC_ALL": "C"}
 
-    def connection(self, database: str | None = None) -> str:
-        """Return the connection string for a command line."""
+    def connection(self, database: str | None = None, **more: str) -> str:
+        """Return the connection string for a command line, with more parameters in it."""
         conninfo = self.conninfo.with_database(database) if database else self.conninfo
-        return conninfo.to_string()
+        return evolve(conninfo, parameters={**conninfo.parameters, **more}).to_string()
 
     @cached_property
     def server_version(self) -> Version:
@@ -109,26 +114,47 @@ class Client:
 
         They go in by a pipe, so that none shows in the process list.
         """
-        argv = self.psql(database)
+        self.require_own_sessions(database)
+        return self._run(self.psql(database), GUARD + sql)
+
+    def require_own_sessions(self, database: str | None = None) -> None:
+        """See, the first time, that our sessions are nobody else's; nothing is set before that.
+
+        Raises:
+            ConnectionFailed: there is no connection, or a pooler that mixes sessions.
+        """
+        if self._has_own_sessions:
+            return
+        theirs = self.conninfo.parameters.get("options", os.environ.get("PGOPTIONS", ""))
+        # A service may have options of its own, which ours would replace.
+        service = "service" in self.conninfo.parameters or "PGSERVICE" in self.environment()
+        more = {} if service else {"options": f"{theirs} {MARK}".strip()}
+        mark = self._run(self.psql(database, **more), ASK_FOR_MARK).strip()
+        if mark != "yes" and is_shared(self.psql(database), self.environment()):
+            msg = "a pooler between us and PostgreSQL mixes our sessions with those of others"
+            raise ConnectionFailed(msg, hint=_NO_POOLER)
+        self._has_own_sessions = True
+
+    def _run(self, argv: list[str], sql: str) -> str:
         # As the server stores names: bytes that are no text (SQL_ASCII) survive the round trip.
         env = self.environment() | {"PGCLIENTENCODING": "UTF8"}
         with running(argv, env, pipe="both") as child:
-            feed(child, [(GUARD + sql).encode("utf-8", "surrogateescape")])
+            feed(child, [sql.encode("utf-8", "surrogateescape")])
             output = b"".join(read_output(child))
             status, said = child.finish()
         if status != 0:
             raise query_error(status, said)
         return output.decode("utf-8", "surrogateescape")
 
-    def psql(self, database: str | None = None) -> list[str]:
-        """Return the command that runs psql on its standard input."""
+    def psql(self, database: str | None = None, **more: str) -> list[str]:
+        """Return the command that runs psql on its standard input; see `connection`."""
         program = self.newest_programs().path("psql")
         return [
             program,
             *_PSQL,
             "--no-password",
             "--file=-",
-            f"--dbname={self.connection(database)}",
+            f"--dbname={self.connection(database, **more)}",
         ]
 
     def output(self, argv: Iterable[str]) -> tuple[int, bytes, str]:
@@ -161,7 +187,7 @@ def query_error(status: int, said: str) -> DatabaseError | DatabaseNotFound:
     if status == _CONNECTION_BROKEN and ("connection" in text or "could not" in text):
         hint = "Check BACKUP_DATABASE_URL or the PG* variables: brownie-backup doctor"
         if "unsupported startup parameter" in text:
-            hint = "That is a pooler (pgbouncer): connect to PostgreSQL itself"
+            hint = _NO_POOLER
         return ConnectionFailed(f"no connection to PostgreSQL: {text}", hint=hint)
     return DatabaseError(f"PostgreSQL said: {text}")
 

@@ -1,13 +1,14 @@
 """COPY statements for bulk tables, and what must be the same whenever one runs."""
 
-from collections.abc import Iterable
+from collections.abc import Generator, Iterable
 
 from brownie_backup.dumpers.postgres.client import quote_name, quote_text
+from brownie_backup.dumpers.postgres.encoding import sql_bytes
 from brownie_backup.dumpers.postgres.session import Session
-from brownie_backup.errors import DamagedError
+from brownie_backup.errors import DamagedError, DumpFailed
 from brownie_backup.model import BlockRange, PartSpec, Relation, RowFormat
 
-SETTINGS = """
+TEXT_SETTINGS = """
 SET LOCAL DateStyle = ISO;
 SET LOCAL IntervalStyle = postgres;
 SET LOCAL TimeZone = 'UTC';
@@ -15,8 +16,13 @@ SET LOCAL extra_float_digits = 3;
 SET LOCAL bytea_output = hex;
 SET LOCAL lc_monetary = 'C';
 SET LOCAL xmloption = content;
+SET LOCAL quote_all_identifiers = off;
 SET LOCAL row_security = off;
-SET LOCAL synchronize_seqscans = off;
+"""
+"""All that the bytes of a row depend on besides the row, so that the same rows are the same bytes
+whatever a role, a database or an environment sets."""
+
+_PLAN_SETTINGS = """
 SET LOCAL max_parallel_workers_per_gather = 0;
 SET LOCAL enable_tidscan = on;
 SET LOCAL enable_seqscan = off;
@@ -24,9 +30,7 @@ SET LOCAL enable_indexscan = off;
 SET LOCAL enable_indexonlyscan = off;
 SET LOCAL enable_bitmapscan = off;
 """
-"""All that the bytes of a row depend on besides the row, so that the same rows are the same bytes
-whatever a role, a database or an environment sets; and that one process scans in block order."""
-
+# So that one process scans blocks, and those of the range only, in their order.
 
 BINARY_HEAD = b"PGCOPY\n\xff\r\n\0"
 BINARY_TAIL = b"\xff\xff"
@@ -38,7 +42,7 @@ def begin_copying(session: Session) -> str:
 
     It is the database's own, so that no character is converted.
     """
-    encoding = session.run(f"{SETTINGS}SHOW server_encoding;")[-1]
+    encoding = session.run(f"{TEXT_SETTINGS}{_PLAN_SETTINGS}SHOW server_encoding;")[-1]
     session.run(f"SET LOCAL client_encoding = {quote_text(encoding)};")
     return encoding
 
@@ -56,6 +60,24 @@ def copy_out(part: PartSpec) -> str:
         raise ValueError(msg)
     query = f"SELECT {columns_of(relation)} FROM ONLY {named(relation)}{_within(part.blocks)}"
     return f"COPY ({query}) TO STDOUT (FORMAT {relation.format})"
+
+
+def copy_rows(session: Session, part: PartSpec, encoding: str) -> Generator[bytes, None, int]:
+    """Yield the rows of a part, whose table the session has locked; return how many they are.
+
+    Raises:
+        DumpFailed: another table has got the name of this one: schemas can be renamed, whatever
+            is locked in them.
+        DatabaseError: PostgreSQL could not do it.
+    """
+    rows = yield from session.copy(sql_bytes(copy_out(part), encoding))
+    if part.relation:
+        name = quote_text(named(part.relation))
+        (oid,) = session.run(sql_bytes(f"SELECT {name}::regclass::oid;", encoding))
+        if int(oid) != part.relation.oid:
+            msg = f"the table with the oid {part.relation.oid} got another name while it was read"
+            raise DumpFailed(msg, hint="Run the backup again")
+    return rows
 
 
 def copy_in(relation: Relation) -> str:

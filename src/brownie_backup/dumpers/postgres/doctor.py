@@ -1,13 +1,18 @@
 """What would make a dump fail or be incomplete, found before it does."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
-from brownie_backup.dumpers.postgres.client import Client
+from brownie_backup.dumpers.postgres.bulk import find_candidates
+from brownie_backup.dumpers.postgres.client import Client, quote_name
 from brownie_backup.dumpers.postgres.preflight import check_room
+from brownie_backup.dumpers.postgres.session import open_session
+from brownie_backup.dumpers.postgres.wal import SUMMARIES_SINCE
 from brownie_backup.errors import BackupError, ProgramMissing
 from brownie_backup.reports import Finding, Level
 
 _SHOWN = 10
+_MIB = 1 << 20
 
 _DATABASE = """
 SELECT current_database() AS name, pg_database_size(current_database()) AS size_bytes
@@ -50,8 +55,26 @@ WHERE c.relrowsecurity AND row_security_active(c.oid) ORDER BY 2
 """
 
 
-def diagnose(client: Client) -> Iterator[Finding]:
-    """Yield findings about programs, connection and rights; none raises."""
+_SUMMARIES = """
+SELECT current_setting('summarize_wal') = 'on' AS on,
+  pg_has_role('pg_checkpoint', 'USAGE') AS may_checkpoint,
+  has_function_privilege('pg_available_wal_summaries()', 'EXECUTE') AND
+    has_function_privilege('pg_wal_summary_contents(bigint, pg_lsn, pg_lsn)', 'EXECUTE') AS may_read
+"""
+_READ_SUMMARIES = (
+    "GRANT EXECUTE ON FUNCTION pg_available_wal_summaries(), "
+    "pg_wal_summary_contents(bigint, pg_lsn, pg_lsn) TO {}, in this database"
+)
+_UNREAD = "backups read every bulk table in full"
+
+
+def diagnose(client: Client, bulk_bytes: int) -> Iterator[Finding]:
+    """Yield findings about programs, connection, rights and bulk tables; none raises.
+
+    Args:
+        client: connected to the database.
+        bulk_bytes: from which size on a table is read in ranges.
+    """
     try:
         version = client.server_version
     except BackupError as error:
@@ -73,6 +96,7 @@ def diagnose(client: Client) -> Iterator[Finding]:
         msg = "this is a standby: a long dump may be cancelled by what it replays"
         hint = "Set max_standby_streaming_delay, or hot_standby_feedback, on it"
         yield Finding(Level.WARNING, "standby", msg, hint)
+    yield from _bulk(client, database["name"], bulk_bytes, rights)
     for finding in check_room(database["size_bytes"]):
         msg = f"a restore on this host might fail: {finding.message}"
         yield Finding(Level.WARNING, "space", msg, finding.hint)
@@ -114,3 +138,48 @@ def _policies(client: Client, me: str) -> Iterator[Finding]:
         yield Finding(Level.ERROR, "rights", msg, f'ALTER ROLE "{me}" BYPASSRLS')
     else:
         yield Finding(Level.OK, "rights", "row security hides nothing")
+
+
+def _bulk(
+    client: Client, database: str, bulk_bytes: int, rights: Mapping[str, Any]
+) -> Iterator[Finding]:
+    """Say how large tables are read, and whether what is unchanged can be skipped."""
+    with open_session(client, database) as session:
+        candidates = find_candidates(session, bulk_bytes)
+    if not candidates:
+        yield Finding(Level.OK, "bulk tables", f"no table is larger than {bulk_bytes / _MIB:g} MiB")
+        return
+    left = [each for each in candidates if each.reason]
+    count = len(candidates) - len(left)
+    text = f"{count} tables are larger than {bulk_bytes / _MIB:g} MiB, and read in ranges"
+    yield Finding(Level.OK, "bulk tables", text)
+    for each in left[:_SHOWN]:
+        yield Finding(Level.OK, "bulk tables", f"{each.quoted} is in the archive: {each.reason}")
+    if len(left) > _SHOWN:
+        text = f"{len(left) - _SHOWN} more large tables are in the archive"
+        yield Finding(Level.OK, "bulk tables", text)
+    if count:
+        yield _summaries(client, rights)
+
+
+def _summaries(client: Client, rights: Mapping[str, Any]) -> Finding:
+    major = client.server_version.major
+    if major < SUMMARIES_SINCE:
+        msg = f"PostgreSQL {major} keeps no WAL summaries: {_UNREAD}"
+        return Finding(Level.OK, "WAL summaries", msg)
+    if rights["standby"]:
+        return Finding(Level.OK, "WAL summaries", f"this is a standby: {_UNREAD}")
+    (found,) = client.query(_SUMMARIES)
+    me = quote_name(rights["me"])
+    problems = {
+        "on": ("summarize_wal is off", "ALTER SYSTEM SET summarize_wal = on; then reload"),
+        "may_checkpoint": (f"{me} may not CHECKPOINT", f"GRANT pg_checkpoint TO {me}"),
+        "may_read": (f"{me} may not read WAL summaries", _READ_SUMMARIES.format(me)),
+    }
+    missing = [problems[key] for key in problems if not found[key]]
+    if missing:
+        what = ", and ".join(problem for problem, _ in missing)
+        hint = "; ".join(hint for _, hint in missing)
+        return Finding(Level.WARNING, "WAL summaries", f"{what}: {_UNREAD}", hint)
+    msg = "they are on: what they show to be unchanged is not read again"
+    return Finding(Level.OK, "WAL summaries", msg)

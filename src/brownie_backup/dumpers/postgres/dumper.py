@@ -5,7 +5,7 @@ import logging
 from collections.abc import Iterable, Iterator
 from datetime import timedelta
 
-from brownie_backup.dumpers.postgres.bulk import BULK_TABLE_BYTES
+from brownie_backup.dumpers.postgres.bulk import BULK_TABLE_BYTES, RANGE_BYTES, Cutting
 from brownie_backup.dumpers.postgres.client import Client
 from brownie_backup.dumpers.postgres.conninfo import Conninfo
 from brownie_backup.dumpers.postgres.copying import check_rows
@@ -49,6 +49,8 @@ class PostgresDumper:
         pg_bin: the folder of the client programs, if they are not where they usually are.
         lock_timeout: how long a table that somebody holds exclusively is waited for.
         bulk_table_bytes: from which size of its heap on a table is read in ranges.
+        range_bytes: how much of a heap is one range; with another one than the backup before had,
+            nothing of that is recognised.
         binary: whether ranges may be read in COPY's binary format, where all types allow it.
     """
 
@@ -59,12 +61,12 @@ class PostgresDumper:
         pg_bin: str | None = None,
         lock_timeout: timedelta = LOCK_TIMEOUT,
         bulk_table_bytes: int = BULK_TABLE_BYTES,
+        range_bytes: int = RANGE_BYTES,
         binary: bool = True,
     ) -> None:
         self._client = Client(conninfo or Conninfo(), pg_bin)
         self._lock_timeout = lock_timeout
-        self._bulk_table_bytes = bulk_table_bytes
-        self._binary = binary
+        self._cutting = Cutting(bulk_table_bytes, range_bytes, binary)
         self._holders: dict[str, Holder] = {}
         self._readers: set[PostgresReader] = set()
 
@@ -98,10 +100,9 @@ class PostgresDumper:
             self._client,
             name,
             lock_timeout=self._lock_timeout,
-            bulk_bytes=self._bulk_table_bytes,
-            binary=self._binary,
+            cutting=self._cutting,
         ) as snapshot:
-            self._holders[snapshot.name] = Holder(snapshot.session)
+            self._holders[snapshot.name] = Holder(snapshot.session, snapshot.process_id)
             try:
                 yield snapshot
             finally:
@@ -164,7 +165,7 @@ class PostgresDumper:
 
     def diagnose(self) -> Iterator[Finding]:
         """Yield what `brownie-backup doctor` says of the database."""
-        yield from diagnose(self._client)
+        yield from diagnose(self._client, self._cutting.table_bytes)
 
     def _check_archive(self, chunks: Iterable[bytes]) -> None:
         programs = self._client.newest_programs()

@@ -1,4 +1,6 @@
-"""PostgreSQL's names of encodings, and Python's."""
+"""PostgreSQL's names of encodings, and Python's; and SQL that needs neither."""
+
+import re
 
 # LATIN5 and later are not the parts of ISO 8859 of the same number.
 _LATIN = ((1, 1), (2, 2), (3, 3), (4, 4), (5, 9), (6, 10), (7, 13), (8, 14), (9, 15), (10, 16))
@@ -22,3 +24,31 @@ MULE_INTERNAL, which Python does not know."""
 def codec_of(encoding: str) -> str:
     """Return Python's name for an encoding of PostgreSQL's; UTF-8 for one that it lacks."""
     return _CODECS.get(encoding, "utf-8")
+
+
+_QUOTED = re.compile(r"""E'(?:[^'\\]|\\.|'')*'|"(?:[^"]|"")*\"""", re.DOTALL)
+
+
+def sql_bytes(sql: str, encoding: str) -> bytes:
+    """Return a statement as bytes that mean the same in whatever encoding a client has.
+
+    Characters outside of ASCII are escaped, so that the server converts them: it knows more
+    encodings than Python, and more characters of some.
+
+    Args:
+        sql: the statement; outside of ASCII it has but names and E'' strings.
+        encoding: of the database. SQL_ASCII means no characters but bytes, which stay as they are.
+    """
+    if encoding == "SQL_ASCII":
+        return sql.encode("utf-8", "surrogateescape")
+    return _QUOTED.sub(_escaped, sql).encode("ascii")
+
+
+def _escaped(found: re.Match[str]) -> str:
+    quoted = found[0]
+    if quoted.isascii():
+        return quoted
+    if quoted.startswith("E"):
+        return "".join(c if c.isascii() else f"\\U{ord(c):08x}" for c in quoted)
+    name = quoted.replace("\\", r"\\")
+    return "U&" + "".join(c if c.isascii() else f"\\+{ord(c):06x}" for c in name)

@@ -3,20 +3,25 @@
 import threading
 from collections.abc import Generator
 
-from brownie_backup.dumpers.postgres.copying import begin_copying, copy_out
-from brownie_backup.dumpers.postgres.encoding import codec_of
+from brownie_backup.dumpers.postgres.copying import begin_copying, copy_rows
 from brownie_backup.dumpers.postgres.session import Session
 from brownie_backup.errors import DatabaseError, DumpFailed
 from brownie_backup.model import PartSpec
 
 
 class Holder:
-    """Holds a snapshot; reads what no other session gets a lock for. Thread-safe."""
+    """Holds a snapshot; reads what no other session gets a lock for. Thread-safe.
 
-    def __init__(self, session: Session) -> None:
+    Args:
+        session: which has exported it.
+        process_id: of the server's process for that session.
+    """
+
+    def __init__(self, session: Session, process_id: int) -> None:
+        self.process_id = process_id
         self._session = session
         self._lock = threading.Lock()
-        self._codec: str | None = None
+        self._encoding: str | None = None
         self._broken = False
 
     def copy(self, part: PartSpec) -> Generator[bytes, None, int]:
@@ -27,10 +32,11 @@ class Holder:
                 raise DumpFailed(msg, hint="Run the backup again")
             self._broken = True  # until it is known to be well
             try:
-                if self._codec is None:
-                    self._codec = codec_of(begin_copying(self._session))
-                statement = copy_out(part).encode(self._codec, "surrogateescape")
-                rows = yield from self._session.copy(statement)
+                if self._encoding is None:
+                    self._encoding = begin_copying(self._session)
+                rows = yield from copy_rows(self._session, part, self._encoding)
+            except DumpFailed:
+                raise
             except DatabaseError as error:
                 msg = f"a bulk table could not be read: {error.message}"
                 raise DumpFailed(msg, hint="Run the backup again") from None

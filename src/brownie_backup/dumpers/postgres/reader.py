@@ -3,18 +3,19 @@
 import json
 import logging
 import os
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import ExitStack
 from datetime import timedelta
 
-from brownie_backup.dumpers.postgres.client import Client, no_timeouts
+from brownie_backup.dumpers.postgres.client import Client, no_timeouts, quote_text
 from brownie_backup.dumpers.postgres.conninfo import Conninfo
-from brownie_backup.dumpers.postgres.copying import begin_copying, copy_out, named
-from brownie_backup.dumpers.postgres.encoding import codec_of
+from brownie_backup.dumpers.postgres.copying import begin_copying, copy_rows, named
+from brownie_backup.dumpers.postgres.encoding import sql_bytes
 from brownie_backup.dumpers.postgres.holder import Holder
 from brownie_backup.dumpers.postgres.inventory import INVENTORY_SQL, parse_inventory
 from brownie_backup.dumpers.postgres.process import Child, read_output, running
 from brownie_backup.dumpers.postgres.session import Session, open_session
+from brownie_backup.dumpers.postgres.waiting import await_output
 from brownie_backup.errors import DatabaseError, DumpFailed, LockRefused, UnsupportedFormat
 from brownie_backup.model import PartKind, PartSpec
 from brownie_backup.wire import to_json
@@ -40,7 +41,7 @@ class PostgresReader:
         self._stack = ExitStack()
         self._session: Session | None = None
         self._snapshot: str | None = None
-        self._codec = "utf-8"
+        self._encoding = "UTF8"
         self._locked: set[int] = set()
         self._refused: set[int] = set()
         self._program: Child | None = None
@@ -62,7 +63,7 @@ class PostgresReader:
             case PartKind.GLOBALS:
                 yield from self._read_program(self._globals_command(part), PGOPTIONS=no_timeouts())
             case PartKind.ARCHIVE:
-                yield from self._read_program(self._archive_command(part))
+                yield from self._read_archive(part)
             case PartKind.TABLE:
                 return (yield from self._read_rows(part))
             case _:
@@ -97,10 +98,10 @@ class PostgresReader:
 
     def _copy(self, session: Session, part: PartSpec) -> Generator[bytes, None, int]:
         try:
-            return (yield from session.copy(copy_out(part).encode(self._codec, "surrogateescape")))
+            return (yield from copy_rows(session, part, self._encoding))
         except BaseException as error:  # closed half way, it is of no more use either
             self.close()
-            if isinstance(error, DatabaseError):
+            if isinstance(error, DatabaseError) and not isinstance(error, DumpFailed):
                 msg = f"a bulk table could not be read: {error.message}"
                 raise DumpFailed(msg, hint=dump_hint(error.message)) from None
             raise
@@ -113,7 +114,7 @@ class PostgresReader:
                 # As pg_dump does: behind somebody who waits for the table to be free of locks, our
                 # own among them, we would wait for ever.
                 lock = f"LOCK TABLE ONLY {named(part.relation)} IN ACCESS SHARE MODE NOWAIT;"
-                session.run(lock, self._codec)
+                session.run(sql_bytes(lock, self._encoding))
                 self._locked.add(part.relation.oid)
         except DatabaseError as error:
             self.close()
@@ -129,8 +130,7 @@ class PostgresReader:
             "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY;\n"
             f"SET TRANSACTION SNAPSHOT '{part.snapshot}';"
         )
-        encoding = begin_copying(session)
-        self._codec = codec_of(encoding)
+        self._encoding = begin_copying(session)
         self._session = session
         return session
 
@@ -162,34 +162,49 @@ class PostgresReader:
         return command if row["passwords"] else [*command, "--no-role-passwords"]
 
     def _archive_command(self, part: PartSpec) -> list[str]:
+        (row,) = self._client.query("SELECT getdatabaseencoding() AS encoding", part.database)
+        encoding = row["encoding"]
+        connection = self._client.connection(part.database, application_name=_application(part))
         return [
             self._client.programs.path("pg_dump"),
             "--format=custom",
             "--compress=0",  # blobs are compressed by us, all in one way
             "--create",
             "--no-password",
+            f"--encoding={encoding}",  # the database's, whatever a role or an environment sets
             f"--snapshot={part.snapshot}",
             f"--lock-wait-timeout={self._lock_timeout // timedelta(milliseconds=1)}",
-            *(f"--exclude-table-data={name}" for name in self._patterns(part)),
-            f"--dbname={self._client.connection(part.database)}",
+            *(f"--exclude-table-data={name}" for name in self._patterns(part, encoding)),
+            f"--dbname={connection}",
         ]
 
-    def _patterns(self, part: PartSpec) -> Iterator[str]:
+    def _patterns(self, part: PartSpec, encoding: str) -> Iterator[str]:
         """Yield what names the bulk tables to pg_dump: in the encoding of the database."""
-        names = [named(relation) for relation in part.apart]
-        if all(map(str.isascii, names)):
-            yield from names
-            return
-        (row,) = self._client.query(
-            "SELECT current_setting('server_encoding') AS encoding", part.database
-        )
-        for name in names:
-            yield os.fsdecode(name.encode(codec_of(row["encoding"]), "surrogateescape"))
+        for relation in part.apart:
+            name = named(relation)
+            if encoding == "SQL_ASCII" or name.isascii():
+                yield name
+            else:
+                sql = f"SELECT encode(convert_to({quote_text(name)}, '{encoding}'), 'hex') AS name"
+                (row,) = self._client.query(sql, part.database)
+                yield os.fsdecode(bytes.fromhex(row["name"]))
 
-    def _read_program(self, argv: list[str], **more: str) -> Iterator[bytes]:
+    def _read_archive(self, part: PartSpec) -> Iterator[bytes]:
+        holder = self._holders.get(part.snapshot or "")
+
+        def await_locks(child: Child) -> None:
+            if holder and part.apart:
+                await_output(child, self._client, _application(part), holder.process_id)
+
+        yield from self._read_program(self._archive_command(part), before=await_locks)
+
+    def _read_program(
+        self, argv: list[str], before: Callable[[Child], None] = lambda _: None, **more: str
+    ) -> Iterator[bytes]:
         program = argv[0].rpartition("/")[2]
         with running(argv, self._client.environment() | more, pipe="stdout") as child:
             self._program = child
+            before(child)
             yield from read_output(child)
             status, said = child.finish()
         if status != 0:
@@ -197,6 +212,11 @@ class PostgresReader:
             raise DumpFailed(msg, hint=dump_hint(said))
         if said:
             _log.info("%s said: %s", program, said)
+
+
+def _application(part: PartSpec) -> str:
+    """Return what pg_dump is called on the server: no other is called so."""
+    return f"brownie-backup {part.snapshot}"
 
 
 def dump_hint(said: str) -> str:

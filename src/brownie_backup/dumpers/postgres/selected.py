@@ -54,6 +54,12 @@ class SelectedTables(PostgresTarget):
         self._tables: tuple[RestoredTable, ...] = ()
 
     @property
+    def relations(self) -> Mapping[int, Relation]:
+        """What the bulk tables to load are called, by their oids."""
+        chosen = self._choice.tables
+        return {oid: each for oid, each in self._relations.items() if oid in chosen}
+
+    @property
     def tables(self) -> tuple[RestoredTable, ...]:
         """The tables, with their rows."""
         return self._tables

@@ -12,6 +12,11 @@ from brownie_backup.errors import DatabaseError
 _NO_TIMEOUT = """
 SELECT set_config(name, '0', false) FROM pg_settings WHERE name = 'transaction_timeout';
 """
+# Where names are bytes and no text, the server would refuse to send some as UTF-8.
+_ENCODING = """
+SELECT set_config('client_encoding', 'SQL_ASCII', false)
+WHERE current_setting('server_encoding') = 'SQL_ASCII';
+"""
 _MOST_DIGITS = 20
 
 
@@ -25,10 +30,11 @@ class Session:
         """End it, from any thread: what runs in it fails."""
         self._child.interrupt()
 
-    def run(self, sql: str, codec: str = "utf-8") -> list[str]:
+    def run(self, sql: str | bytes) -> list[str]:
         """Run statements; return the lines that they printed."""
         mark = f"-- {secrets.token_hex(8)}"
-        self._send(f"{sql}\n\\echo {mark!r}\n".encode(codec, "surrogateescape"))
+        script = sql if isinstance(sql, bytes) else sql.encode("utf-8", "surrogateescape")
+        self._send(script + f"\n\\echo {mark!r}\n".encode())
         lines: list[str] = []
         for raw in self._output:
             line = raw.decode("utf-8", "surrogateescape").rstrip("\n")
@@ -86,10 +92,11 @@ class Session:
 @contextlib.contextmanager
 def open_session(client: Client, database: str) -> Iterator[Session]:
     """Open a session that no timeout of the server's ends, and close it."""
+    client.require_own_sessions(database)
     env = client.environment() | {"PGCLIENTENCODING": "UTF8"}
     with running(client.psql(database), env, pipe="both") as child:
         session = Session(child)
-        session.run(GUARD + _NO_TIMEOUT)
+        session.run(GUARD + _NO_TIMEOUT + _ENCODING)
         yield session
 
 

@@ -12,10 +12,14 @@ from brownie_backup.dumpers.postgres.bulk import (
     RANGES_SINCE,
     BulkTable,
     Candidate,
+    Cutting,
     describe,
+    estimate_archive,
+    find_again,
     find_candidates,
 )
 from brownie_backup.dumpers.postgres.client import Client
+from brownie_backup.dumpers.postgres.copying import TEXT_SETTINGS
 from brownie_backup.dumpers.postgres.reader import dump_hint
 from brownie_backup.dumpers.postgres.session import Session, open_session
 from brownie_backup.dumpers.postgres.wal import Tracker, take_sample
@@ -43,7 +47,7 @@ SELECT current_setting('server_version') AS server_version, datname AS name,
   coalesce(to_jsonb(d) ->> 'datlocale', to_jsonb(d) ->> 'daticulocale', datcollate) AS locale,
   {SYSTEM_IDENTIFIER} AS system_identifier,
   has_table_privilege('pg_catalog.pg_authid', 'SELECT') AS role_passwords,
-  pg_is_in_recovery() AS standby,
+  pg_is_in_recovery() AS standby, pg_backend_pid() AS process_id,
   (SELECT coalesce(jsonb_agg(jsonb_build_object('name', extname, 'version', extversion)
     ORDER BY extname), '[]') FROM pg_extension) AS extensions
 FROM pg_database d WHERE datname = current_database()
@@ -60,6 +64,8 @@ class PostgresSnapshot:
     parts: tuple[PartSpec, ...]
     notes: tuple[str, ...]
     session: Session
+    process_id: int
+    """Of the server's process for that session."""
     _tracker: Tracker
 
     def unchanged_since(self, base: Manifest) -> Unchanged:
@@ -80,6 +86,7 @@ class _Held:
     bulk: tuple[BulkTable, ...]
     notes: tuple[str, ...]
     tracker: Tracker
+    archive_bytes: int
 
 
 class _TablesChanged(Exception):
@@ -88,7 +95,7 @@ class _TablesChanged(Exception):
 
 @contextlib.contextmanager
 def open_snapshot(
-    client: Client, name: str, *, lock_timeout: timedelta, bulk_bytes: int, binary: bool
+    client: Client, name: str, *, lock_timeout: timedelta, cutting: Cutting
 ) -> Iterator[PostgresSnapshot]:
     """Open a transaction, lock the bulk tables, export the snapshot, and hold all of it.
 
@@ -96,14 +103,13 @@ def open_snapshot(
         client: of the server.
         name: of the database.
         lock_timeout: how long somebody's exclusive lock on a bulk table is waited for.
-        bulk_bytes: from which size on a table is read in ranges.
-        binary: whether rows may be read in COPY's binary format.
+        cutting: which tables are read in ranges, and how.
 
     Raises:
         DumpFailed: a table could not be locked in time.
     """
     with ExitStack() as stack:
-        held = _hold(stack, client, name, lock_timeout, bulk_bytes, binary=binary)
+        held = _hold(stack, client, name, lock_timeout, cutting)
         (facts,) = held.session.query(_FACTS)
         database = Database(
             name=name,
@@ -117,26 +123,28 @@ def open_snapshot(
         )
         parts = tuple(_parts(name, held))
         notes = (*_notes(facts), *held.notes)
-        yield PostgresSnapshot(held.exported, database, parts, notes, held.session, held.tracker)
+        yield PostgresSnapshot(
+            held.exported,
+            database,
+            parts,
+            notes,
+            held.session,
+            facts["process_id"],
+            held.tracker,
+        )
         # A session that died since takes nothing with it: each reader has the snapshot for itself.
         with contextlib.suppress(DatabaseError):
             held.session.run("COMMIT;")
 
 
 def _hold(
-    stack: ExitStack,
-    client: Client,
-    name: str,
-    lock_timeout: timedelta,
-    bulk_bytes: int,
-    *,
-    binary: bool,
+    stack: ExitStack, client: Client, name: str, lock_timeout: timedelta, cutting: Cutting
 ) -> _Held:
     for _ in range(_TRIES):
         with ExitStack() as attempt:
             session = attempt.enter_context(open_session(client, name))
             try:
-                held = _lock_and_export(session, client, lock_timeout, bulk_bytes, binary=binary)
+                held = _lock_and_export(session, client, lock_timeout, cutting)
             except _TablesChanged:
                 continue
             stack.enter_context(attempt.pop_all())
@@ -146,36 +154,44 @@ def _hold(
 
 
 def _lock_and_export(
-    session: Session, client: Client, lock_timeout: timedelta, bulk_bytes: int, *, binary: bool
+    session: Session, client: Client, lock_timeout: timedelta, cutting: Cutting
 ) -> _Held:
     """Lock, then see: in this order, so that the snapshot has what is locked.
 
     The first query of the transaction takes the snapshot, and LOCK TABLE is none.
     """
     major = client.server_version.major
-    candidates = find_candidates(session, bulk_bytes)
+    # It stays in force: what is locked then need not be waited for again.
+    session.run(f"SET lock_timeout = {lock_timeout // timedelta(milliseconds=1)};")
+    candidates = _find_candidates(session, cutting.table_bytes)
     notes = tuple(_left_to_the_archive(candidates, major))
     chosen = [each for each in candidates if not each.reason] if major >= RANGES_SINCE else []
-    sample = take_sample(session, major) if chosen else None
+    archive_bytes = estimate_archive(session, [each.oid for each in chosen])
+    sample = take_sample(client, session) if chosen else None
     session.run("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY;")
     if chosen:
-        _lock(session, chosen, lock_timeout)
+        _lock(session, chosen)
     exported = session.run("SELECT pg_export_snapshot();")[-1]
-    bulk = describe(session, [each.oid for each in chosen], binary=binary)
-    names = {each.relation.oid: (each.relation.schema, each.relation.name) for each in bulk}
-    if names != {each.oid: (each.schema, each.name) for each in chosen}:
+    session.run(TEXT_SETTINGS)
+    if find_again(session, chosen) != frozenset(chosen):
         raise _TablesChanged
-    return _Held(session, exported, bulk, notes, Tracker(client, session, bulk, sample))
+    bulk = describe(session, [each.oid for each in chosen], cutting)
+    tracker = Tracker(client, session, bulk, sample)
+    return _Held(session, exported, bulk, notes, tracker, archive_bytes)
 
 
-def _lock(session: Session, tables: Sequence[Candidate], lock_timeout: timedelta) -> None:
+def _find_candidates(session: Session, bulk_bytes: int) -> tuple[Candidate, ...]:
+    try:
+        return find_candidates(session, bulk_bytes)
+    except DatabaseError as error:  # to ask for a table's size takes a lock on it
+        msg = f"the sizes of the tables could not be read: {error.message}"
+        raise DumpFailed(msg, hint=dump_hint(error.message)) from None
+
+
+def _lock(session: Session, tables: Sequence[Candidate]) -> None:
     names = ", ".join(f"ONLY {table.quoted}" for table in tables)
     try:
-        session.run(
-            f"SET LOCAL lock_timeout = {lock_timeout // timedelta(milliseconds=1)};\n"
-            f"LOCK TABLE {names} IN ACCESS SHARE MODE;\n"
-            "SET LOCAL lock_timeout = 0;"
-        )
+        session.run(f"LOCK TABLE {names} IN ACCESS SHARE MODE;")
     except DatabaseError as error:
         if "does not exist" in error.message:
             raise _TablesChanged from None
@@ -186,9 +202,16 @@ def _lock(session: Session, tables: Sequence[Candidate], lock_timeout: timedelta
 def _parts(name: str, held: _Held) -> Iterator[PartSpec]:
     apart = tuple(table.relation for table in held.bulk)
     snapshot = held.exported
-    yield PartSpec(PartKind.INVENTORY, name, snapshot, apart=apart)
-    yield PartSpec(PartKind.GLOBALS, name, snapshot)
-    yield PartSpec(PartKind.ARCHIVE, name, snapshot, head_bytes=ARCHIVE_HEAD_BYTES, apart=apart)
+    yield PartSpec(PartKind.INVENTORY, name, snapshot, apart=apart, estimate_bytes=0)
+    yield PartSpec(PartKind.GLOBALS, name, snapshot, estimate_bytes=0)
+    yield PartSpec(
+        PartKind.ARCHIVE,
+        name,
+        snapshot,
+        head_bytes=ARCHIVE_HEAD_BYTES,
+        apart=apart,
+        estimate_bytes=held.archive_bytes,
+    )
     for table in held.bulk:
         yield PartSpec(
             PartKind.TABLE,
@@ -198,6 +221,7 @@ def _parts(name: str, held: _Held) -> Iterator[PartSpec]:
             relation=table.relation,
             blocks=BlockRange(0, table.blocks),
             range_blocks=table.range_blocks,
+            estimate_bytes=table.size_bytes,
         )
 
 

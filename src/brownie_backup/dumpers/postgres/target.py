@@ -46,6 +46,11 @@ class PostgresTarget:
         self._archive = self._open_archive("archive.dump")
 
     @property
+    def relations(self) -> Mapping[int, Relation]:
+        """What the bulk tables to load are called, by their oids."""
+        return self._relations
+
+    @property
     def replaced_database(self) -> str | None:
         """The name under which the database that was in the way is kept."""
         return self._replaced

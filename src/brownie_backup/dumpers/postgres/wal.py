@@ -3,18 +3,30 @@
 Why what is said here is so: docs/explanation/incremental.md.
 """
 
+import logging
 import threading
 import time
 from collections.abc import Iterator, Sequence
+from datetime import datetime
 
 from attrs import frozen
 
 from brownie_backup.dumpers.postgres.bulk import BulkTable
-from brownie_backup.dumpers.postgres.client import Client
+from brownie_backup.dumpers.postgres.client import Client, as_json, read_json
+from brownie_backup.dumpers.postgres.history import (
+    NotKnown,
+    Sample,
+    Summary,
+    check_gaps,
+    check_seal,
+    check_server,
+)
 from brownie_backup.dumpers.postgres.session import Session
 from brownie_backup.errors import DatabaseError
 from brownie_backup.model import Manifest, Part, WalPosition
 from brownie_backup.protocols import Unchanged
+
+_log = logging.getLogger(__name__)
 
 SUMMARIES_SINCE = 17
 _SEAL_SECONDS = 30.0
@@ -24,13 +36,15 @@ _PAUSE_SECONDS = 0.02
 _ON = """
 SELECT current_setting('summarize_wal') = 'on' AND NOT pg_is_in_recovery() AS on
 """
-# In this order: what a transaction that is not among those given out yet writes, it writes behind
-# the position. The name of the WAL's file begins with the timeline.
+# The name of the WAL's file begins with the timeline.
 _POSITION = """
 SELECT ('x' || substr(pg_walfile_name(pg_current_wal_insert_lsn()), 1, 8))::bit(32)::bigint AS line,
-  (pg_current_wal_insert_lsn() - '0/0')::bigint AS position
+  (pg_current_wal_insert_lsn() - '0/0')::bigint AS position,
+  pg_postmaster_start_time() AS started
 """
-_NEXT = "SELECT pg_snapshot_xmax(pg_current_snapshot())::text::bigint AS xid"
+# Asked for after the position: whoever has a later number writes behind that. Not a snapshot's
+# xmax, which is only behind those that are over: one that runs and has written may have it.
+_NEXT = "SELECT pg_current_xact_id()::text::bigint AS xid"
 _OLDEST = "SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint AS xid"
 _SUMMARIES = """
 SELECT (start_lsn - '0/0')::bigint AS start, (end_lsn - '0/0')::bigint AS end
@@ -48,30 +62,18 @@ GROUP BY 1, 2
 """
 
 
-@frozen
-class Sample:
-    """A position in the WAL, and a transaction number that nobody had before it."""
-
-    timeline: int
-    position: int
-    next_xid: int
-
-
-@frozen
-class Summary:
-    """Which part of the WAL a summary is about."""
-
-    start: int
-    end: int
-
-
-def take_sample(session: Session, major: int) -> Sample | None:
+def take_sample(client: Client, session: Session) -> Sample | None:
     """Return where the WAL is, before a snapshot is taken; None if nothing is summarized."""
-    if major < SUMMARIES_SINCE or not session.query(_ON)[0]["on"]:
+    if client.server_version.major < SUMMARIES_SINCE or not session.query(_ON)[0]["on"]:
         return None
-    (at,) = session.query(_POSITION)
-    (following,) = session.query(_NEXT)
-    return Sample(at["line"], at["position"], following["xid"])
+    try:
+        lines = client.script(as_json(_POSITION) + as_json(_NEXT)).splitlines()
+    except DatabaseError as error:  # such as: there are no more numbers before the next VACUUM
+        _log.warning("nothing can be known of changes: %s", error.message)
+        return None
+    (at,), (following,) = map(read_json, lines[-2:])
+    started_at = datetime.fromisoformat(at["started"])
+    return Sample(at["line"], at["position"], following["xid"], started_at)
 
 
 class Tracker:
@@ -124,6 +126,7 @@ class Tracker:
             sampled_at=self._sample.position,
             sampled_next_xid=self._sample.next_xid,
             sealed_at=seal.end,
+            server_started_at=self._sample.server_started_at,
         )
 
     def seal(self) -> "Seal":
@@ -155,14 +158,17 @@ class Tracker:
         seal = self.seal()
         if seal.end is None or self._sample is None:
             raise NotKnown(seal.why_not)
-        if position.timeline != self._sample.timeline:
-            raise NotKnown("the server is on another timeline than at the backup before")
+        check_server(position, self._sample)
         summaries = self._summaries(position.changes_from)
-        check_history(summaries, position, self._seen_until)
+        check_seal(position, summaries)
+        check_gaps(summaries, position.changes_from, self._seen_until)
+        ranges = dict(self._unchanged_ranges(base, position.changes_from))
+        if not {*summaries} <= {*self._summaries(position.changes_from)}:
+            raise NotKnown("WAL summaries were removed just now")
         with self._lock:
             self._pairs.append((position.sampled_at, position.sampled_next_xid))
             self._pairs.append((position.changes_from, 0))  # as its own proof said
-        return Unchanged(dict(self._unchanged_ranges(base, position.changes_from)))
+        return Unchanged(ranges)
 
     def _unchanged_ranges(
         self, base: Manifest, changes_from: int
@@ -214,33 +220,6 @@ class Seal:
 
     end: int | None
     why_not: str = ""
-
-
-class NotKnown(Exception):
-    """Why nothing can be known of changes."""
-
-
-def check_history(summaries: Sequence[Summary], base: WalPosition, until: int) -> None:
-    """See that summaries tell of everything since a backup, and of its own history. Pure.
-
-    Args:
-        summaries: those that reach behind `base.changes_from`, in order.
-        base: where the backup stood.
-        until: up to where they must reach.
-
-    Raises:
-        NotKnown: they don't.
-    """
-    reached = base.changes_from or 0
-    for summary in summaries:
-        if summary.start > reached:
-            break
-        reached = max(reached, summary.end)
-    if not base.changes_from or reached < until:
-        raise NotKnown("WAL summaries since the backup before are missing")
-    if all(base.sealed_at not in {summary.start, summary.end} for summary in summaries):
-        # They end at checkpoints, and one did at that backup.
-        raise NotKnown("the server's history is not the one that the backup before was made in")
 
 
 def _whole_ranges(part: Part, range_blocks: int) -> frozenset[int]:

@@ -3,6 +3,7 @@
 import argparse
 
 from brownie_backup import (
+    BackupReport,
     RestoreOptions,
     RestoreReport,
     create_backup,
@@ -15,6 +16,7 @@ from brownie_backup.model import Backup, Status
 from brownie_backup_cli.documents import (
     backup_document,
     finding_document,
+    range_document,
     store_document,
     sync_document,
 )
@@ -33,6 +35,8 @@ def backup(arguments: argparse.Namespace, settings: Settings, output: Output) ->
             labels=dict(arguments.labels),
             copies=copies,
             jobs=settings.parallel_jobs,
+            full=arguments.full,
+            full_every=settings.full_every_span,
             on_progress=on_progress,
         )
     manifest = report.manifest
@@ -44,6 +48,11 @@ def backup(arguments: argparse.Namespace, settings: Settings, output: Output) ->
         "reused_bytes": report.reused_bytes,
         "stores": [store_document(outcome) for outcome in report.stores],
         "synced": [sync_document(synced) for synced in report.synced],
+        "ranges": report.ranges,
+        "skipped_ranges": report.skipped_ranges,
+        "all_read_because": report.all_read_because or None,
+        "contradictions": [range_document(each) for each in report.contradictions],
+        "warnings": list(report.warnings),
     }
     lines = [
         (
@@ -54,19 +63,25 @@ def backup(arguments: argparse.Namespace, settings: Settings, output: Output) ->
             f"{size(report.new_bytes)} stored in {report.new_blobs} blobs, "
             f"{size(report.reused_bytes)} were there already"
         ),
-        *(f"note: {note}" for note in manifest.notes),
+        *_ranges(report),
+        *(f"note: {note}" for note in manifest.notes if note not in report.warnings),
     ]
     if copies:
         lines += [f"it is in {outcome.url}" for outcome in report.stores if outcome.stored]
     output.result(document, lines)
+    if report.all_read_because:
+        output.say(f"every range was read: {report.all_read_because}")
     for outcome in report.missing_stores:
         output.warn(f"it is not in {outcome.url}: {outcome.problem}")
     missing = {outcome.url for outcome in report.missing_stores}  # which have said why
     problems = [
-        f"{synced.url}: {problem}"
-        for synced in report.synced
-        for problem in synced.problems
-        if synced.url not in missing
+        *report.warnings,
+        *(
+            f"{synced.url}: {problem}"
+            for synced in report.synced
+            for problem in synced.problems
+            if synced.url not in missing
+        ),
     ]
     for problem in problems:
         output.warn(problem)
@@ -140,6 +155,13 @@ def sync(arguments: argparse.Namespace, settings: Settings, output: Output) -> i
     for problem in problems:
         output.warn(problem)
     return WARNINGS if problems else DONE
+
+
+def _ranges(report: BackupReport) -> list[str]:
+    if not report.ranges and not report.skipped_ranges:
+        return []
+    unread = f"; known to be unchanged: {report.skipped_ranges}" if report.skipped_ranges else ""
+    return [f"ranges of bulk tables read: {report.ranges}{unread}"]
 
 
 def _restored(report: RestoreReport, *, several: bool, some: bool) -> list[str]:

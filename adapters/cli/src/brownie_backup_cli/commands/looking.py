@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from brownie_backup import Backup, Repository, list_backups
 from brownie_backup.config import Settings, make_repositories
 from brownie_backup.errors import StoreError
+from brownie_backup.model import Manifest, PartKind
 from brownie_backup.operations.find import find_backup
 from brownie_backup.policy import describe_policy
 from brownie_backup.reports import OnTally
@@ -44,7 +45,11 @@ def show(arguments: argparse.Namespace, settings: Settings, output: Output) -> i
     found = find_backup(repositories, arguments.name)
     output.findings(found.findings)
     document = backup_document(found.backup)
-    rows = [(key.replace("_", " "), _value(value)) for key, value in document.items()]
+    rows = [
+        (key.replace("_", " "), _value(value)) for key, value in document.items() if key != "parts"
+    ]
+    if found.backup.manifest:
+        rows += _part_rows(found.backup.manifest)
     output.result(document, table(("", ""), rows)[1:])
     return WARNINGS if found.findings else DONE
 
@@ -170,6 +175,19 @@ def _status(backup: Backup) -> str:
         return str(backup.status)
     until = f" until {backup.hold.until:%Y-%m-%d %H:%M} UTC" if backup.hold.until else ""
     return f"{backup.status}, held{until}"
+
+
+def _part_rows(manifest: Manifest) -> Iterator[tuple[str, str]]:
+    """Yield a line for each part but bulk tables, of which there may be many, and one for these."""
+    tables = [part for part in manifest.parts if part.kind == PartKind.TABLE]
+    for part in manifest.parts:
+        if part.kind != PartKind.TABLE:
+            yield part.kind, f"{size(part.size_bytes)} in {len(part.blobs)} blobs"
+    if tables:
+        rows = sum(table.rows or 0 for table in tables)
+        blobs = sum(len(table.blobs) for table in tables)
+        total = size(sum(table.size_bytes for table in tables))
+        yield "bulk tables", f"{len(tables)}, {rows} rows, {total} in {blobs} blobs"
 
 
 def _value(value: object) -> str:

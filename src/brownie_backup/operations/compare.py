@@ -1,0 +1,135 @@
+"""Compare a backup with its database: is what the WAL shows to be unchanged really as it was?"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
+
+from attrs import frozen
+
+from brownie_backup.errors import DamagedError
+from brownie_backup.model import Manifest, PartSpec
+from brownie_backup.operations.base import Base, make_base
+from brownie_backup.operations.progress import OnProgress, PartMeter
+from brownie_backup.operations.ranges import batches, counting, cut
+from brownie_backup.protocols import Dumper, Reader, Snapshot
+from brownie_backup.reports import Comparison, TableRange
+from brownie_backup.repository import BLOB_BYTES, Repository
+from brownie_backup.repository.blobs import blob_name, refilled
+
+_Content = tuple[int | None, tuple[str, ...]]
+"""How many rows a range has, and the names of its blobs."""
+
+
+def compare_with_database(
+    repository: Repository,
+    dumper: Dumper,
+    name: str,
+    *,
+    jobs: int = 2,
+    on_progress: OnProgress | None = None,
+) -> Comparison:
+    """Read every range that the WAL shows to be unchanged since a backup, and compare it.
+
+    It proves for one database and one moment what incremental backups count on. Blobs are not
+    read, only their names computed again: it needs no key, and writes nothing.
+
+    Args:
+        repository: where the backup is.
+        dumper: of the database that was backed up.
+        name: of the backup, or ``latest``.
+        jobs: how many ranges are read at once, each in a session of its own.
+        on_progress: called from several threads, one at a time.
+
+    Raises:
+        BackupNotFound: there is none of that name.
+        DamagedError: the manifest can't be read.
+        DumpFailed, ConnectionFailed, ProgramMissing: the database could not be read.
+    """
+    backup = repository.backup(name)
+    manifest = backup.manifest
+    if manifest is None:
+        raise DamagedError(backup.problem, hint="Compare another backup")
+    total = sum(1 for part in manifest.parts for blob in part.blobs if blob.begins)
+    count = max(1, jobs)
+    # In this order: what is still read when something fails ends with the snapshot.
+    with ThreadPoolExecutor(count, thread_name_prefix="range") as pool, dumper.snapshot() as held:
+        base, why_not = _unchanged(held, manifest)
+        pieces = _pieces(held, base) if base else []
+        work = _Work(dumper, manifest, PartMeter(on_progress, "compare"))
+        work.meter.plan(pieces)
+        found = _read_all(pool, work, pieces, count)
+    return Comparison(
+        backup=manifest.name,
+        compared_ranges=len(pieces),
+        total_ranges=total,
+        differences=tuple(_differences(base, found)) if base else (),
+        why_not="" if pieces else why_not or "all of them may have changed since",
+    )
+
+
+def _unchanged(snapshot: Snapshot, manifest: Manifest) -> tuple[Base | None, str]:
+    """Return which ranges are as a backup has them, or why nobody can say."""
+    if snapshot.database.id != manifest.database.id:
+        return None, f"it is a backup of {manifest.database.id}, not of {snapshot.database.id}"
+    if not any(part.table for part in manifest.parts):
+        return None, "the backup has no bulk tables"
+    unchanged = snapshot.unchanged_since(manifest)
+    return make_base(manifest, unchanged), unchanged.why_not
+
+
+def _pieces(snapshot: Snapshot, base: Base) -> list[PartSpec]:
+    return [piece for spec in snapshot.parts for piece in cut(spec) if base.find(piece)]
+
+
+@frozen
+class _Work:
+    """What a worker works with."""
+
+    dumper: Dumper
+    manifest: Manifest
+    meter: PartMeter
+
+    def read_batch(self, pieces: Sequence[PartSpec]) -> list[_Content]:
+        """Read ranges in one session."""
+        buffer = bytearray(BLOB_BYTES)
+        with self.dumper.reading() as reader:
+            return [self._read(reader, piece, buffer) for piece in pieces]
+
+    def _read(self, reader: Reader, piece: PartSpec, buffer: bytearray) -> _Content:
+        key, manifest = bytes.fromhex(self.manifest.hash_key), self.manifest
+        counted: list[int | None] = []
+        names = []
+        self.meter.begin(piece)
+        for chunk in refilled(counting(reader.read(piece), counted), buffer):
+            names.append(blob_name(chunk, key, manifest.compression, manifest.encryption))
+            self.meter.add(piece, len(chunk))
+        if not names:  # as a backup records a range without rows
+            names.append(blob_name(b"", key, manifest.compression, manifest.encryption))
+        self.meter.end(piece, counted[0])
+        return counted[0], tuple(names)
+
+
+def _read_all(
+    pool: ThreadPoolExecutor, work: _Work, pieces: Sequence[PartSpec], count: int
+) -> Mapping[PartSpec, _Content]:
+    begun: list[tuple[Sequence[PartSpec], Future[list[_Content]]]] = [
+        (batch, pool.submit(work.read_batch, batch)) for batch in batches(pieces, count)
+    ]
+    done, waiting = wait([future for _, future in begun], return_when=FIRST_EXCEPTION)
+    for future in waiting:
+        future.cancel()
+    for future in done:
+        future.result()
+    return {
+        piece: content
+        for batch, future in begun
+        for piece, content in zip(batch, future.result(), strict=True)
+    }
+
+
+def _differences(base: Base, found: Mapping[PartSpec, _Content]) -> Iterator[TableRange]:
+    for piece, content in found.items():
+        recorded = base.find(piece)
+        if recorded and piece.table and piece.blocks:
+            rows, refs = recorded
+            if content != (rows, tuple(ref.name for ref in refs)):
+                yield TableRange(piece.table.oid, piece.blocks)
