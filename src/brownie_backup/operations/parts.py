@@ -107,6 +107,13 @@ def spec_of(part: Part, manifest: Manifest) -> PartSpec:
     return PartSpec(part.kind, manifest.database.name, table=part.table, rows=part.rows)
 
 
+def whole_parts(manifest: Manifest) -> Iterator[PartSpec]:
+    """Yield the parts that are no tables, with their sizes."""
+    for part in manifest.parts:
+        if part.table is None:
+            yield evolve(spec_of(part, manifest), estimate_bytes=part.size_bytes)
+
+
 def ranges_to_load(manifest: Manifest, relations: Mapping[int, Relation]) -> Iterator[PartSpec]:
     """Yield the ranges of these tables, with their sizes."""
     for part in manifest.parts:

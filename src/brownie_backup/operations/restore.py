@@ -23,6 +23,7 @@ from brownie_backup.operations.parts import (
     ranges_to_load,
     read_part,
     spec_of,
+    whole_parts,
 )
 from brownie_backup.operations.progress import OnProgress, PartMeter
 from brownie_backup.protocols import Dumper
@@ -89,14 +90,13 @@ def restore(
             if not dry_run:
                 _refuse(findings)
             if not dry_run or options.selects:
-                whole = [part for part in manifest.parts if part.table is None]
-                meter.plan(evolve(spec_of(p, manifest), estimate_bytes=p.size_bytes) for p in whole)
+                meter.plan(whole_parts(manifest))
                 meter.plan(ranges_to_load(manifest, target.relations))
                 meter.end(needs, None)
+                others = (part for part in manifest.parts if not part.table and part is not first)
                 findings += target.receive(
                     (spec, read_part(reader, part, spec, jobs=AHEAD, meter=meter))
-                    for part in whole
-                    if part is not first
+                    for part in others
                     for spec in (spec_of(part, manifest),)
                 )
             if options.selects:  # now it is known which
@@ -105,18 +105,18 @@ def restore(
                 with loading(reader, manifest, meter) as tables:
                     findings += target.load(tables)
                 findings += target.finish()
-            size_bytes = sum(
-                part.size_bytes
-                for part in manifest.parts
-                if part.table is None or part.table.oid in target.relations
-            )
+            loaded = target.relations
     findings += fallback_findings(reader)
     return RestoreReport(
         backup=manifest.name,
         target_database=target_name,
         dry_run=dry_run,
         findings=tuple(findings),
-        size_bytes=size_bytes,
+        size_bytes=sum(
+            part.size_bytes
+            for part in manifest.parts
+            if part.table is None or part.table.oid in loaded
+        ),
         duration=repository.clock() - started_at,
         replaced_database=target.replaced_database,
         created_roles=target.created_roles,
