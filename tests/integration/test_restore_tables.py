@@ -469,3 +469,28 @@ def test_the_command(small_cli: Cli, small: str, servers: Servers) -> None:
     done = small_cli.json("restore", "latest", *table, "--into", "public.old")
     assert done["tables"] == [{"name": "public.old", "rows": 1000}]
     assert server.sql(small, "SELECT count(*) FROM old") == "1000\n"
+
+
+def test_a_role_that_is_no_superuser_adds_a_table_with_its_owner(
+    servers: Servers, tmp_path: Path
+) -> None:
+    shop = Shop(servers.get(18), tmp_path, 1)
+    clerk, mover = f"clerk_{shop.name}", f"mover_{shop.name}"
+    shop.sql(
+        shop.name,
+        f"CREATE ROLE {clerk}; CREATE ROLE {mover} LOGIN CREATEDB PASSWORD 'm'; "
+        f"GRANT {clerk} TO {mover}; ALTER DATABASE {shop.name} OWNER TO {mover}; "
+        f"ALTER TABLE months OWNER TO {clerk}; ALTER TABLE months_1 OWNER TO {clerk}; "
+        f"ALTER TABLE months_2 OWNER TO {clerk}; ALTER TABLE months_2a OWNER TO {clerk}",
+    )
+    create_backup(shop.repository, shop.dumper, name="owned")
+    before = shop.dump(shop.name)
+    shop.sql(shop.name, "DROP TABLE months")
+    url = f"postgresql://{mover}:m@127.0.0.1:{shop.server.port}/{shop.name}"
+    dumper = PostgresDumper(parse_conninfo(url), pg_bin=str(shop.server.client))
+    options = RestoreOptions(tables=("public.months",))
+    report = restore(shop.repository, dumper, "owned", options=options)
+    assert [table.rows for table in report.tables] == [999, 2001]
+    assert shop.dump(shop.name) == before
+    shop.server.drop(shop.name)
+    shop.sql("postgres", f"DROP ROLE {clerk}, {mover}")

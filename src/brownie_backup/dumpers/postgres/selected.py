@@ -152,6 +152,10 @@ class SelectedTables(PostgresTarget):
     def _load(self, tables: Mapping[int, Iterator[Loadable]]) -> Iterator[Finding]:
         chosen = {oid: ranges for oid, ranges in tables.items() if oid in self._choice.tables}
         yield from self._fresh.make(self._archive, self._listing)
+        if self._adds:
+            # Who may create there in the database that exists is not known here.
+            grant = ["GRANT CREATE ON SCHEMA public TO PUBLIC"]
+            run_or_fail(self._client, "opening the scratch database", grant, self._fresh.name)
         only = self._archive.use(self._contents, self._choice.entries)
         if chosen and not self._adds:
             yield from self._restore_section("pre-data", only)
