@@ -79,11 +79,21 @@ def types(session: nox.Session) -> None:
 def tests(session: nox.Session) -> None:
     """Run the tests: all on the oldest Python; on the others those that depend on Python."""
     _install(session, "tests", projects=True)
-    selected = () if session.python == PYTHONS[0] else ("-m", "not once")
+    selected = "not nightly" if session.python == PYTHONS[0] else "not nightly and not once"
     data = Path(session.virtualenv.location, "coverage")
     shutil.rmtree(data, ignore_errors=True)  # of the run before
     # Servers and their databases are each process's own, so that tests can run beside each other.
-    arguments = ("-m", "pytest", "-n", "auto", "--dist", "worksteal", *selected, *session.posargs)
+    arguments = (
+        "-m",
+        "pytest",
+        "-n",
+        "auto",
+        "--dist",
+        "worksteal",
+        "-m",
+        selected,
+        *session.posargs,
+    )
     session.run("coverage", "run", *arguments, env={"COVERAGE_FILE": str(data / ".coverage")})
 
 
@@ -107,11 +117,13 @@ def benchmarks(session: nox.Session) -> None:
 
 @nox.session(default=False)
 def nightly(session: nox.Session) -> None:
-    """Compare many incremental backups of random histories with full ones."""
+    """Run what takes too long for each change: majors between, and longer random histories."""
     _install(session, "tests", projects=True)
     history = "tests/integration/test_incremental_history.py"
     env = {"BROWNIE_TEST_BACKUPS": os.environ.get("BROWNIE_TEST_BACKUPS", "300")}
-    session.run("pytest", *(session.posargs or (history,)), env=env)
+    session.run("pytest", "--timeout=3600", *(session.posargs or (history,)), env=env)
+    if not session.posargs:
+        session.run("pytest", "-n", "auto", "--dist", "worksteal", "-m", "nightly")
 
 
 @nox.session

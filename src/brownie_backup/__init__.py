@@ -23,6 +23,7 @@ from brownie_backup.model import (
     Verification,
 )
 from brownie_backup.operations import (
+    Workplace,
     apply_retention,
     compare_with_database,
     create_backup,
@@ -88,6 +89,7 @@ __all__ = [
     "TableRange",
     "Tally",
     "Verification",
+    "Workplace",
     "apply_retention",
     "compare_with_database",
     "create_backup",

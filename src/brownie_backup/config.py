@@ -1,7 +1,8 @@
 """From settings to the objects that the verbs need; what is not chosen is not imported."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from importlib import import_module
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -47,6 +48,7 @@ __all__ = [
     "make_repositories",
     "make_repository",
     "make_store",
+    "make_workplace",
 ]
 
 
@@ -235,3 +237,22 @@ def make_dumper(settings: Settings) -> "PostgresDumper":
     return PostgresDumper(
         conninfo, pg_bin=settings.pg_bin, bulk_table_bytes=settings.bulk_table_bytes
     )
+
+
+@contextmanager
+def make_workplace() -> "Iterator[tuple[tuple[Repository, ...], PostgresDumper]]":
+    """Make what a worker of an executor works with, from the environment of its own process.
+
+    A `brownie_backup.operations.Workplace`: its workers read the settings, and the secrets, where
+    they are; nothing of them is sent.
+
+    Raises:
+        ConfigurationError: settings are wrong, or missing.
+    """
+    settings = load_settings(os.environ)
+    repositories = make_repositories(settings, writes=True)
+    with ExitStack() as stack:
+        encryptor = repositories[0].encryptor
+        if isinstance(encryptor, AbstractContextManager):
+            stack.enter_context(encryptor)
+        yield repositories, make_dumper(settings)

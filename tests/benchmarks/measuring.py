@@ -85,10 +85,15 @@ def _peak(work: Callable[..., object], *arguments: object) -> int:
     return _most_bytes() - before
 
 
+def markdown(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Return a Markdown table."""
+    lines = [header, ["---"] * len(header), *rows]
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
 def print_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     """Print a Markdown table."""
-    lines = [header, ["---"] * len(header), *rows]
-    print("", *(f"| {' | '.join(line)} |" for line in lines), sep="\n")  # noqa: T201 - it is the result
+    print(f"\n{markdown(header, rows)}", end="")  # noqa: T201 - it is the result
 
 
 def _measured(prepare: Callable[..., Work], *arguments: object) -> Measured:

@@ -3,12 +3,13 @@
 import asyncio
 import importlib.util
 import json
+import re
 from types import ModuleType
 from typing import Any
 
 import pytest
 
-from tests.docs.pages import Page, all_pages, page
+from tests.docs.pages import ROOT, Page, all_pages, page
 from tests.docs.sandbox import Sandbox
 
 PAGES = {each.name: each for each in all_pages() if each.has_python}
@@ -66,3 +67,11 @@ def _request(app: Any, method: str, path: str, *, mounted_at: str = "") -> tuple
     asyncio.run(app(scope, receive, send))
     body = b"".join(message.get("body", b"") for message in sent)
     return sent[0]["status"], json.loads(body)
+
+
+def test_the_dask_example(sandbox: Sandbox) -> None:
+    sandbox.succeed("export BACKUP_DATABASE_URL=postgresql:///shop BACKUP_DESTINATION=store")
+    sandbox.succeed("echo secret >passphrase; export BACKUP_PASSPHRASE_FILE=$PWD/passphrase")
+    said = sandbox.succeed(f"python {ROOT / 'examples' / 'backup_with_dask.py'}")
+    assert re.search(r"^shop-.*: [1-9]\d* new blobs$", said, re.MULTILINE)
+    sandbox.succeed("brownie-backup verify latest")

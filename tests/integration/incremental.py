@@ -232,7 +232,7 @@ def set_aside(server: Server, place: Path) -> None:
 
 def set_back(server: Server, place: Path, *, standby: bool = False) -> None:
     """Let a server begin again at what was set aside; as a standby, it must be promoted."""
-    server.stop()
+    server.stop("immediate")
     shutil.rmtree(server.data)
     subprocess.run(["cp", "-a", str(place), str(server.data)], check=True)
     if standby:

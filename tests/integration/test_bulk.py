@@ -13,7 +13,7 @@ from tests.integration.bulk import (
     read_tables,
     tables_of,
 )
-from tests.servers.install import MAJORS
+from tests.integration.majors import EACH_MAJOR
 from tests.servers.running import Server, Servers
 
 from brownie_backup.dumpers.postgres.copying import begin_copying, copy_out
@@ -49,7 +49,7 @@ class Source:
         return {int(oid): text.removeprefix("is in the archive: ") for oid, text in pairs}
 
 
-@pytest.fixture(params=MAJORS)
+@pytest.fixture(params=EACH_MAJOR)
 def source(servers: Servers, request: pytest.FixtureRequest) -> Iterator[Source]:
     """An empty database, on every server."""
     server = servers.get(request.param)

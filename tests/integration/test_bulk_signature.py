@@ -6,7 +6,7 @@ from functools import partial
 
 import pytest
 from tests.integration.bulk import describe_tables
-from tests.servers.install import MAJORS
+from tests.integration.majors import EACH_MAJOR
 from tests.servers.running import Server, Servers
 
 from brownie_backup.dumpers.postgres.bulk import BulkTable
@@ -34,7 +34,7 @@ def described(server: Server, database: str, role: str | None = None) -> BulkTab
     return describe_tables(server, database, role)["t"]
 
 
-@pytest.fixture(params=MAJORS)
+@pytest.fixture(params=EACH_MAJOR)
 def server(servers: Servers, request: pytest.FixtureRequest) -> Server:
     return servers.get(request.param)
 

@@ -1,11 +1,13 @@
 """What a user sees of bulk tables: which were read, which were known, and how far it is."""
 
 import secrets
+import time
 import uuid
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
+import psycopg
 import pytest
 from attrs import evolve
 from tests.integration.cli import Cli, cli_for
@@ -29,6 +31,8 @@ from brownie_backup.dumpers import PostgresDumper
 from brownie_backup.dumpers.postgres import parse_conninfo
 from brownie_backup.encryptors import Cleartext
 from brownie_backup.stores import LocalStore
+
+pytestmark = pytest.mark.once
 
 RANGES = 3
 TABLES = """
@@ -320,6 +324,16 @@ def test_doctor_says_which_large_tables_are_left_to_the_archive(
 
     (finding,) = findings_on(dumper_of(server, database, 64 << 20), "bulk tables")
     assert finding.message == "no table is larger than 64 MiB"
+
+
+def test_doctor_does_not_wait_without_end_for_a_table(server: Server, database: str) -> None:
+    with psycopg.connect(server.url(database)) as other:
+        other.execute("LOCK TABLE little IN ACCESS EXCLUSIVE MODE")
+        started = time.monotonic()
+        (finding,) = findings_on(dumper_of(server, database), "bulk tables")
+        assert time.monotonic() - started < 30
+    assert finding.level is Level.WARNING
+    assert "lock timeout" in finding.message
 
 
 def test_doctor_of_a_server_without_summaries(servers: Servers) -> None:

@@ -44,7 +44,7 @@ CHECKPOINT;
 LAST = ("t", 9)
 
 
-@pytest.fixture(scope="module", params=[17, 18])
+@pytest.fixture(scope="module", params=[pytest.param(17, marks=pytest.mark.nightly), 18])
 def server(request: pytest.FixtureRequest) -> Iterator[Server]:
     """A server that summarizes its WAL."""
     with closing(Server(request.param, SETTINGS)) as server:

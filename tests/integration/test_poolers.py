@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from tests.integration.bulk import BULK_BYTES
 from tests.integration.waiting import wait_until
+from tests.servers.pooler import pgbouncer
 from tests.servers.running import Server, Servers
 
 from brownie_backup import Repository, create_backup, list_backups
@@ -31,11 +32,13 @@ def server(servers: Servers) -> Server:
 
 @pytest.fixture
 def pool(server: Server, small: str) -> Iterator[Pool]:
-    """A way to start pgbouncer; skips where it is not installed."""
-    program = shutil.which("pgbouncer", path=f"{os.environ['PATH']}:/usr/sbin")
-    if program is None:
-        assert "CI" not in os.environ, "install pgbouncer"
-        pytest.skip("pgbouncer is not installed, so nothing is tested through a pooler")
+    """A way to start pgbouncer; skips where it can't be had."""
+    try:
+        program, libraries = pgbouncer()
+    except (OSError, subprocess.CalledProcessError) as error:
+        if "CI" in os.environ:
+            raise
+        pytest.skip(f"pgbouncer can't be had, so nothing is tested through a pooler: {error}")
     folder = Path(tempfile.mkdtemp(prefix="bb-pooler-"))
     folder.chmod(0o755)
     with socket.create_server(("127.0.0.1", 0)) as listening:
@@ -53,7 +56,8 @@ def pool(server: Server, small: str) -> Iterator[Pool]:
         )
         as_nobody = ("-u", "nobody") if os.geteuid() == 0 else ()
         argv = [program, "-q", *as_nobody, str(folder / "settings")]
-        started.append(subprocess.Popen(argv, stderr=subprocess.DEVNULL))
+        env = os.environ | ({"LD_LIBRARY_PATH": libraries} if libraries else {})
+        started.append(subprocess.Popen(argv, env=env, stderr=subprocess.DEVNULL))
         wait_until(lambda: _listens(port), what="pgbouncer listens")
         return f"postgresql://postgres:{password}@127.0.0.1:{port}/{small}"
 

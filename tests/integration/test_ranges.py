@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pytest
 from tests.integration.test_round_trip import SCHEMA, SOURCE
-from tests.servers.install import MAJORS
 from tests.servers.running import Server, Servers
 
 from brownie_backup import (
@@ -19,6 +18,8 @@ from brownie_backup.compressors import Zstd
 from brownie_backup.encryptors import Cleartext
 from brownie_backup.model import PartKind
 from brownie_backup.stores import LocalStore
+
+pytestmark = pytest.mark.once
 
 LARGE = """
 CREATE TABLE narrow (id bigint PRIMARY KEY, account int, at timestamptz);
@@ -65,9 +66,11 @@ def large(servers: Servers) -> Iterator[Server]:
 @pytest.mark.parametrize(
     ("source", "binary"),
     [
-        *(pytest.param(major, True, marks=pytest.mark.once, id=f"{major}") for major in MAJORS),
-        pytest.param(15, False, marks=pytest.mark.once, id="15 in text"),
-        pytest.param(18, False, marks=pytest.mark.once, id="18 in text"),
+        pytest.param(15, False, id="15 in text"),
+        pytest.param(16, True, marks=pytest.mark.nightly, id="16"),
+        pytest.param(17, True, marks=pytest.mark.nightly, id="17"),
+        pytest.param(18, True, id="18"),
+        pytest.param(18, False, marks=pytest.mark.nightly, id="18 in text"),
     ],
     indirect=["source"],
 )
@@ -89,7 +92,6 @@ def test_with_every_table_in_ranges_all_comes_back_byte_for_byte(
     assert source.plain_dump("restored") == before
 
 
-@pytest.mark.once
 @pytest.mark.parametrize("binary", [True, False], ids=["binary", "text"])
 @pytest.mark.parametrize("jobs", [1, 2, 4])
 def test_however_many_work_on_it_the_same_rows_come_back(

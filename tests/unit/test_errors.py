@@ -10,7 +10,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from brownie_backup import errors
-from brownie_backup.errors import BackupError, ConfigurationError, RestoreFailed, redact
+from brownie_backup.errors import (
+    BackupError,
+    ConfigurationError,
+    RestoreFailed,
+    StoreUnavailable,
+    redact,
+)
 
 CLASSES: dict[str, type[BackupError]] = {
     name: value
@@ -53,13 +59,25 @@ def test_every_error_says_what_happened_and_what_to_do(name: str) -> None:
     assert CLASSES[name].__doc__
 
 
-@pytest.mark.parametrize("name", ["BackupError", "ConfigurationError", "RestoreFailed"])
+@pytest.mark.parametrize("name", CLASSES)
 def test_an_error_survives_the_way_from_another_process(name: str) -> None:
     said: Any = ["a", "b"] if name == "ConfigurationError" else "a"
     error = CLASSES[name](said, hint="Mend it")
     again = pickle.loads(pickle.dumps(error))  # noqa: S301 - our own bytes
     assert vars(again) == vars(error)
-    assert str(again) == str(error)
+    assert (type(again), str(again)) == (type(error), str(error))
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        ConfigurationError(["a is wrong", "b is wrong"]),
+        StoreUnavailable("it broke", retry_after_seconds=2.5),
+        RestoreFailed("it broke", errors=["one", "two"]),
+    ],
+)
+def test_details_survive_too(error: BackupError) -> None:
+    assert vars(pickle.loads(pickle.dumps(error))) == vars(error)  # noqa: S301 - our own bytes
 
 
 def test_details_are_kept() -> None:

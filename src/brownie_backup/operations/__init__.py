@@ -10,8 +10,10 @@ from brownie_backup.operations.restore import restore
 from brownie_backup.operations.retain import apply_retention
 from brownie_backup.operations.sync import sync_backups
 from brownie_backup.operations.verify import verify_backup
+from brownie_backup.operations.workplace import Workplace
 
 __all__ = [
+    "Workplace",
     "apply_retention",
     "compare_with_database",
     "create_backup",

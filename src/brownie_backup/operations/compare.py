@@ -99,7 +99,7 @@ class _Work:
         counted: list[int | None] = []
         names = []
         self.meter.begin(piece)
-        for chunk in refilled(counting(reader.read(piece), counted), buffer):
+        for chunk in refilled(counting(reader.read(piece), counted), lambda: buffer):
             names.append(blob_name(chunk, key, manifest.compression, manifest.encryption))
             self.meter.add(piece, len(chunk))
         if not names:  # as a backup records a range without rows

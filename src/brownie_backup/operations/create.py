@@ -4,12 +4,12 @@ import logging
 import secrets
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import Executor
+from concurrent.futures import Executor, ThreadPoolExecutor
 from datetime import timedelta
 
 from attrs import evolve
 
-from brownie_backup.errors import BackupError
+from brownie_backup.errors import BackupError, ConfigurationError
 from brownie_backup.model import Attempt, Manifest
 from brownie_backup.names import check_labels, check_name, default_name
 from brownie_backup.operations.base import (
@@ -24,6 +24,7 @@ from brownie_backup.operations.progress import OnProgress, PartMeter
 from brownie_backup.operations.ranges import Bench
 from brownie_backup.operations.storing import Stored, employ, store_snapshot
 from brownie_backup.operations.sync import sync_backups
+from brownie_backup.operations.workplace import Workplace, make_errand
 from brownie_backup.protocols import Dumper
 from brownie_backup.reports import BackupReport, StoreOutcome, StoreSync
 from brownie_backup.repository import Repository, Shelves, watch
@@ -45,6 +46,7 @@ def create_backup(
     full: bool = False,
     full_every: timedelta | None = FULL_EVERY,
     executor: Executor | None = None,
+    workplace: Workplace | None = None,
     on_progress: OnProgress | None = None,
 ) -> BackupReport:
     """Back up a database.
@@ -67,16 +69,25 @@ def create_backup(
             most `MOST_JOBS`.
         full: read all ranges, also those that the WAL shows to be unchanged.
         full_every: do so when it was not done for so long; None for never.
-        executor: runs what reads ranges, in place of threads of our own.
+        executor: runs what reads ranges, in place of threads of our own: any
+            `concurrent.futures.Executor`, Dask's too. Who calls has to shut it down. `jobs` should
+            be the number of its workers: work is cut for so many.
+        workplace: makes what the executor's workers work with, in their own processes, since no
+            secret is sent there: a picklable function without arguments, which returns a context
+            manager of the repositories (this one, then the copies) and the dumper, such as
+            `brownie_backup.config.make_workplace`. Only a `ThreadPoolExecutor` needs none.
         on_progress: called from several threads, one at a time.
 
     Raises:
+        ConfigurationError: an executor needs a workplace, or its workers have other stores or keys.
         BackupExists: there is one of that name.
         InvalidName: some store could not hold the name or a label.
         Busy: in the first repository a sweep is running, or a backup of the same name.
-        DumpFailed, ConnectionFailed, ProgramMissing: the database could not be read.
+        DumpFailed, ConnectionFailed, ProgramMissing: the database could not be read, or a worker
+            of the executor was lost.
         EncryptionError, StoreError: a blob or the manifest could be stored nowhere.
     """
+    _check_executor(executor, workplace)
     labels = check_labels(labels or {})
     if name is not None:
         check_name(name)
@@ -90,7 +101,8 @@ def create_backup(
         shelves = Shelves(tuple(mirror.shelf for mirror in mirrors))
         writer = repository.writer(shelves, identity)
         bench = Bench(dumper, writer, PartMeter(on_progress, "backup"))
-        with employ(bench, count, executor, None) as workers, dumper.snapshot() as snapshot:
+        errand = make_errand(workplace, mirrors, writer, identity) if workplace else None
+        with employ(bench, count, executor, errand) as workers, dumper.snapshot() as snapshot:
             base = find_base(mirrors, writer, snapshot, dumper.kind)
             due = is_due(base, started_at, full_every)
             stored = store_snapshot(snapshot, workers, base, full=full or due)
@@ -123,6 +135,16 @@ def create_backup(
         warnings=warnings,
     )
     return _with_earlier_ones(report, repositories) if copies else report
+
+
+def _check_executor(executor: Executor | None, workplace: Workplace | None) -> None:
+    if executor is None and workplace is not None:
+        problem = "there is a workplace, and no executor whose workers would use it"
+        raise ConfigurationError([problem], hint="Give the executor too")
+    if executor is not None and workplace is None and not isinstance(executor, ThreadPoolExecutor):
+        problem = f"the workers of a {type(executor).__name__} don't know what to work with"
+        hint = "Give a workplace, such as brownie_backup.config.make_workplace"
+        raise ConfigurationError([problem], hint=hint)
 
 
 def _with_earlier_ones(report: BackupReport, repositories: Sequence[Repository]) -> BackupReport:

@@ -35,6 +35,11 @@ class Mirror:
         """Why nothing is written to it."""
         return self.shelf.problem
 
+    @property
+    def lease_id(self) -> str:
+        """What its lease is found by; empty if there is none."""
+        return self._lease.id if self._lease else ""
+
     def open(self, attempt: Attempt) -> None:
         """Take a lease, look at what is there, and write down that we begin.
 

@@ -3,14 +3,17 @@
 import contextlib
 import threading
 from collections.abc import Callable, Generator, Iterator, Sequence
+from concurrent.futures import Future
+from contextlib import AbstractContextManager
 
 from attrs import evolve, field, frozen
 
 from brownie_backup.errors import LockRefused
 from brownie_backup.model import BlobRef, BlockRange, Part, PartSpec, RowRange
+from brownie_backup.operations.desk import Desk
 from brownie_backup.operations.progress import PartMeter
 from brownie_backup.protocols import Dumper, Reader
-from brownie_backup.repository import BLOB_BYTES, BlobWriter, StoredBlob
+from brownie_backup.repository import BlobWriter, ShelfState, StoredBlob
 from brownie_backup.repository.blobs import refilled
 
 MOST_RANGES = 16
@@ -28,6 +31,16 @@ class StoredPart:
 
 
 @frozen
+class StoredBatch:
+    """What came of some ranges, as a worker sends it back."""
+
+    parts: tuple[StoredPart | None, ...]
+    """In the order of the ranges; None for one that the worker got no lock for."""
+    stores: tuple[ShelfState, ...] = ()
+    """What it has learnt of the stores, unless it shares them with whoever gave it the work."""
+
+
+@frozen
 class Bench:
     """What a worker works with."""
 
@@ -36,9 +49,11 @@ class Bench:
     meter: PartMeter = field(factory=lambda: PartMeter(None, ""), eq=False)
     """Told what is done; one that nothing was planned with takes no notice."""
     stopping: threading.Event = field(factory=threading.Event, eq=False)
+    stores: Callable[[], tuple[ShelfState, ...]] = tuple
+    """Returns what has been learnt of the stores, for somebody who does not share them."""
 
 
-OpenBench = Callable[[], Bench]
+OpenBench = Callable[[], AbstractContextManager[Bench]]
 
 
 class Stopped(Exception):
@@ -83,38 +98,53 @@ def batches(specs: Sequence[PartSpec], workers: int) -> Iterator[tuple[PartSpec,
         start += size
 
 
-def store_batch(open_bench: OpenBench, specs: Sequence[PartSpec]) -> list[StoredPart | None]:
-    """Read ranges and store them; None for one that this worker gets no lock for.
-
-    This runs in whatever process the executor has.
-    """
-    bench = open_bench()
-    stored: list[StoredPart | None] = []
-    buffer = bytearray(BLOB_BYTES)
-    with bench.dumper.reading() as reader:
+def store_batch(open_bench: OpenBench, specs: Sequence[PartSpec]) -> StoredBatch:
+    """Read ranges and store them. This runs in whatever process the executor has."""
+    begun: list[_Begun | None] = []
+    with open_bench() as bench, Desk() as desk, bench.dumper.reading() as reader:
         for spec in specs:
             try:
-                stored.append(store_part(bench, reader, spec, buffer))
+                begun.append(_read(bench, desk, reader, spec))
             except LockRefused:
-                stored.append(None)
-    return stored
+                begun.append(None)
+        parts = tuple(_finish(bench, each) if each else None for each in begun)
+        return StoredBatch(parts, bench.stores())
 
 
-def store_part(bench: Bench, reader: Reader, spec: PartSpec, buffer: bytearray) -> StoredPart:
-    """Read a part and store its blobs, one after the other."""
+@frozen
+class _Begun:
+    """A range that has been read, and whose blobs are being stored."""
+
+    spec: PartSpec
+    blobs: tuple[Future[StoredBlob], ...]
+    rows: int | None
+
+
+def _read(bench: Bench, desk: Desk, reader: Reader, spec: PartSpec) -> _Begun:
+    """Read a range; its last blobs may still be on their way."""
+
+    def put(chunk: memoryview) -> StoredBlob:
+        blob = bench.writer.put(chunk)
+        bench.meter.add(spec, len(chunk))
+        return blob
+
     counted: list[int | None] = []
     blobs = []
     bench.meter.begin(spec)
     with contextlib.closing(counting(reader.read(spec), counted)) as stream:
-        for chunk in refilled(stream, buffer):
+        for chunk in refilled(stream, desk.buffer):
             if bench.stopping.is_set():
                 raise Stopped
-            blobs.append(bench.writer.put(chunk))
-            bench.meter.add(spec, len(chunk))
+            blobs.append(desk.put(put, chunk))
     if not blobs:  # so that there is a record of a range without rows
-        blobs.append(bench.writer.put(b""))
-    bench.meter.end(spec, counted[0])
-    return StoredPart(tuple(blobs), counted[0])
+        blobs.append(desk.put(put, memoryview(b"")))
+    return _Begun(spec, tuple(blobs), counted[0])
+
+
+def _finish(bench: Bench, begun: _Begun) -> StoredPart:
+    blobs = tuple(future.result() for future in begun.blobs)
+    bench.meter.end(begun.spec, begun.rows)
+    return StoredPart(blobs, begun.rows)
 
 
 def counting(

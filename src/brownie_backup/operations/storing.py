@@ -4,24 +4,23 @@ import contextlib
 import logging
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import FIRST_EXCEPTION, Executor, Future, ThreadPoolExecutor, wait
-from functools import partial
+from concurrent.futures import Executor, Future, ThreadPoolExecutor, as_completed, wait
 from typing import Any
 
 from attrs import field, frozen
 
+from brownie_backup.errors import BackupError, DumpFailed, redact
 from brownie_backup.model import Manifest, Part, PartSpec
 from brownie_backup.operations.base import Base, make_base, prepare, reuse
-from brownie_backup.operations.progress import PartMeter
 from brownie_backup.operations.ranges import (
     Bench,
     OpenBench,
+    StoredBatch,
     StoredPart,
     batches,
     counting,
     cut,
     store_batch,
-    store_part,
     table_part,
 )
 from brownie_backup.protocols import Snapshot
@@ -33,7 +32,7 @@ _log = logging.getLogger(__name__)
 
 _SIDE = 4
 """Threads beside the workers: the parts that are streams, and what waits for the WAL."""
-_END_SECONDS = 60.0
+_END_SECONDS = 10.0
 """How long a failed run waits for workers in other processes to end what they are at."""
 
 
@@ -46,6 +45,7 @@ class Workers:
         open_bench: gives a worker there what it works with.
         bench: ours, in this process.
         count: how many ranges are worked on at once.
+        remote: whether what they work with is their own.
     """
 
     executor: Executor
@@ -54,15 +54,38 @@ class Workers:
     count: int
     side: ThreadPoolExecutor
     packers: ThreadPoolExecutor
-    begun: list[Future[list[StoredPart | None]]] = field(factory=list, eq=False)
+    remote: bool
+    begun: list[Future[StoredBatch]] = field(factory=list, eq=False)
 
-    def begin(self, batch: Sequence[PartSpec]) -> Future[list[StoredPart | None]]:
+    def begin(self, batch: Sequence[PartSpec]) -> Future[StoredBatch]:
         """Give a batch of ranges to a worker."""
-        future = self.executor.submit(store_batch, self.open_bench, batch)
-        # What is read in another process is not told of while it is.
-        future.add_done_callback(partial(_tell_of, self.bench.meter, batch))
+        with self._explained():
+            future = self.executor.submit(store_batch, self.open_bench, batch)
         self.begun.append(future)
         return future
+
+    def learn(self, batch: Sequence[PartSpec], future: Future[StoredBatch]) -> None:
+        """Take in what a worker did and saw, when it is done; or raise what went wrong."""
+        with self._explained():
+            done = future.result()
+        self.bench.writer.shelves.learn(done.stores)
+        for spec, stored in zip(batch, done.parts, strict=True):
+            if stored and self.remote:
+                self.bench.meter.end(spec, stored.rows)
+
+    @contextlib.contextmanager
+    def _explained(self) -> Iterator[None]:
+        """Make an error of ours of whatever else an executor raises: each has its own."""
+        try:
+            yield
+        except BackupError:
+            raise
+        except Exception as error:
+            if not self.remote:
+                raise
+            why = redact(f"{type(error).__name__}: {error}")
+            msg = f"a worker of the executor did not do its part: {why}"
+            raise DumpFailed(msg, hint="See what the executor's workers said, and why") from error
 
 
 @contextlib.contextmanager
@@ -77,7 +100,16 @@ def employ(
     # With one worker all goes one after the other.
     side = ThreadPoolExecutor(_SIDE if count > 1 else 1, thread_name_prefix="part")
     packers = ThreadPoolExecutor(min(count, MOST_WORKERS), thread_name_prefix="blob")
-    workers = Workers(executor or own, open_bench or (lambda: bench), bench, count, side, packers)
+    here = contextlib.nullcontext(bench)
+    workers = Workers(
+        executor or own,
+        open_bench or (lambda: here),
+        bench,
+        count,
+        side,
+        packers,
+        remote=open_bench is not None,
+    )
     try:
         yield workers
     finally:
@@ -133,7 +165,7 @@ def store_snapshot(
         (batch, workers.begin(batch))
         for batch in batches([p for p in pieces if p not in reused], workers.count)
     ]
-    _wait_for([*streams.values(), *(future for _, future in begun), known])
+    _wait_for([*streams.values(), known], workers, begun)
     ranges = reused | dict(_results(workers.bench, begun))
     parts: list[Part] = []
     blobs: list[StoredBlob] = []
@@ -157,21 +189,18 @@ def store_snapshot(
     )
 
 
-def _tell_of(
-    meter: PartMeter, batch: Sequence[PartSpec], future: Future[list[StoredPart | None]]
+def _wait_for(
+    futures: Iterable[Future[Any]],
+    workers: Workers,
+    begun: Iterable[tuple[Sequence[PartSpec], Future[StoredBatch]]],
 ) -> None:
-    if future.cancelled() or future.exception():
-        return
-    for spec, stored in zip(batch, future.result(), strict=True):
-        if stored:
-            meter.end(spec, stored.rows)
-
-
-def _wait_for(futures: Iterable[Future[Any]]) -> None:
     """Wait until all is done, or raise what went wrong first."""
-    done, _ = wait([*futures], return_when=FIRST_EXCEPTION)
-    for future in done:
-        future.result()
+    batches_ = {future: batch for batch, future in begun}
+    for future in as_completed([*futures, *batches_]):
+        if future in batches_:
+            workers.learn(batches_[future], future)
+        else:
+            future.result()
 
 
 def _look_back(snapshot: Snapshot, bench: Bench, base: Manifest | None) -> Base | None:
@@ -229,17 +258,20 @@ def _ordered(
 
 def _results(
     bench: Bench,
-    begun: Iterable[tuple[Sequence[PartSpec], Future[list[StoredPart | None]]]],
+    begun: Iterable[tuple[Sequence[PartSpec], Future[StoredBatch]]],
 ) -> Iterator[tuple[PartSpec, StoredPart]]:
     """Yield what came of each range; what a worker got no lock for is read here."""
     for batch, future in begun:
-        for spec, stored in zip(batch, future.result(), strict=True):
+        for spec, stored in zip(batch, future.result().parts, strict=True):
             yield spec, stored or _store_here(bench, spec)
 
 
 def _store_here(bench: Bench, spec: PartSpec) -> StoredPart:
-    with bench.dumper.reading() as reader:
-        return store_part(bench, reader, spec, bytearray(BLOB_BYTES))
+    (stored,) = store_batch(lambda: contextlib.nullcontext(bench), [spec]).parts
+    if stored is None:
+        msg = "nobody got a lock on a table, although the snapshot's session should have one"
+        raise DumpFailed(msg, hint="Run the backup again")
+    return stored
 
 
 def _stream_part(spec: PartSpec, stored: StoredPart) -> Part:

@@ -4,7 +4,7 @@ from brownie_backup.repository.blobs import BLOB_BYTES, MOST_WORKERS, BlobWriter
 from brownie_backup.repository.identity import Identity
 from brownie_backup.repository.leases import Lease, LeaseRecord
 from brownie_backup.repository.repository import Repository, watch
-from brownie_backup.repository.shelves import Shelf, Shelves
+from brownie_backup.repository.shelves import Shelf, ShelfState, Shelves
 from brownie_backup.repository.sweep import SWEEP_MARGIN, Swept
 
 __all__ = [
@@ -17,6 +17,7 @@ __all__ = [
     "LeaseRecord",
     "Repository",
     "Shelf",
+    "ShelfState",
     "Shelves",
     "StoredBlob",
     "Swept",

@@ -2,7 +2,7 @@
 
 import hmac
 import logging
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from attrs import field, frozen
 
@@ -204,20 +204,20 @@ def _damaged(store: Store, ref: BlobRef, why: str) -> DamagedError:
 _HINT = "Restore another backup; the next backup stores that blob again, if its data still exists"
 
 
-def refilled(stream: Iterable[bytes], buffer: bytearray) -> Iterator[memoryview]:
-    """Cut a stream of pieces of any length into pieces as long as `buffer`, in its memory.
+def refilled(stream: Iterable[bytes], next_buffer: Callable[[], bytearray]) -> Iterator[memoryview]:
+    """Cut a stream of pieces of any length into pieces as long as a buffer, in its memory.
 
-    Each is valid until the next one. Fresh memory of this size costs as much as compressing into
-    it does, page by page.
+    Each is valid until its buffer is given again. Fresh memory of this size would cost about as
+    much as compressing does, page by page.
     """
-    whole = memoryview(buffer)
+    whole = memoryview(next_buffer())
     length = 0
     for piece in stream:
         view = memoryview(piece)
-        while len(view) >= (room := len(buffer) - length):
+        while len(view) >= (room := len(whole) - length):
             whole[length:] = view[:room]
             yield whole
-            view, length = view[room:], 0
+            whole, view, length = memoryview(next_buffer()), view[room:], 0
         whole[length : length + len(view)] = view
         length += len(view)
     if length:

@@ -80,6 +80,11 @@ class Lease:
         self._thread = threading.Thread(target=self._renew, name="lease", daemon=True)
 
     @property
+    def id(self) -> str:
+        """What it is found by."""
+        return self._record.id
+
+    @property
     def clock_offset(self) -> timedelta:
         """How much the store's clock is ahead of ours."""
         return self._offset

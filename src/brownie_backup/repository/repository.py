@@ -40,6 +40,7 @@ from brownie_backup.repository.identity import (
 from brownie_backup.repository.layout import (
     BLOBS,
     hold_key,
+    lease_key,
     manifest_key,
     name_in,
     verification_key,
@@ -216,6 +217,14 @@ class Repository:
     def exclusive_lease(self, purpose: str) -> AbstractContextManager[Lease]:
         """Hold a lease alone; `Busy` while anybody writes or reads."""
         return hold(self.store, purpose, clock=self.clock, identifier=_lease_id(), exclusive=True)
+
+    def has_lease(self, identifier: str) -> bool:
+        """Whether a lease is there, expired or not."""
+        try:
+            self.store.get(lease_key(identifier))
+        except KeyNotFound:
+            return False
+        return True
 
     def leases(self) -> tuple[LeaseRecord, ...]:
         """Return the leases in the store, expired ones too."""

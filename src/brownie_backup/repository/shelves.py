@@ -11,6 +11,8 @@ from concurrent.futures import FIRST_COMPLETED, Future, wait
 from functools import partial
 from typing import TypeVar
 
+from attrs import Factory, frozen
+
 from brownie_backup.errors import BackupError, KeyExists, StoreError, StoreUnavailable
 from brownie_backup.protocols import CanLock, Store
 from brownie_backup.repository.background import begin
@@ -24,6 +26,17 @@ GRACE_FACTOR = 3.0
 """How many times as long as the quickest another store may take, before it is left behind."""
 
 _log = logging.getLogger(__name__)
+
+
+@frozen
+class ShelfState:
+    """What a run knows of one of its stores, or one of its workers has learnt; picklable."""
+
+    distrusted: frozenset[str] = frozenset()
+    sizes: Mapping[str, int] = Factory(dict)
+    complete: bool = True
+    problem: BackupError | None = None
+    late: bool = False
 
 
 class Shelf:
@@ -43,6 +56,21 @@ class Shelf:
         """Blobs that a listing of this run has shown: nobody removes one while the run lasts."""
         self.late = False
         """Whether it is well and only too slow, so that copying can catch up."""
+
+    @property
+    def state(self) -> ShelfState:
+        """What is known of it now."""
+        return ShelfState(
+            frozenset(self.distrusted), {**self.sizes}, self.complete, self.problem, self.late
+        )
+
+    def learn(self, state: ShelfState) -> None:
+        """Take in what somebody else has learnt, who works in the same run."""
+        self.distrusted &= state.distrusted  # what is gone from it was stored again
+        self.sizes.update(state.sizes)
+        self.complete = self.complete and state.complete
+        if state.problem:
+            self.leave(state.problem, late=state.late)
 
     def look(self, sizes: Mapping[str, int]) -> None:
         """Take in what is in the store, by a listing of all its blobs."""
@@ -95,6 +123,11 @@ class Shelves:
 
     def __init__(self, shelves: tuple[Shelf, ...]) -> None:
         self._shelves = shelves
+
+    def learn(self, states: Iterable[ShelfState]) -> None:
+        """Take in what somebody else has learnt of the stores, in their order."""
+        for shelf, state in zip(self._shelves, states, strict=False):
+            shelf.learn(state)
 
     def find(self, name: str) -> Mapping[Shelf, int | None]:
         """Return the size that a blob has in each store."""

@@ -35,6 +35,7 @@ SET idle_in_transaction_session_timeout = 0;
 """What every session of ours begins with. The search_path of the database is its owner's to set:
 an operator of theirs in our queries would run with our rights, a superuser's perhaps."""
 
+CROWDED_HINT = "Lower BACKUP_PARALLEL_JOBS, or raise the server's max_connections"
 _NO_POOLER = "That is a pooler (pgbouncer): connect to PostgreSQL itself"
 _CONNECTION_BROKEN = 2  # psql's exit status, by its manual
 _PASSFILE_SPECIAL = re.compile(r"([\\:])")
@@ -188,8 +189,15 @@ def query_error(status: int, said: str) -> DatabaseError | DatabaseNotFound:
         hint = "Check BACKUP_DATABASE_URL or the PG* variables: brownie-backup doctor"
         if "unsupported startup parameter" in text:
             hint = _NO_POOLER
+        elif is_crowded(text):
+            hint = CROWDED_HINT
         return ConnectionFailed(f"no connection to PostgreSQL: {text}", hint=hint)
     return DatabaseError(f"PostgreSQL said: {text}")
+
+
+def is_crowded(said: str) -> bool:
+    """Whether a server refuses us because it has too many sessions."""
+    return "too many clients" in said or "remaining connection slots" in said
 
 
 def quote_name(name: str) -> str:

@@ -8,10 +8,12 @@ from brownie_backup.dumpers.postgres.client import Client, quote_name
 from brownie_backup.dumpers.postgres.preflight import check_room
 from brownie_backup.dumpers.postgres.session import open_session
 from brownie_backup.dumpers.postgres.wal import SUMMARIES_SINCE
-from brownie_backup.errors import BackupError, ProgramMissing
+from brownie_backup.errors import BackupError, DatabaseError, ProgramMissing
 from brownie_backup.reports import Finding, Level
 
 _SHOWN = 10
+_PATIENCE_SECONDS = 5
+"""How long a table that somebody holds exclusively is waited for."""
 _MIB = 1 << 20
 
 _DATABASE = """
@@ -144,8 +146,15 @@ def _bulk(
     client: Client, database: str, bulk_bytes: int, rights: Mapping[str, Any]
 ) -> Iterator[Finding]:
     """Say how large tables are read, and whether what is unchanged can be skipped."""
-    with open_session(client, database) as session:
-        candidates = find_candidates(session, bulk_bytes)
+    try:
+        with open_session(client, database) as session:
+            session.run(f"SET lock_timeout = '{_PATIENCE_SECONDS}s';")
+            candidates = find_candidates(session, bulk_bytes)
+    except DatabaseError as error:
+        msg = f"nobody can say how large tables are: {error.message}"
+        hint = "Somebody holds a table exclusively: look again when that is over"
+        yield Finding(Level.WARNING, "bulk tables", msg, hint)
+        return
     if not candidates:
         yield Finding(Level.OK, "bulk tables", f"no table is larger than {bulk_bytes / _MIB:g} MiB")
         return

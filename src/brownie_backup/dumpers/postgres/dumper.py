@@ -15,7 +15,7 @@ from brownie_backup.dumpers.postgres.inventory import parse_inventory
 from brownie_backup.dumpers.postgres.output import lines_of
 from brownie_backup.dumpers.postgres.placement import beside
 from brownie_backup.dumpers.postgres.process import feed, running
-from brownie_backup.dumpers.postgres.reader import PostgresReader, unknown
+from brownie_backup.dumpers.postgres.reader import PostgresReader, end_readers, unknown
 from brownie_backup.dumpers.postgres.selected import SelectedTables
 from brownie_backup.dumpers.postgres.snapshot import (
     SYSTEM_IDENTIFIER,
@@ -96,12 +96,16 @@ class PostgresDumper:
         if "\n" in name or "\r" in name:
             msg = f"the database {name!r} has a line break in its name, which pg_restore refuses"
             raise DumpFailed(msg, hint="ALTER DATABASE … RENAME")
-        with open_snapshot(
-            self._client,
-            name,
-            lock_timeout=self._lock_timeout,
-            cutting=self._cutting,
-        ) as snapshot:
+        with (
+            self._ending_readers() as opened,
+            open_snapshot(
+                self._client,
+                name,
+                lock_timeout=self._lock_timeout,
+                cutting=self._cutting,
+            ) as snapshot,
+        ):
+            opened.append(snapshot.name)
             self._holders[snapshot.name] = Holder(snapshot.session, snapshot.process_id)
             try:
                 yield snapshot
@@ -109,6 +113,18 @@ class PostgresDumper:
                 del self._holders[snapshot.name]
                 for reader in [*self._readers]:
                     reader.interrupt(snapshot.name)
+
+    @contextlib.contextmanager
+    def _ending_readers(self) -> Iterator[list[str]]:
+        """End, after a failure, what other processes still read of a snapshot in the list."""
+        opened: list[str] = []
+        try:
+            yield opened
+        except BaseException:
+            # After the session that has exported it: nobody can join it any more.
+            for snapshot in opened:
+                end_readers(self._client, snapshot)
+            raise
 
     @contextlib.contextmanager
     def reading(self) -> Iterator[PostgresReader]:

@@ -1,5 +1,6 @@
 """Reading the parts of a snapshot: by pg_dump, and of bulk tables by COPY in a session."""
 
+import contextlib
 import json
 import logging
 import os
@@ -7,7 +8,13 @@ from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import ExitStack
 from datetime import timedelta
 
-from brownie_backup.dumpers.postgres.client import Client, no_timeouts, quote_text
+from brownie_backup.dumpers.postgres.client import (
+    CROWDED_HINT,
+    Client,
+    is_crowded,
+    no_timeouts,
+    quote_text,
+)
 from brownie_backup.dumpers.postgres.conninfo import Conninfo
 from brownie_backup.dumpers.postgres.copying import begin_copying, copy_rows, named
 from brownie_backup.dumpers.postgres.encoding import sql_bytes
@@ -16,9 +23,26 @@ from brownie_backup.dumpers.postgres.inventory import INVENTORY_SQL, parse_inven
 from brownie_backup.dumpers.postgres.process import Child, read_output, running
 from brownie_backup.dumpers.postgres.session import Session, open_session
 from brownie_backup.dumpers.postgres.waiting import await_output
-from brownie_backup.errors import DatabaseError, DumpFailed, LockRefused, UnsupportedFormat
+from brownie_backup.errors import (
+    BackupError,
+    DatabaseError,
+    DumpFailed,
+    LockRefused,
+    UnsupportedFormat,
+)
 from brownie_backup.model import PartKind, PartSpec
 from brownie_backup.wire import to_json
+
+_JOIN = """
+SELECT set_config('application_name',
+  left(current_setting('application_name'), 40) || ' {snapshot}', false);
+BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY;
+SET TRANSACTION SNAPSHOT '{snapshot}';
+"""
+_END = """
+SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+WHERE application_name LIKE '% {snapshot}' AND usename = session_user AND pid <> pg_backend_pid()
+"""
 
 _log = logging.getLogger(__name__)
 
@@ -87,9 +111,9 @@ class PostgresReader:
             try:
                 session = self._session_for(part)
             except LockRefused:
+                self._refused.add(oid)
                 if holder is None:
                     raise
-                self._refused.add(oid)
             else:
                 return (yield from self._copy(session, part))
         if holder is None:
@@ -126,10 +150,7 @@ class PostgresReader:
 
     def _open(self, part: PartSpec) -> Session:
         session = self._stack.enter_context(open_session(self._client, part.database))
-        session.run(
-            "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY;\n"
-            f"SET TRANSACTION SNAPSHOT '{part.snapshot}';"
-        )
+        session.run(_JOIN.format(snapshot=part.snapshot))
         self._encoding = begin_copying(session)
         self._session = session
         return session
@@ -219,6 +240,12 @@ def _application(part: PartSpec) -> str:
     return f"brownie-backup {part.snapshot}"
 
 
+def end_readers(client: Client, snapshot: str) -> None:
+    """End the sessions that still read of a snapshot that is over, on whatever host they began."""
+    with contextlib.suppress(BackupError):  # then each goes on until its worker is done
+        client.query(_END.format(snapshot=snapshot))
+
+
 def dump_hint(said: str) -> str:
     """Return what to do about an error of a dump."""
     if "row-level security" in said:
@@ -229,8 +256,8 @@ def dump_hint(said: str) -> str:
         return "Give the backup role pg_read_all_data: brownie-backup doctor says what is missing"
     if "LOCK TABLE" in said or "lock timeout" in said:
         return "Somebody holds a table exclusively: run the backup at another time"
-    if "too many clients" in said or "remaining connection slots" in said:
-        return "Lower BACKUP_PARALLEL_JOBS, or raise the server's max_connections"
+    if is_crowded(said):
+        return CROWDED_HINT
     return "Nothing of this backup was kept; run it again, or see: brownie-backup doctor"
 
 

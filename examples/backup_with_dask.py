@@ -1,0 +1,47 @@
+"""Back up by the workers of a Dask cluster: they read, compress, encrypt and store.
+
+This process holds the snapshot and writes the manifest. It and every worker find their settings,
+and the secrets among them, in their own environment: nothing secret is sent.
+
+    python backup_with_dask.py                       # a cluster of its own, on this host
+    python backup_with_dask.py tcp://scheduler:8786  # one that is there
+"""
+
+import os
+import sys
+from contextlib import ExitStack
+
+from distributed import Client, LocalCluster
+
+from brownie_backup import create_backup
+from brownie_backup.config import load_settings, make_workplace
+
+
+def main() -> None:
+    """Make one backup."""
+    jobs = load_settings(os.environ).parallel_jobs
+    with ExitStack() as stack:
+        address = sys.argv[1] if sys.argv[1:] else stack.enter_context(cluster(jobs))
+        client = stack.enter_context(Client(address))
+        executor = stack.enter_context(client.get_executor())
+        (repository, *copies), dumper = stack.enter_context(make_workplace())
+        report = create_backup(
+            repository,
+            dumper,
+            copies=copies,
+            jobs=jobs,
+            executor=executor,
+            workplace=make_workplace,
+        )
+    print(f"{report.manifest.name}: {report.new_blobs} new blobs")
+
+
+def cluster(workers: int) -> LocalCluster:
+    """Start workers on this host, each a process; they inherit our environment."""
+    return LocalCluster(
+        n_workers=workers, threads_per_worker=1, processes=True, dashboard_address=None
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,48 @@
+"""A desk: where one worker stores its blobs, one behind what it reads."""
+
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from types import TracebackType
+from typing import Self
+
+from brownie_backup.repository import BLOB_BYTES, StoredBlob
+
+Put = Callable[[memoryview], StoredBlob]
+
+
+class Desk:
+    """Stores blobs in a thread of its own, in order, out of two buffers that are used again.
+
+    While one is compressed, encrypted and stored, the other is filled: so neither the server nor
+    the processor waits for the other.
+    """
+
+    def __init__(self) -> None:
+        self._pool = ThreadPoolExecutor(1, thread_name_prefix="desk")
+        self._buffers = deque(bytearray(BLOB_BYTES) for _ in range(2))
+        self._busy: deque[Future[StoredBlob]] = deque()
+
+    def buffer(self) -> bytearray:
+        """Return a buffer to fill; raise what went wrong with the blob that was in it."""
+        if len(self._busy) == len(self._buffers):
+            self._busy.popleft().result()
+        self._buffers.rotate()
+        return self._buffers[0]
+
+    def put(self, put: Put, chunk: memoryview) -> Future[StoredBlob]:
+        """Store what is in the buffer of the last call."""
+        future = self._pool.submit(put, chunk)
+        self._busy.append(future)
+        return future
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._pool.shutdown(cancel_futures=True)
