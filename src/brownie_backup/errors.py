@@ -10,7 +10,7 @@ Each says what happened, to what (``message``), and what to do next (``hint``)::
     │   └── DatabaseNotFound
     ├── AlreadyExists
     │   ├── BackupExists
-    │   ├── TargetExists          the database to restore into
+    │   ├── TargetExists          the database, or the table, to restore into
     │   └── KeyExists             a store's answer to create-if-absent
     ├── Busy                      somebody else holds a lease that excludes this work
     │   └── LeaseLost             our own lease expired or was removed while we worked
@@ -125,7 +125,7 @@ class BackupExists(AlreadyExists):
 
 
 class TargetExists(AlreadyExists):
-    """The database to restore into exists, and replacing it was not asked for."""
+    """The database, or the table, to restore into exists, and replacing it was not asked for."""
 
 
 class KeyExists(AlreadyExists):

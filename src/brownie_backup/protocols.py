@@ -4,7 +4,7 @@ They are small on purpose: a method is here only if an operation calls it. Imple
 that they keep these promises by joining the contract tests of `brownie_backup.testing`.
 """
 
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import Protocol, runtime_checkable
@@ -12,7 +12,7 @@ from typing import Protocol, runtime_checkable
 from attrs import Factory, frozen
 
 from brownie_backup.model import Database, DatabaseId, Manifest, PartSpec, Relation, WalPosition
-from brownie_backup.reports import Finding, RestoreOptions
+from brownie_backup.reports import Finding, RestoredTable, RestoreOptions
 
 
 @frozen
@@ -249,26 +249,34 @@ class Target(Protocol):
         """Say what is missing, before anything is changed. `archive_bytes` may need room here."""
         ...
 
-    def load(
-        self,
-        parts: Iterable[tuple[PartSpec, Iterable[bytes]]],
-        tables: Sequence[Iterator[tuple[PartSpec, Iterable[bytes]]]] = (),
-    ) -> tuple[Finding, ...]:
-        """Make a fresh database and load the parts; `RestoreFailed` has all that went wrong.
+    def receive(self, parts: Iterable[tuple[PartSpec, Iterable[bytes]]]) -> tuple[Finding, ...]:
+        """Take the parts that are no tables, and say what would be loaded; change nothing.
 
         What an iterable yields has been authenticated; an exception that it raises is passed on.
-        `tables` has, for each bulk table, the ranges of its rows, in order. Any thread may take
-        the next one from an iterator, but no two at once, and may then read it beside others.
+        """
+        ...
+
+    def load(
+        self, tables: Mapping[int, Iterator[tuple[PartSpec, Iterable[bytes]]]]
+    ) -> tuple[Finding, ...]:
+        """Make a fresh database and load everything; `RestoreFailed` has all that went wrong.
+
+        `tables` has, for the oid of each bulk table, the ranges of its rows, in order. Any thread
+        may take the next one from an iterator, but no two at once, and may then read it beside
+        others. What is not taken is not fetched.
         """
         ...
 
     def finish(self) -> tuple[Finding, ...]:
-        """Check the fresh database against the inventory, analyse it, and rename it into place."""
+        """Check what was loaded, analyse it, and put it into its place."""
         ...
 
     @property
     def relations(self) -> Mapping[int, Relation]:
-        """What the bulk tables are called, by their oids, after `preflight`."""
+        """What the bulk tables to load are called, by their oids.
+
+        They are known after `preflight`, or if not everything was asked for, after `receive`.
+        """
         ...
 
     @property
@@ -279,6 +287,11 @@ class Target(Protocol):
     @property
     def created_roles(self) -> tuple[str, ...]:
         """The roles that were created on the server."""
+        ...
+
+    @property
+    def tables(self) -> tuple[RestoredTable, ...]:
+        """The tables that were asked for, after `load`; none, if everything was."""
         ...
 
 

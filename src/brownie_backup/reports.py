@@ -180,6 +180,29 @@ class RestoreOptions:
     """Leave a half-made database for inspection, and name it."""
     jobs: int = 2
     """How many connections load rows and build indexes at once."""
+    tables: tuple[str, ...] = ()
+    """Restore these only: ``schema.name``. Names with dots or quotes are quoted, as in SQL."""
+    schemas: tuple[str, ...] = ()
+    """Restore the tables of these schemas only; into a fresh database, all that is in them."""
+    into: str | None = None
+    """Give the only table another name: ``schema.name``."""
+    indexes: bool = True
+    """Make the tables' indexes too (``--no-indexes`` turns it off)."""
+    constraints: bool = True
+    """Make the tables' keys and checks too (``--no-constraints`` turns it off)."""
+
+    @property
+    def selects(self) -> bool:
+        """Whether something is asked for, and not everything."""
+        return bool(self.tables or self.schemas)
+
+
+@frozen(order=True)
+class RestoredTable:
+    """A table that was asked for, and how many rows it has."""
+
+    name: str
+    rows: int
 
 
 @frozen
@@ -197,6 +220,8 @@ class RestoreReport:
     created_roles: tuple[str, ...] = ()
     store_url: str = ""
     """Where the backup was; a finding says what came from elsewhere."""
+    tables: tuple[RestoredTable, ...] = ()
+    """The tables that were asked for; none, if everything was."""
 
     @property
     def warnings(self) -> tuple[Finding, ...]:

@@ -6,13 +6,22 @@ import hashlib
 import hmac
 import random
 import threading
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
 
 from attrs import evolve, field, frozen
 
-from brownie_backup import Backup, Finding, Level, Manifest, Repository, RestoreOptions, Status
+from brownie_backup import (
+    Backup,
+    Finding,
+    Level,
+    Manifest,
+    Repository,
+    RestoredTable,
+    RestoreOptions,
+    Status,
+)
 from brownie_backup.compressors import Gzip, Uncompressed, Zstd
 from brownie_backup.errors import DamagedError, DecryptionError, DumpFailed
 from brownie_backup.model import (
@@ -156,6 +165,7 @@ class FakeTarget:
     relations: Mapping[int, Relation] = MappingProxyType({})
     replaced_database: str | None = None
     created_roles: tuple[str, ...] = ()
+    tables: tuple[RestoredTable, ...] = ()
 
     def __init__(self, dumper: FakeDumper, name: str, options: RestoreOptions) -> None:
         self._dumper = dumper
@@ -169,13 +179,14 @@ class FakeTarget:
             return (Finding(Level.ERROR, "target", f"'{self._name}' exists", "Use --replace"),)
         return (Finding(Level.OK, "target", f"'{self._name}' is free"),)
 
-    def load(
-        self,
-        parts: Iterable[tuple[PartSpec, Iterable[bytes]]],
-        tables: Sequence[Iterator[tuple[PartSpec, Iterable[bytes]]]] = (),
-    ) -> tuple[Finding, ...]:
+    def receive(self, parts: Iterable[tuple[PartSpec, Iterable[bytes]]]) -> tuple[Finding, ...]:
         for part, chunks in parts:
             self._loaded[part.kind] = b"".join(chunks)
+        return ()
+
+    def load(
+        self, tables: Mapping[int, Iterator[tuple[PartSpec, Iterable[bytes]]]]
+    ) -> tuple[Finding, ...]:
         return ()
 
     def finish(self) -> tuple[Finding, ...]:

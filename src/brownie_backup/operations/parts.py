@@ -63,15 +63,15 @@ def read_part(
 @contextlib.contextmanager
 def loading(
     reader: BlobReader, manifest: Manifest, meter: PartMeter
-) -> Iterator[list[Iterator[tuple[PartSpec, Iterable[bytes]]]]]:
-    """Have, for each bulk table, its ranges, in order and a few ahead, while the block runs."""
+) -> Iterator[dict[int, Iterator[tuple[PartSpec, Iterable[bytes]]]]]:
+    """Have, by the oid of each bulk table, its ranges, in order and a few ahead."""
     pool = ThreadPoolExecutor(MOST_WORKERS, thread_name_prefix="blob")
     try:
-        yield [
-            _ranges(reader, part, spec_of(part, manifest), meter, pool)
+        yield {
+            part.table.oid: _ranges(reader, part, spec_of(part, manifest), meter, pool)
             for part in manifest.parts
             if part.table
-        ]
+        }
     finally:
         pool.shutdown(cancel_futures=True)
 
@@ -107,14 +107,19 @@ def spec_of(part: Part, manifest: Manifest) -> PartSpec:
     return PartSpec(part.kind, manifest.database.name, table=part.table, rows=part.rows)
 
 
-def pieces_of(manifest: Manifest, relations: Mapping[int, Relation]) -> Iterator[PartSpec]:
-    """Yield what a restore loads, with its size, and the names of tables as far as known."""
+def whole_parts(manifest: Manifest) -> Iterator[PartSpec]:
+    """Yield the parts that are no tables, with their sizes."""
     for part in manifest.parts:
-        spec = spec_of(part, manifest)
         if part.table is None:
-            yield evolve(spec, estimate_bytes=part.size_bytes)
+            yield evolve(spec_of(part, manifest), estimate_bytes=part.size_bytes)
+
+
+def ranges_to_load(manifest: Manifest, relations: Mapping[int, Relation]) -> Iterator[PartSpec]:
+    """Yield the ranges of these tables, with their sizes."""
+    for part in manifest.parts:
+        if part.table is None or part.table.oid not in relations:
             continue
-        spec = evolve(spec, relation=relations.get(part.table.oid))
+        spec = evolve(spec_of(part, manifest), relation=relations[part.table.oid])
         for begins, refs in ranges_of(part):
             size = sum(ref.size_bytes for ref in refs)
             yield evolve(spec, blocks=begins.blocks, rows=begins.rows, estimate_bytes=size)

@@ -23,6 +23,11 @@ class Meter:
         self._done = 0
         self._lock = threading.Lock()
 
+    @property
+    def done_bytes(self) -> int:
+        """How many bytes are done."""
+        return self._done
+
     def add(self, size_bytes: int) -> None:
         """Count more bytes as done."""
         with self._lock:
@@ -65,7 +70,7 @@ class PartMeter:
         self._total: int | None = None
 
     def plan(self, pieces: Iterable[PartSpec]) -> None:
-        """Say what there is to do, all of it, before any of it is done."""
+        """Say what there is to do, before any of that is done."""
         with self._lock:
             for piece in pieces:
                 self._left[_key(piece)] = piece.estimate_bytes
@@ -73,7 +78,7 @@ class PartMeter:
                 part.pieces += 1
             estimates = [each for each in self._left.values() if each is not None]
             if len(estimates) == len(self._left):
-                self._total = sum(estimates)
+                self._total = self._done + sum(estimates)
 
     def begin(self, piece: PartSpec) -> None:
         """Tell that somebody works on a piece."""

@@ -17,7 +17,14 @@ from brownie_backup.errors import (
 )
 from brownie_backup.model import Manifest
 from brownie_backup.operations.find import Found, find_backup
-from brownie_backup.operations.parts import inventory_of, loading, pieces_of, read_part, spec_of
+from brownie_backup.operations.parts import (
+    inventory_of,
+    loading,
+    ranges_to_load,
+    read_part,
+    spec_of,
+    whole_parts,
+)
 from brownie_backup.operations.progress import OnProgress, PartMeter
 from brownie_backup.protocols import Dumper
 from brownie_backup.reports import Finding, Level, RestoreOptions, RestoreReport
@@ -41,6 +48,8 @@ def restore(
 ) -> RestoreReport:
     """Restore a backup into a fresh database, which gets its name only when all is well.
 
+    Or some of its tables, if the options name them; they are added to the target, if it exists.
+
     Args:
         repository: where the backup is.
         copies: more repositories: where it is if it is not in the first, or not whole.
@@ -53,7 +62,8 @@ def restore(
 
     Raises:
         BackupNotFound: no such backup, or no good one.
-        TargetExists: the target exists, and ``options.replace`` is not set.
+        TargetExists: the target exists, and ``options.replace`` is not set; or one of the tables
+            that were asked for is in it.
         RestoreRefused: something is missing on the server; nothing was changed.
         RestoreFailed: PostgreSQL reported an error; the target is as it was.
         DecryptionError, DamagedError: the backup could not be read; the target is as it was.
@@ -79,28 +89,39 @@ def restore(
             findings += target.preflight(inventory, manifest.size_bytes)
             if not dry_run:
                 _refuse(findings)
-                meter.plan(pieces_of(manifest, target.relations))
+            if not dry_run or options.selects:
+                meter.plan(whole_parts(manifest))
+                meter.plan(ranges_to_load(manifest, target.relations))
                 meter.end(needs, None)
-                parts = (
+                others = (part for part in manifest.parts if not part.table and part is not first)
+                findings += target.receive(
                     (spec, read_part(reader, part, spec, jobs=AHEAD, meter=meter))
-                    for part in manifest.parts
-                    if part is not first and part.table is None
+                    for part in others
                     for spec in (spec_of(part, manifest),)
                 )
+            if options.selects:  # now it is known which
+                meter.plan(ranges_to_load(manifest, target.relations))
+            if not dry_run:
                 with loading(reader, manifest, meter) as tables:
-                    findings += target.load(parts, tables)
+                    findings += target.load(tables)
                 findings += target.finish()
+            loaded = target.relations
     findings += fallback_findings(reader)
     return RestoreReport(
         backup=manifest.name,
         target_database=target_name,
         dry_run=dry_run,
         findings=tuple(findings),
-        size_bytes=manifest.size_bytes,
+        size_bytes=sum(
+            part.size_bytes
+            for part in manifest.parts
+            if part.table is None or part.table.oid in loaded
+        ),
         duration=repository.clock() - started_at,
         replaced_database=target.replaced_database,
         created_roles=target.created_roles,
         store_url=found.repository.store.url,
+        tables=target.tables,
     )
 
 

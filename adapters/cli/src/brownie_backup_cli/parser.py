@@ -71,7 +71,22 @@ def _backups(commands: Subparsers) -> None:
     _name(restore, "NAME|latest")
     _from(restore)
     restore.add_argument("--target-db", metavar="DB", help="its name (default: as it was)")
+    for flag, dest, metavar, text in (
+        (
+            "--table",
+            "tables",
+            "SCHEMA.NAME",
+            "only this table (repeatable); add it to DB if that exists",
+        ),
+        ("--schema", "schemas", "SCHEMA", "only what is in this schema (repeatable)"),
+    ):
+        restore.add_argument(
+            flag, action="append", default=[], dest=dest, metavar=metavar, help=text
+        )
+    restore.add_argument("--into", metavar="SCHEMA.NAME", help="give the table another name")
     for flag, text in (
+        ("--no-indexes", "of these tables, make no indexes but those of constraints"),
+        ("--no-constraints", "of these tables, make no keys, and no checks but those in columns"),
         ("--replace", "put it in the place of an existing one, which is kept under a dated name"),
         ("--with-roles", "create the roles that the backup has and the server lacks"),
         ("--no-owner", "give everything to the role that restores"),

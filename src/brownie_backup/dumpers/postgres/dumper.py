@@ -13,15 +13,17 @@ from brownie_backup.dumpers.postgres.doctor import diagnose
 from brownie_backup.dumpers.postgres.holder import Holder
 from brownie_backup.dumpers.postgres.inventory import parse_inventory
 from brownie_backup.dumpers.postgres.output import lines_of
-from brownie_backup.dumpers.postgres.placement import maintenance_database
+from brownie_backup.dumpers.postgres.placement import beside
 from brownie_backup.dumpers.postgres.process import feed, running
 from brownie_backup.dumpers.postgres.reader import PostgresReader, end_readers, unknown
+from brownie_backup.dumpers.postgres.selected import SelectedTables
 from brownie_backup.dumpers.postgres.snapshot import (
     SYSTEM_IDENTIFIER,
     PostgresSnapshot,
     open_snapshot,
 )
 from brownie_backup.dumpers.postgres.target import PostgresTarget
+from brownie_backup.dumpers.postgres.wanted import parse_wanted
 from brownie_backup.errors import (
     BackupError,
     DamagedError,
@@ -156,8 +158,15 @@ class PostgresDumper:
         self, source: Database, target_database: str, options: RestoreOptions, token: str
     ) -> Iterator[Target]:
         """Begin a restore; left by an exception, it leaves the server as it was."""
-        elsewhere = self._client.connected_to(maintenance_database(self._client, target_database))
-        target = PostgresTarget(elsewhere, source, target_database, options, token)
+        wanted = parse_wanted(options)
+        elsewhere = beside(self._client, target_database)
+        target: PostgresTarget
+        if wanted:
+            target = SelectedTables(
+                elsewhere, source, target_database, options, token, wanted=wanted
+            )
+        else:
+            target = PostgresTarget(elsewhere, source, target_database, options, token)
         try:
             yield target
         except BaseException as error:

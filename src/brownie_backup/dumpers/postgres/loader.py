@@ -1,14 +1,18 @@
 """Loading the rows of bulk tables, several ranges at once, each counted."""
 
+import contextlib
 import os
 import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 
+from brownie_backup.dumpers.postgres.archive import HINT
 from brownie_backup.dumpers.postgres.client import Client
 from brownie_backup.dumpers.postgres.copying import copy_in
 from brownie_backup.dumpers.postgres.encoding import codec_of
 from brownie_backup.dumpers.postgres.process import feed, read_output, running
-from brownie_backup.errors import DamagedError, RestoreFailed
+from brownie_backup.errors import BackupError, DamagedError, RestoreFailed
 from brownie_backup.model import PartSpec, Relation
 
 Loadable = tuple[PartSpec, Iterable[bytes]]
@@ -30,7 +34,6 @@ _SETTINGS = {
     "check_function_bodies": "off",
     "synchronous_commit": "off",
 }
-_HINT = "The target is as it was. Mend the cause, or see what there is with --keep-failed"
 
 
 class Loader:
@@ -40,7 +43,7 @@ class Loader:
         client: of the server.
         database: where to.
         encoding: of the rows, as PostgreSQL calls it.
-        relations: what the tables are called, by their oids.
+        relations: what the tables are called, by the oids that they had.
         tables: for each table its ranges, in order.
     """
 
@@ -60,11 +63,41 @@ class Loader:
         self._waiting = list(tables)
         self._shared: list[Iterator[Loadable]] = []
         self.stopping = threading.Event()
+        self.loaded: Counter[int] = Counter()
+        """How many rows were loaded, by the oids that the tables had."""
         settings = dict(_SETTINGS)
         if client.server_version.major >= 17:  # noqa: PLR2004 - the major that brought it
             settings["transaction_timeout"] = "0"
         ours = " ".join(f"-c {name}={value}" for name, value in settings.items())
         self._options = f"{os.environ.get('PGOPTIONS', '')} {ours}".strip()
+
+    def run(
+        self,
+        jobs: int,
+        *,
+        give_up: Callable[[], None],
+        beside: Callable[[], None] = lambda: None,
+    ) -> None:
+        """Load everything, by several workers.
+
+        Args:
+            jobs: how many.
+            give_up: called when one of them fails, to end what the others wait for.
+            beside: something else to do at the same time.
+        """
+        pool = ThreadPoolExecutor(jobs + 1, thread_name_prefix="load")
+        try:
+            futures = [pool.submit(work) for work in (beside, *[self.work] * jobs)]
+            done, _ = wait(futures, return_when=FIRST_EXCEPTION)
+            for future in done:
+                future.result()
+        except BaseException:
+            self.stopping.set()
+            with contextlib.suppress(BackupError):  # then it ends by itself
+                give_up()
+            raise
+        finally:
+            pool.shutdown(cancel_futures=True)
 
     def work(self) -> None:
         """Load ranges until there are no more.
@@ -116,17 +149,19 @@ class Loader:
         where = f"the rows of {relation.schema}.{relation.name}"
         if status != 0:
             msg = f"{where} could not be loaded: {said or f'psql ended with status {status}'}"
-            raise RestoreFailed(msg, hint=_HINT, errors=[said])
+            raise RestoreFailed(msg, hint=HINT, errors=[said])
         loaded = output.decode().strip()
         if loaded != f"COPY {spec.rows}":
             msg = (
                 f"{where} are not all there: {spec.rows} were backed up, and loading said {loaded}"
             )
-            raise RestoreFailed(msg, hint=_HINT, errors=[msg])
+            raise RestoreFailed(msg, hint=HINT, errors=[msg])
+        with self._lock:
+            self.loaded[relation.oid] += spec.rows or 0
 
     def _while_wanted(self, chunks: Iterable[bytes]) -> Iterator[bytes]:
         for chunk in chunks:
             if self.stopping.is_set():
                 msg = "another worker failed"
-                raise RestoreFailed(msg, hint=_HINT)
+                raise RestoreFailed(msg, hint=HINT)
             yield chunk

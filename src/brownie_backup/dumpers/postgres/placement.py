@@ -1,6 +1,7 @@
 """Putting a restored database in its place, in one transaction."""
 
 import contextlib
+import logging
 import time
 
 from brownie_backup.dumpers.postgres.client import Client, quote_name, quote_text
@@ -12,6 +13,8 @@ from brownie_backup.errors import (
     TargetExists,
 )
 
+_log = logging.getLogger(__name__)
+
 _TRIES = 20
 _END_CREATION = (
     "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE pid <> pg_backend_pid()"
@@ -19,20 +22,22 @@ _END_CREATION = (
 _PAUSE_SECONDS = 0.5
 
 
-def maintenance_database(client: Client, target: str) -> str:
-    """Return a database to connect to while others are created, renamed and dropped.
+def beside(client: Client, target: str) -> Client:
+    """Return a client of a database to be in while others are created, renamed and dropped.
 
     Not the target, which may not exist, or be about to lose its name.
     """
     why: BackupError = DatabaseNotFound("the server has no database to connect to")
     for name in ("postgres", "template1", client.conninfo.database):
         if name and name != target:
+            other = client.connected_to(name)
             try:
-                client.query("SELECT 1 AS one", name)
+                # Something that will be asked anyway: then it need not be asked again.
+                _log.debug("connected to '%s', PostgreSQL %s", name, other.server_version)
             except (DatabaseNotFound, DatabaseError) as error:
                 why = error
             else:
-                return name
+                return other
     why.hint = why.hint or "Let this role connect to the database 'postgres'"
     raise why
 

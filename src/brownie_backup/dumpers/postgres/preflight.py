@@ -3,6 +3,7 @@
 import shutil
 import tempfile
 from collections.abc import Iterable, Iterator
+from typing import Any
 
 from brownie_backup.dumpers.postgres.client import Client
 from brownie_backup.dumpers.postgres.inventory import Inventory
@@ -29,27 +30,41 @@ def roles_on(client: Client) -> frozenset[str]:
     return frozenset(row["rolname"] for row in rows)
 
 
-def check_server(
-    client: Client, source: Database, inventory: Inventory, name: str, options: RestoreOptions
-) -> Iterator[Finding]:
-    """Yield what would make the restore fail (errors), or differ (warnings)."""
+def ask_server(client: Client) -> dict[str, Any]:
+    """Return what the checks need to know of the server."""
     (server,) = client.query(_SERVER)
+    return server
+
+
+def check_server(
+    client: Client, server: dict[str, Any], source: Database, name: str
+) -> Iterator[Finding]:
+    """Yield what would make any restore fail (errors), or differ (warnings)."""
     if not 0 < len(name.encode()) <= NAME_BYTES:
         msg = f"'{name}' cannot be the name of a database: it has {len(name.encode())} bytes"
         yield _error("name", msg, f"PostgreSQL takes 1 to {NAME_BYTES}")
-    yield from _target(server["databases"], name, options)
+    left = [other for other in server["databases"] if "_restoring_" in other]
+    if left:
+        msg = f"left over from a restore that was killed: {', '.join(sorted(left))}"
+        yield Finding(Level.WARNING, "target", msg, "Drop it, if no restore is running")
     if not server["creates_databases"]:
         msg = f"the role '{server['me']}' may not create databases"
         yield _error("rights", msg, f"ALTER ROLE {server['me']} CREATEDB, or connect as another")
-    yield from _roles(inventory, frozenset(server["roles"]), options)
-    yield from _extensions(inventory, server["extensions"] or {})
-    if options.tablespaces:
-        missing = inventory.tablespaces - set(server["tablespaces"])
-        yield from _missing("tablespaces", missing, "Create them, or restore --no-tablespaces")
     if client.server_version.major < parse_version(source.server_version).major:
         msg = f"the backup is of PostgreSQL {source.server_version}, here is an older one"
         yield Finding(Level.WARNING, "version", msg, "What the older one lacks makes it fail")
     yield from _vulnerable(client)
+
+
+def check_contents(
+    server: dict[str, Any], inventory: Inventory, options: RestoreOptions
+) -> Iterator[Finding]:
+    """Yield what would make the restore of everything fail, or differ."""
+    yield from check_roles(server, inventory, options)
+    yield from _extensions(inventory, server["extensions"] or {})
+    if options.tablespaces:
+        missing = inventory.tablespaces - set(server["tablespaces"])
+        yield from _missing("tablespaces", missing, "Create them, or restore --no-tablespaces")
 
 
 def check_room(needed_bytes: int) -> Iterator[Finding]:
@@ -61,28 +76,26 @@ def check_room(needed_bytes: int) -> Iterator[Finding]:
         yield _error("space", msg, "Set TMPDIR to a folder with space")
 
 
-def _target(databases: list[str], name: str, options: RestoreOptions) -> Iterator[Finding]:
-    if name in databases and not options.replace:
+def check_target(server: dict[str, Any], name: str, options: RestoreOptions) -> Iterator[Finding]:
+    """Yield whether a database may get that name."""
+    if name in server["databases"] and not options.replace:
         msg = f"a database named '{name}' exists"
         yield _error("target", msg, "Restore under another name (--target-db), or with --replace")
-    elif name in databases:
+    elif name in server["databases"]:
         msg = f"the database '{name}' will be replaced, and kept under a dated name"
         yield Finding(Level.OK, "target", msg)
-    left = [other for other in databases if "_restoring_" in other]
-    if left:
-        msg = f"left over from a restore that was killed: {', '.join(sorted(left))}"
-        yield Finding(Level.WARNING, "target", msg, "Drop it, if no restore is running")
 
 
-def _roles(
-    inventory: Inventory, present: frozenset[str], options: RestoreOptions
+def check_roles(
+    server: dict[str, Any], inventory: Inventory, options: RestoreOptions
 ) -> Iterator[Finding]:
+    """Yield which roles are missing, or will be made."""
     needed = set(inventory.needed)
     if options.owner:
         needed |= inventory.owners
     if options.privileges:
         needed |= inventory.grantees
-    missing = needed - present
+    missing = needed - frozenset(server["roles"])
     if options.with_roles and missing:
         msg = f"{len(missing)} roles will be created: {', '.join(sorted(missing))}"
         yield Finding(Level.OK, "roles", msg)

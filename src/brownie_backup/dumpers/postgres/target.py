@@ -1,38 +1,23 @@
 """Restoring: into a fresh database, which takes its name only when all is well."""
 
 import contextlib
-import logging
-import os
-import re
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 from brownie_backup.dumpers.postgres import placement, preflight
+from brownie_backup.dumpers.postgres.archive import HINT, Archive
 from brownie_backup.dumpers.postgres.client import Client, quote_name
-from brownie_backup.dumpers.postgres.encoding import codec_of
+from brownie_backup.dumpers.postgres.contents import TABLE_DATA, Contents, parse_contents
+from brownie_backup.dumpers.postgres.fresh import FreshDatabase, run_or_fail, shorten
 from brownie_backup.dumpers.postgres.inventory import COUNTS_SQL, Inventory, parse_inventory
 from brownie_backup.dumpers.postgres.loader import Loadable, Loader
-from brownie_backup.dumpers.postgres.output import forgive, is_about_database, lines_of
 from brownie_backup.dumpers.postgres.programs import Programs, parse_version
-from brownie_backup.dumpers.postgres.statements import (
-    for_database,
-    for_roles,
-    is_ownership,
-    roles_created,
-    split_statements,
-)
-from brownie_backup.errors import BackupError, DatabaseError, RestoreFailed
+from brownie_backup.dumpers.postgres.statements import for_roles, roles_created, split_statements
+from brownie_backup.errors import BackupError, DamagedError, RestoreFailed
 from brownie_backup.model import Database, PartKind, Relation
-from brownie_backup.reports import Finding, Level, RestoreOptions
-
-_log = logging.getLogger(__name__)
-
-_TIMEOUT_SINCE = 17
-_HINT = "The target is as it was. Mend the cause, or see what there is with --keep-failed"
+from brownie_backup.reports import Finding, Level, RestoredTable, RestoreOptions
 
 
 class PostgresTarget:
@@ -45,21 +30,25 @@ class PostgresTarget:
         self._source = source
         self._name = name
         self._options = options
-        # In ASCII, so that it reads the same whatever the encoding of the database is: names of
-        # databases are shared by all of them, and not converted.
-        self._fresh = shorten(re.sub(r"\W", "_", name, flags=re.ASCII), f"_restoring_{token}")
+        self._token = token
+        self._fresh = FreshDatabase(client, name, token)
         self._inventory = Inventory()
-        self._settings: list[str] = []
-        self._made = False
+        self._globals = ""
+        self._listing = ""
+        self._contents: Contents = {}
         self._created_roles: tuple[str, ...] = ()
         self._replaced: str | None = None
-        self._folder = tempfile.TemporaryDirectory(prefix="bb-restore-", ignore_cleanup_errors=True)
-        self._archive = Path(self._folder.name) / "archive.dump"
+        self._loaded_rows: Mapping[int, int] = {}
+        self._temporary = tempfile.TemporaryDirectory(
+            prefix="bb-restore-", ignore_cleanup_errors=True
+        )
+        self._folder = Path(self._temporary.name)
+        self._archive = self._open_archive("archive.dump")
 
     @property
     def relations(self) -> Mapping[int, Relation]:
-        """What the bulk tables are called, by their oids."""
-        return {each.oid: each for each in self._inventory.relations}
+        """What the bulk tables to load are called, by their oids."""
+        return self._relations
 
     @property
     def replaced_database(self) -> str | None:
@@ -71,58 +60,54 @@ class PostgresTarget:
         """The roles that were created on the server."""
         return self._created_roles
 
+    @property
+    def tables(self) -> tuple[RestoredTable, ...]:
+        """The tables that were asked for; none, if everything was."""
+        return ()
+
     def preflight(self, inventory: bytes, archive_bytes: int) -> tuple[Finding, ...]:
         """Say what is missing on the server, or here."""
         self._inventory = parse_inventory(inventory)
-        server = preflight.check_server(
-            self._client, self._source, self._inventory, self._name, self._options
-        )
-        return (*server, *preflight.check_room(archive_bytes))
+        return (*self._check_server(), *preflight.check_room(archive_bytes))
 
-    def load(
-        self, parts: Iterable[Loadable], tables: Sequence[Iterator[Loadable]] = ()
-    ) -> tuple[Finding, ...]:
-        """Make the fresh database and load everything into it."""
+    def receive(self, parts: Iterable[Loadable]) -> tuple[Finding, ...]:
+        """Take roles and archive; change nothing on the server."""
         for spec, chunks in parts:
             match spec.kind:
                 case PartKind.GLOBALS:
-                    self._load_roles(b"".join(chunks).decode("utf-8", "surrogateescape"))
+                    self._globals = b"".join(chunks).decode("utf-8", "surrogateescape")
                 case PartKind.ARCHIVE:
-                    self._spool(chunks)
+                    self._archive.spool(chunks)
                 case PartKind.INVENTORY:
                     b"".join(chunks)
                 case kind:
                     msg = f"this version cannot restore parts of the kind '{kind}'"
                     raise RestoreFailed(msg, hint="Upgrade brownie-backup")
-        findings = list(self._make_fresh())
-        findings += self._restore_section("pre-data")
-        findings += self._load_rows(tables)
-        findings += self._restore_section("post-data")
-        return tuple(findings)
+        self._listing = self._archive.script("--list", "--verbose")
+        self._contents = parse_contents(self._listing)
+        doubled = {e.oid for e in self._contents.values() if e.kind == TABLE_DATA}
+        if not doubled.isdisjoint(self._relations):
+            msg = "the archive has rows of bulk tables, which would be there twice"
+            raise DamagedError(msg, hint="Restore another backup")
+        return ()
+
+    def load(self, tables: Mapping[int, Iterator[Loadable]]) -> tuple[Finding, ...]:
+        """Make the fresh database and load everything into it."""
+        if tables.keys() != self._relations.keys():
+            msg = "the inventory of the backup and its manifest do not name the same bulk tables"
+            raise DamagedError(msg, hint="Restore another backup")
+        self._load_roles()
+        return tuple(self._load(tables))
 
     def finish(self) -> tuple[Finding, ...]:
         """Check, analyse, set what belongs to the database itself, and rename."""
-        findings = list(self._compare_counts())
-        self._analyse()
-        self._run_or_fail("setting up the database", self._settings, in_fresh=True)
-        self._replaced = placement.put_in_place(
-            self._client,
-            fresh=self._fresh,
-            name=self._name,
-            kept=shorten(self._name, f"_before_{datetime.now(UTC):%Y%m%dT%H%M%SZ}")
-            if self._options.replace
-            else None,
-        )
-        self._made = False
-        return tuple(findings)
+        return (*self._check(), *self._put_in_place())
 
     def abandon(self) -> str | None:
         """Leave the server as it was, as far as it lets us; return the name of what is left."""
-        if self._made and self._options.keep_failed:
-            return self._fresh
-        left = None
-        if self._made and not placement.drop(self._client, self._fresh):
-            left = self._fresh
+        if self._fresh.exists and self._options.keep_failed:
+            return self._fresh.name
+        left = None if self._fresh.drop() else self._fresh.name
         # After the database: a role that owns something can't be dropped.
         for role in reversed(self._created_roles):
             with contextlib.suppress(BackupError):
@@ -132,112 +117,98 @@ class PostgresTarget:
 
     def close(self) -> None:
         """Remove the archive's local copy."""
-        self._folder.cleanup()
+        self._temporary.cleanup()
 
-    def _spool(self, chunks: Iterable[bytes]) -> None:
-        """Write the archive where `pg_restore -j` can read it from several processes."""
-        try:
-            with open(self._archive, "xb", opener=_private) as file:
-                file.writelines(chunks)
-        except OSError as error:
-            msg = f"the archive does not fit into {self._folder.name}: {error.strerror}"
-            raise RestoreFailed(msg, hint="Set TMPDIR to a folder with space") from None
+    @property
+    def _relations(self) -> Mapping[int, Relation]:
+        return {each.oid: each for each in self._inventory.relations}
 
-    def _load_roles(self, script: str) -> None:
+    def _open_archive(self, name: str) -> Archive:
+        programs = restore_programs(self._client, self._source)
+        encoding = self._source.encoding
+        return Archive(self._folder / name, self._client, programs, self._options, encoding)
+
+    def _check_server(self) -> Iterator[Finding]:
+        server = preflight.ask_server(self._client)
+        yield from preflight.check_target(server, self._name, self._options)
+        yield from preflight.check_server(self._client, server, self._source, self._name)
+        yield from preflight.check_contents(server, self._inventory, self._options)
+
+    def _load_roles(self) -> None:
         if not self._options.with_roles:
             return
-        statements = list(split_statements(script))
-        present = preflight.roles_on(self._client)
-        missing = frozenset(roles_created(statements)) - present
-        self._created_roles = tuple(sorted(missing))
+        statements = list(split_statements(self._globals))
+        missing = frozenset(roles_created(statements)) - preflight.roles_on(self._client)
         # In one transaction: all of them, or none.
-        self._run_or_fail(
-            "creating roles", ["BEGIN", *for_roles(statements, missing), "COMMIT"], roles=True
-        )
-
-    def _make_fresh(self) -> Iterator[Finding]:
-        create, settings, strange = self._database_statements()
-        # Before, not after: a CREATE that we no longer wait for may still come to its end.
-        self._made = True
-        self._run_or_fail("creating the database", [create])
-        # The owner comes first: it may be by its rights that we may create anything in there. The
-        # rest comes last: a setting such as read-only transactions would stop the restore.
-        self._settings = [s for s in settings if not is_ownership(s)]
-        owner = list(filter(is_ownership, settings))
-        self._run_or_fail("giving the database to its owner", owner, in_fresh=True)
-        for statement in strange:
-            msg = f"not applied to the database: {statement[:100]}"
-            yield Finding(Level.WARNING, "database", msg, "Look at it, and run it by hand")
-
-    def _database_statements(self) -> tuple[str, list[str], list[str]]:
-        """Return CREATE DATABASE, and the settings that follow, for the fresh database.
-
-        They come from the archive itself: pg_dump knows best what belongs to a database.
-        """
-        listing = self._pg_restore(["--list", "--create"])
-        wanted = [line for line in listing.split("\n") if is_about_database(line)]
-        contents = Path(self._folder.name) / "database.list"
-        contents.write_text("\n".join(wanted) + "\n", encoding="utf-8", errors="surrogateescape")
-        script = self._pg_restore(
-            ["--create", f"--use-list={contents}", "--file=-"], codec_of(self._source.encoding)
-        )
-        statements, strange = for_database(split_statements(script), quote_name(self._fresh))
-        (create,) = (s for s in statements if s.startswith("CREATE DATABASE"))
-        return create, [s for s in statements if s is not create], strange
-
-    def _load_rows(self, tables: Sequence[Iterator[Loadable]]) -> list[Finding]:
-        """Load what the archive has, and beside it the bulk tables."""
-        encoding = self._source.encoding
-        loader = Loader(self._client, self._fresh, encoding, self.relations, tables)
-        if not tables:
-            return list(self._restore_section("data"))
-        pool = ThreadPoolExecutor(self._options.jobs + 1, thread_name_prefix="load")
+        script = ["BEGIN", *for_roles(statements, missing), "COMMIT"]
+        self._created_roles = tuple(sorted(missing))
         try:
-            archive = pool.submit(lambda: list(self._restore_section("data")))
-            others = [pool.submit(loader.work) for _ in range(self._options.jobs)]
-            futures: list[Future[Any]] = [archive, *others]
-            done, _ = wait(futures, return_when=FIRST_EXCEPTION)
-            for future in done:
-                future.result()
-            return archive.result()
-        except BaseException:
-            loader.stopping.set()
-            with contextlib.suppress(BackupError):  # then it ends by itself
-                placement.end_sessions(self._client, self._fresh)
+            run_or_fail(self._client, "creating roles", script)
+        except RestoreFailed:
+            self._created_roles = ()
             raise
-        finally:
-            pool.shutdown(cancel_futures=True)
 
-    def _restore_section(self, section: str) -> Iterator[Finding]:
-        arguments = [
+    def _load(self, tables: Mapping[int, Iterator[Loadable]]) -> Iterator[Finding]:
+        yield from self._fresh.make(self._archive, self._listing)
+        yield from self._restore_section("pre-data")
+        if tables:
+            yield from self._load_rows(tables)
+        else:
+            yield from self._restore_section("data")
+        yield from self._restore_section("post-data")
+
+    def _load_rows(
+        self, tables: Mapping[int, Iterator[Loadable]], *arguments: str
+    ) -> list[Finding]:
+        """Load what the archive has, and beside it the bulk tables."""
+        findings: list[Finding] = []
+        loader = Loader(
+            self._client,
+            self._fresh.name,
+            self._source.encoding,
+            self._relations,
+            list(tables.values()),
+        )
+        loader.run(
+            self._options.jobs,
+            beside=lambda: findings.extend(self._restore_section("data", *arguments)),
+            give_up=lambda: placement.end_sessions(self._client, self._fresh.name),
+        )
+        self._loaded_rows = loader.loaded
+        return findings
+
+    def _restore_section(self, section: str, *arguments: str) -> Iterator[Finding]:
+        yield from self._archive.restore(
+            self._fresh.name,
             f"--section={section}",
-            "--no-password",
-            f"--dbname={self._client.connection(self._fresh)}",
-        ]
-        if not self._sets_what_the_server_lacks():
-            # Rows that don't load make all that follows pointless; definitions are all tried, so
-            # that everything that is missing shows at once.
-            arguments += ["--exit-on-error"] if section == "data" else []
-            arguments += [f"--jobs={self._options.jobs}"] if section != "pre-data" else []
-        _log.info("restoring %s of '%s'", section, self._fresh)
-        status, _, said = self._client.output([*self._pg_restore_command(), *arguments])
-        status, messages = forgive(status, list(lines_of(said)))
-        if status != 0:
-            errors = [m for m in messages if "error" in m.lower()] or messages
-            msg = f"restoring {section} failed with {len(errors)} errors, the first: "
-            raise RestoreFailed(
-                msg + (errors[0] if errors else f"status {status}"), hint=_HINT, errors=errors
-            )
-        for message in messages:
-            yield Finding(Level.WARNING, section, message, "Look whether it matters to you")
+            *arguments,
+            what=section,
+            jobs=1 if section == "pre-data" else self._options.jobs,
+            # Rows that don't load make all that follows pointless.
+            strict=section == "data",
+        )
 
-    def _sets_what_the_server_lacks(self) -> bool:
-        """Whether pg_restore will begin with an error that means nothing (see `forgive`)."""
-        programs = restore_programs(self._client, self._source)
-        return programs.version.major >= _TIMEOUT_SINCE > self._client.server_version.major
+    def _check(self) -> Iterator[Finding]:
+        yield from self._compare_counts()
+        self._analyse()
+
+    def _put_in_place(self) -> Iterator[Finding]:
+        name, fresh = self._name, self._fresh
+        run_or_fail(self._client, "setting up the database", fresh.settings, fresh.name)
+        kept = f"_before_{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
+        self._replaced = placement.put_in_place(
+            self._client,
+            fresh=fresh.name,
+            name=name,
+            kept=shorten(name, kept) if self._options.replace else None,
+        )
+        fresh.exists = False
+        if self._replaced:
+            msg = f"the database that was there is kept as '{self._replaced}'"
+            yield Finding(Level.OK, "target", msg)
 
     def _compare_counts(self) -> Iterator[Finding]:
-        found = {r["what"]: r["n"] for r in self._client.query(COUNTS_SQL, self._fresh)}
+        found = {r["what"]: r["n"] for r in self._client.query(COUNTS_SQL, self._fresh.name)}
         expected = self._inventory.counts
         fewer = [
             f"{what}: {found.get(what, 0)} of {n}"
@@ -246,7 +217,7 @@ class PostgresTarget:
         ]
         if fewer:
             msg = f"the restored database lacks objects that the backup has: {', '.join(fewer)}"
-            raise RestoreFailed(msg, hint=_HINT, errors=fewer)
+            raise RestoreFailed(msg, hint=HINT, errors=fewer)
         total = sum(expected.values())
         yield Finding(Level.OK, "objects", f"{total} objects counted in the backup, and found")
 
@@ -257,57 +228,15 @@ class PostgresTarget:
             "--quiet",
             "--no-password",
             f"--jobs={self._options.jobs}",
-            f"--dbname={self._client.connection(self._fresh)}",
+            f"--dbname={self._client.connection(self._fresh.name)}",
         ]
         status, _, said = self._client.output(command)
         if status != 0:
             msg = f"ANALYZE failed: {said}"
-            raise RestoreFailed(msg, hint=_HINT, errors=[said])
-
-    def _run_or_fail(
-        self, doing: str, statements: list[str], *, roles: bool = False, in_fresh: bool = False
-    ) -> None:
-        if not statements:
-            return
-        script = ";\n".join(statements) + ";\n"
-        try:
-            self._client.script(script, self._fresh if in_fresh else None)
-        except DatabaseError as error:
-            if roles:
-                self._created_roles = ()
-            msg = f"{doing} failed: {error.message}"
-            raise RestoreFailed(msg, hint=_HINT, errors=[error.message]) from None
-
-    def _pg_restore(self, arguments: list[str], codec: str = "utf-8") -> str:
-        status, output, said = self._client.output([*self._pg_restore_command(), *arguments])
-        if status != 0:
-            msg = f"pg_restore cannot read the archive: {said}"
-            raise RestoreFailed(msg, hint=_HINT, errors=[said])
-        return output.decode(codec, "surrogateescape")
-
-    def _pg_restore_command(self) -> list[str]:
-        options = self._options
-        programs = restore_programs(self._client, self._source)
-        return [
-            programs.path("pg_restore"),
-            *([] if options.owner else ["--no-owner"]),
-            *([] if options.privileges else ["--no-acl"]),
-            *([] if options.tablespaces else ["--no-tablespaces"]),
-            str(self._archive),
-        ]
+            raise RestoreFailed(msg, hint=HINT, errors=[said])
 
 
 def restore_programs(client: Client, source: Database) -> Programs:
     """Return the programs that know both the archive and the server."""
     archive = parse_version(source.client_version)
     return client.programs_for(max(archive, client.server_version), "restore")
-
-
-def shorten(name: str, suffix: str) -> str:
-    """Return `name` with the suffix, cut to what PostgreSQL takes, at a whole character."""
-    room = preflight.NAME_BYTES - len(suffix.encode())
-    return name.encode()[:room].decode("utf-8", "ignore") + suffix
-
-
-def _private(path: str, flags: int) -> int:
-    return os.open(path, flags, 0o600)

@@ -98,6 +98,11 @@ def restore(arguments: argparse.Namespace, settings: Settings, output: Output) -
         tablespaces=not arguments.no_tablespaces,
         keep_failed=arguments.keep_failed,
         jobs=settings.parallel_jobs,
+        tables=tuple(arguments.tables),
+        schemas=tuple(arguments.schemas),
+        into=arguments.into,
+        indexes=not arguments.no_indexes,
+        constraints=not arguments.no_constraints,
     )
     with output.progress() as on_progress:
         repository, *copies = make_repositories(settings, first=arguments.store)
@@ -120,10 +125,11 @@ def restore(arguments: argparse.Namespace, settings: Settings, output: Output) -
         "duration_seconds": report.duration.total_seconds(),
         "replaced_database": report.replaced_database,
         "created_roles": list(report.created_roles),
+        "tables": [{"name": table.name, "rows": table.rows} for table in report.tables],
         "findings": [finding_document(finding) for finding in report.findings],
     }
     output.findings(report.findings)
-    output.result(document, _restored(report, several=bool(copies)))
+    output.result(document, _restored(report, several=bool(copies), some=options.selects))
     if any(finding.level == "error" for finding in report.findings):
         return FAILED  # a dry run that says: it would
     return WARNINGS if report.warnings else DONE
@@ -158,17 +164,23 @@ def _ranges(report: BackupReport) -> list[str]:
     return [f"ranges of bulk tables read: {report.ranges}{unread}"]
 
 
-def _restored(report: RestoreReport, *, several: bool) -> list[str]:
+def _restored(report: RestoreReport, *, several: bool, some: bool) -> list[str]:
     if report.dry_run:
-        return [(f"would restore {report.backup} ({size(report.size_bytes)}) as "
-                f"'{report.target_database}'; nothing was changed")]  # fmt: skip
+        if some:
+            (chosen,) = (f.message for f in report.findings if f.subject == "chosen")
+            how = f"of {report.backup} to '{report.target_database}': {chosen}"
+        else:
+            how = f"{report.backup} ({size(report.size_bytes)}) as '{report.target_database}'"
+        return [f"would restore {how}; nothing was changed"]
     source = f" from {report.store_url}" if several else ""
-    lines = [
-        (
-            f"{report.backup} is restored{source} as '{report.target_database}': "
-            f"{size(report.size_bytes)} in {span(report.duration)}"
-        )
-    ]
+    spent = f"{size(report.size_bytes)} in {span(report.duration)}"
+    target = report.target_database
+    if some:
+        head = f"restored from {report.backup}{source} to '{target}'"
+    else:
+        head = f"{report.backup} is restored{source} as '{target}'"
+    lines = [f"{head}: {spent}"]
+    lines += [f"{table.name}: {table.rows} rows" for table in report.tables]
     if report.replaced_database:
         lines.append(f"the database that was there is kept as '{report.replaced_database}'")
     if report.created_roles:
