@@ -7,11 +7,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from attrs import frozen
+from attrs import evolve, frozen
 from tests.integration.bulk import dumper_for, read_archive, read_tables
 from tests.servers.running import Server, Servers
 
-from brownie_backup import Repository, create_backup
+from brownie_backup import Repository, create_backup, restore
 
 pytestmark = pytest.mark.once
 
@@ -90,6 +90,15 @@ def test_the_archive_has_none_of_them_whatever_encoding_clients_get(
     assert b"COPY " not in done.stdout
 
 
-def test_a_backup_is_made(encoded: Encoded, repository: Repository) -> None:
-    report = create_backup(repository, dumper_for(encoded.server, encoded.database))
+def test_a_backup_is_made_and_restored(encoded: Encoded, repository: Repository) -> None:
+    dumper = dumper_for(encoded.server, encoded.database)
+    report = create_backup(repository, dumper)
     assert [part.rows for part in report.manifest.parts if part.table] == [500]
+    copy = f"{encoded.database}_copy"
+    try:
+        restore(repository, dumper, "latest", target_database=copy)
+        restored = evolve(encoded, database=copy)
+        rows = b'COPY (SELECT * FROM "%b" ORDER BY id) TO STDOUT' % encoded.table
+        assert restored.psql(rows) == encoded.psql(rows)
+    finally:
+        encoded.server.drop(copy)

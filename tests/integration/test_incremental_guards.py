@@ -135,6 +135,11 @@ def no_database(patch: Patch) -> None:
     )
 
 
+def no_files(patch: Patch) -> None:
+    """That all files of a database were replaced at once does not count."""
+    patch.setattr(wal, "_ALL_FILES", 1)
+
+
 def no_gaps(patch: Patch) -> None:
     """Summaries may be missing."""
     patch.setattr(wal, "check_gaps", lambda summaries, since, until: None)
@@ -216,6 +221,21 @@ def a_copy_takes_the_name(scene: Scene, _: Path) -> None:
         scene.server.drop(old)
 
 
+def a_copy_takes_the_number(scene: Scene, _: Path) -> None:
+    name, copy = scene.database, f"{scene.database}_copy"
+    number = scene.sql("SELECT oid FROM pg_database WHERE datname = current_database()").strip()
+    scene.server.create(copy, f"TEMPLATE {name} STRATEGY FILE_COPY")
+    scene.server.sql(copy, UPDATE % "a")
+    scene.sql("CHECKPOINT")
+    scene.back_up(compare=False)
+    scene.server.drop(name)
+    scene.server.create(name, f"OID {number} TEMPLATE {copy} STRATEGY FILE_COPY")
+    try:
+        scene.back_up()
+    finally:
+        scene.server.drop(copy)
+
+
 def a_lost_summary(scene: Scene, _: Path) -> None:
     before = summaries(scene.server)
     scene.sql(UPDATE % "a" + "; CHECKPOINT")
@@ -233,6 +253,7 @@ MUTATIONS = [
     (no_filenode, a_rewrite),
     (no_signature, a_new_label),
     (no_database, a_copy_takes_the_name),
+    (no_files, a_copy_takes_the_number),
     (no_gaps, a_lost_summary),
 ]
 

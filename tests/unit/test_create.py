@@ -1,7 +1,9 @@
 """Making backups: what is stored, what is reused, and what is visible when."""
 
+import multiprocessing
 import threading
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from contextlib import nullcontext
 from datetime import timedelta
 
 import pytest
@@ -27,6 +29,7 @@ from brownie_backup import (
 from brownie_backup.errors import (
     BackupExists,
     Busy,
+    ConfigurationError,
     DumpFailed,
     EncryptionError,
     InvalidName,
@@ -288,3 +291,17 @@ def test_a_blob_that_is_shorter_than_a_manifest_says_is_stored_again(
     create_backup(repository, FakeDumper(), name="two")
     for backup in list_backups(repository):
         assert read_back(repository, backup) == FakeDumper().content
+
+
+def test_a_pool_that_forks_is_refused(repository: Repository) -> None:
+    """Its processes would keep the pipes to our programs open, and these would never end."""
+    pool = ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("fork"))
+    dumper = FakeDumper()
+    with pool, pytest.raises(ConfigurationError, match="forks"):
+        create_backup(
+            repository,
+            dumper,
+            executor=pool,
+            workplace=lambda: nullcontext(((repository,), dumper)),
+        )
+    assert keys(repository, LEASES) == []

@@ -4,7 +4,7 @@ import logging
 import secrets
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import Executor, ThreadPoolExecutor
+from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
 from datetime import timedelta
 
 from attrs import evolve
@@ -70,8 +70,8 @@ def create_backup(
         full: read all ranges, also those that the WAL shows to be unchanged.
         full_every: do so when it was not done for so long; None for never.
         executor: runs what reads ranges, in place of threads of our own: any
-            `concurrent.futures.Executor`, Dask's too. Who calls has to shut it down. `jobs` should
-            be the number of its workers: work is cut for so many.
+            `concurrent.futures.Executor`, Dask's too, but no pool that forks. Who calls has to
+            shut it down. `jobs` should be the number of its workers: work is cut for so many.
         workplace: makes what the executor's workers work with, in their own processes, since no
             secret is sent there: a picklable function without arguments, which returns a context
             manager of the repositories (this one, then the copies) and the dumper, such as
@@ -79,7 +79,8 @@ def create_backup(
         on_progress: called from several threads, one at a time.
 
     Raises:
-        ConfigurationError: an executor needs a workplace, or its workers have other stores or keys.
+        ConfigurationError: an executor needs a workplace, or forks, or its workers have other
+            stores or keys.
         BackupExists: there is one of that name.
         InvalidName: some store could not hold the name or a label.
         Busy: in the first repository a sweep is running, or a backup of the same name.
@@ -145,6 +146,16 @@ def _check_executor(executor: Executor | None, workplace: Workplace | None) -> N
         problem = f"the workers of a {type(executor).__name__} don't know what to work with"
         hint = "Give a workplace, such as brownie_backup.config.make_workplace"
         raise ConfigurationError([problem], hint=hint)
+    if isinstance(executor, ProcessPoolExecutor) and _forks(executor):
+        # Such a process has our ends of the pipes to psql too: that never sees them closed.
+        problem = "the executor forks its processes, while threads of ours run programs"
+        hint = "ProcessPoolExecutor(…, mp_context=multiprocessing.get_context('spawn'))"
+        raise ConfigurationError([problem], hint=hint)
+
+
+def _forks(pool: ProcessPoolExecutor) -> bool:
+    context = getattr(pool, "_mp_context", None)
+    return context is not None and context.get_start_method() == "fork"
 
 
 def _with_earlier_ones(report: BackupReport, repositories: Sequence[Repository]) -> BackupReport:

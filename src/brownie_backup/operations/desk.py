@@ -6,9 +6,19 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from types import TracebackType
 from typing import Self
 
+from attrs import define, field
+
 from brownie_backup.repository import BLOB_BYTES, StoredBlob
 
 Put = Callable[[memoryview], StoredBlob]
+
+
+@define(eq=False)
+class _Buffer:
+    """Memory for one blob, and what is being done with what is in it."""
+
+    memory: bytearray = field(factory=lambda: bytearray(BLOB_BYTES))
+    busy: Future[StoredBlob] | None = None
 
 
 class Desk:
@@ -20,20 +30,23 @@ class Desk:
 
     def __init__(self) -> None:
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="desk")
-        self._buffers = deque(bytearray(BLOB_BYTES) for _ in range(2))
-        self._busy: deque[Future[StoredBlob]] = deque()
+        self._buffers = deque(_Buffer() for _ in range(2))
 
     def buffer(self) -> bytearray:
-        """Return a buffer to fill; raise what went wrong with the blob that was in it."""
-        if len(self._busy) == len(self._buffers):
-            self._busy.popleft().result()
+        """Return a buffer to fill; raise what went wrong with the blob that was in it.
+
+        Whoever then finds nothing to put into it may just ask for the next one.
+        """
         self._buffers.rotate()
-        return self._buffers[0]
+        current = self._buffers[0]
+        if current.busy:
+            current.busy.result()
+        return current.memory
 
     def put(self, put: Put, chunk: memoryview) -> Future[StoredBlob]:
         """Store what is in the buffer of the last call."""
         future = self._pool.submit(put, chunk)
-        self._busy.append(future)
+        self._buffers[0].busy = future
         return future
 
     def __enter__(self) -> Self:

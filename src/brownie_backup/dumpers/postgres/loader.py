@@ -10,7 +10,7 @@ from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from brownie_backup.dumpers.postgres.archive import HINT
 from brownie_backup.dumpers.postgres.client import Client
 from brownie_backup.dumpers.postgres.copying import copy_in
-from brownie_backup.dumpers.postgres.encoding import codec_of
+from brownie_backup.dumpers.postgres.encoding import sql_bytes
 from brownie_backup.dumpers.postgres.process import feed, read_output, running
 from brownie_backup.errors import BackupError, DamagedError, RestoreFailed
 from brownie_backup.model import PartSpec, Relation
@@ -68,8 +68,8 @@ class Loader:
         settings = dict(_SETTINGS)
         if client.server_version.major >= 17:  # noqa: PLR2004 - the major that brought it
             settings["transaction_timeout"] = "0"
-        ours = " ".join(f"-c {name}={value}" for name, value in settings.items())
-        self._options = f"{os.environ.get('PGOPTIONS', '')} {ours}".strip()
+        # Not by PGOPTIONS: a connection string or a service may have options of its own.
+        self._settings = "; ".join(f"SET {name} = '{value}'" for name, value in settings.items())
 
     def run(
         self,
@@ -136,12 +136,12 @@ class Loader:
         if relation is None:
             msg = "the inventory of the backup does not name one of its bulk tables"
             raise DamagedError(msg, hint="Restore another backup")
-        statement = copy_in(relation).encode(codec_of(self._encoding), "surrogateescape")
+        statement = sql_bytes(copy_in(relation), self._encoding)
         argv = [*self._client.psql(self._database)]
-        argv[argv.index("--file=-")] = f"--command={os.fsdecode(statement)}"
+        at = argv.index("--file=-")
+        argv[at : at + 1] = [f"--command={self._settings}", f"--command={os.fsdecode(statement)}"]
         argv.remove("--quiet")  # it would not say how many rows it has loaded
-        env = self._client.environment()
-        env |= {"PGCLIENTENCODING": self._encoding, "PGOPTIONS": self._options}
+        env = self._client.environment() | {"PGCLIENTENCODING": self._encoding}
         with running(argv, env, pipe="both") as child:
             feed(child, self._while_wanted(chunks))
             output = b"".join(read_output(child))
@@ -150,7 +150,7 @@ class Loader:
         if status != 0:
             msg = f"{where} could not be loaded: {said or f'psql ended with status {status}'}"
             raise RestoreFailed(msg, hint=HINT, errors=[said])
-        loaded = output.decode().strip()
+        loaded = output.decode().strip().rpartition("\n")[2]
         if loaded != f"COPY {spec.rows}":
             msg = (
                 f"{where} are not all there: {spec.rows} were backed up, and loading said {loaded}"

@@ -28,6 +28,8 @@ from brownie_backup.protocols import Unchanged
 
 _log = logging.getLogger(__name__)
 
+_ALL_FILES = 0
+"""The number that stands for all of a database's, when it is made by copying files, or dropped."""
 SUMMARIES_SINCE = 17
 _SEAL_SECONDS = 30.0
 """How long a checkpoint's summary is waited for, once the checkpoint is done."""
@@ -195,7 +197,8 @@ class Tracker:
         if not tables or self._sample is None:
             return {}
         blocks = {table.table.filenode: table.range_blocks for table in tables}
-        values = ", ".join(f"({filenode}::oid, {count})" for filenode, count in blocks.items())
+        asked = blocks | {_ALL_FILES: 1}
+        values = ", ".join(f"({filenode}::oid, {count})" for filenode, count in asked.items())
         database = tables[0].database
         rows = self._client.query(
             _CHANGES % (values, self._sample.timeline, changes_from, database)
@@ -204,7 +207,7 @@ class Tracker:
         changes: dict[int, frozenset[int] | None] = {}
         for filenode, count in blocks.items():
             firsts = {row["number"] * count for row in rows if row["filenode"] == filenode}
-            changes[filenode] = None if filenode in cut else frozenset(firsts)
+            changes[filenode] = None if cut & {filenode, _ALL_FILES} else frozenset(firsts)
         return changes
 
     def _summaries(self, after: int) -> tuple[Summary, ...]:
