@@ -123,8 +123,7 @@ SELECT c.oid::bigint, n.nspname AS schema, c.relname AS name,
         k.atthasmissing, k.attmissingval::text, k.attcollation,
         pg_collation_actual_version(nullif(k.attcollation, 0))) ORDER BY k.attnum)
       FROM columns k WHERE k.attrelid = c.oid),
-    (SELECT jsonb_agg(to_jsonb(t) ORDER BY t.oid) FROM typed t WHERE t.relation = c.oid),
-    pg_relation_filenode(nullif(c.reltoastrelid, 0))::bigint
+    (SELECT jsonb_agg(to_jsonb(t) ORDER BY t.oid) FROM typed t WHERE t.relation = c.oid)
   )::text, 'SQL_ASCII')), 'hex') AS signature
 FROM relations c JOIN pg_namespace n ON n.oid = c.relnamespace
 JOIN pg_database d ON d.datname = current_database()
