@@ -111,6 +111,7 @@ class PostgresDumper:
                 yield snapshot
             finally:
                 del self._holders[snapshot.name]
+                snapshot.stop()
                 for reader in [*self._readers]:
                     reader.interrupt(snapshot.name)
 

@@ -72,6 +72,10 @@ class PostgresSnapshot:
         """Say which ranges the WAL shows to have the same bytes as in an earlier backup."""
         return self._tracker.unchanged_since(base)
 
+    def stop(self) -> None:
+        """Let whoever waits for the WAL go, from any thread."""
+        self._tracker.stop()
+
     def wal(self) -> WalPosition | None:
         """Return from where on the WAL tells the next backup what has changed."""
         return self._tracker.position()
@@ -144,7 +148,7 @@ def _hold(
         with ExitStack() as attempt:
             session = attempt.enter_context(open_session(client, name))
             try:
-                held = _lock_and_export(session, client, lock_timeout, cutting)
+                held = _lock_and_export(session, client, name, lock_timeout, cutting)
             except _TablesChanged:
                 continue
             stack.enter_context(attempt.pop_all())
@@ -154,7 +158,7 @@ def _hold(
 
 
 def _lock_and_export(
-    session: Session, client: Client, lock_timeout: timedelta, cutting: Cutting
+    session: Session, client: Client, name: str, lock_timeout: timedelta, cutting: Cutting
 ) -> _Held:
     """Lock, then see: in this order, so that the snapshot has what is locked.
 
@@ -176,7 +180,7 @@ def _lock_and_export(
     if find_again(session, chosen) != frozenset(chosen):
         raise _TablesChanged
     bulk = describe(session, [each.oid for each in chosen], cutting)
-    tracker = Tracker(client, session, bulk, sample)
+    tracker = Tracker(client, name, session, bulk, sample)
     return _Held(session, exported, bulk, notes, tracker, archive_bytes)
 
 

@@ -21,7 +21,7 @@ from brownie_backup.dumpers.postgres.history import (
     check_seal,
     check_server,
 )
-from brownie_backup.dumpers.postgres.session import Session
+from brownie_backup.dumpers.postgres.session import Session, open_session
 from brownie_backup.errors import DatabaseError
 from brownie_backup.model import Manifest, Part, WalPosition
 from brownie_backup.protocols import Unchanged
@@ -83,19 +83,28 @@ class Tracker:
 
     Args:
         client: of the server, for sessions beside the one that holds the snapshot.
+        name: of the database.
         session: that one, whose transaction has taken the snapshot and just that.
         bulk: its tables.
         sample: taken before; None if nothing is known.
     """
 
     def __init__(
-        self, client: Client, session: Session, bulk: Sequence[BulkTable], sample: Sample | None
+        self,
+        client: Client,
+        name: str,
+        session: Session,
+        bulk: Sequence[BulkTable],
+        sample: Sample | None,
     ) -> None:
         self._client = client
+        self._name = name
         self._bulk = bulk
         self._sample = sample
         self._lock = threading.Lock()
         self._seal: Seal | None = None
+        self._checkpointing: Session | None = None
+        self._stopping = threading.Event()
         # Pairs of a position and the first transaction number that was not given out at it.
         self._pairs: list[tuple[int, int]] = []
         self._oldest = self._seen_until = 0
@@ -138,17 +147,25 @@ class Tracker:
                 self._seal = self._make_seal()
             return self._seal
 
+    def stop(self) -> None:
+        """Wait for nothing any more, from any thread: nobody wants to know."""
+        self._stopping.set()
+        if self._checkpointing:
+            self._checkpointing.interrupt()
+
     def _make_seal(self) -> "Seal":
         if self._sample is None:
             return Seal(None, "the server keeps no WAL summaries: set summarize_wal = on (17+)")
         try:
-            self._client.script("CHECKPOINT;")
+            with open_session(self._client, self._name) as session:
+                self._checkpointing = session
+                if not self._stopping.is_set():
+                    session.run("CHECKPOINT;")
             give_up_at = time.monotonic() + _SEAL_SECONDS
-            while time.monotonic() < give_up_at:
+            while time.monotonic() < give_up_at and not self._stopping.wait(_PAUSE_SECONDS):
                 ends = [s.end for s in self._summaries(self._seen_until - 1)]
                 if ends:
                     return Seal(min(ends))
-                time.sleep(_PAUSE_SECONDS)
         except DatabaseError as error:
             return Seal(None, f"no checkpoint could be made: {error.message}")
         return Seal(None, f"the WAL was not summarized within {_SEAL_SECONDS:.0f} s")
