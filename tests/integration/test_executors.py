@@ -94,8 +94,6 @@ def environment(
             monkeypatch.setenv(name, value)
         monkeypatch.setattr(tempfile, "tempdir", temporary)
         monkeypatch.setattr(workplace, "LINGER_SECONDS", 0.1)
-        # So that some MiB are many ranges; workers are told which.
-        monkeypatch.setattr("brownie_backup.dumpers.postgres.bulk.RANGE_BYTES", RANGE_BYTES)
         yield tmp_path / "store"
         gc.collect()  # a failure that a test looked at keeps what it was about
         end = time.monotonic() + 20  # workers of a busy machine take a while to end
@@ -112,10 +110,14 @@ def repository(environment: Path) -> Iterator[Repository]:
 
 
 def dumper(server: Server, database: str, *, binary: bool = True) -> PostgresDumper:
-    """Return a dumper for which some hundred KiB are bulk."""
-    url = parse_conninfo(server.url(database))
-    client = str(server.client)
-    return PostgresDumper(url, pg_bin=client, bulk_table_bytes=1 << 20, binary=binary)
+    """Return a dumper for which some MiB are bulk, and many ranges."""
+    return PostgresDumper(
+        parse_conninfo(server.url(database)),
+        pg_bin=str(server.client),
+        bulk_table_bytes=1 << 20,
+        range_bytes=RANGE_BYTES,
+        binary=binary,
+    )
 
 
 def tables(manifest: Manifest) -> dict[int, tuple[tuple[str, ...], int | None, str]]:

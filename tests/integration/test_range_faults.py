@@ -61,19 +61,22 @@ def template(servers: Servers) -> str:
 
 
 @pytest.fixture
-def database(servers: Servers, template: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """A copy of it for one test, cut into ranges of one block each."""
-    monkeypatch.setattr("brownie_backup.dumpers.postgres.bulk.RANGE_BYTES", 8 << 10)
+def database(servers: Servers, template: str) -> Iterator[str]:
+    """A copy of it for one test."""
     name = f"range_faults_{secrets.token_hex(4)}"
     servers.get(18).create(name, f"TEMPLATE {template}")
     yield name
     servers.get(18).drop(name)
 
 
-def dumper(server: Server, database: str) -> PostgresDumper:
-    """Return a dumper for which little is much."""
-    url = parse_conninfo(server.url(database))
-    return PostgresDumper(url, pg_bin=str(server.client), bulk_table_bytes=64 << 10)
+def dumper(server: Server, database: str, range_bytes: int = 8 << 10) -> PostgresDumper:
+    """Return a dumper for which little is much, and a range is a block."""
+    return PostgresDumper(
+        parse_conninfo(server.url(database)),
+        pg_bin=str(server.client),
+        bulk_table_bytes=64 << 10,
+        range_bytes=range_bytes,
+    )
 
 
 def spoilt(repository: Repository, before: partial[None]) -> Repository:
@@ -148,15 +151,13 @@ def test_timeouts_of_the_server_are_none_of_ours(
     servers: Servers,
     database: str,
     setting: str,
-    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    # More than a blob in each range: the server waits for us in the middle of a COPY.
-    monkeypatch.setattr("brownie_backup.dumpers.postgres.bulk.RANGE_BYTES", 256 << 10)
     server = servers.get(18)
     server.sql("postgres", f"ALTER DATABASE {database} SET {setting} = '1s'")
     server.sql("postgres", f"ALTER ROLE postgres IN DATABASE {database} SET {setting} = '1s'")
     slow = spoilt(repository, partial(time.sleep, 1.5))
-    source = dumper(server, database)
+    # More than a blob in each range: the server waits for us in the middle of a COPY.
+    source = dumper(server, database, range_bytes=256 << 10)
     report = create_backup(slow, source, jobs=JOBS)
     assert verify_backup(repository, source, report.manifest.name).good
     assert any(part.table for part in report.manifest.parts)
@@ -185,9 +186,8 @@ def test_a_store_that_fails_for_one_worker(
 
 
 @pytest.fixture
-def own_server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
+def own_server() -> Iterator[Server]:
     """A server that a test may stop, with the bulk table and few connections."""
-    monkeypatch.setattr("brownie_backup.dumpers.postgres.bulk.RANGE_BYTES", 8 << 10)
     server = Server(18)
     try:
         server.create("long")

@@ -12,7 +12,7 @@ import pytest
 from tests.model.scheduler import InlineExecutor, Scheduler, VirtualThreading
 from tests.model.work import BLOB_BYTES
 
-from brownie_backup.operations import create, storing
+from brownie_backup.operations import base, create, storing
 from brownie_backup.repository import catalogue, leases
 
 Patch = Callable[[pytest.MonkeyPatch], None]
@@ -31,7 +31,8 @@ def replaced(scheduler: Scheduler, random: Random, mutation: Patch | None) -> It
             if name.startswith("brownie_backup.") and hasattr(module, "ThreadPoolExecutor"):
                 patch.setattr(module, "ThreadPoolExecutor", InlineExecutor)
         patch.setattr(storing, "BLOB_BYTES", BLOB_BYTES)
-        patch.setattr(create, "version", lambda _: "0")
+        for module in (base, create):
+            patch.setattr(module, "TOOL_VERSION", "0")
         patch.setattr(catalogue, "INLINE_BLOBS", random.choice((3, 10_000)))
         if mutation:
             mutation(patch)
