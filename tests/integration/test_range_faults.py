@@ -138,7 +138,8 @@ def test_sessions_that_are_terminated(
     with disturbed(repository, server, database) as future:
         server.sql(database, f"SELECT pg_terminate_backend(pid) FROM ({who}) AS chosen")
     error = assert_good_or_nothing(repository, server, database, future)
-    if who != COORDINATOR:
+    # A session that had read all that its worker was given is not missed: then the backup is good.
+    if who != COORDINATOR and error:
         assert "terminating connection" in str(error)
     assert_resumed(repository, server, database)
 
