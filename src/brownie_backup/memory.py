@@ -7,12 +7,12 @@ import ctypes
 _M_TRIM_THRESHOLD = -1
 _M_MMAP_THRESHOLD = -3
 _M_ARENA_MAX = -8
-_LARGEST_BYTES = 32 << 20
+_LARGEST_BYTES = 8 << 20
 _KEPT_BYTES = 128 << 20
 
 
 def share_large_blocks() -> None:
-    """Make glibc keep the memory of freed blocks, up to a limit, in one place for all threads.
+    """Make glibc keep the memory of freed blocks of up to 8 MiB in one place for all threads.
 
     By itself it keeps a store of them for each thread, and a backup of blobs that don't compress
     grows from 150 to over 400 MiB; or it returns large ones to the system, and then fetching them
