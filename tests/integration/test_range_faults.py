@@ -207,7 +207,7 @@ def test_a_server_that_stops(repository: Repository, own_server: Server) -> None
     with disturbed(repository, own_server, "long") as future:
         own_server.stop("immediate")
     own_server.start()
-    assert assert_good_or_nothing(repository, own_server, "long", future)
+    assert_good_or_nothing(repository, own_server, "long", future)
     assert_resumed(repository, own_server, "long")
 
 
