@@ -8,7 +8,7 @@ from typing import Any
 
 from attrs import frozen
 
-from brownie_backup.dumpers.postgres.client import quote_name
+from brownie_backup.dumpers.postgres.client import qualified
 from brownie_backup.dumpers.postgres.session import Session
 from brownie_backup.model import Relation, RowFormat, Table
 
@@ -160,7 +160,7 @@ class Candidate:
     @property
     def quoted(self) -> str:
         """The table's name in SQL."""
-        return quoted(self.schema, self.name)
+        return qualified(self.schema, self.name)
 
 
 @frozen
@@ -195,11 +195,6 @@ class Cutting:
     table_bytes: int = BULK_TABLE_BYTES
     range_bytes: int = RANGE_BYTES
     binary: bool = True
-
-
-def quoted(schema: str, name: str) -> str:
-    """Return a table's name in SQL."""
-    return f"{quote_name(schema)}.{quote_name(name)}"
 
 
 def find_candidates(session: Session, from_bytes: int) -> tuple[Candidate, ...]:

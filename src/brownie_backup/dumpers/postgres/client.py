@@ -205,6 +205,11 @@ def quote_name(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
+def qualified(schema: str, name: str) -> str:
+    """Return the SQL name of a table, by its schema."""
+    return f"{quote_name(schema)}.{quote_name(name)}"
+
+
 def quote_text(text: str) -> str:
     """Return an SQL string, whatever standard_conforming_strings says."""
     escaped = text.replace("\\", "\\\\").replace("'", "''")

@@ -2,7 +2,7 @@
 
 from collections.abc import Generator, Iterable
 
-from brownie_backup.dumpers.postgres.client import quote_name, quote_text
+from brownie_backup.dumpers.postgres.client import qualified, quote_name, quote_text
 from brownie_backup.dumpers.postgres.encoding import sql_bytes
 from brownie_backup.dumpers.postgres.session import Session
 from brownie_backup.errors import DamagedError, DumpFailed
@@ -112,7 +112,7 @@ def check_rows(part: PartSpec, chunks: Iterable[bytes]) -> None:
 
 def named(relation: Relation) -> str:
     """Return the table's name in SQL."""
-    return f"{quote_name(relation.schema)}.{quote_name(relation.name)}"
+    return qualified(relation.schema, relation.name)
 
 
 def _within(blocks: BlockRange | None) -> str:

@@ -5,7 +5,7 @@ from difflib import get_close_matches
 
 from attrs import frozen
 
-from brownie_backup.dumpers.postgres.client import quote_name
+from brownie_backup.dumpers.postgres.client import qualified, quote_name
 from brownie_backup.errors import ConfigurationError
 from brownie_backup.reports import RestoreOptions
 
@@ -30,7 +30,7 @@ class TableName:
     @property
     def sql(self) -> str:
         """The name as an SQL identifier."""
-        return f"{quote_name(self.schema)}.{quote_name(self.name)}"
+        return qualified(self.schema, self.name)
 
 
 @frozen
