@@ -3,8 +3,6 @@
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from types import TracebackType
-from typing import Self
 
 from attrs import define, field
 
@@ -49,13 +47,6 @@ class Desk:
         self._buffers[0].busy = future
         return future
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def close(self) -> None:
+        """Begin with no blob any more, and wait for the one at hand."""
         self._pool.shutdown(cancel_futures=True)

@@ -101,7 +101,11 @@ def batches(specs: Sequence[PartSpec], workers: int) -> Iterator[tuple[PartSpec,
 def store_batch(open_bench: OpenBench, specs: Sequence[PartSpec]) -> StoredBatch:
     """Read ranges and store them. This runs in whatever process the executor has."""
     begun: list[_Begun | None] = []
-    with open_bench() as bench, Desk() as desk, bench.dumper.reading() as reader:
+    with (
+        open_bench() as bench,
+        contextlib.closing(Desk()) as desk,
+        bench.dumper.reading() as reader,
+    ):
         for spec in specs:
             try:
                 begun.append(_read(bench, desk, reader, spec))

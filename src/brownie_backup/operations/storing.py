@@ -149,7 +149,8 @@ def store_snapshot(
         full: read them all the same, and compare.
     """
     meter = workers.bench.meter
-    pieces = [piece for spec in snapshot.parts if spec.blocks for piece in cut(spec)]
+    cuts = {spec: tuple(cut(spec)) for spec in snapshot.parts if spec.blocks}
+    pieces = [piece for own in cuts.values() for piece in own]
     meter.plan([*pieces, *(spec for spec in snapshot.parts if spec.blocks is None)])
     known = workers.side.submit(_look_back, snapshot, workers.bench, base)
     streams = {
@@ -175,7 +176,7 @@ def store_snapshot(
             parts.append(_stream_part(spec, stored))
             blobs += stored.blobs
         else:
-            own = [(piece, ranges[piece]) for piece in cut(spec)]
+            own = [(piece, ranges[piece]) for piece in cuts[spec]]
             parts.append(table_part(spec, own))
             blobs += [blob for _, stored in own for blob in stored.blobs]
     compared = known.result() if full else None
