@@ -13,11 +13,9 @@ from brownie_backup.operations.mirrors import Mirror
 from brownie_backup.operations.ranges import StoredPart, ranges_of
 from brownie_backup.protocols import Snapshot, Unchanged
 from brownie_backup.repository import BlobWriter
+from brownie_backup.repository.listing import FEW
 
 _log = logging.getLogger(__name__)
-
-_FEW = 16
-"""As many blobs are looked for one by one; of more, a listing of all of them is quicker."""
 
 TOOL_VERSION = version("brownie-backup")
 FULL_EVERY = timedelta(days=7)
@@ -115,5 +113,5 @@ def reuse(base: Base, writer: BlobWriter, spec: PartSpec) -> StoredPart | None:
 
 def prepare(base: Base, writer: BlobWriter) -> None:
     """Look for many blobs at once, if there are many."""
-    if base.blobs > _FEW:
+    if base.blobs > FEW:
         writer.shelves.take_stock()

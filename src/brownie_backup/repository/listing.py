@@ -24,7 +24,7 @@ from brownie_backup.repository.layout import (
 )
 from brownie_backup.repository.memory import Memory, Recall, settled_before
 
-_FEW = 2 * CREW
+FEW = 2 * CREW
 """As many blobs are looked for one by one; of more, a listing of all of them is quicker."""
 
 
@@ -142,7 +142,7 @@ def sizes_of(store: Store, backups: Sequence[Backup]) -> Mapping[str, int | None
 
 def _blobs(store: Store, names: Collection[str]) -> Iterator[StoredObject]:
     """Yield the blobs of these names, one by one if they are few, and maybe others."""
-    if len(names) > _FEW or not all(name.isalnum() for name in names):  # a made-up name is no key
+    if len(names) > FEW or not all(name.isalnum() for name in names):  # a made-up name is no key
         yield from store.list(BLOBS)
         return
     with crew() as threads:
