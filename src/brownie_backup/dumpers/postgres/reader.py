@@ -33,12 +33,14 @@ from brownie_backup.errors import (
 from brownie_backup.model import PartKind, PartSpec
 from brownie_backup.wire import to_json
 
-_JOIN = """
-SELECT set_config('application_name',
-  left(current_setting('application_name'), 40) || ' {snapshot}', false);
+_SEE = """
 BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY;
 SET TRANSACTION SNAPSHOT '{snapshot}';
 """
+_JOIN = f"""
+SELECT set_config('application_name',
+  left(current_setting('application_name'), 40) || ' {{snapshot}}', false);
+{_SEE}"""
 _END = """
 SELECT pg_terminate_backend(pid) FROM pg_stat_activity
 WHERE application_name LIKE '% {snapshot}' AND usename = session_user AND pid <> pg_backend_pid()
@@ -156,11 +158,8 @@ class PostgresReader:
         return session
 
     def _read_inventory(self, part: PartSpec) -> bytes:
-        sql = (
-            "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY;\n"
-            f"SET TRANSACTION SNAPSHOT '{part.snapshot}';\n"
-        )
-        text = self._client.script(sql + INVENTORY_SQL + ";\n", part.database)
+        see = _SEE.format(snapshot=part.snapshot)
+        text = self._client.script(see + INVENTORY_SQL + ";\n", part.database)
         plain = json.loads(text.rstrip("\n").split("\n")[-1])
         data = to_json(plain | {"relations": list(part.apart)})
         parse_inventory(data)  # what does not read now would not read in the restore
