@@ -16,7 +16,7 @@ from tests.servers.running import Server, Servers
 
 from brownie_backup import Repository, create_backup, list_backups
 from brownie_backup.dumpers import PostgresDumper
-from brownie_backup.dumpers.postgres import bulk, parse_conninfo, snapshot, waiting
+from brownie_backup.dumpers.postgres import bulk, locking, parse_conninfo, snapshot, waiting
 from brownie_backup.dumpers.postgres.bulk import Candidate
 from brownie_backup.dumpers.postgres.reader import PostgresReader
 from brownie_backup.dumpers.postgres.session import Session
@@ -248,6 +248,36 @@ def test_a_table_that_changes_between_discovery_and_lock_is_looked_at_again(
     assert {name: rows.count for name, rows in read.items()} == left
 
 
+def test_no_table_can_be_emptied_once_the_snapshot_is_taken(server: Server, database: str) -> None:
+    # TRUNCATE takes effect for older snapshots too: what pg_dump locks later would be empty.
+    with dumper_for(server, database).snapshot():
+        for table in ("a", "small"):
+            with pytest.raises(AssertionError, match="lock timeout"):
+                server.sql(database, f"SET lock_timeout = '200ms'; TRUNCATE {table}")
+    server.sql(database, "TRUNCATE a, small")
+
+
+def test_a_table_that_is_made_before_the_tables_are_locked_is_locked_too(
+    server: Server, database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    find, found = locking.find_tables, 0
+
+    def find_and_disturb(session: Session) -> frozenset[locking.TableName]:
+        nonlocal found
+        tables, found = find(session), found + 1
+        if found == 1:
+            server.sql(database, "CREATE TABLE late (id int)")
+        return tables
+
+    monkeypatch.setattr(snapshot, "find_tables", find_and_disturb)
+    with (
+        dumper_for(server, database).snapshot(),
+        pytest.raises(AssertionError, match="lock timeout"),
+    ):
+        server.sql(database, "SET lock_timeout = '200ms'; TRUNCATE late")
+    assert found == 4  # two looks, and two again
+
+
 def test_a_bulk_table_without_any_row_can_be_stored(
     server: Server, database: str, repository: Repository, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -282,7 +312,7 @@ def test_tables_that_change_every_time_fail_the_backup(
         ),
     )
     dumper = dumper_for(server, database)
-    with pytest.raises(DumpFailed, match="dropped or renamed each time"), dumper.snapshot():
+    with pytest.raises(DumpFailed, match="got other names each time"), dumper.snapshot():
         pass
     wait_until(lambda: server.sessions(database) == 0, what="no session is left")
 

@@ -213,7 +213,7 @@ class PostgresReader:
         holder = self._holders.get(part.snapshot or "")
 
         def await_locks(child: Child) -> None:
-            if holder and part.apart:
+            if holder:
                 await_output(child, self._client, _application(part), holder.process_id)
 
         yield from self._read_program(self._archive_command(part), before=await_locks)

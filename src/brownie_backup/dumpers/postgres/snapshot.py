@@ -1,4 +1,4 @@
-"""Opening a snapshot: the locks on bulk tables first, so that nothing slips between."""
+"""Opening a snapshot: the locks on tables first, so that nothing slips between."""
 
 import contextlib
 from collections.abc import Iterator, Sequence
@@ -20,6 +20,12 @@ from brownie_backup.dumpers.postgres.bulk import (
 )
 from brownie_backup.dumpers.postgres.client import Client
 from brownie_backup.dumpers.postgres.copying import TEXT_SETTINGS
+from brownie_backup.dumpers.postgres.locking import (
+    TableName,
+    TablesChanged,
+    find_tables,
+    lock_tables,
+)
 from brownie_backup.dumpers.postgres.reader import dump_hint
 from brownie_backup.dumpers.postgres.session import Session, open_session
 from brownie_backup.dumpers.postgres.wal import Tracker, take_sample
@@ -93,20 +99,16 @@ class _Held:
     archive_bytes: int
 
 
-class _TablesChanged(Exception):
-    """A table was dropped, renamed or replaced just before it was locked."""
-
-
 @contextlib.contextmanager
 def open_snapshot(
     client: Client, name: str, *, lock_timeout: timedelta, cutting: Cutting
 ) -> Iterator[PostgresSnapshot]:
-    """Open a transaction, lock the bulk tables, export the snapshot, and hold all of it.
+    """Open a transaction, lock the tables, export the snapshot, and hold all of it.
 
     Args:
         client: of the server.
         name: of the database.
-        lock_timeout: how long somebody's exclusive lock on a bulk table is waited for.
+        lock_timeout: how long somebody's exclusive lock on a table is waited for.
         cutting: which tables are read in ranges, and how.
 
     Raises:
@@ -149,11 +151,11 @@ def _hold(
             session = attempt.enter_context(open_session(client, name))
             try:
                 held = _lock_and_export(session, client, name, lock_timeout, cutting)
-            except _TablesChanged:
+            except TablesChanged:
                 continue
             stack.enter_context(attempt.pop_all())
             return held
-    msg = f"tables were dropped or renamed each time that they were to be locked, {_TRIES} times"
+    msg = f"tables came, went or got other names each time they were to be locked, {_TRIES} times"
     raise DumpFailed(msg, hint="Run the backup when that is over")
 
 
@@ -172,13 +174,13 @@ def _lock_and_export(
     chosen = [each for each in candidates if not each.reason] if major >= RANGES_SINCE else []
     archive_bytes = estimate_archive(session, [each.oid for each in chosen])
     sample = take_sample(client, session) if chosen else None
+    tables = find_tables(session)
     session.run("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY;")
-    if chosen:
-        _lock(session, chosen)
+    _lock(session, tables)
     exported = session.run("SELECT pg_export_snapshot();")[-1]
     session.run(TEXT_SETTINGS)
-    if find_again(session, chosen) != frozenset(chosen):
-        raise _TablesChanged
+    if not find_tables(session) <= tables or find_again(session, chosen) != frozenset(chosen):
+        raise TablesChanged
     bulk = describe(session, [each.oid for each in chosen], cutting)
     tracker = Tracker(client, name, session, bulk, sample)
     return _Held(session, exported, bulk, notes, tracker, archive_bytes)
@@ -192,14 +194,11 @@ def _find_candidates(session: Session, bulk_bytes: int) -> tuple[Candidate, ...]
         raise DumpFailed(msg, hint=dump_hint(error.message)) from None
 
 
-def _lock(session: Session, tables: Sequence[Candidate]) -> None:
-    names = ", ".join(f"ONLY {table.quoted}" for table in tables)
+def _lock(session: Session, tables: frozenset[TableName]) -> None:
     try:
-        session.run(f"LOCK TABLE {names} IN ACCESS SHARE MODE;")
+        lock_tables(session, tables)
     except DatabaseError as error:
-        if "does not exist" in error.message:
-            raise _TablesChanged from None
-        msg = f"the bulk tables could not be locked: {error.message}"
+        msg = f"the tables could not be locked: {error.message}"
         raise DumpFailed(msg, hint=dump_hint(error.message)) from None
 
 
