@@ -180,7 +180,15 @@ def test_encryption_off_stores_cleartext_only_when_asked_and_reads_it_only_when_
     assert "BACKUP_ENCRYPTION=false" in result.err
 
 
-@pytest.mark.parametrize("compression", ["true", "false", "gzip", "none", "zstd"])
+@pytest.mark.parametrize(
+    "compression",
+    [
+        "gzip",
+        "none",
+        "zstd",
+        *(pytest.param(a, marks=pytest.mark.nightly) for a in ("true", "false")),
+    ],
+)
 def test_every_compression_reads_back_whatever_is_set_later(
     cli: Cli, tmp_path: Path, compression: str
 ) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tests.integration.majors import EACH_MAJOR
 from tests.servers.install import MAJORS
 from tests.servers.running import Server, Servers
 
@@ -51,7 +52,7 @@ def test_a_restored_database_dumps_byte_for_byte_as_the_source(
 
 
 @pytest.mark.once
-@pytest.mark.parametrize("source", MAJORS, indirect=True)
+@pytest.mark.parametrize("source", EACH_MAJOR, indirect=True)
 def test_a_backup_restores_on_a_new_server_of_18_with_roles_and_database_settings(
     repository: Repository, source: Server
 ) -> None:
@@ -71,7 +72,7 @@ def test_a_backup_restores_on_a_new_server_of_18_with_roles_and_database_setting
 
 
 @pytest.mark.once
-@pytest.mark.parametrize("source", MAJORS[:-1], indirect=True)
+@pytest.mark.parametrize("source", EACH_MAJOR[:-1], indirect=True)
 def test_programs_of_18_back_up_and_restore_an_older_server(
     repository: Repository, source: Server, servers: Servers
 ) -> None:

@@ -11,7 +11,7 @@ from brownie_backup.repository.layout import BLOBS, manifest_key
 from brownie_backup.stores import MemoryStore
 from brownie_backup.testing import FaultyStore
 
-pytestmark = pytest.mark.usefixtures("_small_blobs")
+pytestmark = [pytest.mark.usefixtures("_small_blobs"), pytest.mark.once]
 
 OLD, NEW = noise(), noise()
 NEW["archive"] = NEW["archive"][:4000] + noise(2)["archive"][:5000]

@@ -48,7 +48,7 @@ from brownie_backup.repository.layout import (
 )
 from brownie_backup.testing import FaultyStore
 
-pytestmark = pytest.mark.usefixtures("_small_blobs")
+pytestmark = [pytest.mark.usefixtures("_small_blobs"), pytest.mark.once]
 
 OLD, NEW = noise(size_bytes=3000), noise(size_bytes=3000)
 NEW["archive"] = NEW["archive"][:2000] + noise(2)["archive"][:1500]

@@ -33,7 +33,7 @@ from brownie_backup.repository.layout import (
 )
 from brownie_backup.testing import FaultyStore
 
-pytestmark = pytest.mark.usefixtures("_small_blobs")
+pytestmark = [pytest.mark.usefixtures("_small_blobs"), pytest.mark.once]
 
 CONTENT = {str(number): noise(number, 3000) for number in range(4)}
 DAY = timedelta(days=1)

@@ -24,7 +24,7 @@ from brownie_backup.repository.leases import EXPIRY_MARGIN, LIFETIME, RENEWAL
 from brownie_backup.repository.sweep import SWEEP_MARGIN
 from brownie_backup.stores import MemoryStore
 
-pytestmark = pytest.mark.usefixtures("_small_blobs")
+pytestmark = [pytest.mark.usefixtures("_small_blobs"), pytest.mark.once]
 GONE = LIFETIME + EXPIRY_MARGIN + SECOND
 """After so long without a renewal a lease keeps nobody away."""
 
