@@ -18,7 +18,7 @@ from brownie_backup.model import RetentionPolicy
 from brownie_backup.policy import ONE_RULE, RULES, days_kept, make_policy, span_text
 from brownie_backup.processors import usable_processors
 from brownie_backup.secret import Secret
-from brownie_backup.variables import COPY_CREDENTIALS, PREFIX, VARIABLES
+from brownie_backup.variables import COPY_CREDENTIALS, LOG_FORMATS, PREFIX, VARIABLES
 
 MOST_JOBS_BY_DEFAULT = 8
 DEFAULT_CACHE = "~/.cache/brownie-backup"
@@ -38,6 +38,10 @@ class Settings:
     destination: str = "/backups"
     copy_to: tuple[str, ...] = ()
     schedule: str = "0 2 * * *"
+    verify_schedule: str = "0 4 * * 0"
+    """Empty for never."""
+    timezone: str = "UTC"
+    jitter_seconds: int = 0
     retention_days: int | None = 30
     keep_within: timedelta | None = None
     keep_last: int = 0
@@ -70,6 +74,15 @@ class Settings:
     full_every: int = 7
     """Days; 0 for never."""
     debug: bool = False
+    log_file: str | None = None
+    log_format: str = LOG_FORMATS[0]
+    metrics_textfile: str | None = None
+    ping_url: Secret | None = None
+    webhook_url: Secret | None = None
+    webhook_secret: Secret | None = None
+    api_token: Secret | None = None
+    api_tokens: Secret | None = None
+    api_anonymous: str | None = None
     database_url: Secret | None = None
     gpg_recipients: tuple[str, ...] = ()
     gpg_public_key: str | None = None

@@ -5,6 +5,7 @@ A reader raises `ValueError` with what follows the variable's name in the messag
 
 from collections.abc import Callable
 from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from attrs import frozen
 
@@ -24,7 +25,10 @@ from brownie_backup.secret import Secret
 PREFIX = "BACKUP_"
 PROVIDERS = ("local", "s3", "gcs", "azure")
 COMPRESSIONS = ("zstd", "gzip", "none")
+LOG_FORMATS = ("plain", "json")
 MOST_JOBS = 64
+MOST_JITTER = 3600
+"""Seconds."""
 MOST_BULK_BYTES = 1 << 60
 MOST_COPIES = 4
 _UNITS = {"K": 10, "M": 20, "G": 30, "T": 40}
@@ -87,6 +91,18 @@ def _schedule(value: str) -> str:
         raise ValueError(msg) from None
 
 
+def _schedule_or_none(value: str) -> str:
+    return "" if value.lower() == "none" else _schedule(value)
+
+
+def _timezone(value: str) -> str:
+    try:
+        return ZoneInfo(value).key
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        msg = " is not a time zone, such as Europe/Berlin"
+        raise ValueError(msg) from None
+
+
 def _location(value: str) -> str:
     if "://" in value:
         parse_location(value)
@@ -138,6 +154,9 @@ VARIABLES: tuple[Variable, ...] = (
     Variable("DESTINATION", "the folder, bucket/prefix, or a URL", _location, hidden=True),
     Variable("COPY_TO", "more stores, as URLs, by commas", _locations, hidden=True),
     Variable("SCHEDULE", "when backups are made, as in cron", _schedule),
+    Variable("VERIFY_SCHEDULE", "when backups are verified, or 'none'", _schedule_or_none),
+    Variable("TIMEZONE", "the time zone of the schedules", _timezone),
+    Variable("JITTER_SECONDS", "a run begins up to so much later", whole(0, MOST_JITTER)),
     *(Variable(rule.name.upper(), rule.help, rule.read) for rule in RULES),
     Variable("COMPRESSION", "true (zstd), false, zstd, gzip or none", _compression),
     Variable("ENCRYPTION", "encrypt before anything is stored", _boolean),
@@ -161,6 +180,15 @@ VARIABLES: tuple[Variable, ...] = (
     Variable("BULK_TABLE_BYTES", "larger tables are read in ranges", _size),
     Variable("FULL_EVERY", "days until all is read again; 0: never", _days_or_none),
     Variable("DEBUG", "say everything that is done", _boolean),
+    Variable("LOG_FILE", "where the log goes besides standard error", _text),
+    Variable("LOG_FORMAT", "plain or json", _one_of(LOG_FORMATS)),
+    Variable("METRICS_TEXTFILE", "a file for node_exporter's textfile collector", _text),
+    Variable("PING_URL", "pinged at start, success and failure of a run", Secret, secret=True),
+    Variable("WEBHOOK_URL", "told of failures and recoveries", Secret, secret=True),
+    Variable("WEBHOOK_SECRET", "signs what the webhook is told", Secret, secret=True),
+    Variable("API_TOKEN", "the token that may do everything over REST", Secret, secret=True),
+    Variable("API_TOKENS", "more tokens: name:scope+scope:token, by commas", Secret, secret=True),
+    Variable("API_ANONYMOUS", "'read' lets anybody look, without a token", _one_of(("read",))),
     Variable("DATABASE_URL", "the database: a URI or conninfo", Secret, secret=True),
     Variable("GPG_RECIPIENTS", "keys to encrypt for, by commas", _recipients),
     Variable("GPG_PUBLIC_KEY", "an armoured public key to encrypt for", _text),

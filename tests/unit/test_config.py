@@ -71,6 +71,18 @@ EXAMPLES: dict[str, tuple[str, object]] = {
     "BULK_TABLE_BYTES": ("1g", 1 << 30),
     "FULL_EVERY": ("None", 0),
     "DEBUG": ("TRUE", True),
+    "VERIFY_SCHEDULE": ("none", ""),
+    "TIMEZONE": ("Europe/Berlin", "Europe/Berlin"),
+    "JITTER_SECONDS": ("60", 60),
+    "LOG_FILE": ("/app/logs/backup.log", "/app/logs/backup.log"),
+    "LOG_FORMAT": ("JSON", "json"),
+    "METRICS_TEXTFILE": ("/var/lib/n/b.prom", "/var/lib/n/b.prom"),
+    "PING_URL": (PLANTED, Secret(PLANTED)),
+    "WEBHOOK_URL": (PLANTED, Secret(PLANTED)),
+    "WEBHOOK_SECRET": (PLANTED, Secret(PLANTED)),
+    "API_TOKEN": (PLANTED, Secret(PLANTED)),
+    "API_TOKENS": (PLANTED, Secret(PLANTED)),
+    "API_ANONYMOUS": ("read", "read"),
     "DATABASE_URL": (f"postgresql://u:{PLANTED}@h/db", Secret(f"postgresql://u:{PLANTED}@h/db")),
     "GPG_RECIPIENTS": ("a@b.c, 0xABCD ,", ("a@b.c", "0xABCD")),
     "GPG_PUBLIC_KEY": ("-----BEGIN", "-----BEGIN"),
@@ -152,6 +164,9 @@ def test_the_defaults_are_safe() -> None:
 WRONG = {
     "PROVIDER": "ftp",
     "SCHEDULE": "at noon",
+    "VERIFY_SCHEDULE": "never",
+    "TIMEZONE": "Berlin",
+    "JITTER_SECONDS": "3601",
     "RETENTION_DAYS": "0",
     "COMPRESSION": "lzma",
     "ENCRYPTION": "maybe",
@@ -159,6 +174,8 @@ WRONG = {
     "BULK_TABLE_BYTES": "64X",
     "FULL_EVERY": "7d",
     "DEBUG": "2",
+    "LOG_FORMAT": "xml",
+    "API_ANONYMOUS": "write",
 }
 
 

@@ -1,0 +1,1 @@
+"""An ASGI app: backups over REST."""

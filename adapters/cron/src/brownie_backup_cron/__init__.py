@@ -1,0 +1,1 @@
+"""The runner: backups on a schedule."""
