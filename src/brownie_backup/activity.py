@@ -9,6 +9,8 @@ from datetime import UTC, datetime
 
 from attrs import define, field, frozen
 
+from brownie_backup.tracing import step
+
 
 @frozen
 class Actor:
@@ -75,7 +77,13 @@ def operating(
     operation = Operation(number, action, actor, datetime.now(UTC), backup, database)
     token = _CURRENT.set(operation)
     try:
-        yield operation
+        with step(action, operation=operation.id) as measured:
+            yield operation
+            measured.tell(
+                backup=operation.backup,
+                size_bytes=operation.size_bytes,
+                stored_bytes=operation.stored_bytes,
+            )
     finally:
         _CURRENT.reset(token)
 
