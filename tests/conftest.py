@@ -3,10 +3,13 @@
 import os
 import subprocess
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from tests.servers.objects import AzureServer, GcsServer, S3Server, WeakS3Server
+from tests.servers.promtool import AptMissing
+from tests.servers.promtool import promtool as installed_promtool
 from tests.servers.running import BULK, Servers
 
 
@@ -58,3 +61,14 @@ def azure_server() -> Iterator[AzureServer]:
         pytest.skip(f"Azurite can't be installed, so nothing on Azure is tested: {error}")
     with server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def promtool() -> Path:
+    """Prometheus's own tool; skips where there is no apt, from which it comes."""
+    try:
+        return installed_promtool()
+    except AptMissing as error:
+        if "CI" in os.environ:
+            raise
+        pytest.skip(f"so no rule, query or metric is checked: {error}")
