@@ -2,6 +2,8 @@
 
 import hashlib
 
+from brownie_backup.audit import AUDIT
+
 IDENTITY = "repository.json"
 MANIFESTS = "manifests/"
 VERIFICATIONS = "verifications/"
@@ -11,7 +13,7 @@ LEASES = "leases/"
 HOLDS = "holds/"
 ATTEMPTS = "attempts/"
 
-_PERMANENT = (IDENTITY, MANIFESTS, BLOBS, BLOB_LISTS)
+_OF_BACKUPS = (IDENTITY, MANIFESTS, BLOBS, BLOB_LISTS)
 
 
 def manifest_key(name: str) -> str:
@@ -55,6 +57,11 @@ def name_in(key: str) -> str:
     return key.rpartition("/")[2].removesuffix(".json")
 
 
+def is_of_backup(key: str) -> bool:
+    """Whether an object is part of a backup, read when that is restored and seldom else."""
+    return key.startswith(_OF_BACKUPS)
+
+
 def is_permanent(key: str) -> bool:
-    """Whether an object is part of a backup, never changed and so worth an object lock."""
-    return key.startswith(_PERMANENT)
+    """Whether an object is never changed, and so worth an object lock: of a backup or the trail."""
+    return is_of_backup(key) or key.startswith(AUDIT)
