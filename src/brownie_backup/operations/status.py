@@ -1,9 +1,8 @@
 """How things stand: the last backups, the stores, and what comes next."""
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import pairwise
-from zoneinfo import ZoneInfo
 
 from attrs import frozen
 
@@ -15,7 +14,7 @@ from brownie_backup.protocols import HasFreeSpace, Store
 from brownie_backup.reports import OnTally
 from brownie_backup.repository import LeaseRecord, Repository, watch
 from brownie_backup.retention import plan_retention
-from brownie_backup.schedule import next_run
+from brownie_backup.schedule import next_run_in
 from brownie_backup.settings import Settings
 
 LATE_AFTER_INTERVALS = 2
@@ -136,7 +135,10 @@ def report_status(
         check_blobs: also list the blobs, to see that all are there in full length.
         on_progress: called with how many backups are read, of how many.
     """
-    local = now.astimezone(ZoneInfo(settings.timezone))
+    runs = [next_run_in(settings.schedule, settings.timezone, now).astimezone(UTC)]
+    while len(runs) < _RUNS:
+        after = next_run_in(settings.schedule, settings.timezone, runs[-1])
+        runs.append(after.astimezone(UTC))
     return StatusReport(
         now=now,
         stores=tuple(
@@ -146,8 +148,8 @@ def report_status(
         database=database,
         schedule=settings.schedule,
         timezone=settings.timezone,
-        next_backup=next_run(settings.schedule, local),
-        interval=_longest_interval(settings.schedule, local),
+        next_backup=runs[0],
+        interval=max(later - earlier for earlier, later in pairwise(runs)),
         retention_days=settings.retention_days,
     )
 
@@ -166,21 +168,12 @@ def _store_status(
         backups = repository.backups(check_blobs=check_blobs, on_progress=on_progress)
         leases = repository.leases()
         # Before the first backup a local folder need not exist.
-        bounded = backups and isinstance(unwatched, HasFreeSpace)
-        free = unwatched.free_bytes() if bounded else None
+        free = unwatched.free_bytes() if backups and isinstance(unwatched, HasFreeSpace) else None
     except StoreError as error:
         return StoreStatus(url, retention, error=error)
     decisions = plan_retention(backups, policy, now, database=None)
     would_delete = tuple(decision.backup.name for decision in decisions if not decision.keep)
     return StoreStatus(url, retention, backups, leases, free, would_delete)
-
-
-def _longest_interval(schedule: str, now: datetime) -> timedelta:
-    """Return the longest time between coming runs: some days of the week may have none."""
-    runs = [next_run(schedule, now)]
-    while len(runs) < _RUNS:
-        runs.append(next_run(schedule, runs[-1]))
-    return max(later - earlier for earlier, later in pairwise(runs))
 
 
 def _finished(backup: Backup) -> float:
