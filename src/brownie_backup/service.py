@@ -6,9 +6,9 @@ operation has in common happens here, once.
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from datetime import datetime
+from datetime import UTC, datetime
 
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 
 from brownie_backup.activity import Actor, Operation
 from brownie_backup.auditor import Auditor
@@ -40,6 +40,7 @@ from brownie_backup.operations import (
 from brownie_backup.operations.everywhere import everywhere
 from brownie_backup.operations.find import Found, find_backup
 from brownie_backup.operations.progress import OnProgress
+from brownie_backup.operations.status import StatusReport, report_status
 from brownie_backup.operations.verify import ALL
 from brownie_backup.reports import (
     BackupReport,
@@ -52,8 +53,11 @@ from brownie_backup.reports import (
     StoreSync,
     VerifiedAll,
 )
-from brownie_backup.repository import LeaseRecord, Repository
+from brownie_backup.repository import LeaseRecord, Register, Repository
 from brownie_backup.settings import Settings
+
+STATUS_RETRY_SECONDS = 10
+"""For how long a call to a store is repeated by whoever only asks how things stand."""
 
 OnFound = Callable[[Found], None]
 """Told where a backup was found, before anything is read of it."""
@@ -376,6 +380,39 @@ class Service:
                 "alone, for every database in the store: --all-databases"
             )
             raise
+
+    def status(
+        self, *, check_blobs: bool = True, on_progress: OnTally | None = None
+    ) -> StatusReport:
+        """Look how things stand; a store that is out of reach is not waited for long.
+
+        Args:
+            check_blobs: also list the blobs, to see that all are there in full length.
+            on_progress: called with how many backups are read, of how many.
+        """
+        patience = min(self.settings.retry_seconds, STATUS_RETRY_SECONDS)
+        settings = evolve(self.settings, retry_seconds=patience)
+        try:
+            database = make_dumper(settings).database_name()
+        except DatabaseError:  # out of reach: then every backup counts
+            database = None
+        return report_status(
+            make_repositories(settings),
+            settings,
+            datetime.now(UTC),
+            database=database,
+            check_blobs=check_blobs,
+            on_progress=on_progress,
+        )
+
+    def database_name(self) -> str:
+        """Return the name of the database that is backed up, asking the server if need be."""
+        return make_dumper(self.settings).database_name()
+
+    def register(self) -> Register:
+        """Return the register of what was asked for over REST, in the first store."""
+        repository = make_repositories(self.settings)[0]
+        return Register(repository.store, repository.clock)
 
     def _operation(
         self,
