@@ -28,7 +28,7 @@ _LEAST_SKIPPED = 0.2
 
 _SCHEMA = """
 CREATE TYPE mood AS ENUM ('m0', 'm1');
-CREATE TABLE {0} (id int PRIMARY KEY, n int NOT NULL, x text, m mood DEFAULT 'm0')
+CREATE TABLE {0} (id int PRIMARY KEY, n int NOT NULL, x text, m mood DEFAULT (enum_range(NULL::mood))[1])
   WITH (fillfactor = 90);
 ALTER TABLE {0} ALTER x SET STORAGE EXTERNAL;
 INSERT INTO {0} SELECT g, 0, repeat(md5(g::text), 3) FROM generate_series(1, {1}) g;
