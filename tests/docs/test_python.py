@@ -1,13 +1,11 @@
 """The examples in Python, on each version of it."""
 
-import asyncio
 import importlib.util
-import json
 import re
 from types import ModuleType
-from typing import Any
 
 import pytest
+from starlette.testclient import TestClient
 
 from tests.docs.pages import ROOT, Page, all_pages, page
 from tests.docs.sandbox import Sandbox
@@ -27,19 +25,22 @@ def test_the_asgi_example(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> 
         "BACKUP_DESTINATION": str(sandbox.home / "store"),
         "BACKUP_GPG_PUBLIC_KEY_FILE": str(sandbox.home / "brownie-backup-public.asc"),
     }
-    for name, value in environment.items():
+    for name, value in (environment | {"BACKUP_API_TOKEN": "t0ken-of-a-test"}).items():
         monkeypatch.setenv(name, value)
     app = _saved_module(page("README.md"), "backup_app.py", sandbox).app
 
-    assert _request(app, "GET", "/list") == (200, [])
-    status, created = _request(app, "POST", "/create")
-    assert status == 201
-    assert _request(app, "GET", "/list") == (200, [{"name": created["name"], "status": "good"}])
-    assert _request(app, "GET", "/backup/list", mounted_at="/backup")[0] == 200
-    assert _request(app, "GET", "/nothing") == (404, {})
-    sandbox.succeed(f"rm -r {sandbox.home}/store && touch {sandbox.home}/store")
-    status, answer = _request(app, "POST", "/create")
-    assert (status, list(answer)) == (500, ["error"])
+    with TestClient(app, headers={"Authorization": "Bearer t0ken-of-a-test"}) as client:
+        created = client.post(
+            "/ops/backup/create",
+            json={"backup_name": "before-deployment"},
+            headers={"Prefer": "wait=60"},
+        )
+        assert created.status_code == 201, created.text
+        listed = client.get("/ops/backup/list").json()["backups"]
+        assert [each["name"] for each in listed] == ["before-deployment"]
+        assert client.get("/ops/backup/status").json()["state"] == "ok"
+        assert client.get("/backup/status").status_code == 404
+        assert client.get("/ops/backup/status", headers={"Authorization": ""}).status_code == 401
 
 
 def _saved_module(each: Page, name: str, sandbox: Sandbox) -> ModuleType:
@@ -51,22 +52,6 @@ def _saved_module(each: Page, name: str, sandbox: Sandbox) -> ModuleType:
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
-
-
-def _request(app: Any, method: str, path: str, *, mounted_at: str = "") -> tuple[int, Any]:  # noqa: ANN401 - an ASGI app, and JSON
-    """Ask an ASGI application; return the status and the JSON of its answer."""
-    sent: list[dict[str, Any]] = []
-
-    async def receive() -> dict[str, Any]:
-        return {"type": "http.request", "body": b"", "more_body": False}
-
-    async def send(message: dict[str, Any]) -> None:
-        sent.append(message)
-
-    scope = {"type": "http", "method": method, "path": path, "root_path": mounted_at}
-    asyncio.run(app(scope, receive, send))
-    body = b"".join(message.get("body", b"") for message in sent)
-    return sent[0]["status"], json.loads(body)
 
 
 def test_the_dask_example(sandbox: Sandbox) -> None:
