@@ -9,16 +9,17 @@ import signal
 import socket
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 
-from attrs import evolve
+from attrs import evolve, frozen
 
 from brownie_backup.activity import Actor
 from brownie_backup.config import Settings, load_settings, make_dumper, make_repositories
 from brownie_backup.errors import BackupError, ConfigurationError
 from brownie_backup.logs import configure_logging
 from brownie_backup.memory import share_large_blocks
+from brownie_backup.protocols import Clock
 from brownie_backup.repository.leadership import LIFETIME, Leadership
 from brownie_backup.service import Service
 from brownie_backup_cron.announcing import Announcer
@@ -50,6 +51,14 @@ Everything else is configured by environment variables, as for brownie-backup.
 """
 
 _log = logging.getLogger(__name__)
+
+
+@frozen
+class Pace:
+    """How time goes by: tests have a quicker one."""
+
+    now: Clock = lambda: datetime.now(UTC)
+    wait: Callable[[threading.Event, float], object] = threading.Event.wait
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -86,7 +95,7 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def main(argv: Sequence[str] | None = None) -> int:
+def main(argv: Sequence[str] | None = None, *, pace: Pace | None = None) -> int:
     """Run until ended; return the exit status."""
     parser = build_parser()
     arguments = parser.parse_args(argv)
@@ -103,7 +112,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         settings = _settings()
         if arguments.once:
             return _once(settings, arguments.once)
-        return _serve(settings, arguments)
+        return _serve(settings, arguments, pace or Pace())
     except Ended as ended:
         _log.info("ended by %s", signal.Signals(ended.number).name)
         return ENDED_BY + ended.number
@@ -125,7 +134,7 @@ def _settings() -> Settings:
 
 def _once(settings: Settings, job: str) -> int:
     tally = Tally()
-    announcer = Announcer(settings, tally, _now)
+    announcer = Announcer(settings, tally, Pace().now)
     jobs = Jobs(Service(settings, _actor()), announcer, tally)
     try:
         status = jobs.verify() if job == "verify" else jobs.back_up()
@@ -136,14 +145,19 @@ def _once(settings: Settings, job: str) -> int:
     return status
 
 
-def _serve(settings: Settings, arguments: argparse.Namespace) -> int:
+def _serve(settings: Settings, arguments: argparse.Namespace, pace: Pace) -> int:
     tally = Tally()
-    announcer = Announcer(settings, tally, _now)
+    announcer = Announcer(settings, tally, Pace().now)
     jobs = Jobs(Service(settings, _actor()), announcer, tally)
     changed = threading.Event()
     lifetime = timedelta(seconds=arguments.leader_seconds)
     leader = Leader(_leadership(settings, lifetime), tally, changed.set)
     endpoints = Endpoints(arguments.host, arguments.port, tally, lambda: (b"", TEXT))
+
+    def wait(seconds: float) -> None:
+        pace.wait(changed, seconds)
+        changed.clear()
+
     with contextlib.ExitStack() as stack:
         stack.callback(endpoints.close)
         stack.callback(announcer.flush, _LAST_WORDS_SECONDS)
@@ -152,12 +166,14 @@ def _serve(settings: Settings, arguments: argparse.Namespace) -> int:
         _log.info("a runner begins; /health and /metrics at %s:%d", arguments.host, endpoints.port)
         leader.start()
         Runner(
-            _timetable(settings, settings.schedule),
-            _timetable(settings, settings.verify_schedule) if settings.verify_schedule else None,
+            _timetable(settings, settings.schedule, pace.now()),
+            _timetable(settings, settings.verify_schedule, pace.now())
+            if settings.verify_schedule
+            else None,
             work=jobs,
             may_run=leader.may_run,
-            clock=_now,
-            wait=lambda seconds: _wait(changed, seconds),
+            clock=pace.now,
+            wait=wait,
             tally=tally,
         ).run()
 
@@ -168,27 +184,18 @@ def _leadership(settings: Settings, lifetime: timedelta) -> Leadership:
     return Leadership(store, PURPOSE, elapsed=elapsed, lifetime=lifetime)
 
 
-def _timetable(settings: Settings, schedule: str) -> Timetable:
+def _timetable(settings: Settings, schedule: str, now: datetime) -> Timetable:
     return Timetable.make(
         schedule,
         settings.timezone,
-        _now(),
+        now,
         most_jitter=timedelta(seconds=settings.jitter_seconds),
         jitter=lambda most: random.uniform(0, most),  # noqa: S311 - it only spreads load
     )
 
 
-def _wait(changed: threading.Event, seconds: float) -> None:
-    changed.wait(seconds)
-    changed.clear()
-
-
 def _actor() -> Actor:
     return Actor("scheduler", f"cron {socket.gethostname()}")
-
-
-def _now() -> datetime:
-    return datetime.now(UTC)
 
 
 if __name__ == "__main__":
