@@ -3,11 +3,13 @@
 import contextlib
 import secrets
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextvars import ContextVar
 from datetime import UTC, datetime
 
 from attrs import define, field, frozen
+
+from brownie_backup.errors import BackupError
 
 
 @frozen
@@ -34,6 +36,9 @@ class Operation:
         size_bytes: how much data was read or loaded.
         stored_bytes: how much was added to the store.
         dry_run: whether it only says what it would do.
+        deleted: the names of the backups that it has deleted.
+        not_done_in: the URLs of the stores in which it was not done, when it was in others.
+        problem: what is wrong although it came to its end, such as damage that it found.
     """
 
     id: str
@@ -45,6 +50,9 @@ class Operation:
     size_bytes: int | None = None
     stored_bytes: int | None = None
     dry_run: bool = False
+    deleted: Sequence[str] = ()
+    not_done_in: Sequence[str] = ()
+    problem: BackupError | None = None
     _began: float = field(factory=time.monotonic)
 
     @property
@@ -69,10 +77,12 @@ def operating(
     backup: str | None = None,
     database: str | None = None,
     id: str | None = None,  # noqa: A002 - it is the operation's id
+    dry_run: bool = False,
 ) -> Iterator[Operation]:
     """Begin an operation; within the block it is the current one."""
     number = id or new_operation_id()
     operation = Operation(number, action, actor, datetime.now(UTC), backup, database)
+    operation.dry_run = dry_run
     token = _CURRENT.set(operation)
     try:
         yield operation
