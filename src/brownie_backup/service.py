@@ -264,6 +264,7 @@ class Service:
             repositories, "cleanup", None, operation_id, dry_run=dry_run
         ) as operation:
             database = None if all_databases else self._database()
+            operation.database = database.name if database else None
             cleaned = everywhere(
                 repositories,
                 lambda repository: apply_retention(

@@ -5,11 +5,16 @@ from datetime import datetime
 
 from attrs import frozen
 
-from brownie_backup.errors import DamagedError, StoreError
+from brownie_backup.audit import AuditRecord, Outcome, Phase
+from brownie_backup.errors import Busy, DamagedError, StoreError
 from brownie_backup.model import Attempt, Backup
 from brownie_backup.operations.guards import made_good
 from brownie_backup.repository import Repository
 from brownie_backup.repository.holds import read_attempt
+from brownie_backup.repository.trail import read_trail
+
+_RECORDS = 20
+"""How far back the audit trail is read: a cleanup comes after each backup."""
 
 
 @frozen
@@ -25,6 +30,8 @@ class History:
     last_verified_at: datetime | None = None
     verification_failed: bool = False
     """Whether the last verification found damage."""
+    retention_failed: bool = False
+    """Whether the policy could not be applied the last time, in some store or everywhere."""
 
     @property
     def last_success_at(self) -> datetime | None:
@@ -69,6 +76,25 @@ def _read(repository: Repository, database: str | None) -> History:
         attempt is not None and not any(made_good(attempt, backup) for backup in backups),
         last.verified_at if last else None,
         last is not None and not last.good,
+        _retention_failed(repository, database or known),
+    )
+
+
+def _retention_failed(repository: Repository, database: str | None) -> bool:
+    """Ask the audit trail: nothing else in a store tells of what was not done."""
+    records = read_trail(repository.store, repository.clock(), limit=_RECORDS)
+    last = next((each for each in reversed(records) if _is_cleanup(each, database)), None)
+    return last is not None and (last.outcome != Outcome.SUCCESS or bool(last.not_done_in))
+
+
+def _is_cleanup(record: AuditRecord, database: str | None) -> bool:
+    """Whether it says how a cleanup ended that was done, and not only put off."""
+    return (
+        record.action == "cleanup"
+        and record.phase == Phase.END
+        and not record.dry_run
+        and record.error_type != Busy.__name__
+        and record.database in {None, database}
     )
 
 

@@ -49,7 +49,6 @@ class Jobs:
     tally: Tally
     verifier: Sequence[str] = (sys.executable, "-m", "brownie_backup_cron", "--once", "verify")
     _verification: subprocess.Popen[bytes] | None = field(default=None, init=False)
-    _retention_failed: bool = field(default=False, init=False)
 
     def history(self) -> History:
         """Return what the store knows of earlier runs."""
@@ -57,10 +56,12 @@ class Jobs:
 
     def back_up(self) -> int:
         """Make a backup; then, if it is good, apply the retention policy. Return a status."""
-        report = self._make_backup()
+        before = self._before()
+        report = self._make_backup(before)
         if report is None:
             return FAILED
-        return DONE if self._retain(report) else WARNINGS
+        good = self._retain(report, failed_before=before.retention_failed)
+        return DONE if good else WARNINGS
 
     def verify(self) -> int:
         """Read the newest good backup back and prove it. Return a status."""
@@ -113,10 +114,9 @@ class Jobs:
         except subprocess.TimeoutExpired:
             process.kill()
 
-    def _make_backup(self) -> BackupReport | None:
+    def _make_backup(self, before: History) -> BackupReport | None:
         operation, run = new_operation_id(), uuid.uuid4()
         _log.info("a backup begins: operation %s, ping %s", operation, run)
-        before = self._before()
         self.tally.count("runs", BACKUP)
         self.announcer.ping("start", run)
         try:
@@ -137,28 +137,26 @@ class Jobs:
             self._recovered(BACKUP, operation, report.manifest.name)
         return report
 
-    def _retain(self, report: BackupReport) -> bool:
+    def _retain(self, report: BackupReport, *, failed_before: bool) -> bool:
         """Apply the retention policy; that this fails takes nothing from a good backup."""
         operation = new_operation_id()
         self.tally.begin(RETENTION)
         self.tally.count("runs", RETENTION)
         try:
             cleaned = _defects_too(lambda: self.service.cleanup(operation_id=operation))
-            for store in cleaned:
-                if store.problem:
-                    raise store.problem
+            problems = [store.problem for store in cleaned if store.problem]
+            if problems:
+                raise problems[0]
         except Busy as error:
             # Somebody works in the store, such as a verification: it is done after the next backup.
             _log.warning("the retention is put off: %s", error)
             return True
         except BackupError as error:
-            self._retention_failed = True
             self._failed(RETENTION, operation, error)
             return False
         finally:
             self.tally.end(RETENTION)
-        if self._retention_failed:
-            self._retention_failed = False
+        if failed_before:
             self._recovered(RETENTION, operation, report.manifest.name)
         return True
 
