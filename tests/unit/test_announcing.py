@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 
 import pytest
-from tests.adapters.receiver import Receiver
+from tests.integration.receiver import Receiver
 
 from brownie_backup.errors import ConnectionFailed
 from brownie_backup.secret import Secret

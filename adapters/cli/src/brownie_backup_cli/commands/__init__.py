@@ -4,7 +4,7 @@ import argparse
 from collections.abc import Callable
 
 from brownie_backup.config import Settings
-from brownie_backup_cli.commands import backups, keeping, looking, setup, verifying
+from brownie_backup_cli.commands import backups, keeping, looking, scheduling, setup, verifying
 from brownie_backup_cli.output import Output
 
 Command = Callable[[argparse.Namespace, Settings, Output], int]
@@ -29,7 +29,7 @@ COMMANDS: dict[str, Command] = {
     "list": looking.list_,
     "release": keeping.release,
     "restore": backups.restore,
-    "schedule": setup.schedule,
+    "schedule": scheduling.schedule,
     "show": looking.show,
     "status": looking.status,
     "sync": backups.sync,
