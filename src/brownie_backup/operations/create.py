@@ -15,19 +15,19 @@ from brownie_backup.names import check_labels, check_name, default_name
 from brownie_backup.operations.base import (
     FULL_EVERY,
     TOOL_VERSION,
-    find_base,
     is_due,
     read_fully_at,
 )
-from brownie_backup.operations.mirrors import agree_on_identity, open_mirrors, publish
+from brownie_backup.operations.mirrors import Mirror, agree_on_identity, open_mirrors, publish
 from brownie_backup.operations.progress import OnProgress, PartMeter
 from brownie_backup.operations.ranges import Bench
 from brownie_backup.operations.storing import Stored, employ, store_snapshot
 from brownie_backup.operations.sync import sync_backups
 from brownie_backup.operations.workplace import Workplace, make_errand
-from brownie_backup.protocols import Dumper
+from brownie_backup.protocols import Dumper, Snapshot
 from brownie_backup.reports import BackupReport, StoreOutcome, StoreSync
-from brownie_backup.repository import Repository, Shelves, watch
+from brownie_backup.repository import BlobWriter, Repository, Shelves, watch
+from brownie_backup.tracing import step
 
 _log = logging.getLogger(__name__)
 
@@ -103,8 +103,12 @@ def create_backup(
         writer = repository.writer(shelves, identity)
         bench = Bench(dumper, writer, PartMeter(on_progress, "backup"))
         errand = make_errand(workplace, mirrors, writer, identity) if workplace else None
-        with employ(bench, count, executor, errand) as workers, dumper.snapshot() as snapshot:
-            base = find_base(mirrors, writer, snapshot, dumper.kind)
+        with (
+            employ(bench, count, executor, errand) as workers,
+            step("read database"),
+            dumper.snapshot() as snapshot,
+        ):
+            base = _find_base(mirrors, writer, snapshot, dumper.kind)
             due = is_due(base, started_at, full_every)
             stored = store_snapshot(snapshot, workers, base, full=full or due)
             wal = snapshot.wal()
@@ -128,7 +132,8 @@ def create_backup(
             wal=wal,
             read_fully_at=read_fully_at(base) if base and stored.skipped else None,
         )
-        publish(mirrors, manifest)
+        with step("publish"):
+            publish(mirrors, manifest)
     report = evolve(
         _report(manifest, stored),
         stores=tuple(mirror.outcome() for mirror in mirrors),
@@ -136,6 +141,16 @@ def create_backup(
         warnings=warnings,
     )
     return _with_earlier_ones(report, repositories) if copies else report
+
+
+def _find_base(
+    mirrors: Sequence[Mirror], writer: BlobWriter, snapshot: Snapshot, kind: str
+) -> Manifest | None:
+    """Look in the first store that is in the run, if anything is read in ranges."""
+    if not any(spec.blocks for spec in snapshot.parts):
+        return None
+    candidates = next(each.candidates for each in mirrors if not each.problem)
+    return candidates.find(writer, snapshot.database.id, kind)
 
 
 def _check_executor(executor: Executor | None, workplace: Workplace | None) -> None:
@@ -161,7 +176,8 @@ def _forks(pool: ProcessPoolExecutor) -> bool:
 def _with_earlier_ones(report: BackupReport, repositories: Sequence[Repository]) -> BackupReport:
     """Copy what earlier runs left behind, and what this one did: a store may be back by now."""
     try:
-        synced = sync_backups(repositories)
+        with step("sync"):
+            synced = sync_backups(repositories)
     except BackupError as error:  # the backup is made, all the same
         synced = tuple(StoreSync(r.store.url, problems=(str(error),)) for r in repositories)
     name = report.manifest.name
