@@ -87,10 +87,10 @@ def systemd(settings: Settings, environ: Mapping[str, str], program: str) -> tup
     needed = environment(settings, environ, SECRETS)
     values = [f"{name}={_quoted(value)}" for name, value in needed.values.items()]
     units = [Unit(f"{SECRETS}/env", _text([*needed.note(), *values]))]
-    jobs = [("brownie-backup", "Back up", settings.schedule, ("backup", "cleanup"))]
+    jobs = [("brownie-backup", "Back up", settings.schedule, ["backup", "cleanup"])]
     if settings.verify_schedule:
         verify = ("brownie-backup-verify", "Verify backups", settings.verify_schedule)
-        jobs.append((*verify, ("verify latest",)))
+        jobs.append((*verify, ["verify latest"]))
     for name, what, schedule, commands in jobs:
         units += _service_and_timer(
             settings, name, what, schedule, [f"{program} {c}" for c in commands]

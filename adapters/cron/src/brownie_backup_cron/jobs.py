@@ -16,6 +16,7 @@ from brownie_backup.names import LATEST
 from brownie_backup.operations.history import History
 from brownie_backup.reports import BackupReport
 from brownie_backup.service import Service
+from brownie_backup.telemetry import write_textfile
 from brownie_backup_cron.announcing import Announcer, error_fields
 from brownie_backup_cron.tally import BACKUP, RETENTION, VERIFICATION, Tally
 
@@ -57,14 +58,23 @@ class Jobs:
     def back_up(self) -> int:
         """Make a backup; then, if it is good, apply the retention policy. Return a status."""
         before = self._before()
-        report = self._make_backup(before)
-        if report is None:
-            return FAILED
-        good = self._retain(report, failed_before=before.retention_failed)
-        return DONE if good else WARNINGS
+        try:
+            report = self._make_backup(before)
+            if report is None:
+                return FAILED
+            good = self._retain(report, failed_before=before.retention_failed)
+            return DONE if good else WARNINGS
+        finally:
+            self._write_metrics()
 
     def verify(self) -> int:
         """Read the newest good backup back and prove it. Return a status."""
+        try:
+            return self._verify()
+        finally:
+            self._write_metrics()
+
+    def _verify(self) -> int:
         failed_before = self._before().verification_failed
         operation = new_operation_id()
         self.tally.count("runs", VERIFICATION)
@@ -159,6 +169,13 @@ class Jobs:
         if failed_before:
             self._recovered(RETENTION, operation, report.manifest.name)
         return True
+
+    def _write_metrics(self) -> None:
+        """Write them for node_exporter, if that is asked for."""
+        try:
+            write_textfile(self.service.settings)
+        except BackupError as error:
+            _log.warning("the metrics are not written: %s", error)
 
     def _before(self) -> History:
         try:

@@ -22,9 +22,10 @@ from brownie_backup.memory import share_large_blocks
 from brownie_backup.protocols import Clock
 from brownie_backup.repository.leadership import LIFETIME, Leadership
 from brownie_backup.service import Service
+from brownie_backup.telemetry import configure_telemetry, prometheus_text
 from brownie_backup_cron.announcing import Announcer
 from brownie_backup_cron.ending import ENDED_BY, Ended, end_on_signals
-from brownie_backup_cron.endpoints import TEXT, Endpoints
+from brownie_backup_cron.endpoints import Endpoints
 from brownie_backup_cron.jobs import Jobs
 from brownie_backup_cron.leader import PURPOSE, Leader, elapsed
 from brownie_backup_cron.runner import Runner
@@ -110,9 +111,13 @@ def main(argv: Sequence[str] | None = None, *, pace: Pace | None = None) -> int:
     share_large_blocks()
     try:
         settings = _settings()
-        if arguments.once:
-            return _once(settings, arguments.once)
-        return _serve(settings, arguments, pace or Pace())
+        send_the_rest = configure_telemetry(settings, component="cron")
+        try:
+            if arguments.once:
+                return _once(settings, arguments.once)
+            return _serve(settings, arguments, pace or Pace())
+        finally:
+            send_the_rest()
     except Ended as ended:
         _log.info("ended by %s", signal.Signals(ended.number).name)
         return ENDED_BY + ended.number
@@ -152,7 +157,7 @@ def _serve(settings: Settings, arguments: argparse.Namespace, pace: Pace) -> int
     changed = threading.Event()
     lifetime = timedelta(seconds=arguments.leader_seconds)
     leader = Leader(_leadership(settings, lifetime), tally, changed.set)
-    endpoints = Endpoints(arguments.host, arguments.port, tally, lambda: (b"", TEXT))
+    endpoints = Endpoints(arguments.host, arguments.port, tally, lambda: prometheus_text(settings))
 
     def wait(seconds: float) -> None:
         pace.wait(changed, seconds)
