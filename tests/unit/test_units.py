@@ -119,7 +119,9 @@ def test_the_calendar_names_the_same_times(schedule: str) -> None:
             for line in said.splitlines()
             if "Next elapse:" in line or "Iter." in line
         }
-    end = datetime(2028, 1, 1, tzinfo=UTC)
+    end = (
+        datetime(2040, 1, 1, tzinfo=UTC) if "feb" in schedule else datetime(2028, 1, 1, tzinfo=UTC)
+    )
     runs = [f"{run:%a %Y-%m-%d %H:%M:%S} UTC" for run in runs_between(schedule, "UTC", start, end)]
     assert set(runs[:10]) <= found <= set(runs)
 
