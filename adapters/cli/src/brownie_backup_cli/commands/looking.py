@@ -17,6 +17,7 @@ from brownie_backup.reports import OnTally
 from brownie_backup.schedule import next_run
 from brownie_backup_cli.exits import DONE, WARNINGS
 from brownie_backup_cli.output import Output, size, span, table
+from brownie_backup_cli.who import service_for
 
 if TYPE_CHECKING:
     from brownie_backup.repository import LeaseRecord
@@ -83,7 +84,7 @@ def status(arguments: argparse.Namespace, settings: Settings, output: Output) ->
 def unlock(arguments: argparse.Namespace, settings: Settings, output: Output) -> int:
     """Remove leases that have expired."""
     del arguments
-    removed = {r.store.url: r.unlock() for r in make_repositories(settings)}
+    removed = service_for(settings).unlock()
     document = {
         "removed": [
             {"store": url, "purpose": lease.purpose, "owner": lease.owner}
