@@ -6,9 +6,9 @@ operation has in common happens here, once.
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from datetime import datetime
+from datetime import UTC, datetime
 
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 
 from brownie_backup.activity import Actor, Operation
 from brownie_backup.audit import AuditTrail
@@ -42,8 +42,10 @@ from brownie_backup.operations.audit import audit_trail, prove_audit
 from brownie_backup.operations.everywhere import everywhere
 from brownie_backup.operations.find import Found, find_backup
 from brownie_backup.operations.progress import OnProgress
+from brownie_backup.operations.status import StatusReport, report_status
 from brownie_backup.operations.verify import ALL
 from brownie_backup.proof import AuditProof
+from brownie_backup.redaction import redactor
 from brownie_backup.reports import (
     BackupReport,
     Comparison,
@@ -55,8 +57,11 @@ from brownie_backup.reports import (
     StoreSync,
     VerifiedAll,
 )
-from brownie_backup.repository import LeaseRecord, Repository
+from brownie_backup.repository import LeaseRecord, Register, Repository
 from brownie_backup.settings import Settings
+
+STATUS_RETRY_SECONDS = 10
+"""For how long a call to a store is repeated by whoever only asks how things stand."""
 
 OnFound = Callable[[Found], None]
 """Told where a backup was found, before anything is read of it."""
@@ -80,7 +85,11 @@ class Service:
 
     settings: Settings
     actor: Actor
-    auditor: Auditor = field(factory=Auditor, eq=False, repr=False)
+    auditor: Auditor = field(eq=False, repr=False)
+
+    @auditor.default
+    def _own_auditor(self) -> Auditor:
+        return Auditor(redact=redactor(self.settings))
 
     def create_backup(
         self,
@@ -109,6 +118,7 @@ class Service:
             operation.database = report.manifest.database.name
             operation.size_bytes = report.manifest.size_bytes
             operation.stored_bytes = report.new_bytes
+            operation.reused_bytes = report.reused_bytes
             operation.not_done_in = [outcome.url for outcome in report.missing_stores]
         return report
 
@@ -402,6 +412,39 @@ class Service:
                 "alone, for every database in the store: --all-databases"
             )
             raise
+
+    def status(
+        self, *, check_blobs: bool = True, on_progress: OnTally | None = None
+    ) -> StatusReport:
+        """Look how things stand; a store that is out of reach is not waited for long.
+
+        Args:
+            check_blobs: also list the blobs, to see that all are there in full length.
+            on_progress: called with how many backups are read, of how many.
+        """
+        patience = min(self.settings.retry_seconds, STATUS_RETRY_SECONDS)
+        settings = evolve(self.settings, retry_seconds=patience)
+        try:
+            database = make_dumper(settings).database_name()
+        except DatabaseError:  # out of reach: then every backup counts
+            database = None
+        return report_status(
+            make_repositories(settings),
+            settings,
+            datetime.now(UTC),
+            database=database,
+            check_blobs=check_blobs,
+            on_progress=on_progress,
+        )
+
+    def database_name(self) -> str:
+        """Return the name of the database that is backed up, asking the server if need be."""
+        return make_dumper(self.settings).database_name()
+
+    def register(self) -> Register:
+        """Return the register of what was asked for over REST, in the first store."""
+        repository = make_repositories(self.settings)[0]
+        return Register(repository.store, repository.clock)
 
     def _operation(
         self,

@@ -12,6 +12,9 @@ BLOB_LISTS = "lists/"
 LEASES = "leases/"
 HOLDS = "holds/"
 ATTEMPTS = "attempts/"
+OPERATIONS = "operations/"
+CANCELLATIONS = "cancellations/"
+CLAIMS = "claims/"
 
 _OF_BACKUPS = (IDENTITY, MANIFESTS, BLOBS, BLOB_LISTS)
 
@@ -35,6 +38,22 @@ def attempt_key(database: str) -> str:
     """Return the key of the last attempt to back up a database, which may have any name."""
     digest = hashlib.sha256(database.encode("utf-8", "surrogatepass")).hexdigest()
     return f"{ATTEMPTS}{digest}.json"
+
+
+def operation_key(identifier: str) -> str:
+    """Return the key of the record of an operation that was asked for over REST."""
+    return f"{OPERATIONS}{identifier}.json"
+
+
+def cancellation_key(identifier: str) -> str:
+    """Return the key of somebody's wish that an operation end."""
+    return f"{CANCELLATIONS}{identifier}.json"
+
+
+def claim_key(database: str, number: int | None = None) -> str:
+    """Return the key of the claim of that number on a database, or the prefix of all of them."""
+    digest = hashlib.sha256(database.encode("utf-8", "surrogatepass")).hexdigest()
+    return f"{CLAIMS}{digest}/" + (f"{number:012}.json" if number is not None else "")
 
 
 def blob_key(name: str) -> str:
