@@ -18,6 +18,7 @@ from typing import Any
 
 import pytest
 from attrs import define
+from prometheus_client.parser import text_string_to_metric_families
 from tests.integration.cli import Cli, Result, children, finish
 from tests.integration.receiver import Receiver, Request
 
@@ -172,6 +173,8 @@ def test_backups_appear_and_are_told_of(runners: Runners, receiver: Receiver) ->
     metrics = runner.get("/metrics")
     assert "backup_runner_leader 1\n" in metrics
     assert 'backup_runner_failures_total{job="backup"} 0\n' in metrics
+    families = {family.name for family in text_string_to_metric_families(metrics)}
+    assert families >= {"backup", "backup_size_bytes", "backup_runner_skipped"}
     with pytest.raises(urllib.error.HTTPError) as caught:
         runner.get("/elsewhere")
     assert caught.value.code == 404
