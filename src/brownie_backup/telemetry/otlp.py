@@ -23,7 +23,8 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
 from brownie_backup.settings import Settings
 from brownie_backup.telemetry.instruments import record
-from brownie_backup.telemetry.scene import look_around
+from brownie_backup.telemetry.scene import look_at
+from brownie_backup.telemetry.sources import sources_of
 from brownie_backup.telemetry.survey import Survey
 from brownie_backup.threads import make_thread
 
@@ -104,7 +105,8 @@ class _Pusher:
 
     def _push(self) -> None:
         try:
-            data = collect(look_around(self._settings, _PATIENCE), self._resource)
+            contents = sources_of(self._settings).contents(_PATIENCE)
+            data = collect(look_at(self._settings, contents), self._resource)
             self._exporter.export(data, _PATIENCE.total_seconds() * 1000)
         except Exception:  # noqa: BLE001 - whatever it is, nobody's backup may fail for it
             _log.exception("the metrics could not be sent")
