@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from attrs import define, field, frozen
 
 from brownie_backup.errors import BackupError
+from brownie_backup.tracing import step
 
 
 @frozen
@@ -35,6 +36,7 @@ class Operation:
         database: the name of the database, once known.
         size_bytes: how much data was read or loaded.
         stored_bytes: how much was added to the store.
+        reused_bytes: how much more there would be to add, had the store not had it.
         dry_run: whether it only says what it would do.
         deleted: the names of the backups that it has deleted.
         not_done_in: the URLs of the stores in which it was not done, when it was in others.
@@ -49,6 +51,7 @@ class Operation:
     database: str | None = None
     size_bytes: int | None = None
     stored_bytes: int | None = None
+    reused_bytes: int | None = None
     dry_run: bool = False
     deleted: Sequence[str] = ()
     not_done_in: Sequence[str] = ()
@@ -85,7 +88,13 @@ def operating(
     operation.dry_run = dry_run
     token = _CURRENT.set(operation)
     try:
-        yield operation
+        with step(action, operation=operation.id) as measured:
+            yield operation
+            measured.tell(
+                backup=operation.backup,
+                size_bytes=operation.size_bytes,
+                stored_bytes=operation.stored_bytes,
+            )
     finally:
         _CURRENT.reset(token)
 

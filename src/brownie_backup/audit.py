@@ -93,6 +93,7 @@ class AuditRecord:
         duration_seconds: how long it took.
         size_bytes: how much data was read or loaded.
         stored_bytes: how much was added to the store.
+        reused_bytes: how much more there would have been to add, had the store not had it.
         deleted: the names of the backups that a cleanup has deleted anywhere.
         not_done_in: the URLs of the stores in which it was not done, when it was in others.
         unrecorded: refused attempts before it that were too many to be recorded.
@@ -120,6 +121,7 @@ class AuditRecord:
     duration_seconds: float | None = None
     size_bytes: int | None = None
     stored_bytes: int | None = None
+    reused_bytes: int | None = None
     deleted: tuple[str, ...] = ()
     not_done_in: tuple[str, ...] = ()
     unrecorded: int = 0
@@ -177,6 +179,7 @@ def ended(operation: Operation, host: str, error: BaseException | None) -> Audit
         duration_seconds=round(operation.duration_seconds, 3),
         size_bytes=operation.size_bytes,
         stored_bytes=operation.stored_bytes,
+        reused_bytes=operation.reused_bytes,
         deleted=tuple(operation.deleted),
         not_done_in=tuple(operation.not_done_in),
     )

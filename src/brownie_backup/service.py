@@ -110,6 +110,7 @@ class Service:
             operation.database = report.manifest.database.name
             operation.size_bytes = report.manifest.size_bytes
             operation.stored_bytes = report.new_bytes
+            operation.reused_bytes = report.reused_bytes
             operation.not_done_in = [outcome.url for outcome in report.missing_stores]
         return report
 
