@@ -5,13 +5,13 @@ import logging
 import os
 import socket
 import sys
-from importlib.metadata import version
 
 import uvicorn
 
 from brownie_backup.config import load_settings
 from brownie_backup.errors import ConfigurationError
 from brownie_backup.logs import configure_logging
+from brownie_backup.operations.base import TOOL_VERSION
 from brownie_backup_asgi.app import BackupApp, create_app
 
 HOST = "127.0.0.1"
@@ -43,7 +43,7 @@ def main(argv: list[str] | None = None) -> int:
         configure_logging(settings, usual=logging.INFO)
         app = create_app(settings)
     except ConfigurationError as error:
-        print(f"brownie-backup-asgi: {error.message}", error.hint, sep="\n", file=sys.stderr)
+        sys.stderr.write(f"brownie-backup-asgi: {error.message}\n{error.hint}\n")
         return _USAGE
     for warning in settings.warnings:
         logging.getLogger("brownie_backup").warning("%s", warning)
@@ -68,7 +68,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--host", default=HOST, help="the address to listen on (%(default)s)")
     parser.add_argument("--port", default=PORT, type=_port, help="the port (%(default)s)")
-    shown = f"%(prog)s {version('brownie-backup-asgi')}"
+    shown = f"%(prog)s {TOOL_VERSION}"
     parser.add_argument("--version", action="version", version=shown)
     return parser
 

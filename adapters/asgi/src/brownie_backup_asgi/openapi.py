@@ -1,8 +1,8 @@
 """The description of this API (OpenAPI 3.1): data, written by hand. A test compares the routes."""
 
-from importlib.metadata import version
 from typing import Any
 
+from brownie_backup.operations.base import TOOL_VERSION
 from brownie_backup_asgi import schemas
 from brownie_backup_asgi.problems import BY_ERROR, OURS, PREFIX
 from brownie_backup_asgi.schemas import Schema
@@ -160,13 +160,18 @@ _BODY = {
 
 
 def _get(
-    summary: str, scope: str, schema: str, *, parameters: tuple[Any, ...] = (), **more: Any
+    summary: str,
+    scope: str,
+    schema: str,
+    *,
+    parameters: tuple[Any, ...] = (),
+    answers: dict[str, Any] | None = None,
 ) -> dict[str, Any]:
     return {
         "summary": summary,
         "description": f"Needs the scope `{scope}`.",
         "parameters": [*parameters],
-        "responses": {"200": _json("it is so", schema), **_COMMON, **more.get("answers", {})},
+        "responses": {"200": _json("it is so", schema), **_COMMON, **(answers or {})},
     }
 
 
@@ -328,7 +333,7 @@ def document(server: str) -> dict[str, Any]:
         "openapi": "3.1.0",
         "info": {
             "title": "brownie-backup",
-            "version": version("brownie-backup-asgi"),
+            "version": TOOL_VERSION,
             "description": "PostgreSQL backups over REST.",
         },
         "servers": [{"url": server}],

@@ -23,6 +23,8 @@ class Kind:
     name: str
     status: int
     title: str
+    hint: str = ""
+    """What to do here, where what the error says is for the command line."""
 
 
 BY_ERROR: dict[type[BackupError], Kind] = {
@@ -30,13 +32,28 @@ BY_ERROR: dict[type[BackupError], Kind] = {
     errors.ConfigurationError: Kind("configuration", 500, "The service is set up wrong"),
     errors.InvalidName: Kind("invalid-name", 422, "That cannot be a name"),
     errors.NotFound: Kind("not-found", 404, "It is not there"),
+    errors.BackupNotFound: Kind(
+        "backup-not-found", 404, "There is no such backup", "See GET /backup/list"
+    ),
     errors.AlreadyExists: Kind("already-exists", 409, "It exists already"),
+    errors.BackupExists: Kind("backup-exists", 409, "A backup of that name exists"),
+    errors.TargetExists: Kind(
+        "target-exists",
+        409,
+        "The target exists",
+        'Give another "target_database", or "replace": true, which keeps the old one aside',
+    ),
     errors.Busy: Kind("busy", 409, "Something else is at work"),
     errors.StoreError: Kind("store", 502, "The store could not do it"),
     errors.StoreUnavailable: Kind("store-unavailable", 503, "The store is out of reach"),
     errors.StoreFull: Kind("store-full", 507, "The store is full"),
     errors.ObjectLocked: Kind("locked", 409, "The store does not let it go yet"),
-    errors.DeletionRefused: Kind("deletion-refused", 409, "Deleting would not be safe"),
+    errors.DeletionRefused: Kind(
+        "deletion-refused",
+        409,
+        "Deleting would not be safe",
+        'See what it would do with "dry_run": true; "yes_delete_many": true allows many at once',
+    ),
     errors.EncryptionError: Kind("encryption", 500, "Nothing could be encrypted"),
     errors.DecryptionError: Kind("decryption", 500, "The service has no key for it"),
     errors.DamagedError: Kind("damaged", 500, "What is stored is damaged"),
@@ -128,7 +145,9 @@ def problem_of(error: BaseException) -> Problem:
         details = error.problems
     elif isinstance(error, errors.RestoreFailed):
         details = error.errors
-    return Problem(kind_of(error), error.message, hint=error.hint, headers=headers, details=details)
+    kind = kind_of(error)
+    hint = kind.hint or error.hint
+    return Problem(kind, error.message, hint=hint, headers=headers, details=details)
 
 
 def problem_response(

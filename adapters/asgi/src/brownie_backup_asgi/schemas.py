@@ -14,7 +14,9 @@ NAME: Schema = {
 DATABASE: Schema = {
     "type": "string",
     # PostgreSQL's names are up to 63 bytes long.
-    "pattern": "^([ -~]{1,63}|[ -~\u00a1-\u07ff]{1,31}|[ -~\u00a1-\ud7ff\U00010000-\U0003ffff]{1,15})$",
+    "pattern": (
+        "^([ -~]{1,63}|[ -~\u00a1-\u07ff]{1,31}|[ -~\u00a1-\ud7ff\U00010000-\U0003ffff]{1,15})$"
+    ),
     "minLength": 1,
     "maxLength": 63,
     "description": "the name of a database: never a connection string, whatever it looks like",

@@ -184,8 +184,7 @@ async def _begin(house: House, request: Request, order: Callable[..., Order]) ->
             record.running and time.monotonic() < deadline and not house.desk.register.lost(record)
         ):
             await asyncio.sleep(_POLL_SECONDS)
-            identifier = record.id
-            record = await house.thread(lambda: house.desk.find(identifier))
+            record = await house.thread(partial(house.desk.find, record.id))
     return answer_operation(request, record, house.desk.register, waited=waited)
 
 
