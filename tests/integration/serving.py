@@ -1,11 +1,12 @@
 """Running the API as an administrator does: uvicorn in a process of its own."""
 
+import json
 import os
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -38,24 +39,39 @@ class Api:
         return f"http://127.0.0.1:{self.port}"
 
     def request(
-        self, method: str, path: str, *, token: str | None = TOKEN, **more: Any
+        self,
+        method: str,
+        path: str,
+        body: object = None,
+        *,
+        token: str | None = TOKEN,
+        headers: Mapping[str, str] | None = None,
+        content: str | None = None,
     ) -> httpx.Response:
-        """Send a request."""
-        headers = {"Authorization": f"Bearer {token}"} if token else {}
-        headers |= more.pop("headers", {})
-        return httpx.request(method, self.url + path, headers=headers, timeout=60, **more)
+        """Send a request, with a body of JSON or of anything."""
+        sent = {"Authorization": f"Bearer {token}"} if token else {}
+        sent |= dict(headers or {})
+        if body is not None:
+            content = json.dumps(body)
+            sent.setdefault("Content-Type", "application/json")
+        return httpx.request(method, self.url + path, headers=sent, content=content, timeout=60)
 
-    def get(self, path: str, **more: Any) -> httpx.Response:
+    def get(
+        self, path: str, *, token: str | None = TOKEN, headers: Mapping[str, str] | None = None
+    ) -> httpx.Response:
         """Get something."""
-        return self.request("GET", path, **more)
+        return self.request("GET", path, token=token, headers=headers)
 
-    def post(self, path: str, body: object = None, **more: Any) -> httpx.Response:
+    def post(
+        self,
+        path: str,
+        body: object = None,
+        *,
+        token: str | None = TOKEN,
+        headers: Mapping[str, str] | None = None,
+    ) -> httpx.Response:
         """Post a body, if any."""
-        return (
-            self.request("POST", path, json=body, **more)
-            if body is not None
-            else self.request("POST", path, **more)
-        )
+        return self.request("POST", path, body, token=token, headers=headers)
 
     def ended(self, location: str, limit: float = 60) -> dict[str, Any]:
         """Wait for the end of an operation; return it."""

@@ -148,7 +148,10 @@ class BackupApp:
     def _problem(self, request: Request, endpoint: Endpoint, error: Exception) -> Response:
         problem = problem_of(error)
         if problem.kind in _REFUSALS:
-            self._house.refuse(request, endpoint.action, problem.detail)
+            # What is in the URL may be the token.
+            told = problem.kind is not TOKEN_IN_URL
+            name = request.path_params.get("name") if told else None
+            self._house.refuse(request, endpoint.action, problem.detail, name)
         if problem.kind is UNEXPECTED:
             _log.error("unexpected %s: %s", type(error).__name__, redact(str(error), self._secrets))
             _log.debug("where it came from", exc_info=error)

@@ -60,15 +60,14 @@ class House:
         self.known = {record.id: record for record in found}
         return found
 
-    def refuse(self, request: Request, action: str, reason: str) -> None:
+    def refuse(self, request: Request, action: str, reason: str, backup: str | None) -> None:
         """Have an attempt that was refused recorded; of a flood, not all."""
         actor = Actor("nobody known", origin_of(request))
-        name = request.path_params.get("name")
         service = evolve(self.service, actor=actor)
 
         def record() -> None:
             try:
-                service.refuse(action, reason, backup=name)
+                service.refuse(action, reason, backup=backup)
             finally:
                 self._refusing.release()
 

@@ -120,7 +120,6 @@ _PREFER = {
     "in": "header",
     "description": "wait=60 waits for the end of the operation, up to so many seconds",
     "schema": _STRING,
-    "example": "wait=60",
 }
 _KEY = {
     "name": "Idempotency-Key",

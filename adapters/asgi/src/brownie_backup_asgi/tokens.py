@@ -13,6 +13,7 @@ from brownie_backup.settings import Settings
 from brownie_backup_asgi.problems import FORBIDDEN, TOKEN_IN_URL, UNAUTHORIZED, Problem
 
 _HINT = "BACKUP_API_TOKENS is name:scope+scope:token, by commas, such as ops:read+backup:s3cr3t…"
+_NAMES_OF_TOKENS = {"token", "access_token", "api_key", "apikey", "bearer", "authorization"}
 _CHALLENGE = 'Bearer realm="brownie-backup"'
 
 
@@ -74,9 +75,12 @@ class Tokens:
 
     def _refuse_in_url(self, request: Request) -> None:
         names = {name.lower() for name in request.query_params}
-        if names & {"token", "access_token", "api_key", "apikey", "bearer", "authorization"} or any(
-            self._find(value) for pair in request.query_params.multi_items() for value in pair
-        ):
+        words = [
+            *(word for pair in request.query_params.multi_items() for word in pair),
+            *request.url.path.split("/"),
+            *(str(value) for value in request.path_params.values()),
+        ]
+        if names & _NAMES_OF_TOKENS or any(self._find(word) for word in words):
             hint = (
                 "Send the header 'Authorization: Bearer …', and make a new token: URLs are logged"
             )
