@@ -4,6 +4,7 @@ import logging
 import os
 import threading
 from collections.abc import Callable
+from concurrent.futures import wait
 from dataclasses import replace
 from datetime import timedelta
 from importlib.metadata import version
@@ -21,6 +22,7 @@ from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
+from brownie_backup.repository.background import begin
 from brownie_backup.settings import Settings
 from brownie_backup.telemetry.instruments import record
 from brownie_backup.telemetry.scene import look_at
@@ -31,7 +33,9 @@ from brownie_backup.threads import make_thread
 _log = logging.getLogger(__name__)
 
 _PATIENCE = timedelta(seconds=8)
-"""How long stores and the collector are waited for, each, at the end of a process."""
+"""How long the stores, and the collector, are waited for."""
+_END = timedelta(seconds=15)
+"""How long a process waits for both at its end."""
 _INTERVAL = timedelta(minutes=1)
 
 
@@ -47,8 +51,13 @@ def begin_sending(
         ends.append(_Pusher(settings, resource).end)
 
     def end() -> None:
-        for each in ends:
-            each()
+        # In threads of their own: what sends tries again for longer than anybody wants to wait.
+        sending = [begin(each) for each in ends]
+        done, waiting = wait(sending, _END.total_seconds())
+        for future in done:
+            future.result()
+        if waiting:
+            _log.warning("the collector did not take all within %s", _END)
 
     return end
 
