@@ -22,7 +22,9 @@ CLI_FILES = (
 
 nox.needs_version = ">=2026.10"
 nox.options.default_venv_backend = "uv"
-nox.options.sessions = ["lint", "types", "tests", "docs", "wheels"]
+OLDEST, *BETWEEN, NEWEST = (f"tests-{python}" for python in PYTHONS)
+# What holds on the oldest Python and the newest holds between: `nox -s nightly` sees to that.
+nox.options.sessions = ["lint", "types", OLDEST, NEWEST, "docs", "wheels"]
 # Without an interpreter CI fails; elsewhere nox names the skipped sessions at the end.
 nox.options.error_on_missing_interpreters = "CI" in os.environ
 
@@ -110,13 +112,15 @@ def benchmarks(session: nox.Session) -> None:
 
 @nox.session(default=False)
 def nightly(session: nox.Session) -> None:
-    """Run what takes too long for each change: majors between, and longer random histories."""
+    """Run what takes too long for each change: versions between, and longer random histories."""
     _install(session, "tests", projects=True)
     history = "tests/integration/test_incremental_history.py"
     env = {"BROWNIE_TEST_BACKUPS": os.environ.get("BROWNIE_TEST_BACKUPS", "300")}
     session.run("pytest", "--timeout=3600", *(session.posargs or (history,)), env=env)
     if not session.posargs:
         session.run("pytest", *BESIDE_EACH_OTHER, "-m", "nightly")
+        for between in BETWEEN:
+            session.notify(between)
 
 
 @nox.session

@@ -33,6 +33,7 @@ class Operation:
         database: the name of the database, once known.
         size_bytes: how much data was read or loaded.
         stored_bytes: how much was added to the store.
+        dry_run: whether it only says what it would do.
     """
 
     id: str
@@ -43,6 +44,7 @@ class Operation:
     database: str | None = None
     size_bytes: int | None = None
     stored_bytes: int | None = None
+    dry_run: bool = False
     _began: float = field(factory=time.monotonic)
 
     @property

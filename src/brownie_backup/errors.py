@@ -206,7 +206,14 @@ class UnsupportedFormat(BackupError):
 
 
 class DatabaseError(BackupError):
-    """PostgreSQL, or one of its client programs, failed; its own words are in the message."""
+    """PostgreSQL, or one of its client programs, failed; its own words are in the message.
+
+    `sqlstate` is PostgreSQL's code of the error (its manual, appendix A), empty if there is none.
+    """
+
+    def __init__(self, message: str, *, hint: str = "", sqlstate: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.sqlstate = sqlstate
 
 
 class ConnectionFailed(DatabaseError):

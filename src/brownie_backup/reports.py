@@ -1,12 +1,16 @@
 """What the verbs are asked for and what they tell, as frozen data."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 from enum import StrEnum
+from typing import Generic, TypeVar
 
 from attrs import frozen
 
-from brownie_backup.model import Backup, BlockRange, Manifest
+from brownie_backup.errors import BackupError
+from brownie_backup.model import Backup, BlockRange, Manifest, Verification
+
+T = TypeVar("T")
 
 
 class Level(StrEnum):
@@ -258,3 +262,31 @@ class RetentionReport:
     def deleted(self) -> tuple[str, ...]:
         """The names of the backups that are gone (or would be)."""
         return tuple(d.backup.name for d in self.decisions if not d.keep)
+
+
+@frozen
+class StoreCleanup:
+    """What a cleanup did in one store, or why it did nothing there: one of the two is None."""
+
+    url: str
+    report: RetentionReport | None
+    problem: BackupError | None
+
+
+@frozen
+class Everywhere(Generic[T]):
+    """What came of something that is done in every store, by the stores' URLs."""
+
+    done: Mapping[str, T]
+    problems: Mapping[str, BackupError]
+    """Of the stores where it could not be done."""
+
+
+@frozen
+class VerifiedAll:
+    """What a verification of all backups of a store found."""
+
+    store_url: str
+    verifications: tuple[Verification, ...]
+    unread: Mapping[str, BackupError]
+    """Why backups could not be verified, by their names."""

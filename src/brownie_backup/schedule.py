@@ -1,8 +1,16 @@
-"""When a backup is due: a cron expression, and the time, give the next run. Pure."""
+"""When a backup is due: a cron expression, and the time, give the next run. Pure.
 
+The clock on the wall counts, and clocks change. A time that comes twice (in autumn) counts once,
+the first time; instead of one that does not come (in spring) the first moment after it counts. Only
+what is due in every hour goes by the hours that pass, so also in both that have the same name.
+"""
+
+import itertools
 import re
 import warnings
-from datetime import datetime, timedelta
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta, tzinfo
+from zoneinfo import ZoneInfo
 
 from croniter import croniter
 
@@ -14,6 +22,9 @@ _NAMES = "jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec|sun|mon|tue|wed|thu|fr
 _FIELD = re.compile(rf"(?:\d+|\*|[,/-]|{_NAMES})+", re.IGNORECASE)
 # 29 February on one weekday comes round within 28 years, or 40 across a century without a leap day.
 _HORIZON_YEARS = 41
+_LONGEST_SHIFT = timedelta(hours=3)
+"""Clocks change by less, but for the one time that a country changed sides of the date line."""
+_TICK = timedelta(milliseconds=100)
 
 
 def check_schedule(expression: str) -> str:
@@ -36,14 +47,119 @@ def check_schedule(expression: str) -> str:
 
 
 def next_run(expression: str, now: datetime) -> datetime:
-    """Return the first time after `now`, in the zone of `now`, that the expression names."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        times = croniter(expression, now, max_years_between_matches=_HORIZON_YEARS)
-    return times.get_next(datetime)
+    """Return the first time after `now`, in the zone of `now`, that the expression names.
+
+    Take it to UTC before you compare or subtract: in one zone, Python does so by the wall clock.
+    """
+    zone = now.tzinfo or UTC
+    if _every_hour(expression):
+        return _next_by_the_hour(expression, now.astimezone(UTC), zone).astimezone(zone)
+    # The same wall time comes first where it comes at all, so what is due is in the same order.
+    for wall in _walls(expression, now.replace(tzinfo=None, fold=0)):
+        due = _first_at(wall, zone)
+        if due > now.astimezone(UTC):
+            return due.astimezone(zone)
+    raise AssertionError  # croniter raises an error of its own before it ends
+
+
+def next_run_in(expression: str, timezone_name: str, now: datetime) -> datetime:
+    """Return the first time after `now` that the expression names in a zone, in that zone.
+
+    Args:
+        expression: from `check_schedule`.
+        timezone_name: such as ``Europe/Berlin``.
+        now: aware, in whatever zone.
+    """
+    return next_run(expression, now.astimezone(ZoneInfo(timezone_name)))
+
+
+def runs_between(
+    expression: str, timezone_name: str, after: datetime, until: datetime
+) -> Iterator[datetime]:
+    """Yield in UTC each time that the expression names after one instant, up to another."""
+    due = next_run_in(expression, timezone_name, after).astimezone(UTC)
+    while due <= until:
+        yield due
+        due = next_run_in(expression, timezone_name, due).astimezone(UTC)
 
 
 def interval(expression: str, now: datetime) -> timedelta:
     """Return the time between the next two runs."""
     first = next_run(expression, now)
-    return next_run(expression, first) - first
+    return next_run(expression, first).astimezone(UTC) - first.astimezone(UTC)
+
+
+def expand(expression: str) -> tuple[tuple[int, ...] | None, ...]:
+    """Return what each field takes (minute, hour, day of month, month, weekday); None for all.
+
+    Sunday is 0. If both kinds of days are given, a day need only be one of them.
+    """
+    fields, _ = croniter.expand(expression)
+    return tuple(
+        None if values == ["*"] else tuple(int(value) for value in values) for values in fields
+    )
+
+
+def _every_hour(expression: str) -> bool:
+    hours = expand(expression)[1]
+    return hours is None or set(hours) == set(range(24))
+
+
+def _walls(expression: str, after: datetime) -> Iterator[datetime]:
+    """Yield the times that a clock shows which never changes."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        times = croniter(expression, after, max_years_between_matches=_HORIZON_YEARS)
+    while True:
+        yield times.get_next(datetime)
+
+
+def _first_at(wall: datetime, zone: tzinfo) -> datetime:
+    """Return the first instant at which the clock shows that time, or has passed it by."""
+    due = wall.replace(tzinfo=zone).astimezone(UTC)
+    if _shows(due, zone) == wall:
+        return due
+    # The clock went forward over it: so it is later by all that the clock went forward.
+    skipped_to = wall.replace(tzinfo=zone, fold=1).astimezone(UTC)
+    before, after = min(due, skipped_to), max(due, skipped_to)
+    while after - before > _TICK:
+        middle = before + (after - before) // 2
+        if _shows(middle, zone) > wall:
+            after = middle
+        else:
+            before = middle
+    return after.replace(microsecond=0)
+
+
+def _next_by_the_hour(expression: str, now: datetime, zone: tzinfo) -> datetime:
+    wall = next(_walls(expression, _shows(now, zone)))
+    due = wall.replace(tzinfo=zone).astimezone(UTC)
+    if _calm(now, zone) and _calm(due, zone):
+        return due
+    # Near a change the same time may come twice, and what did not come is due an hour after the
+    # run before it; so the order on the wall says little. Beyond two shifts it does again.
+    early = _walls(expression, _shows(now, zone) - _LONGEST_SHIFT)
+    found = max(due, now)
+    walls = itertools.takewhile(lambda each: each <= _shows(found, zone) + _LONGEST_SHIFT, early)
+    return min(each for wall in walls for each in _instants(wall, zone) if each > now)
+
+
+def _instants(wall: datetime, zone: tzinfo) -> Iterator[datetime]:
+    """Yield when the clock shows that time; if it never does, when it would have."""
+    first = wall.replace(tzinfo=zone).astimezone(UTC)
+    yield first
+    second = wall.replace(tzinfo=zone, fold=1).astimezone(UTC)
+    if second > first:
+        yield second
+
+
+def _shows(instant: datetime, zone: tzinfo) -> datetime:
+    """Return what a clock in that zone shows."""
+    return instant.astimezone(zone).replace(tzinfo=None, fold=0)
+
+
+def _calm(instant: datetime, zone: tzinfo) -> bool:
+    """Whether no clock is changed at about that time."""
+    around = (instant - _LONGEST_SHIFT, instant + _LONGEST_SHIFT)
+    early, late = (each.astimezone(zone).utcoffset() for each in around)
+    return early == late

@@ -6,28 +6,67 @@ operation has in common happens here, once.
 
 import contextlib
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import datetime
 
 from attrs import frozen
 
 from brownie_backup.activity import Actor, Operation, operating
 from brownie_backup.config import make_dumper, make_repositories
-from brownie_backup.errors import BackupError
-from brownie_backup.operations import (
-    create_backup,
-    restore,
+from brownie_backup.errors import (
+    BackupError,
+    BackupNotFound,
+    ConfigurationError,
+    DamagedError,
+    DatabaseError,
+    DatabaseNotFound,
+    DecryptionError,
+    UnsupportedFormat,
 )
+from brownie_backup.model import Backup, DatabaseId, Hold, Verification
+from brownie_backup.names import LATEST
+from brownie_backup.operations import (
+    apply_retention,
+    compare_with_database,
+    create_backup,
+    delete_backup,
+    hold_backup,
+    list_backups,
+    release_backup,
+    restore,
+    sync_backups,
+    verify_backup,
+)
+from brownie_backup.operations.everywhere import everywhere
+from brownie_backup.operations.find import Found, find_backup
 from brownie_backup.operations.progress import OnProgress
-from brownie_backup.reports import BackupReport, RestoreOptions, RestoreReport
-from brownie_backup.repository import Repository
+from brownie_backup.operations.verify import ALL
+from brownie_backup.reports import (
+    BackupReport,
+    Comparison,
+    Everywhere,
+    OnTally,
+    RestoreOptions,
+    RestoreReport,
+    StoreCleanup,
+    StoreSync,
+    VerifiedAll,
+)
+from brownie_backup.repository import LeaseRecord, Repository
 from brownie_backup.settings import Settings
 
 _log = logging.getLogger(__name__)
+
+OnFound = Callable[[Found], None]
+"""Told where a backup was found, before anything is read of it."""
 
 
 @frozen
 class Service:
     """Backups of one database by settings, on behalf of somebody.
+
+    Every method opens the stores anew, so that several may run at once. `operation_id` is what
+    logs and the audit trail call it: by default a new one.
 
     Args:
         settings: from `load_settings`.
@@ -49,10 +88,9 @@ class Service:
         """Make a backup; see `brownie_backup.create_backup`."""
         repositories = make_repositories(self.settings, writes=True)
         with self._operation(repositories, "backup", name, operation_id) as operation:
-            dumper = make_dumper(self.settings)
             report = create_backup(
                 repositories[0],
-                dumper,
+                make_dumper(self.settings),
                 name=name,
                 labels=labels,
                 copies=repositories[1:],
@@ -78,9 +116,22 @@ class Service:
         operation_id: str | None = None,
         on_progress: OnProgress | None = None,
     ) -> RestoreReport:
-        """Restore a backup; see `brownie_backup.restore`."""
+        """Restore a backup; see `brownie_backup.restore`.
+
+        Args:
+            name: of the backup, or ``latest``.
+            target_database: by default, as it was.
+            options: by default, everything into a fresh database.
+            dry_run: check what can be checked, and change nothing.
+            store: which to turn to first: ``primary``, ``copy1`` and so on, or its URL.
+            operation_id: as for all.
+            on_progress: called with plaintext bytes.
+        """
         repositories = make_repositories(self.settings, first=store)
-        with self._operation(repositories, "restore", name, operation_id) as operation:
+        with self._operation(
+            repositories, "restore", name, operation_id, dry_run=dry_run
+        ) as operation:
+            operation.database = target_database
             report = restore(
                 repositories[0],
                 make_dumper(self.settings),
@@ -96,17 +147,229 @@ class Service:
             operation.size_bytes = report.size_bytes
         return report
 
+    def verify(
+        self,
+        name: str,
+        *,
+        sample_percent: float = ALL,
+        store: str | None = None,
+        operation_id: str | None = None,
+        on_found: OnFound | None = None,
+        on_progress: OnProgress | None = None,
+    ) -> Verification:
+        """Verify a backup in the first store that has it; see `brownie_backup.verify_backup`."""
+        repositories = make_repositories(self.settings, first=store)
+        with self._operation(repositories, "verify", name, operation_id) as operation:
+            found = find_backup(repositories, name, damaged_too=True)
+            if on_found:
+                on_found(found)
+            in_order = (found.repository, *found.others)
+            operation.backup = found.backup.name
+            return self._verify(in_order, operation, sample_percent, on_progress)
+
+    def verify_all(
+        self,
+        *,
+        sample_percent: float = ALL,
+        store: str | None = None,
+        on_progress: OnProgress | None = None,
+    ) -> VerifiedAll:
+        """Verify all backups of a store, each an operation: one that fails stops no other.
+
+        Raises:
+            BackupNotFound: there is none.
+        """
+        repositories = make_repositories(self.settings, first=store)
+        url = repositories[0].store.url
+        outcomes: list[Verification] = []
+        unread: dict[str, BackupError] = {}
+        for backup in list_backups(repositories[0], check_blobs=False):
+            try:
+                with self._operation(repositories, "verify", backup.name) as operation:
+                    outcomes.append(
+                        self._verify(repositories, operation, sample_percent, on_progress)
+                    )
+            except (DamagedError, DecryptionError, UnsupportedFormat) as error:
+                unread[backup.name] = error
+        if not outcomes and not unread:
+            msg = f"there is no backup in {url}"
+            raise BackupNotFound(msg, hint="Check BACKUP_DESTINATION")
+        return VerifiedAll(url, tuple(outcomes), unread)
+
+    def compare(
+        self,
+        name: str = LATEST,
+        *,
+        store: str | None = None,
+        operation_id: str | None = None,
+        on_found: OnFound | None = None,
+        on_progress: OnProgress | None = None,
+    ) -> Comparison:
+        """Compare a backup with the database; see `brownie_backup.compare_with_database`."""
+        repositories = make_repositories(self.settings, first=store)
+        with self._operation(repositories, "compare", name, operation_id) as operation:
+            found = find_backup(repositories, name)
+            if on_found:
+                on_found(found)
+            operation.backup = found.backup.name
+            return compare_with_database(
+                found.repository,
+                make_dumper(self.settings),
+                found.backup.name,
+                jobs=self.settings.parallel_jobs,
+                on_progress=on_progress,
+            )
+
+    def delete(self, name: str, *, operation_id: str | None = None) -> None:
+        """Delete a backup from every store; see `brownie_backup.delete_backup`."""
+        repositories = make_repositories(self.settings)
+        with self._operation(repositories, "delete", name, operation_id):
+            delete_backup(repositories[0], name, copies=repositories[1:])
+
+    def cleanup(
+        self,
+        *,
+        dry_run: bool = False,
+        yes_delete_many: bool = False,
+        all_databases: bool = False,
+        operation_id: str | None = None,
+        on_progress: OnTally | None = None,
+    ) -> tuple[StoreCleanup, ...]:
+        """Apply each store's retention policy; see `brownie_backup.apply_retention`.
+
+        Args:
+            dry_run: change nothing, and say what would be done.
+            yes_delete_many: even if it is a large share of a database's backups.
+            all_databases: of every database in the store, not of the configured one alone.
+            operation_id: as for all.
+            on_progress: called with what is read, and what is removed.
+
+        Raises:
+            BackupError: it could be done nowhere.
+        """
+        repositories = make_repositories(self.settings)
+        with self._operation(repositories, "cleanup", None, operation_id, dry_run=dry_run):
+            database = None if all_databases else self._database()
+            cleaned = everywhere(
+                repositories,
+                lambda repository: apply_retention(
+                    repository,
+                    repository.policy,
+                    database=database,
+                    dry_run=dry_run,
+                    yes_delete_many=yes_delete_many,
+                    on_progress=on_progress,
+                ),
+            )
+        urls = [repository.store.url for repository in repositories]
+        return tuple(
+            StoreCleanup(url, cleaned.done.get(url), cleaned.problems.get(url)) for url in urls
+        )
+
+    def hold(
+        self, name: str, *, until: datetime | None = None, operation_id: str | None = None
+    ) -> Everywhere[Hold]:
+        """Keep a backup in every store that has it; see `brownie_backup.hold_backup`."""
+        repositories = make_repositories(self.settings)
+        with self._operation(repositories, "hold", name, operation_id) as operation:
+            found = find_backup(repositories, name, damaged_too=True).backup.name
+            operation.backup = found
+            return everywhere(repositories, lambda each: hold_backup(each, found, until=until))
+
+    def release(self, name: str, *, operation_id: str | None = None) -> Everywhere[bool]:
+        """End the hold of a backup in every store; return whether there was one in each."""
+        repositories = make_repositories(self.settings)
+        with self._operation(repositories, "release", name, operation_id):
+            return everywhere(repositories, lambda each: release_backup(each, name))
+
+    def sync(
+        self, *, operation_id: str | None = None, on_progress: OnProgress | None = None
+    ) -> tuple[StoreSync, ...]:
+        """Copy to each store what it lacks and others have; see `brownie_backup.sync_backups`."""
+        repositories = make_repositories(self.settings)
+        if len(repositories) == 1:
+            problem = "sync needs two stores at least"
+            raise ConfigurationError([problem], hint="Set BACKUP_COPY_TO to one more, or several")
+        with self._operation(repositories, "sync", None, operation_id) as operation:
+            reports = sync_backups(repositories, on_progress=on_progress)
+            operation.stored_bytes = sum(report.copied_bytes for report in reports)
+        return reports
+
+    def unlock(self, *, operation_id: str | None = None) -> Mapping[str, tuple[LeaseRecord, ...]]:
+        """Remove the leases that have expired; return them by the stores' URLs."""
+        repositories = make_repositories(self.settings)
+        with self._operation(repositories, "unlock", None, operation_id):
+            return {each.store.url: each.unlock() for each in repositories}
+
+    def list(
+        self,
+        *,
+        check_blobs: bool = True,
+        store: str | None = None,
+        on_progress: OnTally | None = None,
+    ) -> tuple[Backup, ...]:
+        """Return the backups of one store, newest first; see `brownie_backup.list_backups`."""
+        repository = make_repositories(self.settings, first=store)[0]
+        return list_backups(repository, check_blobs=check_blobs, on_progress=on_progress)
+
+    def find(self, name: str, *, store: str | None = None) -> Found:
+        """Return a backup from the first store where it is good, or else where it is at all."""
+        return find_backup(make_repositories(self.settings, first=store), name)
+
+    def refuse(self, action: str, reason: str, *, backup: str | None = None) -> None:
+        """Record that somebody was refused something before it became an operation.
+
+        Args:
+            action: what was asked for.
+            reason: why not, in words that hold no secret: ``wrong token``.
+            backup: which it was about, if any.
+        """
+        with operating(action, self.actor, backup=backup):
+            _log.warning("%s was refused: %s", action, reason)
+
+    def _verify(
+        self,
+        repositories: Sequence[Repository],
+        operation: Operation,
+        sample_percent: float,
+        on_progress: OnProgress | None,
+    ) -> Verification:
+        assert operation.backup  # noqa: S101 - who calls has found it
+        return verify_backup(
+            repositories[0],
+            make_dumper(self.settings),
+            operation.backup,
+            copies=repositories[1:],
+            sample_percent=sample_percent,
+            jobs=self.settings.parallel_jobs,
+            on_progress=on_progress,
+        )
+
+    def _database(self) -> DatabaseId:
+        """Return whose backups may go: another's are never touched."""
+        try:
+            return make_dumper(self.settings).database_id()
+        except (DatabaseError, DatabaseNotFound) as error:
+            error.hint = (
+                "Only the server knows whose backups may go. Without it, to go by the catalogue "
+                "alone, for every database in the store: --all-databases"
+            )
+            raise
+
     @contextlib.contextmanager
     def _operation(
         self,
         repositories: Sequence[Repository],
         action: str,
         backup: str | None,
-        operation_id: str | None,
+        operation_id: str | None = None,
+        *,
+        dry_run: bool = False,
     ) -> Iterator[Operation]:
         """Run one operation: log how it begins and ends."""
         del repositories
         with operating(action, self.actor, backup=backup, id=operation_id) as operation:
+            operation.dry_run = dry_run
             _log.info("%s begins", action)
             try:
                 yield operation

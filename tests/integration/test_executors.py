@@ -5,6 +5,7 @@ import gc
 import multiprocessing
 import shutil
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
@@ -25,9 +26,10 @@ from brownie_backup.compressors import Zstd
 from brownie_backup.config import make_workplace
 from brownie_backup.dumpers import PostgresDumper
 from brownie_backup.dumpers.postgres import parse_conninfo
+from brownie_backup.dumpers.postgres.reader import PostgresReader
 from brownie_backup.encryptors import GnuPG
 from brownie_backup.errors import ConfigurationError, DumpFailed, StoreFull
-from brownie_backup.model import Manifest, RowFormat
+from brownie_backup.model import Manifest, PartSpec, RowFormat
 from brownie_backup.operations import workplace
 from brownie_backup.repository.layout import blob_key
 from brownie_backup.stores import LocalStore
@@ -240,21 +242,26 @@ def test_no_secret_is_sent_to_a_worker(
 
 
 def test_what_workers_get_no_lock_for_the_coordinator_reads(
-    repository: Repository, servers: Servers, database: str
+    repository: Repository, servers: Servers, database: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     server = servers.get(18)
     source = dumper(server, database)
     before = tables(create_backup(repository, source, full=True).manifest)
+    locked, read_archive = threading.Event(), PostgresReader._read_archive
+
+    def read(self: PostgresReader, part: PartSpec) -> Iterator[bytes]:
+        stream = read_archive(self, part)
+        yield next(stream)
+        locked.set()  # pg_dump has begun to write, so it has its locks
+        yield from stream
+
+    monkeypatch.setattr(PostgresReader, "_read_archive", read)
     with contextlib.ExitStack() as stack, processes(2) as executor:
         # Behind who waits for the lock, pg_dump would wait too.
-        shared = (
-            "SELECT count(*) > 1 FROM pg_locks WHERE mode = 'AccessShareLock' AND granted "
-            "AND relation = 'wide'::regclass"
-        )
         lock = "BEGIN; LOCK TABLE wide IN ACCESS EXCLUSIVE MODE; COMMIT"
 
         def queue() -> None:
-            wait_until(lambda: server.sql(database, shared) == "t\n", what="pg_dump has its locks")
+            assert locked.wait(60)
             stack.enter_context(waiting(server, database, lock))
 
         made = create_backup(

@@ -1,7 +1,7 @@
 """Compare a backup with its database: is what the WAL shows to be unchanged really as it was?"""
 
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
+from concurrent.futures import FIRST_EXCEPTION, Future, wait
 
 from attrs import frozen
 
@@ -14,6 +14,7 @@ from brownie_backup.protocols import Dumper, Reader, Snapshot
 from brownie_backup.reports import Comparison, TableRange
 from brownie_backup.repository import BLOB_BYTES, Repository
 from brownie_backup.repository.blobs import blob_name, refilled
+from brownie_backup.threads import Threads
 
 _Content = tuple[int | None, tuple[str, ...]]
 """How many rows a range has, and the names of its blobs."""
@@ -51,7 +52,7 @@ def compare_with_database(
     total = sum(1 for part in manifest.parts for blob in part.blobs if blob.begins)
     count = max(1, jobs)
     # In this order: what is still read when something fails ends with the snapshot.
-    with ThreadPoolExecutor(count, thread_name_prefix="range") as pool, dumper.snapshot() as held:
+    with Threads(count, thread_name_prefix="range") as pool, dumper.snapshot() as held:
         base, why_not = _unchanged(held, manifest)
         pieces = _pieces(held, base) if base else []
         work = _Work(dumper, manifest, PartMeter(on_progress, "compare"))
@@ -109,7 +110,7 @@ class _Work:
 
 
 def _read_all(
-    pool: ThreadPoolExecutor, work: _Work, pieces: Sequence[PartSpec], count: int
+    pool: Threads, work: _Work, pieces: Sequence[PartSpec], count: int
 ) -> Mapping[PartSpec, _Content]:
     begun: list[tuple[Sequence[PartSpec], Future[list[_Content]]]] = [
         (batch, pool.submit(work.read_batch, batch)) for batch in batches(pieces, count)

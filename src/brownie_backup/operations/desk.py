@@ -2,11 +2,12 @@
 
 from collections import deque
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 
 from attrs import define, field
 
 from brownie_backup.repository import BLOB_BYTES, StoredBlob
+from brownie_backup.threads import Threads
 
 Put = Callable[[memoryview], StoredBlob]
 
@@ -27,7 +28,7 @@ class Desk:
     """
 
     def __init__(self) -> None:
-        self._pool = ThreadPoolExecutor(1, thread_name_prefix="desk")
+        self._pool = Threads(1, thread_name_prefix="desk")
         self._buffers = deque(_Buffer() for _ in range(2))
 
     def buffer(self) -> bytearray:

@@ -3,7 +3,7 @@
 import contextlib
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from functools import partial
 from itertools import islice
 
@@ -14,6 +14,7 @@ from brownie_backup.model import BlobRef, Manifest, Part, PartKind, PartSpec, Re
 from brownie_backup.operations.progress import PartMeter
 from brownie_backup.operations.ranges import ranges_of
 from brownie_backup.repository.blobs import MOST_WORKERS, BlobReader
+from brownie_backup.threads import Threads
 
 
 def read_blobs(
@@ -28,7 +29,7 @@ def read_blobs(
             return error
 
     jobs = max(1, min(jobs, MOST_WORKERS))
-    pool = ThreadPoolExecutor(jobs, thread_name_prefix="blob")
+    pool = Threads(jobs, thread_name_prefix="blob")
     waiting: deque[tuple[BlobRef, Future[bytes | BackupError]]] = deque()
     upcoming = iter(refs)
     try:
@@ -65,7 +66,7 @@ def loading(
     reader: BlobReader, manifest: Manifest, meter: PartMeter
 ) -> Iterator[dict[int, Iterator[tuple[PartSpec, Iterable[bytes]]]]]:
     """Have, by the oid of each bulk table, its ranges, in order and a few ahead."""
-    pool = ThreadPoolExecutor(MOST_WORKERS, thread_name_prefix="blob")
+    pool = Threads(MOST_WORKERS, thread_name_prefix="blob")
     try:
         yield {
             part.table.oid: _ranges(reader, part, spec_of(part, manifest), meter, pool)
@@ -77,7 +78,7 @@ def loading(
 
 
 def _ranges(
-    reader: BlobReader, part: Part, spec: PartSpec, meter: PartMeter, pool: ThreadPoolExecutor
+    reader: BlobReader, part: Part, spec: PartSpec, meter: PartMeter, pool: Threads
 ) -> Iterator[tuple[PartSpec, Iterable[bytes]]]:
     """Yield the ranges of a table; the first blob of the next one is read meanwhile."""
 

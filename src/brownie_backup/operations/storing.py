@@ -27,6 +27,7 @@ from brownie_backup.protocols import Snapshot
 from brownie_backup.reports import TableRange
 from brownie_backup.repository import BLOB_BYTES, MOST_WORKERS, StoredBlob
 from brownie_backup.repository.blobs import chunked
+from brownie_backup.threads import Threads, carrying
 
 _log = logging.getLogger(__name__)
 
@@ -52,15 +53,17 @@ class Workers:
     open_bench: OpenBench
     bench: Bench
     count: int
-    side: ThreadPoolExecutor
-    packers: ThreadPoolExecutor
+    side: Threads
+    packers: Threads
     remote: bool
     begun: list[Future[StoredBatch]] = field(factory=list, eq=False)
 
     def begin(self, batch: Sequence[PartSpec]) -> Future[StoredBatch]:
         """Give a batch of ranges to a worker."""
         with self._explained():
-            future = self.executor.submit(store_batch, self.open_bench, batch)
+            # An executor of the caller's has threads that know nothing of this operation.
+            work = store_batch if self.remote else carrying(store_batch)
+            future = self.executor.submit(work, self.open_bench, batch)
         self.begun.append(future)
         return future
 
@@ -98,8 +101,8 @@ def employ(
     """
     own = ThreadPoolExecutor(count, thread_name_prefix="range")
     # With one worker all goes one after the other.
-    side = ThreadPoolExecutor(_SIDE if count > 1 else 1, thread_name_prefix="part")
-    packers = ThreadPoolExecutor(min(count, MOST_WORKERS), thread_name_prefix="blob")
+    side = Threads(_SIDE if count > 1 else 1, thread_name_prefix="part")
+    packers = Threads(min(count, MOST_WORKERS), thread_name_prefix="blob")
     here = contextlib.nullcontext(bench)
     workers = Workers(
         executor or own,

@@ -1,10 +1,12 @@
 """Doing something in a thread that keeps nobody waiting."""
 
-import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, wait
 from contextlib import ExitStack
+from functools import partial
 from typing import TypeVar
+
+from brownie_backup.threads import make_thread
 
 T = TypeVar("T")
 
@@ -19,7 +21,7 @@ def begin(call: Callable[[], T]) -> Future[T]:
     an executor's threads would keep it from. So a store that never answers can be left behind.
     """
     future: Future[T] = Future()
-    threading.Thread(target=_work, args=(call, future), name="background", daemon=True).start()
+    make_thread(partial(_work, call, future), "background").start()
     return future
 
 

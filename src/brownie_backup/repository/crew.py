@@ -2,11 +2,15 @@
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from attrs import frozen
+
+from brownie_backup.threads import Threads
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
 
 CREW = 8
 """How many requests for small objects are on their way at once."""
@@ -19,7 +23,7 @@ R = TypeVar("R")
 class Crew:
     """Threads that do one thing to many items."""
 
-    _pool: ThreadPoolExecutor
+    _pool: Threads
 
     def each(self, work: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:
         """Yield what `work` returns for each item, in order, a few items ahead.
@@ -38,7 +42,7 @@ class Crew:
 @contextmanager
 def crew() -> Iterator[Crew]:
     """Have a crew while the block runs; at its end nobody is at work any more."""
-    pool = ThreadPoolExecutor(CREW, thread_name_prefix="store")
+    pool = Threads(CREW, thread_name_prefix="store")
     try:
         yield Crew(pool)
     finally:

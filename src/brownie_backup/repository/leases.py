@@ -28,6 +28,7 @@ from brownie_backup.errors import (
 )
 from brownie_backup.protocols import Clock, Store
 from brownie_backup.repository.layout import LEASES, lease_key
+from brownie_backup.threads import make_thread
 from brownie_backup.wire import from_json, to_json
 
 LIFETIME = timedelta(minutes=10)
@@ -77,7 +78,7 @@ class Lease:
         self._lost = False
         self._abandoned = False
         self._ended = threading.Event()
-        self._thread = threading.Thread(target=self._renew, name="lease", daemon=True)
+        self._thread = make_thread(self._renew, "lease")
 
     @property
     def id(self) -> str:

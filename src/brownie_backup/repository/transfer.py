@@ -5,7 +5,7 @@ Bytes go as they are stored. Nothing is decrypted, so no key is needed.
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TYPE_CHECKING
 
 from attrs import evolve, frozen
 
@@ -14,6 +14,10 @@ from brownie_backup.model import BlobRef, Manifest
 from brownie_backup.repository.blobs import MOST_WORKERS
 from brownie_backup.repository.layout import blob_key
 from brownie_backup.repository.shelves import Shelf
+from brownie_backup.threads import Threads
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
 
 
 @frozen
@@ -78,7 +82,7 @@ def _several_at_once(
             return error
 
     waiting: deque[Future[int | DamagedError]] = deque()
-    pool = ThreadPoolExecutor(MOST_WORKERS, thread_name_prefix="copy")
+    pool = Threads(MOST_WORKERS, thread_name_prefix="copy")
     try:
         for ref in refs:
             waiting.append(pool.submit(attempt, ref))

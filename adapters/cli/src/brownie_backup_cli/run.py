@@ -6,15 +6,13 @@ import os
 
 from brownie_backup.config import load_settings
 from brownie_backup.errors import BackupError, ConfigurationError, RestoreFailed, redact
+from brownie_backup.logs import configure_logging
 from brownie_backup.memory import share_large_blocks
 from brownie_backup_cli.commands import COMMANDS
 from brownie_backup_cli.exits import FAILED, exit_status
 from brownie_backup_cli.output import Output
 
 _DEFECT = "That is a defect of brownie-backup: please report it, with what --verbose says"
-
-_SDKS = ("azure", "boto3", "botocore", "google", "msal", "urllib3")
-"""Libraries that log what our errors say already, and in detail requests with their signatures."""
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -24,7 +22,7 @@ def run(arguments: argparse.Namespace) -> int:
     try:
         # The demo brings its own settings: the caller's, right or wrong, do not matter to it.
         settings = load_settings({} if arguments.command == "demo" else os.environ)
-        _configure_logging(verbose=arguments.verbose or settings.debug, quiet=arguments.quiet)
+        configure_logging(settings, verbose=arguments.verbose, quiet=arguments.quiet)
         for warning in settings.warnings:
             output.warn(warning)
         return COMMANDS[arguments.command](arguments, settings, output)
@@ -39,14 +37,6 @@ def run(arguments: argparse.Namespace) -> int:
         ours = BackupError(f"unexpected {type(error).__name__}: {redact(str(error))}", hint=_DEFECT)
         output.error(_document(ours, FAILED), _lines(ours))
         return FAILED
-
-
-def _configure_logging(*, verbose: bool, quiet: bool) -> None:
-    level = logging.DEBUG if verbose else logging.ERROR if quiet else logging.WARNING
-    logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    logging.getLogger("brownie_backup").setLevel(level)
-    for sdk in _SDKS:
-        logging.getLogger(sdk).setLevel(logging.CRITICAL)
 
 
 def _document(error: BackupError, status: int) -> dict[str, object]:

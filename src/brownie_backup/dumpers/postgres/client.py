@@ -14,6 +14,7 @@ from typing import Any
 from attrs import evolve
 
 from brownie_backup.dumpers.postgres.conninfo import Conninfo
+from brownie_backup.dumpers.postgres.output import split_code
 from brownie_backup.dumpers.postgres.pooling import ASK_FOR_MARK, MARK, is_shared
 from brownie_backup.dumpers.postgres.process import feed, read_output, running
 from brownie_backup.dumpers.postgres.programs import (
@@ -34,6 +35,9 @@ SET idle_in_transaction_session_timeout = 0;
 """
 """What every session of ours begins with. The search_path of the database is its owner's to set:
 an operator of theirs in our queries would run with our rights, a superuser's perhaps."""
+
+WITH_CODES = "\\set VERBOSITY verbose\n"
+"""Makes psql tell the code of each error: see `split_code`."""
 
 CROWDED_HINT = "Lower BACKUP_PARALLEL_JOBS, or raise the server's max_connections"
 _NO_POOLER = "That is a pooler (pgbouncer): connect to PostgreSQL itself"
@@ -140,7 +144,7 @@ class Client:
         # As the server stores names: bytes that are no text (SQL_ASCII) survive the round trip.
         env = self.environment() | {"PGCLIENTENCODING": "UTF8"}
         with running(argv, env, pipe="both") as child:
-            feed(child, [sql.encode("utf-8", "surrogateescape")])
+            feed(child, [(WITH_CODES + sql).encode("utf-8", "surrogateescape")])
             output = b"".join(read_output(child))
             status, said = child.finish()
         if status != 0:
@@ -180,6 +184,7 @@ def as_json(sql: str) -> str:
 
 def query_error(status: int, said: str) -> DatabaseError | DatabaseNotFound:
     """Return the error for what psql said."""
+    said, code = split_code(said)
     text = said.removeprefix("psql: error: ").strip() or f"psql ended with status {status}"
     missing = re.search(r'database "(.*)" does not exist', text)
     if missing:
@@ -192,7 +197,7 @@ def query_error(status: int, said: str) -> DatabaseError | DatabaseNotFound:
         elif is_crowded(text):
             hint = CROWDED_HINT
         return ConnectionFailed(f"no connection to PostgreSQL: {text}", hint=hint)
-    return DatabaseError(f"PostgreSQL said: {text}")
+    return DatabaseError(f"PostgreSQL said: {text}", sqlstate=code)
 
 
 def is_crowded(said: str) -> bool:

@@ -5,7 +5,7 @@ import os
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from concurrent.futures import FIRST_EXCEPTION, wait
 
 from brownie_backup.dumpers.postgres.archive import HINT
 from brownie_backup.dumpers.postgres.client import Client
@@ -14,6 +14,7 @@ from brownie_backup.dumpers.postgres.encoding import sql_bytes
 from brownie_backup.dumpers.postgres.process import feed, read_output, running
 from brownie_backup.errors import BackupError, DamagedError, RestoreFailed
 from brownie_backup.model import PartSpec, Relation
+from brownie_backup.threads import Threads
 
 Loadable = tuple[PartSpec, Iterable[bytes]]
 """A part, and its bytes."""
@@ -85,7 +86,7 @@ class Loader:
             give_up: called when one of them fails, to end what the others wait for.
             beside: something else to do at the same time.
         """
-        pool = ThreadPoolExecutor(jobs + 1, thread_name_prefix="load")
+        pool = Threads(jobs + 1, thread_name_prefix="load")
         try:
             futures = [pool.submit(work) for work in (beside, *[self.work] * jobs)]
             done, _ = wait(futures, return_when=FIRST_EXCEPTION)

@@ -21,7 +21,11 @@ WHERE c.relkind IN ('r', 'p') AND c.relpersistence <> 't' AND c.oid >= 16384
   AND has_schema_privilege(n.oid, 'USAGE') AND has_table_privilege(c.oid, 'SELECT')
 ORDER BY c.oid
 """
-_CHANGED = ("does not exist", "deadlock detected", "could not open relation")
+_CHANGED = {
+    "42P01",  # undefined_table
+    "3F000",  # invalid_schema_name
+    "40P01",  # deadlock_detected
+}
 
 
 class TablesChanged(Exception):
@@ -56,6 +60,6 @@ def lock_tables(session: Session, tables: frozenset[TableName]) -> None:
     try:
         session.run(f"LOCK TABLE {names} IN ACCESS SHARE MODE;")
     except DatabaseError as error:
-        if any(said in error.message for said in _CHANGED):
+        if error.sqlstate in _CHANGED:
             raise TablesChanged from None
         raise

@@ -15,6 +15,7 @@ from brownie_backup.errors import (
 
 _log = logging.getLogger(__name__)
 
+_OBJECT_IN_USE = "55006"
 _TRIES = 20
 _END_CREATION = (
     "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE pid <> pg_backend_pid()"
@@ -69,7 +70,7 @@ def put_in_place(client: Client, *, fresh: str, name: str, kept: str | None) -> 
         try:
             client.script(_swap(moved, renames))
         except DatabaseError as error:
-            if "being accessed by other users" not in error.message or attempt == _TRIES - 1:
+            if error.sqlstate != _OBJECT_IN_USE or attempt == _TRIES - 1:
                 hint = "End the sessions that keep connecting, and try again"
                 msg = f"the restored database could not be renamed: {error.message}"
                 raise RestoreFailed(msg, hint=hint, errors=[error.message]) from None

@@ -46,6 +46,8 @@ SELECT pg_terminate_backend(pid) FROM pg_stat_activity
 WHERE application_name LIKE '% {snapshot}' AND usename = session_user AND pid <> pg_backend_pid()
 """
 
+_LOCK_NOT_AVAILABLE = "55P03"
+
 _log = logging.getLogger(__name__)
 
 
@@ -144,7 +146,7 @@ class PostgresReader:
                 self._locked.add(part.relation.oid)
         except DatabaseError as error:
             self.close()
-            if "could not obtain lock" in error.message:
+            if error.sqlstate == _LOCK_NOT_AVAILABLE:
                 raise _refusal(part) from None
             msg = f"a worker could not join the snapshot: {error.message}"
             raise DumpFailed(msg, hint=dump_hint(error.message)) from None

@@ -5,7 +5,14 @@ import secrets
 from collections.abc import Generator, Iterator
 from typing import IO, Any
 
-from brownie_backup.dumpers.postgres.client import GUARD, Client, as_json, query_error, read_json
+from brownie_backup.dumpers.postgres.client import (
+    GUARD,
+    WITH_CODES,
+    Client,
+    as_json,
+    query_error,
+    read_json,
+)
 from brownie_backup.dumpers.postgres.process import PIPE_BYTES, Child, running
 from brownie_backup.errors import DatabaseError
 
@@ -96,7 +103,7 @@ def open_session(client: Client, database: str) -> Iterator[Session]:
     env = client.environment() | {"PGCLIENTENCODING": "UTF8"}
     with running(client.psql(database), env, pipe="both") as child:
         session = Session(child)
-        session.run(GUARD + _NO_TIMEOUT + _ENCODING)
+        session.run(WITH_CODES + GUARD + _NO_TIMEOUT + _ENCODING)
         yield session
 
 

@@ -11,15 +11,8 @@ from brownie_backup import (
 )
 from brownie_backup import restore as restore_backup
 from brownie_backup.config import Settings, make_dumper, make_repositories
+from brownie_backup.documents import report_document, restore_document, sync_document
 from brownie_backup.errors import ConfigurationError
-from brownie_backup.model import Backup, Status
-from brownie_backup_cli.documents import (
-    backup_document,
-    finding_document,
-    range_document,
-    store_document,
-    sync_document,
-)
 from brownie_backup_cli.exits import DONE, FAILED, WARNINGS
 from brownie_backup_cli.output import Output, size, span
 
@@ -40,20 +33,6 @@ def backup(arguments: argparse.Namespace, settings: Settings, output: Output) ->
             on_progress=on_progress,
         )
     manifest = report.manifest
-    document = {
-        "backup": backup_document(Backup(manifest.name, Status.GOOD, manifest)),
-        "new_blobs": report.new_blobs,
-        "new_bytes": report.new_bytes,
-        "reused_blobs": report.reused_blobs,
-        "reused_bytes": report.reused_bytes,
-        "stores": [store_document(outcome) for outcome in report.stores],
-        "synced": [sync_document(synced) for synced in report.synced],
-        "ranges": report.ranges,
-        "skipped_ranges": report.skipped_ranges,
-        "all_read_because": report.all_read_because or None,
-        "contradictions": [range_document(each) for each in report.contradictions],
-        "warnings": list(report.warnings),
-    }
     lines = [
         (
             f"{manifest.name}: {size(manifest.size_bytes)} of '{manifest.database.name}' "
@@ -68,7 +47,7 @@ def backup(arguments: argparse.Namespace, settings: Settings, output: Output) ->
     ]
     if copies:
         lines += [f"it is in {outcome.url}" for outcome in report.stores if outcome.stored]
-    output.result(document, lines)
+    output.result(report_document(report), lines)
     if report.all_read_because:
         output.say(f"every range was read: {report.all_read_because}")
     for outcome in report.missing_stores:
@@ -116,20 +95,10 @@ def restore(arguments: argparse.Namespace, settings: Settings, output: Output) -
             dry_run=arguments.dry_run,
             on_progress=on_progress,
         )
-    document = {
-        "backup": report.backup,
-        "target_database": report.target_database,
-        "store": report.store_url,
-        "dry_run": report.dry_run,
-        "size_bytes": report.size_bytes,
-        "duration_seconds": report.duration.total_seconds(),
-        "replaced_database": report.replaced_database,
-        "created_roles": list(report.created_roles),
-        "tables": [{"name": table.name, "rows": table.rows} for table in report.tables],
-        "findings": [finding_document(finding) for finding in report.findings],
-    }
     output.findings(report.findings)
-    output.result(document, _restored(report, several=bool(copies), some=options.selects))
+    output.result(
+        restore_document(report), _restored(report, several=bool(copies), some=options.selects)
+    )
     if any(finding.level == "error" for finding in report.findings):
         return FAILED  # a dry run that says: it would
     return WARNINGS if report.warnings else DONE

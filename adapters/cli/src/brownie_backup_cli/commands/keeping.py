@@ -14,6 +14,7 @@ from brownie_backup import (
     release_backup,
 )
 from brownie_backup.config import Settings, make_dumper, make_repositories
+from brownie_backup.documents import cleanup_document, hold_document
 from brownie_backup.errors import (
     BackupError,
     BackupNotFound,
@@ -21,7 +22,6 @@ from brownie_backup.errors import (
     DatabaseNotFound,
 )
 from brownie_backup.operations.find import find_backup
-from brownie_backup_cli.documents import cleanup_document, hold_document
 from brownie_backup_cli.exits import DONE, WARNINGS
 from brownie_backup_cli.output import Output, size, table
 

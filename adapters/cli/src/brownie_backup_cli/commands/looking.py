@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 from brownie_backup import Backup, Repository, list_backups
 from brownie_backup.config import Settings, make_repositories
+from brownie_backup.documents import backup_document, instant
 from brownie_backup.errors import StoreError
 from brownie_backup.model import Manifest, PartKind
 from brownie_backup.operations.find import find_backup
 from brownie_backup.policy import describe_policy
 from brownie_backup.reports import OnTally
 from brownie_backup.schedule import next_run
-from brownie_backup_cli.documents import backup_document, instant
 from brownie_backup_cli.exits import DONE, WARNINGS
 from brownie_backup_cli.output import Output, size, span, table
 

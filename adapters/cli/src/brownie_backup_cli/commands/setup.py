@@ -12,9 +12,9 @@ from brownie_backup.config import (
     make_encryptor,
     make_repositories,
 )
+from brownie_backup.documents import finding_document
 from brownie_backup.encryptors.keypair import make_key_pair
 from brownie_backup.errors import ConfigurationError
-from brownie_backup_cli.documents import finding_document
 from brownie_backup_cli.exits import DONE, FAILED, WARNINGS
 from brownie_backup_cli.output import Output, table
 

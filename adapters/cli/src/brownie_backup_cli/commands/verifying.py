@@ -12,6 +12,7 @@ from brownie_backup import (
     verify_backup,
 )
 from brownie_backup.config import Settings, make_dumper, make_repositories
+from brownie_backup.documents import comparison_document, verification_document
 from brownie_backup.errors import (
     BackupError,
     BackupNotFound,
@@ -23,7 +24,6 @@ from brownie_backup.errors import (
 from brownie_backup.names import LATEST
 from brownie_backup.operations.find import find_backup
 from brownie_backup.operations.verify import ALL
-from brownie_backup_cli.documents import comparison_document, verification_document
 from brownie_backup_cli.exits import CANNOT_DECRYPT, DONE, FAILED, WARNINGS
 from brownie_backup_cli.output import Output
 

@@ -3,18 +3,18 @@
 from datetime import datetime
 from typing import Any
 
-from brownie_backup import (
-    Backup,
+from brownie_backup.errors import BackupError
+from brownie_backup.model import Backup, Hold, Status, Verification
+from brownie_backup.reports import (
+    BackupReport,
     Comparison,
     Finding,
-    Hold,
+    RestoreReport,
     RetentionReport,
     StoreOutcome,
     StoreSync,
     TableRange,
-    Verification,
 )
-from brownie_backup.errors import BackupError
 from brownie_backup.wire import converter
 
 
@@ -56,6 +56,41 @@ def backup_document(backup: Backup) -> dict[str, Any]:
             "tool_version": manifest.tool_version,
         }
     return document
+
+
+def report_document(report: BackupReport) -> dict[str, Any]:
+    """Return what making a backup did."""
+    manifest = report.manifest
+    return {
+        "backup": backup_document(Backup(manifest.name, Status.GOOD, manifest)),
+        "new_blobs": report.new_blobs,
+        "new_bytes": report.new_bytes,
+        "reused_blobs": report.reused_blobs,
+        "reused_bytes": report.reused_bytes,
+        "stores": [store_document(outcome) for outcome in report.stores],
+        "synced": [sync_document(synced) for synced in report.synced],
+        "ranges": report.ranges,
+        "skipped_ranges": report.skipped_ranges,
+        "all_read_because": report.all_read_because or None,
+        "contradictions": [range_document(each) for each in report.contradictions],
+        "warnings": list(report.warnings),
+    }
+
+
+def restore_document(report: RestoreReport) -> dict[str, Any]:
+    """Return what a restore did, or would do."""
+    return {
+        "backup": report.backup,
+        "target_database": report.target_database,
+        "store": report.store_url,
+        "dry_run": report.dry_run,
+        "size_bytes": report.size_bytes,
+        "duration_seconds": report.duration.total_seconds(),
+        "replaced_database": report.replaced_database,
+        "created_roles": list(report.created_roles),
+        "tables": [{"name": table.name, "rows": table.rows} for table in report.tables],
+        "findings": [finding_document(finding) for finding in report.findings],
+    }
 
 
 def verification_document(verification: Verification | None) -> dict[str, Any] | None:

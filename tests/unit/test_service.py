@@ -1,0 +1,158 @@
+"""The verbs by settings: each one an operation, with stores in folders and a made-up database."""
+
+from pathlib import Path
+
+import pytest
+from attrs import evolve
+from tests.unit.fakes import FakeDumper
+
+from brownie_backup import RestoreOptions
+from brownie_backup.activity import Actor, current_operation
+from brownie_backup.errors import (
+    BackupNotFound,
+    ConfigurationError,
+    ConnectionFailed,
+    DeletionRefused,
+    TargetExists,
+)
+from brownie_backup.service import Service
+from brownie_backup.settings import Settings
+
+WHO = Actor("alice", "test here")
+
+
+@pytest.fixture
+def dumper(monkeypatch: pytest.MonkeyPatch) -> FakeDumper:
+    dumper = FakeDumper()
+    monkeypatch.setattr("brownie_backup.service.make_dumper", lambda _: dumper)
+    return dumper
+
+
+@pytest.fixture
+def service(dumper: FakeDumper, tmp_path: Path) -> Service:
+    assert not dumper.databases
+    return Service(settings_for(tmp_path / "store"), WHO)
+
+
+@pytest.fixture
+def two_stores(dumper: FakeDumper, tmp_path: Path) -> Service:
+    assert not dumper.databases
+    copy = (tmp_path / "copy").as_uri()
+    return Service(evolve(settings_for(tmp_path / "store"), copy_to=(copy,)), WHO)
+
+
+def settings_for(folder: Path) -> Settings:
+    return Settings(destination=str(folder), encryption=False, compression="none")
+
+
+def test_a_backup_is_made_verified_restored_and_deleted(
+    service: Service, dumper: FakeDumper
+) -> None:
+    report = service.create_backup(name="one", labels={"why": "test"})
+    assert report.manifest.labels == {"why": "test"}
+    assert [backup.name for backup in service.list()] == ["one"]
+    assert service.find("latest").backup.name == "one"
+    assert service.verify("latest").backup == "one"
+    assert service.restore("one", target_database="copy").target_database == "copy"
+    assert "copy" in dumper.databases
+    service.delete("one")
+    assert service.list() == ()
+
+
+def test_each_is_the_current_operation_with_its_id(service: Service) -> None:
+    seen = []
+    service.create_backup(name="one")
+    service.verify("one", operation_id="my-id", on_found=lambda _: seen.append(current_operation()))
+    (operation,) = seen
+    assert operation
+    assert (operation.action, operation.id, operation.actor) == ("verify", "my-id", WHO)
+    assert current_operation() is None
+
+
+def test_verify_says_where_the_backup_was_found(service: Service) -> None:
+    service.create_backup(name="one")
+    urls = []
+    service.verify("one", on_found=lambda found: urls.append(found.repository.store.url))
+    service.compare("one", on_found=lambda found: urls.append(found.repository.store.url))
+    assert urls == [service.find("one").repository.store.url] * 2
+
+
+def test_verifies_all_though_one_cannot_be_read(service: Service, tmp_path: Path) -> None:
+    service.create_backup(name="one")
+    service.create_backup(name="two")
+    (tmp_path / "store" / "manifests" / "one.json").write_bytes(b"{")
+    outcome = service.verify_all()
+    assert [each.backup for each in outcome.verifications] == ["two"]
+    assert list(outcome.unread) == ["one"]
+
+
+def test_there_must_be_something_to_verify(service: Service) -> None:
+    with pytest.raises(BackupNotFound):
+        service.verify_all()
+
+
+def test_holds_and_releases(service: Service) -> None:
+    service.create_backup(name="one")
+    held = service.hold("latest")
+    assert [hold.backup for hold in held.done.values()] == ["one"]
+    assert not held.problems
+    with pytest.raises(DeletionRefused):
+        service.delete("one")
+    assert list(service.release("one").done.values()) == [True]
+    service.delete("one")
+
+
+def test_cleanup_says_of_each_store_what_it_did(two_stores: Service, tmp_path: Path) -> None:
+    two_stores.create_backup(name="one")
+    (tmp_path / "copy" / "leases" / "other.json").write_bytes(b"not a lease")
+    good, busy = two_stores.cleanup()
+    assert good.report
+    assert not good.problem
+    assert good.url != busy.url
+    assert busy.report is None
+    assert "busy" in str(busy.problem)
+
+
+def test_cleanup_needs_the_server_to_say_whose_backups_may_go(
+    service: Service, dumper: FakeDumper, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away() -> None:
+        raise ConnectionFailed("no server")
+
+    service.create_backup(name="one")
+    monkeypatch.setattr(dumper, "database_id", away)
+    with pytest.raises(ConnectionFailed, match="--all-databases"):
+        service.cleanup()
+    (cleaned,) = service.cleanup(all_databases=True, dry_run=True)
+    assert cleaned.report
+    assert cleaned.report.dry_run
+
+
+def test_cleanup_that_works_nowhere_raises(service: Service, tmp_path: Path) -> None:
+    (tmp_path / "store").write_text("not a folder")
+    with pytest.raises(Exception, match="folder"):
+        service.cleanup()
+
+
+def test_sync_needs_two_stores(service: Service, two_stores: Service) -> None:
+    with pytest.raises(ConfigurationError, match="two stores"):
+        service.sync()
+    service.create_backup(name="one")
+    assert [report.copied for report in two_stores.sync()] == [(), ("one",)]
+
+
+def test_unlocks_every_store(two_stores: Service) -> None:
+    assert list(two_stores.unlock().values()) == [(), ()]
+
+
+def test_options_of_a_restore_reach_it(service: Service) -> None:
+    service.create_backup(name="one")
+    service.restore("one")
+    with pytest.raises(TargetExists):
+        service.restore("one")
+    assert service.restore("one", dry_run=True, options=RestoreOptions(replace=True)).dry_run
+
+
+def test_what_is_refused_is_logged(service: Service, caplog: pytest.LogCaptureFixture) -> None:
+    service.refuse("delete", "wrong token", backup="one")
+    assert "delete was refused: wrong token" in caplog.text
