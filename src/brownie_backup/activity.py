@@ -3,11 +3,14 @@
 import contextlib
 import secrets
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextvars import ContextVar
 from datetime import UTC, datetime
 
 from attrs import define, field, frozen
+
+from brownie_backup.errors import BackupError
+from brownie_backup.tracing import step
 
 
 @frozen
@@ -33,7 +36,11 @@ class Operation:
         database: the name of the database, once known.
         size_bytes: how much data was read or loaded.
         stored_bytes: how much was added to the store.
+        reused_bytes: how much more there would be to add, had the store not had it.
         dry_run: whether it only says what it would do.
+        deleted: the names of the backups that it has deleted.
+        not_done_in: the URLs of the stores in which it was not done, when it was in others.
+        problem: what is wrong although it came to its end, such as damage that it found.
     """
 
     id: str
@@ -44,7 +51,11 @@ class Operation:
     database: str | None = None
     size_bytes: int | None = None
     stored_bytes: int | None = None
+    reused_bytes: int | None = None
     dry_run: bool = False
+    deleted: Sequence[str] = ()
+    not_done_in: Sequence[str] = ()
+    problem: BackupError | None = None
     _began: float = field(factory=time.monotonic)
 
     @property
@@ -69,13 +80,21 @@ def operating(
     backup: str | None = None,
     database: str | None = None,
     id: str | None = None,  # noqa: A002 - it is the operation's id
+    dry_run: bool = False,
 ) -> Iterator[Operation]:
     """Begin an operation; within the block it is the current one."""
     number = id or new_operation_id()
     operation = Operation(number, action, actor, datetime.now(UTC), backup, database)
+    operation.dry_run = dry_run
     token = _CURRENT.set(operation)
     try:
-        yield operation
+        with step(action, operation=operation.id) as measured:
+            yield operation
+            measured.tell(
+                backup=operation.backup,
+                size_bytes=operation.size_bytes,
+                stored_bytes=operation.stored_bytes,
+            )
     finally:
         _CURRENT.reset(token)
 

@@ -1,10 +1,11 @@
 """The model as JSON documents for programs. Field names are part of our interface."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from brownie_backup.errors import BackupError
 from brownie_backup.model import Backup, Hold, Status, Verification
+from brownie_backup.operations.status import StatusReport, StoreStatus
 from brownie_backup.reports import (
     BackupReport,
     Comparison,
@@ -93,6 +94,58 @@ def restore_document(report: RestoreReport) -> dict[str, Any]:
     }
 
 
+def status_document(report: StatusReport) -> dict[str, Any]:
+    """Return how things stand; the primary store's state is beside what is of all."""
+    primary, *copies = (store_status_document(store, report.now) for store in report.stores)
+    return {
+        **primary,
+        "copies": copies,
+        "state": report.state,
+        "ready": report.ready,
+        "database": report.database,
+        "last_backup": backup_document(report.last) if report.last else None,
+        "last_success_at": _finished_at(report.last_good),
+        "last_success_age_seconds": seconds(report.last_good_age),
+        "last_verified_at": _verified_at(report.last_verified),
+        "last_verified": report.last_verified.name if report.last_verified else None,
+        "schedule": report.schedule,
+        "timezone": report.timezone,
+        "next_backup": instant(report.next_backup),
+        "interval_seconds": seconds(report.interval),
+        "retention_days": report.retention_days,
+        "version": report.version,
+    }
+
+
+def store_status_document(store: StoreStatus, now: datetime) -> dict[str, Any]:
+    """Return the state of one store."""
+    last = store.last_good
+    return {
+        "store": store.url,
+        "problem": str(store.error) if store.error else None,
+        "reachable": store.error is None,
+        "free_bytes": store.free_bytes,
+        "backups": len(store.backups),
+        "damaged": list(store.damaged),
+        "last_good": backup_document(last) if last else None,
+        "last_good_age_seconds": seconds(
+            now - last.manifest.finished_at if last and last.manifest else None
+        ),
+        "retention": store.retention,
+        "would_delete": list(store.would_delete),
+        "leases": [
+            {
+                "purpose": lease.purpose,
+                "owner": lease.owner,
+                "exclusive": lease.exclusive,
+                "age_seconds": (now - lease.acquired_at).total_seconds(),
+                "expired": lease.expired(now),
+            }
+            for lease in store.leases
+        ],
+    }
+
+
 def verification_document(verification: Verification | None) -> dict[str, Any] | None:
     """Return the outcome of a verification."""
     if verification is None:
@@ -170,3 +223,16 @@ def sync_document(report: StoreSync) -> dict[str, Any]:
 def instant(value: datetime) -> str:
     """Return an instant as ISO 8601, UTC, whole seconds."""
     return value.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def seconds(span: timedelta | None) -> float | None:
+    """Return a span in seconds."""
+    return None if span is None else span.total_seconds()
+
+
+def _finished_at(backup: Backup | None) -> str | None:
+    return instant(backup.manifest.finished_at) if backup and backup.manifest else None
+
+
+def _verified_at(backup: Backup | None) -> str | None:
+    return instant(backup.verification.verified_at) if backup and backup.verification else None

@@ -4,14 +4,14 @@ An adapter parses its input, calls one method, and renders the result or the err
 operation has in common happens here, once.
 """
 
-import contextlib
-import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from datetime import datetime
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from datetime import UTC, datetime
 
-from attrs import frozen
+from attrs import evolve, field, frozen
 
-from brownie_backup.activity import Actor, Operation, operating
+from brownie_backup.activity import Actor, Operation
+from brownie_backup.auditor import Auditor
 from brownie_backup.config import make_dumper, make_repositories
 from brownie_backup.errors import (
     BackupError,
@@ -40,6 +40,7 @@ from brownie_backup.operations import (
 from brownie_backup.operations.everywhere import everywhere
 from brownie_backup.operations.find import Found, find_backup
 from brownie_backup.operations.progress import OnProgress
+from brownie_backup.operations.status import StatusReport, report_status
 from brownie_backup.operations.verify import ALL
 from brownie_backup.reports import (
     BackupReport,
@@ -52,10 +53,11 @@ from brownie_backup.reports import (
     StoreSync,
     VerifiedAll,
 )
-from brownie_backup.repository import LeaseRecord, Repository
+from brownie_backup.repository import LeaseRecord, Register, Repository
 from brownie_backup.settings import Settings
 
-_log = logging.getLogger(__name__)
+STATUS_RETRY_SECONDS = 10
+"""For how long a call to a store is repeated by whoever only asks how things stand."""
 
 OnFound = Callable[[Found], None]
 """Told where a backup was found, before anything is read of it."""
@@ -68,13 +70,18 @@ class Service:
     Every method opens the stores anew, so that several may run at once. `operation_id` is what
     logs and the audit trail call it: by default a new one.
 
+    For somebody else, `attrs.evolve(service, actor=…)`: that goes on with the same trail, and with
+    what a store has not taken of it yet.
+
     Args:
         settings: from `load_settings`.
         actor: who asks.
+        auditor: records all operations.
     """
 
     settings: Settings
     actor: Actor
+    auditor: Auditor = field(factory=Auditor, eq=False, repr=False)
 
     def create_backup(
         self,
@@ -103,6 +110,8 @@ class Service:
             operation.database = report.manifest.database.name
             operation.size_bytes = report.manifest.size_bytes
             operation.stored_bytes = report.new_bytes
+            operation.reused_bytes = report.reused_bytes
+            operation.not_done_in = [outcome.url for outcome in report.missing_stores]
         return report
 
     def restore(
@@ -212,13 +221,16 @@ class Service:
             if on_found:
                 on_found(found)
             operation.backup = found.backup.name
-            return compare_with_database(
+            comparison = compare_with_database(
                 found.repository,
                 make_dumper(self.settings),
                 found.backup.name,
                 jobs=self.settings.parallel_jobs,
                 on_progress=on_progress,
             )
+            if not comparison.good:
+                operation.problem = DamagedError("it differs from the database")
+        return comparison
 
     def delete(self, name: str, *, operation_id: str | None = None) -> None:
         """Delete a backup from every store; see `brownie_backup.delete_backup`."""
@@ -248,7 +260,9 @@ class Service:
             BackupError: it could be done nowhere.
         """
         repositories = make_repositories(self.settings)
-        with self._operation(repositories, "cleanup", None, operation_id, dry_run=dry_run):
+        with self._operation(
+            repositories, "cleanup", None, operation_id, dry_run=dry_run
+        ) as operation:
             database = None if all_databases else self._database()
             cleaned = everywhere(
                 repositories,
@@ -261,6 +275,9 @@ class Service:
                     on_progress=on_progress,
                 ),
             )
+            operation.not_done_in = list(cleaned.problems)
+            reports = [] if dry_run else cleaned.done.values()
+            operation.deleted = sorted({name for report in reports for name in report.deleted})
         urls = [repository.store.url for repository in repositories]
         return tuple(
             StoreCleanup(url, cleaned.done.get(url), cleaned.problems.get(url)) for url in urls
@@ -274,13 +291,17 @@ class Service:
         with self._operation(repositories, "hold", name, operation_id) as operation:
             found = find_backup(repositories, name, damaged_too=True).backup.name
             operation.backup = found
-            return everywhere(repositories, lambda each: hold_backup(each, found, until=until))
+            held = everywhere(repositories, lambda each: hold_backup(each, found, until=until))
+            operation.not_done_in = list(held.problems)
+        return held
 
     def release(self, name: str, *, operation_id: str | None = None) -> Everywhere[bool]:
         """End the hold of a backup in every store; return whether there was one in each."""
         repositories = make_repositories(self.settings)
-        with self._operation(repositories, "release", name, operation_id):
-            return everywhere(repositories, lambda each: release_backup(each, name))
+        with self._operation(repositories, "release", name, operation_id) as operation:
+            released = everywhere(repositories, lambda each: release_backup(each, name))
+            operation.not_done_in = list(released.problems)
+        return released
 
     def sync(
         self, *, operation_id: str | None = None, on_progress: OnProgress | None = None
@@ -293,6 +314,7 @@ class Service:
         with self._operation(repositories, "sync", None, operation_id) as operation:
             reports = sync_backups(repositories, on_progress=on_progress)
             operation.stored_bytes = sum(report.copied_bytes for report in reports)
+            operation.not_done_in = [report.url for report in reports if report.problems]
         return reports
 
     def unlock(self, *, operation_id: str | None = None) -> Mapping[str, tuple[LeaseRecord, ...]]:
@@ -324,8 +346,8 @@ class Service:
             reason: why not, in words that hold no secret: ``wrong token``.
             backup: which it was about, if any.
         """
-        with operating(action, self.actor, backup=backup):
-            _log.warning("%s was refused: %s", action, reason)
+        stores = [repository.store for repository in make_repositories(self.settings)]
+        self.auditor.refuse(stores, action, self.actor, reason, backup=backup)
 
     def _verify(
         self,
@@ -335,7 +357,7 @@ class Service:
         on_progress: OnProgress | None,
     ) -> Verification:
         assert operation.backup  # noqa: S101 - who calls has found it
-        return verify_backup(
+        verification = verify_backup(
             repositories[0],
             make_dumper(self.settings),
             operation.backup,
@@ -344,6 +366,9 @@ class Service:
             jobs=self.settings.parallel_jobs,
             on_progress=on_progress,
         )
+        if not verification.good:
+            operation.problem = DamagedError("what was read is damaged")
+        return verification
 
     def _database(self) -> DatabaseId:
         """Return whose backups may go: another's are never touched."""
@@ -356,7 +381,39 @@ class Service:
             )
             raise
 
-    @contextlib.contextmanager
+    def status(
+        self, *, check_blobs: bool = True, on_progress: OnTally | None = None
+    ) -> StatusReport:
+        """Look how things stand; a store that is out of reach is not waited for long.
+
+        Args:
+            check_blobs: also list the blobs, to see that all are there in full length.
+            on_progress: called with how many backups are read, of how many.
+        """
+        patience = min(self.settings.retry_seconds, STATUS_RETRY_SECONDS)
+        settings = evolve(self.settings, retry_seconds=patience)
+        try:
+            database = make_dumper(settings).database_name()
+        except DatabaseError:  # out of reach: then every backup counts
+            database = None
+        return report_status(
+            make_repositories(settings),
+            settings,
+            datetime.now(UTC),
+            database=database,
+            check_blobs=check_blobs,
+            on_progress=on_progress,
+        )
+
+    def database_name(self) -> str:
+        """Return the name of the database that is backed up, asking the server if need be."""
+        return make_dumper(self.settings).database_name()
+
+    def register(self) -> Register:
+        """Return the register of what was asked for over REST, in the first store."""
+        repository = make_repositories(self.settings)[0]
+        return Register(repository.store, repository.clock)
+
     def _operation(
         self,
         repositories: Sequence[Repository],
@@ -365,15 +422,12 @@ class Service:
         operation_id: str | None = None,
         *,
         dry_run: bool = False,
-    ) -> Iterator[Operation]:
-        """Run one operation: log how it begins and ends."""
-        del repositories
-        with operating(action, self.actor, backup=backup, id=operation_id) as operation:
-            operation.dry_run = dry_run
-            _log.info("%s begins", action)
-            try:
-                yield operation
-            except BackupError as error:
-                _log.error("%s failed: %s", action, error)
-                raise
-            _log.info("%s is done in %.1f s", action, operation.duration_seconds)
+    ) -> AbstractContextManager[Operation]:
+        return self.auditor.operation(
+            [repository.store for repository in repositories],
+            action,
+            self.actor,
+            backup=backup,
+            id=operation_id,
+            dry_run=dry_run,
+        )

@@ -28,6 +28,7 @@ from brownie_backup.operations.workplace import Workplace, make_errand
 from brownie_backup.protocols import Dumper
 from brownie_backup.reports import BackupReport, StoreOutcome, StoreSync
 from brownie_backup.repository import Repository, Shelves, watch
+from brownie_backup.tracing import step
 
 _log = logging.getLogger(__name__)
 
@@ -103,8 +104,13 @@ def create_backup(
         writer = repository.writer(shelves, identity)
         bench = Bench(dumper, writer, PartMeter(on_progress, "backup"))
         errand = make_errand(workplace, mirrors, writer, identity) if workplace else None
-        with employ(bench, count, executor, errand) as workers, dumper.snapshot() as snapshot:
-            base = find_base(mirrors, writer, snapshot, dumper.kind)
+        with (
+            employ(bench, count, executor, errand) as workers,
+            step("read database"),
+            dumper.snapshot() as snapshot,
+        ):
+            with step("find base"):
+                base = find_base(mirrors, writer, snapshot, dumper.kind)
             due = is_due(base, started_at, full_every)
             stored = store_snapshot(snapshot, workers, base, full=full or due)
             wal = snapshot.wal()
@@ -128,7 +134,8 @@ def create_backup(
             wal=wal,
             read_fully_at=read_fully_at(base) if base and stored.skipped else None,
         )
-        publish(mirrors, manifest)
+        with step("publish"):
+            publish(mirrors, manifest)
     report = evolve(
         _report(manifest, stored),
         stores=tuple(mirror.outcome() for mirror in mirrors),
@@ -161,7 +168,8 @@ def _forks(pool: ProcessPoolExecutor) -> bool:
 def _with_earlier_ones(report: BackupReport, repositories: Sequence[Repository]) -> BackupReport:
     """Copy what earlier runs left behind, and what this one did: a store may be back by now."""
     try:
-        synced = sync_backups(repositories)
+        with step("sync"):
+            synced = sync_backups(repositories)
     except BackupError as error:  # the backup is made, all the same
         synced = tuple(StoreSync(r.store.url, problems=(str(error),)) for r in repositories)
     name = report.manifest.name

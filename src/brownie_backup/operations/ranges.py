@@ -2,7 +2,7 @@
 
 import contextlib
 import threading
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import AbstractContextManager
 
@@ -15,6 +15,7 @@ from brownie_backup.operations.progress import PartMeter
 from brownie_backup.protocols import Dumper, Reader
 from brownie_backup.repository import BlobWriter, ShelfState, StoredBlob
 from brownie_backup.repository.blobs import refilled
+from brownie_backup.tracing import step
 
 MOST_RANGES = 16
 """How many ranges a worker reads in one go, by one session."""
@@ -102,6 +103,7 @@ def store_batch(open_bench: OpenBench, specs: Sequence[PartSpec]) -> StoredBatch
     """Read ranges and store them. This runs in whatever process the executor has."""
     begun: list[_Begun | None] = []
     with (
+        step("store ranges", ranges=len(specs)) as measured,
         open_bench() as bench,
         contextlib.closing(Desk()) as desk,
         bench.dumper.reading() as reader,
@@ -112,7 +114,17 @@ def store_batch(open_bench: OpenBench, specs: Sequence[PartSpec]) -> StoredBatch
             except LockRefused:
                 begun.append(None)
         parts = tuple(_finish(bench, each) if each else None for each in begun)
+        measured.tell(**totals([blob for part in parts if part for blob in part.blobs]))
         return StoredBatch(parts, bench.stores())
+
+
+def totals(blobs: Sequence[StoredBlob]) -> Mapping[str, int]:
+    """Return what a span tells of blobs."""
+    return {
+        "blobs": len(blobs),
+        "size_bytes": sum(blob.ref.size_bytes for blob in blobs),
+        "stored_bytes": sum(blob.ref.stored_bytes for blob in blobs if blob.new),
+    }
 
 
 @frozen

@@ -30,6 +30,7 @@ from brownie_backup.protocols import Dumper
 from brownie_backup.reports import Finding, Level, RestoreOptions, RestoreReport
 from brownie_backup.repository import Repository
 from brownie_backup.repository.blobs import BlobReader
+from brownie_backup.tracing import step
 
 AHEAD = 2
 """How many blobs are read while earlier ones are loaded."""
@@ -71,7 +72,8 @@ def restore(
     """
     options = options or RestoreOptions()
     # Before a lease is written where there may be no repository at all.
-    found = find_backup((repository, *copies), name)
+    with step("find backup"):
+        found = find_backup((repository, *copies), name)
     with _leases_if_allowed(found, dry_run=dry_run):
         started_at = repository.clock()
         again = find_backup((found.repository, *found.others), found.backup.name)
@@ -83,10 +85,12 @@ def restore(
         target_name = target_database or manifest.database.name
         first = inventory_of(manifest)
         needs = spec_of(first, manifest)
-        inventory = b"".join(read_part(reader, first, needs, jobs=1, meter=meter))
+        with step("read inventory"):
+            inventory = b"".join(read_part(reader, first, needs, jobs=1, meter=meter))
         token = secrets.token_hex(4)
         with dumper.restoring(manifest.database, target_name, options, token) as target:
-            findings += target.preflight(inventory, manifest.size_bytes)
+            with step("preflight"):
+                findings += target.preflight(inventory, manifest.size_bytes)
             if not dry_run:
                 _refuse(findings)
             if not dry_run or options.selects:
@@ -94,17 +98,19 @@ def restore(
                 meter.plan(ranges_to_load(manifest, target.relations))
                 meter.end(needs, None)
                 others = (part for part in manifest.parts if not part.table and part is not first)
-                findings += target.receive(
-                    (spec, read_part(reader, part, spec, jobs=AHEAD, meter=meter))
-                    for part in others
-                    for spec in (spec_of(part, manifest),)
-                )
+                with step("receive"):
+                    findings += target.receive(
+                        (spec, read_part(reader, part, spec, jobs=AHEAD, meter=meter))
+                        for part in others
+                        for spec in (spec_of(part, manifest),)
+                    )
             if options.selects:  # now it is known which
                 meter.plan(ranges_to_load(manifest, target.relations))
             if not dry_run:
-                with loading(reader, manifest, meter) as tables:
+                with step("load"), loading(reader, manifest, meter) as tables:
                     findings += target.load(tables)
-                findings += target.finish()
+                with step("finish"):
+                    findings += target.finish()
             loaded = target.relations
     findings += fallback_findings(reader)
     return RestoreReport(

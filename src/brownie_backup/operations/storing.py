@@ -22,12 +22,14 @@ from brownie_backup.operations.ranges import (
     cut,
     store_batch,
     table_part,
+    totals,
 )
 from brownie_backup.protocols import Snapshot
 from brownie_backup.reports import TableRange
 from brownie_backup.repository import BLOB_BYTES, MOST_WORKERS, StoredBlob
 from brownie_backup.repository.blobs import chunked
 from brownie_backup.threads import Threads, carrying
+from brownie_backup.tracing import step
 
 _log = logging.getLogger(__name__)
 
@@ -210,13 +212,14 @@ def _wait_for(
 def _look_back(snapshot: Snapshot, bench: Bench, base: Manifest | None) -> Base | None:
     """Find out what has not changed, and let the WAL be sealed for the backups to come."""
     found = None
-    if base:
-        unchanged = snapshot.unchanged_since(base)
-        if unchanged.why_not:
-            _log.info("every range is read: %s", unchanged.why_not)
-        found = make_base(base, unchanged)
-        prepare(found, bench.writer)
-    snapshot.wal()
+    with step("look back"):
+        if base:
+            unchanged = snapshot.unchanged_since(base)
+            if unchanged.why_not:
+                _log.info("every range is read: %s", unchanged.why_not)
+            found = make_base(base, unchanged)
+            prepare(found, bench.writer)
+        snapshot.wal()
     return found
 
 
@@ -233,11 +236,13 @@ def _store_stream(workers: Workers, spec: PartSpec) -> StoredPart:
     counted: list[int | None] = []
     bench.meter.begin(spec)
     with (
+        step("store part", kind=spec.kind) as measured,
         bench.dumper.reading() as reader,
         contextlib.closing(counting(reader.read(spec), counted)) as stream,
     ):
         chunks = chunked(stream, BLOB_BYTES, head=spec.head_bytes)
         blobs = tuple(_ordered(workers, store, chunks))
+        measured.tell(**totals(blobs))
     rows = counted[0] if counted else None
     bench.meter.end(spec, rows)
     return StoredPart(blobs, rows)

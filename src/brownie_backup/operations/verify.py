@@ -13,6 +13,7 @@ from brownie_backup.operations.progress import Meter, OnProgress
 from brownie_backup.protocols import Dumper
 from brownie_backup.repository import Repository, watch
 from brownie_backup.repository.blobs import BlobReader
+from brownie_backup.tracing import step
 
 ALL = 100.0
 
@@ -61,12 +62,14 @@ def verify_backup(
         if sample_percent >= ALL:
             outcome.meter = Meter(on_progress, "verify", manifest.size_bytes)
             for part in manifest.parts:
-                outcome.check_part(part, spec_of(part, manifest), dumper)
+                with step("check part", kind=part.kind, blobs=len(part.blobs)):
+                    outcome.check_part(part, spec_of(part, manifest), dumper)
         else:
             refs = _sample(manifest, sample_percent)
             outcome.meter = Meter(on_progress, "verify", sum(ref.size_bytes for ref in refs))
-            for _ in outcome.good_blobs(refs):
-                pass
+            with step("check sample", blobs=len(refs)):
+                for _ in outcome.good_blobs(refs):
+                    pass
         verification = _with_known_damage(
             outcome.verification(manifest, repository), backup.verification
         )

@@ -3,6 +3,7 @@
 from brownie_backup.repository.blobs import BLOB_BYTES, MOST_WORKERS, BlobWriter, StoredBlob
 from brownie_backup.repository.identity import Identity
 from brownie_backup.repository.leases import Lease, LeaseRecord
+from brownie_backup.repository.register import OperationRecord, Register
 from brownie_backup.repository.repository import Repository, watch
 from brownie_backup.repository.shelves import Shelf, ShelfState, Shelves
 from brownie_backup.repository.sweep import SWEEP_MARGIN, Swept
@@ -15,6 +16,8 @@ __all__ = [
     "Identity",
     "Lease",
     "LeaseRecord",
+    "OperationRecord",
+    "Register",
     "Repository",
     "Shelf",
     "ShelfState",

@@ -2,6 +2,8 @@
 
 import hashlib
 
+from brownie_backup.audit import AUDIT
+
 IDENTITY = "repository.json"
 MANIFESTS = "manifests/"
 VERIFICATIONS = "verifications/"
@@ -10,8 +12,11 @@ BLOB_LISTS = "lists/"
 LEASES = "leases/"
 HOLDS = "holds/"
 ATTEMPTS = "attempts/"
+OPERATIONS = "operations/"
+CANCELLATIONS = "cancellations/"
+CLAIMS = "claims/"
 
-_PERMANENT = (IDENTITY, MANIFESTS, BLOBS, BLOB_LISTS)
+_OF_BACKUPS = (IDENTITY, MANIFESTS, BLOBS, BLOB_LISTS)
 
 
 def manifest_key(name: str) -> str:
@@ -35,6 +40,22 @@ def attempt_key(database: str) -> str:
     return f"{ATTEMPTS}{digest}.json"
 
 
+def operation_key(identifier: str) -> str:
+    """Return the key of the record of an operation that was asked for over REST."""
+    return f"{OPERATIONS}{identifier}.json"
+
+
+def cancellation_key(identifier: str) -> str:
+    """Return the key of somebody's wish that an operation end."""
+    return f"{CANCELLATIONS}{identifier}.json"
+
+
+def claim_key(database: str, number: int | None = None) -> str:
+    """Return the key of the claim of that number on a database, or the prefix of all of them."""
+    digest = hashlib.sha256(database.encode("utf-8", "surrogatepass")).hexdigest()
+    return f"{CLAIMS}{digest}/" + (f"{number:012}.json" if number is not None else "")
+
+
 def blob_key(name: str) -> str:
     """Return a blob's key; 256 folders keep a file system's folders small."""
     return f"{BLOBS}{name[:2]}/{name}"
@@ -55,6 +76,11 @@ def name_in(key: str) -> str:
     return key.rpartition("/")[2].removesuffix(".json")
 
 
+def is_of_backup(key: str) -> bool:
+    """Whether an object is part of a backup, read when that is restored and seldom else."""
+    return key.startswith(_OF_BACKUPS)
+
+
 def is_permanent(key: str) -> bool:
-    """Whether an object is part of a backup, never changed and so worth an object lock."""
-    return key.startswith(_PERMANENT)
+    """Whether an object is never changed, and so worth an object lock: of a backup or the trail."""
+    return is_of_backup(key) or key.startswith(AUDIT)

@@ -15,6 +15,7 @@ from brownie_backup.dumpers.postgres.process import feed, read_output, running
 from brownie_backup.errors import BackupError, DamagedError, RestoreFailed
 from brownie_backup.model import PartSpec, Relation
 from brownie_backup.threads import Threads
+from brownie_backup.tracing import step
 
 Loadable = tuple[PartSpec, Iterable[bytes]]
 """A part, and its bytes."""
@@ -112,7 +113,8 @@ class Loader:
             if taken is None:
                 return
             table, (spec, chunks) = taken
-            self._load(spec, chunks)
+            with step("load range", rows=spec.rows):
+                self._load(spec, chunks)
 
     def _take(self, table: Iterator[Loadable] | None) -> tuple[Iterator[Loadable], Loadable] | None:
         with self._lock:

@@ -26,7 +26,7 @@ from brownie_backup.errors import (
 )
 from brownie_backup.location import Location
 from brownie_backup.protocols import Clock, Page, StoredObject
-from brownie_backup.repository.layout import is_permanent
+from brownie_backup.repository.layout import is_of_backup, is_permanent
 from brownie_backup.stores.azure.errors import NO_CONTAINER, SDK_ERRORS, store_error
 from brownie_backup.stores.azure.names import blob_name, key_of, name_prefix
 
@@ -198,7 +198,7 @@ class AzureStore:
         location = self.location
         if location.sse_kms_key:
             yield "encryption_scope", location.sse_kms_key
-        if location.storage_class and is_permanent(key):
+        if location.storage_class and is_of_backup(key):
             # What changes stays in the account's own tier: cheaper ones are dear to delete from.
             yield "standard_blob_tier", StandardBlobTier(location.storage_class.capitalize())
         if location.tags:

@@ -16,7 +16,7 @@ from google.cloud.storage import Bucket, Client
 from brownie_backup.errors import BucketNotFound, KeyNotFound, ObjectLocked, StoreError
 from brownie_backup.location import Location
 from brownie_backup.protocols import Clock, Page, StoredObject
-from brownie_backup.repository.layout import is_permanent
+from brownie_backup.repository.layout import is_of_backup, is_permanent
 from brownie_backup.stores.gcs.credentials import secrets_in
 from brownie_backup.stores.gcs.errors import NO_BUCKET, NO_OBJECT, SDK_ERRORS, store_error
 
@@ -197,7 +197,7 @@ class GcsStore:
             "name": self._name(key),
             "md5Hash": base64.b64encode(digest).decode(),
         }
-        if self.location.storage_class and is_permanent(key):
+        if self.location.storage_class and is_of_backup(key):
             # What changes stays in the bucket's own class: cheaper ones are dear to delete from.
             metadata["storageClass"] = self.location.storage_class.upper()
         if self.location.object_lock_days is not None and is_permanent(key):

@@ -21,7 +21,7 @@ from brownie_backup.errors import (
 )
 from brownie_backup.location import Location
 from brownie_backup.protocols import Clock, Page, StoredObject
-from brownie_backup.repository.layout import is_permanent
+from brownie_backup.repository.layout import is_of_backup, is_permanent
 from brownie_backup.stores.s3.errors import SDK_ERRORS, store_error
 
 _PAGE_KEYS = 1000
@@ -141,7 +141,7 @@ class S3Store:
             yield "ServerSideEncryption", "aws:kms"
             yield "SSEKMSKeyId", location.sse_kms_key
         # In most classes a fee is due for each object that goes or changes before its time.
-        if location.storage_class and is_permanent(key):
+        if location.storage_class and is_of_backup(key):
             yield "StorageClass", location.storage_class
         if location.tags:
             yield "Tagging", urlencode(location.tags)

@@ -3,23 +3,18 @@
 import argparse
 import json
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from datetime import timedelta
+from typing import Any
 
-from brownie_backup import Backup, Repository, list_backups
+from brownie_backup import Backup, list_backups
+from brownie_backup.activity import Actor
 from brownie_backup.config import Settings, make_repositories
-from brownie_backup.documents import backup_document, instant
-from brownie_backup.errors import StoreError
+from brownie_backup.documents import backup_document, status_document
 from brownie_backup.model import Manifest, PartKind
 from brownie_backup.operations.find import find_backup
-from brownie_backup.policy import describe_policy
-from brownie_backup.reports import OnTally
-from brownie_backup.schedule import next_run
+from brownie_backup.service import Service
 from brownie_backup_cli.exits import DONE, WARNINGS
 from brownie_backup_cli.output import Output, size, span, table
-
-if TYPE_CHECKING:
-    from brownie_backup.repository import LeaseRecord
 
 HEADER = ("Name", "Created", "Size stored", "Size of database", "Duration", "Status")
 
@@ -57,24 +52,15 @@ def show(arguments: argparse.Namespace, settings: Settings, output: Output) -> i
 def status(arguments: argparse.Namespace, settings: Settings, output: Output) -> int:
     """Show how things stand."""
     del arguments
-    now = datetime.now(UTC)
-    repositories = make_repositories(settings)
-    alone = len(repositories) == 1
     with output.tally() as on_progress:
-        stores = [
-            _store_status(repository, now, on_progress, alone=alone) for repository in repositories
-        ]
-    document = {
-        **stores[0],
-        "copies": stores[1:],
-        "schedule": settings.schedule,
-        "next_backup": instant(next_run(settings.schedule, now)),
-        "retention_days": settings.retention_days,
-    }
-    rows = [row for store in stores for row in _status_rows(store)]
+        report = Service(settings, Actor("cli", "cli")).status(on_progress=on_progress)
+    if len(report.stores) == 1 and report.stores[0].error:
+        raise report.stores[0].error
+    document = status_document(report)
+    rows = [row for store in (document, *document["copies"]) for row in _status_rows(store)]
     rows.append(("schedule", f"{settings.schedule}, next at {document['next_backup']}"))
     output.result(document, table(("", ""), rows)[1:])
-    problems = [store["problem"] for store in stores if store["problem"]]
+    problems = [str(store.error) for store in report.stores if store.error]
     for problem in problems:
         output.warn(problem)
     return WARNINGS if problems else DONE
@@ -98,42 +84,6 @@ def unlock(arguments: argparse.Namespace, settings: Settings, output: Output) ->
     ]
     output.result(document, lines or ["no lease has expired"])
     return DONE
-
-
-def _store_status(
-    repository: Repository, now: datetime, on_progress: OnTally | None, *, alone: bool
-) -> dict[str, Any]:
-    """Return the state of one store; one that is out of reach says so, if there are others."""
-    backups: tuple[Backup, ...] = ()
-    leases: tuple[LeaseRecord, ...] = ()
-    problem = None
-    try:
-        backups = list_backups(repository, on_progress=on_progress)
-        leases = repository.leases()
-    except StoreError as error:
-        if alone:
-            raise
-        problem = str(error)
-    last = next((backup for backup in backups if backup.good), None)
-    return {
-        "store": repository.store.url,
-        "problem": problem,
-        "backups": len(backups),
-        "damaged": [backup.name for backup in backups if not backup.good],
-        "last_good": backup_document(last) if last else None,
-        "last_good_age_seconds": _age_seconds(last, now),
-        "retention": describe_policy(repository.policy),
-        "leases": [
-            {
-                "purpose": lease.purpose,
-                "owner": lease.owner,
-                "exclusive": lease.exclusive,
-                "age_seconds": (now - lease.acquired_at).total_seconds(),
-                "expired": lease.expired(now),
-            }
-            for lease in leases
-        ],
-    }
 
 
 def _status_rows(store: dict[str, Any]) -> Iterator[tuple[str, str]]:
@@ -194,9 +144,3 @@ def _value(value: object) -> str:
     if isinstance(value, dict | list):
         return json.dumps(value, ensure_ascii=False)
     return "-" if value is None else str(value)
-
-
-def _age_seconds(backup: Backup | None, now: datetime) -> float | None:
-    if backup is None or backup.manifest is None:
-        return None
-    return (now - backup.manifest.finished_at).total_seconds()

@@ -1,0 +1,78 @@
+"""Read the audit trail, and prove that nothing in it was changed or removed."""
+
+from datetime import UTC, datetime
+
+from attrs import frozen
+
+from brownie_backup.audit import AuditRecord
+from brownie_backup.errors import KeyNotFound
+from brownie_backup.proof import AuditProblem, problems_of
+from brownie_backup.repository import Repository
+from brownie_backup.repository.crew import crew
+from brownie_backup.repository.trail import list_trail, read_trail
+
+
+@frozen
+class AuditProof:
+    """What a proof of a store's trail found."""
+
+    store_url: str
+    records: int
+    """How many objects were read."""
+    problems: tuple[AuditProblem, ...]
+
+    @property
+    def good(self) -> bool:
+        """Whether nothing is wrong."""
+        return not self.problems
+
+
+def read_audit(
+    repository: Repository, since: datetime | None = None, *, limit: int | None = None
+) -> tuple[AuditRecord, ...]:
+    """Return the records of a store's trail, oldest first.
+
+    It is cheap to call again: a listing of the days in question, and one request for each record
+    that this process has not read yet.
+
+    Args:
+        repository: where it is.
+        since: only what was put then or later, UTC-aware; None for all.
+        limit: only so many, the newest.
+
+    Raises:
+        StoreError: the store could not be read.
+    """
+    return read_trail(repository.store, repository.clock(), since=since, limit=limit)
+
+
+def prove_audit(repository: Repository, since: datetime | None = None) -> AuditProof:
+    """Read every record of a store's trail, and return what is wrong with it.
+
+    Args:
+        repository: where it is.
+        since: only the records of that day (UTC) and later, UTC-aware; None for all.
+
+    Raises:
+        StoreError: the store could not be read.
+    """
+    store = repository.store
+
+    def get(key: str) -> tuple[str, bytes | None]:
+        try:
+            return key, store.get(key)
+        except KeyNotFound:
+            return key, None  # as if it had been removed before
+
+    keys = [found.key for found in list_trail(store, since, repository.clock())]
+    with crew() as threads:
+        objects = {key: data for key, data in threads.each(get, keys) if data is not None}
+    first = since.astimezone(UTC).date() if since else None
+    while True:
+        problems = tuple(problems_of(objects, since=first))
+        # What was put while the store was listed may not be in the listing.
+        late = [get(problem.key) for problem in problems if problem.missing]
+        found = {key: data for key, data in late if data is not None}
+        if not found:
+            return AuditProof(store.url, len(objects), problems)
+        objects |= found

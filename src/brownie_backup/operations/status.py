@@ -1,0 +1,185 @@
+"""How things stand: the last backups, the stores, and what comes next."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+
+from attrs import frozen
+
+from brownie_backup.errors import StoreError
+from brownie_backup.model import Backup, Manifest
+from brownie_backup.operations.base import TOOL_VERSION
+from brownie_backup.policy import describe_policy
+from brownie_backup.protocols import HasFreeSpace, Store
+from brownie_backup.reports import OnTally
+from brownie_backup.repository import LeaseRecord, Repository, watch
+from brownie_backup.retention import plan_retention
+from brownie_backup.schedule import next_run_in
+from brownie_backup.settings import Settings
+
+LATE_AFTER_INTERVALS = 2
+"""After how many of the schedule's intervals without a good backup something is wrong."""
+_RUNS = 8
+"""How many coming runs are looked at for the longest interval: a week of days has all there is."""
+
+
+@frozen
+class StoreStatus:
+    """The state of one store."""
+
+    url: str
+    retention: str
+    """The policy, in words."""
+    backups: tuple[Backup, ...] = ()
+    """Newest first, of whatever database."""
+    leases: tuple[LeaseRecord, ...] = ()
+    free_bytes: int | None = None
+    """None if the store has no bounds that it knows of."""
+    would_delete: tuple[str, ...] = ()
+    """The names of the backups that the policy does not keep, of every database."""
+    error: StoreError | None = None
+    """Why it could not be asked."""
+
+    @property
+    def damaged(self) -> tuple[str, ...]:
+        """The names of the backups that are not good."""
+        return tuple(backup.name for backup in self.backups if not backup.good)
+
+    @property
+    def last_good(self) -> Backup | None:
+        """The newest good backup, of whatever database."""
+        return next((backup for backup in self.backups if backup.good), None)
+
+
+@frozen
+class StatusReport:
+    """How things stand with the backups of one database."""
+
+    now: datetime
+    stores: tuple[StoreStatus, ...]
+    """The primary one first."""
+    database: str | None
+    """Whose backups count; None for every database's, if its name is not known."""
+    schedule: str
+    timezone: str
+    next_backup: datetime
+    interval: timedelta
+    """The longest time between two of the coming runs."""
+    retention_days: int | None
+    version: str = TOOL_VERSION
+
+    @property
+    def backups(self) -> tuple[Backup, ...]:
+        """The backups of the database in all stores, newest first; each of them may be in many."""
+        found = [b for store in self.stores for b in store.backups if self._counts(b.manifest)]
+        return tuple(sorted(found, key=_finished, reverse=True))
+
+    @property
+    def last(self) -> Backup | None:
+        """The newest backup, good or not."""
+        return next(iter(self.backups), None)
+
+    @property
+    def last_good(self) -> Backup | None:
+        """The newest good backup."""
+        return next((backup for backup in self.backups if backup.good), None)
+
+    @property
+    def last_verified(self) -> Backup | None:
+        """The backup that was verified last, and found good."""
+        verified = [b for b in self.backups if b.verification and b.verification.good]
+        return max(verified, key=_verified, default=None)
+
+    @property
+    def last_good_age(self) -> timedelta | None:
+        """How old the newest good backup is; None if there is none."""
+        last = self.last_good
+        return self.now - last.manifest.finished_at if last and last.manifest else None
+
+    @property
+    def ready(self) -> bool:
+        """Whether the newest good backup is as young as the schedule promises, twice over."""
+        age = self.last_good_age
+        return age is not None and age <= LATE_AFTER_INTERVALS * self.interval
+
+    @property
+    def state(self) -> str:
+        """``ok``; ``degraded``: something is wrong, though backups are made; ``late``: none is."""
+        if not self.ready:
+            return "late"
+        wrong = any(store.error or store.damaged for store in self.stores)
+        return "degraded" if wrong else "ok"
+
+    def _counts(self, manifest: Manifest | None) -> bool:
+        if self.database is None:
+            return True
+        return manifest is not None and manifest.database.name == self.database
+
+
+def report_status(
+    repositories: Sequence[Repository],
+    settings: Settings,
+    now: datetime,
+    *,
+    database: str | None = None,
+    check_blobs: bool = True,
+    on_progress: OnTally | None = None,
+) -> StatusReport:
+    """Look at every store; one that is out of reach says so in the report.
+
+    Args:
+        repositories: the primary one first.
+        settings: the schedule and the retention.
+        now: UTC-aware.
+        database: the name of that whose backups count.
+        check_blobs: also list the blobs, to see that all are there in full length.
+        on_progress: called with how many backups are read, of how many.
+    """
+    runs = [next_run_in(settings.schedule, settings.timezone, now).astimezone(UTC)]
+    while len(runs) < _RUNS:
+        after = next_run_in(settings.schedule, settings.timezone, runs[-1])
+        runs.append(after.astimezone(UTC))
+    return StatusReport(
+        now=now,
+        stores=tuple(
+            _store_status(repository, original.store, now, on_progress, check_blobs=check_blobs)
+            for repository, original in zip(watch(repositories), repositories, strict=True)
+        ),
+        database=database,
+        schedule=settings.schedule,
+        timezone=settings.timezone,
+        next_backup=runs[0],
+        interval=max(later - earlier for earlier, later in pairwise(runs)),
+        retention_days=settings.retention_days,
+    )
+
+
+def _store_status(
+    repository: Repository,
+    unwatched: Store,
+    now: datetime,
+    on_progress: OnTally | None,
+    *,
+    check_blobs: bool,
+) -> StoreStatus:
+    url, policy = repository.store.url, repository.policy
+    retention = describe_policy(policy)
+    try:
+        backups = repository.backups(check_blobs=check_blobs, on_progress=on_progress)
+        leases = repository.leases()
+        # Before the first backup a local folder need not exist.
+        free = unwatched.free_bytes() if backups and isinstance(unwatched, HasFreeSpace) else None
+    except StoreError as error:
+        return StoreStatus(url, retention, error=error)
+    decisions = plan_retention(backups, policy, now, database=None)
+    would_delete = tuple(decision.backup.name for decision in decisions if not decision.keep)
+    return StoreStatus(url, retention, backups, leases, free, would_delete)
+
+
+def _finished(backup: Backup) -> float:
+    return backup.manifest.finished_at.timestamp() if backup.manifest else 0.0
+
+
+def _verified(backup: Backup) -> datetime:
+    assert backup.verification  # noqa: S101 - only such are asked about
+    return backup.verification.verified_at

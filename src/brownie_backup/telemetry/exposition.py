@@ -1,0 +1,67 @@
+"""The metrics as Prometheus reads them: over HTTP, or from a file by node_exporter."""
+
+import os
+import tempfile
+from contextlib import suppress
+from datetime import timedelta
+from pathlib import Path
+
+from opentelemetry.exporter.prometheus import PrometheusMetricReader
+from opentelemetry.sdk.resources import Resource
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
+
+from brownie_backup.errors import ConfigurationError
+from brownie_backup.settings import Settings
+from brownie_backup.telemetry.instruments import record
+from brownie_backup.telemetry.scene import look_around
+from brownie_backup.telemetry.sources import PATIENCE
+from brownie_backup.telemetry.survey import Survey
+
+_FILE_PATIENCE = timedelta(minutes=1)
+_FILE_MODE = 0o644
+"""node_exporter runs as a user of its own; there is no secret in metrics."""
+
+
+def exposition(settings: Settings, *, patience: timedelta = PATIENCE) -> tuple[bytes, str]:
+    """Return the metrics in Prometheus's text format, and its content type."""
+    return render(look_around(settings, patience)), CONTENT_TYPE_PLAIN_0_0_4
+
+
+def render(survey: Survey) -> bytes:
+    """Return a survey in Prometheus's text format."""
+    registry = CollectorRegistry()
+    reader = PrometheusMetricReader(
+        disable_target_info=True, scope_info_enabled=False, registry=registry
+    )
+    provider = record(survey, reader, Resource.get_empty())
+    try:
+        return generate_latest(registry)
+    finally:
+        provider.shutdown()
+
+
+def write(settings: Settings, path: str) -> None:
+    """Write the metrics into a file, which is replaced as a whole.
+
+    Raises:
+        ConfigurationError: it can't be written.
+    """
+    text, _ = exposition(settings, patience=_FILE_PATIENCE)
+    target = Path(path)
+    try:
+        # Not named like the file: node_exporter reads every *.prom that it finds.
+        opened, temporary = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
+        try:
+            with os.fdopen(opened, "wb") as file:
+                file.write(text)
+                os.fchmod(opened, _FILE_MODE)
+            Path(temporary).replace(target)
+        except BaseException:
+            with suppress(OSError):
+                Path(temporary).unlink()
+            raise
+    except OSError as error:
+        problem = f"BACKUP_METRICS_TEXTFILE '{path}' cannot be written: {error.strerror}"
+        hint = "Make its folder, and give this user the right to write there"
+        raise ConfigurationError([problem], hint=hint) from None

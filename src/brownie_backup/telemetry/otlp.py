@@ -1,0 +1,148 @@
+"""Sending traces and metrics to a collector, by OTLP over HTTP."""
+
+import logging
+import os
+import threading
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+from importlib.metadata import version
+from typing import Any
+
+from opentelemetry import trace
+from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExporter
+from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+from opentelemetry.sdk.metrics.export import (
+    InMemoryMetricReader,
+    Metric,
+    MetricsData,
+)
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import BatchSpanProcessor
+
+from brownie_backup.settings import Settings
+from brownie_backup.telemetry.instruments import record
+from brownie_backup.telemetry.scene import look_around
+from brownie_backup.telemetry.survey import Survey
+from brownie_backup.threads import make_thread
+
+_log = logging.getLogger(__name__)
+
+_PATIENCE = timedelta(seconds=8)
+"""How long stores and the collector are waited for, each, at the end of a process."""
+_INTERVAL = timedelta(minutes=1)
+
+
+def begin_sending(
+    settings: Settings, component: str, signals: frozenset[str]
+) -> Callable[[], None]:
+    """Send what is wanted from now on; return what sends the rest and ends it."""
+    resource = _resource(component)
+    ends: list[Callable[[], None]] = []
+    if "traces" in signals:
+        ends.append(_send_traces(resource))
+    if "metrics" in signals:
+        ends.append(_Pusher(settings, resource).end)
+
+    def end() -> None:
+        for each in ends:
+            each()
+
+    return end
+
+
+def _resource(component: str) -> Resource:
+    """Return what this process is; OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES go first."""
+    ours = Resource(
+        {
+            "service.name": "brownie-backup",
+            "service.version": version("brownie-backup"),
+            "brownie_backup.component": component,
+        }
+    )
+    said = Resource.create()
+    named = os.environ.get("OTEL_SERVICE_NAME") or "service.name=" in os.environ.get(
+        "OTEL_RESOURCE_ATTRIBUTES", ""
+    )
+    return ours.merge(said) if named else said.merge(ours)
+
+
+def _send_traces(resource: Resource) -> Callable[[], None]:
+    provider = TracerProvider(resource=resource, shutdown_on_exit=False)
+    provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
+    trace.set_tracer_provider(provider)
+
+    def end() -> None:
+        provider.force_flush(int(_PATIENCE.total_seconds() * 1000))
+        provider.shutdown()
+
+    return end
+
+
+class _Pusher:
+    """Sends the metrics each minute, in a process that lives so long, and at its end."""
+
+    def __init__(self, settings: Settings, resource: Resource) -> None:
+        self._settings = settings
+        self._resource = resource
+        self._exporter = OTLPMetricExporter()
+        self._ended = threading.Event()
+        self._thread = make_thread(self._run, "metrics")
+        self._thread.start()
+
+    def end(self) -> None:
+        """Send what there is now, and nothing more."""
+        self._ended.set()
+        self._thread.join(_PATIENCE.total_seconds())
+        self._push()
+        self._exporter.shutdown()
+
+    def _run(self) -> None:
+        while not self._ended.wait(_INTERVAL.total_seconds()):
+            self._push()
+
+    def _push(self) -> None:
+        try:
+            data = collect(look_around(self._settings, _PATIENCE), self._resource)
+            self._exporter.export(data, _PATIENCE.total_seconds() * 1000)
+        except Exception:  # noqa: BLE001 - whatever it is, nobody's backup may fail for it
+            _log.exception("the metrics could not be sent")
+
+
+def collect(survey: Survey, resource: Resource) -> MetricsData:
+    """Return a survey as OpenTelemetry's data.
+
+    Totals count from when the first of what they count happened: whoever gets them from one
+    process after the other would take them for numbers that begin anew each time.
+    """
+    reader = InMemoryMetricReader()
+    provider = record(survey, reader, resource)
+    try:
+        data = reader.get_metrics_data()
+    finally:
+        provider.shutdown()
+    if data is None:
+        return MetricsData([])
+    start = int(survey.began_at.timestamp() * 1_000_000_000)
+    return MetricsData(
+        [
+            replace(
+                of_resource,
+                scope_metrics=[
+                    replace(scope, metrics=[_since(metric, start) for metric in scope.metrics])
+                    for scope in of_resource.scope_metrics
+                ],
+            )
+            for of_resource in data.resource_metrics
+        ]
+    )
+
+
+def _since(metric: Metric, start: int) -> Metric:
+    data: Any = metric.data  # of each kind, points of its own
+    points = [
+        replace(point, start_time_unix_nano=start) if point.start_time_unix_nano else point
+        for point in data.data_points
+    ]
+    return replace(metric, data=replace(data, data_points=points))
