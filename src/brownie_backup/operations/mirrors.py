@@ -7,6 +7,7 @@ from typing import TypeVar
 
 from brownie_backup.errors import BackupError, BackupExists, Busy, StoreUnavailable
 from brownie_backup.model import Attempt, Manifest
+from brownie_backup.operations.base import Candidates
 from brownie_backup.operations.commit import commit
 from brownie_backup.reports import StoreOutcome
 from brownie_backup.repository import Identity, Lease, Repository, Shelf
@@ -24,6 +25,7 @@ class Mirror:
     def __init__(self, repository: Repository) -> None:
         self.repository = repository
         self.shelf = Shelf(repository.store)
+        self.candidates = Candidates()
         self.copied = Transferred()
         self.stored = False
         self.stack = ExitStack()
@@ -53,7 +55,7 @@ class Mirror:
             purpose = f"backup '{name}'"
             lease = ours.enter_context(self.repository.shared_lease(purpose, backup=name))
             self.repository.record_attempt(attempt)
-            self.shelf = self.repository.shelf()
+            self.shelf = self.repository.shelf(self.candidates.add)
             self.stack = ours.pop_all()
         self._lease = lease
 
