@@ -8,6 +8,7 @@ put elsewhere is missed by the records after it. ``docs/explanation/audit.md`` s
 
 import hashlib
 import re
+from collections.abc import Iterable
 from datetime import date, datetime, timedelta
 from enum import StrEnum
 
@@ -151,6 +152,14 @@ class RecordId:
         return f"{AUDIT}{self}.json"
 
 
+@frozen
+class AuditTrail:
+    """What was done, by the trail of one store: one record for each operation, oldest first."""
+
+    store_url: str
+    entries: tuple[AuditRecord, ...]
+
+
 def begun(operation: Operation, host: str) -> AuditRecord:
     """Return the record that an operation begins."""
     return AuditRecord(
@@ -194,6 +203,16 @@ def refused(operation: Operation, host: str, reason: str, *, unrecorded: int = 0
         error=reason[:_MOST_CHARACTERS],
         unrecorded=unrecorded,
     )
+
+
+def entries_of(records: Iterable[AuditRecord]) -> tuple[AuditRecord, ...]:
+    """Return one record for each operation: how it ended, or that it began and did not end yet."""
+    entries: dict[str, AuditRecord] = {}
+    for record in records:
+        if record.phase == Phase.END or record.operation not in entries:
+            entries.pop(record.operation, None)  # so that it comes where it ended
+            entries[record.operation] = record
+    return tuple(entries.values())
 
 
 def _outcome(error: BaseException | None) -> Outcome:

@@ -6,11 +6,13 @@ import logging
 import socket
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
-from brownie_backup import audit
+from attrs import evolve
+
+from brownie_backup import audit, errors
 from brownie_backup.activity import Actor, Operation, operating
-from brownie_backup.errors import BackupError, StoreError, redact
+from brownie_backup.errors import BackupError, StoreError
 from brownie_backup.protocols import Store
 from brownie_backup.repository.recording import Trail
 from brownie_backup.wire import to_json
@@ -29,10 +31,18 @@ _MINUTE_SECONDS = 60.0
 
 
 class Auditor:
-    """Runs operations, and records who did what, and what came of it. Thread-safe."""
+    """Runs operations, and records who did what, and what came of it. Thread-safe.
 
-    def __init__(self, trail: Trail | None = None) -> None:
+    Args:
+        trail: where to; by default, a new writer.
+        redact: takes secrets out of what is recorded.
+    """
+
+    def __init__(
+        self, trail: Trail | None = None, redact: Callable[[str], str] = errors.redact
+    ) -> None:
         self._trail = trail or Trail()
+        self._redact = redact
         self._host = socket.gethostname()
         self._refusals = _Allowance(MOST_REFUSALS, _MINUTE_SECONDS)
 
@@ -63,7 +73,7 @@ class Auditor:
             try:
                 yield operation
             except BaseException as error:
-                _log.error("%s failed: %s", action, _words(error))
+                _log.error("%s failed: %s", action, self._redact(_words(error)))
                 soon = None if isinstance(error, Exception) else SOON_SECONDS
                 self._record(stores, audit.ended(operation, self._host, error), soon)
                 raise
@@ -94,10 +104,26 @@ class Auditor:
         record: audit.AuditRecord,
         within_seconds: float | None = None,
     ) -> Mapping[str, BackupError]:
+        record = self._clean(record)
         facts = json.loads(to_json(record))
         told = {name: value for name, value in facts.items() if value not in (None, [], "", 0)}
         _audit_log.info("%s", json.dumps(told, sort_keys=True))
         return self._trail.record(stores, record, within_seconds=within_seconds)
+
+    def _clean(self, record: audit.AuditRecord) -> audit.AuditRecord:
+        """Take secrets out of whatever somebody typed, or something said."""
+
+        def clean(text: str | None) -> str | None:
+            return self._redact(text) if text else text
+
+        return evolve(
+            record,
+            actor=self._redact(record.actor),
+            origin=self._redact(record.origin),
+            backup=clean(record.backup),
+            database=clean(record.database),
+            error=clean(record.error),
+        )
 
 
 class _Allowance:
@@ -134,4 +160,4 @@ def _unrecorded(action: str, problems: Mapping[str, BackupError]) -> StoreError:
 def _words(error: BaseException) -> str:
     if isinstance(error, BackupError):
         return str(error)
-    return redact(f"{type(error).__name__}: {error}")
+    return f"{type(error).__name__}: {error}"

@@ -3,9 +3,11 @@
 from datetime import datetime, timedelta
 from typing import Any
 
+from brownie_backup.audit import AuditRecord
 from brownie_backup.errors import BackupError
 from brownie_backup.model import Backup, Hold, Status, Verification
 from brownie_backup.operations.status import StatusReport, StoreStatus
+from brownie_backup.proof import AuditProof
 from brownie_backup.reports import (
     BackupReport,
     Comparison,
@@ -17,6 +19,8 @@ from brownie_backup.reports import (
     TableRange,
 )
 from brownie_backup.wire import converter
+
+_LINKS = frozenset({"format", "previous", "seen"})
 
 
 def backup_document(backup: Backup) -> dict[str, Any]:
@@ -183,6 +187,22 @@ def cleanup_document(
         "locked_blobs": report.locked_blobs if report else 0,
         "notes": list(report.notes) if report else [],
         "refusals": list(report.refusals) if report else [],
+    }
+
+
+def audit_document(entry: AuditRecord) -> dict[str, Any]:
+    """Return one entry of the audit trail, without what links the records."""
+    document: dict[str, Any] = converter.unstructure(entry)
+    return {name: value for name, value in document.items() if name not in _LINKS}
+
+
+def proof_document(proof: AuditProof) -> dict[str, Any]:
+    """Return what a proof of a store's audit trail found."""
+    return {
+        "store": proof.store_url,
+        "good": proof.good,
+        "records": proof.records,
+        "problems": [{"key": each.key, "message": each.message} for each in proof.problems],
     }
 
 

@@ -10,7 +10,7 @@ import logging
 import os
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import UTC, datetime
 from io import FileIO, TextIOWrapper
 from logging.handlers import RotatingFileHandler
@@ -42,6 +42,7 @@ def configure_logging(
     verbose: bool = False,
     quiet: bool = False,
     usual: int = logging.WARNING,
+    said_elsewhere: Collection[str] = (),
 ) -> None:
     """Say where the log of this process goes. A second call replaces the first.
 
@@ -51,6 +52,8 @@ def configure_logging(
         verbose: everything goes to both, as with BACKUP_DEBUG.
         quiet: only errors go to standard error; the file still gets what it usually does.
         usual: the least level on standard error otherwise. A service says INFO.
+        said_elsewhere: loggers that do not go to standard error, since the program itself says
+            there what they do; but with `verbose` they do.
 
     Raises:
         ConfigurationError: the file can't be opened.
@@ -59,6 +62,8 @@ def configure_logging(
     formatter = _formatter(settings)
     console = logging.StreamHandler(sys.stderr)
     console.setLevel(logging.DEBUG if everything else logging.ERROR if quiet else usual)
+    if not everything:
+        console.addFilter(lambda record: record.name not in said_elsewhere)
     handlers: list[logging.Handler] = [console]
     if settings.log_file:
         file = _open(settings.log_file)

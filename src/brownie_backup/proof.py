@@ -27,6 +27,21 @@ class AuditProblem:
         return f"{self.key}: {self.message}"
 
 
+@frozen
+class AuditProof:
+    """What a proof of a store's trail found."""
+
+    store_url: str
+    records: int
+    """How many objects were read."""
+    problems: tuple[AuditProblem, ...]
+
+    @property
+    def good(self) -> bool:
+        """Whether nothing is wrong."""
+        return not self.problems
+
+
 def problems_of(
     objects: Mapping[str, bytes], *, since: date | None = None
 ) -> Iterator[AuditProblem]:

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from attrs import evolve, field, frozen
 
 from brownie_backup.activity import Actor, Operation
+from brownie_backup.audit import AuditTrail
 from brownie_backup.auditor import Auditor
 from brownie_backup.config import make_dumper, make_repositories
 from brownie_backup.errors import (
@@ -37,11 +38,14 @@ from brownie_backup.operations import (
     sync_backups,
     verify_backup,
 )
+from brownie_backup.operations.audit import audit_trail, prove_audit
 from brownie_backup.operations.everywhere import everywhere
 from brownie_backup.operations.find import Found, find_backup
 from brownie_backup.operations.progress import OnProgress
 from brownie_backup.operations.status import StatusReport, report_status
 from brownie_backup.operations.verify import ALL
+from brownie_backup.proof import AuditProof
+from brownie_backup.redaction import redactor
 from brownie_backup.reports import (
     BackupReport,
     Comparison,
@@ -81,7 +85,11 @@ class Service:
 
     settings: Settings
     actor: Actor
-    auditor: Auditor = field(factory=Auditor, eq=False, repr=False)
+    auditor: Auditor = field(eq=False, repr=False)
+
+    @auditor.default
+    def _own_auditor(self) -> Auditor:
+        return Auditor(redact=redactor(self.settings))
 
     def create_backup(
         self,
@@ -337,6 +345,30 @@ class Service:
     def find(self, name: str, *, store: str | None = None) -> Found:
         """Return a backup from the first store where it is good, or else where it is at all."""
         return find_backup(make_repositories(self.settings, first=store), name)
+
+    def audit(
+        self,
+        *,
+        since: datetime | None = None,
+        action: str | None = None,
+        limit: int | None = None,
+        store: str | None = None,
+    ) -> AuditTrail:
+        """Return what was done, from one store's audit trail, oldest first.
+
+        Args:
+            since: only what was recorded then or later, UTC-aware; None for all.
+            action: only this, such as ``delete``.
+            limit: only so many operations, the newest.
+            store: which to turn to: ``primary``, ``copy1`` and so on, or its URL.
+        """
+        repository = make_repositories(self.settings, first=store)[0]
+        return audit_trail(repository, since=since, action=action, limit=limit)
+
+    def prove_audit(self, *, since: datetime | None = None) -> Everywhere[AuditProof]:
+        """Prove that nothing was changed in or removed from the audit trail of any store."""
+        repositories = make_repositories(self.settings)
+        return everywhere(repositories, lambda each: prove_audit(each, since))
 
     def refuse(self, action: str, reason: str, *, backup: str | None = None) -> None:
         """Record that somebody was refused something before it became an operation.

@@ -144,6 +144,16 @@ def test_secrets_that_are_no_names_are_not_recorded(
     assert not [key for key in keys(store) if b"pl4nted" in store.get(key)]
 
 
+def test_a_secret_of_the_settings_is_not_recorded(store: MemoryStore) -> None:
+    secret = "correct-horse"
+    auditor = Auditor(redact=lambda text: text.replace(secret, "***"))
+    auditor.refuse([store], "delete", evolve(WHO, name=f"not {secret}"), secret, backup=secret)
+    with auditor.operation([store], "backup", WHO, backup=secret) as operation:
+        operation.database = secret
+    assert len(keys(store)) == 3
+    assert not [key for key in keys(store) if secret.encode() in store.get(key)]
+
+
 def test_one_that_died_has_no_end(repository: Repository, store: MemoryStore) -> None:
     running = Auditor().operation([store], "backup", WHO)
     running.__enter__()
@@ -445,12 +455,19 @@ def test_many_threads_make_one_chain(store: MemoryStore, repository: Repository)
     assert prove_audit(repository).good
 
 
-def test_each_record_is_logged(run: Callable[..., None], caplog: pytest.LogCaptureFixture) -> None:
+def test_each_record_is_logged(
+    run: Callable[..., None], store: MemoryStore, caplog: pytest.LogCaptureFixture
+) -> None:
     with caplog.at_level("INFO", logger="brownie_backup.audit"):
         run()
-    lines = [json.loads(r.getMessage()) for r in caplog.records if r.name.endswith(".audit")]
-    assert [line["phase"] for line in lines] == ["begin", "end"]
-    assert lines[1]["actor"] == "alice"
+    lines = [r.getMessage() for r in caplog.records if r.name.endswith(".audit")]
+    told = [json.loads(line) for line in lines if line.startswith("{")]
+    assert [line["phase"] for line in told] == ["begin", "end"]
+    assert told[1]["actor"] == "alice"
+    # Elsewhere than in the store, so that whoever can change that can't change them too.
+    assert [line.split()[1] for line in lines if line.startswith("record")] == [
+        str(id_in(key)) for key in keys(store)
+    ]
 
 
 def test_few_requests_are_made(store: MemoryStore, run: Callable[..., None]) -> None:

@@ -33,7 +33,7 @@ def test_every_command_of_the_grammar_is_there_and_no_other() -> None:
     assert set(COMMANDS) == {
         *("backup", "list", "show", "restore", "verify", "delete", "cleanup", "status"),
         *("config", "keygen", "doctor", "demo", "schedule", "sync", "unlock"),
-        *("hold", "release"),
+        *("hold", "release", "audit"),
     }
 
 

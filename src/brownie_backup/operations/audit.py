@@ -2,29 +2,12 @@
 
 from datetime import UTC, datetime
 
-from attrs import frozen
-
-from brownie_backup.audit import AuditRecord
+from brownie_backup.audit import AuditRecord, AuditTrail, entries_of
 from brownie_backup.errors import KeyNotFound
-from brownie_backup.proof import AuditProblem, problems_of
+from brownie_backup.proof import AuditProof, problems_of
 from brownie_backup.repository import Repository
 from brownie_backup.repository.crew import crew
 from brownie_backup.repository.trail import list_trail, read_trail
-
-
-@frozen
-class AuditProof:
-    """What a proof of a store's trail found."""
-
-    store_url: str
-    records: int
-    """How many objects were read."""
-    problems: tuple[AuditProblem, ...]
-
-    @property
-    def good(self) -> bool:
-        """Whether nothing is wrong."""
-        return not self.problems
 
 
 def read_audit(
@@ -44,6 +27,32 @@ def read_audit(
         StoreError: the store could not be read.
     """
     return read_trail(repository.store, repository.clock(), since=since, limit=limit)
+
+
+def audit_trail(
+    repository: Repository,
+    *,
+    since: datetime | None = None,
+    action: str | None = None,
+    limit: int | None = None,
+) -> AuditTrail:
+    """Return one record for each operation: how it ended, or that it began and has no end.
+
+    Args:
+        repository: where the trail is.
+        since: only what was put then or later, UTC-aware; None for all.
+        action: only this, such as ``delete``.
+        limit: only so many, the newest.
+
+    Raises:
+        StoreError: the store could not be read.
+    """
+    # An operation has two records, and what is not of that action has some too.
+    most = 2 * limit if limit is not None and action is None else None
+    entries = entries_of(read_audit(repository, since, limit=most))
+    chosen = tuple(entry for entry in entries if action in {None, entry.action})
+    newest = chosen if limit is None else chosen[max(0, len(chosen) - limit) :]
+    return AuditTrail(repository.store.url, newest)
 
 
 def prove_audit(repository: Repository, since: datetime | None = None) -> AuditProof:

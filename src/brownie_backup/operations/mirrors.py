@@ -13,6 +13,7 @@ from brownie_backup.reports import StoreOutcome
 from brownie_backup.repository import Identity, Lease, Repository, Shelf
 from brownie_backup.repository.background import close_all
 from brownie_backup.repository.transfer import Transferred, for_store, transfer_blobs
+from brownie_backup.tracing import step
 
 _log = logging.getLogger(__name__)
 
@@ -106,18 +107,19 @@ def open_mirrors(
     """
     mirrors = tuple(Mirror(repository) for repository in repositories)
     try:
-        for mirror in mirrors:
-            try:
-                mirror.open(attempt)
-            except (Busy, BackupExists) as error:
-                if mirror is mirrors[0]:
-                    raise
-                mirror.shelf.leave(error)
-            except BackupError as error:
-                if len(mirrors) == 1:
-                    raise
-                mirror.shelf.leave(error)
-        _ensure_any(mirrors)
+        with step("open stores"):
+            for mirror in mirrors:
+                try:
+                    mirror.open(attempt)
+                except (Busy, BackupExists) as error:
+                    if mirror is mirrors[0]:
+                        raise
+                    mirror.shelf.leave(error)
+                except BackupError as error:
+                    if len(mirrors) == 1:
+                        raise
+                    mirror.shelf.leave(error)
+            _ensure_any(mirrors)
         yield mirrors
     finally:
         for mirror in mirrors:

@@ -18,6 +18,7 @@ from brownie_backup.protocols import Clock, Store, StoredObject
 from brownie_backup.repository.background import begin
 
 _log = logging.getLogger(__name__)
+_audit_log = logging.getLogger("brownie_backup.audit")
 
 OTHERS_SECONDS = 5.0
 """How long the other stores are waited for when one has taken a record."""
@@ -154,7 +155,7 @@ class _Chain:
         with contextlib.suppress(KeyExists):  # with its hash in the key, it is ours
             store.put(name.key, data, if_absent=True)
         self._sequence, self._previous = linked.sequence, str(name)
-        _log.debug("audit record %s is in %s", name, store.url)
+        _audit_log.info("record %s is in %s", name, store.url)
 
 
 def _seen(store: Store, now: datetime, writer: str) -> tuple[str, ...]:

@@ -119,6 +119,26 @@ def _looking(commands: Subparsers) -> None:
     show = _command(commands, "show", "show all that is known of a backup")
     _name(show, "NAME|latest")
     _from(show)
+    audit = _command(commands, "audit", "show who did what, and prove that it is all there")
+    _from(audit)
+    audit.add_argument(
+        "--since",
+        type=_start,
+        metavar="WHEN",
+        help="what was recorded since: a day, an instant (UTC), or so long ago, such as 12h or 7d",
+    )
+    audit.add_argument("--action", metavar="A", help="only this, such as restore or delete")
+    audit.add_argument(
+        "--limit",
+        type=_count,
+        metavar="N",
+        help="only the newest N operations (default: 100, or with --since all)",
+    )
+    audit.add_argument(
+        "--verify",
+        action="store_true",
+        help="prove that no record was changed or removed, in any store",
+    )
     _command(commands, "sync", "copy to each store the backups that it lacks and others have")
     _command(commands, "status", "show the last backup, the next, the policy and who is working")
 
@@ -201,6 +221,26 @@ def _end(text: str) -> datetime:
     except (ValueError, OverflowError):
         msg = f"'{text}' is neither a date, such as 2027-01-31, nor an instant"
         raise argparse.ArgumentTypeError(msg) from None
+
+
+def _start(text: str) -> datetime:
+    """Return when a day begins, an instant (without a zone, in UTC), or one so long ago."""
+    units = {"m": "minutes", "h": "hours", "d": "days"}
+    try:
+        if text[-1:] in units and text[:-1].isdecimal():
+            return datetime.now(UTC) - timedelta(**{units[text[-1]]: int(text[:-1])})
+        instant = datetime.fromisoformat(text)
+        return instant.astimezone(UTC) if instant.tzinfo else instant.replace(tzinfo=UTC)
+    except (ValueError, OverflowError):
+        msg = f"'{text}' is neither a date, such as 2027-01-31, nor an instant, nor a span, as 7d"
+        raise argparse.ArgumentTypeError(msg) from None
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        msg = f"'{text}' is not a whole number over 0"
+        raise argparse.ArgumentTypeError(msg)
+    return int(text)
 
 
 def _percent(text: str) -> float:

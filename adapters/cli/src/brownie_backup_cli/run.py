@@ -23,7 +23,12 @@ def run(arguments: argparse.Namespace) -> int:
     try:
         # The demo brings its own settings: the caller's, right or wrong, do not matter to it.
         settings = load_settings({} if arguments.command == "demo" else os.environ)
-        configure_logging(settings, verbose=arguments.verbose, quiet=arguments.quiet)
+        configure_logging(
+            settings,
+            verbose=arguments.verbose,
+            quiet=arguments.quiet,
+            said_elsewhere=("brownie_backup.auditor",),
+        )
         for warning in settings.warnings:
             output.warn(warning)
         with observed(arguments.command, settings, output):

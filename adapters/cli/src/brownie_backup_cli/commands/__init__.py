@@ -4,7 +4,7 @@ import argparse
 from collections.abc import Callable
 
 from brownie_backup.config import Settings
-from brownie_backup_cli.commands import backups, keeping, looking, setup, verifying
+from brownie_backup_cli.commands import auditing, backups, keeping, looking, setup, verifying
 from brownie_backup_cli.output import Output
 
 Command = Callable[[argparse.Namespace, Settings, Output], int]
@@ -18,6 +18,7 @@ def _demo(arguments: argparse.Namespace, settings: Settings, output: Output) -> 
 
 
 COMMANDS: dict[str, Command] = {
+    "audit": auditing.audit,
     "backup": backups.backup,
     "cleanup": keeping.cleanup,
     "config": setup.config,

@@ -6,30 +6,21 @@ from brownie_backup import (
     BackupReport,
     RestoreOptions,
     RestoreReport,
-    create_backup,
-    sync_backups,
 )
-from brownie_backup import restore as restore_backup
-from brownie_backup.config import Settings, make_dumper, make_repositories
+from brownie_backup.config import Settings
 from brownie_backup.documents import report_document, restore_document, sync_document
-from brownie_backup.errors import ConfigurationError
 from brownie_backup_cli.exits import DONE, FAILED, WARNINGS
 from brownie_backup_cli.output import Output, size, span
+from brownie_backup_cli.who import service_for
 
 
 def backup(arguments: argparse.Namespace, settings: Settings, output: Output) -> int:
     """Make a backup."""
-    repository, *copies = make_repositories(settings, writes=True)
     with output.progress() as on_progress:
-        report = create_backup(
-            repository,
-            make_dumper(settings),
+        report = service_for(settings).create_backup(
             name=arguments.name,
             labels=dict(arguments.labels),
-            copies=copies,
-            jobs=settings.parallel_jobs,
             full=arguments.full,
-            full_every=settings.full_every_span,
             on_progress=on_progress,
         )
     manifest = report.manifest
@@ -45,7 +36,7 @@ def backup(arguments: argparse.Namespace, settings: Settings, output: Output) ->
         *_ranges(report),
         *(f"note: {note}" for note in manifest.notes if note not in report.warnings),
     ]
-    if copies:
+    if settings.copy_to:
         lines += [f"it is in {outcome.url}" for outcome in report.stores if outcome.stored]
     output.result(report_document(report), lines)
     if report.all_read_because:
@@ -84,20 +75,18 @@ def restore(arguments: argparse.Namespace, settings: Settings, output: Output) -
         constraints=not arguments.no_constraints,
     )
     with output.progress() as on_progress:
-        repository, *copies = make_repositories(settings, first=arguments.store)
-        report = restore_backup(
-            repository,
-            make_dumper(settings),
+        report = service_for(settings).restore(
             arguments.name,
-            copies=copies,
             target_database=arguments.target_db,
             options=options,
             dry_run=arguments.dry_run,
+            store=arguments.store,
             on_progress=on_progress,
         )
     output.findings(report.findings)
     output.result(
-        restore_document(report), _restored(report, several=bool(copies), some=options.selects)
+        restore_document(report),
+        _restored(report, several=bool(settings.copy_to), some=options.selects),
     )
     if any(finding.level == "error" for finding in report.findings):
         return FAILED  # a dry run that says: it would
@@ -107,13 +96,8 @@ def restore(arguments: argparse.Namespace, settings: Settings, output: Output) -
 def sync(arguments: argparse.Namespace, settings: Settings, output: Output) -> int:
     """Copy to each store what it lacks and others have."""
     del arguments
-    repositories = make_repositories(settings)
-    if len(repositories) == 1:
-        raise ConfigurationError(
-            ["sync needs two stores at least"], hint="Set BACKUP_COPY_TO to one more, or several"
-        )
     with output.progress() as on_progress:
-        reports = sync_backups(repositories, on_progress=on_progress)
+        reports = service_for(settings).sync(on_progress=on_progress)
     lines = []
     for report in reports:
         done = [f"{len(report.copied)} backups copied", f"{len(report.mended)} mended"]

@@ -15,6 +15,7 @@ from brownie_backup.operations.find import find_backup
 from brownie_backup.service import Service
 from brownie_backup_cli.exits import DONE, WARNINGS
 from brownie_backup_cli.output import Output, size, span, table
+from brownie_backup_cli.who import service_for
 
 HEADER = ("Name", "Created", "Size stored", "Size of database", "Duration", "Status")
 
@@ -69,7 +70,7 @@ def status(arguments: argparse.Namespace, settings: Settings, output: Output) ->
 def unlock(arguments: argparse.Namespace, settings: Settings, output: Output) -> int:
     """Remove leases that have expired."""
     del arguments
-    removed = {r.store.url: r.unlock() for r in make_repositories(settings)}
+    removed = service_for(settings).unlock()
     document = {
         "removed": [
             {"store": url, "purpose": lease.purpose, "owner": lease.owner}

@@ -1,31 +1,40 @@
 """The command that reads backups back."""
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from brownie_backup import (
     Comparison,
-    Repository,
     Verification,
-    compare_with_database,
-    list_backups,
-    verify_backup,
 )
-from brownie_backup.config import Settings, make_dumper, make_repositories
+from brownie_backup.config import Settings
 from brownie_backup.documents import comparison_document, verification_document
 from brownie_backup.errors import (
     BackupError,
-    BackupNotFound,
     ConfigurationError,
-    DamagedError,
     DecryptionError,
-    UnsupportedFormat,
 )
 from brownie_backup.names import LATEST
-from brownie_backup.operations.find import find_backup
+from brownie_backup.operations.find import Found
 from brownie_backup.operations.verify import ALL
 from brownie_backup_cli.exits import CANNOT_DECRYPT, DONE, FAILED, WARNINGS
 from brownie_backup_cli.output import Output
+from brownie_backup_cli.who import service_for
+
+
+class _Place:
+    """Where a backup was found; it is said before anything is read."""
+
+    def __init__(self, output: Output) -> None:
+        self.url = ""
+        self.elsewhere = False
+        self._output = output
+
+    def found(self, found: Found) -> None:
+        """Take note, and say what wants attention."""
+        self.url = found.repository.store.url
+        self.elsewhere = bool(found.findings)
+        self._output.findings(found.findings)
 
 
 def verify(arguments: argparse.Namespace, settings: Settings, output: Output) -> int:
@@ -34,26 +43,23 @@ def verify(arguments: argparse.Namespace, settings: Settings, output: Output) ->
         return _compare(arguments, settings, output)
     if bool(arguments.name) == arguments.all:
         raise ConfigurationError(["verify needs the name of a backup, or --all"])
-    repositories = make_repositories(settings, first=arguments.store)
-    if not arguments.all:
-        found = find_backup(repositories, arguments.name, damaged_too=True)
-        output.findings(found.findings)
-        in_order = (found.repository, *found.others)
-        outcome = _verify(in_order, found.backup.name, arguments, settings, output)
-        status = _report(found.repository, [outcome], {}, output)
-        return WARNINGS if status == DONE and found.findings else status
-    repository = repositories[0]
-    outcomes: list[Verification] = []
-    unread: dict[str, BackupError] = {}
-    for backup in list_backups(repository, check_blobs=False):
-        try:
-            outcomes.append(_verify(repositories, backup.name, arguments, settings, output))
-        except (DamagedError, DecryptionError, UnsupportedFormat) as error:
-            unread[backup.name] = error
-    if not outcomes and not unread:
-        msg = f"there is no backup in {repository.store.url}"
-        raise BackupNotFound(msg, hint="Check BACKUP_DESTINATION")
-    return _report(repository, outcomes, unread, output)
+    service = service_for(settings)
+    with output.progress() as on_progress:
+        if arguments.all:
+            done = service.verify_all(
+                sample_percent=arguments.sample, store=arguments.store, on_progress=on_progress
+            )
+            return _report(done.store_url, done.verifications, done.unread, output)
+        place = _Place(output)
+        outcome = service.verify(
+            arguments.name,
+            sample_percent=arguments.sample,
+            store=arguments.store,
+            on_found=place.found,
+            on_progress=on_progress,
+        )
+    status = _report(place.url, [outcome], {}, output)
+    return WARNINGS if status == DONE and place.elsewhere else status
 
 
 def _compare(arguments: argparse.Namespace, settings: Settings, output: Output) -> int:
@@ -61,19 +67,16 @@ def _compare(arguments: argparse.Namespace, settings: Settings, output: Output) 
     if arguments.all or arguments.sample < ALL:
         problem = "--against-database reads the database, not blobs: leave --all and --sample out"
         raise ConfigurationError([problem])
-    repositories = make_repositories(settings, first=arguments.store)
-    found = find_backup(repositories, arguments.name or LATEST)
-    output.findings(found.findings)
+    place = _Place(output)
     with output.progress() as on_progress:
-        comparison = compare_with_database(
-            found.repository,
-            make_dumper(settings),
-            found.backup.name,
-            jobs=settings.parallel_jobs,
+        comparison = service_for(settings).compare(
+            arguments.name or LATEST,
+            store=arguments.store,
+            on_found=place.found,
             on_progress=on_progress,
         )
     document = {
-        "store": found.repository.store.url,
+        "store": place.url,
         "good": comparison.good,
         "verifications": [],
         "unread": [],
@@ -84,7 +87,7 @@ def _compare(arguments: argparse.Namespace, settings: Settings, output: Output) 
         return FAILED
     if comparison.why_not:
         output.warn(f"nothing could be compared: {comparison.why_not}")
-    return WARNINGS if comparison.why_not or found.findings else DONE
+    return WARNINGS if comparison.why_not or place.elsewhere else DONE
 
 
 def _compared(comparison: Comparison) -> list[str]:
@@ -99,34 +102,15 @@ def _compared(comparison: Comparison) -> list[str]:
     ]
 
 
-def _verify(
-    repositories: Sequence[Repository],
-    name: str,
-    arguments: argparse.Namespace,
-    settings: Settings,
-    output: Output,
-) -> Verification:
-    with output.progress() as on_progress:
-        return verify_backup(
-            repositories[0],
-            make_dumper(settings),
-            name,
-            copies=repositories[1:],
-            sample_percent=arguments.sample,
-            jobs=settings.parallel_jobs,
-            on_progress=on_progress,
-        )
-
-
 def _report(
-    repository: Repository,
-    outcomes: list[Verification],
-    unread: dict[str, BackupError],
+    url: str,
+    outcomes: Sequence[Verification],
+    unread: Mapping[str, BackupError],
     output: Output,
 ) -> int:
     good = all(outcome.good for outcome in outcomes) and not unread
     document = {
-        "store": repository.store.url,
+        "store": url,
         "good": good,
         "verifications": [verification_document(outcome) for outcome in outcomes],
         "unread": [
