@@ -41,6 +41,7 @@ from brownie_backup.operations import (
 from brownie_backup.operations.audit import audit_trail, prove_audit
 from brownie_backup.operations.everywhere import everywhere
 from brownie_backup.operations.find import Found, find_backup
+from brownie_backup.operations.history import History, read_history
 from brownie_backup.operations.progress import OnProgress
 from brownie_backup.operations.status import StatusReport, report_status
 from brownie_backup.operations.verify import ALL
@@ -272,6 +273,7 @@ class Service:
             repositories, "cleanup", None, operation_id, dry_run=dry_run
         ) as operation:
             database = None if all_databases else self._database()
+            operation.database = database.name if database else None
             cleaned = everywhere(
                 repositories,
                 lambda repository: apply_retention(
@@ -341,6 +343,17 @@ class Service:
         """Return the backups of one store, newest first; see `brownie_backup.list_backups`."""
         repository = make_repositories(self.settings, first=store)[0]
         return list_backups(repository, check_blobs=check_blobs, on_progress=on_progress)
+
+    def history(self) -> History:
+        """Return how the last backups went; see `brownie_backup.operations.history`.
+
+        Where nothing but the server knows the database's name, and it does not answer, of any.
+        """
+        try:
+            database = make_dumper(self.settings).database_name()
+        except (DatabaseError, DatabaseNotFound):
+            database = None
+        return read_history(make_repositories(self.settings), database)
 
     def find(self, name: str, *, store: str | None = None) -> Found:
         """Return a backup from the first store where it is good, or else where it is at all."""

@@ -5,6 +5,7 @@ A reader raises `ValueError` with what follows the variable's name in the messag
 
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from attrs import frozen
@@ -103,6 +104,18 @@ def _timezone(value: str) -> str:
         raise ValueError(msg) from None
 
 
+def _web_address(value: str) -> Secret:
+    try:
+        parts = urlsplit(value.strip())
+        usable = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        usable = False
+    if not usable:
+        msg = " is not an address that begins with https:// or http://"
+        raise ValueError(msg)
+    return Secret(value.strip())
+
+
 def _location(value: str) -> str:
     if "://" in value:
         parse_location(value)
@@ -183,8 +196,8 @@ VARIABLES: tuple[Variable, ...] = (
     Variable("LOG_FILE", "where the log goes besides standard error", _text),
     Variable("LOG_FORMAT", "plain or json", _one_of(LOG_FORMATS)),
     Variable("METRICS_TEXTFILE", "a file for node_exporter's textfile collector", _text),
-    Variable("PING_URL", "pinged at start, success and failure of a run", Secret, secret=True),
-    Variable("WEBHOOK_URL", "told of failures and recoveries", Secret, secret=True),
+    Variable("PING_URL", "pinged at start, success and failure", _web_address, secret=True),
+    Variable("WEBHOOK_URL", "told of failures and recoveries", _web_address, secret=True),
     Variable("WEBHOOK_SECRET", "signs what the webhook is told", Secret, secret=True),
     Variable("API_TOKEN", "the token that may do everything over REST", Secret, secret=True),
     Variable("API_TOKENS", "more tokens: name:scope+scope:token, by commas", Secret, secret=True),

@@ -84,8 +84,7 @@ def test_json_is_one_document_and_nothing_else(cli: Cli, arguments: tuple[str, .
         (("backup", "--name", "../x"), 2),
         (("backup", "--name", "first"), 1),
         (("verify",), 2),
-        (("schedule", "--start"), 2),
-        (("schedule", "--status"), 2),
+        (("schedule", "--start", "--directory", "/dev/null/x"), 2),
     ],
 )
 def test_an_error_is_a_document_too_and_has_its_status(

@@ -11,11 +11,14 @@ import pytest
 from brownie_backup import model
 from brownie_backup.dumpers.postgres.inventory import Inventory
 from brownie_backup.repository import Identity, LeaseRecord
+from brownie_backup.repository.leadership import Term
 from brownie_backup.settings import Settings
 from brownie_backup.variables import MOST_COPIES, PREFIX, VARIABLES
 from brownie_backup_cli import exits
 from brownie_backup_cli.commands import COMMANDS
 from brownie_backup_cli.parser import EPILOG, build_parser
+from brownie_backup_cron import main as runner
+from brownie_backup_cron.tally import Tally, exposition
 from tests.docs.pages import all_pages, page
 from tests.docs.sandbox import Sandbox
 
@@ -25,6 +28,7 @@ COMMAND_LINE = page("docs/reference/command-line.md")
 SIGNALS = {129: "SIGHUP", 130: "SIGINT", 141: "SIGPIPE", 143: "SIGTERM"}
 DOCUMENTS = page("docs/reference/json.md")
 FORMAT = page("docs/format.md")
+RUNNER = page("docs/reference/runner.md")
 
 TYPOS = {"BACKUP_COMPRESION", "BACKUP_RETENTON_DAYS"}  # as pages show them, on purpose
 
@@ -139,6 +143,16 @@ def test_every_option_is_documented_and_no_other(command: str) -> None:
     assert not documented & common
 
 
+def test_options_endpoints_and_metrics_of_the_runner() -> None:
+    spelled = {_CODE.findall(row[0])[0].split()[0] for row in RUNNER.rows("Options")}
+    assert spelled | {"-h"} == options(runner.build_parser())
+    codes = {int(row[0]) for row in RUNNER.rows("Exit codes of the runner")}
+    assert {int(number) for number in re.findall(r"^  (\d+)", runner.EPILOG, re.MULTILINE)} <= codes
+    shown = set(re.findall(r"^# TYPE (\w+)", exposition(Tally()), re.MULTILINE))
+    listed = re.findall(r"^\| `(backup_runner_\w+)", RUNNER.path.read_text("utf-8"), re.MULTILINE)
+    assert set(listed) == shown
+
+
 def test_no_page_shows_a_command_or_option_that_is_not_there() -> None:
     parsers = subparsers()
     for each in all_pages():
@@ -232,7 +246,7 @@ def test_every_command_has_its_document() -> None:
     headings = {text for level, text in DOCUMENTS.headings if level == 2}
     assert headings - {"An error", "A backup", "A hold", "A verification", "A finding"} == set(
         COMMANDS
-    ) - {"schedule"}
+    )
 
 
 # --- the stored format ---------------------------------------------------------------------------
@@ -257,6 +271,7 @@ def test_every_command_has_its_document() -> None:
         ("Hold", model.Hold, set()),
         ("Attempt", model.Attempt, set()),
         ("Lease", LeaseRecord, set()),
+        ("Term", Term, set()),
     ],
 )
 def test_stored_fields(heading: str, cls: type, more: set[str]) -> None:

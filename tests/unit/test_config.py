@@ -77,8 +77,8 @@ EXAMPLES: dict[str, tuple[str, object]] = {
     "LOG_FILE": ("/app/logs/backup.log", "/app/logs/backup.log"),
     "LOG_FORMAT": ("JSON", "json"),
     "METRICS_TEXTFILE": ("/var/lib/n/b.prom", "/var/lib/n/b.prom"),
-    "PING_URL": (PLANTED, Secret(PLANTED)),
-    "WEBHOOK_URL": (PLANTED, Secret(PLANTED)),
+    "PING_URL": (f"https://ping.example/{PLANTED}", Secret(f"https://ping.example/{PLANTED}")),
+    "WEBHOOK_URL": (f"http://h:81/?{PLANTED}", Secret(f"http://h:81/?{PLANTED}")),
     "WEBHOOK_SECRET": (PLANTED, Secret(PLANTED)),
     "API_TOKEN": (PLANTED, Secret(PLANTED)),
     "API_TOKENS": (PLANTED, Secret(PLANTED)),
@@ -90,6 +90,7 @@ EXAMPLES: dict[str, tuple[str, object]] = {
     "PASSPHRASE": (PLANTED, Secret(PLANTED)),
     "PG_BIN": ("/opt/pg/bin", "/opt/pg/bin"),
 }
+ADDRESSES = ("PING_URL", "WEBHOOK_URL")
 every_variable = pytest.mark.parametrize("name", [variable.name for variable in VARIABLES])
 
 
@@ -246,8 +247,9 @@ def test_an_unknown_variable_that_is_near_to_none_gets_a_warning_too() -> None:
 @pytest.mark.parametrize("name", SECRETS)
 def test_secrets_are_never_shown(name: str, tmp_path: Path) -> None:
     path = tmp_path / "value"
-    path.write_text(PLANTED, encoding="utf-8")
-    for environ in ({f"BACKUP_{name}": PLANTED}, {f"BACKUP_{name}_FILE": str(path)}):
+    value = str(EXAMPLES[name][0]) if name in ADDRESSES else PLANTED
+    path.write_text(value, encoding="utf-8")
+    for environ in ({f"BACKUP_{name}": value}, {f"BACKUP_{name}_FILE": str(path)}):
         settings = load_settings(environ)
         rows = describe(settings)
         for text in (repr(settings), str(settings), json.dumps(rows), repr(rows)):
@@ -363,3 +365,15 @@ def test_a_wrong_database_url_is_named_and_not_repeated(url: str) -> None:
         make_dumper(settings)
     assert caught.value.problems[0].startswith("BACKUP_DATABASE_URL: ")
     assert PLANTED not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ADDRESSES)
+@pytest.mark.parametrize(
+    "address", [PLANTED, f"file:///{PLANTED}", f"ftp://{PLANTED}", "https://", f"http://[{PLANTED}"]
+)
+def test_an_address_to_tell_is_one_of_the_web_and_stays_secret(name: str, address: str) -> None:
+    (problem,) = problems(
+        {f"BACKUP_{name}": f"{address}{PLANTED}" if address != "https://" else address}
+    )
+    assert PLANTED not in problem
+    assert problem == f"BACKUP_{name} is not an address that begins with https:// or http://"

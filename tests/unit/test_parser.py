@@ -123,6 +123,9 @@ def test_the_schedule_is_started_stopped_or_asked(action: str) -> None:
 def test_the_schedule_needs_exactly_one_action(capsys: pytest.CaptureFixture[str]) -> None:
     refuses(capsys, "schedule")
     refuses(capsys, "schedule", "--start", "--stop")
+    refuses(capsys, "schedule", "--start", "--print", "crontab")
+    refuses(capsys, "schedule", "--print", "launchd")
+    assert parse("schedule", "--print", "systemd").print_as == "systemd"
 
 
 @pytest.mark.parametrize(

@@ -64,14 +64,15 @@ def failed(repository: Repository, decisions: Sequence[RetentionDecision]) -> It
         except DamagedError as error:
             yield f"nobody knows whether the last backup of '{name}' failed: {error.message}"
             continue
-        if attempt and not any(_made_good(attempt, decision.backup) for decision in decisions):
+        if attempt and not any(made_good(attempt, decision.backup) for decision in decisions):
             yield (
                 f"the last backup of '{name}', begun on {attempt.started_at:%Y-%m-%d at %H:%M} "
                 f"UTC as '{attempt.backup}', is not there or not good"
             )
 
 
-def _made_good(attempt: Attempt, backup: Backup) -> bool:
+def made_good(attempt: Attempt, backup: Backup) -> bool:
+    """Whether a backup is proof that the database was backed up since the attempt was begun."""
     if not backup.good or backup.manifest is None or _database(backup) != attempt.database:
         return False
     return backup.manifest.finished_at >= attempt.started_at

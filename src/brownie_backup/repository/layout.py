@@ -10,6 +10,7 @@ VERIFICATIONS = "verifications/"
 BLOBS = "blobs/"
 BLOB_LISTS = "lists/"
 LEASES = "leases/"
+LEADERS = "leaders/"
 HOLDS = "holds/"
 ATTEMPTS = "attempts/"
 OPERATIONS = "operations/"
@@ -69,6 +70,16 @@ def blob_list_key(name: str) -> str:
 def lease_key(identifier: str) -> str:
     """Return the key of a lease."""
     return f"{LEASES}{identifier}.json"
+
+
+def leader_keys(purpose: str) -> str:
+    """Return what the keys of all terms of the leaders of some work begin with."""
+    return f"{LEADERS}{purpose}/"
+
+
+def leader_key(purpose: str, number: int) -> str:
+    """Return the key of a term; they sort by their numbers."""
+    return f"{leader_keys(purpose)}{number:012d}.json"
 
 
 def name_in(key: str) -> str:

@@ -180,10 +180,27 @@ def _setting_up(commands: Subparsers) -> None:
     action = schedule.add_mutually_exclusive_group(required=True)
     for word, text in (
         ("start", "start it"),
-        ("stop", "stop it"),
-        ("status", "show whether it runs, and what it did"),
+        ("stop", "stop it, and wait until it has ended"),
+        ("status", "show whether it runs, when it does what, and what came of it last"),
     ):
         action.add_argument(f"--{word}", action="store_const", dest="action", const=word, help=text)
+    action.add_argument(
+        "--print",
+        dest="print_as",
+        choices=("crontab", "systemd", "kubernetes"),
+        help="print what the host's own scheduler needs to do it instead",
+    )
+    schedule.add_argument(
+        "--directory",
+        type=Path,
+        help="where its process id and log are (default: ~/.local/state/brownie-backup)",
+    )
+    schedule.add_argument(
+        "--port",
+        type=int,
+        default=8001,
+        help="where it answers /health and /metrics (default: %(default)s)",
+    )
 
 
 def _name(parser: argparse.ArgumentParser, metavar: str, *, optional: bool = False) -> None:

@@ -4,7 +4,15 @@ import argparse
 from collections.abc import Callable
 
 from brownie_backup.config import Settings
-from brownie_backup_cli.commands import auditing, backups, keeping, looking, setup, verifying
+from brownie_backup_cli.commands import (
+    auditing,
+    backups,
+    keeping,
+    looking,
+    scheduling,
+    setup,
+    verifying,
+)
 from brownie_backup_cli.output import Output
 
 Command = Callable[[argparse.Namespace, Settings, Output], int]
@@ -30,7 +38,7 @@ COMMANDS: dict[str, Command] = {
     "list": looking.list_,
     "release": keeping.release,
     "restore": backups.restore,
-    "schedule": setup.schedule,
+    "schedule": scheduling.schedule,
     "show": looking.show,
     "status": looking.status,
     "sync": backups.sync,

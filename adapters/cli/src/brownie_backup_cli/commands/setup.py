@@ -87,14 +87,6 @@ def keygen(arguments: argparse.Namespace, settings: Settings, output: Output) ->
     return DONE
 
 
-def schedule(arguments: argparse.Namespace, settings: Settings, output: Output) -> int:
-    """Say that there is no scheduler yet."""
-    del settings, output
-    problem = f"schedule --{arguments.action}: the scheduler is not in this version yet"
-    hint = "Run 'brownie-backup backup' and 'brownie-backup cleanup' from cron or a systemd timer"
-    raise ConfigurationError([problem], hint=hint)
-
-
 def _shown(value: object) -> str:
     if isinstance(value, bool):
         return str(value).lower()

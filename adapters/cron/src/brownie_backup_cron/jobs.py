@@ -1,0 +1,216 @@
+"""The jobs: each by the service, with all that is told of it. None of them raises an error."""
+
+import logging
+import subprocess
+import sys
+import uuid
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
+from attrs import define, field
+
+from brownie_backup.activity import new_operation_id
+from brownie_backup.documents import instant
+from brownie_backup.errors import BackupError, BackupNotFound, Busy
+from brownie_backup.names import LATEST
+from brownie_backup.operations.history import History
+from brownie_backup.reports import BackupReport
+from brownie_backup.service import Service
+from brownie_backup.telemetry import write_textfile
+from brownie_backup_cron.announcing import Announcer, error_fields
+from brownie_backup_cron.tally import BACKUP, RETENTION, VERIFICATION, Tally
+
+DONE = 0
+FAILED = 1
+WARNINGS = 3
+"""The backup is good, but the retention policy was not applied."""
+ENDING_SECONDS = 20
+
+_DEFECT = "That is a defect of brownie-backup: please report it"
+
+_log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+
+@define
+class Jobs:
+    """What a runner does.
+
+    Args:
+        service: does it.
+        announcer: tells others.
+        tally: where it is counted.
+        verifier: the command that verifies once, as a process of its own: a verification may take
+            hours, and backups go on meanwhile.
+    """
+
+    service: Service
+    announcer: Announcer
+    tally: Tally
+    verifier: Sequence[str] = (sys.executable, "-m", "brownie_backup_cron", "--once", "verify")
+    _verification: subprocess.Popen[bytes] | None = field(default=None, init=False)
+
+    def history(self) -> History:
+        """Return what the store knows of earlier runs."""
+        return self.service.history()
+
+    def back_up(self) -> int:
+        """Make a backup; then, if it is good, apply the retention policy. Return a status."""
+        before = self._before()
+        try:
+            report = self._make_backup(before)
+            if report is None:
+                return FAILED
+            good = self._retain(report, failed_before=before.retention_failed)
+            return DONE if good else WARNINGS
+        finally:
+            self._write_metrics()
+
+    def verify(self) -> int:
+        """Read the newest good backup back and prove it. Return a status."""
+        try:
+            return self._verify()
+        finally:
+            self._write_metrics()
+
+    def _verify(self) -> int:
+        failed_before = self._before().verification_failed
+        operation = new_operation_id()
+        self.tally.count("runs", VERIFICATION)
+        try:
+            outcome = _defects_too(lambda: self.service.verify(LATEST, operation_id=operation))
+        except BackupNotFound as error:
+            _log.warning("there is nothing to verify: %s", error)
+            return DONE
+        except Busy as error:
+            _log.warning("the verification is left out: %s", error)
+            return WARNINGS
+        except BackupError as error:
+            self._failed(VERIFICATION, operation, error)
+            return FAILED
+        if not outcome.good:
+            problem = f"'{outcome.backup}' is damaged: {'; '.join(outcome.problems)}"
+            hint = "The next backup stores again what is damaged: see the page 'Verify regularly'"
+            self._failed(VERIFICATION, operation, BackupError(problem, hint=hint))
+            return FAILED
+        if failed_before:
+            self._recovered(VERIFICATION, operation, outcome.backup)
+        return DONE
+
+    def begin_verification(self) -> None:
+        """Verify in a process of its own."""
+        self.tally.count("runs", VERIFICATION)
+        self._verification = subprocess.Popen(self.verifier, stdin=subprocess.DEVNULL)
+
+    def is_verifying(self) -> bool:
+        """Whether that process is at work."""
+        process = self._verification
+        if process is None or process.poll() is None:
+            return process is not None
+        if process.returncode:
+            self.tally.count("failures", VERIFICATION)
+        self._verification = None
+        return False
+
+    def end(self) -> None:
+        """End what goes on beside."""
+        process = self._verification
+        if process is None:
+            return
+        process.terminate()
+        try:
+            process.wait(ENDING_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()
+
+    def _make_backup(self, before: History) -> BackupReport | None:
+        operation, run = new_operation_id(), uuid.uuid4()
+        _log.info("a backup begins: operation %s, ping %s", operation, run)
+        self.tally.count("runs", BACKUP)
+        self.announcer.ping("start", run)
+        try:
+            report = _defects_too(lambda: self.service.create_backup(operation_id=operation))
+        except BackupError as error:
+            self.announcer.ping("fail", run, self.announcer.reason(error))
+            last = before.last_success_at
+            self._failed(BACKUP, operation, error, last_success_at=instant(last) if last else None)
+            return None
+        except BaseException:
+            self.announcer.ping("fail", run, "the runner was ended")
+            raise
+        for outcome in report.stores:
+            if not outcome.stored:
+                _log.warning("the backup is not in %s: %s", outcome.url, outcome.problem)
+        self.announcer.ping("", run)
+        if before.backup_failed:
+            self._recovered(BACKUP, operation, report.manifest.name)
+        return report
+
+    def _retain(self, report: BackupReport, *, failed_before: bool) -> bool:
+        """Apply the retention policy; that this fails takes nothing from a good backup."""
+        operation = new_operation_id()
+        self.tally.begin(RETENTION)
+        self.tally.count("runs", RETENTION)
+        try:
+            cleaned = _defects_too(lambda: self.service.cleanup(operation_id=operation))
+            problems = [store.problem for store in cleaned if store.problem]
+            if problems:
+                raise problems[0]
+        except Busy as error:
+            # Somebody works in the store, such as a verification: it is done after the next backup.
+            _log.warning("the retention is put off: %s", error)
+            return True
+        except BackupError as error:
+            self._failed(RETENTION, operation, error)
+            return False
+        finally:
+            self.tally.end(RETENTION)
+        if failed_before:
+            self._recovered(RETENTION, operation, report.manifest.name)
+        return True
+
+    def _write_metrics(self) -> None:
+        """Write them for node_exporter, if that is asked for."""
+        try:
+            write_textfile(self.service.settings)
+        except BackupError as error:
+            _log.warning("the metrics are not written: %s", error)
+
+    def _before(self) -> History:
+        try:
+            return self.service.history()
+        except BackupError as error:
+            _log.warning("nobody knows how the last runs went: %s", error)
+            return History()
+
+    def _failed(
+        self,
+        job: str,
+        operation: str,
+        error: BackupError,
+        **more: str | None,
+    ) -> None:
+        self.tally.count("failures", job)
+        self.announcer.event(
+            f"{job}.failed",
+            operation_id=operation,
+            error=error_fields(self.announcer, error),
+            **more,
+        )
+
+    def _recovered(self, job: str, operation: str, backup: str) -> None:
+        _log.info("a %s succeeds again", job)
+        self.announcer.event(f"{job}.recovered", operation_id=operation, backup=backup)
+
+
+def _defects_too(call: Callable[[], T]) -> T:
+    """Return what a call returns. A defect of ours fails one run, and does not end the runner."""
+    try:
+        return call()
+    except BackupError:
+        raise
+    except Exception as error:
+        _log.exception("unexpected error")
+        msg = f"unexpected {type(error).__name__}: {error}"
+        raise BackupError(msg, hint=_DEFECT) from error

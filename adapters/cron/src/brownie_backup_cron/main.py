@@ -1,0 +1,207 @@
+"""The command ``brownie-backup-cron``: the settings, and the parts that a runner is made of."""
+
+import argparse
+import contextlib
+import logging
+import os
+import random
+import signal
+import socket
+import sys
+import threading
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, timedelta
+
+from attrs import evolve, frozen
+
+from brownie_backup.activity import Actor
+from brownie_backup.config import Settings, load_settings, make_dumper, make_repositories
+from brownie_backup.errors import BackupError, ConfigurationError
+from brownie_backup.logs import configure_logging
+from brownie_backup.memory import share_large_blocks
+from brownie_backup.protocols import Clock
+from brownie_backup.repository.leadership import LIFETIME, Leadership
+from brownie_backup.service import Service
+from brownie_backup.telemetry import configure_telemetry, prometheus_text
+from brownie_backup_cron.announcing import Announcer
+from brownie_backup_cron.ending import ENDED_BY, Ended, end_on_signals
+from brownie_backup_cron.endpoints import Endpoints
+from brownie_backup_cron.jobs import Jobs
+from brownie_backup_cron.leader import PURPOSE, Leader, elapsed
+from brownie_backup_cron.runner import Runner
+from brownie_backup_cron.tally import Tally
+from brownie_backup_cron.timetable import Timetable
+
+HOST = "127.0.0.1"
+PORT = 8001
+DONE, FAILED, USAGE = 0, 1, 2
+_LEADER_RETRIES_SECONDS = 10
+"""How long a store is waited for to learn who leads: not for longer than the next look."""
+_LAST_WORDS_SECONDS = 3.0
+_ALL_WORDS_SECONDS = 40.0
+
+EPILOG = """\
+exit status:
+  0    done, of --once
+  1    failed
+  2    wrong usage or configuration
+  3    of --once: the backup is good, but old ones could not be removed
+  130  ended by SIGINT, 143 by SIGTERM, 129 by SIGHUP; nothing half-made is left
+
+Everything else is configured by environment variables, as for brownie-backup.
+"""
+
+_log = logging.getLogger(__name__)
+
+
+@frozen
+class Pace:
+    """How time goes by: tests have a quicker one."""
+
+    now: Clock = lambda: datetime.now(UTC)
+    wait: Callable[[threading.Event, float], object] = threading.Event.wait
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Return the parser of the command."""
+    parser = argparse.ArgumentParser(
+        prog="brownie-backup-cron",
+        description="Back up, apply the retention policy and verify on a schedule, until ended.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument("--version", action="store_true", help="print the version and exit")
+    parser.add_argument(
+        "--host", default=HOST, help="where /health and /metrics are (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--port", type=int, default=PORT, help="their port, 0 for any (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--once",
+        nargs="?",
+        const="backup",
+        choices=("backup", "verify"),
+        metavar="JOB",
+        help="do one job now and exit: backup, with the retention after it (default), or verify",
+    )
+    parser.add_argument(
+        "--leader-seconds",
+        type=int,
+        default=int(LIFETIME.total_seconds()),
+        metavar="N",
+        help="how soon another runner takes over from one that died (default: %(default)s)",
+    )
+    return parser
+
+
+def main(argv: Sequence[str] | None = None, *, pace: Pace | None = None) -> int:
+    """Run until ended; return the exit status."""
+    parser = build_parser()
+    arguments = parser.parse_args(argv)
+    if arguments.version:
+        from importlib.metadata import version
+
+        sys.stdout.write(f"brownie-backup-cron {version('brownie-backup-cron')}\n")
+        return DONE
+    if arguments.leader_seconds < 1:
+        parser.error("--leader-seconds: at least 1")
+    end_on_signals()
+    share_large_blocks()
+    try:
+        settings = _settings()
+        send_the_rest = configure_telemetry(settings, component="cron")
+        try:
+            if arguments.once:
+                return _once(settings, arguments.once)
+            return _serve(settings, arguments, pace or Pace())
+        finally:
+            send_the_rest()
+    except Ended as ended:
+        _log.info("ended by %s", signal.Signals(ended.number).name)
+        return ENDED_BY + ended.number
+    except BackupError as error:
+        sys.stderr.write(f"brownie-backup-cron: {error}\n")
+        return USAGE if isinstance(error, ConfigurationError) else FAILED
+
+
+def _settings() -> Settings:
+    """Read the settings, and see once at the start that they are complete."""
+    settings = load_settings(os.environ)
+    configure_logging(settings, usual=logging.INFO)
+    for warning in settings.warnings:
+        _log.warning("%s", warning)
+    make_repositories(settings, writes=True)
+    make_dumper(settings)
+    return settings
+
+
+def _once(settings: Settings, job: str) -> int:
+    tally = Tally()
+    announcer = Announcer(settings, tally, Pace().now)
+    jobs = Jobs(Service(settings, _actor()), announcer, tally)
+    try:
+        status = jobs.verify() if job == "verify" else jobs.back_up()
+    except Ended:
+        announcer.flush(_LAST_WORDS_SECONDS)
+        raise
+    announcer.flush(_ALL_WORDS_SECONDS)
+    return status
+
+
+def _serve(settings: Settings, arguments: argparse.Namespace, pace: Pace) -> int:
+    tally = Tally()
+    announcer = Announcer(settings, tally, Pace().now)
+    jobs = Jobs(Service(settings, _actor()), announcer, tally)
+    changed = threading.Event()
+    lifetime = timedelta(seconds=arguments.leader_seconds)
+    leader = Leader(_leadership(settings, lifetime), tally, changed.set)
+    endpoints = Endpoints(arguments.host, arguments.port, tally, lambda: prometheus_text(settings))
+
+    def wait(seconds: float) -> None:
+        pace.wait(changed, seconds)
+        changed.clear()
+
+    with contextlib.ExitStack() as stack:
+        stack.callback(endpoints.close)
+        stack.callback(announcer.flush, _LAST_WORDS_SECONDS)
+        stack.callback(leader.end)
+        stack.callback(jobs.end)
+        _log.info("a runner begins; /health and /metrics at %s:%d", arguments.host, endpoints.port)
+        leader.start()
+        Runner(
+            _timetable(settings, settings.schedule, pace.now()),
+            _timetable(settings, settings.verify_schedule, pace.now())
+            if settings.verify_schedule
+            else None,
+            work=jobs,
+            may_run=leader.may_run,
+            clock=pace.now,
+            wait=wait,
+            tally=tally,
+        ).run()
+
+
+def _leadership(settings: Settings, lifetime: timedelta) -> Leadership:
+    quick = evolve(settings, retry_seconds=min(settings.retry_seconds, _LEADER_RETRIES_SECONDS))
+    store = make_repositories(quick)[0].store
+    return Leadership(store, PURPOSE, elapsed=elapsed, lifetime=lifetime)
+
+
+def _timetable(settings: Settings, schedule: str, now: datetime) -> Timetable:
+    return Timetable.make(
+        schedule,
+        settings.timezone,
+        now,
+        most_jitter=timedelta(seconds=settings.jitter_seconds),
+        jitter=lambda most: random.uniform(0, most),  # noqa: S311 - it only spreads load
+    )
+
+
+def _actor() -> Actor:
+    return Actor("scheduler", f"cron {socket.gethostname()}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,107 @@
+"""What the store knows of the last backups of a database: when one succeeded, and what failed."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from attrs import frozen
+
+from brownie_backup.audit import AuditRecord, Outcome, Phase
+from brownie_backup.errors import Busy, DamagedError, StoreError
+from brownie_backup.model import Attempt, Backup
+from brownie_backup.operations.guards import made_good
+from brownie_backup.repository import Repository
+from brownie_backup.repository.holds import read_attempt
+from brownie_backup.repository.trail import read_trail
+
+_RECORDS = 20
+"""How far back the audit trail is read: a cleanup comes after each backup."""
+
+
+@frozen
+class History:
+    """How the last backups of a database went. Instants are in UTC; None for never."""
+
+    last_good: Backup | None = None
+    """The newest backup that is good."""
+    attempt: Attempt | None = None
+    """The last one that was begun."""
+    backup_failed: bool = False
+    """Whether that has not become a good backup (yet)."""
+    last_verified_at: datetime | None = None
+    verification_failed: bool = False
+    """Whether the last verification found damage."""
+    retention_failed: bool = False
+    """Whether the policy could not be applied the last time, in some store or everywhere."""
+
+    @property
+    def last_success_at(self) -> datetime | None:
+        """When the last good backup was finished."""
+        manifest = self.last_good.manifest if self.last_good else None
+        return manifest.finished_at if manifest else None
+
+
+def read_history(repositories: Sequence[Repository], database: str | None) -> History:
+    """Return how the last backups went, by the first store that answers.
+
+    Args:
+        repositories: the primary one first.
+        database: the name of the database; None for any.
+
+    Raises:
+        StoreError: none answers.
+    """
+    problem: StoreError | None = None
+    for repository in repositories:
+        try:
+            return _read(repository, database)
+        except StoreError as error:
+            problem = problem or error
+    raise problem or AssertionError
+
+
+def _read(repository: Repository, database: str | None) -> History:
+    backups = [
+        backup
+        for backup in repository.backups(check_blobs=False)
+        if backup.manifest and database in {None, backup.manifest.database.name}
+    ]
+    last_good = next((backup for backup in backups if backup.good), None)
+    known = last_good.manifest.database.name if last_good and last_good.manifest else None
+    attempt = _attempt(repository, database or known)
+    verifications = [backup.verification for backup in backups if backup.verification]
+    last = max(verifications, key=lambda each: each.verified_at, default=None)
+    return History(
+        last_good,
+        attempt,
+        attempt is not None and not any(made_good(attempt, backup) for backup in backups),
+        last.verified_at if last else None,
+        last is not None and not last.good,
+        _retention_failed(repository, database or known),
+    )
+
+
+def _retention_failed(repository: Repository, database: str | None) -> bool:
+    """Ask the audit trail: nothing else in a store tells of what was not done."""
+    records = read_trail(repository.store, repository.clock(), limit=_RECORDS)
+    last = next((each for each in reversed(records) if _is_cleanup(each, database)), None)
+    return last is not None and (last.outcome != Outcome.SUCCESS or bool(last.not_done_in))
+
+
+def _is_cleanup(record: AuditRecord, database: str | None) -> bool:
+    """Whether it says how a cleanup ended that was done, and not only put off."""
+    return (
+        record.action == "cleanup"
+        and record.phase == Phase.END
+        and not record.dry_run
+        and record.error_type != Busy.__name__
+        and record.database in {None, database}
+    )
+
+
+def _attempt(repository: Repository, database: str | None) -> Attempt | None:
+    if database is None:
+        return None
+    try:
+        return read_attempt(repository.store, database)
+    except DamagedError:
+        return None

@@ -1,0 +1,237 @@
+"""The loop of the runner, by a simulated clock."""
+# ruff: noqa: D102 - the methods are those of the protocol
+
+from datetime import UTC, date, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import pytest
+from attrs import Factory, define, evolve, field
+from tests.unit.fakes import FakeClock, make_backup
+
+from brownie_backup.errors import StoreUnavailable
+from brownie_backup.model import Attempt
+from brownie_backup.operations.history import History
+from brownie_backup_cron.runner import Runner
+from brownie_backup_cron.tally import BACKUP, VERIFICATION, Tally, exposition
+from brownie_backup_cron.timetable import Timetable
+
+START = datetime(2026, 1, 1, 12, tzinfo=UTC)
+MINUTE = timedelta(minutes=1)
+HOUR = timedelta(hours=1)
+DAY = timedelta(days=1)
+
+
+@define
+class FakeWork:
+    """Takes the time that it is told to take, and writes down when it was called."""
+
+    clock: FakeClock
+    takes: timedelta = timedelta(seconds=30)
+    verification_takes: timedelta = timedelta(minutes=5)
+    known: History | None = field(factory=History)
+    backups: list[datetime] = Factory(list)
+    verifications: list[datetime] = Factory(list)
+
+    def back_up(self) -> None:
+        self.backups.append(self.clock.now)
+        self.clock.advance(self.takes)
+
+    def begin_verification(self) -> None:
+        self.verifications.append(self.clock.now)
+
+    def is_verifying(self) -> bool:
+        began = self.verifications[-1]
+        return self.clock.now < began + self.verification_takes
+
+    def history(self) -> History:
+        if self.known is None:
+            raise StoreUnavailable("out of reach")
+        return self.known
+
+
+@define
+class World:
+    """A runner, and what is around it."""
+
+    clock: FakeClock
+    work: FakeWork
+    tally: Tally
+    runner: Runner
+    others_lead: bool = False
+
+    def until(self, instant: datetime) -> None:
+        while self.clock.now < instant:
+            self.runner.step()
+
+
+def world(
+    schedule: str,
+    verifications: str | None = None,
+    *,
+    zone: str = "UTC",
+    start: datetime = START,
+    known: History | None = None,
+    reachable: bool = True,
+) -> World:
+    clock, tally = FakeClock(start), Tally()
+    work = FakeWork(clock, known=(known or History()) if reachable else None)
+    made: World
+
+    def wait(seconds: float) -> None:
+        assert seconds > 0
+        clock.advance(timedelta(seconds=seconds))
+
+    runner = Runner(
+        Timetable.make(schedule, zone, start),
+        Timetable.make(verifications, zone, start) if verifications else None,
+        work=work,
+        may_run=lambda: not made.others_lead,
+        clock=clock,
+        wait=wait,
+        tally=tally,
+    )
+    made = World(clock, work, tally, runner)
+    return made
+
+
+def backed_up(finished_at: datetime) -> History:
+    backup = make_backup("last", finished_at)
+    return History(backup)
+
+
+def test_a_backup_is_made_at_each_time() -> None:
+    simulated = world("0 */6 * * *")
+    simulated.until(START + DAY)
+    hours = [f"{run:%d %H:%M:%S}" for run in simulated.work.backups]
+    assert hours == ["01 18:00:00", "02 00:00:00", "02 06:00:00", "02 12:00:00"][: len(hours)]
+    assert len(hours) >= 3
+
+
+@pytest.mark.parametrize("schedule", ["0 2 * * *", "30 2 * * *", "30 1 * * *", "45 1 * * *"])
+@pytest.mark.parametrize("zone", ["Europe/Berlin", "America/New_York", "Australia/Lord_Howe"])
+def test_one_run_a_local_date_through_both_changes_of_a_year(schedule: str, zone: str) -> None:
+    simulated = world(schedule, zone=zone)
+    simulated.work.takes = timedelta(minutes=20)
+    dates: list[date] = []
+    local = ZoneInfo(zone)
+    # The weeks around the changes, one after the other.
+    for first in ("2026-03-01", "2026-03-26", "2026-04-01", "2026-09-30", "2026-10-22"):
+        begin = datetime.fromisoformat(first).replace(hour=12, tzinfo=UTC)
+        simulated = world(schedule, zone=zone, start=begin)
+        simulated.until(begin + 12 * DAY)
+        dates = [run.astimezone(local).date() for run in simulated.work.backups]
+        assert dates == [dates[0] + n * DAY for n in range(len(dates))]
+        assert len(dates) in {11, 12, 13}
+
+
+def test_an_hourly_backup_is_made_in_both_hours_of_one_name() -> None:
+    start = datetime(2026, 10, 24, 20, 30, tzinfo=UTC)
+    simulated = world("0 * * * *", zone="Europe/Berlin", start=start)
+    simulated.until(start + 8 * HOUR)
+    assert len(simulated.work.backups) == 8
+
+
+def test_missed_runs_are_made_up_for_by_one() -> None:
+    simulated = world("0 2 * * *", known=backed_up(START - 5 * DAY))
+    simulated.until(START + DAY)
+    assert simulated.work.backups == [START, START + 14 * HOUR]
+    assert simulated.tally.counted("catch_ups", BACKUP) == 1
+
+
+def test_nothing_is_made_up_for_if_nothing_was_missed() -> None:
+    simulated = world("0 2 * * *", known=backed_up(START - HOUR))
+    simulated.until(START + 13 * HOUR)
+    assert simulated.work.backups == []
+
+
+def test_of_an_empty_store_nothing_was_missed() -> None:
+    simulated = world("0 2 * * *")
+    simulated.until(START + 13 * HOUR)
+    assert simulated.work.backups == []
+
+
+def test_a_first_backup_that_was_tried_and_failed_is_made_up_for() -> None:
+    tried = History(attempt=Attempt("shop", "first", START - DAY), backup_failed=True)
+    simulated = world("0 2 * * *", known=tried)
+    simulated.until(START + HOUR)
+    assert simulated.work.backups == [START]
+
+
+def test_a_store_out_of_reach_does_not_stop_the_runner() -> None:
+    simulated = world("0 2 * * *", reachable=False)
+    simulated.until(START + DAY)
+    assert simulated.work.backups == [START + 14 * HOUR]
+
+
+def test_a_backup_from_the_future_does_not_stop_the_runner() -> None:
+    simulated = world("0 2 * * *", known=backed_up(START + 400 * DAY))
+    simulated.until(START + DAY)
+    assert simulated.work.backups == [START + 14 * HOUR]
+
+
+def test_overlap_is_skipped_and_counted() -> None:
+    simulated = world("* * * * *")
+    simulated.work.takes = timedelta(minutes=5, seconds=30)
+    simulated.until(START + timedelta(minutes=13))
+    assert simulated.work.backups == [START + n * MINUTE for n in (1, 7)]
+    assert simulated.tally.counted("skipped", BACKUP) == 10
+    assert 'backup_runner_skipped_total{job="backup"} 10\n' in exposition(simulated.tally)
+
+
+def test_after_a_long_sleep_it_runs_once() -> None:
+    simulated = world("0 * * * *")
+    simulated.runner.step()
+    simulated.clock.advance(10 * DAY)
+    simulated.until(START + 10 * DAY + MINUTE)
+    assert len(simulated.work.backups) == 1
+
+
+def test_a_clock_that_was_far_ahead_does_not_stop_it() -> None:
+    simulated = world("0 2 * * *")
+    simulated.until(START + HOUR)
+    simulated.clock.now += 3650 * DAY
+    simulated.until(START + 3651 * DAY)
+    simulated.work.backups.clear()
+    simulated.clock.now = START + 2 * HOUR
+    simulated.until(START + DAY)
+    assert simulated.work.backups == [START + 14 * HOUR]
+
+
+def test_it_stands_by_while_another_one_leads_and_takes_over_what_that_missed() -> None:
+    simulated = world("0 * * * *")
+    simulated.others_lead = True
+    simulated.until(START + 5 * HOUR)
+    assert simulated.work.backups == []
+    simulated.work.known = backed_up(START + 2 * HOUR + MINUTE)
+    simulated.others_lead = False
+    simulated.until(START + 6 * HOUR)
+    assert len(simulated.work.backups) in {1, 2}
+    assert simulated.work.backups[0] < START + 5 * HOUR + MINUTE
+    assert simulated.tally.counted("catch_ups", BACKUP) == 1
+
+
+def test_backups_go_on_during_a_long_verification() -> None:
+    simulated = world("0 * * * *", "30 12 * * *")
+    simulated.work.verification_takes = 10 * HOUR
+    simulated.until(START + 5 * HOUR + MINUTE)
+    assert simulated.work.verifications == [START + timedelta(minutes=30)]
+    assert len(simulated.work.backups) == 5
+    assert simulated.tally.running() == (VERIFICATION,)
+    simulated.until(START + 11 * HOUR)
+    assert simulated.tally.running() == ()
+
+
+def test_a_verification_that_is_due_during_one_is_skipped_and_counted() -> None:
+    simulated = world("0 0 1 1 *", "0 * * * *")
+    simulated.work.verification_takes = 3 * HOUR + MINUTE
+    simulated.until(START + 6 * HOUR)
+    assert simulated.work.verifications == [START + HOUR, START + 5 * HOUR]
+    assert simulated.tally.counted("skipped", VERIFICATION) == 3
+
+
+def test_a_missed_verification_is_made_up_for() -> None:
+    known = evolve(backed_up(START - HOUR), last_verified_at=START - 20 * DAY)
+    simulated = world("0 2 * * *", "0 4 * * 0", known=known)
+    simulated.until(START + HOUR)
+    assert simulated.work.verifications == [START]
+    assert simulated.tally.counted("catch_ups", VERIFICATION) == 1
