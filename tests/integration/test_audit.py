@@ -124,7 +124,7 @@ def test_no_secret_is_in_the_trail(audited: Cli, store: Store, servers: Servers)
 def test_a_backup_that_was_killed_has_no_end_and_one_that_was_asked_to_end_has(cli: Cli) -> None:
     for number in (signal.SIGKILL, signal.SIGTERM):
         process = cli.start("backup")
-        wait_until(lambda: any(children(process, "pg_dump")))  # noqa: B023
+        wait_until(lambda: any(children(process, "pg_dump")), what="pg_dump")  # noqa: B023
         process.send_signal(number)
         finish(process)
     killed, ended = cli.json("audit", "--action", "backup")["entries"]
