@@ -1,12 +1,12 @@
 """The audit trail through the command line, in a folder and in SeaweedFS."""
 
-import getpass
 import os
 import signal
 import socket
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from pwd import getpwuid
 
 import pytest
 from tests.integration.cli import PASSPHRASE, Cli, children, finish
@@ -14,7 +14,9 @@ from tests.integration.stores import local, s3
 from tests.integration.waiting import wait_until
 from tests.servers.running import Servers
 
+from brownie_backup.activity import Actor
 from brownie_backup.audit import AUDIT
+from brownie_backup.auditor import Auditor
 from brownie_backup.config import load_settings, make_repository
 from brownie_backup.protocols import Store
 
@@ -71,7 +73,10 @@ def test_every_command_leaves_its_traces(
     ]
     document = audited.json("audit", "--verify")
     first, *_ = document["entries"]
-    assert (first["actor"], first["origin"]) == (getpass.getuser(), f"cli {socket.gethostname()}")
+    assert (first["actor"], first["origin"]) == (
+        getpwuid(os.getuid()).pw_name,
+        f"cli {socket.gethostname()}",
+    )
     assert first["database"] == small
     assert first["size_bytes"] > 0
     assert document["entries"][5]["error_type"] == "TargetExists"
@@ -85,26 +90,28 @@ def test_every_command_leaves_its_traces(
     assert audited.run("audit", "--limit", "2").out.count("UTC") == 2
 
 
-@pytest.mark.parametrize("harm", ["changed", "removed", "foreign"])
-def test_tampering_ends_the_proof(audited: Cli, store: Store, harm: str) -> None:
+def test_tampering_ends_the_proof(audited: Cli, store: Store) -> None:
     audited.json("backup", "--name", "one")
     audited.json("verify", "one")
     audited.json("hold", "one")
     key = next(f.key for f in store.list(AUDIT) if b'"verify"' in store.get(f.key))
-    if harm == "changed":
-        store.put(key, store.get(key).replace(b"verify", b"backup"))
-    elif harm == "removed":
-        store.delete(key)
-    else:
-        store.put(key := f"{AUDIT}note", b"I was here")
+    data = store.get(key)
 
-    found = audited.run("audit", "--verify", "--json")
-    assert found.status == 1
-    (proof,) = found.json["proofs"]
-    assert [problem["key"] for problem in proof["problems"]] == [key]
+    def found() -> list[str]:
+        result = audited.run("audit", "--verify", "--json")
+        assert result.status == 1
+        return [problem["key"] for problem in result.json["proofs"][0]["problems"]]
+
+    store.put(key, data.replace(b"verify", b"backup"))
+    assert found() == [key]
+    store.delete(key)
+    assert found() == [key]
+    store.put(key, data)
+    store.put(f"{AUDIT}note", b"I was here")
+    assert found() == [f"{AUDIT}note"]
     said = audited.run("audit", "--verify")
     assert "1 PROBLEMS" in said.out
-    assert key in said.err
+    assert f"{AUDIT}note: it is no record" in said.err
 
 
 def test_no_secret_is_in_the_trail(audited: Cli, store: Store, servers: Servers) -> None:
@@ -177,8 +184,18 @@ def test_a_copy_that_is_away_keeps_nobody_and_its_own_trail_is_whole(
     assert both.json("audit")["entries"][1]["not_done_in"] == [copy.as_uri()]
 
 
+def test_a_forged_record_does_not_reach_the_terminal(small_cli: Cli) -> None:
+    store = make_repository(load_settings(small_cli.env)).store
+    forger = Actor("\x1b[2Jroot", "\r\nhere")
+    with Auditor().operation([store], "backup", forger):
+        pass
+    shown = small_cli.run("audit").out
+    assert "?[2Jroot" in shown
+    assert "\x1b" not in shown
+    assert len(shown.splitlines()) == 2
+
+
 def test_who_it_was_is_not_for_the_environment_to_say(small_cli: Cli) -> None:
-    small_cli.json("unlock", USER="mallory", LOGNAME="mallory")
+    small_cli.json("backup", USER="mallory", LOGNAME="mallory")
     (entry,) = small_cli.json("audit")["entries"]
-    assert entry["actor"] == getpass.getuser() != "mallory"
-    assert os.getuid() == 0 or entry["actor"] != "root"
+    assert entry["actor"] == getpwuid(os.getuid()).pw_name
