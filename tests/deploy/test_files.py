@@ -18,7 +18,9 @@ from tests.servers.install import MAJORS
 from brownie_backup.schedule import check_schedule
 from brownie_backup.settings import load_settings
 from brownie_backup.variables import PREFIX, VARIABLES
-from brownie_backup_cli.parser import build_parser
+from brownie_backup_asgi.main import _parser as asgi_parser
+from brownie_backup_cli.parser import build_parser as cli_parser
+from brownie_backup_cron.main import build_parser as cron_parser
 
 pytestmark = pytest.mark.once
 
@@ -140,8 +142,9 @@ def commands() -> Iterator[list[str]]:
         for container in containers(path):
             yield container["command"]
     for service in next(documents(COMPOSE))["services"].values():
-        if "entrypoint" in service:
-            yield [*service["entrypoint"], *service.get("command", [])]
+        if service["image"].startswith("brownie-backup:"):
+            entry = service.get("entrypoint", ["brownie-backup-cron"])
+            yield [*entry, *service.get("command", [])]
 
 
 def test_every_command_line_is_one_that_we_take() -> None:
@@ -151,17 +154,17 @@ def test_every_command_line_is_one_that_we_take() -> None:
         assert program in PROGRAMS
         seen.add(program)
         parse(program, arguments)
-    assert seen == {"brownie-backup", "brownie-backup-asgi"}
+    assert seen == PROGRAMS
 
 
 def parse(program: str, arguments: list[str]) -> None:
     """Parse a command line as its program does; the parser exits if it is wrong."""
-    if program == "brownie-backup":
-        assert build_parser().parse_args(arguments).command
-        return
-    from brownie_backup_asgi.main import build_parser as asgi_parser  # noqa: PLC0415 - one of them
-
-    asgi_parser().parse_args(arguments)
+    parsers = {
+        "brownie-backup": cli_parser,
+        "brownie-backup-asgi": asgi_parser,
+        "brownie-backup-cron": cron_parser,
+    }
+    parsers[program]().parse_args(arguments)
 
 
 def settings_of(path: Path) -> Iterator[dict[str, str]]:

@@ -3,33 +3,18 @@
 import os
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 from attrs import evolve
 from tests.docs.pages import ROOT
 from tests.integration.cli import Cli
-from tests.integration.conftest import small, small_cli
 from tests.servers.objects import S3Server
 from tests.servers.running import Server, Servers
 
 pytestmark = pytest.mark.once
 
-__all__ = ["small", "small_cli"]
-
 SCRIPT = ROOT / "examples" / "recover.sh"
-
-
-@pytest.fixture
-def programs(tmp_path: Path) -> Path:
-    """A folder with the command, as an installation puts it on the PATH."""
-    folder = tmp_path / "bin"
-    folder.mkdir()
-    command = folder / "brownie-backup"
-    command.write_text(f'#!/bin/sh\nexec {sys.executable} -m brownie_backup_cli "$@"\n')
-    command.chmod(0o755)
-    return folder
 
 
 def recover(cli: Cli, programs: Path, *arguments: str, **more: str) -> tuple[int, str]:

@@ -5,13 +5,10 @@ from typing import Any
 
 import pytest
 from tests.integration.cli import Cli, Result
-from tests.integration.conftest import small, small_cli
 from tests.servers.objects import S3Server
 from tests.servers.running import Servers
 
 pytestmark = pytest.mark.once
-
-__all__ = ["small", "small_cli"]
 
 
 class _WithAReader(S3Server):
