@@ -12,17 +12,16 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from brownie_backup.activity import Actor
 from brownie_backup.config import Settings
 from brownie_backup.documents import instant
 from brownie_backup.errors import BackupError, ConfigurationError
 from brownie_backup.operations.history import History
 from brownie_backup.schedule import next_run_in
-from brownie_backup.service import Service
 from brownie_backup_cli.daemon import Daemon
 from brownie_backup_cli.exits import DONE, WARNINGS
 from brownie_backup_cli.output import Output, table
 from brownie_backup_cli.units import PRINTERS
+from brownie_backup_cli.who import service_for
 
 RUNNER = "brownie_backup_cron"
 """A program of another package: it is started, never imported."""
@@ -69,7 +68,7 @@ def _status(daemon: Daemon, settings: Settings, output: Output) -> int:
     pid = daemon.pid()
     problem = None
     try:
-        history = Service(settings, Actor("cli", "cli")).history()
+        history = service_for(settings).history()
     except BackupError as error:
         history, problem = History(), str(error)
     verify = settings.verify_schedule
