@@ -1,21 +1,16 @@
 """The base of a backup: an earlier one, whose unchanged ranges need not be read again."""
 
-import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from importlib.metadata import version
 
 from attrs import frozen
 
-from brownie_backup.errors import StoreError
-from brownie_backup.model import BlobRef, Manifest, PartSpec
-from brownie_backup.operations.mirrors import Mirror
+from brownie_backup.model import Backup, BlobRef, DatabaseId, Encryption, Manifest, PartSpec
 from brownie_backup.operations.ranges import StoredPart, ranges_of
-from brownie_backup.protocols import Snapshot, Unchanged
+from brownie_backup.protocols import Unchanged
 from brownie_backup.repository import BlobWriter
 from brownie_backup.repository.listing import FEW
-
-_log = logging.getLogger(__name__)
 
 TOOL_VERSION = version("brownie-backup")
 FULL_EVERY = timedelta(days=7)
@@ -42,36 +37,49 @@ class Base:
         return sum(len(refs) for _, refs in self._ranges.values())
 
 
-def find_base(
-    mirrors: Sequence[Mirror], writer: BlobWriter, snapshot: Snapshot, kind: str
-) -> Manifest | None:
-    """Return the newest good backup of a database whose blobs this run would name alike.
+class Candidates:
+    """Of the backups in a store, those that could be the base of a run: the newest of each kin."""
 
-    It is looked for in the first store that is in the run; None too if that can't be read. It must
-    be of this version: another one may write rows otherwise, or have had a fault.
-    """
-    if not any(spec.blocks for spec in snapshot.parts):
-        return None
-    repository = next(each.repository for each in mirrors if not each.problem)
-    try:
-        backups = repository.backups(check_blobs=False)
-    except StoreError as error:
-        _log.info("everything is read: the backup before could not be looked for: %s", error)
-        return None
-    for backup in backups:
+    def __init__(self) -> None:
+        self._newest: dict[_Kin, Manifest] = {}
+
+    def add(self, backup: Backup) -> None:
+        """Look at one backup more."""
         manifest = backup.manifest
-        if (
-            manifest
-            and backup.good
-            and manifest.database.id == snapshot.database.id
-            and manifest.kind == kind
-            and manifest.tool_version == TOOL_VERSION
-            and manifest.compression == writer.compressor.name
-            and manifest.encryption == writer.encryption
-            and manifest.hash_key == writer.hash_key.hex()
-        ):
-            return manifest
-    return None
+        if manifest is None or not backup.good:
+            return
+        kin = _Kin(
+            manifest.database.id,
+            manifest.kind,
+            manifest.tool_version,
+            manifest.compression,
+            manifest.encryption,
+            manifest.hash_key,
+        )
+        known = self._newest.get(kin)
+        if known is None or known.finished_at < manifest.finished_at:
+            self._newest[kin] = manifest
+
+    def find(self, writer: BlobWriter, database: DatabaseId, kind: str) -> Manifest | None:
+        """Return the newest good backup of a database whose blobs this run would name alike.
+
+        It must be of this version: another one may write rows otherwise, or have had a fault.
+        """
+        compression, key = writer.compressor.name, writer.hash_key.hex()
+        kin = _Kin(database, kind, TOOL_VERSION, compression, writer.encryption, key)
+        return self._newest.get(kin)
+
+
+@frozen
+class _Kin:
+    """What two backups share if they name the same rows' blobs alike."""
+
+    database: DatabaseId
+    kind: str
+    tool_version: str
+    compression: str
+    encryption: Encryption
+    hash_key: str
 
 
 def is_due(base: Manifest | None, now: datetime, every: timedelta | None) -> bool:

@@ -15,19 +15,18 @@ from brownie_backup.names import check_labels, check_name, default_name
 from brownie_backup.operations.base import (
     FULL_EVERY,
     TOOL_VERSION,
-    find_base,
     is_due,
     read_fully_at,
 )
-from brownie_backup.operations.mirrors import agree_on_identity, open_mirrors, publish
+from brownie_backup.operations.mirrors import Mirror, agree_on_identity, open_mirrors, publish
 from brownie_backup.operations.progress import OnProgress, PartMeter
 from brownie_backup.operations.ranges import Bench
 from brownie_backup.operations.storing import Stored, employ, store_snapshot
 from brownie_backup.operations.sync import sync_backups
 from brownie_backup.operations.workplace import Workplace, make_errand
-from brownie_backup.protocols import Dumper
+from brownie_backup.protocols import Dumper, Snapshot
 from brownie_backup.reports import BackupReport, StoreOutcome, StoreSync
-from brownie_backup.repository import Repository, Shelves, watch
+from brownie_backup.repository import BlobWriter, Repository, Shelves, watch
 from brownie_backup.tracing import step
 
 _log = logging.getLogger(__name__)
@@ -109,8 +108,7 @@ def create_backup(
             step("read database"),
             dumper.snapshot() as snapshot,
         ):
-            with step("find base"):
-                base = find_base(mirrors, writer, snapshot, dumper.kind)
+            base = _find_base(mirrors, writer, snapshot, dumper.kind)
             due = is_due(base, started_at, full_every)
             stored = store_snapshot(snapshot, workers, base, full=full or due)
             wal = snapshot.wal()
@@ -143,6 +141,16 @@ def create_backup(
         warnings=warnings,
     )
     return _with_earlier_ones(report, repositories) if copies else report
+
+
+def _find_base(
+    mirrors: Sequence[Mirror], writer: BlobWriter, snapshot: Snapshot, kind: str
+) -> Manifest | None:
+    """Look in the first store that is in the run, if anything is read in ranges."""
+    if not any(spec.blocks for spec in snapshot.parts):
+        return None
+    candidates = next(each.candidates for each in mirrors if not each.problem)
+    return candidates.find(writer, snapshot.database.id, kind)
 
 
 def _check_executor(executor: Executor | None, workplace: Workplace | None) -> None:

@@ -7,11 +7,13 @@ from typing import TypeVar
 
 from brownie_backup.errors import BackupError, BackupExists, Busy, StoreUnavailable
 from brownie_backup.model import Attempt, Manifest
+from brownie_backup.operations.base import Candidates
 from brownie_backup.operations.commit import commit
 from brownie_backup.reports import StoreOutcome
 from brownie_backup.repository import Identity, Lease, Repository, Shelf
 from brownie_backup.repository.background import close_all
 from brownie_backup.repository.transfer import Transferred, for_store, transfer_blobs
+from brownie_backup.tracing import step
 
 _log = logging.getLogger(__name__)
 
@@ -24,6 +26,7 @@ class Mirror:
     def __init__(self, repository: Repository) -> None:
         self.repository = repository
         self.shelf = Shelf(repository.store)
+        self.candidates = Candidates()
         self.copied = Transferred()
         self.stored = False
         self.stack = ExitStack()
@@ -53,7 +56,7 @@ class Mirror:
             purpose = f"backup '{name}'"
             lease = ours.enter_context(self.repository.shared_lease(purpose, backup=name))
             self.repository.record_attempt(attempt)
-            self.shelf = self.repository.shelf()
+            self.shelf = self.repository.shelf(self.candidates.add)
             self.stack = ours.pop_all()
         self._lease = lease
 
@@ -104,18 +107,19 @@ def open_mirrors(
     """
     mirrors = tuple(Mirror(repository) for repository in repositories)
     try:
-        for mirror in mirrors:
-            try:
-                mirror.open(attempt)
-            except (Busy, BackupExists) as error:
-                if mirror is mirrors[0]:
-                    raise
-                mirror.shelf.leave(error)
-            except BackupError as error:
-                if len(mirrors) == 1:
-                    raise
-                mirror.shelf.leave(error)
-        _ensure_any(mirrors)
+        with step("open stores"):
+            for mirror in mirrors:
+                try:
+                    mirror.open(attempt)
+                except (Busy, BackupExists) as error:
+                    if mirror is mirrors[0]:
+                        raise
+                    mirror.shelf.leave(error)
+                except BackupError as error:
+                    if len(mirrors) == 1:
+                        raise
+                    mirror.shelf.leave(error)
+            _ensure_any(mirrors)
         yield mirrors
     finally:
         for mirror in mirrors:

@@ -2,7 +2,7 @@
 
 import contextlib
 import secrets
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 
@@ -96,9 +96,16 @@ class Repository:
         """Return the repository's identity, or None if it was never used."""
         return known_identity(self.store)
 
-    def shelf(self) -> Shelf:
-        """Return the store as one that a run writes to, which knows its damaged blobs."""
-        return Shelf(self.store, distrusted(self.store, self._read()))
+    def shelf(self, look: Callable[[Backup], None] | None = None) -> Shelf:
+        """Return the store as one that a run writes to, which knows its damaged blobs.
+
+        For that the whole catalogue is read.
+
+        Args:
+            look: called with each backup, whose health goes by its manifest and its last
+                verification alone.
+        """
+        return Shelf(self.store, distrusted(self.store, _seen(self._read(), look)))
 
     def writer(
         self, shelves: Shelves | None = None, identity: Identity | None = None
@@ -307,6 +314,13 @@ def watch(repositories: Sequence[Repository]) -> tuple[Repository, ...]:
     if len(repositories) == 1:
         return tuple(repositories)
     return tuple(evolve(each, store=watched(each.store)) for each in repositories)
+
+
+def _seen(backups: Iterator[Backup], look: Callable[[Backup], None] | None) -> Iterator[Backup]:
+    for backup in backups:
+        if look:
+            look(backup)
+        yield backup
 
 
 def _newest_first(backup: Backup) -> tuple[float, str]:

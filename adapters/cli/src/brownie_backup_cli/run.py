@@ -10,6 +10,7 @@ from brownie_backup.logs import configure_logging
 from brownie_backup.memory import share_large_blocks
 from brownie_backup_cli.commands import COMMANDS
 from brownie_backup_cli.exits import FAILED, exit_status
+from brownie_backup_cli.observing import observed
 from brownie_backup_cli.output import Output
 
 _DEFECT = "That is a defect of brownie-backup: please report it, with what --verbose says"
@@ -30,7 +31,8 @@ def run(arguments: argparse.Namespace) -> int:
         )
         for warning in settings.warnings:
             output.warn(warning)
-        return COMMANDS[arguments.command](arguments, settings, output)
+        with observed(arguments.command, settings, output):
+            return COMMANDS[arguments.command](arguments, settings, output)
     except BackupError as error:
         status = exit_status(error)
         output.error(_document(error, status), _lines(error))
