@@ -6,6 +6,7 @@ import pytest
 
 from tests.docs.sandbox import Sandbox
 from tests.servers.objects import S3Server, WeakS3Server
+from tests.servers.process import free_ports
 from tests.servers.running import Server
 
 SAMPLE = """
@@ -42,7 +43,7 @@ def sandbox(docs_server: Server) -> Iterator[Sandbox]:
         place.close()
 
 
-SERVICES = {"s3.example.com": "documented_s3"}
+SERVICES = {"s3.example.com": "documented_s3", "brownie-backup-asgi --port 8000": "documented_api"}
 """For a word in a page, the fixture that says what stands for what is documented there."""
 
 
@@ -60,3 +61,9 @@ def documented_s3(s3_server: S3Server, weak_s3_server: WeakS3Server) -> dict[str
         "AKIAWEAKWEAKWEAK": weak_s3_server.access_key,
         "weak-secret-key": weak_s3_server.secret_key,
     }
+
+
+@pytest.fixture
+def documented_api() -> dict[str, str]:
+    """A port that is free, for the one that a page names."""
+    return {"8000": str(free_ports(1)[0])}

@@ -1,1 +1,8 @@
-"""An ASGI app: backups over REST."""
+"""PostgreSQL backups over REST: an ASGI app to serve by itself, or to mount in your own service.
+
+``app = create_app(load_settings(os.environ))``; see docs/how-to/mount-in-your-service.md.
+"""
+
+from brownie_backup_asgi.app import BackupApp, create_app
+
+__all__ = ["BackupApp", "create_app"]

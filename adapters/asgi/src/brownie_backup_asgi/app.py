@@ -1,0 +1,195 @@
+"""The ASGI app: routes, and what every request goes through."""
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, MutableMapping, Sequence
+from typing import Any
+
+from attrs import frozen
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from brownie_backup.activity import Actor
+from brownie_backup.errors import redact
+from brownie_backup.secret import Secret
+from brownie_backup.service import Service
+from brownie_backup.settings import Settings
+from brownie_backup_asgi import looking, working
+from brownie_backup_asgi.desk import Desk
+from brownie_backup_asgi.events import events
+from brownie_backup_asgi.house import House, origin_of
+from brownie_backup_asgi.problems import (
+    FORBIDDEN,
+    METHOD,
+    NO_ROUTE,
+    TOKEN_IN_URL,
+    UNAUTHORIZED,
+    UNEXPECTED,
+    Problem,
+    problem_of,
+)
+from brownie_backup_asgi.tokens import Scope, read_tokens, require
+
+_log = logging.getLogger(__name__)
+
+_REFUSALS = (UNAUTHORIZED, FORBIDDEN, TOKEN_IN_URL)
+_NOT_FOUND = 404
+
+Handler = Callable[[House, Request, Any], Awaitable[Response]]
+Message = MutableMapping[str, Any]
+
+
+@frozen
+class Endpoint:
+    """What a method of a path does, and the scope that it takes; None for none."""
+
+    path: str
+    method: str
+    scope: Scope | None
+    action: str
+    """What the audit trail calls an attempt that was refused."""
+    handler: Handler
+
+
+# In this order: a backup may be named 'status' or 'list' all the same. Then these paths are not its
+# own, and the list shows it; DELETE and verify know it by its name.
+ENDPOINTS: Sequence[Endpoint] = (
+    Endpoint("/health", "GET", None, "health", looking.health),
+    Endpoint("/metrics", "GET", Scope.READ, "metrics", looking.metrics),
+    Endpoint("/openapi.json", "GET", Scope.READ, "openapi", looking.openapi),
+    Endpoint("/backup/status", "GET", Scope.READ, "status", looking.status),
+    Endpoint("/backup/list", "GET", Scope.READ, "list", looking.list_),
+    Endpoint("/backup/next-backup", "GET", Scope.READ, "next-backup", looking.next_backup),
+    Endpoint("/backup/operations", "GET", Scope.READ, "operations", looking.operations),
+    Endpoint("/backup/events", "GET", Scope.READ, "events", events),
+    Endpoint("/backup/create", "POST", Scope.BACKUP, "backup", working.create),
+    Endpoint("/backup/run-now", "POST", Scope.BACKUP, "backup", working.run_now),
+    Endpoint("/backup/restore", "POST", Scope.RESTORE, "restore", working.restore),
+    Endpoint("/backup/cleanup", "POST", Scope.DELETE, "cleanup", working.cleanup),
+    Endpoint("/backup/operations/{id}", "GET", Scope.READ, "operation", looking.operation),
+    # What it takes depends on the operation; a token that can begin none can cancel none.
+    Endpoint("/backup/operations/{id}", "DELETE", None, "cancel", working.cancel),
+    Endpoint("/backup/{name}", "GET", Scope.READ, "show", looking.show),
+    Endpoint("/backup/{name}", "DELETE", Scope.DELETE, "delete", working.delete),
+    Endpoint("/backup/{name}/verify", "POST", Scope.BACKUP, "verify", working.verify),
+)
+_OPEN = frozenset({"/health"})
+"""What needs no token at all."""
+
+
+class BackupApp:
+    """The app. Mounted in another one it gets no lifespan events: call `aclose` at the end."""
+
+    def __init__(self, service: Service) -> None:
+        self._house = House(service, read_tokens(service.settings), Desk(service.register))
+        self._secrets = _secrets_of(service.settings)
+        self._app = Starlette(
+            routes=[*self._routes()],
+            lifespan=self._lifespan,
+            exception_handlers={HTTPException: self._http_error},
+        )
+        self._app.router.redirect_slashes = False
+
+    async def __call__(
+        self,
+        scope: Message,
+        receive: Callable[[], Awaitable[Message]],
+        send: Callable[[Message], Awaitable[None]],
+    ) -> None:
+        """Answer a request."""
+        await self._app(scope, receive, send)
+
+    async def aclose(self) -> None:
+        """End: nothing new is begun, and what runs is cancelled, and recorded as such."""
+        await asyncio.to_thread(self._house.desk.close)
+
+    @contextlib.asynccontextmanager
+    async def _lifespan(self, _: Starlette) -> AsyncIterator[None]:
+        yield
+        await self.aclose()
+
+    def _routes(self) -> Iterator[Route]:
+        by_path: dict[str, dict[str, Endpoint]] = {}
+        for endpoint in ENDPOINTS:
+            by_path.setdefault(endpoint.path, {})[endpoint.method] = endpoint
+        for path, endpoints in by_path.items():
+            yield Route(path, self._answering(endpoints), methods=[*endpoints])
+
+    def _answering(
+        self, endpoints: dict[str, Endpoint]
+    ) -> Callable[[Request], Awaitable[Response]]:
+        async def answer(request: Request) -> Response:
+            endpoint = endpoints["GET" if request.method == "HEAD" else request.method]
+            began = time.perf_counter()
+            who = "nobody known"
+            try:
+                if endpoint.path in _OPEN:
+                    response = await endpoint.handler(self._house, request, None)
+                else:
+                    caller = self._house.tokens.caller(request)
+                    who = caller.name
+                    if endpoint.scope:
+                        require(caller, endpoint.scope)
+                    response = await endpoint.handler(self._house, request, caller)
+            except Exception as error:  # noqa: BLE001 - a defect of ours must not leave the app
+                response = self._problem(request, endpoint, error)
+            spent = (time.perf_counter() - began) * 1000
+            status = response.status_code
+            self._log(request, f"{status} for {who} ({origin_of(request)}) in {spent:.1f} ms")
+            return response
+
+        return answer
+
+    def _problem(self, request: Request, endpoint: Endpoint, error: Exception) -> Response:
+        problem = problem_of(error)
+        if problem.kind in _REFUSALS:
+            # What is in the URL may be the token.
+            told = problem.kind is not TOKEN_IN_URL
+            name = request.path_params.get("name") if told else None
+            self._house.refuse(request, endpoint.action, problem.detail, name)
+        if problem.kind is UNEXPECTED:
+            _log.error("unexpected %s: %s", type(error).__name__, redact(str(error), self._secrets))
+            _log.debug("where it came from", exc_info=error)
+        return problem.response()
+
+    async def _http_error(self, request: Request, error: Exception) -> Response:
+        """Answer what has no route, or not by that method."""
+        assert isinstance(error, HTTPException)  # noqa: S101 - Starlette calls it for no other
+        kind = NO_ROUTE if error.status_code == _NOT_FOUND else METHOD
+        self._log(request, str(kind.status))
+        hint = "See /openapi.json for what there is"
+        detail = f"{request.method} of this path is not known"
+        return Problem(kind, detail, hint=hint, headers=error.headers).response()
+
+    def _log(self, request: Request, what: str) -> None:
+        """Log a request; never its query, in which somebody may have put a token."""
+        path = redact(request.url.path, self._secrets)
+        _log.info("%s %s: %s", request.method, path.encode("unicode_escape").decode(), what)
+
+
+def create_app(given: Settings | Service) -> BackupApp:
+    """Return the app, for one database and its stores.
+
+    Args:
+        given: the settings, or a service that somebody has made of them.
+
+    Raises:
+        ConfigurationError: no token is set, or they do not read.
+    """
+    service = given if isinstance(given, Service) else Service(given, Actor("api", "api"))
+    return BackupApp(service)
+
+
+def _secrets_of(settings: Settings) -> tuple[str, ...]:
+    secrets = []
+    if settings.api_token:
+        secrets.append(settings.api_token.reveal().strip())
+    if isinstance(settings.api_tokens, Secret):
+        items = settings.api_tokens.reveal().replace("\n", ",").split(",")
+        secrets += [item.strip().split(":", 2)[-1] for item in items]
+    return tuple(secret for secret in secrets if secret)

@@ -1,0 +1,178 @@
+"""Reading what a request says: strictly, by the same schemas that /openapi.json shows."""
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from starlette.requests import ClientDisconnect, Request
+
+from brownie_backup_asgi.problems import INVALID, MALFORMED, MEDIA_TYPE, TOO_LARGE, Problem
+
+MOST_BODY_BYTES = 64 << 10
+MOST_WAIT_SECONDS = 600
+
+Schema = Mapping[str, Any]
+
+_TYPES: dict[str, type | tuple[type, ...]] = {
+    "object": dict,
+    "array": list,
+    "string": str,
+    "boolean": bool,
+    "number": (int, float),
+}
+_WAIT = re.compile(r"\bwait\s*=\s*\"?(\d{1,9})\"?\s*(?:[,;]|$)", re.IGNORECASE | re.ASCII)
+_KEY = re.compile(r"[\x21-\x7e]{1,255}")
+
+
+async def read_body(request: Request, schema: Schema) -> dict[str, Any]:
+    """Return the body, which may be left out if no field is required.
+
+    Raises:
+        Problem: it is too large, no JSON (400), or not as the schema says (422).
+    """
+    data = await _read(request)
+    document: Any = {}
+    if data.strip():
+        kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+        if kind != "application/json":
+            hint = "Send it with 'Content-Type: application/json'"
+            raise Problem(MEDIA_TYPE, f"the body is '{kind[:100]}'", hint=hint)
+        document = _parse(data)
+    _refuse(tuple(violations(document, schema, "the body")))
+    return dict(document)
+
+
+def read_query(request: Request, schema: Schema) -> dict[str, str]:
+    """Return the query's parameters.
+
+    Raises:
+        Problem: there is one that is not known, comes twice, or has no good value.
+    """
+    pairs = request.query_params.multi_items()
+    if len(dict(pairs)) < len(pairs):
+        raise Problem(MALFORMED, "a query parameter comes twice", hint="Send it once")
+    _refuse(tuple(violations(dict(pairs), schema, "the query")))
+    return dict(pairs)
+
+
+def wait_seconds(request: Request) -> int | None:
+    """Return how long the caller would wait (RFC 7240), None if not at all."""
+    for header in request.headers.getlist("prefer"):
+        if found := _WAIT.search(header):
+            return min(int(found[1]), MOST_WAIT_SECONDS)
+    return None
+
+
+def idempotency_key(request: Request) -> str | None:
+    """Return the caller's name for this request.
+
+    Raises:
+        Problem: it is empty, too long, or has other than printable ASCII characters.
+    """
+    keys = request.headers.getlist("idempotency-key")
+    if not keys:
+        return None
+    if len(keys) > 1 or not _KEY.fullmatch(keys[0]):
+        hint = "Send one of 1 to 255 printable ASCII characters without spaces"
+        raise Problem(MALFORMED, "the Idempotency-Key does not read", hint=hint)
+    return keys[0]
+
+
+def violations(value: Any, schema: Schema, at: str) -> Iterator[str]:  # noqa: ANN401 - any JSON
+    """Yield what of a value is not as its schema says; of JSON Schema, as much as we use."""
+    kind = schema.get("type")
+    if kind and not _is(value, kind):
+        yield f"{at} is not of type {kind}"
+        return
+    if "enum" in schema and value not in schema["enum"]:
+        yield f"{at} is none of {', '.join(repr(each) for each in schema['enum'])}"
+    if isinstance(value, str):
+        yield from _text_violations(value, schema, at)
+    elif isinstance(value, dict):
+        yield from _object_violations(value, schema, at)
+    elif isinstance(value, list):
+        if len(value) > schema.get("maxItems", len(value)):
+            yield f"{at} has more than {schema['maxItems']} items"
+        for number, item in enumerate(value):
+            yield from violations(item, schema["items"], f"item {number} of {at}")
+    elif kind == "number" and not schema["minimum"] <= value <= schema["maximum"]:
+        yield f"{at} is not from {schema['minimum']} to {schema['maximum']}"
+
+
+def _text_violations(value: str, schema: Schema, at: str) -> Iterator[str]:
+    if not schema.get("minLength", 0) <= len(value) <= schema.get("maxLength", len(value)):
+        lengths = f"{schema.get('minLength', 0)} to {schema.get('maxLength', 'any number of')}"
+        yield f"{at} is not {lengths} characters long"
+    if any(0xD800 <= ord(character) <= 0xDFFF for character in value):  # noqa: PLR2004 - Unicode
+        yield f"{at} is no Unicode text"
+    if "pattern" in schema and not re.fullmatch(schema["pattern"], value):
+        yield f"{at} does not match {schema['pattern']}"
+
+
+def _object_violations(value: dict[str, Any], schema: Schema, at: str) -> Iterator[str]:
+    properties: Mapping[str, Schema] = schema.get("properties", {})
+    others: Schema | bool = schema.get("additionalProperties", True)
+    if len(value) > schema.get("maxProperties", len(value)):
+        yield f"{at} has more than {schema['maxProperties']} fields"
+    for name in schema.get("required", ()):
+        if name not in value:
+            yield f"{at} lacks '{name}'"
+    for name, field in value.items():
+        if name in properties:
+            yield from violations(field, properties[name], f"'{name}'")
+        elif not others:
+            yield f"{at} has an unknown field '{name[:100]}'"
+        elif isinstance(others, Mapping):
+            yield from violations(name, schema.get("propertyNames", {}), f"a key of {at}")
+            yield from violations(field, others, f"'{name[:100]}' of {at}")
+
+
+def _is(value: object, kind: str) -> bool:
+    if isinstance(value, bool):
+        return kind == "boolean"
+    return isinstance(value, _TYPES[kind])
+
+
+async def _read(request: Request) -> bytes:
+    data = bytearray()
+    try:
+        async for chunk in request.stream():
+            data += chunk
+            if len(data) > MOST_BODY_BYTES:
+                msg = f"the body has more than {MOST_BODY_BYTES} bytes"
+                raise Problem(TOO_LARGE, msg, hint="Send less", headers={"Connection": "close"})
+    except ClientDisconnect:
+        raise Problem(MALFORMED, "the body was cut off") from None
+    return bytes(data)
+
+
+def _parse(data: bytes) -> object:
+    try:
+        return json.loads(
+            data.decode("utf-8"), object_pairs_hook=_unique, parse_constant=_no_constant
+        )
+    except RecursionError:
+        raise Problem(MALFORMED, "the body is nested too deeply", hint="Send less") from None
+    except ValueError as error:
+        why = error.msg if isinstance(error, json.JSONDecodeError) else str(error)
+        raise Problem(MALFORMED, f"the body is not JSON: {why}", hint="Send JSON") from None
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    document = dict(pairs)
+    if len(document) < len(pairs):
+        msg = "a field comes twice"
+        raise ValueError(msg)
+    return document
+
+
+def _no_constant(name: str) -> None:
+    msg = f"{name} is no JSON"
+    raise ValueError(msg)
+
+
+def _refuse(found: tuple[str, ...]) -> None:
+    if found:
+        hint = "See /openapi.json for what it may say"
+        raise Problem(INVALID, "; ".join(found), hint=hint, details=found)

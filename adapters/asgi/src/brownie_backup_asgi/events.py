@@ -1,0 +1,64 @@
+"""Progress as server-sent events: an event for each change of an operation, of any replica."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import Response, StreamingResponse
+
+from brownie_backup.errors import BackupError
+from brownie_backup_asgi import schemas
+from brownie_backup_asgi.answers import NOT_CACHED, operation_document
+from brownie_backup_asgi.bodies import read_query
+from brownie_backup_asgi.house import House
+from brownie_backup_asgi.tokens import Caller
+
+_LOOK_SECONDS = 1.0
+_SILENCE_LOOKS = 15
+"""After so many looks without a change a comment is sent, so that no proxy takes it for dead."""
+
+
+async def events(house: House, request: Request, caller: Caller) -> Response:
+    """Send what changes, until the caller goes or the service ends."""
+    del caller
+    read_query(request, schemas.NOTHING)
+    headers = {**NOT_CACHED, "X-Accel-Buffering": "no"}
+    return StreamingResponse(
+        _changes(house, request), headers=headers, media_type="text/event-stream"
+    )
+
+
+async def _changes(house: House, request: Request) -> AsyncIterator[str]:
+    seen: dict[str, str] = {}
+    silent = 0
+    yield "retry: 3000\n\n"
+    while not house.desk.closing:
+        try:
+            records = await house.sharing.read("operations", house.operations)
+        except BackupError as error:
+            yield f": {type(error).__name__}\n\n"
+            records = []
+        first = not seen
+        for record in reversed(records):
+            document = operation_document(request, record, house.desk.register)
+            text = _text(document)
+            # What ended before somebody listened is no news.
+            news = seen.get(record.id) != text and (not first or document["state"] == "running")
+            seen[record.id] = text
+            if news:
+                silent = 0
+                kind = "progress" if document["state"] == "running" else "ended"
+                yield f"event: {kind}\nid: {record.id}\ndata: {text}\n\n"
+        silent += 1
+        if silent >= _SILENCE_LOOKS:
+            silent = 0
+            yield ": nothing new\n\n"
+        seen.setdefault("", "")
+        await asyncio.sleep(_LOOK_SECONDS)
+
+
+def _text(document: dict[str, Any]) -> str:
+    told = {name: value for name, value in document.items() if name != "heartbeat_at"}
+    return json.dumps(told, separators=(",", ":"), allow_nan=False)

@@ -1,0 +1,96 @@
+"""The command ``brownie-backup-asgi``: serves the app with uvicorn."""
+
+import argparse
+import asyncio
+import logging
+import os
+import socket
+import sys
+from collections.abc import Callable
+
+import uvicorn
+
+from brownie_backup.config import load_settings
+from brownie_backup.errors import ConfigurationError
+from brownie_backup.logs import configure_logging
+from brownie_backup.operations.base import TOOL_VERSION
+from brownie_backup.telemetry import configure_telemetry
+from brownie_backup_asgi.app import BackupApp, create_app
+
+HOST = "127.0.0.1"
+PORT = 8000
+_USAGE = 2
+_MOST_PORT = 65535
+_GRACE_SECONDS = 5
+"""How long answers that are being sent may take, once the operations have ended."""
+
+
+class Server(uvicorn.Server):
+    """uvicorn, which ends our operations first: some answers wait for them."""
+
+    def __init__(
+        self, config: uvicorn.Config, app: BackupApp, send_the_rest: Callable[[], None]
+    ) -> None:
+        super().__init__(config)
+        self._backups = app
+        self._send_the_rest = send_the_rest
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """End the operations and the streams of events, then what uvicorn ends.
+
+        After it uvicorn lets the signal end the process: nothing comes later.
+        """
+        await self._backups.aclose()
+        await super().shutdown(sockets)
+        await asyncio.to_thread(self._send_the_rest)
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Serve until a signal; return the exit status."""
+    arguments = _parser().parse_args(argv)
+    try:
+        settings = load_settings(os.environ)
+        configure_logging(settings, usual=logging.INFO)
+        send_the_rest = configure_telemetry(settings, component="api")
+        app = create_app(settings)
+    except ConfigurationError as error:
+        sys.stderr.write(f"brownie-backup-asgi: {error.message}\n{error.hint}\n")
+        return _USAGE
+    for warning in settings.warnings:
+        logging.getLogger("brownie_backup").warning("%s", warning)
+    config = uvicorn.Config(
+        app,
+        host=arguments.host,
+        port=arguments.port,
+        access_log=False,  # it would log queries, in which somebody may have put a token
+        server_header=False,
+        log_config=None,
+        timeout_graceful_shutdown=_GRACE_SECONDS,
+    )
+    server = Server(config, app, send_the_rest)
+    server.run()
+    return 0 if server.started else 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="brownie-backup-asgi",
+        description="Serve backups over REST. Settings are variables BACKUP_*.",
+    )
+    parser.add_argument("--host", default=HOST, help="the address to listen on (%(default)s)")
+    parser.add_argument("--port", default=PORT, type=_port, help="the port (%(default)s)")
+    shown = f"%(prog)s {TOOL_VERSION}"
+    parser.add_argument("--version", action="version", version=shown)
+    return parser
+
+
+def _port(text: str) -> int:
+    number = int(text)
+    if not 0 <= number <= _MOST_PORT:
+        msg = f"{text} is not a port"
+        raise argparse.ArgumentTypeError(msg)
+    return number
+
+
+if __name__ == "__main__":
+    sys.exit(main())
