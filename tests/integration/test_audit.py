@@ -22,6 +22,8 @@ from brownie_backup.protocols import Store
 
 pytestmark = pytest.mark.once
 
+ME = getpwuid(os.getuid()).pw_name
+
 
 @pytest.fixture(params=[local, s3], ids=["local", "s3"])
 def audited(small_cli: Cli, request: pytest.FixtureRequest) -> Cli:
@@ -198,4 +200,4 @@ def test_a_forged_record_does_not_reach_the_terminal(small_cli: Cli) -> None:
 def test_who_it_was_is_not_for_the_environment_to_say(small_cli: Cli) -> None:
     small_cli.json("backup", USER="mallory", LOGNAME="mallory")
     (entry,) = small_cli.json("audit")["entries"]
-    assert entry["actor"] == getpwuid(os.getuid()).pw_name
+    assert entry["actor"] == ME
