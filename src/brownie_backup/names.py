@@ -9,6 +9,8 @@ from brownie_backup.errors import InvalidName
 
 LATEST = "latest"
 """Not a name: it means the newest good backup."""
+LATEST_TOO = "latest-backup"
+"""The same, unless a backup has that name."""
 
 MAX_LENGTH = 128
 MAX_LABELS = 32

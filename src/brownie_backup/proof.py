@@ -76,7 +76,7 @@ def _missing(
             key = f"{AUDIT}{other}.json"
             lost = id_in(key)
             if lost is None:
-                yield AuditProblem(name.key, f"it names '{other[:200]}', which is no record")
+                yield AuditProblem(name.key, f"it names {other[:200]!a}, which is no record")
             elif key not in known and (since is None or lost.day >= since):
                 known.add(key)
                 yield AuditProblem(key, f"it was removed: {name.key} names it", missing=True)

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from brownie_backup.schedule import check_schedule
-from tests.docs.pages import Block, Command, Page
+from tests.docs.pages import ROOT, Block, Command, Page
 from tests.servers.running import Server
 
 _TIMEOUT_SECONDS = 60
@@ -58,6 +58,7 @@ class Sandbox:
         self._substitutes = {
             "/etc/brownie-backup": str(self.root / "etc"),
             "/srv/backups": str(self.root / "srv"),
+            "examples/sql": str(ROOT / "examples" / "sql"),
             "db.example.com:5432": f"127.0.0.1:{server.port}",
             "db.example.com": f"127.0.0.1:{server.port}",
             "new.example.com": f"127.0.0.1:{server.port}",

@@ -9,6 +9,7 @@ import attrs
 import pytest
 
 from brownie_backup import model
+from brownie_backup.audit import AuditRecord
 from brownie_backup.dumpers.postgres.inventory import Inventory
 from brownie_backup.repository import Identity, LeaseRecord
 from brownie_backup.repository.leadership import Term
@@ -221,6 +222,7 @@ def test_json_documents(sandbox: Sandbox) -> None:
     found["release"] = document("release monday")
     found["delete"] = document("delete monday")
     error = document("show monday", fails=True)
+    found["audit"] = document("audit --verify")
 
     for command, printed in found.items():
         assert set(printed) == documented_fields(command), command
@@ -239,6 +241,8 @@ def test_json_documents(sandbox: Sandbox) -> None:
     for finding in (*found["doctor"]["findings"], *found["restore"]["findings"]):
         assert set(finding) == documented_fields("A finding")
     assert set(found["cleanup"]["decisions"][0]) == inner_fields("cleanup", "decisions")
+    assert set(found["audit"]["entries"][0]) <= inner_fields("audit", "entries")
+    assert set(found["audit"]["proofs"][0]) <= inner_fields("audit", "proofs")
     assert set(found["config"]["settings"][0]) == inner_fields("config", "settings")
 
 
@@ -270,6 +274,7 @@ def test_every_command_has_its_document() -> None:
         ("Verification", model.Verification, set()),
         ("Hold", model.Hold, set()),
         ("Attempt", model.Attempt, set()),
+        ("Audit record", AuditRecord, set()),
         ("Lease", LeaseRecord, set()),
         ("Term", Term, set()),
     ],

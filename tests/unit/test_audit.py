@@ -6,6 +6,7 @@ import json
 import threading
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from typing import TypeVar
 
 import pytest
 from attrs import evolve
@@ -29,11 +30,15 @@ from brownie_backup.errors import (
     StoreUnavailable,
 )
 from brownie_backup.operations.audit import prove_audit, read_audit
+from brownie_backup.protocols import Store
 from brownie_backup.repository.recording import Trail
 from brownie_backup.stores import MemoryStore
 
 WHO = Actor("alice", "test here")
 MONDAY = datetime(2026, 11, 23, 12, tzinfo=UTC)
+
+
+T = TypeVar("T", bound=Store)
 
 
 class Refusing(Wrapper):
@@ -46,6 +51,12 @@ class Refusing(Wrapper):
             raise self.error
 
 
+def in_use(store: T) -> T:
+    """Make it a repository's: elsewhere no trail is begun."""
+    make_repository(store).identity()
+    return store
+
+
 @pytest.fixture
 def clock() -> FakeClock:
     return FakeClock(MONDAY)
@@ -53,7 +64,7 @@ def clock() -> FakeClock:
 
 @pytest.fixture
 def store(clock: FakeClock) -> MemoryStore:
-    return MemoryStore(clock)
+    return in_use(MemoryStore(clock))
 
 
 @pytest.fixture
@@ -412,6 +423,19 @@ def test_a_store_that_hangs_keeps_nobody(clock: FakeClock, monkeypatch: pytest.M
     free.set()
     assert not trail.record([hanging, good], record)
     assert len(read_audit(make_repository(hanging))) == 3
+
+
+@pytest.mark.parametrize("action", ["restore", "delete", "verify", "hold"])
+def test_a_wrong_destination_gets_no_trail(clock: FakeClock, action: str) -> None:
+    store = MemoryStore(clock)
+    with Auditor().operation([store], action, WHO):
+        pass
+    assert not [*store.list("")]
+    with Auditor().operation([store], "backup", WHO):
+        pass
+    with Auditor().operation([store], action, WHO):
+        pass
+    assert len(keys(store)) == 4
 
 
 def test_nothing_is_deleted_without_a_record(store: MemoryStore) -> None:

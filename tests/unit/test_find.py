@@ -110,6 +110,19 @@ def test_the_latest_is_the_newest_good_one_anywhere() -> None:
     ]
 
 
+def test_latest_backup_is_the_latest_too_unless_a_backup_has_that_name() -> None:
+    one, two = both("a", "b")
+    assert found_in(one, two, name="latest-backup") == (one.url, "b", [])
+    url, name, messages = found_in(AwayStore(one), two, name="latest-backup")
+    assert (url, name) == (two.url, "b")
+    assert messages == ["memory:one is out of reach", "'b' is taken from memory:two"]
+    one, two = both("latest-backup", "b")
+    assert found_in(one, two, name="latest-backup") == (one.url, "latest-backup", [])
+    assert found_in(one, two, name="latest") == (one.url, "b", [])
+    with pytest.raises(BackupNotFound, match="no good backup"):
+        found_in(*named("one", "two"), name="latest-backup")
+
+
 def test_what_is_damaged_in_one_store_is_taken_from_another() -> None:
     one, two = both("a", "b")
     one.delete(blob(one, 2))

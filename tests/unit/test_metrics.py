@@ -1,5 +1,6 @@
 """Metrics: computed from stores that real operations filled, and read as Prometheus reads them."""
 
+import re
 import subprocess
 import threading
 from collections.abc import Iterator
@@ -442,8 +443,42 @@ def test_the_textfile_is_replaced_as_a_whole(service: Service, tmp_path: Path) -
     assert list(target.parent.iterdir()) == [target]
 
 
+def test_the_textfile_knows_what_was_done_a_moment_ago(service: Service, tmp_path: Path) -> None:
+    prometheus_text(service.settings)
+    service.create_backup(name="one")
+    target = tmp_path / "backup.prom"
+    write_textfile(evolve(service.settings, metrics_textfile=str(target)))
+    assert re.search(r"^backup_total{.*/store\"} 1\.0$", target.read_text(), re.MULTILINE)
+
+
 def test_a_textfile_that_cannot_be_written_is_said(service: Service, tmp_path: Path) -> None:
     for path in (tmp_path / "missing" / "x.prom", tmp_path):
         with pytest.raises(ConfigurationError, match="BACKUP_METRICS_TEXTFILE"):
             write_textfile(evolve(service.settings, metrics_textfile=str(path)))
     assert not list(tmp_path.parent.glob(f".{tmp_path.name}.*"))
+
+
+def test_many_who_ask_at_once_get_one_answer(tmp_path: Path) -> None:
+    clock, made = Time(), []
+    stores = make_sources(tmp_path, clock)
+
+    def make() -> bytes:
+        made.append(clock.now)
+        clock.now += 2
+        return b"text"
+
+    found = stores.contents()
+    threads = [threading.Thread(target=stores.once, args=(found, make)) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert made == [0.0]
+    clock.now = 21.0  # ten times as long as it took
+    assert stores.once(found, make) == b"text"
+    assert made == [0.0]
+    clock.now = 23.0
+    stores.once(found, make)
+    assert made == [0.0, 23.0]
+    stores.once(stores.contents(), make)
+    assert made == [0.0, 23.0, 25.0]

@@ -1,62 +1,41 @@
-"""Names of tables, as people write them."""
+"""What is sent to a collector, by OpenTelemetry's variables."""
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from brownie_backup import RestoreOptions
-from brownie_backup.dumpers.postgres.wanted import TableName, Wanted, parse_table, parse_wanted
 from brownie_backup.errors import ConfigurationError
+from brownie_backup.telemetry.wanted import wanted_signals
 
-names = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), min_size=1)
+URL = "http://collector:4318"
+ENDPOINT = "OTEL_EXPORTER_OTLP_ENDPOINT"
+BOTH = {"traces", "metrics"}
 
 
 @pytest.mark.parametrize(
-    ("text", "schema", "name"),
+    ("environ", "wanted"),
     [
-        ("public.orders", "public", "orders"),
-        ("Public.Ör ders", "Public", "Ör ders"),
-        ('public."a.b"', "public", "a.b"),
-        ('"a.""b".c', 'a."b', "c"),
+        ({}, set()),
+        ({ENDPOINT: " "}, set()),
+        ({ENDPOINT: URL}, BOTH),
+        ({ENDPOINT: URL, "OTEL_SDK_DISABLED": "TRUE"}, set()),
+        ({ENDPOINT: URL, "OTEL_METRICS_EXPORTER": "none"}, {"traces"}),
+        ({"OTEL_EXPORTER_OTLP_METRICS_ENDPOINT": URL}, {"metrics"}),
+        ({ENDPOINT: URL, "OTEL_EXPORTER_OTLP_PROTOCOL": "http/protobuf"}, BOTH),
     ],
 )
-def test_a_name_is_taken_as_it_is_written(text: str, schema: str, name: str) -> None:
-    assert parse_table(text) == TableName(schema, name)
+def test_what_is_wanted(environ: dict[str, str], wanted: set[str]) -> None:
+    assert wanted_signals(environ) == wanted
 
 
 @pytest.mark.parametrize(
-    "text", ["", "orders", ".orders", "public.", "a.b.c", 'a."b', 'a.""', 'a.b"c']
-)
-def test_what_is_no_name_is_refused(text: str) -> None:
-    with pytest.raises(ConfigurationError, match="does not name a table"):
-        parse_table(text)
-
-
-@given(names, names)
-def test_a_name_that_is_shown_can_be_given_back(schema: str, name: str) -> None:
-    table = TableName(schema, name)
-    assert parse_table(str(table)) == table
-
-
-def test_nothing_wanted_is_everything() -> None:
-    assert not parse_wanted(RestoreOptions())
-    wanted = parse_wanted(RestoreOptions(tables=("a.b", "a.b"), into="c.d"))
-    assert wanted == Wanted((TableName("a", "b"),), (), TableName("c", "d"))
-
-
-@pytest.mark.parametrize(
-    "options",
+    ("environ", "problem"),
     [
-        RestoreOptions(tables=("orders",)),
-        RestoreOptions(tables=("a.b",), replace=True),
-        RestoreOptions(tables=("a.b", "a.c"), into="a.d"),
-        RestoreOptions(tables=("a.b",), schemas=("a",), into="a.d"),
-        RestoreOptions(schemas=("a",), into="a.b"),
-        RestoreOptions(into="a.b"),
-        RestoreOptions(indexes=False),
-        RestoreOptions(constraints=False),
+        ({ENDPOINT: "collector:4318"}, "is no http:// or https:// URL"),
+        ({ENDPOINT: "grpc://u:hunter2@collector"}, r"u:\*\*\*\*\*\*\*\*@collector"),
+        ({ENDPOINT: URL, "OTEL_EXPORTER_OTLP_PROTOCOL": "grpc"}, "by the protocol 'grpc'"),
     ],
 )
-def test_what_makes_no_sense_is_refused(options: RestoreOptions) -> None:
-    with pytest.raises(ConfigurationError):
-        parse_wanted(options)
+def test_what_cannot_be_is_a_wrong_setting(environ: dict[str, str], problem: str) -> None:
+    with pytest.raises(ConfigurationError, match=problem) as caught:
+        wanted_signals(environ)
+    assert "hunter2" not in str(caught.value)
+    assert URL in caught.value.hint

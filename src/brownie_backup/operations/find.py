@@ -6,7 +6,7 @@ from attrs import evolve, frozen
 
 from brownie_backup.errors import BackupNotFound, StoreError
 from brownie_backup.model import Backup
-from brownie_backup.names import LATEST
+from brownie_backup.names import LATEST, LATEST_TOO
 from brownie_backup.reports import Finding, Level
 from brownie_backup.repository import Repository, watch
 
@@ -26,19 +26,28 @@ def find_backup(
 ) -> Found:
     """Return a backup from the first repository where it is good, or else where it is at all.
 
-    ``latest`` is the newest that is good anywhere. Stores that are out of reach are passed over.
-    Unless it is in the first store, the findings say why. With `damaged_too`, the first repository
-    that has it will do.
+    ``latest`` is the newest that is good anywhere, and so is ``latest-backup``, if no backup has
+    that name. Stores that are out of reach are passed over. Unless it is in the first store, the
+    findings say why. With `damaged_too`, the first repository that has it will do.
 
     Raises:
         BackupNotFound: it is nowhere.
         StoreError: it was not found, and not every store could be asked.
     """
+    repositories = watch(repositories)  # so that none that is away is waited for twice
+    try:
+        return _find(repositories, name, damaged_too=damaged_too)
+    except (BackupNotFound, StoreError):
+        if name != LATEST_TOO:
+            raise
+    return _find(repositories, LATEST, damaged_too=damaged_too)
+
+
+def _find(repositories: Sequence[Repository], name: str, *, damaged_too: bool) -> Found:
     found: list[Found] = []
     problems: list[StoreError | BackupNotFound] = []
     away: list[Repository] = []
     without: list[Repository] = []
-    repositories = watch(repositories)
     for repository in repositories:
         try:
             found.append(Found(repository, repository.backup(name)))

@@ -6,7 +6,7 @@ import secrets
 import threading
 import time
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from datetime import UTC, datetime, timedelta
 
@@ -16,6 +16,7 @@ from brownie_backup.audit import AUDIT, AuditRecord, RecordId, id_in, seal
 from brownie_backup.errors import BackupError, KeyExists, StoreUnavailable
 from brownie_backup.protocols import Clock, Store, StoredObject
 from brownie_backup.repository.background import begin
+from brownie_backup.repository.layout import IDENTITY, MANIFESTS
 
 _log = logging.getLogger(__name__)
 _audit_log = logging.getLogger("brownie_backup.audit")
@@ -28,6 +29,9 @@ that newest one or one before it has named: no record takes so long from its loo
 until it is there."""
 _AFTER_MIDNIGHT = timedelta(hours=1)
 _MOST_PENDING = 1000
+
+FIRST_ACTIONS = frozenset({"backup", "sync"})
+"""What may begin a trail where there is no repository yet."""
 
 
 def _utc_now() -> datetime:
@@ -144,12 +148,16 @@ class _Chain:
 
     def _put(self, store: Store, record: AuditRecord) -> None:
         now = self._clock()
+        recent = _recent(store, now)
+        if not recent and record.action not in FIRST_ACTIONS and not _in_use(store):
+            _log.debug("%s holds no backups, so %s is not recorded", store.url, record.action)
+            return
         linked = evolve(
             record,
             writer=self._writer,
             sequence=self._sequence + 1,
             previous=self._previous,
-            seen=_seen(store, now, self._writer),
+            seen=_last_of_others(recent, self._writer),
         )
         name, data = seal(linked, now)
         with contextlib.suppress(KeyExists):  # with its hash in the key, it is ours
@@ -158,8 +166,8 @@ class _Chain:
         _audit_log.info("record %s is in %s", name, store.url)
 
 
-def _seen(store: Store, now: datetime, writer: str) -> tuple[str, ...]:
-    """Return the ids of the last records of all other writers that nobody may have named yet."""
+def _recent(store: Store, now: datetime) -> list[StoredObject]:
+    """Return all records that nobody may have named yet, and some more; none in an empty trail."""
     midnight = now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
     found = _listed(store, f"{midnight:%Y-%m-%d}/")
     newest = max((each.modified_at for each in found), default=midnight)
@@ -167,12 +175,21 @@ def _seen(store: Store, now: datetime, writer: str) -> tuple[str, ...]:
         found += _listed(store, f"{midnight - timedelta(days=1):%Y-%m-%d}/")
     found = found or _listed(store, "")  # nobody has done anything for long
     newest = max((each.modified_at for each in found), default=midnight)
+    return [each for each in found if each.modified_at >= newest - SEEN_WITHIN]
+
+
+def _last_of_others(found: Iterable[StoredObject], writer: str) -> tuple[str, ...]:
+    """Return the id of each other writer's last record."""
     last: dict[str, RecordId] = {}
-    for each in found:
-        name = id_in(each.key)
-        if name and name.writer != writer and each.modified_at >= newest - SEEN_WITHIN:
+    for name in filter(None, (id_in(each.key) for each in found)):
+        if name.writer != writer:
             last[name.writer] = max(name, last.get(name.writer, name), key=lambda n: n.sequence)
     return tuple(sorted(map(str, last.values())))
+
+
+def _in_use(store: Store) -> bool:
+    """Whether there is a repository: a wrong destination gets no trail."""
+    return any(True for prefix in (IDENTITY, MANIFESTS) for _ in store.list(prefix))
 
 
 def _listed(store: Store, prefix: str) -> list[StoredObject]:

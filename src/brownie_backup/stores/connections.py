@@ -27,7 +27,7 @@ _NOT_TLS = {"WRONG_VERSION_NUMBER", "HTTP_REQUEST", "UNSUPPORTED_PROTOCOL"}
 
 _OBJECT = re.compile(r"<[\w.]+ object at 0x[0-9a-f]+>: ")
 
-_NETWORK = "Check the network and BACKUP_ENDPOINT_URL"
+_NETWORK = "Check the network, HTTPS_PROXY and NO_PROXY, and BACKUP_ENDPOINT_URL"
 _PROXY = "Check HTTPS_PROXY, HTTP_PROXY and NO_PROXY"
 _CERTIFICATE = (
     "Check the certificate of the service and BACKUP_ENDPOINT_URL; REQUESTS_CA_BUNDLE names a file "

@@ -14,8 +14,8 @@ from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from brownie_backup.errors import ConfigurationError
 from brownie_backup.settings import Settings
 from brownie_backup.telemetry.instruments import record
-from brownie_backup.telemetry.scene import look_around
-from brownie_backup.telemetry.sources import PATIENCE
+from brownie_backup.telemetry.scene import look_at
+from brownie_backup.telemetry.sources import open_sources, sources_of
 from brownie_backup.telemetry.survey import Survey
 
 _FILE_PATIENCE = timedelta(minutes=1)
@@ -23,9 +23,12 @@ _FILE_MODE = 0o644
 """node_exporter runs as a user of its own; there is no secret in metrics."""
 
 
-def exposition(settings: Settings, *, patience: timedelta = PATIENCE) -> tuple[bytes, str]:
+def exposition(settings: Settings) -> tuple[bytes, str]:
     """Return the metrics in Prometheus's text format, and its content type."""
-    return render(look_around(settings, patience)), CONTENT_TYPE_PLAIN_0_0_4
+    sources = sources_of(settings)
+    contents = sources.contents()
+    text = sources.once(contents, lambda: render(look_at(settings, contents)))
+    return text, CONTENT_TYPE_PLAIN_0_0_4
 
 
 def render(survey: Survey) -> bytes:
@@ -47,7 +50,9 @@ def write(settings: Settings, path: str) -> None:
     Raises:
         ConfigurationError: it can't be written.
     """
-    text, _ = exposition(settings, patience=_FILE_PATIENCE)
+    # Whatever was known a moment ago: what has just been done must be in it, until the next time.
+    contents = open_sources(settings).contents(_FILE_PATIENCE)
+    text = render(look_at(settings, contents))
     target = Path(path)
     try:
         # Not named like the file: node_exporter reads every *.prom that it finds.

@@ -4,6 +4,7 @@ import logging
 import os
 import threading
 from collections.abc import Callable
+from concurrent.futures import wait
 from dataclasses import replace
 from datetime import timedelta
 from importlib.metadata import version
@@ -21,16 +22,20 @@ from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
+from brownie_backup.repository.background import begin
 from brownie_backup.settings import Settings
 from brownie_backup.telemetry.instruments import record
-from brownie_backup.telemetry.scene import look_around
+from brownie_backup.telemetry.scene import look_at
+from brownie_backup.telemetry.sources import sources_of
 from brownie_backup.telemetry.survey import Survey
 from brownie_backup.threads import make_thread
 
 _log = logging.getLogger(__name__)
 
 _PATIENCE = timedelta(seconds=8)
-"""How long stores and the collector are waited for, each, at the end of a process."""
+"""How long the stores, and the collector, are waited for."""
+_END = timedelta(seconds=15)
+"""How long a process waits for both at its end."""
 _INTERVAL = timedelta(minutes=1)
 
 
@@ -46,8 +51,13 @@ def begin_sending(
         ends.append(_Pusher(settings, resource).end)
 
     def end() -> None:
-        for each in ends:
-            each()
+        # In threads of their own: what sends tries again for longer than anybody wants to wait.
+        sending = [begin(each) for each in ends]
+        done, waiting = wait(sending, _END.total_seconds())
+        for future in done:
+            future.result()
+        if waiting:
+            _log.warning("the collector did not take all within %s", _END)
 
     return end
 
@@ -104,7 +114,8 @@ class _Pusher:
 
     def _push(self) -> None:
         try:
-            data = collect(look_around(self._settings, _PATIENCE), self._resource)
+            contents = sources_of(self._settings).contents(_PATIENCE)
+            data = collect(look_at(self._settings, contents), self._resource)
             self._exporter.export(data, _PATIENCE.total_seconds() * 1000)
         except Exception:  # noqa: BLE001 - whatever it is, nobody's backup may fail for it
             _log.exception("the metrics could not be sent")

@@ -1,13 +1,14 @@
-"""One look at all stores of some settings, and what is configured here."""
+"""What a look at all stores tells, and what is configured here."""
 
 import os
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import islice, pairwise
 
 from brownie_backup.dumpers.postgres.conninfo import parse_conninfo
 from brownie_backup.schedule import runs_between
 from brownie_backup.settings import Settings
-from brownie_backup.telemetry.sources import PATIENCE, sources_of
+from brownie_backup.telemetry.sources import StoreContent
 from brownie_backup.telemetry.survey import Survey, survey
 
 _RUNS = 9
@@ -15,10 +16,9 @@ _RUNS = 9
 _YEARS = timedelta(days=3 * 366)
 
 
-def look_around(settings: Settings, patience: timedelta = PATIENCE) -> Survey:
-    """Return the numbers of now, or of some seconds ago."""
+def look_at(settings: Settings, contents: Sequence[StoreContent]) -> Survey:
+    """Return the numbers that the contents of the stores tell."""
     now = datetime.now(UTC)
-    contents = sources_of(settings).contents(patience)
     return survey(contents, database_name(settings), longest_interval(settings, now), now)
 
 

@@ -35,6 +35,11 @@ _MOST_SETTINGS = 8
 Monotonic = Callable[[], float]
 
 
+def fresh_until(began: float, ended: float) -> float:
+    """Return until when something need not be done again that has just been done."""
+    return ended + max(FRESH.total_seconds(), _SHARE * (ended - began))
+
+
 @frozen
 class Entry:
     """A backup in a store. Its manifest has no parts: their blobs would fill the memory."""
@@ -99,8 +104,7 @@ class _Watch:
     content: StoreContent
     read_at: float | None = None
     """When it was last read without an error."""
-    looked_at: float | None = None
-    spent: float = 0.0
+    fresh_until: float | None = None
     reading: Future[None] | None = None
     lock: threading.Lock = field(factory=threading.Lock)
 
@@ -109,19 +113,18 @@ class _Watch:
         with self.lock:
             if self.reading and not self.reading.done():
                 return self.reading
-            if self.looked_at is not None:
-                fresh = max(FRESH.total_seconds(), _SHARE * self.spent)
-                if self.monotonic() - self.looked_at < fresh:
-                    return None
+            if self.fresh_until is not None and self.monotonic() < self.fresh_until:
+                return None
             self.reading = begin(self._read)
             return self.reading
 
     def found(self) -> StoreContent:
         """Return what is known."""
-        silent = self.read_at is None or (
-            self.monotonic() - self.read_at > SILENCE.total_seconds() + _SHARE * self.spent
-        )
-        return evolve(self.content, reachable=False) if silent else self.content
+        since = max(self.read_at or 0.0, self.fresh_until or 0.0)
+        silent = self.read_at is None or self.monotonic() - since > SILENCE.total_seconds()
+        if silent and self.content.reachable:
+            self.content = evolve(self.content, reachable=False)
+        return self.content
 
     def _read(self) -> None:
         began = self.monotonic()
@@ -132,8 +135,7 @@ class _Watch:
         else:
             self.read_at = self.monotonic()
         self.content = content
-        self.looked_at = self.monotonic()
-        self.spent = self.looked_at - began
+        self.fresh_until = fresh_until(began, self.monotonic())
 
 
 class Sources:
@@ -147,6 +149,11 @@ class Sources:
     def __init__(
         self, repositories: tuple[Repository, ...], monotonic: Monotonic = time.monotonic
     ) -> None:
+        self._monotonic = monotonic
+        self._lock = threading.Lock()
+        self._text: bytes = b""
+        self._text_until = 0.0
+        self._made_of: tuple[StoreContent, ...] = ()
         self._watches = [
             _Watch(each, monotonic, StoreContent(each.store.url, each.policy))
             for each in repositories
@@ -160,6 +167,16 @@ class Sources:
             future.result()  # what is no error of a store must not look like an old store
         return tuple(watch.found() for watch in self._watches)
 
+    def once(self, contents: tuple[StoreContent, ...], make: Callable[[], bytes]) -> bytes:
+        """Return what `make` makes of contents, or just made of them; one at a time does so."""
+        with self._lock:
+            began = self._monotonic()
+            made_of = tuple(map(id, contents))
+            if made_of != tuple(map(id, self._made_of)) or began >= self._text_until:
+                self._made_of, self._text = contents, make()
+                self._text_until = fresh_until(began, self._monotonic())
+            return self._text
+
 
 _KNOWN: deque[tuple[Settings, Sources]] = deque(maxlen=_MOST_SETTINGS)
 _LOCK = threading.Lock()
@@ -169,9 +186,13 @@ def sources_of(settings: Settings) -> Sources:
     """Return the stores of these settings: the same as last time, with what is known of them."""
     with _LOCK:
         for known, sources in _KNOWN:
-            if known is settings:
+            if known == settings:
                 return sources
-        # No second try: the next scrape is one.
-        repositories = make_repositories(evolve(settings, retry_seconds=0))
-        _KNOWN.append((settings, Sources(repositories)))
+        _KNOWN.append((settings, open_sources(settings)))
         return _KNOWN[-1][1]
+
+
+def open_sources(settings: Settings) -> Sources:
+    """Return the stores of these settings, of which nothing is known yet."""
+    # No second try: the next scrape is one.
+    return Sources(make_repositories(evolve(settings, retry_seconds=0)))

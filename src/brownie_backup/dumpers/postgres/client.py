@@ -41,6 +41,8 @@ WITH_CODES = "\\set VERBOSITY verbose\n"
 
 CROWDED_HINT = "Lower BACKUP_PARALLEL_JOBS, or raise the server's max_connections"
 _NO_POOLER = "That is a pooler (pgbouncer): connect to PostgreSQL itself"
+_FILE_OF_OURS = re.compile(r"\npassword retrieved from file \".*\"")
+"""That has gone by the time that anybody reads of it."""
 _CONNECTION_BROKEN = 2  # psql's exit status, by its manual
 _PASSFILE_SPECIAL = re.compile(r"([\\:])")
 
@@ -196,6 +198,7 @@ def query_error(status: int, said: str) -> DatabaseError | DatabaseNotFound:
             hint = _NO_POOLER
         elif is_crowded(text):
             hint = CROWDED_HINT
+        text = _FILE_OF_OURS.sub("", text)
         return ConnectionFailed(f"no connection to PostgreSQL: {text}", hint=hint)
     return DatabaseError(f"PostgreSQL said: {text}", sqlstate=code)
 

@@ -22,6 +22,7 @@ SELECT current_database() AS name, pg_database_size(current_database()) AS size_
 
 _RIGHTS = """
 SELECT current_user AS me, r.rolsuper AS super, r.rolbypassrls AS bypasses_policies,
+  r.rolsuper OR r.rolcreatedb AS may_create,
   has_table_privilege('pg_catalog.pg_authid', 'SELECT') AS role_passwords,
   pg_is_in_recovery() AS standby
 FROM pg_roles r WHERE rolname = current_user
@@ -94,6 +95,8 @@ def diagnose(client: Client, bulk_bytes: int) -> Iterator[Finding]:
         msg = "role passwords are not readable: backups will have the roles without them"
         hint = "On a managed service that is as good as it gets; else connect as a superuser"
         yield Finding(Level.WARNING, "roles", msg, hint)
+    may = "may" if rights["may_create"] else "may not, so restore as another role: it must"
+    yield Finding(Level.OK, "restore", f"'{rights['me']}' {may} create databases")
     if rights["standby"]:
         msg = "this is a standby: a long dump may be cancelled by what it replays"
         hint = "Set max_standby_streaming_delay, or hot_standby_feedback, on it"

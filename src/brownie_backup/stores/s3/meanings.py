@@ -47,7 +47,7 @@ REGION_HINT = (
 )
 _FULL = "Free some space, or have the quota raised"
 _LATER = "If it lasts, look at the service's status page and at the network"
-_NETWORK = "Check the network, BACKUP_ENDPOINT_URL and BACKUP_REGION"
+_NETWORK = "Check the network, HTTPS_PROXY and NO_PROXY, BACKUP_ENDPOINT_URL and BACKUP_REGION"
 _CHANGED = "It was changed on the way: check the network, and proxies in between"
 _KMS = (
     "Check BACKUP_SSE_KMS_KEY: that the key is there, enabled, and that its policy lets us use it"

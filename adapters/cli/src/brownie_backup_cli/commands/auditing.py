@@ -52,14 +52,19 @@ def _row(entry: AuditRecord) -> tuple[str, ...]:
     seconds = entry.duration_seconds
     return (
         f"{entry.at:%Y-%m-%d %H:%M:%S} UTC",
-        entry.actor,
-        entry.origin,
-        f"{entry.action} (dry run)" if entry.dry_run else entry.action,
-        entry.backup or "-",
-        _outcome(entry),
+        _visible(entry.actor),
+        _visible(entry.origin),
+        _visible(f"{entry.action} (dry run)" if entry.dry_run else entry.action),
+        _visible(entry.backup or "-"),
+        _visible(_outcome(entry)),
         f"{seconds:.1f} s" if seconds is not None else "-",
         size(entry.size_bytes) if entry.size_bytes is not None else "-",
     )
+
+
+def _visible(text: str) -> str:
+    """Return text that moves no terminal's cursor: anybody who writes to the store may add any."""
+    return "".join(each if each.isprintable() else "?" for each in text)
 
 
 def _outcome(entry: AuditRecord) -> str:

@@ -8,6 +8,7 @@ from brownie_backup import Level, diagnose
 from brownie_backup.config import (
     Settings,
     describe,
+    locations,
     make_dumper,
     make_encryptor,
     make_repositories,
@@ -15,6 +16,7 @@ from brownie_backup.config import (
 from brownie_backup.documents import finding_document
 from brownie_backup.encryptors.keypair import make_key_pair
 from brownie_backup.errors import ConfigurationError
+from brownie_backup.stores.proxies import diagnose_proxies
 from brownie_backup_cli.exits import DONE, FAILED, WARNINGS
 from brownie_backup_cli.output import Output, table
 
@@ -35,7 +37,10 @@ def doctor(arguments: argparse.Namespace, settings: Settings, output: Output) ->
     repository, *copies = make_repositories(settings)
     if settings.encryption and not settings.has_key:
         make_encryptor(settings, writes=True)
-    findings = list(diagnose(repository, make_dumper(settings), copies=copies))
+    findings = [
+        *diagnose(repository, make_dumper(settings), copies=copies),
+        *diagnose_proxies(locations(settings)),
+    ]
     marks = {Level.OK: "ok", Level.WARNING: "WARNING", Level.ERROR: "ERROR"}
     lines = []
     for finding in findings:

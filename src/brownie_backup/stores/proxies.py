@@ -1,0 +1,35 @@
+"""By way of which proxy a store is reached, as the environment says."""
+
+from collections.abc import Iterable, Iterator
+from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
+
+from brownie_backup.location import CLOUDS, Location
+from brownie_backup.reports import Finding, Level
+
+_SERVICES = {
+    "s3": "https://s3.amazonaws.com",
+    "gs": "https://storage.googleapis.com",
+    "azure": "https://blob.core.windows.net",
+}
+
+
+def diagnose_proxies(locations: Iterable[Location]) -> Iterator[Finding]:
+    """Yield, for each store in a cloud, through which proxy it is asked; never a password of it."""
+    for location in locations:
+        if location.scheme not in CLOUDS:
+            continue
+        address = urlsplit(location.endpoint_url or _SERVICES[location.scheme])
+        proxy = _proxy_for(address.scheme, address.hostname or "")
+        way = f"through the proxy {proxy}" if proxy else "without a proxy"
+        yield Finding(Level.OK, "network", f"{location.url} is asked {way}")
+
+
+def _proxy_for(scheme: str, host: str) -> str | None:
+    """Return the address of a proxy, without user and password; None if there is none."""
+    proxies = getproxies()
+    proxy = proxies.get(scheme) or proxies.get("all")
+    if not proxy or proxy_bypass(host):
+        return None
+    parts = urlsplit(proxy if "://" in proxy else f"http://{proxy}")
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
