@@ -12,6 +12,7 @@ import pytest
 from attrs import evolve
 from prometheus_client.parser import text_string_to_metric_families
 from tests.integration.cli import PASSPHRASE, Cli
+from tests.integration.serving import MAKER, READER, TOKEN, serving
 from tests.servers.collector import Collector
 
 pytestmark = pytest.mark.once
@@ -81,6 +82,31 @@ def test_a_run_sends_its_spans_and_the_metrics(told: Cli, small: str) -> None:
         sent = b"".join(body for _, body in collector.bodies)
     assert b"brownie-backup" in sent
     assert [secret for secret in (*SECRETS, "orders") if secret.encode() in sent] == []
+
+
+def test_the_api_sends_its_spans_and_names_operations_in_its_log(told: Cli) -> None:
+    with Collector() as collector:
+        sending = {"OTEL_EXPORTER_OTLP_ENDPOINT": collector.url, "BACKUP_LOG_FORMAT": "json"}
+        with serving(told, **sending) as api:
+            made = api.post("/backup/create", {"backup_name": "one"}, token=MAKER)
+            operation = api.ended(made.headers["location"])
+            metrics = api.get("/metrics", token=READER).text
+            assert api.get("/backup/list", token="planted-wrong-token").status_code == 401
+            api.end()
+            lines = [line for line in api.output().splitlines() if line.startswith("{")]
+        roots = [span for span in collector.spans() if span.name == "backup"]
+        sent = b"".join(body for _, body in collector.bodies).decode(errors="replace")
+        assert collector.metrics()["backup"].sum.data_points[0].as_int == 1
+    assert re.search(r"^backup_total{.*} 1\.0$", metrics, re.MULTILINE)
+    (root,) = roots
+    told_of = {attribute.key: attribute.value.string_value for attribute in root.attributes}
+    assert told_of["brownie_backup.operation"] == operation["id"]
+    begun = [json.loads(line) for line in lines if "backup begins" in line]
+    assert [each["operation"] for each in begun] == [operation["id"]]
+    assert begun[0]["trace_id"] == root.trace_id.hex()
+    everything = metrics + sent + "".join(lines)
+    secrets = (*SECRETS, TOKEN, READER, MAKER, "planted-wrong-token")
+    assert [secret for secret in secrets if secret in everything] == []
 
 
 def test_of_what_failed_the_class_alone_is_sent(told: Cli) -> None:

@@ -1,10 +1,12 @@
 """The command ``brownie-backup-asgi``: serves the app with uvicorn."""
 
 import argparse
+import asyncio
 import logging
 import os
 import socket
 import sys
+from collections.abc import Callable
 
 import uvicorn
 
@@ -12,6 +14,7 @@ from brownie_backup.config import load_settings
 from brownie_backup.errors import ConfigurationError
 from brownie_backup.logs import configure_logging
 from brownie_backup.operations.base import TOOL_VERSION
+from brownie_backup.telemetry import configure_telemetry
 from brownie_backup_asgi.app import BackupApp, create_app
 
 HOST = "127.0.0.1"
@@ -25,14 +28,21 @@ _GRACE_SECONDS = 5
 class Server(uvicorn.Server):
     """uvicorn, which ends our operations first: some answers wait for them."""
 
-    def __init__(self, config: uvicorn.Config, app: BackupApp) -> None:
+    def __init__(
+        self, config: uvicorn.Config, app: BackupApp, send_the_rest: Callable[[], None]
+    ) -> None:
         super().__init__(config)
         self._backups = app
+        self._send_the_rest = send_the_rest
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """End the operations and the streams of events, then what uvicorn ends."""
+        """End the operations and the streams of events, then what uvicorn ends.
+
+        After it uvicorn lets the signal end the process: nothing comes later.
+        """
         await self._backups.aclose()
         await super().shutdown(sockets)
+        await asyncio.to_thread(self._send_the_rest)
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -41,6 +51,7 @@ def main(argv: list[str] | None = None) -> int:
     try:
         settings = load_settings(os.environ)
         configure_logging(settings, usual=logging.INFO)
+        send_the_rest = configure_telemetry(settings, component="api")
         app = create_app(settings)
     except ConfigurationError as error:
         sys.stderr.write(f"brownie-backup-asgi: {error.message}\n{error.hint}\n")
@@ -56,7 +67,7 @@ def main(argv: list[str] | None = None) -> int:
         log_config=None,
         timeout_graceful_shutdown=_GRACE_SECONDS,
     )
-    server = Server(config, app)
+    server = Server(config, app, send_the_rest)
     server.run()
     return 0 if server.started else 1
 

@@ -24,7 +24,7 @@ DONE = 0
 FAILED = 1
 WARNINGS = 3
 """The backup is good, but the retention policy was not applied."""
-ENDING_SECONDS = 20
+ENDING_SECONDS = 15
 
 _DEFECT = "That is a defect of brownie-backup: please report it"
 
