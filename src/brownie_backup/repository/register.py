@@ -86,7 +86,10 @@ class Register:
         try:
             self.store.put(operation_key(record.id), to_json(record), if_absent=True)
         except KeyExists:
-            return self.get(record.id)
+            with contextlib.suppress(NotFound):
+                return self.get(record.id)
+            # It was withdrawn just now: whoever began it was refused.
+            raise Busy("the same request was just refused", hint="Send it again") from None
         return record
 
     def put(self, record: OperationRecord) -> None:

@@ -21,6 +21,7 @@ from brownie_backup_asgi.problems import CLOSING, ENDED, OTHER_REQUEST, Problem,
 
 _log = logging.getLogger(__name__)
 
+_THE_END = "the end of the service"
 CLOSING_SECONDS = 20.0
 """How long the operations that run may take to end, when the service does."""
 
@@ -193,6 +194,8 @@ class Desk:
         running = Running(record)
         with self._lock:
             self._running[record.id] = running
+        if self._closing.is_set():  # since it was asked above, and it may have been overlooked
+            running.cancel(_THE_END)
         threading.Thread(
             target=self._run, args=(running, order), name=f"{order.action} {record.id}"
         ).start()
@@ -237,7 +240,7 @@ class Desk:
         with self._lock:
             left = [*self._running.values()]
         for running in left:
-            running.cancel("the end of the service")
+            running.cancel(_THE_END)
         _, late = wait([running.ended for running in left], CLOSING_SECONDS)
         if late:
             _log.error("%d operations did not end in time", len(late))

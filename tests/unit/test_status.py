@@ -1,0 +1,143 @@
+"""How things stand, as the report says it."""
+
+from datetime import timedelta
+
+import pytest
+from attrs import evolve
+from tests.unit.fakes import DAY, NOON, FakeClock, FakeDumper, make_repository
+
+from brownie_backup import Repository, create_backup, verify_backup
+from brownie_backup.documents import status_document
+from brownie_backup.errors import StoreUnavailable
+from brownie_backup.operations.status import StatusReport, report_status
+from brownie_backup.settings import Settings
+from brownie_backup.stores import MemoryStore
+from brownie_backup.testing import FaultyStore
+
+HOUR = timedelta(hours=1)
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    return FakeClock()
+
+
+@pytest.fixture
+def repository(clock: FakeClock) -> Repository:
+    return make_repository(clock=clock)
+
+
+def report(
+    *repositories: Repository, database: str | None = None, settings: Settings | None = None
+) -> StatusReport:
+    """Report by the clock of the first repository."""
+    now = repositories[0].clock()
+    return report_status(repositories, settings or Settings(), now, database=database)
+
+
+def test_without_a_backup_it_is_late(repository: Repository) -> None:
+    found = report(repository)
+    assert (found.state, found.ready, found.last, found.last_good_age) == (
+        "late",
+        False,
+        None,
+        None,
+    )
+    document = status_document(found)
+    assert document["last_success_at"] is None
+    assert document["reachable"]
+
+
+def test_it_is_late_after_twice_the_interval(repository: Repository, clock: FakeClock) -> None:
+    create_backup(repository, FakeDumper(), name="one")
+    clock.advance(2 * DAY)
+    assert report(repository).state == "ok"
+    clock.advance(timedelta(seconds=1))
+    assert report(repository).state == "late"
+    assert report(repository, settings=Settings(schedule="0 2 * * 1-5")).state == "ok"
+
+
+@pytest.mark.parametrize(
+    ("schedule", "interval"),
+    [
+        ("0 2 * * *", DAY),
+        ("0 */6 * * *", 6 * HOUR),
+        ("0 2 * * 0", 7 * DAY),
+        ("0 2 * * 1,3,5", 3 * DAY),
+        ("0 2 * * 1-5", 3 * DAY),
+        ("0 2 1 * *", 31 * DAY),
+    ],
+)
+def test_the_interval_is_the_longest_between_runs(
+    repository: Repository, schedule: str, interval: timedelta
+) -> None:
+    found = report(repository, settings=Settings(schedule=schedule))
+    assert found.interval == interval
+    assert found.next_backup > NOON
+
+
+def test_the_schedule_is_in_its_zone(repository: Repository) -> None:
+    found = report(repository, settings=Settings(timezone="Europe/Berlin"))
+    assert status_document(found)["next_backup"] == "2026-03-02T01:00:00Z"
+
+
+def test_only_backups_of_the_database_count(repository: Repository) -> None:
+    create_backup(repository, FakeDumper(), name="one")
+    assert report(repository, database="shop").ready
+    other = report(repository, database="another")
+    assert (other.ready, other.last) == (False, None)
+    # Of the store it says what is there, whosever it is.
+    assert status_document(other)["last_good"]["name"] == "one"
+
+
+def test_a_damaged_backup_is_the_last_and_no_success(
+    repository: Repository, clock: FakeClock
+) -> None:
+    create_backup(repository, FakeDumper(), name="good")
+    clock.advance(HOUR)
+    made = create_backup(repository, FakeDumper(size(2)), name="bad").manifest
+    repository.store.delete(f"blobs/{made.blobs[-1].name[:2]}/{made.blobs[-1].name}")
+    found = report(repository)
+    assert found.state == "degraded"
+    assert found.last is not None
+    assert (found.last.name, found.last.good) == ("bad", False)
+    assert found.last_good is not None
+    assert found.last_good.name == "good"
+    assert status_document(found)["damaged"] == ["bad"]
+
+
+def size(seed: int) -> dict[str, bytes]:
+    """Return the parts of another database than usual."""
+    return {"inventory": b"{}", "archive": bytes([seed]) * 3000}
+
+
+def test_it_knows_what_was_verified_last(repository: Repository, clock: FakeClock) -> None:
+    dumper = FakeDumper()
+    for name in ("a", "b"):
+        create_backup(repository, dumper, name=name)
+        clock.advance(HOUR)
+    verify_backup(repository, dumper, "b")
+    clock.advance(HOUR)
+    verify_backup(repository, dumper, "a")
+    document = status_document(report(repository))
+    assert document["last_verified"] == "a"
+    assert document["last_verified_at"] == "2026-03-01T15:00:00Z"
+
+
+def test_it_says_what_the_retention_would_delete(repository: Repository, clock: FakeClock) -> None:
+    for name in ("old", "new"):
+        create_backup(repository, FakeDumper(), name=name)
+        clock.advance(40 * DAY)
+    assert status_document(report(repository))["would_delete"] == ["old"]
+
+
+def test_a_store_out_of_reach_is_told_and_hides_no_other(
+    repository: Repository, clock: FakeClock
+) -> None:
+    create_backup(repository, FakeDumper(), name="one")
+    gone = StoreUnavailable("gone")
+    away = evolve(repository, store=FaultyStore(MemoryStore(clock), fail_at=1, error=gone))
+    document = status_document(report(away, repository))
+    assert (document["reachable"], document["problem"]) == (False, "gone")
+    assert document["copies"][0]["last_good"]["name"] == "one"
+    assert (document["state"], document["ready"]) == ("degraded", True)
