@@ -9,6 +9,7 @@ import pytest
 from attrs import evolve
 from tests.docs.pages import ROOT
 from tests.integration.cli import Cli
+from tests.integration.serving import TOKEN, serving
 from tests.servers.objects import S3Server
 from tests.servers.running import Server, Servers
 
@@ -71,6 +72,22 @@ def test_it_ends_where_a_step_fails(small_cli: Cli, programs: Path) -> None:
     assert status != 0
     assert "3. Verify" not in said
     assert "there is no" in said
+
+
+@pytest.mark.skipif(not shutil.which("curl"), reason="curl is not installed")
+def test_the_api_is_asked_where_it_runs(
+    small_cli: Cli, small: str, servers: Servers, programs: Path, tmp_path: Path
+) -> None:
+    assert small_cli.run("backup", "--name", "my-backup").status == 0
+    servers.get(18).drop(small)
+    (tmp_path / "token").write_text(f"{TOKEN}\n", encoding="utf-8")
+    with serving(small_cli) as api:
+        more = {"BROWNIE_API": api.url, "BACKUP_API_TOKEN_FILE": str(tmp_path / "token")}
+        status, said = recover(small_cli, programs, **more)
+    assert status == 0, said
+    assert '"status":"ok"' in said
+    assert '"retention_days":30' in said
+    assert TOKEN not in said
 
 
 @pytest.mark.skipif(not shutil.which("curl"), reason="curl is not installed")

@@ -253,6 +253,10 @@ def test_a_backup_whose_process_died_is_a_failure() -> None:
     assert looked(content(records=(two_hours,), leases=(working,))).errors == 0
     assert looked(content(records=(begun(timedelta(minutes=10)),))).errors == 0
     assert looked(content(records=(two_hours, ended()))).errors == 0
+    # The made-up backups take five seconds.
+    copying = content(("one", 2 * HOUR - timedelta(seconds=8)), records=(two_hours,))
+    assert (looked(copying).errors, looked(copying).backups) == (0, 1)
+    assert looked(content(("one", HOUR), records=(two_hours,))).errors == 1
 
 
 def test_what_a_policy_would_delete_is_not_missing() -> None:

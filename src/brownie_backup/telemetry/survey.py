@@ -23,7 +23,7 @@ UNKNOWN = "unknown"
 _DIED_AFTER = LIFETIME + timedelta(minutes=5)
 """An operation that has not ended after so long, and holds no lease, has died."""
 _LEASE_WITHIN = timedelta(minutes=5)
-"""How soon after it begins an operation has its lease."""
+"""How soon after it begins an operation has its lease, and its backup its beginning."""
 
 
 @frozen
@@ -216,6 +216,7 @@ class _Counting:
                 and record.operation not in ended
                 and self._now - record.at > _DIED_AFTER
                 and not self._has_lease(record)
+                and not self._has_manifest(record)
             ):
                 yield record
 
@@ -224,6 +225,14 @@ class _Counting:
             record.at <= lease.acquired_at <= record.at + _LEASE_WITHIN
             and not lease.expired(self._now)
             for lease in self._content.leases
+        )
+
+    def _has_manifest(self, record: AuditRecord) -> bool:
+        """Whether a backup came of it: copying it to other stores may take hours more."""
+        return any(
+            record.at <= manifest.started_at <= record.at + _LEASE_WITHIN
+            for entry in self._content.entries
+            if (manifest := entry.backup.manifest)
         )
 
     def _line(self, backup: str | None, database: str | None) -> Line:

@@ -15,7 +15,7 @@ from brownie_backup.secret import Secret
 from brownie_backup_cron.tally import Tally
 
 TIMEOUT_SECONDS = 10.0
-WAITS_SECONDS = (1.0, 5.0)
+WAITS_SECONDS = (0.5, 2.0)
 """Between a try and the next one."""
 _MOST_WAITING = 100
 _TRY_AGAIN = {408, 425, 429, 500, 502, 503, 504}

@@ -11,7 +11,7 @@ from attrs import define, field
 
 from brownie_backup.activity import new_operation_id
 from brownie_backup.documents import instant
-from brownie_backup.errors import BackupError, BackupNotFound, Busy
+from brownie_backup.errors import BackupError, BackupNotFound, Busy, KeyMissing
 from brownie_backup.names import LATEST
 from brownie_backup.operations.history import History
 from brownie_backup.reports import BackupReport
@@ -23,8 +23,8 @@ from brownie_backup_cron.tally import BACKUP, RETENTION, VERIFICATION, Tally
 DONE = 0
 FAILED = 1
 WARNINGS = 3
-"""The backup is good, but the retention policy was not applied."""
-ENDING_SECONDS = 20
+"""The backup is good, but the retention policy was not applied; or nothing could be verified."""
+ENDING_SECONDS = 15
 
 _DEFECT = "That is a defect of brownie-backup: please report it"
 
@@ -53,7 +53,7 @@ class Jobs:
 
     def history(self) -> History:
         """Return what the store knows of earlier runs."""
-        return self.service.history()
+        return _defects_too(self.service.history)
 
     def back_up(self) -> int:
         """Make a backup; then, if it is good, apply the retention policy. Return a status."""
@@ -83,7 +83,9 @@ class Jobs:
         except BackupNotFound as error:
             _log.warning("there is nothing to verify: %s", error)
             return DONE
-        except Busy as error:
+        except (Busy, KeyMissing) as error:
+            # That the private key is elsewhere is as it should be. Somebody has to verify there;
+            # the age of the last verification tells whether anybody does.
             _log.warning("the verification is left out: %s", error)
             return WARNINGS
         except BackupError as error:
@@ -101,14 +103,18 @@ class Jobs:
     def begin_verification(self) -> None:
         """Verify in a process of its own."""
         self.tally.count("runs", VERIFICATION)
-        self._verification = subprocess.Popen(self.verifier, stdin=subprocess.DEVNULL)
+        try:
+            self._verification = subprocess.Popen(self.verifier, stdin=subprocess.DEVNULL)
+        except OSError as error:
+            _log.error("the verification cannot begin: %s", error.strerror)
+            self.tally.count("failures", VERIFICATION)
 
     def is_verifying(self) -> bool:
         """Whether that process is at work."""
         process = self._verification
         if process is None or process.poll() is None:
             return process is not None
-        if process.returncode:
+        if process.returncode not in {DONE, WARNINGS}:
             self.tally.count("failures", VERIFICATION)
         self._verification = None
         return False
@@ -173,13 +179,13 @@ class Jobs:
     def _write_metrics(self) -> None:
         """Write them for node_exporter, if that is asked for."""
         try:
-            write_textfile(self.service.settings)
+            _defects_too(lambda: write_textfile(self.service.settings))
         except BackupError as error:
             _log.warning("the metrics are not written: %s", error)
 
     def _before(self) -> History:
         try:
-            return self.service.history()
+            return self.history()
         except BackupError as error:
             _log.warning("nobody knows how the last runs went: %s", error)
             return History()

@@ -45,7 +45,7 @@ exit status:
   0    done, of --once
   1    failed
   2    wrong usage or configuration
-  3    of --once: the backup is good, but old ones could not be removed
+  3    of --once: the backup is good, but old ones could not be removed; or nothing was verified
   130  ended by SIGINT, 143 by SIGTERM, 129 by SIGHUP; nothing half-made is left
 
 Everything else is configured by environment variables, as for brownie-backup.

@@ -7,12 +7,10 @@ from datetime import timedelta
 from typing import Any
 
 from brownie_backup import Backup, list_backups
-from brownie_backup.activity import Actor
 from brownie_backup.config import Settings, make_repositories
 from brownie_backup.documents import backup_document, status_document
 from brownie_backup.model import Manifest, PartKind
 from brownie_backup.operations.find import find_backup
-from brownie_backup.service import Service
 from brownie_backup_cli.exits import DONE, WARNINGS
 from brownie_backup_cli.output import Output, size, span, table
 from brownie_backup_cli.who import service_for
@@ -54,7 +52,7 @@ def status(arguments: argparse.Namespace, settings: Settings, output: Output) ->
     """Show how things stand."""
     del arguments
     with output.tally() as on_progress:
-        report = Service(settings, Actor("cli", "cli")).status(on_progress=on_progress)
+        report = service_for(settings).status(on_progress=on_progress)
     if len(report.stores) == 1 and report.stores[0].error:
         raise report.stores[0].error
     document = status_document(report)

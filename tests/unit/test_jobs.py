@@ -1,0 +1,143 @@
+"""What a runner's jobs come to, whatever happens."""
+# ruff: noqa: D102 - the methods are those of the service
+
+import logging
+import sys
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from attrs import evolve, field, frozen
+from tests.integration.receiver import Receiver
+from tests.unit.fakes import NOON
+
+from brownie_backup.activity import Actor
+from brownie_backup.errors import BackupError, BackupNotFound, Busy, DamagedError, KeyMissing
+from brownie_backup.model import Verification
+from brownie_backup.operations.history import History
+from brownie_backup.secret import Secret
+from brownie_backup.service import Service
+from brownie_backup.settings import Settings
+from brownie_backup_cron.announcing import Announcer
+from brownie_backup_cron.jobs import DONE, FAILED, WARNINGS, Jobs
+from brownie_backup_cron.tally import VERIFICATION, Tally
+
+GOOD = Verification("first", "id", NOON, good=True, checked_blobs=1, total_blobs=1)
+
+
+@frozen
+class Scripted(Service):
+    """A service that does as it is told."""
+
+    outcome: Verification | Exception = field(default=GOOD)
+    before: History | Exception = field(factory=History)
+
+    def verify(self, name: str, **_: Any) -> Verification:  # noqa: ANN401 - it takes all
+        if isinstance(self.outcome, Exception):
+            raise self.outcome
+        return self.outcome
+
+    def history(self) -> History:
+        if isinstance(self.before, Exception):
+            raise self.before
+        return self.before
+
+    def create_backup(self, **_: Any) -> Any:  # noqa: ANN401 - it takes all
+        raise ZeroDivisionError("a defect")
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    with Receiver() as receiver:
+        yield receiver
+
+
+def jobs(receiver: Receiver, **scripted: Any) -> Jobs:  # noqa: ANN401 - whatever it has
+    settings = Settings(
+        webhook_url=Secret(f"{receiver.url}/hook"), ping_url=Secret(f"{receiver.url}/ping")
+    )
+    tally = Tally()
+    service = Scripted(settings, Actor("scheduler", "tests"), **scripted)
+    return Jobs(service, Announcer(settings, tally, lambda: NOON), tally)
+
+
+def told(made: Jobs, receiver: Receiver) -> list[str]:
+    made.announcer.flush(10)
+    return [r.json["event"] for r in receiver.requests if r.path == "/hook"]
+
+
+@pytest.mark.parametrize(
+    ("outcome", "failed_before", "status", "events"),
+    [
+        (GOOD, False, DONE, []),
+        (GOOD, True, DONE, ["verification.recovered"]),
+        (evolve(GOOD, good=False, problems=("bad",)), False, FAILED, ["verification.failed"]),
+        (DamagedError("no manifest"), True, FAILED, ["verification.failed"]),
+        (OSError("a defect"), False, FAILED, ["verification.failed"]),
+        (BackupNotFound("none"), False, DONE, []),
+        (Busy("a cleanup"), False, WARNINGS, []),
+        (KeyMissing("it is kept elsewhere"), False, WARNINGS, []),
+    ],
+)
+def test_a_verification(
+    receiver: Receiver,
+    outcome: Verification | Exception,
+    *,
+    failed_before: bool,
+    status: int,
+    events: list[str],
+) -> None:
+    before = History(verification_failed=failed_before)
+    made = jobs(receiver, outcome=outcome, before=before)
+    assert made.verify() == status
+    assert told(made, receiver) == events
+
+
+@pytest.mark.parametrize("before", [History(), BackupError("out of reach"), ValueError("a defect")])
+def test_a_defect_fails_one_backup_and_not_the_runner(
+    receiver: Receiver, before: History | Exception, caplog: pytest.LogCaptureFixture
+) -> None:
+    made = jobs(receiver, before=before)
+    with caplog.at_level(logging.CRITICAL):
+        assert made.back_up() == FAILED
+    assert told(made, receiver) == ["backup.failed"]
+    (event,) = (r.json for r in receiver.requests if r.path == "/hook")
+    assert event["error"]["type"] == "BackupError"
+    assert "ZeroDivisionError" in event["error"]["message"]
+    assert event["last_success_at"] is None
+    pings = [r.path.partition("?")[0] for r in receiver.requests if r.path.startswith("/ping")]
+    assert pings == ["/ping/start", "/ping/fail"]
+
+
+@pytest.mark.parametrize(("status", "failures"), [(DONE, 0), (WARNINGS, 0), (FAILED, 1), (-9, 1)])
+def test_a_verifier_that_fails_is_counted(receiver: Receiver, status: int, failures: int) -> None:
+    made = jobs(receiver)
+    script = (
+        "import os, sys; n = int(sys.argv[1]); os.kill(os.getpid(), -n) if n < 0 else sys.exit(n)"
+    )
+    made.verifier = (sys.executable, "-c", script, str(status))
+    made.begin_verification()
+    end = time.monotonic() + 20
+    while made.is_verifying():
+        assert time.monotonic() < end
+        time.sleep(0.02)
+    assert made.tally.counted("failures", VERIFICATION) == failures
+
+
+def test_a_verifier_that_cannot_begin_is_counted(receiver: Receiver) -> None:
+    made = jobs(receiver)
+    made.verifier = ("/nowhere",)
+    made.begin_verification()
+    assert not made.is_verifying()
+    assert made.tally.counted("failures", VERIFICATION) == 1
+    made.end()
+
+
+def test_a_verifier_is_ended_with_the_runner(receiver: Receiver) -> None:
+    made = jobs(receiver)
+    made.verifier = (sys.executable, "-c", "import time; time.sleep(60)")
+    made.begin_verification()
+    assert made.is_verifying()
+    made.end()
+    assert not made.is_verifying()
