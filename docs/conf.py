@@ -19,6 +19,7 @@ autodoc_typehints = "description"
 
 nitpick_ignore_regex = [
     ("py:.*", r"(?!brownie_backup\b).*"),  # others' documentation is not at hand while building
-    ("py:.*", r"brownie_backup\.(repository|dumpers)\..*"),  # some types stay inside
+    # Some types stay inside.
+    ("py:.*", r"brownie_backup\.(repository|dumpers|operations\.history)\..*"),
     ("py:.*", r"brownie_backup\.(config|reports)\.(T|Variable)"),
 ]

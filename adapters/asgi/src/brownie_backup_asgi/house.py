@@ -41,9 +41,12 @@ class House:
     known: Mapping[str, OperationRecord] = field(factory=dict)
     """Operations of the last list, so that what has ended is not read again."""
     _refusing: threading.Semaphore = field(init=False)
+    _clerk: Executor = field(init=False)
+    """One thread that records what was refused: a flood of that must keep nobody else waiting."""
 
     def __attrs_post_init__(self) -> None:
         self.sharing = Sharing(self.executor)
+        self._clerk = ThreadPoolExecutor(1, thread_name_prefix="refusals")
         self._refusing = threading.Semaphore(MOST_REFUSALS_WAITING)
 
     async def thread(self, work: Callable[[], T]) -> T:
@@ -72,7 +75,7 @@ class House:
                 self._refusing.release()
 
         if self._refusing.acquire(blocking=False):
-            self.executor.submit(record)
+            self._clerk.submit(record)
 
 
 def origin_of(request: Request) -> str:

@@ -135,15 +135,18 @@ class Jobs:
         _log.info("a backup begins: operation %s, ping %s", operation, run)
         self.tally.count("runs", BACKUP)
         self.announcer.ping("start", run)
+        last = before.last_success_at
+        last_success_at = instant(last) if last else None
         try:
             report = _defects_too(lambda: self.service.create_backup(operation_id=operation))
         except BackupError as error:
             self.announcer.ping("fail", run, self.announcer.reason(error))
-            last = before.last_success_at
-            self._failed(BACKUP, operation, error, last_success_at=instant(last) if last else None)
+            self._failed(BACKUP, operation, error, last_success_at=last_success_at)
             return None
         except BaseException:
-            self.announcer.ping("fail", run, "the runner was ended")
+            ended = BackupError("the runner was ended", hint="The next one makes up for it")
+            self.announcer.ping("fail", run, ended.message)
+            self._failed(BACKUP, operation, ended, last_success_at=last_success_at)
             raise
         for outcome in report.stores:
             if not outcome.stored:
