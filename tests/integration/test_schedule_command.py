@@ -43,6 +43,7 @@ def test_start_status_and_stop(small_cli: Cli, options: tuple[str, ...]) -> None
     assert (status["running"], status["pid"]) == (True, process.pid)
     assert status["next_backup"].endswith("T02:00:00+05:30")
     assert (status["last_good"], status["backup_failed"]) == ("first", False)
+    assert "02:00 Asia/Kolkata" in small_cli.run("status", BACKUP_TIMEZONE="Asia/Kolkata").out
     lines = small_cli.run("schedule", "--status", *options).out
     assert f"as process {process.pid}" in lines
 

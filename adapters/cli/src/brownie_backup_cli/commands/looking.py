@@ -5,6 +5,7 @@ import json
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from brownie_backup import Backup, list_backups
 from brownie_backup.config import Settings, make_repositories
@@ -57,7 +58,9 @@ def status(arguments: argparse.Namespace, settings: Settings, output: Output) ->
         raise report.stores[0].error
     document = status_document(report)
     rows = [row for store in (document, *document["copies"]) for row in _status_rows(store)]
-    rows.append(("schedule", f"{settings.schedule}, next at {document['next_backup']}"))
+    next_backup = report.next_backup.astimezone(ZoneInfo(report.timezone))
+    shown = f"{next_backup:%Y-%m-%d %H:%M} {report.timezone}"
+    rows.append(("schedule", f"{settings.schedule}, next at {shown}"))
     output.result(document, table(("", ""), rows)[1:])
     problems = [str(store.error) for store in report.stores if store.error]
     for problem in problems:
