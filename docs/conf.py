@@ -20,6 +20,6 @@ autodoc_typehints = "description"
 nitpick_ignore_regex = [
     ("py:.*", r"(?!brownie_backup\b).*"),  # others' documentation is not at hand while building
     # Some types stay inside.
-    ("py:.*", r"brownie_backup\.(repository|dumpers|operations\.history)\..*"),
+    ("py:.*", r"brownie_backup\.(repository|dumpers)\..*"),
     ("py:.*", r"brownie_backup\.(config|reports)\.(T|Variable)"),
 ]

@@ -11,7 +11,7 @@ from brownie_backup_asgi import schemas
 from brownie_backup_asgi.answers import NOT_CACHED, link, operation_document
 from brownie_backup_asgi.bodies import read_query
 from brownie_backup_asgi.house import House
-from brownie_backup_asgi.problems import NO_METRICS, RETRY_SECONDS, Problem
+from brownie_backup_asgi.problems import RETRY_SECONDS
 from brownie_backup_asgi.tokens import Caller
 
 
@@ -88,12 +88,8 @@ async def metrics(house: House, request: Request, caller: Caller) -> Response:
     """Return the metrics, for Prometheus."""
     del caller
     read_query(request, schemas.NOTHING)
-    try:
-        from brownie_backup.telemetry import prometheus_text
-    except ModuleNotFoundError as error:
-        msg = f"'{error.name}' is not installed"
-        hint = "python -m pip install 'brownie-backup[telemetry]'"
-        raise Problem(NO_METRICS, msg, hint=hint) from None
+    from brownie_backup.telemetry import prometheus_text
+
     settings = house.service.settings
     data, kind = await house.sharing.read("metrics", lambda: prometheus_text(settings))
     return Response(data, headers={**NOT_CACHED, "Content-Type": kind})

@@ -77,12 +77,11 @@ INVALID = Kind("invalid", 422, "The request is not as it should be")
 OTHER_REQUEST = Kind("idempotency-key", 422, "The key belongs to another request")
 UNEXPECTED = Kind("unexpected", 500, "A defect of brownie-backup")
 LOST = Kind("operation-lost", 500, "The operation died with its process")
-NO_METRICS = Kind("no-metrics", 501, "Metrics are not installed")
 CLOSING = Kind("closing", 503, "The service is about to end")
 
 OURS = (
     MALFORMED, TOKEN_IN_URL, UNAUTHORIZED, FORBIDDEN, NO_ROUTE, METHOD, ENDED, CANCELLED,
-    TOO_LARGE, MEDIA_TYPE, INVALID, OTHER_REQUEST, UNEXPECTED, LOST, NO_METRICS, CLOSING,
+    TOO_LARGE, MEDIA_TYPE, INVALID, OTHER_REQUEST, UNEXPECTED, LOST, CLOSING,
 )  # fmt: skip
 """The types that come from no error of the library."""
 

@@ -21,8 +21,7 @@ SELECT current_database() AS name, pg_database_size(current_database()) AS size_
 """
 
 _RIGHTS = """
-SELECT current_user AS me, r.rolsuper AS super, r.rolbypassrls AS bypasses_policies,
-  r.rolsuper OR r.rolcreatedb AS may_create,
+SELECT current_user AS me, r.rolsuper OR r.rolcreatedb AS may_create,
   has_table_privilege('pg_catalog.pg_authid', 'SELECT') AS role_passwords,
   pg_is_in_recovery() AS standby
 FROM pg_roles r WHERE rolname = current_user
