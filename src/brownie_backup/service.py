@@ -275,20 +275,23 @@ class Service:
         ) as operation:
             database = None if all_databases else self._database()
             operation.database = database.name if database else None
-            cleaned = everywhere(
-                repositories,
-                lambda repository: apply_retention(
-                    repository,
-                    repository.policy,
-                    database=database,
-                    dry_run=dry_run,
-                    yes_delete_many=yes_delete_many,
-                    on_progress=on_progress,
-                ),
-            )
+            deleted: set[str] = set()
+            try:
+                cleaned = everywhere(
+                    repositories,
+                    lambda repository: apply_retention(
+                        repository,
+                        repository.policy,
+                        database=database,
+                        dry_run=dry_run,
+                        yes_delete_many=yes_delete_many,
+                        on_deleted=deleted.add,
+                        on_progress=on_progress,
+                    ),
+                )
+            finally:  # what is gone is gone, though the rest failed
+                operation.deleted = sorted(deleted)
             operation.not_done_in = list(cleaned.problems)
-            reports = [] if dry_run else cleaned.done.values()
-            operation.deleted = sorted({name for report in reports for name in report.deleted})
         urls = [repository.store.url for repository in repositories]
         return tuple(
             StoreCleanup(url, cleaned.done.get(url), cleaned.problems.get(url)) for url in urls
@@ -443,7 +446,7 @@ class Service:
         settings = evolve(self.settings, retry_seconds=patience)
         try:
             database = make_dumper(settings).database_name()
-        except DatabaseError:  # out of reach: then every backup counts
+        except (DatabaseError, DatabaseNotFound):  # out of reach: then every backup counts
             database = None
         return report_status(
             make_repositories(settings),
