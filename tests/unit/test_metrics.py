@@ -216,8 +216,21 @@ def test_a_database_without_backups_has_its_line() -> None:
 def test_the_trail_and_the_catalogue_are_not_counted_twice() -> None:
     line = looked(content(("one", DAY), ("two", HOUR), records=(ended(backup="two"),)))
     assert line.backups == len(line.backup_seconds) == 2
-    gone = looked(content(records=(ended(backup="one"), ended(backup="two"))))
+    gone = looked(content(records=(ended(backup="one", operation="1"), ended(backup="two"))))
     assert gone.backups == 2
+
+
+def test_a_record_that_was_put_twice_is_counted_once() -> None:
+    records = [
+        ended(backup="one", operation="1", reused_bytes=7),
+        ended(Outcome.FAILURE, operation="2"),
+        ended(action="delete", operation="3", backup="one"),
+        evolve(begun(2 * HOUR), operation="4"),
+    ]
+    again = [evolve(record, writer="0" * 16) for record in records]
+    line = looked(content(records=(*records, *again)))
+    assert (line.backups, len(line.backup_seconds), line.deduplicated_bytes) == (1, 1, 7)
+    assert (line.errors, line.deleted) == (2, 1)
 
 
 def test_what_is_refused_or_only_tried_is_no_failure() -> None:

@@ -127,6 +127,17 @@ def _store_line(content: StoreContent, now: datetime) -> StoreLine:
     return StoreLine(content.url, content.reachable, content.stored_bytes, oldest)
 
 
+def _once(records: Iterable[AuditRecord]) -> tuple[AuditRecord, ...]:
+    """Return records of one phase, each once.
+
+    A record whose put timed out though it was carried out is put again, by a new writer.
+    """
+    found: dict[tuple[str, str], AuditRecord] = {}
+    for record in records:
+        found.setdefault((record.operation, record.action), record)
+    return tuple(found.values())
+
+
 class _Counting:
     """Counts what one store has."""
 
@@ -140,9 +151,8 @@ class _Counting:
             for entry in content.entries
             if (manifest := entry.backup.manifest)
         }
-        self._ended = [
-            record for record in content.records if record.phase == Phase.END and not record.dry_run
-        ]
+        ended = _once(record for record in content.records if record.phase == Phase.END)
+        self._ended = [record for record in ended if not record.dry_run]
         self._recorded = Counter(
             record.backup
             for record in self._ended
@@ -209,10 +219,9 @@ class _Counting:
     def _died(self) -> Iterator[AuditRecord]:
         """Yield what was begun and will not end: its process was killed, or its host."""
         ended = {record.operation for record in self._content.records if record.phase == Phase.END}
-        for record in self._content.records:
+        for record in _once(each for each in self._content.records if each.phase == Phase.BEGIN):
             if (
-                record.phase == Phase.BEGIN
-                and record.action == "backup"
+                record.action == "backup"
                 and record.operation not in ended
                 and self._now - record.at > _DIED_AFTER
                 and not self._has_lease(record)
