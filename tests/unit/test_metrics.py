@@ -22,7 +22,7 @@ from brownie_backup.errors import BackupError, ConfigurationError, StoreUnavaila
 from brownie_backup.repository import LeaseRecord, Repository
 from brownie_backup.service import Service
 from brownie_backup.settings import Settings
-from brownie_backup.telemetry import prometheus_text, sources, write_textfile
+from brownie_backup.telemetry import exposition, prometheus_text, sources, write_textfile
 from brownie_backup.telemetry.exposition import render
 from brownie_backup.telemetry.instruments import METRICS
 from brownie_backup.telemetry.scene import database_name, longest_interval
@@ -466,6 +466,44 @@ def test_the_textfile_knows_what_was_done_a_moment_ago(service: Service, tmp_pat
     target = tmp_path / "backup.prom"
     write_textfile(evolve(service.settings, metrics_textfile=str(target)))
     assert re.search(r"^backup_total{.*/store\"} 1\.0$", target.read_text(), re.MULTILINE)
+
+
+def test_the_textfile_stays_while_a_store_says_nothing(
+    service: Service,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    target = tmp_path / "backup.prom"
+    settings = evolve(service.settings, metrics_textfile=str(target))
+    service.create_backup(name="one")
+    answers = threading.Event()
+    really_read = sources.read_content
+
+    def read(repository: Repository) -> StoreContent:
+        if repository.store.url.endswith("/store"):
+            answers.wait()
+        return really_read(repository)
+
+    monkeypatch.setattr(sources, "read_content", read)
+    monkeypatch.setattr(exposition, "_FILE_PATIENCE", timedelta(seconds=0.2))
+    try:
+        write_textfile(settings)  # there is none yet: that it is out of reach must be said
+        first = target.read_text()
+        assert re.search(r"^backup_store_reachable{.*/store\"} 0\.0$", first, re.MULTILINE)
+        target.write_text("old")
+        caplog.clear()
+        write_textfile(settings)
+        assert target.read_text() == "old"
+        url = (tmp_path / "store").as_uri()
+        assert [record.getMessage() for record in caplog.records] == [
+            f"{target} keeps its old numbers: those of {url} could not be read"
+        ]
+    finally:
+        answers.set()
+    monkeypatch.setattr(exposition, "_FILE_PATIENCE", timedelta(minutes=1))
+    write_textfile(settings)
+    assert "backup_total{" in target.read_text()
 
 
 def test_a_textfile_that_cannot_be_written_is_said(service: Service, tmp_path: Path) -> None:
