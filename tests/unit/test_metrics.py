@@ -213,6 +213,29 @@ def test_a_database_without_backups_has_its_line() -> None:
     assert (line.backups, line.errors, line.last_success, line.last_size_bytes) == (0, 0, 0, None)
 
 
+def test_never_is_said_of_the_database_of_the_settings_alone() -> None:
+    """Nobody waits for the next backup of a database that is no longer backed up."""
+    records = (
+        ended(backup="old", database="retired"),
+        ended(action="verify", operation="2", backup="old"),
+        ended(action="delete", operation="3", backup="old"),
+    )
+    found = survey((content(records=records),), "shop", DAY, NOON)
+    retired = found.lines[Labels("retired", HERE, "logical")]
+    assert (retired.backups, retired.deleted) == (1, 1)
+    assert (retired.last_success, retired.last_verified) == (None, None)
+    text = render(found).decode()
+    for name in ("success", "verified"):
+        lines = re.findall(rf"^backup_last_{name}_timestamp_seconds{{.*", text, re.MULTILINE)
+        assert len(lines) == 1
+        assert 'database="shop"' in lines[0]
+        assert lines[0].endswith(" 0.0")
+    kept = survey((content(("one", HOUR)),), "other", DAY, NOON)
+    shop = kept.lines[Labels("shop", HERE, "logical")]
+    assert shop.last_success
+    assert shop.last_verified is None
+
+
 def test_the_trail_and_the_catalogue_are_not_counted_twice() -> None:
     line = looked(content(("one", DAY), ("two", HOUR), records=(ended(backup="two"),)))
     assert line.backups == len(line.backup_seconds) == 2

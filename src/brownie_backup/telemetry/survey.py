@@ -37,7 +37,11 @@ class Labels:
 
 @mutable
 class Line:
-    """The numbers of one database in one store. None, or 0 for a time, if there is none."""
+    """The numbers of one database in one store; None if there is none.
+
+    A time is Unix time. It is 0, for never, only of the database that is backed up here: of another
+    one that has no good backup left, nobody waits for the next.
+    """
 
     backups: int = 0
     errors: int = 0
@@ -47,9 +51,8 @@ class Line:
     """Of each backup."""
     restore_seconds: list[float] = field(factory=list)
     """Of each restore."""
-    last_success: float = 0
-    """Unix time; as in `last_verified`."""
-    last_verified: float = 0
+    last_success: float | None = None
+    last_verified: float | None = None
     last_size_bytes: int | None = None
     last_stored_bytes: int | None = None
     missing: int = 0
@@ -161,7 +164,8 @@ class _Counting:
 
     def lines(self) -> dict[Labels, Line]:
         """Return the line of each database."""
-        self._line(None, self._database)
+        own = self._line(None, self._database)
+        own.last_success = own.last_verified = 0
         # Those that are gone by now: later records about them may not say whose they were.
         for record in self._ended:
             if record.action == "backup" and record.backup and record.database:
@@ -173,6 +177,9 @@ class _Counting:
             self._count_record(record)
         for record in self._died():
             self._line(record.backup, record.database).errors += 1
+        for line in self._lines.values():
+            if line.last_success is None:
+                line.last_verified = None
         return self._lines
 
     def _count_backup(self, entry: Entry, manifest: Manifest) -> None:
@@ -184,7 +191,7 @@ class _Counting:
         verification = entry.backup.verification
         if verification and verification.good:
             verified = verification.verified_at.timestamp()
-            line.last_verified = max(line.last_verified, verified)
+            line.last_verified = max(line.last_verified or 0, verified)
         if entry.backup.good:
             line.last_success = manifest.finished_at.timestamp()
             line.last_size_bytes = entry.size_bytes
