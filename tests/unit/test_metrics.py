@@ -295,6 +295,76 @@ def test_a_backup_whose_process_died_is_a_failure() -> None:
     assert looked(content(("one", HOUR), records=(two_hours,))).errors == 1
 
 
+def gone(*names: str, ago: timedelta = HOUR, operation: str = "cleanup") -> AuditRecord:
+    found = ended(action="cleanup", operation=operation, deleted=names)
+    return evolve(found, at=NOON - ago)
+
+
+NAMELESS = "shop-20260301T100003Z-3f9a"
+"""Begun two hours before noon, and a little."""
+
+
+def test_a_killed_backup_that_was_there_is_no_failure_when_it_is_deleted() -> None:
+    two_hours = begun(2 * HOUR)
+    named = evolve(two_hours, backup="one")
+    delete = evolve(gone(), action="delete", backup="one", deleted=())
+    for records in (
+        (named, gone("one")),
+        (named, delete),
+        (two_hours, gone(NAMELESS)),
+        (two_hours, evolve(delete, backup=NAMELESS)),
+        # Just begun in the same second.
+        (evolve(two_hours, at=two_hours.at + timedelta(seconds=3.5)), gone(NAMELESS)),
+        (two_hours, gone("shop-99991231T235959Z-3f9a", "x-00010101T000000Z-0", NAMELESS)),
+        (two_hours, gone(NAMELESS), gone(NAMELESS, operation="of another store")),
+    ):
+        line = looked(content(records=records))
+        assert (line.errors, line.backups) == (0, 1), records
+
+
+def test_a_killed_backup_is_a_failure_whatever_else_is_deleted() -> None:
+    two_hours = begun(2 * HOUR)
+    named = evolve(two_hours, backup="one")
+    failed_delete = ended(Outcome.FAILURE, action="delete", operation="3", backup="one")
+    of_another = evolve(ended(backup=NAMELESS, operation="2"), at=NOON - 1.5 * HOUR)
+    for records in (
+        (named, gone("two")),
+        (named, gone("one", ago=3 * HOUR)),
+        (named, evolve(gone("one"), dry_run=True)),
+        (named, failed_delete),
+        (two_hours, gone("one")),
+        (two_hours, gone("shop-20260301T090003Z-3f9a", "shop-20260301T110003Z-3f9a")),
+        (two_hours, of_another, gone(NAMELESS)),
+        (named, evolve(of_another, backup="one"), gone("one")),
+    ):
+        assert looked(content(records=records)).errors == 1, records
+
+
+def test_a_name_that_is_used_again_does_not_make_an_old_backup_a_failure() -> None:
+    named = evolve(begun(2 * HOUR), backup="one")
+    removed = gone("one", ago=1.5 * HOUR)
+    again = ended(backup="one", operation="2")
+    line = looked(content(records=(named, removed, again)))
+    assert (line.errors, line.backups) == (0, 2)
+    before = evolve(again, at=NOON - 3 * HOUR)
+    killed = content(("one", 2 * HOUR - timedelta(seconds=8)), records=(before, named))
+    assert looked(killed).errors == 0
+
+
+def test_a_backup_by_another_does_not_hide_that_one_was_killed() -> None:
+    made = ended(backup="one", operation="2")
+    tried_again = content(("one", 2 * HOUR - timedelta(seconds=8)), records=(begun(2 * HOUR), made))
+    assert looked(tried_again).errors == 1
+
+
+def test_what_is_deleted_is_of_the_database_that_it_is_named_after() -> None:
+    other = content(("one", HOUR), records=(begun(2 * HOUR), gone(NAMELESS)))
+    lines = survey((other,), "crm", DAY, NOON).lines
+    shop, crm = (lines[Labels(name, HERE, "logical")] for name in ("shop", "crm"))
+    assert (shop.backups, shop.deleted, shop.errors) == (2, 1, 0)
+    assert (crm.backups, crm.deleted, crm.errors) == (0, 0, 0)
+
+
 def test_what_a_policy_would_delete_is_not_missing() -> None:
     here = content(("new", HOUR))
     there = content(("new", HOUR), ("day", DAY), ("old", 40 * DAY), url=THERE)

@@ -4,7 +4,6 @@ Totals never fall while the audit trail is there, whatever retention deletes: th
 trail records, and of the catalogue only what the trail does not know.
 """
 
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 
@@ -12,18 +11,15 @@ from attrs import Factory, evolve, field, frozen, mutable
 
 from brownie_backup.audit import AuditRecord, Outcome, Phase
 from brownie_backup.model import Manifest, Status
-from brownie_backup.repository.leases import LIFETIME
+from brownie_backup.names import default_name, default_name_time
 from brownie_backup.retention import plan_retention
+from brownie_backup.telemetry.killed import deleted_by, killed_in, once
 from brownie_backup.telemetry.sources import Entry, StoreContent
 
 USUAL_KIND = "logical"
 """Of what only the audit trail knows."""
 UNKNOWN = "unknown"
 """What the database is called while nothing says its name."""
-_DIED_AFTER = LIFETIME + timedelta(minutes=5)
-"""An operation that has not ended after so long, and holds no lease, has died."""
-_LEASE_WITHIN = timedelta(minutes=5)
-"""How soon after it begins an operation has its lease, and its backup its beginning."""
 
 
 @frozen
@@ -130,17 +126,6 @@ def _store_line(content: StoreContent, now: datetime) -> StoreLine:
     return StoreLine(content.url, content.reachable, content.stored_bytes, oldest)
 
 
-def _once(records: Iterable[AuditRecord]) -> tuple[AuditRecord, ...]:
-    """Return records of one phase, each once.
-
-    A record whose put timed out though it was carried out is put again, by a new writer.
-    """
-    found: dict[tuple[str, str], AuditRecord] = {}
-    for record in records:
-        found.setdefault((record.operation, record.action), record)
-    return tuple(found.values())
-
-
 class _Counting:
     """Counts what one store has."""
 
@@ -154,13 +139,12 @@ class _Counting:
             for entry in content.entries
             if (manifest := entry.backup.manifest)
         }
-        ended = _once(record for record in content.records if record.phase == Phase.END)
-        self._ended = [record for record in ended if not record.dry_run]
-        self._recorded = Counter(
+        self._ended = [each for each in once(content.records, Phase.END) if not each.dry_run]
+        self._recorded = {
             record.backup
             for record in self._ended
             if record.action == "backup" and self._is_done(record)
-        )
+        }
 
     def lines(self) -> dict[Labels, Line]:
         """Return the line of each database."""
@@ -175,7 +159,10 @@ class _Counting:
                 self._count_backup(entry, entry.backup.manifest)
         for record in self._ended:
             self._count_record(record)
-        for record in self._died():
+        killed = killed_in(self._content, self._ended, self._now)
+        for name in killed.deleted:
+            self._line(name, None).backups += 1
+        for record in killed.died:
             self._line(record.backup, record.database).errors += 1
         for line in self._lines.values():
             if line.last_success is None:
@@ -204,9 +191,7 @@ class _Counting:
             # A restore's own database is its target, which may have a new name each time.
             line = self._line(record.backup, None)
             line.restore_seconds.append(record.duration_seconds or 0.0)
-        elif record.action == "delete" and record.outcome == Outcome.SUCCESS:
-            self._line(record.backup, None).deleted += 1
-        for name in record.deleted:
+        for name in deleted_by(record):
             self._line(name, None).deleted += 1
 
     def _count_recorded_backup(self, record: AuditRecord) -> None:
@@ -223,37 +208,18 @@ class _Counting:
         """Whether it was done in this store: another one may have failed, or this one alone."""
         return record.outcome == Outcome.SUCCESS and self._content.url not in record.not_done_in
 
-    def _died(self) -> Iterator[AuditRecord]:
-        """Yield what was begun and will not end: its process was killed, or its host."""
-        ended = {record.operation for record in self._content.records if record.phase == Phase.END}
-        for record in _once(each for each in self._content.records if each.phase == Phase.BEGIN):
-            if (
-                record.action == "backup"
-                and record.operation not in ended
-                and self._now - record.at > _DIED_AFTER
-                and not self._has_lease(record)
-                and not self._has_manifest(record)
-            ):
-                yield record
-
-    def _has_lease(self, record: AuditRecord) -> bool:
-        return any(
-            record.at <= lease.acquired_at <= record.at + _LEASE_WITHIN
-            and not lease.expired(self._now)
-            for lease in self._content.leases
-        )
-
-    def _has_manifest(self, record: AuditRecord) -> bool:
-        """Whether a backup came of it: copying it to other stores may take hours more."""
-        return any(
-            record.at <= manifest.started_at <= record.at + _LEASE_WITHIN
-            for entry in self._content.entries
-            if (manifest := entry.backup.manifest)
-        )
-
     def _line(self, backup: str | None, database: str | None) -> Line:
-        whose, kind = self._known.get(backup or "", (database or self._database, USUAL_KIND))
+        whose, kind = self._known.get(backup or "", (None, USUAL_KIND))
+        whose = whose or self._named_after(backup or "") or database or self._database
         return self._lines.setdefault(Labels(whose, self._content.url, kind), Line())
+
+    def _named_after(self, backup: str) -> str | None:
+        """Return the database that a backup has its name from, of which nothing else is known."""
+        time = default_name_time(backup)
+        if time is None:
+            return None
+        databases = sorted({database for database, _ in self._known.values() if database})
+        return next((d for d in databases if backup.startswith(default_name(d, time, ""))), None)
 
 
 def _missing(
