@@ -16,12 +16,13 @@ from tests.unit.fakes import DAY, NOON, FakeDumper, make_backup
 
 from brownie_backup import RetentionPolicy
 from brownie_backup.activity import Actor
-from brownie_backup.audit import AuditRecord, Outcome, Phase
+from brownie_backup.audit import AuditRecord, Outcome, Phase, seal
 from brownie_backup.config import load_settings, make_repositories
 from brownie_backup.errors import BackupError, ConfigurationError, StoreUnavailable
-from brownie_backup.repository import LeaseRecord, Repository
+from brownie_backup.repository import LeaseRecord, Repository, trail
 from brownie_backup.service import Service
 from brownie_backup.settings import Settings
+from brownie_backup.stores import MemoryStore
 from brownie_backup.telemetry import exposition, prometheus_text, sources, write_textfile
 from brownie_backup.telemetry.exposition import render
 from brownie_backup.telemetry.instruments import METRICS
@@ -114,6 +115,7 @@ def test_what_operations_leave_is_counted(service: Service) -> None:
 def test_totals_do_not_fall_when_backups_go(service: Service) -> None:
     for name in ("one", "two", "three"):
         service.create_backup(name=name)
+    service.verify("one")
     before = scraped(service.settings)
     service.delete("one")
     after = scraped(service.settings)
@@ -124,6 +126,8 @@ def test_totals_do_not_fall_when_backups_go(service: Service) -> None:
         "backup_deduplicated_bytes_total",
     ):
         assert alone(after, total) == alone(before, total), total
+    verified = "backup_last_verified_timestamp_seconds"
+    assert alone(after, verified) == pytest.approx(alone(before, verified), abs=5)
     assert alone(before, "backup_deleted_total") == 0
     assert alone(after, "backup_deleted_total") == 1
 
@@ -340,6 +344,17 @@ def test_a_killed_backup_is_a_failure_whatever_else_is_deleted() -> None:
         assert looked(content(records=records)).errors == 1, records
 
 
+def test_a_verification_counts_when_its_backup_is_deleted() -> None:
+    verified = evolve(ended(action="verify", backup="one"), at=NOON - 2 * HOUR)
+    when = (NOON - 2 * HOUR).timestamp()
+    assert looked(content(("two", HOUR), records=(verified,))).last_verified == when
+    assert looked(content(("one", HOUR), records=(verified,))).last_verified == when
+    failed = evolve(verified, outcome=Outcome.FAILURE)
+    assert looked(content(("two", HOUR), records=(failed,))).last_verified == 0
+    # The store's own copy was not what was verified, or it was found damaged later.
+    assert looked(content(("one", DAY), records=(verified,))).last_verified == 0
+
+
 def test_a_name_that_is_used_again_does_not_make_an_old_backup_a_failure() -> None:
     named = evolve(begun(2 * HOUR), backup="one")
     removed = gone("one", ago=1.5 * HOUR)
@@ -422,6 +437,35 @@ def test_the_database_is_named_without_asking_it(monkeypatch: pytest.MonkeyPatch
     assert database_name(load_settings({})) == "crm"
     url = {"BACKUP_DATABASE_URL": "postgresql://u:secret@h/shop"}
     assert database_name(load_settings(url)) == "shop"
+
+
+class CountingStore(MemoryStore):
+    """Counts what is got."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.got: list[str] = []
+
+    def get(self, key: str) -> bytes:
+        """Return an object."""
+        self.got.append(key)
+        return super().get(key)
+
+
+def test_a_trail_that_is_too_long_to_be_remembered_is_not_forgotten_as_a_whole(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(trail, "_KNOWN", trail._Known())
+    monkeypatch.setattr(trail, "_MOST_KNOWN", 8)
+    store = CountingStore()
+    for number in range(1, 11):
+        name, data = seal(evolve(ended(), writer="0" * 16, sequence=number), NOON)
+        store.put(name.key, data)
+    reads = []
+    for _ in range(3):
+        assert len(trail.read_trail(store, NOON)) == 10
+        reads.append(len(store.got))
+    assert reads == [10, 12, 14]
 
 
 # --- how often stores are read -------------------------------------------------------------------

@@ -139,6 +139,11 @@ class _Counting:
             for entry in content.entries
             if (manifest := entry.backup.manifest)
         }
+        self._began_at = {
+            manifest.name: manifest.started_at
+            for entry in content.entries
+            if (manifest := entry.backup.manifest)
+        }
         self._ended = [each for each in once(content.records, Phase.END) if not each.dry_run]
         self._recorded = {
             record.backup
@@ -191,8 +196,17 @@ class _Counting:
             # A restore's own database is its target, which may have a new name each time.
             line = self._line(record.backup, None)
             line.restore_seconds.append(record.duration_seconds or 0.0)
+        elif record.action == "verify" and record.outcome == Outcome.SUCCESS:
+            self._count_verification(record)
         for name in deleted_by(record):
             self._line(name, None).deleted += 1
+
+    def _count_verification(self, record: AuditRecord) -> None:
+        """Count one of a backup that is gone: those that are there tell of their own."""
+        began_at = self._began_at.get(record.backup or "")
+        if began_at is None or began_at > record.at:  # then the name was used again
+            line = self._line(record.backup, None)
+            line.last_verified = max(line.last_verified or 0, record.at.timestamp())
 
     def _count_recorded_backup(self, record: AuditRecord) -> None:
         done = self._is_done(record)
