@@ -19,6 +19,8 @@ MAX_LABELS = 32
 # none treats them specially: no separator, no leading dot or dash, nothing a shell or URL quotes.
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _LABEL_KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]*")
+_TIME = "%Y%m%dT%H%M%SZ"
+_DEFAULT_NAME = re.compile(r".+-(\d{8}T\d{6}Z)-[0-9a-f]+")
 _NOT_IN_NAMES = re.compile(r"[^A-Za-z0-9_-]+")
 
 
@@ -50,7 +52,20 @@ def default_name(database: str, now: datetime, token: str) -> str:
     if stem != database:
         digest = hashlib.sha256(database.encode("utf-8", "surrogatepass")).hexdigest()[:8]
         stem = f"{stem or 'db'}-{digest}"
-    return check_name(f"{stem}-{now.astimezone(UTC):%Y%m%dT%H%M%SZ}-{token}")
+    return check_name(f"{stem}-{now.astimezone(UTC):{_TIME}}-{token}")
+
+
+def default_name_time(name: str) -> datetime | None:
+    """Return the time in a name that `default_name` made, UTC, to the second; None in others.
+
+    >>> default_name_time("shop-20260115T020000Z-3f9a")
+    datetime.datetime(2026, 1, 15, 2, 0, tzinfo=datetime.timezone.utc)
+    """
+    match = _DEFAULT_NAME.fullmatch(name)
+    try:
+        return datetime.strptime(match[1], _TIME).replace(tzinfo=UTC) if match else None
+    except ValueError:
+        return None
 
 
 def check_labels(labels: Mapping[str, str]) -> dict[str, str]:

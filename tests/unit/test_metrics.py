@@ -16,13 +16,14 @@ from tests.unit.fakes import DAY, NOON, FakeDumper, make_backup
 
 from brownie_backup import RetentionPolicy
 from brownie_backup.activity import Actor
-from brownie_backup.audit import AuditRecord, Outcome, Phase
+from brownie_backup.audit import AuditRecord, Outcome, Phase, seal
 from brownie_backup.config import load_settings, make_repositories
 from brownie_backup.errors import BackupError, ConfigurationError, StoreUnavailable
-from brownie_backup.repository import LeaseRecord, Repository
+from brownie_backup.repository import LeaseRecord, Repository, trail
 from brownie_backup.service import Service
 from brownie_backup.settings import Settings
-from brownie_backup.telemetry import prometheus_text, sources, write_textfile
+from brownie_backup.stores import MemoryStore
+from brownie_backup.telemetry import exposition, prometheus_text, sources, write_textfile
 from brownie_backup.telemetry.exposition import render
 from brownie_backup.telemetry.instruments import METRICS
 from brownie_backup.telemetry.scene import database_name, longest_interval
@@ -114,6 +115,7 @@ def test_what_operations_leave_is_counted(service: Service) -> None:
 def test_totals_do_not_fall_when_backups_go(service: Service) -> None:
     for name in ("one", "two", "three"):
         service.create_backup(name=name)
+    service.verify("one")
     before = scraped(service.settings)
     service.delete("one")
     after = scraped(service.settings)
@@ -124,6 +126,8 @@ def test_totals_do_not_fall_when_backups_go(service: Service) -> None:
         "backup_deduplicated_bytes_total",
     ):
         assert alone(after, total) == alone(before, total), total
+    verified = "backup_last_verified_timestamp_seconds"
+    assert alone(after, verified) == pytest.approx(alone(before, verified), abs=5)
     assert alone(before, "backup_deleted_total") == 0
     assert alone(after, "backup_deleted_total") == 1
 
@@ -213,11 +217,47 @@ def test_a_database_without_backups_has_its_line() -> None:
     assert (line.backups, line.errors, line.last_success, line.last_size_bytes) == (0, 0, 0, None)
 
 
+def test_never_is_said_of_the_database_of_the_settings_alone() -> None:
+    """Nobody waits for the next backup of a database that is no longer backed up."""
+    records = (
+        ended(backup="old", database="retired"),
+        ended(action="verify", operation="2", backup="old"),
+        ended(action="delete", operation="3", backup="old"),
+    )
+    found = survey((content(records=records),), "shop", DAY, NOON)
+    retired = found.lines[Labels("retired", HERE, "logical")]
+    assert (retired.backups, retired.deleted) == (1, 1)
+    assert (retired.last_success, retired.last_verified) == (None, None)
+    text = render(found).decode()
+    for name in ("success", "verified"):
+        lines = re.findall(rf"^backup_last_{name}_timestamp_seconds{{.*", text, re.MULTILINE)
+        assert len(lines) == 1
+        assert 'database="shop"' in lines[0]
+        assert lines[0].endswith(" 0.0")
+    kept = survey((content(("one", HOUR)),), "other", DAY, NOON)
+    shop = kept.lines[Labels("shop", HERE, "logical")]
+    assert shop.last_success
+    assert shop.last_verified is None
+
+
 def test_the_trail_and_the_catalogue_are_not_counted_twice() -> None:
     line = looked(content(("one", DAY), ("two", HOUR), records=(ended(backup="two"),)))
     assert line.backups == len(line.backup_seconds) == 2
-    gone = looked(content(records=(ended(backup="one"), ended(backup="two"))))
+    gone = looked(content(records=(ended(backup="one", operation="1"), ended(backup="two"))))
     assert gone.backups == 2
+
+
+def test_a_record_that_was_put_twice_is_counted_once() -> None:
+    records = [
+        ended(backup="one", operation="1", reused_bytes=7),
+        ended(Outcome.FAILURE, operation="2"),
+        ended(action="delete", operation="3", backup="one"),
+        evolve(begun(2 * HOUR), operation="4"),
+    ]
+    again = [evolve(record, writer="0" * 16) for record in records]
+    line = looked(content(records=(*records, *again)))
+    assert (line.backups, len(line.backup_seconds), line.deduplicated_bytes) == (1, 1, 7)
+    assert (line.errors, line.deleted) == (2, 1)
 
 
 def test_what_is_refused_or_only_tried_is_no_failure() -> None:
@@ -257,6 +297,87 @@ def test_a_backup_whose_process_died_is_a_failure() -> None:
     copying = content(("one", 2 * HOUR - timedelta(seconds=8)), records=(two_hours,))
     assert (looked(copying).errors, looked(copying).backups) == (0, 1)
     assert looked(content(("one", HOUR), records=(two_hours,))).errors == 1
+
+
+def gone(*names: str, ago: timedelta = HOUR, operation: str = "cleanup") -> AuditRecord:
+    found = ended(action="cleanup", operation=operation, deleted=names)
+    return evolve(found, at=NOON - ago)
+
+
+NAMELESS = "shop-20260301T100003Z-3f9a"
+"""Begun two hours before noon, and a little."""
+
+
+def test_a_killed_backup_that_was_there_is_no_failure_when_it_is_deleted() -> None:
+    two_hours = begun(2 * HOUR)
+    named = evolve(two_hours, backup="one")
+    delete = evolve(gone(), action="delete", backup="one", deleted=())
+    for records in (
+        (named, gone("one")),
+        (named, delete),
+        (two_hours, gone(NAMELESS)),
+        (two_hours, evolve(delete, backup=NAMELESS)),
+        # Just begun in the same second.
+        (evolve(two_hours, at=two_hours.at + timedelta(seconds=3.5)), gone(NAMELESS)),
+        (two_hours, gone("shop-99991231T235959Z-3f9a", "x-00010101T000000Z-0", NAMELESS)),
+        (two_hours, gone(NAMELESS), gone(NAMELESS, operation="of another store")),
+    ):
+        line = looked(content(records=records))
+        assert (line.errors, line.backups) == (0, 1), records
+
+
+def test_a_killed_backup_is_a_failure_whatever_else_is_deleted() -> None:
+    two_hours = begun(2 * HOUR)
+    named = evolve(two_hours, backup="one")
+    failed_delete = ended(Outcome.FAILURE, action="delete", operation="3", backup="one")
+    of_another = evolve(ended(backup=NAMELESS, operation="2"), at=NOON - 1.5 * HOUR)
+    for records in (
+        (named, gone("two")),
+        (named, gone("one", ago=3 * HOUR)),
+        (named, evolve(gone("one"), dry_run=True)),
+        (named, failed_delete),
+        (two_hours, gone("one")),
+        (two_hours, gone("shop-20260301T090003Z-3f9a", "shop-20260301T110003Z-3f9a")),
+        (two_hours, of_another, gone(NAMELESS)),
+        (named, evolve(of_another, backup="one"), gone("one")),
+    ):
+        assert looked(content(records=records)).errors == 1, records
+
+
+def test_a_verification_counts_when_its_backup_is_deleted() -> None:
+    verified = evolve(ended(action="verify", backup="one"), at=NOON - 2 * HOUR)
+    when = (NOON - 2 * HOUR).timestamp()
+    assert looked(content(("two", HOUR), records=(verified,))).last_verified == when
+    assert looked(content(("one", HOUR), records=(verified,))).last_verified == when
+    failed = evolve(verified, outcome=Outcome.FAILURE)
+    assert looked(content(("two", HOUR), records=(failed,))).last_verified == 0
+    # The store's own copy was not what was verified, or it was found damaged later.
+    assert looked(content(("one", DAY), records=(verified,))).last_verified == 0
+
+
+def test_a_name_that_is_used_again_does_not_make_an_old_backup_a_failure() -> None:
+    named = evolve(begun(2 * HOUR), backup="one")
+    removed = gone("one", ago=1.5 * HOUR)
+    again = ended(backup="one", operation="2")
+    line = looked(content(records=(named, removed, again)))
+    assert (line.errors, line.backups) == (0, 2)
+    before = evolve(again, at=NOON - 3 * HOUR)
+    killed = content(("one", 2 * HOUR - timedelta(seconds=8)), records=(before, named))
+    assert looked(killed).errors == 0
+
+
+def test_a_backup_by_another_does_not_hide_that_one_was_killed() -> None:
+    made = ended(backup="one", operation="2")
+    tried_again = content(("one", 2 * HOUR - timedelta(seconds=8)), records=(begun(2 * HOUR), made))
+    assert looked(tried_again).errors == 1
+
+
+def test_what_is_deleted_is_of_the_database_that_it_is_named_after() -> None:
+    other = content(("one", HOUR), records=(begun(2 * HOUR), gone(NAMELESS)))
+    lines = survey((other,), "crm", DAY, NOON).lines
+    shop, crm = (lines[Labels(name, HERE, "logical")] for name in ("shop", "crm"))
+    assert (shop.backups, shop.deleted, shop.errors) == (2, 1, 0)
+    assert (crm.backups, crm.deleted, crm.errors) == (0, 0, 0)
 
 
 def test_what_a_policy_would_delete_is_not_missing() -> None:
@@ -316,6 +437,35 @@ def test_the_database_is_named_without_asking_it(monkeypatch: pytest.MonkeyPatch
     assert database_name(load_settings({})) == "crm"
     url = {"BACKUP_DATABASE_URL": "postgresql://u:secret@h/shop"}
     assert database_name(load_settings(url)) == "shop"
+
+
+class CountingStore(MemoryStore):
+    """Counts what is got."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.got: list[str] = []
+
+    def get(self, key: str) -> bytes:
+        """Return an object."""
+        self.got.append(key)
+        return super().get(key)
+
+
+def test_a_trail_that_is_too_long_to_be_remembered_is_not_forgotten_as_a_whole(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(trail, "_KNOWN", trail._Known())
+    monkeypatch.setattr(trail, "_MOST_KNOWN", 8)
+    store = CountingStore()
+    for number in range(1, 11):
+        name, data = seal(evolve(ended(), writer="0" * 16, sequence=number), NOON)
+        store.put(name.key, data)
+    reads = []
+    for _ in range(3):
+        assert len(trail.read_trail(store, NOON)) == 10
+        reads.append(len(store.got))
+    assert reads == [10, 12, 14]
 
 
 # --- how often stores are read -------------------------------------------------------------------
@@ -453,6 +603,44 @@ def test_the_textfile_knows_what_was_done_a_moment_ago(service: Service, tmp_pat
     target = tmp_path / "backup.prom"
     write_textfile(evolve(service.settings, metrics_textfile=str(target)))
     assert re.search(r"^backup_total{.*/store\"} 1\.0$", target.read_text(), re.MULTILINE)
+
+
+def test_the_textfile_stays_while_a_store_says_nothing(
+    service: Service,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    target = tmp_path / "backup.prom"
+    settings = evolve(service.settings, metrics_textfile=str(target))
+    service.create_backup(name="one")
+    answers = threading.Event()
+    really_read = sources.read_content
+
+    def read(repository: Repository) -> StoreContent:
+        if repository.store.url.endswith("/store"):
+            answers.wait()
+        return really_read(repository)
+
+    monkeypatch.setattr(sources, "read_content", read)
+    monkeypatch.setattr(exposition, "_FILE_PATIENCE", timedelta(seconds=0.2))
+    try:
+        write_textfile(settings)  # there is none yet: that it is out of reach must be said
+        first = target.read_text()
+        assert re.search(r"^backup_store_reachable{.*/store\"} 0\.0$", first, re.MULTILINE)
+        target.write_text("old")
+        caplog.clear()
+        write_textfile(settings)
+        assert target.read_text() == "old"
+        url = (tmp_path / "store").as_uri()
+        assert [record.getMessage() for record in caplog.records] == [
+            f"{target} keeps its old numbers: those of {url} could not be read"
+        ]
+    finally:
+        answers.set()
+    monkeypatch.setattr(exposition, "_FILE_PATIENCE", timedelta(minutes=1))
+    write_textfile(settings)
+    assert "backup_total{" in target.read_text()
 
 
 def test_a_textfile_that_cannot_be_written_is_said(service: Service, tmp_path: Path) -> None:

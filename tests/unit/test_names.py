@@ -10,7 +10,14 @@ from hypothesis import strategies as st
 from tests.unit.fakes import NOON
 
 from brownie_backup.errors import InvalidName
-from brownie_backup.names import MAX_LABELS, MAX_LENGTH, check_labels, check_name, default_name
+from brownie_backup.names import (
+    MAX_LABELS,
+    MAX_LENGTH,
+    check_labels,
+    check_name,
+    default_name,
+    default_name_time,
+)
 from brownie_backup.repository.layout import manifest_key, name_in
 
 LETTERS = string.ascii_letters + string.digits
@@ -146,3 +153,14 @@ def test_bad_labels_are_refused(labels: dict[str, str]) -> None:
 def test_as_many_labels_as_allowed_are_taken() -> None:
     labels = {f"k{n}": "" for n in range(MAX_LABELS)}
     assert check_labels(labels) == labels
+
+
+@given(st.text(min_size=1, max_size=70), st.timedeltas(timedelta(), timedelta(days=9999)))
+def test_a_default_name_tells_its_time(database: str, later: timedelta) -> None:
+    name = default_name(database, NOON + later, "3f9a")
+    assert default_name_time(name) == (NOON + later).replace(microsecond=0)
+
+
+@pytest.mark.parametrize("name", ["shop", "shop-20260115T020000Z", "shop-20261315T020000Z-3f9a"])
+def test_another_name_tells_no_time(name: str) -> None:
+    assert default_name_time(name) is None

@@ -16,6 +16,7 @@ _MOST_DAYS = 3
 """Of more days whole months are listed, and of more than two years everything."""
 _MOST_MONTHS = 24
 _MOST_KNOWN = 50_000
+"""``docs/reference/metrics.md`` says what follows from it."""
 _DAY = timedelta(days=1)
 
 
@@ -34,11 +35,14 @@ class _Known:
         return self._records.get(name)
 
     def add(self, name: RecordId, record: AuditRecord) -> None:
-        """Remember a record, and forget the one that was read first if they are too many."""
+        """Remember a record, unless there are too many.
+
+        None is forgotten for it: a trail is read from its beginning to its end, and that again, so
+        each would go just before it is asked for.
+        """
         with self._lock:
-            self._records[name] = record
-            if len(self._records) > _MOST_KNOWN:
-                del self._records[next(iter(self._records))]
+            if len(self._records) < _MOST_KNOWN:
+                self._records[name] = record
 
 
 _KNOWN = _Known()

@@ -1,5 +1,6 @@
 """The metrics as Prometheus reads them: over HTTP, or from a file by node_exporter."""
 
+import logging
 import os
 import tempfile
 from contextlib import suppress
@@ -17,6 +18,8 @@ from brownie_backup.telemetry.instruments import record
 from brownie_backup.telemetry.scene import look_at
 from brownie_backup.telemetry.sources import open_sources, sources_of
 from brownie_backup.telemetry.survey import Survey
+
+_log = logging.getLogger(__name__)
 
 _FILE_PATIENCE = timedelta(minutes=1)
 _FILE_MODE = 0o644
@@ -47,13 +50,21 @@ def render(survey: Survey) -> bytes:
 def write(settings: Settings, path: str) -> None:
     """Write the metrics into a file, which is replaced as a whole.
 
+    While a store has not told its numbers, what is in the file stays: without its series, alerts
+    would take its backups for gone.
+
     Raises:
         ConfigurationError: it can't be written.
     """
     # Whatever was known a moment ago: what has just been done must be in it, until the next time.
     contents = open_sources(settings).contents(_FILE_PATIENCE)
-    text = render(look_at(settings, contents))
     target = Path(path)
+    unknown = [content.url for content in contents if not content.known]
+    if unknown and target.is_file():
+        stores = ", ".join(unknown)
+        _log.warning("%s keeps its old numbers: those of %s could not be read", path, stores)
+        return
+    text = render(look_at(settings, contents))
     try:
         # Not named like the file: node_exporter reads every *.prom that it finds.
         opened, temporary = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)

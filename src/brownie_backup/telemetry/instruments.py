@@ -111,14 +111,14 @@ METRICS = (
         "backup_last_success_timestamp",
         Instrument.GAUGE,
         "s",
-        "When the last good backup was finished, as Unix time; 0 if there is none.",
+        "When the last good backup was finished, as Unix time; 0 for never.",
         _each(lambda line: line.last_success),
     ),
     Metric(
         "backup_last_verified_timestamp",
         Instrument.GAUGE,
         "s",
-        "When a backup was last verified and found good, as Unix time; 0 if none was.",
+        "When a backup was last verified and found good, as Unix time; 0 for never.",
         _each(lambda line: line.last_verified),
     ),
     Metric(

@@ -4,7 +4,6 @@ Totals never fall while the audit trail is there, whatever retention deletes: th
 trail records, and of the catalogue only what the trail does not know.
 """
 
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 
@@ -12,18 +11,15 @@ from attrs import Factory, evolve, field, frozen, mutable
 
 from brownie_backup.audit import AuditRecord, Outcome, Phase
 from brownie_backup.model import Manifest, Status
-from brownie_backup.repository.leases import LIFETIME
+from brownie_backup.names import default_name, default_name_time
 from brownie_backup.retention import plan_retention
+from brownie_backup.telemetry.killed import deleted_by, killed_in, once
 from brownie_backup.telemetry.sources import Entry, StoreContent
 
 USUAL_KIND = "logical"
 """Of what only the audit trail knows."""
 UNKNOWN = "unknown"
 """What the database is called while nothing says its name."""
-_DIED_AFTER = LIFETIME + timedelta(minutes=5)
-"""An operation that has not ended after so long, and holds no lease, has died."""
-_LEASE_WITHIN = timedelta(minutes=5)
-"""How soon after it begins an operation has its lease, and its backup its beginning."""
 
 
 @frozen
@@ -37,7 +33,11 @@ class Labels:
 
 @mutable
 class Line:
-    """The numbers of one database in one store. None, or 0 for a time, if there is none."""
+    """The numbers of one database in one store; None if there is none.
+
+    A time is Unix time. It is 0, for never, only of the database that is backed up here: of another
+    one that has no good backup left, nobody waits for the next.
+    """
 
     backups: int = 0
     errors: int = 0
@@ -47,9 +47,8 @@ class Line:
     """Of each backup."""
     restore_seconds: list[float] = field(factory=list)
     """Of each restore."""
-    last_success: float = 0
-    """Unix time; as in `last_verified`."""
-    last_verified: float = 0
+    last_success: float | None = None
+    last_verified: float | None = None
     last_size_bytes: int | None = None
     last_stored_bytes: int | None = None
     missing: int = 0
@@ -140,18 +139,22 @@ class _Counting:
             for entry in content.entries
             if (manifest := entry.backup.manifest)
         }
-        self._ended = [
-            record for record in content.records if record.phase == Phase.END and not record.dry_run
-        ]
-        self._recorded = Counter(
+        self._began_at = {
+            manifest.name: manifest.started_at
+            for entry in content.entries
+            if (manifest := entry.backup.manifest)
+        }
+        self._ended = [each for each in once(content.records, Phase.END) if not each.dry_run]
+        self._recorded = {
             record.backup
             for record in self._ended
             if record.action == "backup" and self._is_done(record)
-        )
+        }
 
     def lines(self) -> dict[Labels, Line]:
         """Return the line of each database."""
-        self._line(None, self._database)
+        own = self._line(None, self._database)
+        own.last_success = own.last_verified = 0
         # Those that are gone by now: later records about them may not say whose they were.
         for record in self._ended:
             if record.action == "backup" and record.backup and record.database:
@@ -161,8 +164,14 @@ class _Counting:
                 self._count_backup(entry, entry.backup.manifest)
         for record in self._ended:
             self._count_record(record)
-        for record in self._died():
+        killed = killed_in(self._content, self._ended, self._now)
+        for name in killed.deleted:
+            self._line(name, None).backups += 1
+        for record in killed.died:
             self._line(record.backup, record.database).errors += 1
+        for line in self._lines.values():
+            if line.last_success is None:
+                line.last_verified = None
         return self._lines
 
     def _count_backup(self, entry: Entry, manifest: Manifest) -> None:
@@ -174,7 +183,7 @@ class _Counting:
         verification = entry.backup.verification
         if verification and verification.good:
             verified = verification.verified_at.timestamp()
-            line.last_verified = max(line.last_verified, verified)
+            line.last_verified = max(line.last_verified or 0, verified)
         if entry.backup.good:
             line.last_success = manifest.finished_at.timestamp()
             line.last_size_bytes = entry.size_bytes
@@ -187,10 +196,17 @@ class _Counting:
             # A restore's own database is its target, which may have a new name each time.
             line = self._line(record.backup, None)
             line.restore_seconds.append(record.duration_seconds or 0.0)
-        elif record.action == "delete" and record.outcome == Outcome.SUCCESS:
-            self._line(record.backup, None).deleted += 1
-        for name in record.deleted:
+        elif record.action == "verify" and record.outcome == Outcome.SUCCESS:
+            self._count_verification(record)
+        for name in deleted_by(record):
             self._line(name, None).deleted += 1
+
+    def _count_verification(self, record: AuditRecord) -> None:
+        """Count one of a backup that is gone: those that are there tell of their own."""
+        began_at = self._began_at.get(record.backup or "")
+        if began_at is None or began_at > record.at:  # then the name was used again
+            line = self._line(record.backup, None)
+            line.last_verified = max(line.last_verified or 0, record.at.timestamp())
 
     def _count_recorded_backup(self, record: AuditRecord) -> None:
         done = self._is_done(record)
@@ -206,38 +222,18 @@ class _Counting:
         """Whether it was done in this store: another one may have failed, or this one alone."""
         return record.outcome == Outcome.SUCCESS and self._content.url not in record.not_done_in
 
-    def _died(self) -> Iterator[AuditRecord]:
-        """Yield what was begun and will not end: its process was killed, or its host."""
-        ended = {record.operation for record in self._content.records if record.phase == Phase.END}
-        for record in self._content.records:
-            if (
-                record.phase == Phase.BEGIN
-                and record.action == "backup"
-                and record.operation not in ended
-                and self._now - record.at > _DIED_AFTER
-                and not self._has_lease(record)
-                and not self._has_manifest(record)
-            ):
-                yield record
-
-    def _has_lease(self, record: AuditRecord) -> bool:
-        return any(
-            record.at <= lease.acquired_at <= record.at + _LEASE_WITHIN
-            and not lease.expired(self._now)
-            for lease in self._content.leases
-        )
-
-    def _has_manifest(self, record: AuditRecord) -> bool:
-        """Whether a backup came of it: copying it to other stores may take hours more."""
-        return any(
-            record.at <= manifest.started_at <= record.at + _LEASE_WITHIN
-            for entry in self._content.entries
-            if (manifest := entry.backup.manifest)
-        )
-
     def _line(self, backup: str | None, database: str | None) -> Line:
-        whose, kind = self._known.get(backup or "", (database or self._database, USUAL_KIND))
+        whose, kind = self._known.get(backup or "", (None, USUAL_KIND))
+        whose = whose or self._named_after(backup or "") or database or self._database
         return self._lines.setdefault(Labels(whose, self._content.url, kind), Line())
+
+    def _named_after(self, backup: str) -> str | None:
+        """Return the database that a backup has its name from, of which nothing else is known."""
+        time = default_name_time(backup)
+        if time is None:
+            return None
+        databases = sorted({database for database, _ in self._known.values() if database})
+        return next((d for d in databases if backup.startswith(default_name(d, time, ""))), None)
 
 
 def _missing(
