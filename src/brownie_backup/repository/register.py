@@ -79,12 +79,10 @@ class Register:
     Args:
         store: that all replicas share.
         clock: the time now; replicas' clocks should agree to some seconds.
-        lost_after: for how long without a heartbeat an operation still counts as alive.
     """
 
     store: Store
     clock: Clock
-    lost_after: timedelta = LOST_AFTER
 
     def enter(self, record: OperationRecord) -> OperationRecord:
         """Begin a record, or return the one of that id that is there already."""
@@ -121,7 +119,7 @@ class Register:
 
     def lost(self, record: OperationRecord) -> bool:
         """Whether its process died before it ended."""
-        return record.running and self.clock() - record.heartbeat_at > self.lost_after
+        return record.running and self.clock() - record.heartbeat_at > LOST_AFTER
 
     def recent(
         self, most: int, known: Mapping[str, OperationRecord] | None = None

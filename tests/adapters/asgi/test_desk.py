@@ -1,23 +1,34 @@
 """What runs in this process is alive, whatever the store does or has been told."""
 
+import asyncio
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
+from concurrent.futures import Executor, ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
 
 import pytest
+from starlette.requests import Request
+from starlette.responses import Response
 from tests.unit.fakes import FakeClock
 
+from brownie_backup.activity import Actor
 from brownie_backup.errors import Busy, KeyNotFound, StoreUnavailable
 from brownie_backup.reports import Tally
-from brownie_backup.repository import Register
+from brownie_backup.repository import OperationRecord, Register
 from brownie_backup.repository.register import CANCELLED, FAILED, LOST_AFTER, SUCCEEDED
+from brownie_backup.service import Service
+from brownie_backup.settings import Settings
 from brownie_backup.stores import MemoryStore
 from brownie_backup_asgi import desk as module
 from brownie_backup_asgi.desk import MOST_AT_ONCE, Desk, Order, Tell
-from brownie_backup_asgi.problems import Problem
+from brownie_backup_asgi.house import House
+from brownie_backup_asgi.looking import operation
+from brownie_backup_asgi.problems import FORBIDDEN, Problem
 from brownie_backup_asgi.running import Running
+from brownie_backup_asgi.tokens import Caller, Scope, Tokens
+from brownie_backup_asgi.working import cancel
 
 SECOND = timedelta(seconds=1)
 
@@ -228,3 +239,44 @@ def test_the_order_of_fields_makes_no_other_request(go: threading.Event) -> None
     same = order(go, body={"full": True, "labels": {"b": "2", "a": "1"}})
     assert one.digest == same.digest
     assert one.digest != order(go, body={"labels": {"a": "1", "b": "3"}, "full": True}).digest
+
+
+def test_what_is_known_here_is_told_when_no_thread_is_free(desk: Desk, go: threading.Event) -> None:
+    identifier = begin(desk, order(go)).record.id
+    with ThreadPoolExecutor(1) as full:
+        full.submit(go.wait, 10)
+        assert b'"state":"running"' in ask(desk, full, operation, identifier, *Scope)
+        assert b'"cancelled_by":"ann"' in ask(desk, full, cancel, identifier, *Scope)
+        go.set()
+
+
+def test_to_cancel_an_action_that_is_not_known_takes_the_highest_scope(desk: Desk) -> None:
+    register = desk.register
+    now = register.clock()
+    register.enter(OperationRecord("a1", "conjure", "joe", now, now))
+    with ThreadPoolExecutor(1) as threads:
+        with pytest.raises(Problem) as refused:
+            ask(desk, threads, cancel, "a1", Scope.READ, Scope.BACKUP, Scope.RESTORE)
+        assert refused.value.kind is FORBIDDEN
+        assert b'"cancelled_by":"ann"' in ask(desk, threads, cancel, "a1", Scope.DELETE)
+
+
+def ask(
+    desk: Desk,
+    threads: Executor,
+    handler: Callable[[House, Request, Caller], Awaitable[Response]],
+    identifier: str,
+    *scopes: Scope,
+) -> bytes:
+    """Ask for an operation; return the answer's body."""
+
+    async def nothing() -> dict[str, Any]:
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    about = {"path": "/", "path_params": {"id": identifier}, "query_string": b"", "headers": []}
+    request = Request({"type": "http", "method": "GET", **about}, receive=nothing)
+    service = Service(Settings(destination="/nowhere/at/all"), Actor("joe", "api"))
+    house = House(service, Tokens(()), desk, threads)
+    caller = Caller("ann", frozenset(scopes))
+    answer = handler(house, request, caller)
+    return bytes(asyncio.run(asyncio.wait_for(answer, 5)).body)
