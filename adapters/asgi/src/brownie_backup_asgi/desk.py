@@ -107,7 +107,7 @@ class Desk:
 
         Raises:
             Problem: the key was used for another request, or the service is about to end.
-            Busy: somebody else is at work on the database.
+            Busy: somebody else is at work on the database, or too many operations are at work here.
         """
         if self.closing:
             hint = "Ask another replica, or again in a moment"
@@ -145,9 +145,12 @@ class Desk:
 
     def recent(self, most: int, known: Mapping[str, OperationRecord]) -> list[OperationRecord]:
         """Return the newest operations of all replicas, newest first."""
+        with self._lock:
+            mine = [*self._running.values()]  # those, too, that end while the store is asked
         found = {record.id: record for record in self.register.recent(most, known)}
         with self._lock:
-            found |= {each: running.record for each, running in self._running.items()}
+            mine += self._running.values()
+        found |= {running.record.id: running.record for running in mine}
         return sorted(found.values(), key=lambda r: r.requested_at, reverse=True)[:most]
 
     def here(self, identifier: str) -> Running | None:
