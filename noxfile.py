@@ -89,8 +89,8 @@ def types(session: nox.Session) -> None:
     session.run("mypy", *session.posargs)
 
 
-# One worker more than processors: many tests wait for a server, a clock or a lock.
-BESIDE_EACH_OTHER = ("-n", str((os.cpu_count() or 1) + 1), "--dist", "worksteal")
+# More workers than processors: many tests wait for a server, a clock or a lock.
+BESIDE_EACH_OTHER = ("-n", str((os.cpu_count() or 1) + 2), "--dist", "worksteal")
 
 
 @nox.session(python=PYTHONS)

@@ -51,7 +51,7 @@ def _secrets_in(name: str, text: str) -> Iterator[str]:
         path = text.partition("://")[2].partition("/")[2]
         yield from (part for part in re.split(r"[/?&=]+", path) if len(part) >= _LONG)
     elif name == "api_tokens":
-        yield from (item.rpartition(":")[2].strip() for item in text.split(","))
+        yield from (item.strip().split(":", 2)[-1] for item in text.replace("\n", ",").split(","))
     elif name == "gpg_private_key":
         yield from _lines(text)
     elif text.startswith("{"):

@@ -22,6 +22,7 @@ from brownie_backup.errors import (
     DatabaseError,
     DatabaseNotFound,
     DecryptionError,
+    StoreError,
     UnsupportedFormat,
 )
 from brownie_backup.model import Backup, DatabaseId, Hold, Verification
@@ -105,9 +106,11 @@ class Service:
         """Make a backup; see `brownie_backup.create_backup`."""
         repositories = make_repositories(self.settings, writes=True)
         with self._operation(repositories, "backup", name, operation_id) as operation:
+            dumper = make_dumper(self.settings)
+            operation.database = dumper.database_name()  # also of a backup that fails
             report = create_backup(
                 repositories[0],
-                make_dumper(self.settings),
+                dumper,
                 name=name,
                 labels=labels,
                 copies=repositories[1:],
@@ -275,20 +278,23 @@ class Service:
         ) as operation:
             database = None if all_databases else self._database()
             operation.database = database.name if database else None
-            cleaned = everywhere(
-                repositories,
-                lambda repository: apply_retention(
-                    repository,
-                    repository.policy,
-                    database=database,
-                    dry_run=dry_run,
-                    yes_delete_many=yes_delete_many,
-                    on_progress=on_progress,
-                ),
-            )
+            deleted: set[str] = set()
+            try:
+                cleaned = everywhere(
+                    repositories,
+                    lambda repository: apply_retention(
+                        repository,
+                        repository.policy,
+                        database=database,
+                        dry_run=dry_run,
+                        yes_delete_many=yes_delete_many,
+                        on_deleted=deleted.add,
+                        on_progress=on_progress,
+                    ),
+                )
+            finally:  # what is gone is gone, though the rest failed
+                operation.deleted = sorted(deleted)
             operation.not_done_in = list(cleaned.problems)
-            reports = [] if dry_run else cleaned.done.values()
-            operation.deleted = sorted({name for report in reports for name in report.deleted})
         urls = [repository.store.url for repository in repositories]
         return tuple(
             StoreCleanup(url, cleaned.done.get(url), cleaned.problems.get(url)) for url in urls
@@ -355,6 +361,25 @@ class Service:
         except (DatabaseError, DatabaseNotFound):
             database = None
         return read_history(make_repositories(self.settings), database)
+
+    def latest(self) -> str:
+        """Return the name of the newest good backup of the database, where several share a store.
+
+        It is ``latest``, if it is not known which database that is or what the store has.
+
+        Raises:
+            BackupNotFound: there is none of it.
+        """
+        try:
+            database = self.database_name()
+            backups = self.list(check_blobs=False)
+        except (DatabaseError, DatabaseNotFound, StoreError):
+            return LATEST
+        for backup in backups:
+            if backup.good and backup.manifest and backup.manifest.database.name == database:
+                return backup.name
+        msg = f"there is no good backup of the database '{database}'"
+        raise BackupNotFound(msg, hint="Make one: brownie-backup backup")
 
     def find(self, name: str, *, store: str | None = None) -> Found:
         """Return a backup from the first store where it is good, or else where it is at all."""
@@ -443,7 +468,7 @@ class Service:
         settings = evolve(self.settings, retry_seconds=patience)
         try:
             database = make_dumper(settings).database_name()
-        except DatabaseError:  # out of reach: then every backup counts
+        except (DatabaseError, DatabaseNotFound):  # out of reach: then every backup counts
             database = None
         return report_status(
             make_repositories(settings),

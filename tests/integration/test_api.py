@@ -6,15 +6,15 @@ import signal
 import statistics
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
 
 import httpx
-import psutil
 import pytest
+from tests.integration.bulk import holding
 from tests.integration.cli import PASSPHRASE, Cli
 from tests.integration.serving import MAKER, READER, TOKEN, Api, serving
 from tests.servers.running import Servers
@@ -124,18 +124,14 @@ def test_the_same_key_is_the_same_operation(small_cli: Cli) -> None:
 
 def test_a_cancelled_backup_leaves_nothing_visible(cli: Cli, servers: Servers) -> None:
     with serving(cli) as one, serving(cli) as other:
-        begun = one.post("/backup/create", {"backup_name": "cut-short"})
-        assert begun.status_code == 202
-        at_work = psutil.Process(one.process.pid).children(recursive=True)
-        for program in at_work:
-            suspended(program)  # so that it can't be done too soon
-        # By the other replica: the one that runs it finds out.
-        asked = other.request("DELETE", begun.headers["location"])
-        assert (asked.status_code, asked.json()["cancelled_by"]) == (202, "admin")
-        wait_until(lambda: one.get(begun.headers["location"]).json()["cancelled_by"] == "admin")
-        for program in at_work:
-            with suppress(psutil.Error):
-                program.resume()
+        # So that it can't be done too soon.
+        with holding(servers.get(18), "bulky", "BEGIN; LOCK TABLE public.bulk;"):
+            begun = one.post("/backup/create", {"backup_name": "cut-short"})
+            assert begun.status_code == 202
+            # By the other replica: the one that runs it finds out.
+            asked = other.request("DELETE", begun.headers["location"])
+            assert (asked.status_code, asked.json()["cancelled_by"]) == (202, "admin")
+            wait_until(lambda: one.get(begun.headers["location"]).json()["cancelled_by"] == "admin")
         ended = other.ended(begun.headers["location"], limit=15)
         assert ended["state"] == "cancelled"
         assert one.get("/backup/list").json()["backups"] == []
@@ -145,12 +141,6 @@ def test_a_cancelled_backup_leaves_nothing_visible(cli: Cli, servers: Servers) -
         assert (late.status_code, late.json()["type"].split(":")[-1]) == (409, "operation-ended")
         # And the database is free again.
         assert one.post("/backup/create", headers=WAIT).status_code == 201
-
-
-def suspended(program: psutil.Process) -> None:
-    """Let a program stand still, if it is there."""
-    with suppress(psutil.Error):
-        program.suspend()
 
 
 def wait_until(true: Callable[[], bool], limit: float = 30) -> None:
@@ -226,11 +216,31 @@ def test_reads_answer_while_a_backup_runs(cli: Cli) -> None:
     with serving(cli) as api:
         read_together(api, paths, 40)  # whatever is slow the first time only
         idle = read_together(api, paths, 200)
-        begun = api.post("/backup/create", {})
-        during = read_together(api, paths, 200)
-        assert api.get(begun.headers["location"]).json()["state"] == "running"
+        with backing_up(api) as made:
+            during = read_together(api, paths, 200)
+        assert made
         told = (f"{statistics.median(idle):.3f} s idle", f"{max(during):.3f} s during a backup")
         assert max(during) < 10 * statistics.median(idle), told
+
+
+@contextmanager
+def backing_up(api: Api) -> Iterator[list[str]]:
+    """Make one backup after the other while the block runs; tell their names."""
+    made: list[str] = []
+    over = threading.Event()
+
+    def back_up() -> None:
+        while not over.is_set():
+            done = api.post("/backup/create", headers=WAIT)
+            made.append(done.json()["backup"])
+
+    with ThreadPoolExecutor(1) as pool:
+        working = pool.submit(back_up)
+        try:
+            yield made
+        finally:
+            over.set()
+        working.result()
 
 
 def read_together(api: Api, paths: tuple[str, ...], count: int) -> list[float]:

@@ -21,7 +21,11 @@ from brownie_backup.errors import RestoreFailed
 SCHEMA = Path(__file__).parent / "everything.sql"
 # A name that must be quoted in SQL, in a connection string and in the names of backups.
 SOURCE = 'Große "Datenbank" 1'
-EVERY_SERVER = [*(pytest.param(major, marks=pytest.mark.once) for major in MAJORS[:-1]), MAJORS[-1]]
+EVERY_SERVER = [
+    pytest.param(MAJORS[0], marks=pytest.mark.once),
+    *(pytest.param(major, marks=pytest.mark.nightly) for major in MAJORS[1:-1]),
+    MAJORS[-1],
+]
 ALL_ROLES = RestoreOptions(with_roles=True)
 
 

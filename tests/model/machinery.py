@@ -25,11 +25,18 @@ def replaced(scheduler: Scheduler, random: Random, mutation: Patch | None) -> It
         patch.setattr(secrets, "token_hex", lambda size: random.randbytes(size).hex())
         patch.setattr(secrets, "token_bytes", random.randbytes)
         patch.setattr(uuid, "uuid4", lambda: uuid.UUID(bytes=random.randbytes(16), version=4))
-        patch.setattr(leases, "threading", VirtualThreading(scheduler))
+        threading = VirtualThreading(scheduler)
+        patch.setattr(leases, "threading", threading)
+        patch.setattr(
+            leases,
+            "make_thread",
+            lambda work, name: threading.Thread(target=work, name=name, daemon=True),
+        )
         patch.setattr(leases, "PASSING", timedelta(seconds=0.75))  # three looks, not forty
         for name, module in list(sys.modules.items()):
-            if name.startswith("brownie_backup.") and hasattr(module, "ThreadPoolExecutor"):
-                patch.setattr(module, "ThreadPoolExecutor", InlineExecutor)
+            for pool in ("ThreadPoolExecutor", "Threads"):
+                if name.startswith("brownie_backup.") and hasattr(module, pool):
+                    patch.setattr(module, pool, InlineExecutor)
         patch.setattr(storing, "BLOB_BYTES", BLOB_BYTES)
         for module in (base, create):
             patch.setattr(module, "TOOL_VERSION", "0")

@@ -123,6 +123,8 @@ def test_a_verifier_that_fails_is_counted(receiver: Receiver, status: int, failu
         assert time.monotonic() < end
         time.sleep(0.02)
     assert made.tally.counted("failures", VERIFICATION) == failures
+    # One that says itself that it failed has told others, too.
+    assert told(made, receiver) == (["verification.failed"] if status == -9 else [])
 
 
 def test_a_verifier_that_cannot_begin_is_counted(receiver: Receiver) -> None:

@@ -29,7 +29,7 @@ PLANTED = {
     "BACKUP_SECRET_KEY": "planted/secret+key=",
     "BACKUP_TOKEN": '{"type": "service_account", "client_email": "a@b", "private_key": '
     '"-----BEGIN PRIVATE KEY-----\\nMIIEvplantedplanted\\n-----END PRIVATE KEY-----\\n"}',
-    "BACKUP_API_TOKENS": "ann:read:planted-token-1,bob:read+backup:planted-token-2",
+    "BACKUP_API_TOKENS": "ann:read:planted-token-1\nbob:read+backup:planted-t:ken-2",
     "BACKUP_WEBHOOK_URL": "https://hooks.example.org/services/T0PLANTED/B0PLANTEDxxxxxxxxxxx",
     "BACKUP_GPG_PRIVATE_KEY": "-----BEGIN-----\n\nlQVYBGplantedplantedplanted\n-----END-----",
 }
@@ -40,7 +40,7 @@ SECRETS = (
     "planted/secret+key=",
     "MIIEvplantedplanted",
     "planted-token-1",
-    "planted-token-2",
+    "planted-t:ken-2",
     "B0PLANTEDxxxxxxxxxxx",
     "lQVYBGplantedplantedplanted",
 )

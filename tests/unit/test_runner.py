@@ -1,6 +1,8 @@
 """The loop of the runner, by a simulated clock."""
 # ruff: noqa: D102 - the methods are those of the protocol
 
+import re
+import time
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -11,6 +13,12 @@ from tests.unit.fakes import FakeClock, make_backup
 from brownie_backup.errors import StoreUnavailable
 from brownie_backup.model import Attempt
 from brownie_backup.operations.history import History
+from brownie_backup.repository.leadership import Leadership
+from brownie_backup.secret import Secret
+from brownie_backup.settings import Settings
+from brownie_backup.stores import MemoryStore
+from brownie_backup_cron.leader import Leader
+from brownie_backup_cron.main import _purpose
 from brownie_backup_cron.runner import Runner
 from brownie_backup_cron.tally import BACKUP, VERIFICATION, Tally, exposition
 from brownie_backup_cron.timetable import Timetable
@@ -163,6 +171,19 @@ def test_a_store_out_of_reach_does_not_stop_the_runner() -> None:
     assert simulated.work.backups == [START + 14 * HOUR]
 
 
+def test_what_was_missed_is_made_up_for_as_soon_as_the_store_is_back() -> None:
+    simulated = world("0 2 * * 0", reachable=False)  # weekly; START is a Thursday
+    simulated.until(START + HOUR)
+    assert simulated.work.backups == []
+    simulated.work.known = backed_up(START - 6 * DAY)
+    simulated.until(START + HOUR + 2 * MINUTE)
+    (made,) = simulated.work.backups
+    assert made < START + HOUR + 2 * MINUTE
+    simulated.work.known = backed_up(made)
+    simulated.until(START + 2 * DAY)
+    assert simulated.work.backups == [made]
+
+
 def test_a_backup_from_the_future_does_not_stop_the_runner() -> None:
     simulated = world("0 2 * * *", known=backed_up(START + 400 * DAY))
     simulated.until(START + DAY)
@@ -235,3 +256,39 @@ def test_a_missed_verification_is_made_up_for() -> None:
     simulated.until(START + HOUR)
     assert simulated.work.verifications == [START]
     assert simulated.tally.counted("catch_ups", VERIFICATION) == 1
+
+
+def test_databases_that_share_a_store_have_a_leader_each() -> None:
+    def purpose(database: str) -> str:
+        url = Secret(f"postgresql:///{database}")
+        return _purpose(Settings(database_url=url))
+
+    assert purpose("shop") == purpose("shop")
+    assert purpose("shop") != purpose("crm")
+    assert re.fullmatch(r"runner-[0-9a-f]{16}", purpose("shop"))
+
+
+class Broken(Leadership):
+    """Fails once in a way that nobody thought of, then leads."""
+
+    looks = 0
+
+    def look(self) -> bool:
+        self.looks += 1
+        if self.looks == 1:
+            raise ZeroDivisionError
+        return True
+
+
+def test_a_leader_goes_on_looking_whatever_happens() -> None:
+    leadership = Broken(
+        MemoryStore(), "runner", elapsed=lambda: 0.0, lifetime=timedelta(milliseconds=40)
+    )
+    leader = Leader(leadership, Tally(), lambda: None)
+    leader.start()
+    end = time.monotonic() + 10
+    while leadership.looks < 3 and time.monotonic() < end:
+        time.sleep(0.01)
+    leader.end()
+    assert leadership.looks >= 3
+    assert leader.may_run()

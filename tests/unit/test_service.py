@@ -6,13 +6,15 @@ import pytest
 from attrs import evolve
 from tests.unit.fakes import FakeDumper
 
-from brownie_backup import RestoreOptions
+from brownie_backup import Repository, RestoreOptions
 from brownie_backup.activity import Actor, current_operation
 from brownie_backup.errors import (
     BackupNotFound,
     ConfigurationError,
     ConnectionFailed,
+    DatabaseNotFound,
     DeletionRefused,
+    StoreUnavailable,
     TargetExists,
 )
 from brownie_backup.service import Service
@@ -126,6 +128,35 @@ def test_cleanup_needs_the_server_to_say_whose_backups_may_go(
     (cleaned,) = service.cleanup(all_databases=True, dry_run=True)
     assert cleaned.report
     assert cleaned.report.dry_run
+
+
+def test_what_a_cleanup_deleted_is_recorded_though_the_rest_fails(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise StoreUnavailable("no store")
+
+    for name in ("one", "two", "three"):
+        service.create_backup(name=name)
+    keeping_one = evolve(service.settings, retention_days=None, keep_last=1)
+    monkeypatch.setattr(Repository, "sweep", fail)
+    with pytest.raises(StoreUnavailable):
+        evolve(service, settings=keeping_one).cleanup(yes_delete_many=True)
+    assert [backup.name for backup in service.list(check_blobs=False)] == ["three"]
+    ended = service.audit(action="cleanup").entries[-1]
+    assert ended.deleted == ("one", "two")
+    assert ended.outcome == "failure"
+
+
+def test_a_database_that_is_gone_is_no_reason_not_to_say_how_things_stand(
+    service: Service, dumper: FakeDumper, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def gone() -> str:
+        raise DatabaseNotFound("there is no such database")
+
+    service.create_backup(name="one")
+    monkeypatch.setattr(dumper, "database_name", gone)
+    assert service.status().last_good
 
 
 def test_cleanup_that_works_nowhere_raises(service: Service, tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 
 import logging
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from attrs import evolve
 
@@ -23,6 +23,7 @@ def apply_retention(
     database: DatabaseId | None,
     dry_run: bool = False,
     yes_delete_many: bool = False,
+    on_deleted: Callable[[str], None] | None = None,
     on_progress: OnTally | None = None,
 ) -> RetentionReport:
     """Delete the backups that the policy does not keep, then the blobs that nothing names.
@@ -37,6 +38,8 @@ def apply_retention(
         dry_run: change nothing, take no lease, and say what would happen.
         yes_delete_many: delete although it is a larger share of a database's backups than
             `policy.most_deleted_share`.
+        on_deleted: called with the name of each backup as soon as it is deleted, also when what
+            follows fails.
         on_progress: called with how many backups are read, then how many blobs removed.
 
     Raises:
@@ -57,7 +60,7 @@ def apply_retention(
             hint = guards.FAILED_HINT if failed else guards.MANY_HINT
             msg = f"nothing was deleted: {'; '.join((*failed, *many))}"
             raise DeletionRefused(msg, hint=hint)
-        done = tuple(_carry_out(repository, lease, decisions))
+        done = tuple(_carry_out(repository, lease, decisions, on_deleted))
         swept = repository.sweep(lease, on_progress=on_progress)
     locked = tuple(
         after.backup.name
@@ -131,7 +134,10 @@ def _rehearse(
 
 
 def _carry_out(
-    repository: Repository, lease: Lease, decisions: Iterable[RetentionDecision]
+    repository: Repository,
+    lease: Lease,
+    decisions: Iterable[RetentionDecision],
+    on_deleted: Callable[[str], None] | None,
 ) -> Iterator[RetentionDecision]:
     """Delete what is not kept; yield what became of each backup."""
     for decision in decisions:
@@ -147,6 +153,8 @@ def _carry_out(
             _log.info("kept '%s': %s", name, error.message)
             yield evolve(decision, keep=True, reason=f"locked: {error.message}")
         else:
+            if on_deleted:
+                on_deleted(name)
             _log.info("deleted '%s': %s", name, decision.reason)
             yield decision
 

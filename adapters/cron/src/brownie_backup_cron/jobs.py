@@ -12,7 +12,6 @@ from attrs import define, field
 from brownie_backup.activity import new_operation_id
 from brownie_backup.documents import instant
 from brownie_backup.errors import BackupError, BackupNotFound, Busy, KeyMissing
-from brownie_backup.names import LATEST
 from brownie_backup.operations.history import History
 from brownie_backup.reports import BackupReport
 from brownie_backup.service import Service
@@ -79,7 +78,9 @@ class Jobs:
         operation = new_operation_id()
         self.tally.count("runs", VERIFICATION)
         try:
-            outcome = _defects_too(lambda: self.service.verify(LATEST, operation_id=operation))
+            outcome = _defects_too(
+                lambda: self.service.verify(self.service.latest(), operation_id=operation)
+            )
         except BackupNotFound as error:
             _log.warning("there is nothing to verify: %s", error)
             return DONE
@@ -114,9 +115,14 @@ class Jobs:
         process = self._verification
         if process is None or process.poll() is None:
             return process is not None
-        if process.returncode not in {DONE, WARNINGS}:
-            self.tally.count("failures", VERIFICATION)
         self._verification = None
+        if process.returncode == FAILED:
+            self.tally.count("failures", VERIFICATION)  # it has told why
+        elif process.returncode not in {DONE, WARNINGS}:
+            problem = f"the verification ended with status {process.returncode}"
+            error = BackupError(problem, hint="See the log, and whether memory ran out")
+            _log.error("%s", error)
+            self._failed(VERIFICATION, new_operation_id(), error)
         return False
 
     def end(self) -> None:
@@ -164,8 +170,8 @@ class Jobs:
         try:
             cleaned = _defects_too(lambda: self.service.cleanup(operation_id=operation))
             problems = [store.problem for store in cleaned if store.problem]
-            if problems:
-                raise problems[0]
+            for problem in sorted(problems, key=lambda each: isinstance(each, Busy)):
+                raise problem
         except Busy as error:
             # Somebody works in the store, such as a verification: it is done after the next backup.
             _log.warning("the retention is put off: %s", error)

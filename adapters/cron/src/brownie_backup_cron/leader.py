@@ -9,8 +9,6 @@ from brownie_backup.errors import StoreError
 from brownie_backup.repository.leadership import LOOKS, Leadership
 from brownie_backup_cron.tally import Tally
 
-PURPOSE = "runner"
-
 _log = logging.getLogger(__name__)
 
 
@@ -62,6 +60,9 @@ class Leader:
         except StoreError as error:
             if self._known:
                 _log.warning("nobody knows which runner leads: %s", error)
+            self._known = False
+        except Exception:  # noqa: BLE001 - without this thread nobody would ever take over
+            _log.exception("nobody knows which runner leads")
             self._known = False
         else:
             self._known = True

@@ -2,6 +2,7 @@
 
 import argparse
 import contextlib
+import hashlib
 import logging
 import os
 import random
@@ -27,7 +28,7 @@ from brownie_backup.telemetry import configure_telemetry, prometheus_text
 from brownie_backup_cron.announcing import Announcer
 from brownie_backup_cron.endpoints import Endpoints
 from brownie_backup_cron.jobs import Jobs
-from brownie_backup_cron.leader import PURPOSE, Leader, elapsed
+from brownie_backup_cron.leader import Leader, elapsed
 from brownie_backup_cron.runner import Runner
 from brownie_backup_cron.tally import Tally
 from brownie_backup_cron.timetable import Timetable
@@ -186,7 +187,21 @@ def _serve(settings: Settings, arguments: argparse.Namespace, pace: Pace) -> int
 def _leadership(settings: Settings, lifetime: timedelta) -> Leadership:
     quick = evolve(settings, retry_seconds=min(settings.retry_seconds, _LEADER_RETRIES_SECONDS))
     store = make_repositories(quick)[0].store
-    return Leadership(store, PURPOSE, elapsed=elapsed, lifetime=lifetime)
+    return Leadership(store, _purpose(settings), elapsed=elapsed, lifetime=lifetime)
+
+
+def _purpose(settings: Settings) -> str:
+    """Return what is led: backups of one database, since several may share a store.
+
+    A server that does not say now which database it is makes one that nobody else leads, at worst:
+    a backup too many does no harm.
+    """
+    try:
+        name = make_dumper(settings).database_name()
+    except BackupError as error:
+        _log.warning("it is not known which database is backed up: %s", error)
+        name = ""
+    return f"runner-{hashlib.sha256(name.encode('utf-8', 'surrogatepass')).hexdigest()[:16]}"
 
 
 def _timetable(settings: Settings, schedule: str, now: datetime) -> Timetable:

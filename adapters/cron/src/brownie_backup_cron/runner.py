@@ -5,7 +5,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import NoReturn, Protocol
 
-from brownie_backup.errors import BackupError, StoreError
+from brownie_backup.errors import BackupError
 from brownie_backup.operations.history import History
 from brownie_backup.protocols import Clock
 from brownie_backup_cron.tally import BACKUP, VERIFICATION, Tally
@@ -72,6 +72,7 @@ class Runner:
         self._wait = wait
         self._tally = tally
         self._begun = False
+        self._ask_again_at: datetime | None = None
         self._verifying_since: datetime | None = None
         self._last_look = clock()
 
@@ -99,20 +100,33 @@ class Runner:
             self._back_up(now)
         elif self._is_due(VERIFICATION, now):
             self._verify(now)
+        elif self._ask_again_at and self._ask_again_at <= now:
+            self._ask_again(now)
         else:
             due = min(table.due for table in self._tables.values())
             self._wait(min(due - now, LONGEST_WAIT).total_seconds())
 
     def _begin(self, now: datetime) -> None:
         """Plan by what was done last, whoever did it; what was missed is done once."""
+        self._plan_since(self._ask(now) or History(), now)
+        self._begun = True
+
+    def _ask(self, now: datetime) -> History | None:
+        """Ask what was done last; None if nobody knows now, and then it is asked again."""
+        self._ask_again_at = None
         try:
-            history = self._work.history()
-        except StoreError as error:
-            _log.warning("nobody knows what was done last: %s", error)
-            history = History()
+            return self._work.history()
         except BackupError as error:
-            _log.error("nobody knows what was done last: %s", error)
-            history = History()
+            _log.warning("nobody knows what was done last: %s", error)
+            self._ask_again_at = now + LONGEST_WAIT
+            return None
+
+    def _ask_again(self, now: datetime) -> None:
+        """Make up for what was missed, as soon as it is known; till then the plans stay."""
+        if history := self._ask(now):
+            self._plan_since(history, now)
+
+    def _plan_since(self, history: History, now: datetime) -> None:
         # Of a database without any backup nothing was missed, unless somebody has tried.
         tried = history.attempt.started_at if history.attempt else now
         since = {
@@ -125,7 +139,6 @@ class Runner:
                 _log.warning("a %s was missed since %s: it is made up for", job, since[job])
                 self._tally.count("catch_ups", job)
             self._plan(job)
-        self._begun = True
 
     def _back_up(self, now: datetime) -> None:
         self._tally.begin(BACKUP)

@@ -218,7 +218,10 @@ class PostgresReader:
             if holder:
                 await_output(child, self._client, _application(part), holder.process_id)
 
-        yield from self._read_program(self._archive_command(part), before=await_locks)
+        # pg_dump leaves them in force until its first query is done.
+        yield from self._read_program(
+            self._archive_command(part), before=await_locks, PGOPTIONS=no_timeouts()
+        )
 
     def _read_program(
         self, argv: list[str], before: Callable[[Child], None] = lambda _: None, **more: str
