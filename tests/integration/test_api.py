@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import httpx
@@ -171,7 +172,11 @@ def test_what_died_with_its_process_has_failed(cli: Cli) -> None:
         api.end(signal.SIGKILL)
     with serving(cli) as api:
         assert api.get(begun.headers["location"]).json()["state"] == "running"
-        ended = api.ended(begun.headers["location"], limit=40)
+        (stored,) = cli.store.glob("operations/*.json")
+        record = json.loads(stored.read_text(encoding="utf-8"))
+        seen = datetime.fromisoformat(record["heartbeat_at"]) - timedelta(minutes=2)
+        stored.write_text(json.dumps(record | {"heartbeat_at": seen.isoformat()}), encoding="utf-8")
+        ended = api.ended(begun.headers["location"], limit=10)
         assert ended["state"] == "failed"
         assert ended["problem"]["type"].endswith(":operation-lost")
         assert api.get("/backup/list").json()["backups"] == []

@@ -10,6 +10,7 @@ from tests.unit.fakes import FakeClock
 from brownie_backup.errors import Busy, NotFound
 from brownie_backup.model import Attempt
 from brownie_backup.repository.holds import add_attempt
+from brownie_backup.repository.layout import attempt_key
 from brownie_backup.repository.leases import hold
 from brownie_backup.repository.register import (
     KEPT_FOR,
@@ -86,6 +87,24 @@ def test_a_claim_without_its_record_counts_for_nothing(register: Register) -> No
     register.claim(make(register, "one"))
     register.withdraw("one")
     register.claim(make(register, "two"))
+
+
+@pytest.mark.parametrize("damaged", ["claim", "record", "attempt"])
+def test_what_is_damaged_blocks_no_database(register: Register, damaged: str) -> None:
+    register.claim(make(register, "one"))
+    add_attempt(register.store, Attempt("shop", "one", register.clock()))
+    keys = {"claim": "claims/", "record": "operations/one", "attempt": attempt_key("shop")}
+    (found,) = register.store.list(keys[damaged])
+    register.store.put(found.key, b"{")
+    if damaged == "attempt":
+        register.withdraw("one")
+    register.claim(make(register, "two"))
+
+
+@pytest.mark.parametrize("name", ["..", ".", "", "a/b", "\0", "x" * 65, "é", "\ud800", "a\n"])
+def test_what_cannot_be_an_id_is_not_there(register: Register, name: str) -> None:
+    with pytest.raises(NotFound):
+        register.get(name)
 
 
 def test_of_many_that_race_one_wins(register: Register, clock: FakeClock) -> None:

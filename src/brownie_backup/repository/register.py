@@ -5,6 +5,7 @@ record again every few seconds; one that is no longer put has died with its proc
 """
 
 import contextlib
+import re
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from functools import partial
@@ -27,14 +28,16 @@ from brownie_backup.repository.leases import list_leases
 from brownie_backup.wire import from_json, to_json
 
 HEARTBEAT = timedelta(seconds=3)
-LOST_AFTER = timedelta(seconds=20)
-"""Without a heartbeat for so long, an operation is over."""
+LOST_AFTER = timedelta(seconds=90)
+"""Without a heartbeat for so long, an operation is over. One call of a slow store may take 60 s."""
 KEPT_FOR = timedelta(days=30)
 
 RUNNING = "running"
 SUCCEEDED = "succeeded"
 FAILED = "failed"
 CANCELLED = "cancelled"
+
+_ID = re.compile(r"[0-9A-Za-z-]{1,64}")
 
 
 @frozen
@@ -106,11 +109,12 @@ class Register:
         Raises:
             NotFound: there is none of that id.
         """
+        if not _ID.fullmatch(identifier):  # the store might not even take it for a key
+            raise _not_found(identifier)
         try:
             data = self.store.get(operation_key(identifier))
         except KeyNotFound:
-            msg = f"there is no operation '{identifier[:100]}'"
-            raise NotFound(msg, hint="See the list of operations; old ones are forgotten") from None
+            raise _not_found(identifier) from None
         return from_json(data, OperationRecord, operation_key(identifier))
 
     def lost(self, record: OperationRecord) -> bool:
@@ -152,11 +156,11 @@ class Register:
             claimed = to_json({"operation": record.id})
             self.store.put(claim_key(record.database, number), claimed, if_absent=True)
         except KeyExists:
-            raise _busy(record.database, "another operation just began") from None
+            raise busy(record.database, "another operation just began") from None
         # Who listed long ago may have got a number that others had had, and removed.
         if max(self._claims(record.database), default=0) != number:
             self.store.delete(claim_key(record.database, number))
-            raise _busy(record.database, "another operation just began")
+            raise busy(record.database, "another operation just began")
         for old in numbers:
             with contextlib.suppress(StoreError):
                 self.store.delete(claim_key(record.database, old))
@@ -203,17 +207,20 @@ class Register:
         try:
             claimed = from_json(self.store.get(claim_key(database, number)), _Claim, "claim")
             holder = self.get(claimed.operation)
-        except (KeyNotFound, NotFound):
+        except (KeyNotFound, NotFound, DamagedError):  # nobody can tell whose it was
             return
         if holder.running and not self.lost(holder):
-            raise _busy(database, f"operation {holder.id} ({holder.action}) is at work on it")
+            raise busy(database, f"operation {holder.id} ({holder.action}) is at work on it")
 
     def _refuse_if_backed_up(self, database: str) -> None:
         """Refuse beside a backup of the command line or the scheduler: its lease tells.
 
         The lease of an operation that died outlives it: it counts for nothing.
         """
-        attempt = read_attempt(self.store, database)
+        try:
+            attempt = read_attempt(self.store, database)
+        except DamagedError:  # the next backup replaces it
+            return
         if attempt is None:
             return
         held = any(
@@ -221,7 +228,7 @@ class Register:
             for lease in list_leases(self.store)
         )
         if held and not self._died(attempt.backup):
-            raise _busy(database, f"backup '{attempt.backup}' is being made")
+            raise busy(database, f"backup '{attempt.backup}' is being made")
 
     def _died(self, backup: str) -> bool:
         records = self.recent(_LOOK_BACK)
@@ -243,7 +250,13 @@ class _Cancellation:
     by: str
 
 
-def _busy(database: str, why: str) -> Busy:
+def _not_found(identifier: str) -> NotFound:
+    msg = f"there is no operation '{identifier[:100]}'"
+    return NotFound(msg, hint="See the list of operations; old ones are forgotten")
+
+
+def busy(database: str, why: str) -> Busy:
+    """Return the error of who wants a database that somebody has to himself."""
     return Busy(f"the database '{database}' is busy: {why}", hint="Try again when that has ended")
 
 

@@ -2,7 +2,7 @@
 
 from brownie_backup import errors
 from brownie_backup.errors import BackupError
-from brownie_backup_asgi.problems import BY_ERROR, OURS, problem_of
+from brownie_backup_asgi.problems import BY_ERROR, INVALID, OURS, Problem, problem_of
 
 
 def all_errors(kind: type[BackupError] = BackupError) -> set[type[BackupError]]:
@@ -48,3 +48,8 @@ def test_a_store_that_says_when_to_come_back_is_quoted() -> None:
     error = errors.StoreUnavailable("slow down", retry_after_seconds=2.5)
     assert problem_of(error).headers["Retry-After"] == "3"
     assert problem_of(errors.LeaseLost("gone")).headers["Retry-After"] == "5"
+
+
+def test_what_has_no_utf_8_is_sent_all_the_same() -> None:
+    problem = Problem(INVALID, "no '\ud800'", hint="\udfff", details=("\ud800",))
+    assert b"no '\\\\ud800'" in problem.response().body

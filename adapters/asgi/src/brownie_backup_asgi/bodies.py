@@ -22,6 +22,7 @@ _TYPES: dict[str, type | tuple[type, ...]] = {
     "number": (int, float),
 }
 _WAIT = re.compile(r"\bwait\s*=\s*\"?(\d{1,9})\"?\s*(?:[,;]|$)", re.IGNORECASE | re.ASCII)
+_SURROGATE = re.compile("[\ud800-\udfff]")
 _KEY = re.compile(r"[\x21-\x7e]{1,255}")
 
 
@@ -104,7 +105,7 @@ def _text_violations(value: str, schema: Schema, at: str) -> Iterator[str]:
     if not schema.get("minLength", 0) <= len(value) <= schema.get("maxLength", len(value)):
         lengths = f"{schema.get('minLength', 0)} to {schema.get('maxLength', 'any number of')}"
         yield f"{at} is not {lengths} characters long"
-    if any(0xD800 <= ord(character) <= 0xDFFF for character in value):  # noqa: PLR2004 - Unicode
+    if _SURROGATE.search(value):
         yield f"{at} is no Unicode text"
     if "pattern" in schema and not re.fullmatch(schema["pattern"], value):
         yield f"{at} does not match {schema['pattern']}"
@@ -119,7 +120,9 @@ def _object_violations(value: dict[str, Any], schema: Schema, at: str) -> Iterat
         if name not in value:
             yield f"{at} lacks '{name}'"
     for name, field in value.items():
-        if name in properties:
+        if _SURROGATE.search(name):
+            yield f"a field's name in {at} is no Unicode text"
+        elif name in properties:
             yield from violations(field, properties[name], f"'{name}'")
         elif not others:
             yield f"{at} has an unknown field '{name[:100]}'"

@@ -1,33 +1,35 @@
 """The desk: where long operations are begun, watched, cancelled, and recorded in the store."""
 
 import hashlib
+import json
 import logging
 import secrets
 import threading
 from collections.abc import Callable, Mapping
-from concurrent.futures import Future, wait
+from concurrent.futures import wait
 from datetime import UTC, datetime
 from typing import Any
 
 from attrs import evolve, field, frozen
 
 from brownie_backup.activity import new_operation_id
-from brownie_backup.errors import BackupError, StoreError, redact
+from brownie_backup.errors import BackupError, Busy, StoreError, redact
 from brownie_backup.names import default_name
 from brownie_backup.reports import Progress, Tally
 from brownie_backup.repository import OperationRecord, Register
-from brownie_backup.repository.register import CANCELLED, FAILED, HEARTBEAT, SUCCEEDED
+from brownie_backup.repository.register import CANCELLED, FAILED, HEARTBEAT, SUCCEEDED, busy
 from brownie_backup_asgi.problems import CLOSING, ENDED, OTHER_REQUEST, Problem, problem_of
+from brownie_backup_asgi.running import Cancelled, Running
 
 _log = logging.getLogger(__name__)
 
 _THE_END = "the end of the service"
 CLOSING_SECONDS = 20.0
 """How long the operations that run may take to end, when the service does."""
-
-
-class Cancelled(BaseException):
-    """The operation is to end. Not an Exception, so that nothing on the way takes it for one."""
+MOST_AT_ONCE = 16
+"""How many operations one process has at once."""
+RECORDING_SECONDS = 5.0
+"""How long those who wait for the end of an operation wait for its record, too."""
 
 
 Tell = Callable[[Progress | Tally], None]
@@ -59,8 +61,8 @@ class Order:
     @property
     def digest(self) -> str:
         """Tells it from others of the same key."""
-        said = repr((self.action, sorted(self.body.items())))
-        return hashlib.sha256(said.encode("utf-8", "surrogatepass")).hexdigest()
+        said = json.dumps([self.action, self.body], sort_keys=True)
+        return hashlib.sha256(said.encode()).hexdigest()
 
     @property
     def id(self) -> str:
@@ -68,66 +70,6 @@ class Order:
         if self.key is None:
             return new_operation_id()
         return hashlib.sha256(f"{self.actor}\0{self.key}".encode()).hexdigest()[:32]
-
-
-class Running:
-    """An operation of this process."""
-
-    def __init__(self, record: OperationRecord) -> None:
-        self._record = record
-        self._lock = threading.Lock()
-        self._saving = threading.Lock()
-        self._cancelled = threading.Event()
-        self.begun: Future[None] = _future()
-        """Done when its checks are behind it, or it has ended."""
-        self.ended: Future[OperationRecord] = _future()
-
-    @property
-    def record(self) -> OperationRecord:
-        """How far it is."""
-        return self._record
-
-    def change(self, **fields: Any) -> OperationRecord:  # noqa: ANN401 - those of a record
-        """Change the record, and return it."""
-        with self._lock:
-            self._record = evolve(self._record, **fields)
-            return self._record
-
-    def tell(self, progress: Progress | Tally) -> None:
-        """Note how far it is; raise `Cancelled` if it is to end."""
-        if self._cancelled.is_set():
-            msg = f"by {self._record.cancelled_by}"
-            raise Cancelled(msg)
-        if isinstance(progress, Progress):
-            done, total = progress.done_bytes, progress.total_bytes
-            self.change(phase=progress.phase, done_bytes=done, total_bytes=total)
-        else:
-            self.change(phase=progress.phase)
-        self.set_begun()
-
-    def save(self, register: Register) -> None:
-        """Record how far it is; of two that save at once, the later one saves what is later."""
-        with self._saving:
-            register.put(self._record)
-
-    def set_begun(self) -> None:
-        """Let those who wait for its first answer go."""
-        with self._lock:
-            if not self.begun.done():
-                self.begun.set_result(None)
-
-    def cancel(self, by: str) -> OperationRecord:
-        """Ask it to end, which it does at its next step."""
-        with self._lock:
-            if self._record.running and not self._record.cancelled_by:
-                self._record = evolve(self._record, cancelled_by=by)
-        self._cancelled.set()
-        return self._record
-
-    @property
-    def cancelled(self) -> bool:
-        """Whether it was asked to end."""
-        return self._cancelled.is_set()
 
 
 @frozen
@@ -165,7 +107,7 @@ class Desk:
 
         Raises:
             Problem: the key was used for another request, or the service is about to end.
-            Busy: somebody else is at work on the database.
+            Busy: somebody else is at work on the database, or too many operations are at work here.
         """
         if self.closing:
             hint = "Ask another replica, or again in a moment"
@@ -184,16 +126,10 @@ class Desk:
         )
         entered = register.enter(record)
         if entered is not record:
-            return self._same(entered, order), self._running.get(entered.id)
-        if order.database is not None:
-            try:
-                register.claim(record)
-            except BaseException:
-                register.withdraw(record.id)
-                raise
-        running = Running(record)
-        with self._lock:
-            self._running[record.id] = running
+            mine = self.here(entered.id)
+            return self._same(mine.record if mine else entered, order), mine
+        running = Running(record, register.clock)
+        self._admit(running)
         if self._closing.is_set():  # since it was asked above, and it may have been overlooked
             running.cancel(_THE_END)
         threading.Thread(
@@ -204,14 +140,17 @@ class Desk:
 
     def find(self, identifier: str) -> OperationRecord:
         """Return an operation of any replica; one whose process died has failed."""
-        running = self._running.get(identifier)
+        running = self.here(identifier)
         return running.record if running else self.register.get(identifier)
 
     def recent(self, most: int, known: Mapping[str, OperationRecord]) -> list[OperationRecord]:
         """Return the newest operations of all replicas, newest first."""
+        with self._lock:
+            mine = [*self._running.values()]  # those, too, that end while the store is asked
         found = {record.id: record for record in self.register.recent(most, known)}
         with self._lock:
-            found |= {each: running.record for each, running in self._running.items()}
+            mine += self._running.values()
+        found |= {running.record.id: running.record for running in mine}
         return sorted(found.values(), key=lambda r: r.requested_at, reverse=True)[:most]
 
     def here(self, identifier: str) -> Running | None:
@@ -225,10 +164,10 @@ class Desk:
             Problem: it has ended.
             NotFound: there is none of that id.
         """
-        record = self.find(identifier)
+        running = self.here(identifier)
+        record = running.record if running else self.register.get(identifier)
         if not record.running or self.register.lost(record):
             raise Problem(ENDED, f"operation {identifier} has ended", hint="Look at it")
-        running = self.here(identifier)
         if running:
             return running.cancel(by)
         self.register.ask_to_cancel(identifier, by)
@@ -241,9 +180,44 @@ class Desk:
             left = [*self._running.values()]
         for running in left:
             running.cancel(_THE_END)
-        _, late = wait([running.ended for running in left], CLOSING_SECONDS)
+        _, late = wait([running.recorded for running in left], CLOSING_SECONDS)
         if late:
-            _log.error("%d operations did not end in time", len(late))
+            _log.error("%d operations did not end in time, or could not be recorded", len(late))
+
+    def _admit(self, running: Running) -> None:
+        """Let an operation that has been entered begin; one that may not leaves no trace."""
+        record = running.record
+        try:
+            with self._lock:
+                self._refuse_too_much(record)
+                self._running[record.id] = running
+            if record.database is not None:
+                self.register.claim(record)
+        except BaseException as error:
+            # The same request may have come again, and wait for it.
+            running.end(state=FAILED, problem=problem_of(error).document)
+            self._leave(running)
+            self.register.withdraw(record.id)
+            raise
+
+    def _refuse_too_much(self, record: OperationRecord) -> None:
+        """Refuse what excludes others of this process: those are alive, whatever the store says."""
+        others = [running.record for running in self._running.values()]
+        for other in others:
+            if other.running and other.database is not None and other.database == record.database:
+                raise busy(
+                    other.database, f"operation {other.id} ({other.action}) is at work on it"
+                )
+        if len(others) >= MOST_AT_ONCE:
+            msg = f"{MOST_AT_ONCE} operations are at work, which is as many as may be"
+            raise Busy(msg, hint="Try again when one of them has ended, or cancel one")
+
+    def _leave(self, running: Running) -> None:
+        """Forget an operation that is over."""
+        with self._lock:
+            self._running.pop(running.record.id, None)
+        running.let_go()
+        running.recorded.set_result(None)
 
     def _same(self, record: OperationRecord, order: Order) -> OperationRecord:
         if record.request != order.digest:
@@ -252,19 +226,11 @@ class Desk:
         return record
 
     def _run(self, running: Running, order: Order) -> None:
-        fields = self._work(running, order)
-        now = self.register.clock()
-        end = running.change(**fields, ended_at=now, heartbeat_at=now)
-        try:
-            running.save(self.register)
-            self.register.forget_old()
-        except StoreError as error:
-            _log.warning("operation %s ended, which could not be recorded: %s", end.id, error)
-        finally:
-            with self._lock:
-                del self._running[end.id]
-            running.set_begun()
-            running.ended.set_result(end)
+        running.end(**self._work(running, order))
+        # Who asks for the next one should not find this one at work in the store. But a store that
+        # does not answer keeps nobody waiting.
+        wait([running.recorded], RECORDING_SECONDS)
+        running.let_go()
 
     def _work(self, running: Running, order: Order) -> dict[str, Any]:
         """Do the work; return what its record says in the end."""
@@ -272,7 +238,7 @@ class Desk:
         try:
             result = order.work(record.id, running.tell)
         except BaseException as error:  # noqa: BLE001 - it is this thread's last, and is recorded
-            if running.cancelled:  # whatever came of the end that was asked for
+            if isinstance(error, Cancelled):
                 return {"state": CANCELLED}
             if not isinstance(error, BackupError):
                 _log.error("unexpected %s: %s", type(error).__name__, redact(str(error)))
@@ -281,16 +247,33 @@ class Desk:
         return {"state": SUCCEEDED, "result": result, "backup": _backup_in(result, record)}
 
     def _beat(self, running: Running) -> None:
-        """Show that the operation is alive, and look whether somebody wants its end."""
-        while not wait([running.ended], HEARTBEAT.total_seconds()).done:
-            try:
-                by = self.register.asked_to_cancel(running.record.id)
-                if by:
-                    running.cancel(by)
-                running.change(heartbeat_at=self.register.clock())
-                running.save(self.register)
-            except StoreError as error:
-                _log.warning("operation %s could not be recorded: %s", running.record.id, error)
+        """Show that the operation is alive, see whether somebody wants its end, and record that."""
+        while True:
+            over = bool(wait([running.done], HEARTBEAT.total_seconds()).done)
+            stored = self._record(running)
+            if over and (stored or self.closing):
+                break
+            if over:
+                self._closing.wait(HEARTBEAT.total_seconds())
+        self._leave(running)
+        try:
+            self.register.forget_old()
+        except StoreError as error:
+            _log.warning("old operations could not be removed: %s", error)
+
+    def _record(self, running: Running) -> bool:
+        """Record how far an operation is, if the store lets us."""
+        register, identifier = self.register, running.record.id
+        try:
+            running.save(register)
+            by = None if running.done.done() else register.asked_to_cancel(identifier)
+        except Exception as error:  # noqa: BLE001 - an operation without a beat would look dead
+            text = redact(str(error))
+            _log.warning("operation %s could not be recorded: %s", identifier, text)
+            return False
+        if by:
+            running.cancel(by)
+        return True
 
 
 def propose_name(database: str) -> str:
@@ -304,10 +287,3 @@ def _backup_in(result: Mapping[str, Any], record: OperationRecord) -> str | None
     if isinstance(named, Mapping):
         named = named.get("name")
     return named if isinstance(named, str) else record.backup
-
-
-def _future() -> Future[Any]:
-    """Return a future that nobody who waits for it can cancel."""
-    future: Future[Any] = Future()
-    future.set_running_or_notify_cancel()
-    return future

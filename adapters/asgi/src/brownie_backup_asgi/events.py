@@ -12,7 +12,8 @@ from brownie_backup.errors import BackupError
 from brownie_backup_asgi import schemas
 from brownie_backup_asgi.answers import NOT_CACHED, operation_document
 from brownie_backup_asgi.bodies import read_query
-from brownie_backup_asgi.house import House
+from brownie_backup_asgi.house import MOST_OPERATIONS, House
+from brownie_backup_asgi.news import News
 from brownie_backup_asgi.tokens import Caller
 
 _LOOK_SECONDS = 1.0
@@ -33,31 +34,24 @@ async def events(house: House, request: Request, caller: Caller) -> Response:
 
 
 async def _changes(house: House, request: Request) -> AsyncIterator[str]:
-    seen: dict[str, str] = {}
+    news = News(MOST_OPERATIONS)
     silent = 0
     yield "retry: 3000\n\n"
     while not house.desk.closing:
         try:
             records = await house.sharing.read("operations", house.operations)
         except BackupError as error:
+            records = None
             yield f": {type(error).__name__}\n\n"
-            records = []
-        first = not seen
-        for record in reversed(records):
+        for record in news.of(records, house.desk.register.lost) if records is not None else ():
+            silent = 0
             document = operation_document(request, record, house.desk.register)
-            text = _text(document)
-            # What ended before somebody listened is no news.
-            news = seen.get(record.id) != text and (not first or document["state"] == "running")
-            seen[record.id] = text
-            if news:
-                silent = 0
-                kind = "progress" if document["state"] == "running" else "ended"
-                yield f"event: {kind}\nid: {record.id}\ndata: {text}\n\n"
+            kind = "progress" if document["state"] == "running" else "ended"
+            yield f"event: {kind}\nid: {record.id}\ndata: {_text(document)}\n\n"
         silent += 1
         if silent >= _SILENCE_LOOKS:
             silent = 0
             yield ": nothing new\n\n"
-        seen.setdefault("", "")
         await asyncio.sleep(_LOOK_SECONDS)
 
 

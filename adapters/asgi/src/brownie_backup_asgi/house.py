@@ -57,6 +57,11 @@ class House:
         """Return the service as used by somebody."""
         return evolve(self.service, actor=Actor(caller.name, origin_of(request)))
 
+    async def find(self, identifier: str) -> OperationRecord:
+        """Return an operation of any replica; one of this process is known without the store."""
+        running = self.desk.here(identifier)
+        return running.record if running else await self.thread(lambda: self.desk.find(identifier))
+
     def operations(self) -> list[OperationRecord]:
         """Return the newest operations, of all replicas."""
         found = self.desk.recent(MOST_OPERATIONS, self.known)

@@ -76,7 +76,7 @@ async def operation(house: House, request: Request, caller: Caller) -> Response:
     """Show one operation."""
     del caller
     read_query(request, schemas.NOTHING)
-    record = await house.thread(lambda: house.desk.find(request.path_params["id"]))
+    record = await house.find(request.path_params["id"])
     document = operation_document(request, record, house.desk.register)
     headers = dict(NOT_CACHED)
     if document["state"] == "running":

@@ -112,9 +112,9 @@ class Problem(Exception):
             "type": PREFIX + self.kind.name,
             "title": self.kind.title,
             "status": self.kind.status,
-            "detail": redact(self.detail),
-            "hint": redact(self.hint),
-            "errors": [redact(each) for each in self.details],
+            "detail": _told(self.detail),
+            "hint": _told(self.hint),
+            "errors": [_told(each) for each in self.details],
         }
 
     def response(self) -> JSONResponse:
@@ -159,3 +159,8 @@ def problem_response(
         {"Cache-Control": "no-store", **(headers or {})},
         media_type="application/problem+json",
     )
+
+
+def _told(text: str) -> str:
+    """Return a text as it may be sent: a lone surrogate in it, of a request, has no UTF-8."""
+    return redact(text.encode("utf-8", "backslashreplace").decode("utf-8"))

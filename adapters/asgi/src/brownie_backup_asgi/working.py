@@ -20,8 +20,9 @@ from brownie_backup.reports import RestoreOptions
 from brownie_backup_asgi import schemas
 from brownie_backup_asgi.answers import NOT_CACHED, answer_operation, operation_document
 from brownie_backup_asgi.bodies import idempotency_key, read_body, read_query, wait_seconds
-from brownie_backup_asgi.desk import Order, Running, Tell, propose_name
+from brownie_backup_asgi.desk import Order, Tell, propose_name
 from brownie_backup_asgi.house import House
+from brownie_backup_asgi.running import Running
 from brownie_backup_asgi.tokens import Caller, Scope, require
 
 SETTLE_SECONDS = 10.0
@@ -137,9 +138,13 @@ async def cancel(house: House, request: Request, caller: Caller) -> Response:
     """Ask an operation to end."""
     await _body(request, schemas.NOTHING)
     identifier = request.path_params["id"]
-    found = await house.thread(lambda: house.desk.find(identifier))
-    require(caller, SCOPES[found.action])
-    record = await house.thread(lambda: house.desk.cancel(identifier, caller.name))
+    found = await house.find(identifier)
+    require(caller, SCOPES.get(found.action, Scope.DELETE))  # one that we do not know: the most
+    running = house.desk.here(identifier)
+    if running and running.record.running:  # it is told also when all threads wait for the store
+        record = running.cancel(caller.name)
+    else:
+        record = await house.thread(lambda: house.desk.cancel(identifier, caller.name))
     document = operation_document(request, record, house.desk.register)
     return JSONResponse(document, 202, {**NOT_CACHED, "Location": document["href"]})
 
@@ -184,7 +189,7 @@ async def _begin(house: House, request: Request, order: Callable[..., Order]) ->
             record.running and time.monotonic() < deadline and not house.desk.register.lost(record)
         ):
             await asyncio.sleep(_POLL_SECONDS)
-            record = await house.thread(partial(house.desk.find, record.id))
+            record = await house.find(record.id)
     return answer_operation(request, record, house.desk.register, waited=waited)
 
 
