@@ -138,7 +138,8 @@ def test_a_failure_is_counted_and_was_announced(service: Service, dumper: FakeDu
     with pytest.raises(BackupError):
         named.create_backup(name="one")
     samples = scraped(named.settings)
-    assert values(samples, "backup_errors_total", "database") == {("unknown",): 1}
+    errors = values(samples, "backup_errors_total", "database")
+    assert errors == {("unknown",): 0, (dumper.database.name,): 1}
     dumper.fail_after = None
     named.create_backup(name="two")
     samples = scraped(named.settings)
