@@ -6,7 +6,7 @@ import re
 import subprocess
 import sys
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from brownie_backup.schedule import check_schedule
 from brownie_backup.settings import load_settings
 from brownie_backup.variables import PREFIX, VARIABLES
 from brownie_backup_asgi.main import _parser as asgi_parser
+from brownie_backup_cli.commands.scheduling import PRINTERS
 from brownie_backup_cli.parser import build_parser as cli_parser
 from brownie_backup_cron.main import build_parser as cron_parser
 
@@ -167,10 +168,10 @@ def parse(program: str, arguments: list[str]) -> None:
     parsers[program]().parse_args(arguments)
 
 
-def settings_of(path: Path) -> Iterator[dict[str, str]]:
+def settings_of(path: Path, manifests: Sequence[Path]) -> Iterator[dict[str, str]]:
     """Yield the variables of each container, those of the ConfigMap among them."""
     shared: dict[str, str] = {}
-    for each in MANIFESTS:
+    for each in manifests:
         for document in documents(each):
             if document["kind"] == "ConfigMap":
                 shared = document["data"]
@@ -180,11 +181,7 @@ def settings_of(path: Path) -> Iterator[dict[str, str]]:
 
 
 def test_the_settings_are_right_and_their_files_are_mounted(tmp_path: Path) -> None:
-    for path in MANIFESTS:
-        for container, variables in zip(containers(path), settings_of(path), strict=True):
-            mounts = {mount["mountPath"] for mount in container["volumeMounts"]}
-            assert "/tmp" in mounts  # noqa: S108 - in the container
-            check_settings(variables, tmp_path, mounts)
+    check_pods(MANIFESTS, tmp_path)
     services = next(documents(COMPOSE))["services"]
     for name in ("backup", "api"):
         variables = {
@@ -193,6 +190,59 @@ def test_the_settings_are_right_and_their_files_are_mounted(tmp_path: Path) -> N
         }
         secrets = {f"/run/secrets/{each}" for each in services[name]["secrets"]}
         check_settings(variables, tmp_path, secrets)
+
+
+def check_pods(manifests: Sequence[Path], folder: Path) -> None:
+    """Look at what each container is given, by variables and by mounts."""
+    for path in manifests:
+        for pod in pods(path):
+            volumes = {volume["name"] for volume in pod["volumes"]}
+            for container in [*pod.get("initContainers", []), *pod["containers"]]:
+                assert {mount["name"] for mount in container["volumeMounts"]} == volumes
+        variables_of = settings_of(path, manifests)
+        for container, variables in zip(containers(path), variables_of, strict=True):
+            mounts = {mount["mountPath"] for mount in container["volumeMounts"]}
+            assert "/tmp" in mounts  # noqa: S108 - in the container
+            check_settings(variables, folder, mounts)
+            # The image's own log file is where nothing can be written, unless that is mounted.
+            assert variables["BACKUP_LOG_FILE"] == ""
+
+
+@pytest.mark.parametrize("destination", ["s3://bucket/prefix", "/srv/it's here", "relative"])
+def test_what_schedule_prints_is_as_ours(tmp_path: Path, destination: str) -> None:
+    key = tmp_path / "key.asc"
+    key.write_text("a key\n", encoding="utf-8")
+    environ = {
+        "BACKUP_DATABASE_URL": "postgresql://db/shop",
+        "BACKUP_GPG_PUBLIC_KEY_FILE": str(key),
+        "BACKUP_DESTINATION": destination,
+        "BACKUP_COPY_TO": "gs://bucket file:///srv/copy",
+        "BACKUP_LOG_FILE": "/var/log/brownie-backup.log",
+    }
+    if destination.startswith("s3"):
+        environ["BACKUP_PROVIDER"] = "s3"
+    settings = load_settings(environ)
+    (unit,) = PRINTERS["kubernetes"](settings, environ, "brownie-backup").units
+    path = tmp_path / unit.path
+    path.write_text(unit.content, encoding="utf-8")
+    assert str(key) not in unit.content
+    assert "the keys: database-url, gpg-public-key\n" in unit.content
+    check("kubernetes-validate", "-k", "1.33", "--strict", path)
+    check_pods([path], tmp_path)
+    check_rights([path])
+    folder = str(Path(destination).absolute())
+    stores = {"backups-copy2": "/srv/copy"}
+    stores |= {} if destination.startswith("s3") else {"backups": folder}
+    for pod, container, variables in zip(
+        pods(path), containers(path), settings_of(path, [path]), strict=True
+    ):
+        assert {v["name"] for v in pod["volumes"] if "persistentVolumeClaim" in v} == set(stores)
+        mounts = {each["name"]: each["mountPath"] for each in container["volumeMounts"]}
+        assert stores.items() <= mounts.items()
+        if "backups" in stores:
+            assert variables["BACKUP_DESTINATION"] == folder
+        program, *arguments = container["command"]
+        parse(program, arguments)
 
 
 def check_settings(variables: dict[str, str], folder: Path, mounts: set[str]) -> None:
@@ -230,7 +280,12 @@ def test_jobs_end_do_not_overlap_and_start_in_time() -> None:
 
 
 def test_pods_have_no_rights_that_they_do_not_need() -> None:
-    for path in MANIFESTS:
+    check_rights(MANIFESTS)
+
+
+def check_rights(manifests: Sequence[Path]) -> None:
+    """See that no pod may do what it need not."""
+    for path in manifests:
         for pod in pods(path):
             assert pod["automountServiceAccountToken"] is False
             assert pod["securityContext"]["runAsNonRoot"] is True

@@ -67,6 +67,32 @@ def test_recovery_of_a_lost_database(
     assert server.sql(small, "SELECT count(*) FROM orders") == "1000\n"
 
 
+@pytest.mark.parametrize("options", [(), ("--from", "copy1")])
+def test_the_primary_store_is_lost_too(
+    small_cli: Cli, small: str, servers: Servers, programs: Path, options: tuple[str, ...]
+) -> None:
+    """Nothing listens any more where it was: a copy has all."""
+    folder = Path(f"{small_cli.env['BACKUP_DESTINATION']}-copy")
+    copy = {"BACKUP_COPY_TO": folder.as_uri(), "BACKUP_RETRY_SECONDS": "1"}
+    cli = evolve(small_cli, env=small_cli.env | copy)
+    assert cli.run("backup", "--name", "my-backup").status == 0
+    servers.get(18).drop(small)
+    lost = {
+        "BACKUP_PROVIDER": "s3",
+        "BACKUP_DESTINATION": "lost/database",
+        "BACKUP_ENDPOINT_URL": "http://127.0.0.1:1",
+        "BACKUP_REGION": "us-east-1",
+        "BACKUP_ACCESS_KEY": "key",
+        "BACKUP_SECRET_KEY": "secret",
+    }
+    status, said = recover(cli, programs, *options, **lost)
+    assert status == 0, said
+    assert f"my-backup is restored from {folder.as_uri()} as '{small}'" in said
+    assert ("not all stores answer" in said) is not bool(options)
+    assert "the REST API was not asked" in said
+    assert servers.get(18).sql(small, "SELECT count(*) FROM orders") == "1000\n"
+
+
 def test_it_ends_where_a_step_fails(small_cli: Cli, programs: Path) -> None:
     status, said = recover(small_cli, programs)
     assert status != 0

@@ -3,6 +3,7 @@
 import shutil
 import subprocess
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,7 +11,8 @@ import yaml
 
 from brownie_backup.schedule import runs_between
 from brownie_backup.settings import load_settings
-from brownie_backup_cli.units import PRINTERS, calendar, environment
+from brownie_backup_cli.commands.scheduling import PRINTERS
+from brownie_backup_cli.units import calendar, environment
 
 PLANTED = "pl4nted"
 ENVIRON = {
@@ -35,8 +37,8 @@ def _passphrase(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPa
 
 
 def printed(kind: str) -> dict[str, str]:
-    units = PRINTERS[kind](load_settings(ENVIRON), ENVIRON, "/opt/brownie-backup")
-    return {unit.path: unit.content for unit in units}
+    printed = PRINTERS[kind](load_settings(ENVIRON), ENVIRON, "/opt/brownie-backup")
+    return {unit.path: unit.content for unit in printed.units}
 
 
 @pytest.mark.parametrize("kind", PRINTERS)
@@ -66,7 +68,8 @@ def test_a_crontab_has_both_jobs() -> None:
     assert "BACKUP_PG_BIN='a b'" in lines
     backup, verify = lines[-2:]
     assert backup == (
-        "0 0 * * *  /opt/brownie-backup backup --quiet && /opt/brownie-backup cleanup --quiet"
+        "0 0 * * *  /opt/brownie-backup backup --quiet || [ $? -eq 3 ]"
+        " && /opt/brownie-backup cleanup --quiet"
     )
     assert verify == "0 4 * * 0  /opt/brownie-backup verify latest --quiet"
 
@@ -86,6 +89,46 @@ def test_units_of_systemd() -> None:
     )
     service = units["/etc/systemd/system/brownie-backup.service"]
     assert service.index("brownie-backup backup\n") < service.index("brownie-backup cleanup\n")
+    assert "\nSuccessExitStatus=3\n" in service
+    verify = units["/etc/systemd/system/brownie-backup-verify.service"]
+    assert "SuccessExitStatus" not in verify
+
+
+@pytest.mark.parametrize(
+    ("status", "cleans"), [(0, True), (3, True), (1, False), (2, False), (11, False)]
+)
+def test_cron_cleans_up_after_a_good_backup_alone(
+    tmp_path: Path, status: int, *, cleans: bool
+) -> None:
+    program = tmp_path / "brownie-backup"
+    program.write_text(f'#!/bin/sh\necho "$1"\n[ "$1" = cleanup ] || exit {status}\n')
+    program.chmod(0o755)
+    settings = load_settings(ENVIRON)
+    (unit,) = PRINTERS["crontab"](settings, ENVIRON, str(program)).units
+    line = unit.content.splitlines()[-2].partition("  ")[2]
+    done = subprocess.run(["/bin/sh", "-c", line], check=False, stdout=subprocess.PIPE)
+    assert done.stdout.split() == ([b"backup", b"cleanup"] if cleans else [b"backup"])
+
+
+def test_what_others_read_is_left_out_and_named() -> None:
+    environ = ENVIRON | {
+        "AWS_SECRET_ACCESS_KEY": PLANTED,
+        "PGSSLROOTCERT": "/srv/ca.pem",
+        "BACKUP_CACHE_DIR": "/srv/cache",
+    }
+    settings = load_settings(environ)
+    host = environment(settings, environ, "/etc/x")
+    assert host.left_out == ("AWS_SECRET_ACCESS_KEY", "PGPASSWORD")
+    assert host.values["PGSSLROOTCERT"] == "/srv/ca.pem"
+    pod = environment(settings, environ, "/run/x", in_pod=True)
+    assert set(pod.left_out) == {
+        *host.left_out,
+        "PGSSLROOTCERT",
+        "BACKUP_CACHE_DIR",
+        "BACKUP_PG_BIN",
+    }
+    assert not {"PGSSLROOTCERT", "BACKUP_CACHE_DIR", "BACKUP_PG_BIN"} & pod.values.keys()
+    assert pod.missing["BACKUP_PASSPHRASE"] == "/run/x/passphrase"
 
 
 @pytest.mark.parametrize(
@@ -137,12 +180,4 @@ def test_manifests_of_kubernetes() -> None:
         pod = spec["jobTemplate"]["spec"]["template"]["spec"]
         assert pod["restartPolicy"] == "Never"
         assert all(not c["securityContext"]["allowPrivilegeEscalation"] for c in pod["containers"])
-    assert "the keys: database-url, gpg-public-key\n" in text
-
-
-@pytest.mark.once
-def test_kubernetes_takes_the_manifests() -> None:
-    import kubernetes_validate  # noqa: PLC0415 - slow
-
-    for document in yaml.safe_load_all(printed("kubernetes")["brownie-backup.yaml"]):
-        kubernetes_validate.validate(document, kubernetes_validate.latest_version(), strict=True)
+    assert "the keys: database-url, gpg-public-key, passphrase\n" in text

@@ -53,7 +53,7 @@ class Daemon:
         except OSError:
             return None
         with contextlib.closing(os.fdopen(descriptor)) as file:
-            if _lock(descriptor):
+            if _lock(descriptor, fcntl.LOCK_SH):  # several may look at once
                 return None
             content = file.read().strip()
         return int(content) if content.isdecimal() else None
@@ -71,6 +71,7 @@ class Daemon:
         """
         with self._held() as descriptor, self._log() as log:
             begin = log.tell()
+            os.ftruncate(descriptor, 0)  # it is held from here on, so no old id may be in it
             process = subprocess.Popen(
                 argv,
                 stdin=subprocess.DEVNULL,
@@ -79,7 +80,6 @@ class Daemon:
                 start_new_session=True,
                 pass_fds=(descriptor,),  # it has the lock from us, and its children don't get it
             )
-            os.ftruncate(descriptor, 0)
             os.pwrite(descriptor, f"{process.pid}\n".encode(), 0)
         end = time.monotonic() + _STARTING_SECONDS
         while time.monotonic() < end:
@@ -121,9 +121,13 @@ class Daemon:
             problem = f"{self.pid_file} cannot be written: {error.strerror}"
             raise ConfigurationError([problem], hint="Use another --directory") from None
         try:
-            if not _lock(descriptor):
+            held = _lock(descriptor, fcntl.LOCK_EX)
+            if not held:  # somebody may just be looking
+                time.sleep(_LOOK_AGAIN_SECONDS)
+                held = _lock(descriptor, fcntl.LOCK_EX)
+            if not held:
                 content = os.pread(descriptor, 20, 0).decode().strip()
-                msg = f"it runs already, as process {content}"
+                msg = f"it runs already, as process {content or 'that is just being started'}"
                 raise Busy(msg, hint="End it by --stop, or use another --directory")
             yield descriptor
         finally:
@@ -144,10 +148,10 @@ class Daemon:
         return BackupError(msg, hint=f"Its log is {self.log_file}")
 
 
-def _lock(descriptor: int) -> bool:
-    """Lock a file, if nobody else has done so."""
+def _lock(descriptor: int, kind: int) -> bool:
+    """Lock a file, if nobody has a lock that forbids it."""
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
     return True

@@ -1,9 +1,7 @@
 """What makes the host's own scheduler run the jobs: lines and units, without any secret."""
 
-import json
 import re
 from collections.abc import Iterator, Mapping
-from typing import Any
 
 from attrs import frozen
 
@@ -12,11 +10,14 @@ from brownie_backup.schedule import expand
 from brownie_backup.variables import PREFIX, VARIABLES
 
 SECRETS = "/etc/brownie-backup"
-POD_SECRETS = "/run/secrets/brownie-backup"
-_IMAGE = "brownie-backup:0.1.0"
-_BACKUPS = "/backups"
-_LIBPQ = ("PGHOST", "PGPORT", "PGUSER", "PGDATABASE", "PGPASSFILE", "PGSERVICE", "PGSSLMODE")
+_LIBPQ = ("PGHOST", "PGPORT", "PGUSER", "PGDATABASE", "PGSERVICE", "PGSSLMODE")
+_LIBPQ_FILES = ("PGPASSFILE", "PGSERVICEFILE", "PGSSLROOTCERT")
+_OF_OTHERS = ("PG", "AWS_", "GOOGLE_", "AZURE_")
+"""How variables begin that libpq and the clouds' own libraries read."""
+_OF_THE_HOST = ("CACHE_DIR", "METRICS_TEXTFILE", "PG_BIN")
+"""Paths that a pod has not."""
 _DAYS = ("Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat")
+_GO_ON = ("# 3 is a good backup, with warnings: they are in the journal.", "SuccessExitStatus=3")
 _PLAIN = re.compile(r"[\w./:@,+=-]+")
 
 
@@ -35,6 +36,8 @@ class Environment:
     values: Mapping[str, str]
     missing: Mapping[str, str]
     """What is secret, or has several lines, and is not in a file yet; and in which it is to be."""
+    left_out: tuple[str, ...]
+    """What the jobs may need and are not given: secrets of others, and paths that a pod has not."""
 
     def note(self) -> Iterator[str]:
         """Yield what is to be done first."""
@@ -42,51 +45,74 @@ class Environment:
             yield f"# Put the value of {name} into {path}, for its user alone (mode 0600)."
 
 
-def environment(settings: Settings, environ: Mapping[str, str], folder: str) -> Environment:
+@frozen
+class Printed:
+    """What is printed, and what of the environment is not in it."""
+
+    units: tuple[Unit, ...]
+    left_out: tuple[str, ...]
+
+
+def environment(
+    settings: Settings, environ: Mapping[str, str], folder: str, *, in_pod: bool = False
+) -> Environment:
     """Return what the jobs need to be given; a secret by the name of a file.
 
     Args:
         settings: from `environ`.
         environ: the environment.
         folder: where the files of secrets are to be.
+        in_pod: whether the files of this machine are not there.
     """
-    values = {name: environ[name] for name in _LIBPQ if environ.get(name)}
+    plain = _LIBPQ if in_pod else (*_LIBPQ, *_LIBPQ_FILES)
+    values = {name: environ[name] for name in plain if environ.get(name)}
+    left_out = [
+        name
+        for name in sorted(environ)
+        if name.startswith(_OF_OTHERS) and environ[name] and name not in values
+    ]
     missing = {}
     for variable in VARIABLES:
         name = PREFIX + variable.name
         source = settings.sources.get(variable.name.lower(), "default")
-        if source == name and (variable.secret or "\n" in environ[name]):
+        if source == "default" or (in_pod and variable.name == "LOG_FILE"):
+            continue
+        if in_pod and variable.name in _OF_THE_HOST:
+            left_out.append(source.partition("=")[0])
+        elif source == name and not variable.secret and "\n" not in environ[name]:
+            values[name] = environ[name].strip()
+        elif source == name or in_pod:
             path = f"{folder}/{variable.name.lower().replace('_', '-')}"
             missing[name] = path
             values[f"{name}_FILE"] = path
-        elif source == name:
-            values[name] = environ[name].strip()
-        elif source != "default":
+        else:
             file, _, path = source.partition("=")
             values[file] = path
-    return Environment(values, missing)
+    return Environment(values, missing, tuple(left_out))
 
 
-def crontab(settings: Settings, environ: Mapping[str, str], program: str) -> tuple[Unit, ...]:
+def crontab(settings: Settings, environ: Mapping[str, str], program: str) -> Printed:
     """Return lines for a crontab."""
     needed = environment(settings, environ, SECRETS)
+    backup = f"{program} backup --quiet"
     lines = [
         *needed.note(),
         "# Debian's cron does not know CRON_TZ: there, times are those of the machine's zone.",
         f"CRON_TZ={settings.timezone}",
         *(f"{name}={_quoted(value)}" for name, value in needed.values.items()),
-        f"{_five(settings.schedule)}  {program} backup --quiet && {program} cleanup --quiet",
+        "# 3 is a good backup, with warnings.",
+        f"{five(settings.schedule)}  {backup} || [ $? -eq 3 ] && {program} cleanup --quiet",
     ]
     if settings.verify_schedule:
-        lines.append(f"{_five(settings.verify_schedule)}  {program} verify latest --quiet")
-    return (Unit("crontab", _text(lines)),)
+        lines.append(f"{five(settings.verify_schedule)}  {program} verify latest --quiet")
+    return Printed((Unit("crontab", text(lines)),), needed.left_out)
 
 
-def systemd(settings: Settings, environ: Mapping[str, str], program: str) -> tuple[Unit, ...]:
+def systemd(settings: Settings, environ: Mapping[str, str], program: str) -> Printed:
     """Return units, and the file with their variables."""
     needed = environment(settings, environ, SECRETS)
     values = [f"{name}={_quoted(value)}" for name, value in needed.values.items()]
-    units = [Unit(f"{SECRETS}/env", _text([*needed.note(), *values]))]
+    units = [Unit(f"{SECRETS}/env", text([*needed.note(), *values]))]
     jobs = [("brownie-backup", "Back up", settings.schedule, ["backup", "cleanup"])]
     if settings.verify_schedule:
         verify = ("brownie-backup-verify", "Verify backups", settings.verify_schedule)
@@ -95,7 +121,7 @@ def systemd(settings: Settings, environ: Mapping[str, str], program: str) -> tup
         units += _service_and_timer(
             settings, name, what, schedule, [f"{program} {c}" for c in commands]
         )
-    return tuple(units)
+    return Printed(tuple(units), needed.left_out)
 
 
 def _service_and_timer(
@@ -111,11 +137,12 @@ def _service_and_timer(
         "Type=oneshot",
         f"EnvironmentFile={SECRETS}/env",
         *(f"ExecStart={command}" for command in commands),
+        *(_GO_ON if len(commands) > 1 else ()),
         "TimeoutStartSec=1d",
         "NoNewPrivileges=yes",
         "PrivateTmp=yes",
     ]
-    yield Unit(f"/etc/systemd/system/{name}.service", _text(service))
+    yield Unit(f"/etc/systemd/system/{name}.service", text(service))
     timer = [
         "[Unit]",
         f"Description={what} on a schedule",
@@ -128,7 +155,7 @@ def _service_and_timer(
         "[Install]",
         "WantedBy=timers.target",
     ]
-    yield Unit(f"/etc/systemd/system/{name}.timer", _text(timer))
+    yield Unit(f"/etc/systemd/system/{name}.timer", text(timer))
 
 
 def calendar(schedule: str, timezone: str) -> tuple[str, ...]:
@@ -143,107 +170,7 @@ def calendar(schedule: str, timezone: str) -> tuple[str, ...]:
     return (by_weekday,) if day is None else (by_day, by_weekday)
 
 
-def kubernetes(settings: Settings, environ: Mapping[str, str], program: str) -> tuple[Unit, ...]:
-    """Return manifests: the variables, and a CronJob for each schedule."""
-    del program  # the image's entry point
-    needed = environment(settings, environ, POD_SECRETS)
-    documents = [_config_map(needed), _cron_job(settings, "brownie-backup", settings.schedule)]
-    if settings.verify_schedule:
-        documents.append(_cron_job(settings, "brownie-backup-verify", settings.verify_schedule))
-    keys = sorted(path.rpartition("/")[2] for path in needed.missing.values())
-    note = f"# The Secret brownie-backup is yours to make, with the keys: {', '.join(keys)}"
-    texts = ["---\n" + "\n".join(_yaml(document)) + "\n" for document in documents]
-    return (Unit("brownie-backup.yaml", f"{note}\n" + "".join(texts)),)
-
-
-def _config_map(needed: Environment) -> dict[str, Any]:
-    return {
-        "apiVersion": "v1",
-        "kind": "ConfigMap",
-        "metadata": {"name": "brownie-backup"},
-        "data": dict(needed.values),
-    }
-
-
-def _cron_job(settings: Settings, name: str, schedule: str) -> dict[str, Any]:
-    verifies = name.endswith("verify")
-    cleanup, backup = _container("cleanup"), _container("backup")
-    pod: dict[str, Any] = {
-        "restartPolicy": "Never",
-        "automountServiceAccountToken": False,
-        "securityContext": {"runAsNonRoot": True, "runAsUser": 10001, "fsGroup": 10001},
-        # Cleanup only after a backup that has succeeded.
-        "initContainers": [] if verifies else [backup],
-        "containers": [_container("verify", "latest")] if verifies else [cleanup],
-        "volumes": [
-            {"name": "tmp", "emptyDir": {}},
-            {"name": "secrets", "secret": {"secretName": "brownie-backup"}},
-            {"name": "backups", "persistentVolumeClaim": {"claimName": "backups"}},
-        ],
-    }
-    return {
-        "apiVersion": "batch/v1",
-        "kind": "CronJob",
-        "metadata": {"name": name},
-        "spec": {
-            "schedule": _five(schedule),
-            "timeZone": settings.timezone,
-            "concurrencyPolicy": "Forbid",
-            "startingDeadlineSeconds": 3600,
-            "jobTemplate": {
-                "spec": {
-                    "backoffLimit": 1,
-                    "activeDeadlineSeconds": 86400,
-                    "template": {"spec": pod},
-                }
-            },
-        },
-    }
-
-
-def _container(*arguments: str) -> dict[str, Any]:
-    return {
-        "name": arguments[0],
-        "image": _IMAGE,
-        "command": ["brownie-backup"],
-        "args": list(arguments),
-        "envFrom": [{"configMapRef": {"name": "brownie-backup"}}],
-        "securityContext": {
-            "allowPrivilegeEscalation": False,
-            "readOnlyRootFilesystem": True,
-            "capabilities": {"drop": ["ALL"]},
-        },
-        "volumeMounts": [
-            {"name": "tmp", "mountPath": "/tmp"},  # noqa: S108 - an empty volume of the pod
-            {"name": "secrets", "mountPath": POD_SECRETS, "readOnly": True},
-            {"name": "backups", "mountPath": _BACKUPS},
-        ],
-    }
-
-
-PRINTERS = {"crontab": crontab, "systemd": systemd, "kubernetes": kubernetes}
-
-
-def _yaml(value: object, indent: str = "") -> Iterator[str]:
-    """Yield YAML. Every text is quoted as in JSON, so that none is taken for anything else."""
-    if isinstance(value, dict):
-        for key, inner in value.items():
-            if isinstance(inner, dict | list) and inner:
-                yield f"{indent}{key}:"
-                yield from _yaml(inner, indent + "  ")
-            else:
-                yield f"{indent}{key}: {json.dumps(inner)}"
-    elif isinstance(value, list):
-        for inner in value:
-            if isinstance(inner, dict | list):
-                first, *rest = _yaml(inner, indent + "  ")
-                yield f"{indent}- {first.strip()}"
-                yield from rest
-            else:
-                yield f"{indent}- {json.dumps(inner)}"
-
-
-def _five(schedule: str) -> str:
+def five(schedule: str) -> str:
     """Return a schedule's five fields: not every cron knows the names."""
     if not schedule.startswith("@"):
         return schedule
@@ -263,5 +190,6 @@ def _quoted(value: str) -> str:
     return f'"{escaped}"'
 
 
-def _text(lines: list[str]) -> str:
+def text(lines: list[str]) -> str:
+    """Return lines as a text."""
     return "".join(f"{line}\n" for line in lines)

@@ -19,10 +19,12 @@ from brownie_backup.operations.history import History
 from brownie_backup.schedule import next_run_in
 from brownie_backup_cli.daemon import Daemon
 from brownie_backup_cli.exits import DONE, WARNINGS
+from brownie_backup_cli.manifests import kubernetes
 from brownie_backup_cli.output import Output, table
-from brownie_backup_cli.units import PRINTERS
+from brownie_backup_cli.units import crontab, systemd
 from brownie_backup_cli.who import service_for
 
+PRINTERS = {"crontab": crontab, "systemd": systemd, "kubernetes": kubernetes}
 RUNNER = "brownie_backup_cron"
 """A program of another package: it is started, never imported."""
 _PATIENCE_SECONDS = 2
@@ -105,7 +107,8 @@ def _print(kind: str, settings: Settings, output: Output) -> int:
     program = shutil.which("brownie-backup") or shlex.join(
         [sys.executable, "-m", "brownie_backup_cli"]
     )
-    units = PRINTERS[kind](settings, os.environ, program)
+    printed = PRINTERS[kind](settings, os.environ, program)
+    units = printed.units
     document = {"files": [{"path": unit.path, "content": unit.content} for unit in units]}
     lines = []
     for unit in units:
@@ -115,6 +118,9 @@ def _print(kind: str, settings: Settings, output: Output) -> int:
         if unit is not units[-1]:
             lines.append("")
     output.result(document, lines)
+    if printed.left_out:
+        names = ", ".join(printed.left_out)
+        output.warn(f"left out, as they may be secret or of this machine: {names}")
     return DONE
 
 
