@@ -41,6 +41,16 @@ def server(servers: Servers) -> Server:
     return servers.get(18)
 
 
+@pytest.fixture(scope="module")
+def ascii_server() -> Iterator[Server]:
+    """A server where no other test has made roles."""
+    server = Server(18)
+    try:
+        yield server
+    finally:
+        server.close()
+
+
 @pytest.fixture
 def odd(server: Server) -> Iterator[str]:
     """A database whose name looks like a connection string."""
@@ -169,8 +179,9 @@ def test_a_template_that_could_not_be_put_in_place_is_dropped(
 
 @pytest.mark.parametrize("encoding", ["LATIN1", "EUC_JP", "SQL_ASCII"])
 def test_other_encodings_and_non_ascii_names(
-    repository: Repository, server: Server, encoding: str
+    repository: Repository, ascii_server: Server, encoding: str
 ) -> None:
+    server = ascii_server
     # Names of databases and roles are shared by all databases, and PostgreSQL converts them not
     # at all: only ASCII ones read the same in databases of several encodings.
     text = {"LATIN1": "Müller", "EUC_JP": "日本語", "SQL_ASCII": "Müller"}[encoding]

@@ -25,6 +25,7 @@ CREATE TABLE bulk AS SELECT g AS id, (SELECT string_agg(md5(g || ':' || i), '')
 """Some 100 MiB of rows that compress to a half."""
 
 _SUBSCRIPTIONS = """
+SET search_path = pg_catalog; -- a test may have operators of its own
 SELECT quote_ident(subname) FROM pg_subscription
 WHERE subdbid = (SELECT oid FROM pg_database WHERE datname = current_database())
 """

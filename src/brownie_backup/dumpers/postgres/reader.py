@@ -260,7 +260,7 @@ def dump_hint(said: str) -> str:
         return "Give the backup role pg_read_all_data: brownie-backup doctor says what is missing"
     if "LOCK TABLE" in said or "lock timeout" in said:
         return "Somebody holds a table exclusively: run the backup at another time"
-    if is_crowded(said):
+    if is_crowded(said) or "could not connect to database" in said:  # pg_dumpall says no more
         return CROWDED_HINT
     return "Nothing of this backup was kept; run it again, or see: brownie-backup doctor"
 
