@@ -3,6 +3,8 @@
 import asyncio
 import importlib.util
 import re
+import shutil
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -27,7 +29,11 @@ def test_the_asgi_example(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> 
         "BACKUP_DESTINATION": str(sandbox.home / "store"),
         "BACKUP_GPG_PUBLIC_KEY_FILE": str(sandbox.home / "brownie-backup-public.asc"),
     }
-    for name, value in (environment | {"BACKUP_API_TOKEN": "t0ken-of-a-test"}).items():
+    pg_dump = shutil.which("pg_dump", path=environment["PATH"])
+    assert pg_dump
+    # Named: this process may know others already, from another PATH.
+    ours = {"BACKUP_API_TOKEN": "t0ken-of-a-test", "BACKUP_PG_BIN": str(Path(pg_dump).parent)}
+    for name, value in (environment | ours).items():
         monkeypatch.setenv(name, value)
     app = _saved_module(page("README.md"), "backup_app.py", sandbox).app
 
