@@ -154,7 +154,14 @@ def test_line_separators_in_names_of_roles_do_no_harm(
 
 
 def test_a_roles_timeouts_do_not_end_a_restore(small_cli: Cli, small: str, server: Server) -> None:
-    server.sql("postgres", "ALTER ROLE postgres SET statement_timeout = '1ms'")
+    server.sql(
+        small,
+        """CREATE FUNCTION slow(integer) RETURNS integer IMMUTABLE LANGUAGE plpgsql
+               AS 'BEGIN PERFORM pg_catalog.pg_sleep(1); RETURN 1; END';
+           CREATE TABLE slowly_indexed AS SELECT 1 AS id;
+           CREATE INDEX ON slowly_indexed (slow(id));""",
+    )
+    server.sql("postgres", "ALTER ROLE postgres SET statement_timeout = '500ms'")
     try:
         small_cli.json("backup")
         small_cli.json("restore", "latest", "--target-db", f"{small}_r")

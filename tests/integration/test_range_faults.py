@@ -1,6 +1,7 @@
 """Whatever happens to one of four workers: a good backup, or a clear error and nothing left."""
 
 import contextlib
+import re
 import secrets
 import signal
 import threading
@@ -140,7 +141,8 @@ def test_sessions_that_are_terminated(
     error = assert_good_or_nothing(repository, server, database, future)
     # A session that had read all that its worker was given is not missed: then the backup is good.
     if who != COORDINATOR and error:
-        assert "terminating connection" in str(error)
+        # Which of both it is depends on whether the client reads or writes at that moment.
+        assert re.search("terminating connection|server closed the connection", str(error))
     assert_resumed(repository, server, database)
 
 

@@ -28,8 +28,8 @@ from brownie_backup.errors import ConnectionFailed, DatabaseError, DatabaseNotFo
 
 _PSQL = ("--no-psqlrc", "--quiet", "--no-align", "--tuples-only", "--set=ON_ERROR_STOP=1")
 GUARD = """
-SET search_path = pg_catalog, pg_temp;
 SET statement_timeout = 0;
+SET search_path = pg_catalog, pg_temp;
 SET lock_timeout = 0;
 SET idle_in_transaction_session_timeout = 0;
 """
