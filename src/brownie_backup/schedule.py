@@ -25,6 +25,8 @@ _HORIZON_YEARS = 41
 _LONGEST_SHIFT = timedelta(hours=3)
 """Clocks change by less, but for the one time that a country changed sides of the date line."""
 _TICK = timedelta(milliseconds=100)
+_RUNS = 9
+"""How many runs to come tell the longest time between two: those of a week of days do."""
 
 
 def check_schedule(expression: str) -> str:
@@ -77,16 +79,14 @@ def runs_between(
     expression: str, timezone_name: str, after: datetime, until: datetime
 ) -> Iterator[datetime]:
     """Yield in UTC each time that the expression names after one instant, up to another."""
-    due = next_run_in(expression, timezone_name, after).astimezone(UTC)
-    while due <= until:
-        yield due
-        due = next_run_in(expression, timezone_name, due).astimezone(UTC)
+    coming = _coming(expression, timezone_name, after)
+    return itertools.takewhile(lambda due: due <= until, coming)
 
 
-def interval(expression: str, now: datetime) -> timedelta:
-    """Return the time between the next two runs."""
-    first = next_run(expression, now)
-    return next_run(expression, first).astimezone(UTC) - first.astimezone(UTC)
+def longest_interval(expression: str, timezone_name: str, now: datetime) -> timedelta:
+    """Return the longest time between two of the next runs: what may pass without a backup."""
+    coming = itertools.islice(_coming(expression, timezone_name, now), _RUNS)
+    return max(later - earlier for earlier, later in itertools.pairwise(coming))
 
 
 def expand(expression: str) -> tuple[tuple[int, ...] | None, ...]:
@@ -98,6 +98,13 @@ def expand(expression: str) -> tuple[tuple[int, ...] | None, ...]:
     return tuple(
         None if values == ["*"] else tuple(int(value) for value in values) for values in fields
     )
+
+
+def _coming(expression: str, timezone_name: str, now: datetime) -> Iterator[datetime]:
+    due = now
+    while True:
+        due = next_run_in(expression, timezone_name, due).astimezone(UTC)
+        yield due
 
 
 def _every_hour(expression: str) -> bool:

@@ -37,11 +37,6 @@ ELSEWHERE = evolve(DATABASE, system_identifier="7000000000000000002")
 
 
 @pytest.fixture
-def clock() -> FakeClock:
-    return FakeClock()
-
-
-@pytest.fixture
 def repository(clock: FakeClock) -> Repository:
     """Return a repository with two backups of 'shop', of which one would go."""
     repository = make_repository(clock=clock)

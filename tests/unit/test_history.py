@@ -18,11 +18,6 @@ HOUR = timedelta(hours=1)
 
 
 @pytest.fixture
-def clock() -> FakeClock:
-    return FakeClock()
-
-
-@pytest.fixture
 def repository(clock: FakeClock) -> Repository:
     return make_repository(clock=clock)
 

@@ -37,11 +37,6 @@ LAST_ONE = RetentionPolicy(None, keep_last=1)
 
 
 @pytest.fixture
-def clock() -> FakeClock:
-    return FakeClock()
-
-
-@pytest.fixture
 def repository(clock: FakeClock) -> Repository:
     """Return a repository with backups `b0`, `b1` and `b2`, the newest."""
     repository = make_repository(clock=clock)

@@ -30,11 +30,6 @@ DAY = timedelta(days=1)
 
 
 @pytest.fixture
-def clock() -> FakeClock:
-    return FakeClock()
-
-
-@pytest.fixture
 def repository(clock: FakeClock) -> Repository:
     return make_repository(clock=clock)
 

@@ -39,11 +39,6 @@ MINUTE = timedelta(minutes=1)
 
 
 @pytest.fixture
-def clock() -> FakeClock:
-    return FakeClock()
-
-
-@pytest.fixture
 def counted(clock: FakeClock) -> FaultyStore:
     """Return a store that counts its calls."""
     return FaultyStore(MemoryStore(clock))

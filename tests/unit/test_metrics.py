@@ -4,7 +4,7 @@ import re
 import subprocess
 import threading
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -26,7 +26,7 @@ from brownie_backup.stores import MemoryStore
 from brownie_backup.telemetry import exposition, prometheus_text, sources, write_textfile
 from brownie_backup.telemetry.exposition import render
 from brownie_backup.telemetry.instruments import METRICS
-from brownie_backup.telemetry.scene import database_name, longest_interval
+from brownie_backup.telemetry.scene import database_name
 from brownie_backup.telemetry.sources import Entry, Sources, StoreContent
 from brownie_backup.telemetry.survey import Labels, Line, Survey, survey
 
@@ -42,13 +42,6 @@ def nothing_known() -> Iterator[None]:
     sources._KNOWN.clear()
     yield
     sources._KNOWN.clear()
-
-
-@pytest.fixture
-def dumper(monkeypatch: pytest.MonkeyPatch) -> FakeDumper:
-    dumper = FakeDumper()
-    monkeypatch.setattr("brownie_backup.service.make_dumper", lambda _: dumper)
-    return dumper
 
 
 @pytest.fixture
@@ -419,16 +412,6 @@ def test_names_that_need_quoting_are_read_back() -> None:
         if sample.name == "backup_total"
     ]
     assert (total.labels["database"], total.value) == (name, 3)
-
-
-def test_the_interval_is_the_longest_of_the_schedule() -> None:
-    def interval(schedule: str) -> timedelta:
-        return longest_interval(Settings(schedule=schedule), datetime(2026, 11, 22, tzinfo=UTC))
-
-    assert interval("0 2 * * *") == DAY
-    assert interval("0 */6 * * *") == 6 * HOUR
-    assert interval("0 2 * * 1-5") == 3 * DAY
-    assert interval("0 2 1 * *") == 31 * DAY
 
 
 def test_the_database_is_named_without_asking_it(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -25,11 +25,6 @@ SECOND = timedelta(seconds=1)
 
 
 @pytest.fixture
-def clock() -> FakeClock:
-    return FakeClock()
-
-
-@pytest.fixture
 def register(clock: FakeClock) -> Register:
     return Register(MemoryStore(clock), clock)
 

@@ -38,11 +38,6 @@ TEN_DAYS = RetentionPolicy(keep_within=10 * DAY)
 
 
 @pytest.fixture
-def clock() -> FakeClock:
-    return FakeClock()
-
-
-@pytest.fixture
 def repository(clock: FakeClock) -> Repository:
     """Return a repository with backups of 0, 5, 20 and 30 days before now."""
     repository = make_repository(clock=clock)

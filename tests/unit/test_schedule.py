@@ -13,7 +13,7 @@ from brownie_backup.errors import ConfigurationError
 from brownie_backup.schedule import (
     check_schedule,
     expand,
-    interval,
+    longest_interval,
     next_run,
     next_run_in,
     runs_between,
@@ -105,9 +105,23 @@ def test_a_daily_backup_is_made_once_on_days_when_clocks_change(day: str) -> Non
     assert [run.hour for run in (first, second)] == [4, 4]
 
 
-def test_the_interval_is_the_time_between_two_runs() -> None:
-    assert interval("0 2 * * *", START) == timedelta(days=1)
-    assert interval("@hourly", START) == timedelta(hours=1)
+@pytest.mark.parametrize(
+    ("expression", "longest"),
+    [
+        ("0 2 * * *", timedelta(days=1)),
+        ("@hourly", timedelta(hours=1)),
+        ("0 */6 * * *", timedelta(hours=6)),
+        ("0 2 * * 0", timedelta(days=7)),
+        ("0 2 * * 1,3,5", timedelta(days=3)),
+        ("0 2 * * 1-5", timedelta(days=3)),
+        ("0 2 1 * *", timedelta(days=31)),
+        ("0 2 29 2 *", timedelta(days=4 * 365 + 1)),
+    ],
+)
+@pytest.mark.parametrize("day", ["2026-11-16", "2026-11-20", "2026-11-22"])
+def test_the_longest_interval_of_a_schedule(expression: str, longest: timedelta, day: str) -> None:
+    now = datetime.fromisoformat(day).replace(tzinfo=UTC)
+    assert longest_interval(expression, "UTC", now) == longest
 
 
 # --- clocks that change --------------------------------------------------------------------------

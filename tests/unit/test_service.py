@@ -24,13 +24,6 @@ WHO = Actor("alice", "test here")
 
 
 @pytest.fixture
-def dumper(monkeypatch: pytest.MonkeyPatch) -> FakeDumper:
-    dumper = FakeDumper()
-    monkeypatch.setattr("brownie_backup.service.make_dumper", lambda _: dumper)
-    return dumper
-
-
-@pytest.fixture
 def service(dumper: FakeDumper, tmp_path: Path) -> Service:
     assert not dumper.databases
     return Service(settings_for(tmp_path / "store"), WHO)

@@ -4,7 +4,7 @@ import itertools
 import threading
 
 import pytest
-from tests.unit.fakes import DAY, NOON, FakeClock, make_repository
+from tests.unit.fakes import DAY, FakeClock, make_repository
 from tests.unit.test_leases import SECOND, leave, record
 from tests.unit.test_repository import add, blobs
 
@@ -15,11 +15,6 @@ from brownie_backup.repository.crew import CREW
 from brownie_backup.repository.layout import BLOB_LISTS, BLOBS, LEASES, blob_key, manifest_key
 from brownie_backup.repository.leases import EXPIRY_MARGIN, LIFETIME
 from brownie_backup.testing import FaultyStore
-
-
-@pytest.fixture
-def clock() -> FakeClock:
-    return FakeClock(NOON)
 
 
 @pytest.fixture

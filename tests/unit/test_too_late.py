@@ -70,11 +70,6 @@ class Stopping(MemoryStore):
 
 
 @pytest.fixture
-def clock() -> FakeClock:
-    return FakeClock()
-
-
-@pytest.fixture
 def store(clock: FakeClock) -> Stopping:
     return Stopping(clock)
 

@@ -35,13 +35,6 @@ def spans(monkeypatch: pytest.MonkeyPatch) -> Iterator[InMemorySpanExporter]:
 
 
 @pytest.fixture
-def dumper(monkeypatch: pytest.MonkeyPatch) -> FakeDumper:
-    dumper = FakeDumper()
-    monkeypatch.setattr("brownie_backup.service.make_dumper", lambda _: dumper)
-    return dumper
-
-
-@pytest.fixture
 def service(dumper: FakeDumper, tmp_path: Path) -> Service:
     assert not dumper.databases
     settings = Settings(destination=str(tmp_path), encryption=False, cache_dir="none")

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
-from itertools import pairwise
 
 from attrs import frozen
 
@@ -14,13 +13,11 @@ from brownie_backup.protocols import HasFreeSpace, Store
 from brownie_backup.reports import OnTally
 from brownie_backup.repository import LeaseRecord, Repository, watch
 from brownie_backup.retention import plan_retention
-from brownie_backup.schedule import next_run_in
+from brownie_backup.schedule import longest_interval, next_run_in
 from brownie_backup.settings import Settings
 
 LATE_AFTER_INTERVALS = 2
 """After how many of the schedule's intervals without a good backup something is wrong."""
-_RUNS = 8
-"""How many coming runs are looked at for the longest interval: a week of days has all there is."""
 
 
 @frozen
@@ -135,10 +132,6 @@ def report_status(
         check_blobs: also list the blobs, to see that all are there in full length.
         on_progress: called with how many backups are read, of how many.
     """
-    runs = [next_run_in(settings.schedule, settings.timezone, now).astimezone(UTC)]
-    while len(runs) < _RUNS:
-        after = next_run_in(settings.schedule, settings.timezone, runs[-1])
-        runs.append(after.astimezone(UTC))
     return StatusReport(
         now=now,
         stores=tuple(
@@ -148,8 +141,8 @@ def report_status(
         database=database,
         schedule=settings.schedule,
         timezone=settings.timezone,
-        next_backup=runs[0],
-        interval=max(later - earlier for earlier, later in pairwise(runs)),
+        next_backup=next_run_in(settings.schedule, settings.timezone, now).astimezone(UTC),
+        interval=longest_interval(settings.schedule, settings.timezone, now),
         retention_days=settings.retention_days,
     )
 
