@@ -29,7 +29,7 @@ _NAMES_A_SECRET = re.compile(r"key|secret|token|password|credential", re.IGNOREC
 
 def redactor(settings: Settings) -> Callable[[str], str]:
     """Return a function that takes the secrets, and what looks like one, out of a text."""
-    texts = {os.environ.get("PGPASSWORD", "")}  # libpq's own
+    texts = {os.environ.get("PGPASSWORD", ""), *api_tokens(settings)}  # the first is libpq's own
     for variable in VARIABLES:
         name = variable.name.lower()
         value = settings.value(name)
@@ -41,6 +41,20 @@ def redactor(settings: Settings) -> Callable[[str], str]:
     return partial(redact, secrets=tuple(found))
 
 
+def api_tokens(settings: Settings) -> tuple[str, ...]:
+    """Return the bearer tokens of the REST API, however short they are."""
+    alone = settings.api_token.reveal().strip() if settings.api_token else ""
+    listed = token_items(settings.api_tokens.reveal()) if settings.api_tokens else []
+    found = (alone, *(item.split(":", 2)[-1] for item in listed))
+    return tuple(token for token in found if token)
+
+
+def token_items(text: str) -> list[str]:
+    """Return what BACKUP_API_TOKENS lists: each ``name:scope+scope:token``."""
+    items = (item.strip() for item in text.replace("\n", ",").split(","))
+    return [item for item in items if item]
+
+
 def _secrets_in(name: str, text: str) -> Iterator[str]:
     """Yield what is secret in the value of a variable, when it is not quoted as a whole."""
     if name == "database_url":
@@ -50,8 +64,6 @@ def _secrets_in(name: str, text: str) -> Iterator[str]:
     elif name in {"ping_url", "webhook_url"}:
         path = text.partition("://")[2].partition("/")[2]
         yield from (part for part in re.split(r"[/?&=]+", path) if len(part) >= _LONG)
-    elif name == "api_tokens":
-        yield from (item.strip().split(":", 2)[-1] for item in text.replace("\n", ",").split(","))
     elif name == "gpg_private_key":
         yield from _lines(text)
     elif text.startswith("{"):

@@ -16,7 +16,7 @@ from starlette.routing import Route
 
 from brownie_backup.activity import Actor
 from brownie_backup.errors import redact
-from brownie_backup.secret import Secret
+from brownie_backup.redaction import api_tokens
 from brownie_backup.service import Service
 from brownie_backup.settings import Settings
 from brownie_backup_asgi import looking, working
@@ -87,7 +87,7 @@ class BackupApp:
 
     def __init__(self, service: Service) -> None:
         self._house = House(service, read_tokens(service.settings), Desk(service.register))
-        self._secrets = _secrets_of(service.settings)
+        self._secrets = api_tokens(service.settings)
         self._app = Starlette(
             routes=[*self._routes()],
             lifespan=self._lifespan,
@@ -183,13 +183,3 @@ def create_app(given: Settings | Service) -> BackupApp:
     """
     service = given if isinstance(given, Service) else Service(given, Actor("api", "api"))
     return BackupApp(service)
-
-
-def _secrets_of(settings: Settings) -> tuple[str, ...]:
-    secrets = []
-    if settings.api_token:
-        secrets.append(settings.api_token.reveal().strip())
-    if isinstance(settings.api_tokens, Secret):
-        items = settings.api_tokens.reveal().replace("\n", ",").split(",")
-        secrets += [item.strip().split(":", 2)[-1] for item in items]
-    return tuple(secret for secret in secrets if secret)

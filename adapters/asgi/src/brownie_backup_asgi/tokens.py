@@ -8,6 +8,7 @@ from attrs import field, frozen
 from starlette.requests import Request
 
 from brownie_backup.errors import ConfigurationError
+from brownie_backup.redaction import token_items
 from brownie_backup.secret import Secret
 from brownie_backup.settings import Settings
 from brownie_backup_asgi.problems import FORBIDDEN, TOKEN_IN_URL, UNAUTHORIZED, Problem
@@ -134,10 +135,8 @@ def read_tokens(settings: Settings) -> Tokens:
 
 def _parse(secret: Secret) -> list[Token]:
     tokens = []
-    for number, item in enumerate(secret.reveal().replace("\n", ",").split(","), 1):
-        if not item.strip():
-            continue
-        name, _, rest = item.strip().partition(":")
+    for number, item in enumerate(token_items(secret.reveal()), 1):
+        name, _, rest = item.partition(":")
         scopes, _, token = rest.partition(":")
         named = [scope.strip() for scope in scopes.split("+")]
         known = [scope for scope in named if scope in set(Scope)]
