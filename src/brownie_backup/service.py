@@ -356,11 +356,7 @@ class Service:
 
         Where nothing but the server knows the database's name, and it does not answer, of any.
         """
-        try:
-            database = make_dumper(self.settings).database_name()
-        except (DatabaseError, DatabaseNotFound):
-            database = None
-        return read_history(make_repositories(self.settings), database)
+        return read_history(make_repositories(self.settings), self._database_name_if_known())
 
     def latest(self) -> str:
         """Return the name of the newest good backup of the database, where several share a store.
@@ -370,10 +366,12 @@ class Service:
         Raises:
             BackupNotFound: there is none of it.
         """
+        database = self._database_name_if_known()
+        if database is None:
+            return LATEST
         try:
-            database = self.database_name()
             backups = self.list(check_blobs=False)
-        except (DatabaseError, DatabaseNotFound, StoreError):
+        except StoreError:
             return LATEST
         for backup in backups:
             if backup.good and backup.manifest and backup.manifest.database.name == database:
@@ -466,15 +464,11 @@ class Service:
         """
         patience = min(self.settings.retry_seconds, STATUS_RETRY_SECONDS)
         settings = evolve(self.settings, retry_seconds=patience)
-        try:
-            database = make_dumper(settings).database_name()
-        except (DatabaseError, DatabaseNotFound):  # out of reach: then every backup counts
-            database = None
         return report_status(
             make_repositories(settings),
             settings,
             datetime.now(UTC),
-            database=database,
+            database=self._database_name_if_known(),  # where it is not, every backup counts
             check_blobs=check_blobs,
             on_progress=on_progress,
         )
@@ -487,6 +481,12 @@ class Service:
         """Return the register of what was asked for over REST, in the first store."""
         repository = make_repositories(self.settings)[0]
         return Register(repository.store, repository.clock)
+
+    def _database_name_if_known(self) -> str | None:
+        try:
+            return self.database_name()
+        except (DatabaseError, DatabaseNotFound):  # the server is out of reach
+            return None
 
     def _operation(
         self,

@@ -65,6 +65,7 @@ class PostgresDumper:
         binary: bool = True,
     ) -> None:
         self._client = Client(conninfo or Conninfo(), pg_bin)
+        self._database = self._client.conninfo.database
         self._lock_timeout = lock_timeout
         self._cutting = Cutting(bulk_table_bytes, range_bytes, binary)
         self._holders: dict[str, Holder] = {}
@@ -76,12 +77,11 @@ class PostgresDumper:
         return "logical"
 
     def database_name(self) -> str:
-        """Return the name of the database."""
-        named = self._client.conninfo.database
-        if named:
-            return named
-        (row,) = self._client.query("SELECT current_database() AS name")
-        return str(row["name"])
+        """Return the name of the database; asks the server, once, if nothing else says it."""
+        if not self._database:
+            (row,) = self._client.query("SELECT current_database() AS name")
+            self._database = str(row["name"])
+        return self._database
 
     def database_id(self) -> DatabaseId:
         """Return which database it is; asks the server."""
