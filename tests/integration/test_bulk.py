@@ -292,7 +292,7 @@ OTHERWISE = (
     "extra_float_digits = -5", "bytea_output = 'escape'", "row_security = on",
     "search_path = public, pg_catalog", "default_transaction_isolation = 'serializable'",
     "default_transaction_read_only = on", "default_transaction_deferrable = on",
-    "statement_timeout = 1", "lock_timeout = 1", "idle_in_transaction_session_timeout = 1",
+    "statement_timeout = 100", "lock_timeout = 1", "idle_in_transaction_session_timeout = 1",
     "client_encoding = 'LATIN1'", "xmloption = document", "random_page_cost = 0.01",
     "enable_tidscan = off", "max_parallel_workers_per_gather = 8", "parallel_setup_cost = 0",
     "min_parallel_table_scan_size = 0", "standard_conforming_strings = off",

@@ -66,6 +66,7 @@ class Proxy:
         self._rate = math.inf
         self._flowing = asyncio.Event()
         self._listening: asyncio.Server | None = None
+        self._sessions: set[asyncio.Task[None]] = set()
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._thread.start()
@@ -154,17 +155,27 @@ class Proxy:
 
     async def _listen(self) -> None:
         if self._listening is None:
-            self._listening = await asyncio.start_server(self._serve, "127.0.0.1", self.port)
+            self._listening = await asyncio.start_server(self._begin, "127.0.0.1", self.port)
 
     async def _stop_listening(self) -> None:
         if self._listening is not None:
             self._listening.close()
             self._listening = None
         await asyncio.sleep(0)  # connections that have just been accepted begin
-        if sessions := asyncio.all_tasks() - {asyncio.current_task()}:
+        while sessions := asyncio.all_tasks() - {asyncio.current_task()}:
             for session in sessions:
                 session.cancel()
             await asyncio.wait(sessions)
+
+    def _begin(self, client: asyncio.StreamReader, to_client: asyncio.StreamWriter) -> None:
+        session = self._loop.create_task(self._serve(client, to_client))
+        self._sessions.add(session)  # the loop itself does not keep it
+
+        def end(_: object) -> None:
+            self._sessions.remove(session)
+            _reset(to_client)  # cancelled before it began, it has closed nothing
+
+        session.add_done_callback(end)
 
     async def _serve(self, client: asyncio.StreamReader, to_client: asyncio.StreamWriter) -> None:
         """Pass requests and answers on until one side has enough, or a fault."""
