@@ -153,7 +153,7 @@ def test_without_a_key_nothing_is_stored_and_the_three_ways_are_shown(
     cli: Cli, tmp_path: Path
 ) -> None:
     bare = {"BACKUP_PASSPHRASE": "", "BACKUP_DESTINATION": str(tmp_path / "bare")}
-    result = cli.run("backup", **bare)
+    result = cli.by_passphrase().run("backup", **bare)
     assert result.status == 2
     for way in ("BACKUP_GPG_RECIPIENTS", "BACKUP_GPG_PUBLIC_KEY_FILE", "BACKUP_PASSPHRASE"):
         assert way in result.err

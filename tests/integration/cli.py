@@ -11,6 +11,7 @@ from typing import Any
 import psutil
 from attrs import frozen
 from tests.servers.running import Server
+from tests.unit.keys import plain_pair
 
 PASSPHRASE = "planted-passphrase-Zü7"
 
@@ -67,6 +68,11 @@ class Cli:
         """Return each backup's status."""
         return {b["name"]: b["status"] for b in self.json("list")["backups"]}
 
+    def by_passphrase(self) -> "Cli":
+        """Return the same that encrypts by its passphrase."""
+        key = "BACKUP_GPG_PRIVATE_KEY_FILE"
+        return Cli({name: value for name, value in self.env.items() if name != key})
+
     @property
     def store(self) -> Path:
         """The folder of the store."""
@@ -81,14 +87,20 @@ class Cli:
 
 
 def cli_for(server: Server, database: str, folder: Path) -> Cli:
-    """Return a command line with a store, a home and a temporary folder below `folder`."""
+    """Return a command line with a store, a home and a temporary folder below `folder`.
+
+    It encrypts for a key, which costs little: a passphrase is stretched anew for each blob.
+    """
     kept = {k: v for k, v in os.environ.items() if not k.startswith(("PG", "BACKUP_", "GNUPG"))}
     for name in ("home", "tmp"):
         (folder / name).mkdir(exist_ok=True)
+    key = folder / "private.asc"
+    key.write_text(plain_pair().private.reveal())
     settings = {
         "HOME": str(folder / "home"),
         "TMPDIR": str(folder / "tmp"),
         "BACKUP_DESTINATION": str(folder / "store"),
+        "BACKUP_GPG_PRIVATE_KEY_FILE": str(key),
         "BACKUP_PASSPHRASE": PASSPHRASE,
         "BACKUP_DATABASE_URL": server.url(database),
         "BACKUP_PG_BIN": str(server.client),

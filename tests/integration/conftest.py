@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 from tests.integration.cli import Cli, cli_for
 from tests.servers.running import Servers
+from tests.unit.keys import plain_pair
 
-from brownie_backup import Repository, Secret
+from brownie_backup import Repository
 from brownie_backup.compressors import Gzip, Uncompressed, Zstd
 from brownie_backup.encryptors import GnuPG
 from brownie_backup.stores import LocalStore
@@ -22,8 +23,8 @@ CREATE VIEW big AS SELECT * FROM orders WHERE id > 500;
 
 @pytest.fixture
 def repository(tmp_path: Path) -> Iterator[Repository]:
-    """A repository in a folder, encrypted by a passphrase."""
-    with GnuPG(passphrase=Secret("Tést-passphrase 1")) as encryptor:
+    """A repository in a folder, encrypted for a key."""
+    with GnuPG(private_key=plain_pair().private) as encryptor:
         store = LocalStore(tmp_path / "store")
         yield Repository(store, Zstd(), encryptor, (Gzip(), Uncompressed()))
 

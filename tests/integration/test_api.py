@@ -264,7 +264,7 @@ def test_no_secret_is_in_any_answer_log_or_object(small_cli: Cli, servers: Serve
     password = servers.get(18).password.reveal()
     secrets = (TOKEN, READER, MAKER, PASSPHRASE, password)
     said: list[str] = []
-    with serving(small_cli, BACKUP_DEBUG="true") as api:
+    with serving(small_cli.by_passphrase(), BACKUP_DEBUG="true") as api:
         answers = [
             api.post("/backup/create", {"backup_name": "one"}, headers=WAIT),
             *(api.get(f"/{path}") for path in ("health", "metrics", "openapi.json")),

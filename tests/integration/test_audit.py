@@ -117,7 +117,7 @@ def test_tampering_ends_the_proof(audited: Cli, store: Store) -> None:
 
 
 def test_no_secret_is_in_the_trail(audited: Cli, store: Store, servers: Servers) -> None:
-    planted = "planted-secret-value"
+    audited, planted = audited.by_passphrase(), "planted-secret-value"
     secrets = [PASSPHRASE, planted, audited.env.get("BACKUP_SECRET_KEY", planted)]
     audited.json("backup", "--name", "one")
     assert audited.run("backup", "--name", planted, BACKUP_API_TOKEN=planted).status == 0

@@ -131,7 +131,7 @@ def wait_until(so: Callable[[], bool], limit: float = 60) -> None:
 
 @pytest.fixture
 def runners(small_cli: Cli, tmp_path: Path) -> Iterator[Runners]:
-    made = Runners(small_cli, tmp_path)
+    made = Runners(small_cli.by_passphrase(), tmp_path)
     yield made
     made.close()
 

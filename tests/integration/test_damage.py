@@ -76,38 +76,44 @@ def test_a_manifest_cut_short_is_listed_as_damaged_and_stops_no_other(small_cli:
     assert small_cli.backups() == {"one": "good"}
 
 
-def test_a_wrong_passphrase_is_no_damage(small_cli: Cli, small: str) -> None:
-    small_cli.json("backup", "--name", "one")
+@pytest.fixture
+def keyless_cli(small_cli: Cli) -> Cli:
+    """The command line with nothing but a passphrase."""
+    return small_cli.by_passphrase()
+
+
+def test_a_wrong_passphrase_is_no_damage(keyless_cli: Cli, small: str) -> None:
+    keyless_cli.json("backup", "--name", "one")
     for command in (("restore", "one", "--target-db", f"{small}_r"), ("verify", "one")):
-        result = small_cli.run(*command, "--json", BACKUP_PASSPHRASE="wrong")
+        result = keyless_cli.run(*command, "--json", BACKUP_PASSPHRASE="wrong")
         assert result.status == 12
         assert result.json["error"]["type"] == "DecryptionError"
-    assert small_cli.backups() == {"one": "good"}
+    assert keyless_cli.backups() == {"one": "good"}
 
 
-def test_a_missing_private_key_is_no_damage(small_cli: Cli, small: str, tmp_path: Path) -> None:
-    keys = small_cli.json("keygen", "--directory", str(tmp_path / "keys"), BACKUP_PASSPHRASE="")
+def test_a_missing_private_key_is_no_damage(keyless_cli: Cli, small: str, tmp_path: Path) -> None:
+    keys = keyless_cli.json("keygen", "--directory", str(tmp_path / "keys"), BACKUP_PASSPHRASE="")
     public = {"BACKUP_PASSPHRASE": "", "BACKUP_GPG_PUBLIC_KEY_FILE": keys["public_key_file"]}
     private = public | {"BACKUP_GPG_PRIVATE_KEY_FILE": keys["private_key_file"]}
-    small_cli.json("backup", "--name", "one", **public)
-    assert small_cli.json("backup", "--name", "two", **public)["reused_blobs"] >= 1
-    result = small_cli.run("restore", "one", "--target-db", f"{small}_r", **public)
+    keyless_cli.json("backup", "--name", "one", **public)
+    assert keyless_cli.json("backup", "--name", "two", **public)["reused_blobs"] >= 1
+    result = keyless_cli.run("restore", "one", "--target-db", f"{small}_r", **public)
     assert result.status == 12
     assert "BACKUP_GPG_PRIVATE_KEY_FILE" in result.err
-    assert small_cli.run("verify", "one", **public).status == 12
-    assert small_cli.json("verify", "--all", **private)["good"]
-    small_cli.json("restore", "one", "--target-db", f"{small}_r", **private)
+    assert keyless_cli.run("verify", "one", **public).status == 12
+    assert keyless_cli.json("verify", "--all", **private)["good"]
+    keyless_cli.json("restore", "one", "--target-db", f"{small}_r", **private)
 
 
 def test_a_private_key_with_a_passphrase_opens_with_it_alone(
-    small_cli: Cli, small: str, tmp_path: Path
+    keyless_cli: Cli, small: str, tmp_path: Path
 ) -> None:
-    keys = small_cli.json("keygen", "--directory", str(tmp_path / "keys"))
+    keys = keyless_cli.json("keygen", "--directory", str(tmp_path / "keys"))
     private = {"BACKUP_GPG_PRIVATE_KEY_FILE": keys["private_key_file"]}
-    small_cli.json("backup", "--name", "one", **private)
+    keyless_cli.json("backup", "--name", "one", **private)
     target = ("restore", "one", "--target-db", f"{small}_r")
-    assert small_cli.run(*target, **private, BACKUP_PASSPHRASE="wrong").status == 12
-    small_cli.json(*target, **private)
+    assert keyless_cli.run(*target, **private, BACKUP_PASSPHRASE="wrong").status == 12
+    keyless_cli.json(*target, **private)
 
 
 def test_a_lost_repository_object_is_remade_from_a_manifest(small_cli: Cli) -> None:
@@ -138,28 +144,28 @@ def test_a_good_sample_takes_back_neither_a_failure_nor_a_full_reading(small_cli
     assert small_cli.backups() == {"one": "damaged"}
 
 
-def test_verify_all_reads_what_it_can_whatever_the_other_keys(small_cli: Cli) -> None:
-    small_cli.json("backup", "--name", "one")
-    small_cli.json("backup", "--name", "two", BACKUP_PASSPHRASE="another")
-    result = small_cli.run("verify", "--all", "--json")
+def test_verify_all_reads_what_it_can_whatever_the_other_keys(keyless_cli: Cli) -> None:
+    keyless_cli.json("backup", "--name", "one")
+    keyless_cli.json("backup", "--name", "two", BACKUP_PASSPHRASE="another")
+    result = keyless_cli.run("verify", "--all", "--json")
     assert result.status == 12
     assert [outcome["backup"] for outcome in result.json["verifications"]] == ["one"]
     assert [item["name"] for item in result.json["unread"]] == ["two"]
 
 
 def test_the_callers_keyring_is_asked_whatever_is_set(
-    small_cli: Cli, small: str, tmp_path: Path
+    keyless_cli: Cli, small: str, tmp_path: Path
 ) -> None:
-    keys = small_cli.json("keygen", "--directory", str(tmp_path / "keys"))
+    keys = keyless_cli.json("keygen", "--directory", str(tmp_path / "keys"))
     public = {"BACKUP_GPG_PUBLIC_KEY_FILE": keys["public_key_file"], "BACKUP_PASSPHRASE": ""}
-    small_cli.json("backup", "--name", "one", **public)
+    keyless_cli.json("backup", "--name", "one", **public)
     target = ("restore", "one", "--target-db", f"{small}_r")
-    assert small_cli.run(*target).status == 12
+    assert keyless_cli.run(*target).status == 12
     home = {"GNUPGHOME": tempfile.mkdtemp(prefix="bb-test-")}
     try:
         gpg = ["gpg", "--batch", "--quiet", "--import", keys["private_key_file"]]
-        subprocess.run(gpg, check=True, env=small_cli.env | home)
-        small_cli.json(*target, **home)  # its passphrase is set, and nothing else
+        subprocess.run(gpg, check=True, env=keyless_cli.env | home)
+        keyless_cli.json(*target, **home)  # its passphrase is set, and nothing else
     finally:
-        subprocess.run(["gpgconf", "--kill", "all"], check=False, env=small_cli.env | home)
+        subprocess.run(["gpgconf", "--kill", "all"], check=False, env=keyless_cli.env | home)
         shutil.rmtree(home["GNUPGHOME"])

@@ -16,10 +16,10 @@ from typing import Any
 import pytest
 from attrs import evolve
 from distributed import Client, LocalCluster
-from tests.integration.cli import PASSPHRASE
 from tests.integration.waiting import wait_until
 from tests.integration.workplaces import OfAnother, Spoiling, die, full, with_a_secret
 from tests.servers.running import Server, Servers
+from tests.unit.keys import plain_pair
 
 from brownie_backup import Repository, Secret, create_backup, verify_backup
 from brownie_backup.compressors import Zstd
@@ -72,11 +72,12 @@ def dask(count: int) -> Iterator[Executor]:
 
 
 @pytest.fixture(scope="module")
-def database(servers: Servers) -> str:
+def database(servers: Servers) -> Iterator[str]:
     """A database with two bulk tables, as these tests see it, and a small one."""
     servers.get(18).create("executors")
     servers.get(18).sql("executors", TABLES)
-    return "executors"
+    yield "executors"
+    servers.get(18).drop("executors")
 
 
 @pytest.fixture
@@ -89,7 +90,7 @@ def environment(
         for name, value in {
             "BACKUP_DATABASE_URL": server.url(database),
             "BACKUP_DESTINATION": str(tmp_path / "store"),
-            "BACKUP_PASSPHRASE": PASSPHRASE,
+            "BACKUP_GPG_PRIVATE_KEY": plain_pair().private.reveal(),
             "BACKUP_PG_BIN": str(server.client),
             "TMPDIR": temporary,
         }.items():
@@ -107,7 +108,7 @@ def environment(
 @pytest.fixture
 def repository(environment: Path) -> Iterator[Repository]:
     """The repository, as the coordinator sees it."""
-    with GnuPG(passphrase=Secret(PASSPHRASE)) as encryptor:
+    with GnuPG(private_key=plain_pair().private) as encryptor:
         yield Repository(LocalStore(environment), Zstd(), encryptor)
 
 

@@ -54,11 +54,12 @@ ORDER BY backend_start LIMIT 1
 
 
 @pytest.fixture(scope="module")
-def template(servers: Servers) -> str:
+def template(servers: Servers) -> Iterator[str]:
     """A database with a bulk table."""
     servers.get(18).create("range_faults")
     servers.get(18).sql("range_faults", LONG)
-    return "range_faults"
+    yield "range_faults"
+    servers.get(18).drop("range_faults")
 
 
 @pytest.fixture
@@ -240,11 +241,12 @@ def test_a_server_with_too_few_connections(
 
 
 @pytest.fixture(scope="module")
-def plain(servers: Servers) -> str:
+def plain(servers: Servers) -> Iterator[str]:
     """A database with a table that the command line reads in ranges."""
     servers.get(18).create("plain")
     servers.get(18).sql("plain", PLAIN)
-    return "plain"
+    yield "plain"
+    servers.get(18).drop("plain")
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])

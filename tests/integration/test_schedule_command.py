@@ -81,7 +81,8 @@ def test_a_file_that_was_left_behind_counts_for_nothing(
 
 
 def test_what_ends_at_once_says_why(small_cli: Cli, options: tuple[str, ...]) -> None:
-    failed = small_cli.run("schedule", "--start", *options, BACKUP_PASSPHRASE="")
+    without_key = small_cli.by_passphrase()
+    failed = without_key.run("schedule", "--start", *options, BACKUP_PASSPHRASE="")
     assert failed.status == 1
     assert "no key is given" in failed.err
     assert not small_cli.json("schedule", "--status", *options)["running"]

@@ -37,7 +37,7 @@ def planted(cli: Cli, server: Server, bulky: str) -> Cli:
     """The command line, with secrets in every place that takes one."""
     escaped = "planted%2Fp%C3%A4ssword%3Aw%40rd%201"
     url = f"postgresql://{ROLE}:{escaped}@127.0.0.1:{server.port}/{bulky}"
-    return Cli(cli.env | PLANTED | {"BACKUP_DATABASE_URL": url})
+    return Cli(cli.by_passphrase().env | PLANTED | {"BACKUP_DATABASE_URL": url})
 
 
 class Watch:

@@ -40,7 +40,7 @@ sys.exit(main(sys.argv[1:]))
 @pytest.fixture
 def told(small_cli: Cli) -> Cli:
     """The command line, with planted secrets, for a database whose one table is a bulk table."""
-    return Cli(small_cli.env | PLANTED | {"BACKUP_BULK_TABLE_BYTES": "1"})
+    return Cli(small_cli.by_passphrase().env | PLANTED | {"BACKUP_BULK_TABLE_BYTES": "1"})
 
 
 def tree(collector: Collector) -> set[tuple[str, ...]]:

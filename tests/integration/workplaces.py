@@ -93,8 +93,11 @@ class OfAnother:
     def __call__(self) -> Iterator[Workshop]:
         """Make it, in a worker."""
         with make_workplace() as ((ours, *_), dumper):
-            passphrase = self.passphrase or os.environ["BACKUP_PASSPHRASE"]
-            with GnuPG(passphrase=Secret(passphrase)) as encryptor:
+            if self.passphrase:
+                other = GnuPG(passphrase=Secret(self.passphrase))
+            else:
+                other = GnuPG(private_key=Secret(os.environ["BACKUP_GPG_PRIVATE_KEY"]))
+            with other as encryptor:
                 store = LocalStore(self.folder) if self.folder else ours.store
                 yield (Repository(store, Gzip() if self.gzip else Zstd(), encryptor),), dumper
 
