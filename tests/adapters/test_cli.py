@@ -6,10 +6,12 @@ import pty
 import select
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from tests.integration.cli import Cli, Result, cli_for
+from tests.integration.conftest import SMALL
 from tests.servers.running import Servers
 
 from brownie_backup_cli.parser import build_parser
@@ -21,11 +23,15 @@ COMMANDS = (
 
 
 @pytest.fixture(scope="module")
-def cli(servers: Servers, bulky: str, tmp_path_factory: pytest.TempPathFactory) -> Cli:
-    """A store with one backup of the bulky database in it."""
-    cli = cli_for(servers.get(18), bulky, tmp_path_factory.mktemp("cli"))
+def cli(servers: Servers, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cli]:
+    """A store with one backup of a small database in it."""
+    server = servers.get(18)
+    server.create("cli")
+    server.sql("cli", SMALL)
+    cli = cli_for(server, "cli", tmp_path_factory.mktemp("cli"))
     cli.json("backup", "--name", "first", "--label", "why=tests", "--label", "by=us")
-    return cli
+    yield cli
+    server.drop("cli")
 
 
 def on_a_terminal(cli: Cli, *arguments: str, **more: str) -> str:
@@ -189,12 +195,11 @@ def test_encryption_off_stores_cleartext_only_when_asked_and_reads_it_only_when_
     ],
 )
 def test_every_compression_reads_back_whatever_is_set_later(
-    cli: Cli, tmp_path: Path, compression: str
+    small_cli: Cli, compression: str
 ) -> None:
-    place = {"BACKUP_DESTINATION": str(tmp_path / "store")}
-    cli.json("backup", "--name", "one", BACKUP_COMPRESSION=compression, **place)
+    small_cli.json("backup", "--name", "one", BACKUP_COMPRESSION=compression)
     for later in ("zstd", "gzip", "none"):
-        assert cli.json("verify", "one", BACKUP_COMPRESSION=later, **place)["good"]
+        assert small_cli.json("verify", "one", BACKUP_COMPRESSION=later)["good"]
 
 
 def test_keys_are_never_overwritten_and_the_private_one_is_for_its_owner_only(

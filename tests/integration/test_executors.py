@@ -157,7 +157,7 @@ class Meanwhile(Executor):
         return self._inner.submit(fn, *args, **kwargs)
 
 
-@pytest.mark.parametrize("jobs", [1, pytest.param(2, marks=pytest.mark.nightly), 4])
+@pytest.mark.parametrize("jobs", [*(pytest.param(n, marks=pytest.mark.nightly) for n in (1, 2)), 4])
 @pytest.mark.parametrize(
     "make", [ThreadPoolExecutor, processes, dask], ids=["threads", "processes", "dask"]
 )

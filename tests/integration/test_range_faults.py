@@ -32,14 +32,16 @@ PROMPT_SECONDS = 20
 """What an end may take on a machine that is busy with other tests."""
 
 LONG = """
-CREATE TABLE long AS SELECT g AS id, (SELECT string_agg(md5(g || ':' || i), '')
-  FROM generate_series(1, 320) i) AS text FROM generate_series(1, 3000) g;
+CREATE TABLE long AS SELECT g AS id, (
+  SELECT string_agg(encode(sha512((g || ':' || i)::bytea), 'hex'), '') FROM generate_series(1, 80) i
+) AS text FROM generate_series(1, 3000) g;
 """
 """Some 30 MiB out of line: few blocks make two blobs, so that a slow store stalls a COPY."""
 PLAIN = """
 CREATE TABLE plain (id int, text text STORAGE PLAIN);
-INSERT INTO plain SELECT g, (SELECT string_agg(md5(g || ':' || i), '')
-  FROM generate_series(1, 240) i) FROM generate_series(1, 11000) g;
+INSERT INTO plain SELECT g, (
+  SELECT string_agg(encode(sha512((g || ':' || i)::bytea), 'hex'), '') FROM generate_series(1, 60) i
+) FROM generate_series(1, 11000) g;
 """
 """A heap of some 85 MiB, which the command line reads in ranges."""
 WORKERS = """

@@ -26,8 +26,9 @@ from brownie_backup.repository.layout import (
 pytestmark = pytest.mark.once
 
 ROWS = """
-CREATE TABLE rows AS SELECT g AS id, (SELECT string_agg(md5(g || ':' || i), '')
-  FROM generate_series(1, 320) i) AS text FROM generate_series(1, 3000) g;
+CREATE TABLE rows AS SELECT g AS id, (
+  SELECT string_agg(encode(sha512((g || ':' || i)::bytea), 'hex'), '') FROM generate_series(1, 80) i
+) AS text FROM generate_series(1, 3000) g;
 CREATE VIEW first AS SELECT * FROM rows WHERE id < 10;
 """
 """Some 30 MiB: two blobs and a few small ones."""

@@ -1,9 +1,8 @@
 """The command line through each store: backup, list, verify, restore, delete and cleanup."""
 
 import pytest
-from tests.integration.cli import Cli, cli_for
+from tests.integration.cli import Cli
 from tests.integration.stores import STORES
-from tests.integration.test_round_trip import SCHEMA, SOURCE
 from tests.servers.running import Server, Servers
 
 pytestmark = pytest.mark.once
@@ -11,23 +10,18 @@ pytestmark = pytest.mark.once
 
 @pytest.fixture
 def server(servers: Servers) -> Server:
-    """A server of 18 with every kind of object in a database."""
-    server = servers.get(18)
-    if SOURCE not in server.databases():
-        server.create(SOURCE)
-        server.load(SOURCE, SCHEMA)
-    return server
+    """The server of 18."""
+    return servers.get(18)
 
 
 @pytest.fixture(params=STORES)
-def cli(server: Server, request: pytest.FixtureRequest) -> Cli:
+def cli(small_cli: Cli, request: pytest.FixtureRequest) -> Cli:
     """The command line with one of the stores."""
-    plain = cli_for(server, SOURCE, request.getfixturevalue("tmp_path"))
-    return Cli(plain.env | STORES[request.param](request))
+    return Cli(small_cli.env | STORES[request.param](request))
 
 
-def test_a_round_trip_by_the_command_line(cli: Cli, server: Server) -> None:
-    before = server.plain_dump(SOURCE)
+def test_a_round_trip_by_the_command_line(cli: Cli, small: str, server: Server) -> None:
+    before = server.plain_dump(small)
     first = cli.json("backup", "--name", "first")
     second = cli.json("backup", "--name", "second")
     assert second["reused_blobs"] > 0
@@ -35,13 +29,10 @@ def test_a_round_trip_by_the_command_line(cli: Cli, server: Server) -> None:
     assert cli.backups() == {"first": "good", "second": "good"}
     assert cli.json("verify", "first")["good"]
 
-    target = "restored from a store"
-    try:
-        restored = cli.json("restore", "second", "--target-db", target)
-        assert restored["store"] == first["stores"][0]["url"]
-        assert server.plain_dump(target) == before
-    finally:
-        server.drop(target)
+    target = f"{small} restored from a store"
+    restored = cli.json("restore", "second", "--target-db", target)
+    assert restored["store"] == first["stores"][0]["url"]
+    assert server.plain_dump(target) == before
 
     cli.json("delete", "first")
     assert cli.backups() == {"second": "good"}
