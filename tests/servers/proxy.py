@@ -159,9 +159,12 @@ class Proxy:
 
     async def _stop_listening(self) -> None:
         if self._listening is not None:
+            for listening in self._listening.sockets:
+                self._loop.remove_reader(listening.fileno())
+            # Connections that have just been accepted begin: asyncio loses them in a closed server.
+            await asyncio.sleep(0)
             self._listening.close()
             self._listening = None
-        await asyncio.sleep(0)  # connections that have just been accepted begin
         while sessions := asyncio.all_tasks() - {asyncio.current_task()}:
             for session in sessions:
                 session.cancel()
