@@ -1,9 +1,11 @@
 """What gpg does besides what every encryptor promises."""
 
 import os
+import re
 import shutil
 import stat
 import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,7 +14,7 @@ from tests.unit.keys import PASSPHRASE, plain_pair, protected_pair
 
 from brownie_backup.encryptors import GnuPG
 from brownie_backup.encryptors.keypair import KeyPair, make_key_pair
-from brownie_backup.encryptors.keyring import Keyring, open_gpg
+from brownie_backup.encryptors.keyring import STRONGEST, Keyring, open_gpg
 from brownie_backup.errors import (
     ConfigurationError,
     DamagedError,
@@ -214,3 +216,33 @@ def test_a_missing_gpg_is_said_so(monkeypatch: pytest.MonkeyPatch, tmp_path: Pat
     ):
         gnupg.encrypt(DATA)
     assert "Install GnuPG" in caught.value.hint
+
+
+def seconds_to_decrypt(encryptor: GnuPG, packed: bytes) -> float:
+    """Return the quickest of some tries, after one that may prepare something."""
+    assert encryptor.decrypt(packed) == DATA
+    tries = []
+    for _ in range(5):
+        began = time.perf_counter()
+        encryptor.decrypt(packed)
+        tries.append(time.perf_counter() - began)
+    return min(tries)
+
+
+def test_a_private_keys_passphrase_costs_little_for_each_blob(pair: KeyPair) -> None:
+    protected = protected_pair()
+    with GnuPG(private_key=pair.private) as gnupg:
+        plain = seconds_to_decrypt(gnupg, gnupg.encrypt(DATA))
+    with GnuPG(private_key=protected.private, passphrase=Secret(PASSPHRASE)) as gnupg:
+        assert seconds_to_decrypt(gnupg, gnupg.encrypt(DATA)) < 8 * plain  # 40 with gpg's default
+
+
+def test_a_private_key_that_is_given_away_is_slow_to_guess() -> None:
+    listed = subprocess.run(
+        ["gpg", "--batch", "--list-packets"],
+        input=protected_pair().private.reveal().encode(),
+        check=True,
+        capture_output=True,
+    ).stdout.decode()
+    counts = re.findall(r"protect count: (\d+)", listed)
+    assert counts == [str(STRONGEST)] * 2

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import Self
 
 from brownie_backup.encryptors.keyring import (
+    STRONGEST,
     Keyring,
     as_line,
     check_passphrase,
@@ -27,8 +28,11 @@ from brownie_backup.secret import Secret
 
 # The plaintext is compressed already; a second pass would cost six times the encryption.
 _PLAIN = ["--compress-algo", "none", "--cipher-algo", "AES256", "--no-emit-version"]
-# The strongest stretching that OpenPGP knows (RFC 4880, 3.7.1.3: coded count 255), about 0.15 s.
-_STRETCH = ["--s2k-mode", "3", "--s2k-digest-algo", "SHA512", "--s2k-count", "65011712"]
+_STRETCH = ["--s2k-mode", "3", "--s2k-digest-algo", "SHA512", "--s2k-count", str(STRONGEST)]
+# The agent stretches the passphrase of a private key for each blob, one after the other, so that
+# it would decide how long a restore takes. What it protects is a copy of the key beside us, who
+# have the passphrase as well, and in a folder for our user alone.
+_COPY_STRETCH = 1_000_000
 # Without it the agent would answer for a wrong passphrase with the right one of a moment ago.
 _NO_CACHE = ["--no-symkey-cache"]
 
@@ -68,7 +72,7 @@ class GnuPG:
         self._private_key = private_key
         self._passphrase = passphrase
         self._home = home
-        self._keyring = Keyring()
+        self._keyring = Keyring(stretch=_COPY_STRETCH)
         self._lock = threading.Lock()
         self._fingerprints: tuple[str, ...] | None = None
         self._identities: dict[bytes, str] = {}

@@ -9,6 +9,7 @@ import tempfile
 import threading
 import weakref
 from datetime import UTC, datetime
+from pathlib import Path
 
 import gnupg
 
@@ -18,16 +19,26 @@ from brownie_backup.secret import Secret
 # gpg-agent's sockets live in the home, and a socket's path is at most 107 characters.
 _LONGEST_HOME = 70
 _BUFFER_BYTES = 1 << 20
+# An agent that does not know the option would not start without the first line.
+_AGENT = "ignore-invalid-option s2k-count\ns2k-count {stretch}\n"
+STRONGEST = 65_011_712
+"""The most that OpenPGP knows: about 0.15 s."""
 
 # It logs each failed write with a traceback; every failure reaches our callers as an error.
 logging.getLogger("gnupg").setLevel(logging.CRITICAL)
 
 
 class Keyring:
-    """A GnuPG home in a temporary folder, made when first asked for."""
+    """A GnuPG home in a temporary folder, made when first asked for.
 
-    def __init__(self) -> None:
+    Args:
+        stretch: how many bytes the passphrase of a private key in it, and of one that is exported
+            from it, is hashed to (RFC 4880, 3.7.1.3): that makes it as slow to use as to guess.
+    """
+
+    def __init__(self, *, stretch: int = STRONGEST) -> None:
         self.has_private_key = False
+        self._stretch = stretch
         self._path: str | None = None
         self._lock = threading.Lock()
         self._remove: weakref.finalize[[str], Keyring] | None = None
@@ -40,6 +51,7 @@ class Keyring:
                 if len(base) > _LONGEST_HOME:
                     base = "/tmp"  # noqa: S108 - mkdtemp makes a folder of our own in it
                 folder = tempfile.mkdtemp(prefix="bb-", dir=base)
+                Path(folder, "gpg-agent.conf").write_text(_AGENT.format(stretch=self._stretch))
                 self._path = folder
                 self._remove = weakref.finalize(self, _remove_home, folder)
             return self._path
