@@ -37,8 +37,10 @@ def home(pair: KeyPair) -> Iterator[str]:
     keyring = Keyring()
     gpg = open_gpg(keyring.path())
     gpg.import_keys(pair.public)
-    for name, expiry, usage in (("expired key", "seconds=1", "encr,sign"), ("signer", "0", "sign")):
+    for name, expiry, usage in (("expired key", "1d", "encr,sign"), ("signer", "0", "sign")):
         command = ["gpg", "--homedir", keyring.path(), "--batch", "--quiet", "--passphrase", ""]
+        if expiry != "0":
+            command += ["--faked-system-time", "20200101T000000"]
         algorithm = "rsa2048" if "encr" in usage else "ed25519"
         wanted = [f"{name} <{name[:4]}@x>", algorithm, usage, expiry]
         subprocess.run([*command, "--quick-generate-key", *wanted], check=True, capture_output=True)
