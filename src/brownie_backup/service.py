@@ -22,7 +22,6 @@ from brownie_backup.errors import (
     DatabaseError,
     DatabaseNotFound,
     DecryptionError,
-    StoreError,
     UnsupportedFormat,
 )
 from brownie_backup.model import Backup, DatabaseId, Hold, Verification
@@ -182,7 +181,7 @@ class Service:
         """Verify a backup in the first store that has it; see `brownie_backup.verify_backup`."""
         repositories = make_repositories(self.settings, first=store)
         with self._operation(repositories, "verify", name, operation_id) as operation:
-            found = find_backup(repositories, name, damaged_too=True)
+            found = self._find(repositories, name, damaged_too=True)
             if on_found:
                 on_found(found)
             in_order = (found.repository, *found.others)
@@ -230,7 +229,7 @@ class Service:
         """Compare a backup with the database; see `brownie_backup.compare_with_database`."""
         repositories = make_repositories(self.settings, first=store)
         with self._operation(repositories, "compare", name, operation_id) as operation:
-            found = find_backup(repositories, name)
+            found = self._find(repositories, name)
             if on_found:
                 on_found(found)
             operation.backup = found.backup.name
@@ -306,7 +305,7 @@ class Service:
         """Keep a backup in every store that has it; see `brownie_backup.hold_backup`."""
         repositories = make_repositories(self.settings)
         with self._operation(repositories, "hold", name, operation_id) as operation:
-            found = find_backup(repositories, name, damaged_too=True).backup.name
+            found = self._find(repositories, name, damaged_too=True).backup.name
             operation.backup = found
             held = everywhere(repositories, lambda each: hold_backup(each, found, until=until))
             operation.not_done_in = list(held.problems)
@@ -358,30 +357,9 @@ class Service:
         """
         return read_history(make_repositories(self.settings), self._database_name_if_known())
 
-    def latest(self) -> str:
-        """Return the name of the newest good backup of the database, where several share a store.
-
-        It is ``latest``, if it is not known which database that is or what the store has.
-
-        Raises:
-            BackupNotFound: there is none of it.
-        """
-        database = self._database_name_if_known()
-        if database is None:
-            return LATEST
-        try:
-            backups = self.list(check_blobs=False)
-        except StoreError:
-            return LATEST
-        for backup in backups:
-            if backup.good and backup.manifest and backup.manifest.database.name == database:
-                return backup.name
-        msg = f"there is no good backup of the database '{database}'"
-        raise BackupNotFound(msg, hint="Make one: brownie-backup backup")
-
     def find(self, name: str, *, store: str | None = None) -> Found:
         """Return a backup from the first store where it is good, or else where it is at all."""
-        return find_backup(make_repositories(self.settings, first=store), name)
+        return self._find(make_repositories(self.settings, first=store), name)
 
     def audit(
         self,
@@ -481,6 +459,12 @@ class Service:
         """Return the register of what was asked for over REST, in the first store."""
         repository = make_repositories(self.settings)[0]
         return Register(repository.store, repository.clock)
+
+    def _find(
+        self, repositories: Sequence[Repository], name: str, *, damaged_too: bool = False
+    ) -> Found:
+        whose = self._database_name_if_known
+        return find_backup(repositories, name, whose=whose, damaged_too=damaged_too)
 
     def _database_name_if_known(self) -> str | None:
         try:

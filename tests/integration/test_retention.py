@@ -46,6 +46,23 @@ def reasons(document: dict[str, list[dict[str, str]]]) -> dict[str, str]:
     return {decision["name"]: decision["reason"] for decision in document["decisions"]}
 
 
+def test_the_latest_is_not_that_of_another_database(
+    cli: Cli, databases: tuple[str, str], servers: Servers
+) -> None:
+    ours, other = databases
+    server = servers.get(18)
+    back_up(cli, "ours")
+    back_up(cli, "others", BACKUP_DATABASE_URL=server.url(other))
+    assert cli.json("show", "latest")["name"] == "ours"
+    assert cli.json("restore", "latest", "--dry-run", "--replace")["target_database"] == ours
+    elsewhere = cli.run(
+        "restore", "latest", "--replace", BACKUP_DATABASE_URL=server.url("postgres")
+    )
+    assert elsewhere.status == 10
+    assert f"is of 'postgres'; they are of '{ours}', '{other}'" in elsewhere.err
+    assert "Say which by its name: brownie-backup list" in elsewhere.err
+
+
 def test_a_backup_is_held_released_and_then_goes(cli: Cli) -> None:
     back_up(cli, "b1", "b2", "b3")
     day = (datetime.now(UTC) + timedelta(days=9)).date()

@@ -3,11 +3,21 @@
 from datetime import timedelta
 
 import pytest
-from tests.unit.fakes import NOON, FakeClock, FakeDumper, FakeEncryptor, make_repository, noise
+from attrs import evolve
+from tests.unit.fakes import (
+    DATABASE,
+    NOON,
+    FakeClock,
+    FakeDumper,
+    FakeEncryptor,
+    make_repository,
+    noise,
+)
 from tests.unit.several import AwayStore, Wrapper, named, repositories
 
 from brownie_backup import (
     Level,
+    RestoreOptions,
     RestoreReport,
     create_backup,
     list_backups,
@@ -90,6 +100,55 @@ def test_the_first_store_that_has_it_is_taken_without_a_word() -> None:
     assert found_in(one, two) == (one.url, "b", [])
     assert found_in(two, one) == (two.url, "b", [])
     assert found_in(one, two, name="a") == (one.url, "a", [])
+
+
+def shared(*databases: str) -> MemoryStore:
+    """Return a store with a backup of each of these databases, an hour after each other."""
+    clock = FakeClock()
+    (store,) = named("shared", clock=clock)
+    (repository,) = repositories(store, clock=clock)
+    for number, name in enumerate(databases):
+        clock.now = NOON + number * HOUR
+        dumper = FakeDumper(CONTENT, database=evolve(DATABASE, name=name))
+        create_backup(repository, dumper, name=f"{name}-{number}", jobs=1)
+    return store
+
+
+def test_the_latest_is_that_of_the_database_where_several_share_a_store() -> None:
+    store = shared("shop", "crm", "shop", "crm")
+    assert found_in(store) == (store.url, "crm-3", [])
+    for name in ("latest", "latest-backup"):
+        found = find_backup(repositories(store), name, whose=lambda: "shop")
+        assert found.backup.name == "shop-2"
+    # By its name any is found, and nobody is asked whose it is.
+    assert find_backup(repositories(store), "crm-1", whose=pytest.fail).backup.name == "crm-1"
+
+
+def test_without_one_of_the_database_the_latest_is_anothers_only_if_there_is_no_choice() -> None:
+    other = find_backup(repositories(shared("crm", "crm")), "latest", whose=lambda: "shop")
+    assert other.backup.name == "crm-1"
+    with pytest.raises(BackupNotFound, match="'shop'; they are of 'crm', 'erp'") as caught:
+        find_backup(repositories(shared("crm", "erp")), "latest", whose=lambda: "shop")
+    assert "by its name" in caught.value.hint
+
+
+def test_a_store_with_others_alone_gives_way_to_one_that_has_the_databases_own() -> None:
+    found = find_backup(
+        repositories(shared("crm", "erp"), shared("shop", "crm")), "latest", whose=lambda: "shop"
+    )
+    assert found.backup.name == "shop-0"
+
+
+def test_restoring_the_latest_never_takes_another_databases_by_mistake() -> None:
+    store = shared("shop", "crm")
+    (repository,) = repositories(store)
+    dumper = FakeDumper(CONTENT)  # of shop
+    assert restore(repository, dumper, "latest").backup == "shop-0"
+    assert set(dumper.databases) == {"shop"}
+    (repository,) = repositories(shared("crm", "erp"))
+    with pytest.raises(BackupNotFound):
+        restore(repository, dumper, "latest", options=RestoreOptions(replace=True))
+    assert set(dumper.databases) == {"shop"}
 
 
 def test_no_store_is_asked_in_vain_for_a_name() -> None:

@@ -86,6 +86,28 @@ def test_there_must_be_something_to_verify(service: Service) -> None:
         service.verify_all()
 
 
+def test_the_latest_is_that_of_the_database(
+    service: Service, dumper: FakeDumper, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ours = dumper.database
+    for name in (ours.name, "crm"):
+        dumper.database = evolve(ours, name=name)
+        service.create_backup(name=f"of-{name}")
+    dumper.database = ours
+    own = f"of-{ours.name}"
+    assert service.find("latest").backup.name == own
+    assert service.verify("latest").backup == own
+    assert service.compare("latest").backup == own
+    assert [hold.backup for hold in service.hold("latest").done.values()] == [own]
+    assert service.restore("latest", target_database="x").backup == own
+
+    def away() -> str:
+        raise ConnectionFailed("nobody answers")
+
+    monkeypatch.setattr(dumper, "database_name", away)
+    assert service.find("latest").backup.name == "of-crm"  # nobody knows better
+
+
 def test_holds_and_releases(service: Service) -> None:
     service.create_backup(name="one")
     held = service.hold("latest")

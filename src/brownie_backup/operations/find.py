@@ -1,6 +1,6 @@
 """Find a backup by its name in several stores."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from attrs import evolve, frozen
 
@@ -9,6 +9,9 @@ from brownie_backup.model import Backup
 from brownie_backup.names import LATEST, LATEST_TOO
 from brownie_backup.reports import Finding, Level
 from brownie_backup.repository import Repository, watch
+
+Whose = Callable[[], str | None]
+"""Returns the name of a database, asking its server perhaps; None if it is not known."""
 
 
 @frozen
@@ -22,7 +25,11 @@ class Found:
 
 
 def find_backup(
-    repositories: Sequence[Repository], name: str, *, damaged_too: bool = False
+    repositories: Sequence[Repository],
+    name: str,
+    *,
+    whose: Whose = lambda: None,
+    damaged_too: bool = False,
 ) -> Found:
     """Return a backup from the first repository where it is good, or else where it is at all.
 
@@ -30,27 +37,32 @@ def find_backup(
     that name. Stores that are out of reach are passed over. Unless it is in the first store, the
     findings say why. With `damaged_too`, the first repository that has it will do.
 
+    `whose` is asked for the name of the database whose latest it is, as `Repository.backup` has it.
+
     Raises:
         BackupNotFound: it is nowhere.
         StoreError: it was not found, and not every store could be asked.
     """
     repositories = watch(repositories)  # so that none that is away is waited for twice
     try:
-        return _find(repositories, name, damaged_too=damaged_too)
+        return _find(repositories, name, whose, damaged_too=damaged_too)
     except (BackupNotFound, StoreError):
         if name != LATEST_TOO:
             raise
-    return _find(repositories, LATEST, damaged_too=damaged_too)
+    return _find(repositories, LATEST, whose, damaged_too=damaged_too)
 
 
-def _find(repositories: Sequence[Repository], name: str, *, damaged_too: bool) -> Found:
+def _find(
+    repositories: Sequence[Repository], name: str, whose: Whose, *, damaged_too: bool
+) -> Found:
+    database = whose() if name == LATEST else None
     found: list[Found] = []
     problems: list[StoreError | BackupNotFound] = []
     away: list[Repository] = []
     without: list[Repository] = []
     for repository in repositories:
         try:
-            found.append(Found(repository, repository.backup(name)))
+            found.append(Found(repository, repository.backup(name, database=database)))
         except BackupNotFound as error:
             problems.append(error)
             without.append(repository)

@@ -55,7 +55,7 @@ def restore(
         repository: where the backup is.
         copies: more repositories: where it is if it is not in the first, or not whole.
         dumper: connected to the server to restore to.
-        name: of the backup, or ``latest``.
+        name: of the backup, or ``latest``: of the dumper's database, if the repository has any.
         target_database: its name afterwards; by default that of the database backed up.
         options: how.
         dry_run: check everything that can be checked, change nothing.
@@ -73,7 +73,7 @@ def restore(
     options = options or RestoreOptions()
     # Before a lease is written where there may be no repository at all.
     with step("find backup"):
-        found = find_backup((repository, *copies), name)
+        found = find_backup((repository, *copies), name, whose=dumper.database_name)
     with _leases_if_allowed(found, dry_run=dry_run):
         started_at = repository.clock()
         again = find_backup((found.repository, *found.others), found.backup.name)

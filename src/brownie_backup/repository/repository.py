@@ -159,13 +159,19 @@ class Repository:
         )
         return tuple(sorted(found, key=_newest_first, reverse=True))
 
-    def backup(self, name: str) -> Backup:
+    def backup(self, name: str, *, database: str | None = None) -> Backup:
         """Return the backup of that name, or the newest good one for ``latest``.
 
         Its manifest comes from the store itself, even if it is in the cache.
+
+        Args:
+            name: of the backup, or ``latest``.
+            database: whose ``latest``, since several may share the store: of another's only if
+                the store has backups of that alone. None for anybody's.
         """
         if name == LATEST:
-            good = (self._backup(seen.name, seen) for seen in self.backups() if seen.good)
+            seen = self._whose([each for each in self.backups() if each.good], database)
+            good = (self._backup(each.name, each) for each in seen)
             backup = next((again for again in good if again and again.good), None)
         else:
             backup = self._backup(name)
@@ -174,6 +180,18 @@ class Repository:
         wanted = "good backup" if name == LATEST else f"backup named '{name}'"
         msg = f"there is no {wanted} in {self.store.url}"
         raise BackupNotFound(msg, hint="See 'brownie-backup list'")
+
+    def _whose(self, backups: list[Backup], database: str | None) -> list[Backup]:
+        names = {each.manifest.database.name for each in backups if each.manifest}
+        if database is None or names <= {database}:
+            return backups
+        if database in names:
+            return [b for b in backups if b.manifest and b.manifest.database.name == database]
+        if len(names) == 1:
+            return backups
+        others = ", ".join(f"'{name}'" for name in sorted(names))
+        msg = f"no good backup in {self.store.url} is of '{database}'; they are of {others}"
+        raise BackupNotFound(msg, hint="Say which by its name: brownie-backup list")
 
     def confirms(self, backup: Backup) -> bool:
         """Whether the store itself still has that manifest, which may have come from the cache."""

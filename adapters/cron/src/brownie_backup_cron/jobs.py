@@ -12,6 +12,7 @@ from attrs import define, field
 from brownie_backup.activity import new_operation_id
 from brownie_backup.documents import instant
 from brownie_backup.errors import BackupError, BackupNotFound, Busy, KeyMissing
+from brownie_backup.names import LATEST
 from brownie_backup.operations.history import History
 from brownie_backup.reports import BackupReport
 from brownie_backup.service import Service
@@ -78,9 +79,7 @@ class Jobs:
         operation = new_operation_id()
         self.tally.count("runs", VERIFICATION)
         try:
-            outcome = _defects_too(
-                lambda: self.service.verify(self.service.latest(), operation_id=operation)
-            )
+            outcome = _defects_too(lambda: self.service.verify(LATEST, operation_id=operation))
         except BackupNotFound as error:
             _log.warning("there is nothing to verify: %s", error)
             return DONE

@@ -11,7 +11,6 @@ from brownie_backup import Backup, list_backups
 from brownie_backup.config import Settings, make_repositories
 from brownie_backup.documents import backup_document, status_document
 from brownie_backup.model import Manifest, PartKind
-from brownie_backup.operations.find import find_backup
 from brownie_backup_cli.exits import DONE, WARNINGS
 from brownie_backup_cli.output import Output, size, span, table
 from brownie_backup_cli.who import service_for
@@ -36,8 +35,7 @@ def list_(arguments: argparse.Namespace, settings: Settings, output: Output) -> 
 
 def show(arguments: argparse.Namespace, settings: Settings, output: Output) -> int:
     """Show one backup."""
-    repositories = make_repositories(settings, first=arguments.store)
-    found = find_backup(repositories, arguments.name)
+    found = service_for(settings).find(arguments.name, store=arguments.store)
     output.findings(found.findings)
     document = backup_document(found.backup)
     rows = [
