@@ -183,11 +183,9 @@ class Repository:
 
     def _whose(self, backups: list[Backup], database: str | None) -> list[Backup]:
         names = {each.manifest.database.name for each in backups if each.manifest}
-        if database is None or names <= {database}:
-            return backups
         if database in names:
             return [b for b in backups if b.manifest and b.manifest.database.name == database]
-        if len(names) == 1:
+        if database is None or len(names) <= 1:
             return backups
         others = ", ".join(f"'{name}'" for name in sorted(names))
         msg = f"no good backup in {self.store.url} is of '{database}'; they are of {others}"
