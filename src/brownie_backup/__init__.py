@@ -13,31 +13,8 @@ encrypted) and a `Dumper` (what reads the database and loads it back)::
 """
 
 from brownie_backup.errors import BackupError
-from brownie_backup.model import (
-    Backup,
-    DatabaseId,
-    Hold,
-    Manifest,
-    RetentionPolicy,
-    Status,
-    Verification,
-)
-from brownie_backup.operations import (
-    Workplace,
-    apply_retention,
-    compare_with_database,
-    create_backup,
-    delete_backup,
-    diagnose,
-    hold_backup,
-    list_backups,
-    release_backup,
-    restore,
-    sync_backups,
-    verify_backup,
-)
-from brownie_backup.protocols import Cache, Compressor, Dumper, Encryptor, Store
-from brownie_backup.reports import (
+from brownie_backup.model import Backup, DatabaseId, Hold, Manifest, Status, Verification
+from brownie_backup.model.reports import (
     BackupReport,
     Comparison,
     Finding,
@@ -54,8 +31,24 @@ from brownie_backup.reports import (
     TableRange,
     Tally,
 )
+from brownie_backup.operations import (
+    Workplace,
+    apply_retention,
+    compare_with_database,
+    create_backup,
+    delete_backup,
+    diagnose,
+    hold_backup,
+    list_backups,
+    release_backup,
+    restore,
+    sync_backups,
+    verify_backup,
+)
+from brownie_backup.protocols import Cache, Compressor, Dumper, Encryptor, Store
 from brownie_backup.repository import Repository
 from brownie_backup.retention import plan_retention
+from brownie_backup.retention.policy import RetentionPolicy
 from brownie_backup.secret import Secret
 
 __all__ = [

@@ -18,9 +18,9 @@ from tests.servers.proxy import Proxy
 from tests.servers.tokens import AzureIdentity
 
 from brownie_backup.errors import AccessDenied, StoreError
-from brownie_backup.location import Location
 from brownie_backup.secret import Secret
 from brownie_backup.stores.azure import AzureStore, open_store
+from brownie_backup.stores.location import Location
 from brownie_backup.testing import StoreContract
 
 pytestmark = pytest.mark.once

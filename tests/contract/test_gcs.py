@@ -20,10 +20,10 @@ from tests.servers.proxy import Proxy
 from tests.servers.tokens import GoogleTokens
 
 from brownie_backup.errors import AccessDenied, KeyNotFound, ObjectLocked, StoreError
-from brownie_backup.location import Location
 from brownie_backup.protocols import CanLock
 from brownie_backup.secret import Secret
 from brownie_backup.stores.gcs import GcsStore, open_store
+from brownie_backup.stores.location import Location
 from brownie_backup.testing import StoreContract
 
 pytestmark = pytest.mark.once

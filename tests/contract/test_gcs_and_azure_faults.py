@@ -9,9 +9,9 @@ from attrs import evolve
 from tests.servers.proxy import Proxy
 
 from brownie_backup.errors import KeyExists, StoreUnavailable
-from brownie_backup.location import Location
 from brownie_backup.secret import Secret
 from brownie_backup.stores import Patience, RetryingStore, azure, gcs
+from brownie_backup.stores.location import Location
 
 pytestmark = pytest.mark.once
 

@@ -22,11 +22,11 @@ from brownie_backup import Level, Repository, diagnose
 from brownie_backup.compressors import Zstd
 from brownie_backup.encryptors import Cleartext
 from brownie_backup.errors import KeyNotFound, ObjectLocked, StoreError, StoreUnavailable
-from brownie_backup.location import Location
+from brownie_backup.format.layout import blob_key, lease_key, manifest_key
 from brownie_backup.protocols import CanLock
-from brownie_backup.repository.layout import blob_key, lease_key, manifest_key
 from brownie_backup.secret import Secret
 from brownie_backup.stores import RetryingStore
+from brownie_backup.stores.location import Location
 from brownie_backup.stores.s3 import S3Store, open_store
 from brownie_backup.testing import StoreContract
 

@@ -11,9 +11,9 @@ from tests.servers.objects import S3Server
 from tests.servers.proxy import Proxy
 
 from brownie_backup.errors import KeyExists, StoreUnavailable
-from brownie_backup.location import Location
 from brownie_backup.secret import Secret
 from brownie_backup.stores import Patience, RetryingStore
+from brownie_backup.stores.location import Location
 from brownie_backup.stores.s3 import S3Store, open_store, store
 
 pytestmark = pytest.mark.once

@@ -36,10 +36,10 @@ from brownie_backup import (
 from brownie_backup.compressors import Zstd
 from brownie_backup.encryptors import Cleartext
 from brownie_backup.errors import ObjectLocked
-from brownie_backup.location import Location
 from brownie_backup.protocols import Store
 from brownie_backup.secret import Secret
 from brownie_backup.stores import azure, gcs, s3
+from brownie_backup.stores.location import Location
 
 pytestmark = pytest.mark.once
 

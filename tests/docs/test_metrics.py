@@ -6,9 +6,9 @@ import pytest
 from attrs import fields
 from prometheus_client.parser import text_string_to_metric_families
 
+from brownie_backup.telemetry.aggregate import Labels, Line, StoreLine, Survey
 from brownie_backup.telemetry.exposition import render
 from brownie_backup.telemetry.instruments import METRICS
-from brownie_backup.telemetry.survey import Labels, Line, StoreLine, Survey
 from tests.docs.pages import page
 
 pytestmark = pytest.mark.once

@@ -9,17 +9,17 @@ import attrs
 import pytest
 
 from brownie_backup import model
-from brownie_backup.audit import AuditRecord
+from brownie_backup.audit.record import AuditRecord
+from brownie_backup.config.settings import Settings
+from brownie_backup.config.variables import MOST_COPIES, PREFIX, VARIABLES
 from brownie_backup.dumpers.postgres.inventory import Inventory
 from brownie_backup.repository import Identity, LeaseRecord
-from brownie_backup.repository.leadership import Term
-from brownie_backup.settings import Settings
-from brownie_backup.variables import MOST_COPIES, PREFIX, VARIABLES
-from brownie_backup_cli import exits
+from brownie_backup.repository.coordination.leadership import Term
+from brownie_backup_cli import exit_codes
 from brownie_backup_cli.commands import COMMANDS
 from brownie_backup_cli.parser import EPILOG, build_parser
 from brownie_backup_cron import main as runner
-from brownie_backup_cron.tally import Tally, exposition
+from brownie_backup_cron.metrics import Tally, exposition
 from tests.docs.pages import all_pages, page
 from tests.docs.sandbox import Sandbox
 
@@ -180,7 +180,9 @@ def test_exit_codes(name: str) -> None:
     heading = {text for _, text in page(name).headings if text.lower() == "exit codes"}.pop()
     codes = {int(row[0]): row[1] for row in page(name).rows(heading)}
 
-    ours = {value for key, value in vars(exits).items() if key.isupper() and isinstance(value, int)}
+    ours = {
+        value for key, value in vars(exit_codes).items() if key.isupper() and isinstance(value, int)
+    }
     assert ours == set(codes) - set(SIGNALS)
     in_help = {int(number) for number in re.findall(r"\d+", EPILOG)}
     assert in_help <= set(codes)

@@ -9,11 +9,11 @@ from tests.servers.running import Server
 
 from brownie_backup.dumpers import PostgresDumper
 from brownie_backup.dumpers.postgres import parse_conninfo
-from brownie_backup.dumpers.postgres.bulk import BulkTable
-from brownie_backup.dumpers.postgres.session import open_session
-from brownie_backup.dumpers.postgres.snapshot import PostgresSnapshot
+from brownie_backup.dumpers.postgres.dump.bulk import BulkTable
+from brownie_backup.dumpers.postgres.dump.snapshot import PostgresSnapshot
 from brownie_backup.model import PartKind, PartSpec
-from brownie_backup.operations.ranges import counting, cut
+from brownie_backup.pipeline.ranges import counting, cut
+from brownie_backup.postgres.session import open_session
 
 BULK_BYTES = 64 << 10
 """From which size on the tests' tables are bulk tables."""

@@ -14,10 +14,10 @@ from tests.integration.stores import local, s3
 from tests.integration.waiting import wait_until
 from tests.servers.running import Servers
 
-from brownie_backup.activity import Actor
-from brownie_backup.audit import AUDIT
-from brownie_backup.auditor import Auditor
+from brownie_backup.audit.auditor import Auditor
+from brownie_backup.audit.operation import Actor
 from brownie_backup.config import load_settings, make_repository
+from brownie_backup.format.layout import AUDIT
 from brownie_backup.protocols import Store
 
 pytestmark = pytest.mark.once

@@ -16,9 +16,9 @@ from tests.integration.bulk import (
 from tests.integration.majors import EACH_MAJOR
 from tests.servers.running import Server, Servers
 
-from brownie_backup.dumpers.postgres.copying import begin_copying, copy_out
-from brownie_backup.dumpers.postgres.session import open_session
-from brownie_backup.operations.ranges import cut
+from brownie_backup.pipeline.ranges import cut
+from brownie_backup.postgres.copy_rows import begin_copying, copy_out
+from brownie_backup.postgres.session import open_session
 
 pytestmark = pytest.mark.once
 

@@ -26,12 +26,12 @@ from brownie_backup.compressors import Zstd
 from brownie_backup.config import make_workplace
 from brownie_backup.dumpers import PostgresDumper
 from brownie_backup.dumpers.postgres import parse_conninfo
-from brownie_backup.dumpers.postgres.reader import PostgresReader
+from brownie_backup.dumpers.postgres.dump.reader import PostgresReader
 from brownie_backup.encryptors import GnuPG
 from brownie_backup.errors import ConfigurationError, DumpFailed, StoreFull
+from brownie_backup.format.layout import blob_key
 from brownie_backup.model import Manifest, PartSpec, RowFormat
-from brownie_backup.operations import workplace
-from brownie_backup.repository.layout import blob_key
+from brownie_backup.pipeline import workers
 from brownie_backup.stores import LocalStore
 
 pytestmark = [
@@ -96,7 +96,7 @@ def environment(
         }.items():
             monkeypatch.setenv(name, value)
         monkeypatch.setattr(tempfile, "tempdir", temporary)
-        monkeypatch.setattr(workplace, "LINGER_SECONDS", 0.1)
+        monkeypatch.setattr(workers, "LINGER_SECONDS", 0.1)
         yield tmp_path / "store"
         gc.collect()  # a failure that a test looked at keeps what it was about
         end = time.monotonic() + 20  # workers of a busy machine take a while to end

@@ -23,7 +23,7 @@ from brownie_backup import Repository, create_backup, verify_backup
 from brownie_backup.dumpers import PostgresDumper
 from brownie_backup.dumpers.postgres import parse_conninfo
 from brownie_backup.errors import BackupError, DatabaseError, StoreFull
-from brownie_backup.reports import BackupReport
+from brownie_backup.model.reports import BackupReport
 
 pytestmark = pytest.mark.once
 

@@ -9,8 +9,8 @@ from typing import Any
 from attrs import define
 from tests.model.scheduler import Process, Scheduler
 
+from brownie_backup.format.layout import BLOB_LISTS, BLOBS, MANIFESTS
 from brownie_backup.protocols import Store, StoredObject
-from brownie_backup.repository.layout import BLOB_LISTS, BLOBS, MANIFESTS
 
 _PAGES = (2, 50, 50)
 """How many objects a listing tells at once."""

@@ -8,8 +8,8 @@ from tests.unit.fakes import FakeClock, make_repository
 
 from brownie_backup import Repository
 from brownie_backup.errors import StoreUnavailable
+from brownie_backup.format.layout import BLOB_LISTS, BLOBS, MANIFESTS
 from brownie_backup.protocols import Clock, Store, StoredObject
-from brownie_backup.repository.layout import BLOB_LISTS, BLOBS, MANIFESTS
 from brownie_backup.stores import MemoryStore
 
 Chosen = Callable[[str, str], bool]

@@ -9,10 +9,12 @@ from datetime import UTC, datetime
 import pytest
 from tests.integration.receiver import Receiver
 
+from brownie_backup.config.settings import Settings
 from brownie_backup.errors import ConnectionFailed
 from brownie_backup.secret import Secret
-from brownie_backup.settings import Settings
-from brownie_backup_cron.announcing import (
+from brownie_backup_cron.delivery import Courier, Letter, post
+from brownie_backup_cron.metrics import Tally
+from brownie_backup_cron.notifications import (
     SIGNATURE,
     TIMESTAMP,
     Announcer,
@@ -20,8 +22,6 @@ from brownie_backup_cron.announcing import (
     ping_url,
     sign,
 )
-from brownie_backup_cron.courier import Courier, Letter, post
-from brownie_backup_cron.tally import Tally
 
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
 RUN = uuid.UUID("12345678-1234-5678-1234-567812345678")

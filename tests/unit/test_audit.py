@@ -16,9 +16,12 @@ from tests.unit.fakes import FakeClock, make_repository
 from tests.unit.several import NamedStore, Wrapper
 
 from brownie_backup import Repository
-from brownie_backup.activity import Actor
-from brownie_backup.audit import AUDIT, AuditRecord, Outcome, id_in
-from brownie_backup.auditor import MOST_REFUSALS, Auditor
+from brownie_backup.audit import query
+from brownie_backup.audit.auditor import MOST_REFUSALS, Auditor
+from brownie_backup.audit.operation import Actor
+from brownie_backup.audit.proof import AuditProof
+from brownie_backup.audit.record import AuditRecord, Outcome, id_in
+from brownie_backup.audit.writer import Trail
 from brownie_backup.errors import (
     AccessDenied,
     BackupError,
@@ -29,9 +32,8 @@ from brownie_backup.errors import (
     StoreError,
     StoreUnavailable,
 )
-from brownie_backup.operations.audit import prove_audit, read_audit
+from brownie_backup.format.layout import AUDIT
 from brownie_backup.protocols import Store
-from brownie_backup.repository.recording import Trail
 from brownie_backup.stores import MemoryStore
 
 WHO = Actor("alice", "test here")
@@ -39,6 +41,18 @@ MONDAY = datetime(2026, 11, 23, 12, tzinfo=UTC)
 
 
 T = TypeVar("T", bound=Store)
+
+
+def read_audit(
+    repository: Repository, since: datetime | None = None, *, limit: int | None = None
+) -> tuple[AuditRecord, ...]:
+    """Read the trail of the repository's store, by the repository's clock."""
+    return query.read_audit(repository.store, repository.clock(), since, limit=limit)
+
+
+def prove_audit(repository: Repository, since: datetime | None = None) -> AuditProof:
+    """Prove the trail of the repository's store, by the repository's clock."""
+    return query.prove_audit(repository.store, repository.clock(), since)
 
 
 class Refusing(Wrapper):
@@ -410,7 +424,7 @@ def test_an_answer_that_was_lost_makes_no_false_alarm(clock: FakeClock) -> None:
 
 
 def test_a_store_that_hangs_keeps_nobody(clock: FakeClock, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("brownie_backup.repository.recording.OTHERS_SECONDS", 0.05)
+    monkeypatch.setattr("brownie_backup.audit.writer.OTHERS_SECONDS", 0.05)
     free = threading.Event()
 
     class Hanging(Wrapper):

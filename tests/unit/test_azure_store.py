@@ -20,11 +20,11 @@ from brownie_backup.errors import (
     StoreError,
     StoreUnavailable,
 )
-from brownie_backup.location import Location
 from brownie_backup.secret import Secret
 from brownie_backup.stores import Patience
 from brownie_backup.stores.azure import AzureStore, open_store
 from brownie_backup.stores.azure.names import blob_name, key_of, name_prefix
+from brownie_backup.stores.location import Location
 
 NOW = datetime(2026, 11, 22, 12, 0, 0, tzinfo=UTC)
 BLOB = "blobs/aa/aabb"

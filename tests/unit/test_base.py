@@ -4,7 +4,8 @@ from attrs import evolve
 from tests.unit.fakes import DAY, NOON, make_manifest, make_repository
 
 from brownie_backup.model import Backup, Manifest, Status
-from brownie_backup.operations.base import TOOL_VERSION, Candidates
+from brownie_backup.pipeline.parent import Candidates
+from brownie_backup.version import TOOL_VERSION
 
 
 def test_it_is_the_newest_good_one_of_the_same_kin() -> None:

@@ -13,11 +13,14 @@ from tests.unit.keys import plain_pair
 from brownie_backup.compressors import Gzip, Uncompressed, Zstd
 from brownie_backup.encryptors import Cleartext, GnuPG
 from brownie_backup.errors import DamagedError, DecryptionError, StoreUnavailable
+from brownie_backup.format.layout import blob_key
 from brownie_backup.model import BlobRef, Encryption
 from brownie_backup.protocols import Compressor, Encryptor, Store, StoredObject
 from brownie_backup.repository import Shelf, Shelves
-from brownie_backup.repository.blobs import BlobReader, BlobWriter, blob_name, chunked
-from brownie_backup.repository.layout import blob_key
+from brownie_backup.repository.blobs.chunks import chunked
+from brownie_backup.repository.blobs.naming import blob_name
+from brownie_backup.repository.blobs.reader import BlobReader
+from brownie_backup.repository.blobs.writer import BlobWriter
 from brownie_backup.secret import Secret
 from brownie_backup.stores import MemoryStore
 from brownie_backup.testing import FaultyStore

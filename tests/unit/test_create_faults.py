@@ -7,7 +7,7 @@ from tests.unit.fakes import FakeDumper, make_repository, noise, read_back
 
 from brownie_backup import Repository, create_backup, list_backups
 from brownie_backup.errors import AccessDenied, StoreError, StoreFull, StoreUnavailable
-from brownie_backup.repository.layout import BLOBS, manifest_key
+from brownie_backup.format.layout import BLOBS, manifest_key
 from brownie_backup.stores import MemoryStore
 from brownie_backup.testing import FaultyStore
 

@@ -11,8 +11,8 @@ import pytest
 
 from brownie_backup.errors import LockRefused
 from brownie_backup.model import BlobRef, BlockRange, PartKind, PartSpec
-from brownie_backup.operations import desk
-from brownie_backup.operations.ranges import Bench, store_batch
+from brownie_backup.pipeline import buffers
+from brownie_backup.pipeline.ranges import Bench, store_batch
 from brownie_backup.repository import BlobWriter, StoredBlob
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ def test_each_range_is_stored_as_it_was_read(
     ranges: Sequence[bytes | None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Also after one that ends with its last blob, or that nothing was read of."""
-    monkeypatch.setattr(desk, "BLOB_BYTES", SIZE)
+    monkeypatch.setattr(buffers, "BLOB_BYTES", SIZE)
     rows = Rows(ranges)
     bench = Bench(cast("Dumper", rows), cast("BlobWriter", SlowWriter(rows)))
     specs = [

@@ -7,9 +7,9 @@ from attrs import evolve
 from tests.unit.fakes import NOON, FakeClock, make_manifest
 
 from brownie_backup import Backup, Status, Verification
+from brownie_backup.format.layout import blob_key
 from brownie_backup.model import BlobRef, Part
-from brownie_backup.repository.distrust import SURELY_LATER, distrusted
-from brownie_backup.repository.layout import blob_key
+from brownie_backup.repository.blobs.suspects import SURELY_LATER, distrusted
 from brownie_backup.stores import MemoryStore
 
 BLOB = "ab" * 32

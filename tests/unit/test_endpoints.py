@@ -12,8 +12,8 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from brownie_backup.errors import ConfigurationError, StoreUnavailable
-from brownie_backup_cron.endpoints import TEXT, Endpoints
-from brownie_backup_cron.tally import BACKUP, Tally
+from brownie_backup_cron.http_server import TEXT, Endpoints
+from brownie_backup_cron.metrics import BACKUP, Tally
 
 
 @contextmanager

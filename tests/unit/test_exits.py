@@ -7,8 +7,8 @@ import pytest
 
 from brownie_backup import errors
 from brownie_backup.errors import BackupError
-from brownie_backup_cli import exits
-from brownie_backup_cli.exits import BY_ERROR, exit_status
+from brownie_backup_cli import exit_codes
+from brownie_backup_cli.exit_codes import BY_ERROR, exit_status
 from brownie_backup_cli.parser import EPILOG
 
 KINDS = [kind for kind in vars(errors).values() if isinstance(kind, type)]
@@ -73,12 +73,15 @@ def test_an_error_of_a_third_party_has_the_status_of_what_it_is() -> None:
     class Locked(errors.Busy):
         pass
 
-    assert (exit_status(Throttled("x")), exit_status(Locked("x"))) == (exits.FAILED, exits.BUSY)
+    assert (exit_status(Throttled("x")), exit_status(Locked("x"))) == (
+        exit_codes.FAILED,
+        exit_codes.BUSY,
+    )
 
 
 def test_the_help_lists_every_status() -> None:
     listed = {int(number) for number in re.findall(r"^  (\d+) ", EPILOG, re.MULTILINE)}
     constants = {
-        value for name, value in vars(exits).items() if name.isupper() and name != "BY_ERROR"
+        value for name, value in vars(exit_codes).items() if name.isupper() and name != "BY_ERROR"
     }
     assert listed == constants | {130}

@@ -19,9 +19,9 @@ from brownie_backup.errors import (
     StoreError,
     StoreUnavailable,
 )
-from brownie_backup.location import Location
 from brownie_backup.stores import Patience
 from brownie_backup.stores.gcs import GcsStore, open_store
+from brownie_backup.stores.location import Location
 
 NOW = datetime(2026, 11, 22, 12, 0, 0, tzinfo=UTC)
 KEY = "projects/p/locations/eu/keyRings/r/cryptoKeys/k"

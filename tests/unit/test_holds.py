@@ -27,9 +27,9 @@ from brownie_backup.errors import (
     DeletionRefused,
     StoreUnavailable,
 )
+from brownie_backup.format.layout import HOLDS, LEASES, hold_key, manifest_key
 from brownie_backup.operations.sync import sync_backups
 from brownie_backup.protocols import StoredObject
-from brownie_backup.repository.layout import HOLDS, LEASES, hold_key, manifest_key
 from brownie_backup.stores import MemoryStore
 from brownie_backup.testing import FaultyStore
 

@@ -5,7 +5,7 @@ from tests.unit.fakes import make_repository
 from tests.unit.test_repository import add
 
 from brownie_backup import Repository
-from brownie_backup.repository.layout import IDENTITY, manifest_key
+from brownie_backup.format.layout import IDENTITY, manifest_key
 from brownie_backup.stores import MemoryStore
 from brownie_backup.testing import FaultyStore
 

@@ -12,16 +12,16 @@ from attrs import evolve, field, frozen
 from tests.integration.receiver import Receiver
 from tests.unit.fakes import NOON
 
-from brownie_backup.activity import Actor
+from brownie_backup.audit.operation import Actor
+from brownie_backup.config.settings import Settings
 from brownie_backup.errors import BackupError, BackupNotFound, Busy, DamagedError, KeyMissing
 from brownie_backup.model import Verification
 from brownie_backup.operations.history import History
 from brownie_backup.secret import Secret
 from brownie_backup.service import Service
-from brownie_backup.settings import Settings
-from brownie_backup_cron.announcing import Announcer
 from brownie_backup_cron.jobs import DONE, FAILED, WARNINGS, Jobs
-from brownie_backup_cron.tally import VERIFICATION, Tally
+from brownie_backup_cron.metrics import VERIFICATION, Tally
+from brownie_backup_cron.notifications import Announcer
 
 GOOD = Verification("first", "id", NOON, good=True, checked_blobs=1, total_blobs=1)
 

@@ -7,10 +7,10 @@ import pytest
 from attrs import define
 
 from brownie_backup.errors import StoreUnavailable
-from brownie_backup.repository.layout import LEADERS, leader_key
-from brownie_backup.repository.leadership import LOOKS, Leadership, Term
+from brownie_backup.format.converter import from_json, to_json
+from brownie_backup.format.layout import LEADERS, leader_key
+from brownie_backup.repository.coordination.leadership import LOOKS, Leadership, Term
 from brownie_backup.stores import MemoryStore
-from brownie_backup.wire import from_json, to_json
 
 LIFETIME = timedelta(seconds=60)
 PAUSE = LIFETIME.total_seconds() / LOOKS

@@ -17,9 +17,8 @@ from tests.unit.test_repository import add, blobs, manifest_of, verified
 from brownie_backup import Repository, RetentionPolicy, Status, Tally, apply_retention
 from brownie_backup.caches import open_cache
 from brownie_backup.errors import BackupNotFound, StoreUnavailable
-from brownie_backup.model import Hold, Manifest, Verification
-from brownie_backup.repository.holds import add_hold
-from brownie_backup.repository.layout import (
+from brownie_backup.format.converter import manifest_to_bytes
+from brownie_backup.format.layout import (
     BLOB_LISTS,
     BLOBS,
     HOLDS,
@@ -30,10 +29,11 @@ from brownie_backup.repository.layout import (
     hold_key,
     manifest_key,
 )
-from brownie_backup.repository.memory import LONG_AGO
+from brownie_backup.model import Hold, Manifest, Verification
+from brownie_backup.repository.catalogue.cached import LONG_AGO
+from brownie_backup.repository.catalogue.holds import add_hold
 from brownie_backup.stores import MemoryStore
 from brownie_backup.testing import FaultyStore
-from brownie_backup.wire import manifest_to_bytes
 
 MINUTE = timedelta(minutes=1)
 
@@ -299,7 +299,7 @@ def test_what_is_gone_from_the_store_is_forgotten(
 
 @pytest.fixture
 def _short_lists(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("brownie_backup.repository.catalogue.INLINE_BLOBS", 3)
+    monkeypatch.setattr("brownie_backup.repository.catalogue.manifests.INLINE_BLOBS", 3)
 
 
 @pytest.mark.usefixtures("_short_lists")

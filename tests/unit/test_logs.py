@@ -12,14 +12,14 @@ from pathlib import Path
 
 import pytest
 
-from brownie_backup import logs
-from brownie_backup.activity import Actor, operating
+from brownie_backup.audit.operation import Actor, operating
+from brownie_backup.concurrency.background import begin
+from brownie_backup.concurrency.ordered_map import crew
 from brownie_backup.config import load_settings
+from brownie_backup.config.redaction import redactor
 from brownie_backup.errors import ConfigurationError
-from brownie_backup.logs import configure_logging
-from brownie_backup.redaction import redactor
-from brownie_backup.repository.background import begin
-from brownie_backup.repository.crew import crew
+from brownie_backup.telemetry import logs
+from brownie_backup.telemetry.logs import configure_logging
 
 LOG = logging.getLogger("brownie_backup.tests")
 ACTOR = Actor("ann", "cli db1")

@@ -15,20 +15,21 @@ from tests.servers.promtool import AptMissing, promtool
 from tests.unit.fakes import DAY, NOON, FakeDumper, make_backup
 
 from brownie_backup import RetentionPolicy
-from brownie_backup.activity import Actor
-from brownie_backup.audit import AuditRecord, Outcome, Phase, seal
+from brownie_backup.audit import reader
+from brownie_backup.audit.operation import Actor
+from brownie_backup.audit.record import AuditRecord, Outcome, Phase, seal
 from brownie_backup.config import load_settings, make_repositories
+from brownie_backup.config.settings import Settings
 from brownie_backup.errors import BackupError, ConfigurationError, StoreUnavailable
-from brownie_backup.repository import LeaseRecord, Repository, trail
+from brownie_backup.repository import LeaseRecord, Repository
 from brownie_backup.service import Service
-from brownie_backup.settings import Settings
 from brownie_backup.stores import MemoryStore
 from brownie_backup.telemetry import exposition, prometheus_text, sources, write_textfile
+from brownie_backup.telemetry.aggregate import Labels, Line, Survey, survey
+from brownie_backup.telemetry.collect import database_name
 from brownie_backup.telemetry.exposition import render
 from brownie_backup.telemetry.instruments import METRICS
-from brownie_backup.telemetry.scene import database_name
 from brownie_backup.telemetry.sources import Entry, Sources, StoreContent
-from brownie_backup.telemetry.survey import Labels, Line, Survey, survey
 
 HERE = "file:///here"
 THERE = "file:///there"
@@ -439,15 +440,15 @@ class CountingStore(MemoryStore):
 def test_a_trail_that_is_too_long_to_be_remembered_is_not_forgotten_as_a_whole(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(trail, "_KNOWN", trail._Known())
-    monkeypatch.setattr(trail, "_MOST_KNOWN", 8)
+    monkeypatch.setattr(reader, "_KNOWN", reader._Known())
+    monkeypatch.setattr(reader, "_MOST_KNOWN", 8)
     store = CountingStore()
     for number in range(1, 11):
         name, data = seal(evolve(ended(), writer="0" * 16, sequence=number), NOON)
         store.put(name.key, data)
     reads = []
     for _ in range(3):
-        assert len(trail.read_trail(store, NOON)) == 10
+        assert len(reader.read_trail(store, NOON)) == 10
         reads.append(len(store.got))
     assert reads == [10, 12, 14]
 

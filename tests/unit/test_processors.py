@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from brownie_backup.processors import usable_processors
+from brownie_backup.process.cpus import usable_processors
 
 
 @pytest.fixture(autouse=True)

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from brownie_backup.model import BlockRange, PartKind, PartSpec, Relation, Table
-from brownie_backup.operations.progress import PartMeter
-from brownie_backup.operations.ranges import cut
+from brownie_backup.pipeline.progress import PartMeter
+from brownie_backup.pipeline.ranges import cut
 
 if TYPE_CHECKING:
     from brownie_backup import Progress

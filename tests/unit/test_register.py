@@ -8,11 +8,11 @@ from attrs import evolve
 from tests.unit.fakes import FakeClock
 
 from brownie_backup.errors import Busy, NotFound
+from brownie_backup.format.layout import attempt_key
 from brownie_backup.model import Attempt
-from brownie_backup.repository.holds import add_attempt
-from brownie_backup.repository.layout import attempt_key
-from brownie_backup.repository.leases import hold
-from brownie_backup.repository.register import (
+from brownie_backup.repository.catalogue.holds import add_attempt
+from brownie_backup.repository.coordination.leases import hold
+from brownie_backup.repository.coordination.operations import (
     KEPT_FOR,
     LOST_AFTER,
     SUCCEEDED,

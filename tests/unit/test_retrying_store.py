@@ -21,7 +21,7 @@ from brownie_backup.errors import (
     StoreUnavailable,
 )
 from brownie_backup.protocols import CanLock, HasFreeSpace, Page, Store, StoredObject
-from brownie_backup.repository.leases import EXPIRY_MARGIN, RENEWAL
+from brownie_backup.repository.coordination.leases import EXPIRY_MARGIN, RENEWAL
 from brownie_backup.stores import MemoryStore, Patience, RetryingStore
 from brownie_backup.testing import FaultyStore
 

@@ -10,17 +10,17 @@ import pytest
 from attrs import Factory, define, evolve, field
 from tests.unit.fakes import FakeClock, make_backup
 
+from brownie_backup.config.settings import Settings
 from brownie_backup.errors import StoreUnavailable
 from brownie_backup.model import Attempt
 from brownie_backup.operations.history import History
-from brownie_backup.repository.leadership import Leadership
+from brownie_backup.repository.coordination.leadership import Leadership
 from brownie_backup.secret import Secret
-from brownie_backup.settings import Settings
 from brownie_backup.stores import MemoryStore
 from brownie_backup_cron.leader import Leader
 from brownie_backup_cron.main import _purpose
+from brownie_backup_cron.metrics import BACKUP, VERIFICATION, Tally, exposition
 from brownie_backup_cron.runner import Runner
-from brownie_backup_cron.tally import BACKUP, VERIFICATION, Tally, exposition
 from brownie_backup_cron.timetable import Timetable
 
 START = datetime(2026, 1, 1, 12, tzinfo=UTC)

@@ -13,10 +13,10 @@ from tests.unit.several import AwayStore, HangingStore, NamedStore, Wrapper, blo
 
 from brownie_backup.compressors import Uncompressed
 from brownie_backup.errors import AccessDenied, KeyNotFound, StoreFull, StoreUnavailable
+from brownie_backup.format.layout import BLOBS, blob_key
 from brownie_backup.model import Encryption
 from brownie_backup.protocols import Store
 from brownie_backup.repository import BlobWriter, Shelf, Shelves
-from brownie_backup.repository.layout import BLOBS, blob_key
 from brownie_backup.testing import FaultyStore
 
 HASH_KEY = bytes(32)
@@ -25,7 +25,7 @@ DATA = b"what is to be stored"
 
 @pytest.fixture
 def _short_grace(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("brownie_backup.repository.shelves.GRACE_SECONDS", 0.3)
+    monkeypatch.setattr("brownie_backup.repository.blobs.replicas.GRACE_SECONDS", 0.3)
 
 
 @pytest.fixture
@@ -214,7 +214,7 @@ def test_the_quickest_is_never_left_behind_however_slow(hanging: HangingStore) -
 
 @pytest.mark.usefixtures("_short_grace")
 def test_grace_is_a_multiple_of_what_the_quickest_takes(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("brownie_backup.repository.shelves.GRACE_FACTOR", 10.0)
+    monkeypatch.setattr("brownie_backup.repository.blobs.replicas.GRACE_FACTOR", 10.0)
 
     class Slow(Wrapper):
         def before(self, method: str, key: str) -> None:
@@ -229,7 +229,7 @@ def test_grace_is_a_multiple_of_what_the_quickest_takes(monkeypatch: pytest.Monk
 def test_a_store_that_failed_first_does_not_make_the_others_hurry(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("brownie_backup.repository.shelves.GRACE_SECONDS", 0.0)
+    monkeypatch.setattr("brownie_backup.repository.blobs.replicas.GRACE_SECONDS", 0.0)
     one, two = named("one", "two")
     slow = HangingStore(two, blob_puts)
     threading.Timer(0.5, slow.released.set).start()

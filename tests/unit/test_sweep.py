@@ -9,11 +9,11 @@ from tests.unit.test_leases import SECOND, leave, record
 from tests.unit.test_repository import add, blobs
 
 from brownie_backup import Repository, Tally
+from brownie_backup.concurrency.ordered_map import CREW
 from brownie_backup.errors import LeaseLost, ObjectLocked, StoreUnavailable
+from brownie_backup.format.layout import BLOB_LISTS, BLOBS, LEASES, blob_key, manifest_key
 from brownie_backup.repository import SWEEP_MARGIN, Swept
-from brownie_backup.repository.crew import CREW
-from brownie_backup.repository.layout import BLOB_LISTS, BLOBS, LEASES, blob_key, manifest_key
-from brownie_backup.repository.leases import EXPIRY_MARGIN, LIFETIME
+from brownie_backup.repository.coordination.leases import EXPIRY_MARGIN, LIFETIME
 from brownie_backup.testing import FaultyStore
 
 
@@ -70,7 +70,7 @@ def test_a_blob_goes_when_the_last_backup_that_names_it_has_gone(
 def test_while_a_manifest_cannot_be_read_nothing_goes(
     repository: Repository, clock: FakeClock, bad: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("brownie_backup.repository.catalogue.INLINE_BLOBS", 2)
+    monkeypatch.setattr("brownie_backup.repository.catalogue.manifests.INLINE_BLOBS", 2)
     add(repository, "one", blobs(5))
     orphan(repository)
     before = keys(repository, BLOBS)
@@ -84,7 +84,7 @@ def test_while_a_manifest_cannot_be_read_nothing_goes(
 def test_lists_of_blobs_live_as_long_as_their_manifest(
     repository: Repository, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("brownie_backup.repository.catalogue.INLINE_BLOBS", 2)
+    monkeypatch.setattr("brownie_backup.repository.catalogue.manifests.INLINE_BLOBS", 2)
     add(repository, "one", blobs(5))
     add(repository, "two", blobs(4))
     clock.advance(2 * SWEEP_MARGIN)

@@ -18,10 +18,10 @@ from brownie_backup import (
     release_backup,
 )
 from brownie_backup.errors import Busy, LeaseLost, StoreUnavailable
+from brownie_backup.format.layout import BLOB_LISTS, BLOBS, HOLDS, LEASES, MANIFESTS
 from brownie_backup.protocols import StoredObject
-from brownie_backup.repository.layout import BLOB_LISTS, BLOBS, HOLDS, LEASES, MANIFESTS
-from brownie_backup.repository.leases import EXPIRY_MARGIN, LIFETIME, RENEWAL
-from brownie_backup.repository.sweep import SWEEP_MARGIN
+from brownie_backup.repository.blobs.sweep import SWEEP_MARGIN
+from brownie_backup.repository.coordination.leases import EXPIRY_MARGIN, LIFETIME, RENEWAL
 from brownie_backup.stores import MemoryStore
 
 pytestmark = [pytest.mark.usefixtures("_small_blobs"), pytest.mark.once]
@@ -119,7 +119,7 @@ def test_nor_while_we_look_again(
     clock: FakeClock,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("brownie_backup.repository.leases.PASSING", SECOND)
+    monkeypatch.setattr("brownie_backup.repository.coordination.leases.PASSING", SECOND)
 
     def renew() -> None:
         clock.advance(2 * SECOND)
@@ -189,7 +189,7 @@ def test_so_it_is_when_lists_of_its_blobs_were_swept_too(
     clock: FakeClock,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("brownie_backup.repository.catalogue.INLINE_BLOBS", 2)
+    monkeypatch.setattr("brownie_backup.repository.catalogue.manifests.INLINE_BLOBS", 2)
 
     def sleep() -> None:
         clock.advance(2 * SWEEP_MARGIN)

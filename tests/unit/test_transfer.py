@@ -9,11 +9,11 @@ from tests.unit.fakes import make_manifest
 from tests.unit.several import AwayStore, Wrapper, named
 
 from brownie_backup.errors import AccessDenied, StoreFull, StoreUnavailable
+from brownie_backup.format.layout import BLOBS, blob_key
 from brownie_backup.model import BlobRef, Part
 from brownie_backup.protocols import Store
 from brownie_backup.repository import MOST_WORKERS, Shelf
-from brownie_backup.repository.layout import BLOBS, blob_key
-from brownie_backup.repository.transfer import Transferred, for_store, transfer_blobs
+from brownie_backup.repository.blobs.transfer import Transferred, for_store, transfer_blobs
 from brownie_backup.testing import FaultyStore
 
 REFS = tuple(BlobRef(f"{number:064x}", 100, 10 + number) for number in range(9))

@@ -3,7 +3,7 @@
 import pytest
 
 from brownie_backup.errors import ConfigurationError
-from brownie_backup.telemetry.wanted import wanted_signals
+from brownie_backup.telemetry.otel_environment import wanted_signals
 
 URL = "http://collector:4318"
 ENDPOINT = "OTEL_EXPORTER_OTLP_ENDPOINT"

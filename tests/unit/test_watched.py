@@ -8,7 +8,7 @@ from tests.unit.several import HangingStore, Wrapper, named
 
 from brownie_backup.errors import KeyExists, KeyNotFound, StoreUnavailable
 from brownie_backup.protocols import CanLock
-from brownie_backup.repository.watched import WatchedStore, watched
+from brownie_backup.repository.deadline import WatchedStore, watched
 from brownie_backup.stores import Patience, RetryingStore
 
 pytestmark = pytest.mark.usefixtures("_impatient")
@@ -16,8 +16,8 @@ pytestmark = pytest.mark.usefixtures("_impatient")
 
 @pytest.fixture
 def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("brownie_backup.repository.watched.ANSWER_SECONDS", 0.2)
-    monkeypatch.setattr("brownie_backup.repository.watched.SLOWEST_BYTES_PER_SECOND", 1 << 30)
+    monkeypatch.setattr("brownie_backup.repository.deadline.ANSWER_SECONDS", 0.2)
+    monkeypatch.setattr("brownie_backup.repository.deadline.SLOWEST_BYTES_PER_SECOND", 1 << 30)
 
 
 @pytest.fixture
@@ -70,7 +70,7 @@ def test_once_the_call_has_ended_the_store_is_asked_again(hanging: HangingStore)
 def test_what_is_large_may_take_longer(
     hanging: HangingStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("brownie_backup.repository.watched.SLOWEST_BYTES_PER_SECOND", 1000)
+    monkeypatch.setattr("brownie_backup.repository.deadline.SLOWEST_BYTES_PER_SECOND", 1000)
 
     class Slow(Wrapper):
         def before(self, method: str, key: str) -> None:

@@ -12,9 +12,15 @@ from tests.unit.fakes import NOON, make_manifest
 from tests.unit.strategies import manifests
 
 from brownie_backup.errors import DamagedError, UnsupportedFormat
+from brownie_backup.format.converter import (
+    _digest,
+    from_json,
+    manifest_from_bytes,
+    manifest_to_bytes,
+    to_json,
+)
 from brownie_backup.model import FORMAT, BlobRef, Manifest, Part, Verification
 from brownie_backup.repository import LeaseRecord
-from brownie_backup.wire import _digest, from_json, manifest_from_bytes, manifest_to_bytes, to_json
 
 MANIFEST = evolve(
     make_manifest("daily-1"),

@@ -10,7 +10,7 @@ from brownie_backup.operations.restore import restore
 from brownie_backup.operations.retain import apply_retention
 from brownie_backup.operations.sync import sync_backups
 from brownie_backup.operations.verify import verify_backup
-from brownie_backup.operations.workplace import Workplace
+from brownie_backup.pipeline.workers import Workplace
 
 __all__ = [
     "Workplace",

@@ -5,16 +5,17 @@ from concurrent.futures import FIRST_EXCEPTION, Future, wait
 
 from attrs import frozen
 
+from brownie_backup.concurrency.threads import Threads
 from brownie_backup.errors import DamagedError
 from brownie_backup.model import Manifest, PartSpec
-from brownie_backup.operations.base import Base, make_base
-from brownie_backup.operations.progress import OnProgress, PartMeter
-from brownie_backup.operations.ranges import batches, counting, cut
+from brownie_backup.model.reports import Comparison, TableRange
+from brownie_backup.pipeline.parent import Base, make_base
+from brownie_backup.pipeline.progress import OnProgress, PartMeter
+from brownie_backup.pipeline.ranges import batches, counting, cut
 from brownie_backup.protocols import Dumper, Reader, Snapshot
-from brownie_backup.reports import Comparison, TableRange
 from brownie_backup.repository import BLOB_BYTES, Repository
-from brownie_backup.repository.blobs import blob_name, refilled
-from brownie_backup.threads import Threads
+from brownie_backup.repository.blobs.chunks import refilled
+from brownie_backup.repository.blobs.naming import blob_name
 
 _Content = tuple[int | None, tuple[str, ...]]
 """How many rows a range has, and the names of its blobs."""

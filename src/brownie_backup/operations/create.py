@@ -10,24 +10,20 @@ from datetime import timedelta
 from attrs import evolve
 
 from brownie_backup.errors import BackupError, ConfigurationError
+from brownie_backup.format.names import check_labels, check_name, default_name
 from brownie_backup.model import Attempt, Manifest
-from brownie_backup.names import check_labels, check_name, default_name
-from brownie_backup.operations.base import (
-    FULL_EVERY,
-    TOOL_VERSION,
-    is_due,
-    read_fully_at,
-)
-from brownie_backup.operations.mirrors import Mirror, agree_on_identity, open_mirrors, publish
-from brownie_backup.operations.progress import OnProgress, PartMeter
-from brownie_backup.operations.ranges import Bench
-from brownie_backup.operations.storing import Stored, employ, store_snapshot
+from brownie_backup.model.reports import BackupReport, StoreOutcome, StoreSync
 from brownie_backup.operations.sync import sync_backups
-from brownie_backup.operations.workplace import Workplace, make_errand
+from brownie_backup.pipeline.archiver import Stored, employ, store_snapshot
+from brownie_backup.pipeline.parent import FULL_EVERY, is_due, read_fully_at
+from brownie_backup.pipeline.progress import OnProgress, PartMeter
+from brownie_backup.pipeline.ranges import Bench
+from brownie_backup.pipeline.replicas import Mirror, agree_on_identity, open_mirrors, publish
+from brownie_backup.pipeline.workers import Workplace, make_errand
 from brownie_backup.protocols import Dumper, Snapshot
-from brownie_backup.reports import BackupReport, StoreOutcome, StoreSync
 from brownie_backup.repository import BlobWriter, Repository, Shelves, watch
 from brownie_backup.tracing import step
+from brownie_backup.version import TOOL_VERSION
 
 _log = logging.getLogger(__name__)
 

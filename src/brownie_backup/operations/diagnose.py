@@ -5,8 +5,8 @@ from collections.abc import Iterator, Sequence
 from datetime import timedelta
 
 from brownie_backup.errors import BackupError, DecryptionError, KeyExists
+from brownie_backup.model.reports import Finding, Level
 from brownie_backup.protocols import Dumper, HasFreeSpace, Store
-from brownie_backup.reports import Finding, Level
 from brownie_backup.repository import Repository, watch
 
 _CLOCK_MARGIN = timedelta(minutes=2)

@@ -5,9 +5,9 @@ from collections.abc import Callable, Iterable, Sequence
 from attrs import evolve, frozen
 
 from brownie_backup.errors import BackupNotFound, StoreError
+from brownie_backup.format.names import LATEST, LATEST_TOO
 from brownie_backup.model import Backup
-from brownie_backup.names import LATEST, LATEST_TOO
-from brownie_backup.reports import Finding, Level
+from brownie_backup.model.reports import Finding, Level
 from brownie_backup.repository import Repository, watch
 
 Whose = Callable[[], str | None]

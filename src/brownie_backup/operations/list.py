@@ -1,7 +1,7 @@
 """List backups."""
 
 from brownie_backup.model import Backup
-from brownie_backup.reports import OnTally
+from brownie_backup.model.reports import OnTally
 from brownie_backup.repository import Repository
 
 

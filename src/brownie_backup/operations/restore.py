@@ -16,8 +16,10 @@ from brownie_backup.errors import (
     TargetExists,
 )
 from brownie_backup.model import Manifest
+from brownie_backup.model.reports import Finding, Level, RestoreOptions, RestoreReport
 from brownie_backup.operations.find import Found, find_backup
-from brownie_backup.operations.parts import (
+from brownie_backup.pipeline.progress import OnProgress, PartMeter
+from brownie_backup.pipeline.reading import (
     inventory_of,
     loading,
     ranges_to_load,
@@ -25,11 +27,9 @@ from brownie_backup.operations.parts import (
     spec_of,
     whole_parts,
 )
-from brownie_backup.operations.progress import OnProgress, PartMeter
 from brownie_backup.protocols import Dumper
-from brownie_backup.reports import Finding, Level, RestoreOptions, RestoreReport
 from brownie_backup.repository import Repository
-from brownie_backup.repository.blobs import BlobReader
+from brownie_backup.repository.blobs.reader import BlobReader
 from brownie_backup.tracing import step
 
 AHEAD = 2

@@ -7,11 +7,12 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from attrs import evolve
 
 from brownie_backup.errors import DeletionRefused, ObjectLocked
-from brownie_backup.model import Backup, DatabaseId, RetentionPolicy
+from brownie_backup.model import Backup, DatabaseId
+from brownie_backup.model.reports import OnTally, RetentionDecision, RetentionReport
 from brownie_backup.operations import guards
-from brownie_backup.reports import OnTally, RetentionDecision, RetentionReport
 from brownie_backup.repository import Lease, Repository
 from brownie_backup.retention import plan_retention
+from brownie_backup.retention.policy import RetentionPolicy
 
 _log = logging.getLogger(__name__)
 

@@ -7,14 +7,13 @@ from attrs import frozen
 
 from brownie_backup.errors import StoreError
 from brownie_backup.model import Backup, Manifest
-from brownie_backup.operations.base import TOOL_VERSION
-from brownie_backup.policy import describe_policy
+from brownie_backup.model.reports import OnTally
 from brownie_backup.protocols import HasFreeSpace, Store
-from brownie_backup.reports import OnTally
 from brownie_backup.repository import LeaseRecord, Repository, watch
 from brownie_backup.retention import plan_retention
-from brownie_backup.schedule import longest_interval, next_run_in
-from brownie_backup.settings import Settings
+from brownie_backup.retention.rules import describe_policy
+from brownie_backup.schedule import Schedule, longest_interval, next_run_in
+from brownie_backup.version import TOOL_VERSION
 
 LATE_AFTER_INTERVALS = 2
 """After how many of the schedule's intervals without a good backup something is wrong."""
@@ -115,10 +114,11 @@ class StatusReport:
 
 def report_status(
     repositories: Sequence[Repository],
-    settings: Settings,
+    schedule: Schedule,
     now: datetime,
     *,
     database: str | None = None,
+    retention_days: int | None = None,
     check_blobs: bool = True,
     on_progress: OnTally | None = None,
 ) -> StatusReport:
@@ -126,9 +126,10 @@ def report_status(
 
     Args:
         repositories: the primary one first.
-        settings: the schedule and the retention.
+        schedule: when backups are due.
         now: UTC-aware.
         database: the name of that whose backups count.
+        retention_days: after how many days a backup may go, as the settings say.
         check_blobs: also list the blobs, to see that all are there in full length.
         on_progress: called with how many backups are read, of how many.
     """
@@ -139,11 +140,11 @@ def report_status(
             for repository, original in zip(watch(repositories), repositories, strict=True)
         ),
         database=database,
-        schedule=settings.schedule,
-        timezone=settings.timezone,
-        next_backup=next_run_in(settings.schedule, settings.timezone, now).astimezone(UTC),
-        interval=longest_interval(settings.schedule, settings.timezone, now),
-        retention_days=settings.retention_days,
+        schedule=schedule.expression,
+        timezone=schedule.timezone,
+        next_backup=next_run_in(schedule.expression, schedule.timezone, now).astimezone(UTC),
+        interval=longest_interval(schedule.expression, schedule.timezone, now),
+        retention_days=retention_days,
     )
 
 

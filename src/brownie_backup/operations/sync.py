@@ -6,6 +6,7 @@ from contextlib import ExitStack
 
 from attrs import evolve
 
+from brownie_backup.concurrency.background import close_all
 from brownie_backup.errors import (
     BackupError,
     BackupExists,
@@ -15,13 +16,12 @@ from brownie_backup.errors import (
     StoreUnavailable,
 )
 from brownie_backup.model import Backup, BlobRef, Manifest, Status
-from brownie_backup.operations.commit import commit
-from brownie_backup.operations.progress import Meter, OnProgress
-from brownie_backup.reports import StoreSync
+from brownie_backup.model.reports import StoreSync
+from brownie_backup.pipeline.commit import commit
+from brownie_backup.pipeline.progress import Meter, OnProgress
 from brownie_backup.repository import Identity, Lease, Repository, Shelf, watch
-from brownie_backup.repository.background import close_all
-from brownie_backup.repository.holds import add_hold
-from brownie_backup.repository.transfer import for_store, transfer_blobs
+from brownie_backup.repository.blobs.transfer import for_store, transfer_blobs
+from brownie_backup.repository.catalogue.holds import add_hold
 from brownie_backup.retention import plan_retention
 
 _log = logging.getLogger(__name__)

@@ -16,28 +16,7 @@ from brownie_backup.errors import (
     ObjectLocked,
     UnsupportedFormat,
 )
-from brownie_backup.model import (
-    Attempt,
-    Backup,
-    Encryption,
-    Manifest,
-    RetentionPolicy,
-    Status,
-    Verification,
-)
-from brownie_backup.names import LATEST, check_name
-from brownie_backup.protocols import Cache, Clock, Compressor, Encryptor, Store
-from brownie_backup.reports import OnTally
-from brownie_backup.repository import catalogue, holds
-from brownie_backup.repository.blobs import BlobReader, BlobWriter
-from brownie_backup.repository.distrust import distrusted
-from brownie_backup.repository.identity import (
-    Identity,
-    ensure_identity,
-    known_identity,
-    read_identity,
-)
-from brownie_backup.repository.layout import (
+from brownie_backup.format.layout import (
     BLOBS,
     hold_key,
     lease_key,
@@ -45,18 +24,33 @@ from brownie_backup.repository.layout import (
     name_in,
     verification_key,
 )
-from brownie_backup.repository.leases import (
+from brownie_backup.format.names import LATEST, check_name
+from brownie_backup.model import Attempt, Backup, Encryption, Manifest, Status, Verification
+from brownie_backup.model.reports import OnTally
+from brownie_backup.protocols import Cache, Clock, Compressor, Encryptor, Store
+from brownie_backup.repository.blobs.reader import BlobReader
+from brownie_backup.repository.blobs.replicas import Shelf, Shelves
+from brownie_backup.repository.blobs.suspects import distrusted
+from brownie_backup.repository.blobs.sweep import SWEEP_MARGIN, Live, Swept, sweep
+from brownie_backup.repository.blobs.writer import BlobWriter
+from brownie_backup.repository.catalogue import holds, manifests
+from brownie_backup.repository.catalogue.cached import Memory
+from brownie_backup.repository.catalogue.identity import (
+    Identity,
+    ensure_identity,
+    known_identity,
+    read_identity,
+)
+from brownie_backup.repository.catalogue.listing import read_catalogue, sharing, sizes_of
+from brownie_backup.repository.coordination.leases import (
     Lease,
     LeaseRecord,
     hold,
     list_leases,
     remove_expired,
 )
-from brownie_backup.repository.listing import read_catalogue, sharing, sizes_of
-from brownie_backup.repository.memory import Memory
-from brownie_backup.repository.shelves import Shelf, Shelves
-from brownie_backup.repository.sweep import SWEEP_MARGIN, Live, Swept, sweep
-from brownie_backup.repository.watched import watched
+from brownie_backup.repository.deadline import watched
+from brownie_backup.retention.policy import RetentionPolicy
 
 
 def _utc_now() -> datetime:
@@ -151,7 +145,7 @@ class Repository:
             # Blobs are listed after the manifests are read: a backup that is finished between
             # the two then has all of its blobs in the listing.
             sizes = sizes_of(self.store, found)
-            found = tuple(catalogue.check_blobs(backup, sizes) for backup in found)
+            found = tuple(manifests.check_blobs(backup, sizes) for backup in found)
         held = holds.read_holds(self.store, self.clock())
         found = tuple(
             evolve(b, hold=holds.hold_of(b.name, b.manifest, held)) if b.name in held else b
@@ -197,7 +191,7 @@ class Repository:
 
     def manifest(self, name: str) -> Manifest:
         """Return the manifest of that name; `KeyNotFound` if there is none."""
-        return catalogue.read_manifest(self.store, name)
+        return manifests.read_manifest(self.store, name)
 
     def exists(self, name: str) -> bool:
         """Whether a backup of that name exists, readable or not."""
@@ -206,15 +200,15 @@ class Repository:
 
     def add_lists(self, manifest: Manifest) -> Manifest:
         """Store what is too long for a manifest; return the rest, which `add` is quick with."""
-        return catalogue.add_lists(self.store, manifest)
+        return manifests.add_lists(self.store, manifest)
 
     def add(self, manifest: Manifest) -> None:
         """Make a backup exist; `BackupExists` if the name is taken."""
-        catalogue.add_manifest(self.store, manifest)
+        manifests.add_manifest(self.store, manifest)
 
     def add_verification(self, verification: Verification) -> None:
         """Record the outcome of a verification."""
-        catalogue.add_verification(self.store, verification)
+        manifests.add_verification(self.store, verification)
 
     def forget_verification(self, name: str) -> None:
         """Remove the outcome of a verification, which no longer says anything."""
@@ -300,7 +294,7 @@ class Repository:
     def _backup(self, name: str, seen: Backup | None = None) -> Backup | None:
         """Return one backup without reading the others; `seen` if that is still what it is."""
         try:
-            manifest = catalogue.read_manifest(self.store, check_name(name))
+            manifest = manifests.read_manifest(self.store, check_name(name))
         except (InvalidName, KeyNotFound):
             return None
         except (DamagedError, UnsupportedFormat) as error:
@@ -310,8 +304,8 @@ class Repository:
             return Backup(name, Status.DAMAGED, None, str(error), hold=held)
         if seen and seen.manifest == manifest:
             return seen
-        backup = catalogue.judge(manifest, catalogue.read_verification(self.store, manifest))
-        backup = catalogue.check_blobs(backup, sizes_of(self.store, (backup,)))
+        backup = manifests.judge(manifest, manifests.read_verification(self.store, manifest))
+        backup = manifests.check_blobs(backup, sizes_of(self.store, (backup,)))
         return evolve(backup, hold=holds.read_hold(self.store, name, manifest, self.clock()))
 
     def _memory(self) -> Memory | None:

@@ -17,7 +17,7 @@ from brownie_backup.errors import (
     redact,
 )
 from brownie_backup.protocols import CanLock, HasPages, Store, StoredObject
-from brownie_backup.stores.patience import Patience
+from brownie_backup.stores.retry_policy import Patience
 
 _log = logging.getLogger(__name__)
 

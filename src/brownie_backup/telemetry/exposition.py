@@ -12,12 +12,12 @@ from opentelemetry.sdk.resources import Resource
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 
+from brownie_backup.config.settings import Settings
 from brownie_backup.errors import ConfigurationError
-from brownie_backup.settings import Settings
+from brownie_backup.telemetry.aggregate import Survey
+from brownie_backup.telemetry.collect import look_at
 from brownie_backup.telemetry.instruments import record
-from brownie_backup.telemetry.scene import look_at
 from brownie_backup.telemetry.sources import open_sources, sources_of
-from brownie_backup.telemetry.survey import Survey
 
 _log = logging.getLogger(__name__)
 

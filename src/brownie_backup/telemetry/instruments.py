@@ -15,7 +15,7 @@ from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import MetricReader
 from opentelemetry.sdk.resources import Resource
 
-from brownie_backup.telemetry.survey import USUAL_KIND, Labels, Line, StoreLine, Survey
+from brownie_backup.telemetry.aggregate import USUAL_KIND, Labels, Line, StoreLine, Survey
 
 BUCKETS = (1.0, 5.0, 15.0, 60.0, 300.0, 900.0, 3600.0, 10800.0, 21600.0, 43200.0, 86400.0)
 """Seconds: what a small database takes, and what a very large one does."""

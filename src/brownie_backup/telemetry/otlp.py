@@ -22,13 +22,13 @@ from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
-from brownie_backup.repository.background import begin
-from brownie_backup.settings import Settings
+from brownie_backup.concurrency.background import begin
+from brownie_backup.concurrency.threads import make_thread
+from brownie_backup.config.settings import Settings
+from brownie_backup.telemetry.aggregate import Survey
+from brownie_backup.telemetry.collect import look_at
 from brownie_backup.telemetry.instruments import record
-from brownie_backup.telemetry.scene import look_at
 from brownie_backup.telemetry.sources import sources_of
-from brownie_backup.telemetry.survey import Survey
-from brownie_backup.threads import make_thread
 
 _log = logging.getLogger(__name__)
 

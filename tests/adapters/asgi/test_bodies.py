@@ -7,10 +7,10 @@ from typing import Any
 import httpx
 import pytest
 
+from brownie_backup.config.settings import Settings
 from brownie_backup.secret import Secret
-from brownie_backup.settings import Settings
 from brownie_backup_asgi import create_app
-from brownie_backup_asgi.bodies import violations
+from brownie_backup_asgi.requests import violations
 from brownie_backup_asgi.schemas import CREATE, DATABASE, NAME, RESTORE, VERIFY
 
 ADMIN = "planted-admin"

@@ -13,22 +13,27 @@ from starlette.requests import Request
 from starlette.responses import Response
 from tests.unit.fakes import FakeClock
 
-from brownie_backup.activity import Actor
+from brownie_backup.audit.operation import Actor
+from brownie_backup.config.settings import Settings
 from brownie_backup.errors import Busy, KeyNotFound, StoreUnavailable
-from brownie_backup.reports import Tally
+from brownie_backup.model.reports import Tally
 from brownie_backup.repository import OperationRecord, Register
-from brownie_backup.repository.register import CANCELLED, FAILED, LOST_AFTER, SUCCEEDED
+from brownie_backup.repository.coordination.operations import (
+    CANCELLED,
+    FAILED,
+    LOST_AFTER,
+    SUCCEEDED,
+)
 from brownie_backup.service import Service
-from brownie_backup.settings import Settings
 from brownie_backup.stores import MemoryStore
-from brownie_backup_asgi import desk as module
-from brownie_backup_asgi.desk import MOST_AT_ONCE, Desk, Order, Tell
-from brownie_backup_asgi.house import House
-from brownie_backup_asgi.looking import operation
+from brownie_backup_asgi import operations as module
+from brownie_backup_asgi.commands import cancel
+from brownie_backup_asgi.operations import MOST_AT_ONCE, Desk, Order, Tell
 from brownie_backup_asgi.problems import FORBIDDEN, Problem
-from brownie_backup_asgi.running import Running
+from brownie_backup_asgi.queries import operation
+from brownie_backup_asgi.running_operation import Running
+from brownie_backup_asgi.state import House
 from brownie_backup_asgi.tokens import Caller, Scope, Tokens
-from brownie_backup_asgi.working import cancel
 
 SECOND = timedelta(seconds=1)
 

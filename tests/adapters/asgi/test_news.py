@@ -6,8 +6,8 @@ from attrs import evolve
 from tests.unit.fakes import NOON
 
 from brownie_backup.repository import OperationRecord
-from brownie_backup.repository.register import FAILED, SUCCEEDED
-from brownie_backup_asgi.news import News
+from brownie_backup.repository.coordination.operations import FAILED, SUCCEEDED
+from brownie_backup_asgi.changes import News
 
 SECOND = timedelta(seconds=1)
 

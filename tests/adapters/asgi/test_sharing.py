@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from brownie_backup_asgi.sharing import Sharing
+from brownie_backup_asgi.single_flight import Sharing
 
 
 def test_of_many_at_once_two_are_done() -> None:

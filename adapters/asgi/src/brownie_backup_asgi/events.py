@@ -10,10 +10,10 @@ from starlette.responses import Response, StreamingResponse
 
 from brownie_backup.errors import BackupError
 from brownie_backup_asgi import schemas
-from brownie_backup_asgi.answers import NOT_CACHED, operation_document
-from brownie_backup_asgi.bodies import read_query
-from brownie_backup_asgi.house import MOST_OPERATIONS, House
-from brownie_backup_asgi.news import News
+from brownie_backup_asgi.changes import News
+from brownie_backup_asgi.requests import read_query
+from brownie_backup_asgi.responses import NOT_CACHED, operation_document
+from brownie_backup_asgi.state import MOST_OPERATIONS, House
 from brownie_backup_asgi.tokens import Caller
 
 _LOOK_SECONDS = 1.0

@@ -28,7 +28,7 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    from brownie_backup.ending import ENDED_BY, Ended, end_on_signals
+    from brownie_backup.process.signals import ENDED_BY, Ended, end_on_signals
 
     end_on_signals()
     try:

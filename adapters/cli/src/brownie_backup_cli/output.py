@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, Self
 from attrs import frozen
 
 from brownie_backup import Finding, Level, Progress
-from brownie_backup.operations.progress import OnProgress
-from brownie_backup.reports import OnTally, PartProgress
+from brownie_backup.model.reports import OnTally, PartProgress
+from brownie_backup.pipeline.progress import OnProgress
 
 if TYPE_CHECKING:
     from rich.progress import ProgressColumn

@@ -9,16 +9,16 @@ from typing import TypeVar
 
 from attrs import define, field
 
-from brownie_backup.activity import new_operation_id
-from brownie_backup.documents import instant
+from brownie_backup.audit.operation import new_operation_id
 from brownie_backup.errors import BackupError, BackupNotFound, Busy, KeyMissing
-from brownie_backup.names import LATEST
+from brownie_backup.format.names import LATEST
+from brownie_backup.model.reports import BackupReport
 from brownie_backup.operations.history import History
-from brownie_backup.reports import BackupReport
 from brownie_backup.service import Service
+from brownie_backup.service.documents import instant
 from brownie_backup.telemetry import write_textfile
-from brownie_backup_cron.announcing import Announcer, error_fields
-from brownie_backup_cron.tally import BACKUP, RETENTION, VERIFICATION, Tally
+from brownie_backup_cron.metrics import BACKUP, RETENTION, VERIFICATION, Tally
+from brownie_backup_cron.notifications import Announcer, error_fields
 
 DONE = 0
 FAILED = 1

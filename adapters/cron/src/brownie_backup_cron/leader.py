@@ -6,8 +6,8 @@ import time
 from collections.abc import Callable
 
 from brownie_backup.errors import StoreError
-from brownie_backup.repository.leadership import LOOKS, Leadership
-from brownie_backup_cron.tally import Tally
+from brownie_backup.repository.coordination.leadership import LOOKS, Leadership
+from brownie_backup_cron.metrics import Tally
 
 _log = logging.getLogger(__name__)
 

@@ -15,22 +15,22 @@ from datetime import UTC, datetime, timedelta
 
 from attrs import evolve, frozen
 
-from brownie_backup.activity import Actor
+from brownie_backup.audit.operation import Actor
 from brownie_backup.config import Settings, load_settings, make_dumper, make_repositories
-from brownie_backup.ending import ENDED_BY, Ended, end_on_signals
 from brownie_backup.errors import BackupError, ConfigurationError
-from brownie_backup.logs import configure_logging
-from brownie_backup.memory import share_large_blocks
+from brownie_backup.process.malloc import share_large_blocks
+from brownie_backup.process.signals import ENDED_BY, Ended, end_on_signals
 from brownie_backup.protocols import Clock
-from brownie_backup.repository.leadership import LIFETIME, Leadership
+from brownie_backup.repository.coordination.leadership import LIFETIME, Leadership
 from brownie_backup.service import Service
 from brownie_backup.telemetry import configure_telemetry, prometheus_text
-from brownie_backup_cron.announcing import Announcer
-from brownie_backup_cron.endpoints import Endpoints
+from brownie_backup.telemetry.logs import configure_logging
+from brownie_backup_cron.http_server import Endpoints
 from brownie_backup_cron.jobs import Jobs
 from brownie_backup_cron.leader import Leader, elapsed
+from brownie_backup_cron.metrics import Tally
+from brownie_backup_cron.notifications import Announcer
 from brownie_backup_cron.runner import Runner
-from brownie_backup_cron.tally import Tally
 from brownie_backup_cron.timetable import Timetable
 
 HOST = "127.0.0.1"

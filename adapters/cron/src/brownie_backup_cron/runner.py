@@ -8,7 +8,7 @@ from typing import NoReturn, Protocol
 from brownie_backup.errors import BackupError
 from brownie_backup.operations.history import History
 from brownie_backup.protocols import Clock
-from brownie_backup_cron.tally import BACKUP, VERIFICATION, Tally
+from brownie_backup_cron.metrics import BACKUP, VERIFICATION, Tally
 from brownie_backup_cron.timetable import Timetable
 
 LONGEST_WAIT = timedelta(seconds=30)

@@ -5,25 +5,20 @@ import logging
 from collections.abc import Iterable, Iterator
 from datetime import timedelta
 
-from brownie_backup.dumpers.postgres.bulk import BULK_TABLE_BYTES, RANGE_BYTES, Cutting
-from brownie_backup.dumpers.postgres.client import Client
-from brownie_backup.dumpers.postgres.conninfo import Conninfo
-from brownie_backup.dumpers.postgres.copying import check_rows
 from brownie_backup.dumpers.postgres.doctor import diagnose
-from brownie_backup.dumpers.postgres.holder import Holder
-from brownie_backup.dumpers.postgres.inventory import parse_inventory
-from brownie_backup.dumpers.postgres.output import lines_of
-from brownie_backup.dumpers.postgres.placement import beside
-from brownie_backup.dumpers.postgres.process import feed, running
-from brownie_backup.dumpers.postgres.reader import PostgresReader, end_readers, unknown
-from brownie_backup.dumpers.postgres.selected import SelectedTables
-from brownie_backup.dumpers.postgres.snapshot import (
+from brownie_backup.dumpers.postgres.dump.bulk import BULK_TABLE_BYTES, RANGE_BYTES, Cutting
+from brownie_backup.dumpers.postgres.dump.reader import PostgresReader, end_readers, unknown
+from brownie_backup.dumpers.postgres.dump.snapshot import (
     SYSTEM_IDENTIFIER,
     PostgresSnapshot,
     open_snapshot,
 )
-from brownie_backup.dumpers.postgres.target import PostgresTarget
-from brownie_backup.dumpers.postgres.wanted import parse_wanted
+from brownie_backup.dumpers.postgres.dump.snapshot_session import Holder
+from brownie_backup.dumpers.postgres.inventory import parse_inventory
+from brownie_backup.dumpers.postgres.restore.selection import parse_wanted
+from brownie_backup.dumpers.postgres.restore.selective import SelectedTables
+from brownie_backup.dumpers.postgres.restore.swap import beside
+from brownie_backup.dumpers.postgres.restore.target import PostgresTarget
 from brownie_backup.errors import (
     BackupError,
     DamagedError,
@@ -32,8 +27,13 @@ from brownie_backup.errors import (
     ProgramMissing,
 )
 from brownie_backup.model import Database, DatabaseId, PartKind, PartSpec
+from brownie_backup.model.reports import Finding, RestoreOptions
+from brownie_backup.postgres.client import Client
+from brownie_backup.postgres.conninfo import Conninfo
+from brownie_backup.postgres.copy_rows import check_rows
+from brownie_backup.postgres.output import lines_of
+from brownie_backup.postgres.process import feed, running
 from brownie_backup.protocols import Target
-from brownie_backup.reports import Finding, RestoreOptions
 
 LOCK_TIMEOUT = timedelta(minutes=5)
 """How long pg_dump waits for a table that somebody holds exclusively, before it gives up."""

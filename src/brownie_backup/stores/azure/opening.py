@@ -12,11 +12,11 @@ from azure.core.pipeline.transport import RequestsTransport
 from azure.storage.blob import ContainerClient
 
 from brownie_backup.errors import ConfigurationError
-from brownie_backup.location import Location
 from brownie_backup.stores.azure.store import AzureStore
 from brownie_backup.stores.connections import mount
-from brownie_backup.stores.patience import Patience
+from brownie_backup.stores.location import Location
 from brownie_backup.stores.problems import endpoint_problems, lock_problems, path_problems
+from brownie_backup.stores.retry_policy import Patience
 
 # Its warnings only repeat our errors, and would be printed where nobody has set up logging.
 logging.getLogger("azure").addHandler(logging.NullHandler())

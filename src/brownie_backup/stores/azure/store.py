@@ -24,11 +24,11 @@ from brownie_backup.errors import (
     StoreError,
     StoreUnavailable,
 )
-from brownie_backup.location import Location
+from brownie_backup.format.layout import is_of_backup, is_permanent
 from brownie_backup.protocols import Clock, Page, StoredObject
-from brownie_backup.repository.layout import is_of_backup, is_permanent
 from brownie_backup.stores.azure.errors import NO_CONTAINER, SDK_ERRORS, store_error
 from brownie_backup.stores.azure.names import blob_name, key_of, name_prefix
+from brownie_backup.stores.location import Location
 
 _PAGE_KEYS = 1000
 _MODES = {

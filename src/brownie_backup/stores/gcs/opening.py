@@ -11,12 +11,12 @@ from google.auth.transport.requests import AuthorizedSession
 from google.cloud.storage import Client
 
 from brownie_backup.errors import ConfigurationError
-from brownie_backup.location import Location
 from brownie_backup.stores.connections import mount
 from brownie_backup.stores.gcs.credentials import DefaultCredentials, read_token
 from brownie_backup.stores.gcs.store import GcsStore
-from brownie_backup.stores.patience import Patience
+from brownie_backup.stores.location import Location
 from brownie_backup.stores.problems import endpoint_problems, lock_problems, path_problems
+from brownie_backup.stores.retry_policy import Patience
 
 # Its warnings only repeat our errors, and would be printed where nobody has set up logging.
 logging.getLogger("google").addHandler(logging.NullHandler())

@@ -14,11 +14,11 @@ from google.api_core.exceptions import from_http_status
 from google.cloud.storage import Bucket, Client
 
 from brownie_backup.errors import BucketNotFound, KeyNotFound, ObjectLocked, StoreError
-from brownie_backup.location import Location
+from brownie_backup.format.layout import is_of_backup, is_permanent
 from brownie_backup.protocols import Clock, Page, StoredObject
-from brownie_backup.repository.layout import is_of_backup, is_permanent
 from brownie_backup.stores.gcs.credentials import secrets_in
 from brownie_backup.stores.gcs.errors import NO_BUCKET, NO_OBJECT, SDK_ERRORS, store_error
+from brownie_backup.stores.location import Location
 
 _PAGE_KEYS = 1000
 _STORED = "name,kmsKeyName,retention"

@@ -10,9 +10,9 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError
 
 from brownie_backup.errors import ConfigurationError
-from brownie_backup.location import Location
-from brownie_backup.stores.patience import Patience
+from brownie_backup.stores.location import Location
 from brownie_backup.stores.problems import endpoint_problems, lock_problems, path_problems
+from brownie_backup.stores.retry_policy import Patience
 from brownie_backup.stores.s3.errors import store_error
 from brownie_backup.stores.s3.store import S3Store, content_md5
 

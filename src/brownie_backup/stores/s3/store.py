@@ -19,9 +19,9 @@ from brownie_backup.errors import (
     ObjectLocked,
     StoreError,
 )
-from brownie_backup.location import Location
+from brownie_backup.format.layout import is_of_backup, is_permanent
 from brownie_backup.protocols import Clock, Page, StoredObject
-from brownie_backup.repository.layout import is_of_backup, is_permanent
+from brownie_backup.stores.location import Location
 from brownie_backup.stores.s3.errors import SDK_ERRORS, store_error
 
 _PAGE_KEYS = 1000

@@ -1,0 +1,39 @@
+"""The protocols on which everything is built, and what each guarantees.
+
+They are small on purpose: a method is here only if an operation calls it. Implementations prove
+that they keep these promises by joining the contract tests of `brownie_backup.testing`.
+"""
+
+from brownie_backup.protocols.cache import Cache
+from brownie_backup.protocols.codecs import Compressor, Encryptor
+from brownie_backup.protocols.dumper import Dumper, Reader, Snapshot, Unchanged
+from brownie_backup.protocols.store import (
+    CanLock,
+    Clock,
+    HasFreeSpace,
+    HasPages,
+    Page,
+    Repeats,
+    Store,
+    StoredObject,
+)
+from brownie_backup.protocols.target import Target
+
+__all__ = [
+    "Cache",
+    "CanLock",
+    "Clock",
+    "Compressor",
+    "Dumper",
+    "Encryptor",
+    "HasFreeSpace",
+    "HasPages",
+    "Page",
+    "Reader",
+    "Repeats",
+    "Snapshot",
+    "Store",
+    "StoredObject",
+    "Target",
+    "Unchanged",
+]
