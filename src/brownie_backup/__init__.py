@@ -17,6 +17,7 @@ from brownie_backup.model import Backup, DatabaseId, Hold, Manifest, Status, Ver
 from brownie_backup.model.reports import (
     BackupReport,
     Comparison,
+    CountProgress,
     Finding,
     Level,
     PartProgress,
@@ -29,10 +30,9 @@ from brownie_backup.model.reports import (
     StoreOutcome,
     StoreSync,
     TableRange,
-    Tally,
 )
 from brownie_backup.operations import (
-    Workplace,
+    WorkerFactory,
     apply_retention,
     compare_with_database,
     create_backup,
@@ -58,6 +58,7 @@ __all__ = [
     "Cache",
     "Comparison",
     "Compressor",
+    "CountProgress",
     "DatabaseId",
     "Dumper",
     "Encryptor",
@@ -80,9 +81,8 @@ __all__ = [
     "StoreOutcome",
     "StoreSync",
     "TableRange",
-    "Tally",
     "Verification",
-    "Workplace",
+    "WorkerFactory",
     "apply_retention",
     "compare_with_database",
     "create_backup",

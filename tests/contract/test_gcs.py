@@ -20,7 +20,7 @@ from tests.servers.proxy import Proxy
 from tests.servers.tokens import GoogleTokens
 
 from brownie_backup.errors import AccessDenied, KeyNotFound, ObjectLocked, StoreError
-from brownie_backup.protocols import CanLock
+from brownie_backup.protocols import SupportsObjectLock
 from brownie_backup.secret import Secret
 from brownie_backup.stores.gcs import GcsStore, open_store
 from brownie_backup.stores.location import Location
@@ -171,7 +171,7 @@ def test_what_is_locked_cannot_be_deleted_and_stays_so(store: GcsStore) -> None:
     blob = "blobs/aa/aabb"
     governed = evolve(store.location, object_lock_days=2, object_lock_mode="governance")
     locked = evolve(store, location=governed)
-    assert isinstance(locked, CanLock)
+    assert isinstance(locked, SupportsObjectLock)
     for key in (blob, "leases/1.json"):
         locked.put(key, b"data")
         locked.put(key, b"data")

@@ -23,7 +23,7 @@ from brownie_backup.compressors import Zstd
 from brownie_backup.encryptors import Cleartext
 from brownie_backup.errors import KeyNotFound, ObjectLocked, StoreError, StoreUnavailable
 from brownie_backup.format.layout import blob_key, lease_key, manifest_key
-from brownie_backup.protocols import CanLock
+from brownie_backup.protocols import SupportsObjectLock
 from brownie_backup.secret import Secret
 from brownie_backup.stores import RetryingStore
 from brownie_backup.stores.location import Location
@@ -256,7 +256,7 @@ def test_a_lease_is_not_locked(locking: S3Store) -> None:
 
 
 def test_a_lock_is_extended_and_never_shortened(locking: S3Store) -> None:
-    assert isinstance(locking, CanLock)
+    assert isinstance(locking, SupportsObjectLock)
     locking.put(BLOB, b"data")
     days(locking, 2).extend_lock(BLOB)
     first, _ = locked_until(locking, BLOB)

@@ -19,7 +19,7 @@ from brownie_backup_cli import exit_codes
 from brownie_backup_cli.commands import COMMANDS
 from brownie_backup_cli.parser import EPILOG, build_parser
 from brownie_backup_cron import main as runner
-from brownie_backup_cron.metrics import Tally, exposition
+from brownie_backup_cron.metrics import RunnerMetrics, exposition
 from tests.docs.pages import all_pages, page
 from tests.docs.sandbox import Sandbox
 
@@ -149,7 +149,7 @@ def test_options_endpoints_and_metrics_of_the_runner() -> None:
     assert spelled | {"-h"} == options(runner.build_parser())
     codes = {int(row[0]) for row in RUNNER.rows("Exit codes of the runner")}
     assert {int(number) for number in re.findall(r"^  (\d+)", runner.EPILOG, re.MULTILINE)} <= codes
-    shown = set(re.findall(r"^# TYPE (\w+)", exposition(Tally()), re.MULTILINE))
+    shown = set(re.findall(r"^# TYPE (\w+)", exposition(RunnerMetrics()), re.MULTILINE))
     listed = re.findall(r"^\| `(backup_runner_\w+)", RUNNER.path.read_text("utf-8"), re.MULTILINE)
     assert set(listed) == shown
 

@@ -138,7 +138,7 @@ def test_a_backup_that_was_killed_has_no_end_and_one_that_was_asked_to_end_has(c
         finish(process)
     killed, ended = cli.json("audit", "--action", "backup")["entries"]
     assert killed["outcome"] is None
-    assert (ended["outcome"], ended["error_type"]) == ("failure", "Ended")
+    assert (ended["outcome"], ended["error_type"]) == ("failure", "TerminatedBySignal")
     assert cli.run("audit").out.count("not ended") == 1
 
 

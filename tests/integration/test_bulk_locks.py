@@ -263,7 +263,7 @@ def test_a_table_that_is_made_before_the_tables_are_locked_is_locked_too(
 ) -> None:
     find, found = locks.find_tables, 0
 
-    def find_and_disturb(session: Session) -> frozenset[locks.TableName]:
+    def find_and_disturb(session: Session) -> frozenset[locks.LockedTable]:
         nonlocal found
         tables, found = find(session), found + 1
         if found == 1:

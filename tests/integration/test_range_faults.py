@@ -16,7 +16,7 @@ import pytest
 from attrs import evolve
 from tests.integration.cli import Cli, children, cli_for, finish
 from tests.integration.waiting import wait_until
-from tests.integration.workplaces import Spoilt
+from tests.integration.worker_factories import Spoilt
 from tests.servers.running import Server, Servers
 
 from brownie_backup import Repository, create_backup, verify_backup

@@ -12,7 +12,7 @@ from brownie_backup.model import Manifest
 from brownie_backup.pipeline import commit, replicas
 from brownie_backup.repository import Lease, LeaseRecord, Swept, repository
 from brownie_backup.repository.blobs import sweep as sweep_module
-from brownie_backup.repository.blobs.sweep import Live
+from brownie_backup.repository.blobs.sweep import ReferencedBlobs
 
 Patch = pytest.MonkeyPatch
 
@@ -75,7 +75,7 @@ def manifests_are_read_before_the_lease(patch: Patch) -> None:
             yield held
 
     def sweep(self: Repository, lease: Lease, **_: object) -> Swept:
-        live = Live()
+        live = ReferencedBlobs()
         for backup in self._read():
             if backup.manifest and backup.name in seen:
                 live.add(backup.manifest)

@@ -21,7 +21,7 @@ from brownie_backup.audit.auditor import MOST_REFUSALS, Auditor
 from brownie_backup.audit.operation import Actor
 from brownie_backup.audit.proof import AuditProof
 from brownie_backup.audit.record import AuditRecord, Outcome, id_in
-from brownie_backup.audit.writer import Trail
+from brownie_backup.audit.writer import AuditWriter
 from brownie_backup.errors import (
     AccessDenied,
     BackupError,
@@ -91,7 +91,7 @@ def run(store: MemoryStore, clock: FakeClock) -> Callable[..., None]:
     """Run an operation as a process of its own, which takes a minute."""
 
     def run(action: str = "verify", auditor: Auditor | None = None) -> None:
-        auditor = auditor or Auditor(Trail(clock))
+        auditor = auditor or Auditor(AuditWriter(clock))
         with auditor.operation([store], action, WHO, backup="one"):
             clock.advance(timedelta(minutes=1))
         clock.advance(timedelta(minutes=1))
@@ -207,7 +207,7 @@ def test_refused_attempts_are_recorded_but_not_any_number(
 def test_a_trail_as_it_was_written_is_good(
     run: Callable[..., None], repository: Repository, clock: FakeClock
 ) -> None:
-    long = Auditor(Trail(clock))
+    long = Auditor(AuditWriter(clock))
     for _ in range(3):
         run(auditor=long)
         run()
@@ -278,7 +278,7 @@ def test_a_removed_chain_is_found_after_years_of_silence(
 def test_what_was_cut_off_at_the_very_end_is_found_when_somebody_goes_on(
     run: Callable[..., None], repository: Repository, store: MemoryStore, clock: FakeClock
 ) -> None:
-    long = Auditor(Trail(clock))
+    long = Auditor(AuditWriter(clock))
     run(auditor=long)
     run(auditor=long)
     store.delete(keys(store)[-1])
@@ -388,7 +388,7 @@ def test_a_store_out_of_reach_gets_its_records_with_the_next(
     clock: FakeClock, caplog: pytest.LogCaptureFixture
 ) -> None:
     good, away = NamedStore("good", clock), Refusing(NamedStore("away", clock))
-    auditor = Auditor(Trail(clock))
+    auditor = Auditor(AuditWriter(clock))
     with auditor.operation([good, away], "backup", WHO):
         pass
     assert "is not in memory:away: no right to write there" in caplog.text
@@ -414,7 +414,7 @@ def test_an_answer_that_was_lost_makes_no_false_alarm(clock: FakeClock) -> None:
                 raise StoreUnavailable("no answer")
 
     store = Lossy(MemoryStore(clock))
-    auditor = Auditor(Trail(clock))
+    auditor = Auditor(AuditWriter(clock))
     with auditor.operation([store], "backup", WHO):
         clock.advance(timedelta(seconds=1))
         store.lossy = False
@@ -432,7 +432,7 @@ def test_a_store_that_hangs_keeps_nobody(clock: FakeClock, monkeypatch: pytest.M
             free.wait()
 
     good, hanging = NamedStore("good", clock), Hanging(NamedStore("hanging", clock))
-    trail = Trail(clock)
+    trail = AuditWriter(clock)
     record = AuditRecord(clock(), "end", "id", "backup", "alice", "test", "here")
     assert list(trail.record([hanging, good], record)) == ["memory:hanging"]
     assert list(trail.record([hanging], record, within_seconds=0.05)) == ["memory:hanging"]
@@ -518,7 +518,7 @@ def test_few_requests_are_made(store: MemoryStore, run: Callable[..., None]) -> 
             calls.append(method)
 
     run()
-    with Auditor(Trail(lambda: MONDAY)).operation([Counting(store)], "verify", WHO):
+    with Auditor(AuditWriter(lambda: MONDAY)).operation([Counting(store)], "verify", WHO):
         pass
     assert calls == ["list", "put"] * 2
 

@@ -21,7 +21,7 @@ from brownie_backup.errors import (
     StoreUnavailable,
 )
 from brownie_backup.secret import Secret
-from brownie_backup.stores import Patience
+from brownie_backup.stores import RetryPolicy
 from brownie_backup.stores.azure import AzureStore, open_store
 from brownie_backup.stores.azure.names import blob_name, key_of, name_prefix
 from brownie_backup.stores.location import Location
@@ -38,7 +38,7 @@ CREATED = Answer(201, b"", {"ETag": '"1"', "Last-Modified": f"{NOW:{HTTP_TIME}}"
 
 def opened(service: ScriptedService, location: Location = LOCATION) -> AzureStore:
     located = evolve(location, endpoint_url=f"{service.url}/account")
-    return evolve(open_store(located, Patience(read_seconds=5)), clock=lambda: NOW)
+    return evolve(open_store(located, RetryPolicy(read_seconds=5)), clock=lambda: NOW)
 
 
 def state(lock_days: float | None = None, mode: str = "Locked", **headers: str) -> Answer:

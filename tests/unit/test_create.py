@@ -302,6 +302,6 @@ def test_a_pool_that_forks_is_refused(repository: Repository) -> None:
             repository,
             dumper,
             executor=pool,
-            workplace=lambda: nullcontext(((repository,), dumper)),
+            worker_factory=lambda: nullcontext(((repository,), dumper)),
         )
     assert keys(repository, LEASES) == []

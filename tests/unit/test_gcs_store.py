@@ -19,7 +19,7 @@ from brownie_backup.errors import (
     StoreError,
     StoreUnavailable,
 )
-from brownie_backup.stores import Patience
+from brownie_backup.stores import RetryPolicy
 from brownie_backup.stores.gcs import GcsStore, open_store
 from brownie_backup.stores.location import Location
 
@@ -41,7 +41,7 @@ def lock(days: float, mode: str = "Locked") -> dict[str, object]:
 
 
 def opened(service: ScriptedService, location: Location = LOCATION) -> GcsStore:
-    store = open_store(evolve(location, endpoint_url=service.url), Patience(read_seconds=5))
+    store = open_store(evolve(location, endpoint_url=service.url), RetryPolicy(read_seconds=5))
     return evolve(store, clock=lambda: NOW)
 
 

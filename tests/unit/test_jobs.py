@@ -20,8 +20,8 @@ from brownie_backup.operations.history import History
 from brownie_backup.secret import Secret
 from brownie_backup.service import Service
 from brownie_backup_cron.jobs import DONE, FAILED, WARNINGS, Jobs
-from brownie_backup_cron.metrics import VERIFICATION, Tally
-from brownie_backup_cron.notifications import Announcer
+from brownie_backup_cron.metrics import VERIFICATION, RunnerMetrics
+from brownie_backup_cron.notifications import Notifier
 
 GOOD = Verification("first", "id", NOON, good=True, checked_blobs=1, total_blobs=1)
 
@@ -57,13 +57,13 @@ def jobs(receiver: Receiver, **scripted: Any) -> Jobs:  # noqa: ANN401 - whateve
     settings = Settings(
         webhook_url=Secret(f"{receiver.url}/hook"), ping_url=Secret(f"{receiver.url}/ping")
     )
-    tally = Tally()
+    runner_metrics = RunnerMetrics()
     service = Scripted(settings, Actor("scheduler", "tests"), **scripted)
-    return Jobs(service, Announcer(settings, tally, lambda: NOON), tally)
+    return Jobs(service, Notifier(settings, runner_metrics, lambda: NOON), runner_metrics)
 
 
 def told(made: Jobs, receiver: Receiver) -> list[str]:
-    made.announcer.flush(10)
+    made.notifier.flush(10)
     return [r.json["event"] for r in receiver.requests if r.path == "/hook"]
 
 
@@ -122,7 +122,7 @@ def test_a_verifier_that_fails_is_counted(receiver: Receiver, status: int, failu
     while made.is_verifying():
         assert time.monotonic() < end
         time.sleep(0.02)
-    assert made.tally.counted("failures", VERIFICATION) == failures
+    assert made.runner_metrics.counted("failures", VERIFICATION) == failures
     # One that says itself that it failed has told others, too.
     assert told(made, receiver) == (["verification.failed"] if status == -9 else [])
 
@@ -132,7 +132,7 @@ def test_a_verifier_that_cannot_begin_is_counted(receiver: Receiver) -> None:
     made.verifier = ("/nowhere",)
     made.begin_verification()
     assert not made.is_verifying()
-    assert made.tally.counted("failures", VERIFICATION) == 1
+    assert made.runner_metrics.counted("failures", VERIFICATION) == 1
     made.end()
 
 

@@ -14,7 +14,7 @@ from attrs import evolve
 from tests.unit.fakes import DAY, FakeClock, make_manifest, make_repository
 from tests.unit.test_repository import add, blobs, manifest_of, verified
 
-from brownie_backup import Repository, RetentionPolicy, Status, Tally, apply_retention
+from brownie_backup import CountProgress, Repository, RetentionPolicy, Status, apply_retention
 from brownie_backup.caches import open_cache
 from brownie_backup.errors import BackupNotFound, StoreUnavailable
 from brownie_backup.format.converter import manifest_to_bytes
@@ -428,6 +428,6 @@ def test_whatever_happens_a_listing_by_the_cache_is_that_without_it(
 
 def test_progress_counts_to_the_number_of_backups(repository: Repository) -> None:
     for _ in range(2):  # from the store, and from the cache
-        seen: list[Tally] = []
+        seen: list[CountProgress] = []
         repository.backups(on_progress=seen.append)
-        assert seen == [Tally("list", done, 10) for done in range(1, 11)]
+        assert seen == [CountProgress("list", done, 10) for done in range(1, 11)]

@@ -14,7 +14,7 @@ import pytest
 
 from brownie_backup.audit.operation import Actor, operating
 from brownie_backup.concurrency.background import begin
-from brownie_backup.concurrency.ordered_map import crew
+from brownie_backup.concurrency.ordered_map import thread_pool
 from brownie_backup.config import load_settings
 from brownie_backup.config.redaction import redactor
 from brownie_backup.errors import ConfigurationError
@@ -103,7 +103,7 @@ def test_json_is_one_object_a_line(tmp_path: Path) -> None:
 
 def test_threads_that_work_for_an_operation_name_it(tmp_path: Path) -> None:
     configure(tmp_path / "log")
-    with operating("backup", ACTOR, id="op-1"), crew() as workers:
+    with operating("backup", ACTOR, id="op-1"), thread_pool() as workers:
         list(workers.each(LOG.info, ["one", "two", "three"]))
         begin(lambda: LOG.info("four")).result()
     begin(lambda: LOG.info("five")).result()

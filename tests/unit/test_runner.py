@@ -19,7 +19,7 @@ from brownie_backup.secret import Secret
 from brownie_backup.stores import MemoryStore
 from brownie_backup_cron.leader import Leader
 from brownie_backup_cron.main import _purpose
-from brownie_backup_cron.metrics import BACKUP, VERIFICATION, Tally, exposition
+from brownie_backup_cron.metrics import BACKUP, VERIFICATION, RunnerMetrics, exposition
 from brownie_backup_cron.runner import Runner
 from brownie_backup_cron.timetable import Timetable
 
@@ -63,7 +63,7 @@ class World:
 
     clock: FakeClock
     work: FakeWork
-    tally: Tally
+    runner_metrics: RunnerMetrics
     runner: Runner
     others_lead: bool = False
 
@@ -81,7 +81,7 @@ def world(
     known: History | None = None,
     reachable: bool = True,
 ) -> World:
-    clock, tally = FakeClock(start), Tally()
+    clock, runner_metrics = FakeClock(start), RunnerMetrics()
     work = FakeWork(clock, known=(known or History()) if reachable else None)
     made: World
 
@@ -96,9 +96,9 @@ def world(
         may_run=lambda: not made.others_lead,
         clock=clock,
         wait=wait,
-        tally=tally,
+        runner_metrics=runner_metrics,
     )
-    made = World(clock, work, tally, runner)
+    made = World(clock, work, runner_metrics, runner)
     return made
 
 
@@ -143,7 +143,7 @@ def test_missed_runs_are_made_up_for_by_one() -> None:
     simulated = world("0 2 * * *", known=backed_up(START - 5 * DAY))
     simulated.until(START + DAY)
     assert simulated.work.backups == [START, START + 14 * HOUR]
-    assert simulated.tally.counted("catch_ups", BACKUP) == 1
+    assert simulated.runner_metrics.counted("catch_ups", BACKUP) == 1
 
 
 def test_nothing_is_made_up_for_if_nothing_was_missed() -> None:
@@ -195,8 +195,8 @@ def test_overlap_is_skipped_and_counted() -> None:
     simulated.work.takes = timedelta(minutes=5, seconds=30)
     simulated.until(START + timedelta(minutes=13))
     assert simulated.work.backups == [START + n * MINUTE for n in (1, 7)]
-    assert simulated.tally.counted("skipped", BACKUP) == 10
-    assert 'backup_runner_skipped_total{job="backup"} 10\n' in exposition(simulated.tally)
+    assert simulated.runner_metrics.counted("skipped", BACKUP) == 10
+    assert 'backup_runner_skipped_total{job="backup"} 10\n' in exposition(simulated.runner_metrics)
 
 
 def test_after_a_long_sleep_it_runs_once() -> None:
@@ -228,7 +228,7 @@ def test_it_stands_by_while_another_one_leads_and_takes_over_what_that_missed() 
     simulated.until(START + 6 * HOUR)
     assert len(simulated.work.backups) in {1, 2}
     assert simulated.work.backups[0] < START + 5 * HOUR + MINUTE
-    assert simulated.tally.counted("catch_ups", BACKUP) == 1
+    assert simulated.runner_metrics.counted("catch_ups", BACKUP) == 1
 
 
 def test_backups_go_on_during_a_long_verification() -> None:
@@ -237,9 +237,9 @@ def test_backups_go_on_during_a_long_verification() -> None:
     simulated.until(START + 5 * HOUR + MINUTE)
     assert simulated.work.verifications == [START + timedelta(minutes=30)]
     assert len(simulated.work.backups) == 5
-    assert simulated.tally.running() == (VERIFICATION,)
+    assert simulated.runner_metrics.running() == (VERIFICATION,)
     simulated.until(START + 11 * HOUR)
-    assert simulated.tally.running() == ()
+    assert simulated.runner_metrics.running() == ()
 
 
 def test_a_verification_that_is_due_during_one_is_skipped_and_counted() -> None:
@@ -247,7 +247,7 @@ def test_a_verification_that_is_due_during_one_is_skipped_and_counted() -> None:
     simulated.work.verification_takes = 3 * HOUR + MINUTE
     simulated.until(START + 6 * HOUR)
     assert simulated.work.verifications == [START + HOUR, START + 5 * HOUR]
-    assert simulated.tally.counted("skipped", VERIFICATION) == 3
+    assert simulated.runner_metrics.counted("skipped", VERIFICATION) == 3
 
 
 def test_a_missed_verification_is_made_up_for() -> None:
@@ -255,7 +255,7 @@ def test_a_missed_verification_is_made_up_for() -> None:
     simulated = world("0 2 * * *", "0 4 * * 0", known=known)
     simulated.until(START + HOUR)
     assert simulated.work.verifications == [START]
-    assert simulated.tally.counted("catch_ups", VERIFICATION) == 1
+    assert simulated.runner_metrics.counted("catch_ups", VERIFICATION) == 1
 
 
 def test_databases_that_share_a_store_have_a_leader_each() -> None:
@@ -284,7 +284,7 @@ def test_a_leader_goes_on_looking_whatever_happens() -> None:
     leadership = Broken(
         MemoryStore(), "runner", elapsed=lambda: 0.0, lifetime=timedelta(milliseconds=40)
     )
-    leader = Leader(leadership, Tally(), lambda: None)
+    leader = Leader(leadership, RunnerMetrics(), lambda: None)
     leader.start()
     end = time.monotonic() + 10
     while leadership.looks < 3 and time.monotonic() < end:

@@ -13,7 +13,7 @@ from attrs import evolve
 from brownie_backup import errors
 from brownie_backup.audit.operation import Actor, Operation, operating
 from brownie_backup.audit.record import AuditRecord, begun, ended, refused
-from brownie_backup.audit.writer import Trail
+from brownie_backup.audit.writer import AuditWriter
 from brownie_backup.errors import BackupError, StoreError
 from brownie_backup.format.converter import to_json
 from brownie_backup.protocols import Store
@@ -40,9 +40,9 @@ class Auditor:
     """
 
     def __init__(
-        self, trail: Trail | None = None, redact: Callable[[str], str] = errors.redact
+        self, writer: AuditWriter | None = None, redact: Callable[[str], str] = errors.redact
     ) -> None:
-        self._trail = trail or Trail()
+        self._trail = writer or AuditWriter()
         self._redact = redact
         self._host = socket.gethostname()
         self._refusals = _Allowance(MOST_REFUSALS, _MINUTE_SECONDS)

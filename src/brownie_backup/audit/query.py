@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from brownie_backup.audit.proof import AuditProof, problems_of
 from brownie_backup.audit.reader import list_trail, read_trail
 from brownie_backup.audit.record import AuditRecord, AuditTrail, entries_of
-from brownie_backup.concurrency.ordered_map import crew
+from brownie_backup.concurrency.ordered_map import thread_pool
 from brownie_backup.errors import KeyNotFound
 from brownie_backup.protocols import Store
 
@@ -77,7 +77,7 @@ def prove_audit(store: Store, now: datetime, since: datetime | None = None) -> A
             return key, None  # as if it had been removed before
 
     keys = [found.key for found in list_trail(store, since, now)]
-    with crew() as threads:
+    with thread_pool() as threads:
         objects = {key: data for key, data in threads.each(get, keys) if data is not None}
     first = since.astimezone(UTC).date() if since else None
     while True:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 
 from brownie_backup.audit.record import AuditRecord, RecordId, id_in, record_from
-from brownie_backup.concurrency.ordered_map import crew
+from brownie_backup.concurrency.ordered_map import thread_pool
 from brownie_backup.errors import DamagedError, KeyNotFound
 from brownie_backup.format.layout import AUDIT
 from brownie_backup.protocols import Store, StoredObject
@@ -76,7 +76,7 @@ def read_trail(
     def read(name: RecordId) -> AuditRecord | None:
         return _read(store, name)
 
-    with crew() as threads:
+    with thread_pool() as threads:
         records = [record for record in threads.each(read, names) if record]
     chosen = [each for each in records if since is None or put_at(each) >= since]
     chosen.sort(key=lambda each: (put_at(each), each.writer, each.sequence))

@@ -38,7 +38,7 @@ def _utc_now() -> datetime:
     return datetime.now(UTC)
 
 
-class Trail:
+class AuditWriter:
     """Appends records to the audit trails of stores. Thread-safe.
 
     A store that does not take a record gets it with the next one, as long as this object lives.
@@ -46,7 +46,7 @@ class Trail:
 
     def __init__(self, clock: Clock = _utc_now) -> None:
         self._clock = clock
-        self._chains: dict[str, _Chain] = {}
+        self._chains: dict[str, _WriterChain] = {}
         self._lock = threading.Lock()
 
     def record(
@@ -64,9 +64,9 @@ class Trail:
             self._chain(store).report(store.url, record, problems.get(store.url))
         return problems
 
-    def _chain(self, store: Store) -> "_Chain":
+    def _chain(self, store: Store) -> "_WriterChain":
         with self._lock:
-            return self._chains.setdefault(store.url, _Chain(self._clock))
+            return self._chains.setdefault(store.url, _WriterChain(self._clock))
 
 
 def _wait(futures: Sequence[Future[None]], within_seconds: float | None) -> None:
@@ -91,7 +91,7 @@ def _problem(future: Future[None]) -> BackupError | None:
     return StoreUnavailable(f"unexpected {type(error).__name__}")
 
 
-class _Chain:
+class _WriterChain:
     """One writer's records in one store, put one after the other by a thread of their own."""
 
     def __init__(self, clock: Clock) -> None:

@@ -1,4 +1,4 @@
-"""A crew of threads that waits for a store's answers."""
+"""A pool of threads that wait for a store, and yield results in order."""
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -12,7 +12,7 @@ from brownie_backup.concurrency.threads import Threads
 if TYPE_CHECKING:
     from concurrent.futures import Future
 
-CREW = 8
+THREADS = 8
 """How many requests for small objects are on their way at once."""
 
 T = TypeVar("T")
@@ -20,7 +20,7 @@ R = TypeVar("R")
 
 
 @frozen
-class Crew:
+class OrderedMap:
     """Threads that do one thing to many items."""
 
     _pool: Threads
@@ -28,22 +28,22 @@ class Crew:
     def each(self, work: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:
         """Yield what `work` returns for each item, in order, a few items ahead.
 
-        What it raises for one is raised here; with the crew's block ends what is not begun.
+        What it raises for one is raised here; leaving the block cancels calls not begun.
         """
         waiting: deque[Future[R]] = deque()
         for item in items:
             waiting.append(self._pool.submit(work, item))
-            if len(waiting) >= 2 * CREW:
+            if len(waiting) >= 2 * THREADS:
                 yield waiting.popleft().result()
         while waiting:
             yield waiting.popleft().result()
 
 
 @contextmanager
-def crew() -> Iterator[Crew]:
-    """Have a crew while the block runs; at its end nobody is at work any more."""
-    pool = Threads(CREW, thread_name_prefix="store")
+def thread_pool() -> Iterator[OrderedMap]:
+    """Open the pool for the block; when it ends, no call is running."""
+    pool = Threads(THREADS, thread_name_prefix="store")
     try:
-        yield Crew(pool)
+        yield OrderedMap(pool)
     finally:
         pool.shutdown(cancel_futures=True)

@@ -12,7 +12,7 @@ from brownie_backup.config.factory import (
     make_repositories,
     make_repository,
     make_store,
-    make_workplace,
+    make_worker,
 )
 from brownie_backup.config.settings import Settings, describe, load_settings
 
@@ -28,5 +28,5 @@ __all__ = [
     "make_repositories",
     "make_repository",
     "make_store",
-    "make_workplace",
+    "make_worker",
 ]

@@ -48,14 +48,14 @@ def make_store(location: Location, *, retry_seconds: float | None = None) -> "St
         ConfigurationError: there is none for that scheme, it is not installed, or it can't do
             what it is asked for.
     """
-    from brownie_backup.stores import Patience, RetryingStore
+    from brownie_backup.stores import RetryingStore, RetryPolicy
 
     if location.scheme == "file":
         return _local_store(location)
-    patience = Patience()
+    retry_policy = RetryPolicy()
     if retry_seconds is not None:
-        patience = Patience(give_up_after_seconds=retry_seconds)
-    return RetryingStore(_opener(location.scheme)(location), patience)
+        retry_policy = RetryPolicy(give_up_after_seconds=retry_seconds)
+    return RetryingStore(_opener(location.scheme)(location), retry_policy)
 
 
 def _opener(scheme: str) -> "Opener":
@@ -225,11 +225,11 @@ def make_dumper(settings: Settings) -> "PostgresDumper":
 
 
 @contextmanager
-def make_workplace() -> "Iterator[tuple[tuple[Repository, ...], PostgresDumper]]":
+def make_worker() -> "Iterator[tuple[tuple[Repository, ...], PostgresDumper]]":
     """Make what a worker of an executor works with, from the environment of its own process.
 
-    A `brownie_backup.operations.Workplace`: its workers read the settings, and the secrets, where
-    they are; nothing of them is sent.
+    A `brownie_backup.operations.WorkerFactory`: its workers read the settings and the secrets
+    where they run; none are sent.
 
     Raises:
         ConfigurationError: settings are wrong, or missing.

@@ -94,7 +94,7 @@ class StoreSync:
 
 
 @frozen
-class Tally:
+class CountProgress:
     """How far a verb is that counts things. `total` is None until it is known."""
 
     phase: str
@@ -103,7 +103,7 @@ class Tally:
     total: int | None = None
 
 
-OnTally = Callable[[Tally], None]
+OnCount = Callable[[CountProgress], None]
 
 
 @frozen
@@ -274,7 +274,7 @@ class StoreCleanup:
 
 
 @frozen
-class Everywhere(Generic[T]):
+class PerStore(Generic[T]):
     """What came of something that is done in every store, by the stores' URLs."""
 
     done: Mapping[str, T]
@@ -283,7 +283,7 @@ class Everywhere(Generic[T]):
 
 
 @frozen
-class VerifiedAll:
+class VerificationSummary:
     """What a verification of all backups of a store found."""
 
     store_url: str

@@ -15,7 +15,7 @@ from brownie_backup.repository.catalogue.holds import read_attempt
 
 _RECORDS = 20
 """How far back the audit trail is read: a cleanup comes after each backup."""
-_NO_FAILURES = (Busy.__name__, "Ended")
+_NO_FAILURES = (Busy.__name__, "TerminatedBySignal")
 """What puts a cleanup off: others at work, and a signal."""
 
 

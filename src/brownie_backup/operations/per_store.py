@@ -4,15 +4,15 @@ from collections.abc import Callable, Iterable
 from typing import TypeVar
 
 from brownie_backup.errors import BackupError, BackupNotFound
-from brownie_backup.model.reports import Everywhere
+from brownie_backup.model.reports import PerStore
 from brownie_backup.repository import Repository
 
 T = TypeVar("T")
 
 
-def everywhere(
+def for_each_store(
     repositories: Iterable[Repository], verb: Callable[[Repository], T]
-) -> Everywhere[T]:
+) -> PerStore[T]:
     """Do something in every store; return what came of it, and what went wrong.
 
     That a backup is not in a store is no problem, if it is in another.
@@ -30,4 +30,4 @@ def everywhere(
     serious = {u: e for u, e in problems.items() if not isinstance(e, BackupNotFound)}
     if not done:
         raise next(iter((serious or problems).values()))
-    return Everywhere(done, serious)
+    return PerStore(done, serious)

@@ -8,7 +8,7 @@ from attrs import evolve
 
 from brownie_backup.errors import DeletionRefused, ObjectLocked
 from brownie_backup.model import Backup, DatabaseId
-from brownie_backup.model.reports import OnTally, RetentionDecision, RetentionReport
+from brownie_backup.model.reports import OnCount, RetentionDecision, RetentionReport
 from brownie_backup.operations import guards
 from brownie_backup.repository import Lease, Repository
 from brownie_backup.retention import plan_retention
@@ -25,7 +25,7 @@ def apply_retention(
     dry_run: bool = False,
     yes_delete_many: bool = False,
     on_deleted: Callable[[str], None] | None = None,
-    on_progress: OnTally | None = None,
+    on_progress: OnCount | None = None,
 ) -> RetentionReport:
     """Delete the backups that the policy does not keep, then the blobs that nothing names.
 
@@ -83,7 +83,7 @@ def _plan(
     repository: Repository,
     policy: RetentionPolicy,
     database: DatabaseId | None,
-    on_progress: OnTally | None,
+    on_progress: OnCount | None,
 ) -> tuple[RetentionDecision, ...]:
     """Decide, and not by the cache alone what the last good backups are."""
 
@@ -118,7 +118,7 @@ def _rehearse(
     database: DatabaseId | None,
     *,
     yes_delete_many: bool,
-    on_progress: OnTally | None,
+    on_progress: OnCount | None,
 ) -> RetentionReport:
     decisions = _plan(repository, policy, database, on_progress)
     gone = frozenset(d.backup.name for d in decisions if not d.keep)

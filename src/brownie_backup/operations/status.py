@@ -7,9 +7,9 @@ from attrs import frozen
 
 from brownie_backup.errors import StoreError
 from brownie_backup.model import Backup, Manifest
-from brownie_backup.model.reports import OnTally
+from brownie_backup.model.reports import OnCount
 from brownie_backup.protocols import HasFreeSpace, Store
-from brownie_backup.repository import LeaseRecord, Repository, watch
+from brownie_backup.repository import LeaseRecord, Repository, with_deadlines
 from brownie_backup.retention import plan_retention
 from brownie_backup.retention.rules import describe_policy
 from brownie_backup.schedule import Schedule, longest_interval, next_run_in
@@ -120,7 +120,7 @@ def report_status(
     database: str | None = None,
     retention_days: int | None = None,
     check_blobs: bool = True,
-    on_progress: OnTally | None = None,
+    on_progress: OnCount | None = None,
 ) -> StatusReport:
     """Look at every store; one that is out of reach says so in the report.
 
@@ -137,7 +137,7 @@ def report_status(
         now=now,
         stores=tuple(
             _store_status(repository, original.store, now, on_progress, check_blobs=check_blobs)
-            for repository, original in zip(watch(repositories), repositories, strict=True)
+            for repository, original in zip(with_deadlines(repositories), repositories, strict=True)
         ),
         database=database,
         schedule=schedule.expression,
@@ -152,7 +152,7 @@ def _store_status(
     repository: Repository,
     unwatched: Store,
     now: datetime,
-    on_progress: OnTally | None,
+    on_progress: OnCount | None,
     *,
     check_blobs: bool,
 ) -> StoreStatus:

@@ -13,15 +13,15 @@ from brownie_backup.concurrency.threads import Threads, carrying
 from brownie_backup.errors import BackupError, DumpFailed, redact
 from brownie_backup.model import Manifest, Part, PartSpec
 from brownie_backup.model.reports import TableRange
-from brownie_backup.pipeline.parent import Base, make_base, prepare, reuse
+from brownie_backup.pipeline.parent import Parent, make_parent, prepare, reuse
 from brownie_backup.pipeline.ranges import (
-    Bench,
-    OpenBench,
+    OpenContext,
     StoredBatch,
     StoredPart,
+    WorkerContext,
     batches,
     counting,
-    cut,
+    split_ranges,
     store_batch,
     table_part,
     totals,
@@ -46,14 +46,14 @@ class Workers:
     Args:
         executor: runs ranges.
         open_bench: gives a worker there what it works with.
-        bench: ours, in this process.
+        context: ours, in this process.
         count: how many ranges are worked on at once.
         remote: whether what they work with is their own.
     """
 
     executor: Executor
-    open_bench: OpenBench
-    bench: Bench
+    open_context: OpenContext
+    context: WorkerContext
     count: int
     side: Threads
     packers: Threads
@@ -65,18 +65,18 @@ class Workers:
         with self._explained():
             # An executor of the caller's has threads that know nothing of this operation.
             work = store_batch if self.remote else carrying(store_batch)
-            future = self.executor.submit(work, self.open_bench, batch)
+            future = self.executor.submit(work, self.open_context, batch)
         self.begun.append(future)
         return future
 
-    def learn(self, batch: Sequence[PartSpec], future: Future[StoredBatch]) -> None:
+    def merge(self, batch: Sequence[PartSpec], future: Future[StoredBatch]) -> None:
         """Take in what a worker did and saw, when it is done; or raise what went wrong."""
         with self._explained():
             done = future.result()
-        self.bench.writer.shelves.learn(done.stores)
+        self.context.writer.replicas.merge(done.stores)
         for spec, stored in zip(batch, done.parts, strict=True):
             if stored and self.remote:
-                self.bench.meter.end(spec, stored.rows)
+                self.context.meter.end(spec, stored.rows)
 
     @contextlib.contextmanager
     def _explained(self) -> Iterator[None]:
@@ -94,8 +94,8 @@ class Workers:
 
 
 @contextlib.contextmanager
-def employ(
-    bench: Bench, count: int, executor: Executor | None, open_bench: OpenBench | None
+def worker_pool(
+    context: WorkerContext, count: int, executor: Executor | None, open_context: OpenContext | None
 ) -> Iterator[Workers]:
     """Have workers while the block runs; at its end none is at work any more.
 
@@ -105,20 +105,20 @@ def employ(
     # With one worker all goes one after the other.
     side = Threads(_SIDE if count > 1 else 1, thread_name_prefix="part")
     packers = Threads(min(count, MOST_WORKERS), thread_name_prefix="blob")
-    here = contextlib.nullcontext(bench)
+    here = contextlib.nullcontext(context)
     workers = Workers(
         executor or own,
-        open_bench or (lambda: here),
-        bench,
+        open_context or (lambda: here),
+        context,
         count,
         side,
         packers,
-        remote=open_bench is not None,
+        remote=open_context is not None,
     )
     try:
         yield workers
     finally:
-        bench.stopping.set()
+        context.stopping.set()
         for future in workers.begun:
             future.cancel()
         for pool in (own, side, packers):
@@ -143,28 +143,28 @@ class Stored:
 
 
 def store_snapshot(
-    snapshot: Snapshot, workers: Workers, base: Manifest | None, *, full: bool
+    snapshot: Snapshot, workers: Workers, parent: Manifest | None, *, full: bool
 ) -> Stored:
     """Store all parts of a snapshot.
 
     Args:
         snapshot: held by the caller.
         workers: who reads and stores.
-        base: a backup whose unchanged ranges are used again.
+        parent: a backup whose unchanged ranges are used again.
         full: read them all the same, and compare.
     """
-    meter = workers.bench.meter
-    cuts = {spec: tuple(cut(spec)) for spec in snapshot.parts if spec.blocks}
+    meter = workers.context.meter
+    cuts = {spec: tuple(split_ranges(spec)) for spec in snapshot.parts if spec.blocks}
     pieces = [piece for own in cuts.values() for piece in own]
     meter.plan([*pieces, *(spec for spec in snapshot.parts if spec.blocks is None)])
-    known = workers.side.submit(_look_back, snapshot, workers.bench, base)
+    known = workers.side.submit(_look_back, snapshot, workers.context, parent)
     streams = {
         spec: workers.side.submit(_store_stream, workers, spec)
         for spec in snapshot.parts
         if spec.blocks is None
     }
-    back = known.result() if base and not full else None
-    reused = {p: part for p in pieces if back and (part := reuse(back, workers.bench.writer, p))}
+    back = known.result() if parent and not full else None
+    reused = {p: part for p in pieces if back and (part := reuse(back, workers.context.writer, p))}
     for piece, part in reused.items():
         meter.end(piece, part.rows)
     begun = [
@@ -172,7 +172,7 @@ def store_snapshot(
         for batch in batches([p for p in pieces if p not in reused], workers.count)
     ]
     _wait_for([*streams.values(), known], workers, begun)
-    ranges = reused | dict(_results(workers.bench, begun))
+    ranges = reused | dict(_results(workers.context, begun))
     parts: list[Part] = []
     blobs: list[StoredBlob] = []
     for spec in snapshot.parts:
@@ -204,47 +204,49 @@ def _wait_for(
     batches_ = {future: batch for batch, future in begun}
     for future in as_completed([*futures, *batches_]):
         if future in batches_:
-            workers.learn(batches_[future], future)
+            workers.merge(batches_[future], future)
         else:
             future.result()
 
 
-def _look_back(snapshot: Snapshot, bench: Bench, base: Manifest | None) -> Base | None:
+def _look_back(
+    snapshot: Snapshot, context: WorkerContext, parent: Manifest | None
+) -> Parent | None:
     """Find out what has not changed, and let the WAL be sealed for the backups to come."""
     found = None
     with step("look back"):
-        if base:
-            unchanged = snapshot.unchanged_since(base)
+        if parent:
+            unchanged = snapshot.unchanged_since(parent)
             if unchanged.why_not:
                 _log.info("every range is read: %s", unchanged.why_not)
-            found = make_base(base, unchanged)
-            prepare(found, bench.writer)
+            found = make_parent(parent, unchanged)
+            prepare(found, context.writer)
         snapshot.wal()
     return found
 
 
 def _store_stream(workers: Workers, spec: PartSpec) -> StoredPart:
     """Read a part that is one stream; store its blobs, several at once."""
-    bench = workers.bench
+    context = workers.context
     _log.info("storing %s", spec.kind)
 
     def store(chunk: list[bytes]) -> StoredBlob:
-        blob = bench.writer.put(chunk.pop())
-        bench.meter.add(spec, blob.ref.size_bytes)
+        blob = context.writer.put(chunk.pop())
+        context.meter.add(spec, blob.ref.size_bytes)
         return blob
 
     counted: list[int | None] = []
-    bench.meter.begin(spec)
+    context.meter.begin(spec)
     with (
         step("store part", kind=spec.kind) as measured,
-        bench.dumper.reading() as reader,
+        context.dumper.reading() as reader,
         contextlib.closing(counting(reader.read(spec), counted)) as stream,
     ):
         chunks = chunked(stream, BLOB_BYTES, head=spec.head_bytes)
         blobs = tuple(_ordered(workers, store, chunks))
         measured.tell(**totals(blobs))
     rows = counted[0] if counted else None
-    bench.meter.end(spec, rows)
+    context.meter.end(spec, rows)
     return StoredPart(blobs, rows)
 
 
@@ -266,17 +268,17 @@ def _ordered(
 
 
 def _results(
-    bench: Bench,
+    context: WorkerContext,
     begun: Iterable[tuple[Sequence[PartSpec], Future[StoredBatch]]],
 ) -> Iterator[tuple[PartSpec, StoredPart]]:
     """Yield what came of each range; what a worker got no lock for is read here."""
     for batch, future in begun:
         for spec, stored in zip(batch, future.result().parts, strict=True):
-            yield spec, stored or _store_here(bench, spec)
+            yield spec, stored or _store_here(context, spec)
 
 
-def _store_here(bench: Bench, spec: PartSpec) -> StoredPart:
-    (stored,) = store_batch(lambda: contextlib.nullcontext(bench), [spec]).parts
+def _store_here(context: WorkerContext, spec: PartSpec) -> StoredPart:
+    (stored,) = store_batch(lambda: contextlib.nullcontext(context), [spec]).parts
     if stored is None:
         msg = "nobody got a lock on a table, although the snapshot's session should have one"
         raise DumpFailed(msg, hint="Run the backup again")
@@ -288,10 +290,12 @@ def _stream_part(spec: PartSpec, stored: StoredPart) -> Part:
     return Part(spec.kind, sum(ref.size_bytes for ref in refs), refs)
 
 
-def _contradicted(base: Base | None, ranges: Mapping[PartSpec, StoredPart]) -> Iterator[TableRange]:
+def _contradicted(
+    parent: Parent | None, ranges: Mapping[PartSpec, StoredPart]
+) -> Iterator[TableRange]:
     """Yield the ranges that changed, although the WAL says not."""
     for spec, stored in ranges.items():
-        found = base.find(spec) if base else None
+        found = parent.find(spec) if parent else None
         if found and spec.table and spec.blocks:
             names = [ref.name for ref in found[1]]
             if names != [blob.ref.name for blob in stored.blobs]:

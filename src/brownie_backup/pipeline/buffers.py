@@ -1,4 +1,4 @@
-"""A desk: where one worker stores its blobs, one behind what it reads."""
+"""Two buffers in turn: one is filled while the other's blob is stored."""
 
 from collections import deque
 from collections.abc import Callable
@@ -13,14 +13,14 @@ Put = Callable[[memoryview], StoredBlob]
 
 
 @define(eq=False)
-class _Buffer:
+class _Slot:
     """Memory for one blob, and what is being done with what is in it."""
 
     memory: bytearray = field(factory=lambda: bytearray(BLOB_BYTES))
     busy: Future[StoredBlob] | None = None
 
 
-class Desk:
+class DoubleBuffer:
     """Stores blobs in a thread of its own, in order, out of two buffers that are used again.
 
     While one is compressed, encrypted and stored, the other is filled: so neither the server nor
@@ -28,8 +28,8 @@ class Desk:
     """
 
     def __init__(self) -> None:
-        self._pool = Threads(1, thread_name_prefix="desk")
-        self._buffers = deque(_Buffer() for _ in range(2))
+        self._pool = Threads(1, thread_name_prefix="buffer")
+        self._buffers = deque(_Slot() for _ in range(2))
 
     def buffer(self) -> bytearray:
         """Return a buffer to fill; raise what went wrong with the blob that was in it.

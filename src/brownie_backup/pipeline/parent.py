@@ -17,7 +17,7 @@ FULL_EVERY = timedelta(days=7)
 
 
 @frozen
-class Base:
+class Parent:
     """An earlier backup, and which of its ranges are as they were."""
 
     manifest: Manifest
@@ -36,18 +36,18 @@ class Base:
         return sum(len(refs) for _, refs in self._ranges.values())
 
 
-class Candidates:
+class ParentFinder:
     """Of the backups in a store, those that could be the base of a run: the newest of each kin."""
 
     def __init__(self) -> None:
-        self._newest: dict[_Kin, Manifest] = {}
+        self._newest: dict[_ParentKey, Manifest] = {}
 
     def add(self, backup: Backup) -> None:
         """Look at one backup more."""
         manifest = backup.manifest
         if manifest is None or not backup.good:
             return
-        kin = _Kin(
+        kin = _ParentKey(
             manifest.database.id,
             manifest.kind,
             manifest.tool_version,
@@ -65,12 +65,12 @@ class Candidates:
         It must be of this version: another one may write rows otherwise, or have had a fault.
         """
         compression, key = writer.compressor.name, writer.hash_key.hex()
-        kin = _Kin(database, kind, TOOL_VERSION, compression, writer.encryption, key)
+        kin = _ParentKey(database, kind, TOOL_VERSION, compression, writer.encryption, key)
         return self._newest.get(kin)
 
 
 @frozen
-class _Kin:
+class _ParentKey:
     """What two backups share if they name the same rows' blobs alike."""
 
     database: DatabaseId
@@ -81,17 +81,17 @@ class _Kin:
     hash_key: str
 
 
-def is_due(base: Manifest | None, now: datetime, every: timedelta | None) -> bool:
+def full_read_due(parent: Manifest | None, now: datetime, every: timedelta | None) -> bool:
     """Whether it is time to read every block again."""
-    return base is not None and every is not None and now - read_fully_at(base) >= every
+    return parent is not None and every is not None and now - read_fully_at(parent) >= every
 
 
-def read_fully_at(base: Manifest) -> datetime:
+def read_fully_at(parent: Manifest) -> datetime:
     """Return when every block that a backup has was read at last."""
-    return base.read_fully_at or base.started_at
+    return parent.read_fully_at or parent.started_at
 
 
-def make_base(manifest: Manifest, unchanged: Unchanged) -> Base:
+def make_parent(manifest: Manifest, unchanged: Unchanged) -> Parent:
     """Return a base, by what is known to be unchanged since."""
     ranges = {
         (part.table.oid, begins.blocks.first): (begins.rows, refs)
@@ -100,12 +100,12 @@ def make_base(manifest: Manifest, unchanged: Unchanged) -> Base:
         for begins, refs in ranges_of(part)
         if begins.blocks.first in unchanged.ranges.get(part.table.oid, ())
     }
-    return Base(manifest, unchanged, ranges)
+    return Parent(manifest, unchanged, ranges)
 
 
-def reuse(base: Base, writer: BlobWriter, spec: PartSpec) -> StoredPart | None:
+def reuse(parent: Parent, writer: BlobWriter, spec: PartSpec) -> StoredPart | None:
     """Use a range of the base again, unread; None if it changed, or a blob of it is gone."""
-    found = base.find(spec)
+    found = parent.find(spec)
     if found is None:
         return None
     rows, refs = found
@@ -118,7 +118,7 @@ def reuse(base: Base, writer: BlobWriter, spec: PartSpec) -> StoredPart | None:
     return StoredPart(tuple(blobs), rows)
 
 
-def prepare(base: Base, writer: BlobWriter) -> None:
+def prepare(parent: Parent, writer: BlobWriter) -> None:
     """Look for many blobs at once, if there are many."""
-    if base.blobs > FEW:
-        writer.shelves.take_stock()
+    if parent.blobs > FEW:
+        writer.replicas.list_blobs()

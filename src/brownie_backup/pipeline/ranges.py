@@ -10,10 +10,10 @@ from attrs import evolve, field, frozen
 
 from brownie_backup.errors import LockRefused
 from brownie_backup.model import BlobRef, BlockRange, Part, PartSpec, RowRange
-from brownie_backup.pipeline.buffers import Desk
+from brownie_backup.pipeline.buffers import DoubleBuffer
 from brownie_backup.pipeline.progress import PartMeter
 from brownie_backup.protocols import Dumper, Reader
-from brownie_backup.repository import BlobWriter, ShelfState, StoredBlob
+from brownie_backup.repository import BlobWriter, ReplicaState, StoredBlob
 from brownie_backup.repository.blobs.chunks import refilled
 from brownie_backup.tracing import step
 
@@ -37,12 +37,12 @@ class StoredBatch:
 
     parts: tuple[StoredPart | None, ...]
     """In the order of the ranges; None for one that the worker got no lock for."""
-    stores: tuple[ShelfState, ...] = ()
+    stores: tuple[ReplicaState, ...] = ()
     """What it has learnt of the stores, unless it shares them with whoever gave it the work."""
 
 
 @frozen
-class Bench:
+class WorkerContext:
     """What a worker works with."""
 
     dumper: Dumper
@@ -50,18 +50,18 @@ class Bench:
     meter: PartMeter = field(factory=lambda: PartMeter(None, ""), eq=False)
     """Told what is done; one that nothing was planned with takes no notice."""
     stopping: threading.Event = field(factory=threading.Event, eq=False)
-    stores: Callable[[], tuple[ShelfState, ...]] = tuple
+    stores: Callable[[], tuple[ReplicaState, ...]] = tuple
     """Returns what has been learnt of the stores, for somebody who does not share them."""
 
 
-OpenBench = Callable[[], AbstractContextManager[Bench]]
+OpenContext = Callable[[], AbstractContextManager[WorkerContext]]
 
 
 class Stopped(Exception):
     """Nobody waits for the work any more."""
 
 
-def cut(spec: PartSpec) -> Iterator[PartSpec]:
+def split_ranges(spec: PartSpec) -> Iterator[PartSpec]:
     """Yield the ranges of a table, with boundaries that are the same each time. Pure.
 
     The last one may reach behind the table's end, so that it stays the same while rows are added.
@@ -99,23 +99,23 @@ def batches(specs: Sequence[PartSpec], workers: int) -> Iterator[tuple[PartSpec,
         start += size
 
 
-def store_batch(open_bench: OpenBench, specs: Sequence[PartSpec]) -> StoredBatch:
+def store_batch(open_context: OpenContext, specs: Sequence[PartSpec]) -> StoredBatch:
     """Read ranges and store them. This runs in whatever process the executor has."""
     begun: list[_Begun | None] = []
     with (
         step("store ranges", ranges=len(specs)) as measured,
-        open_bench() as bench,
-        contextlib.closing(Desk()) as desk,
-        bench.dumper.reading() as reader,
+        open_context() as context,
+        contextlib.closing(DoubleBuffer()) as buffers,
+        context.dumper.reading() as reader,
     ):
         for spec in specs:
             try:
-                begun.append(_read(bench, desk, reader, spec))
+                begun.append(_read(context, buffers, reader, spec))
             except LockRefused:
                 begun.append(None)
-        parts = tuple(_finish(bench, each) if each else None for each in begun)
+        parts = tuple(_finish(context, each) if each else None for each in begun)
         measured.tell(**totals([blob for part in parts if part for blob in part.blobs]))
-        return StoredBatch(parts, bench.stores())
+        return StoredBatch(parts, context.stores())
 
 
 def totals(blobs: Sequence[StoredBlob]) -> Mapping[str, int]:
@@ -136,30 +136,30 @@ class _Begun:
     rows: int | None
 
 
-def _read(bench: Bench, desk: Desk, reader: Reader, spec: PartSpec) -> _Begun:
+def _read(context: WorkerContext, buffers: DoubleBuffer, reader: Reader, spec: PartSpec) -> _Begun:
     """Read a range; its last blobs may still be on their way."""
 
     def put(chunk: memoryview) -> StoredBlob:
-        blob = bench.writer.put(chunk)
-        bench.meter.add(spec, len(chunk))
+        blob = context.writer.put(chunk)
+        context.meter.add(spec, len(chunk))
         return blob
 
     counted: list[int | None] = []
     blobs = []
-    bench.meter.begin(spec)
+    context.meter.begin(spec)
     with contextlib.closing(counting(reader.read(spec), counted)) as stream:
-        for chunk in refilled(stream, desk.buffer):
-            if bench.stopping.is_set():
+        for chunk in refilled(stream, buffers.buffer):
+            if context.stopping.is_set():
                 raise Stopped
-            blobs.append(desk.put(put, chunk))
+            blobs.append(buffers.put(put, chunk))
     if not blobs:  # so that there is a record of a range without rows
-        blobs.append(desk.put(put, memoryview(b"")))
+        blobs.append(buffers.put(put, memoryview(b"")))
     return _Begun(spec, tuple(blobs), counted[0])
 
 
-def _finish(bench: Bench, begun: _Begun) -> StoredPart:
+def _finish(context: WorkerContext, begun: _Begun) -> StoredPart:
     blobs = tuple(future.result() for future in begun.blobs)
-    bench.meter.end(begun.spec, begun.rows)
+    context.meter.end(begun.spec, begun.rows)
     return StoredPart(blobs, begun.rows)
 
 

@@ -10,8 +10,8 @@ from brownie_backup.errors import BackupError, BackupExists, Busy, StoreUnavaila
 from brownie_backup.model import Attempt, Manifest
 from brownie_backup.model.reports import StoreOutcome
 from brownie_backup.pipeline.commit import commit
-from brownie_backup.pipeline.parent import Candidates
-from brownie_backup.repository import Identity, Lease, Repository, Shelf
+from brownie_backup.pipeline.parent import ParentFinder
+from brownie_backup.repository import Identity, Lease, Replica, Repository
 from brownie_backup.repository.blobs.transfer import Transferred, for_store, transfer_blobs
 from brownie_backup.tracing import step
 
@@ -25,8 +25,8 @@ class Mirror:
 
     def __init__(self, repository: Repository) -> None:
         self.repository = repository
-        self.shelf = Shelf(repository.store)
-        self.candidates = Candidates()
+        self.replica = Replica(repository.store)
+        self.candidates = ParentFinder()
         self.copied = Transferred()
         self.stored = False
         self.stack = ExitStack()
@@ -36,7 +36,7 @@ class Mirror:
     @property
     def problem(self) -> BackupError | None:
         """Why nothing is written to it."""
-        return self.shelf.problem
+        return self.replica.problem
 
     @property
     def lease_id(self) -> str:
@@ -56,20 +56,20 @@ class Mirror:
             purpose = f"backup '{name}'"
             lease = ours.enter_context(self.repository.shared_lease(purpose, backup=name))
             self.repository.record_attempt(attempt)
-            self.shelf = self.repository.shelf(self.candidates.add)
+            self.replica = self.repository.replica(self.candidates.add)
             self.stack = ours.pop_all()
         self._lease = lease
 
-    def publish(self, manifest: Manifest, sources: Sequence[Shelf]) -> None:
+    def publish(self, manifest: Manifest, sources: Sequence[Replica]) -> None:
         """Make the backup exist in it, after copying what it lacks from the others."""
-        if self._lease is None or (self.problem and not self.shelf.late):
+        if self._lease is None or (self.problem and not self.replica.late):
             return
         try:
-            if not self.shelf.complete:
+            if not self.replica.complete:
                 self._catch_up(manifest, sources)
-            commit(self.repository, for_store(manifest, self.shelf.sizes), self._lease)
+            commit(self.repository, for_store(manifest, self.replica.sizes), self._lease)
         except BackupError as error:
-            self.shelf.problem = error  # which says more than that it is slow
+            self.replica.problem = error  # which says more than that it is slow
         else:
             self.stored = True
             _log.info("backup '%s' exists in %s", manifest.name, self.repository.store.url)
@@ -85,11 +85,11 @@ class Mirror:
         problem = "" if self.stored else str(self.problem)
         return StoreOutcome(url, problem, self.copied.blobs, self.copied.size_bytes)
 
-    def _catch_up(self, manifest: Manifest, sources: Sequence[Shelf]) -> None:
+    def _catch_up(self, manifest: Manifest, sources: Sequence[Replica]) -> None:
         url = self.repository.store.url
         _log.info("copying what %s lacks of backup '%s'", url, manifest.name)
-        self.shelf.look(self.repository.blob_sizes())
-        self.copied = transfer_blobs(self.shelf, sources, manifest.blobs)
+        self.replica.set_sizes(self.repository.blob_sizes())
+        self.copied = transfer_blobs(self.replica, sources, manifest.blobs)
         if self.copied.problem:
             raise self.copied.problem
 
@@ -114,11 +114,11 @@ def open_mirrors(
                 except (Busy, BackupExists) as error:
                     if mirror is mirrors[0]:
                         raise
-                    mirror.shelf.leave(error)
+                    mirror.replica.drop(error)
                 except BackupError as error:
                     if len(mirrors) == 1:
                         raise
-                    mirror.shelf.leave(error)
+                    mirror.replica.drop(error)
             _ensure_any(mirrors)
         yield mirrors
     finally:
@@ -150,7 +150,7 @@ def _each(mirrors: Sequence[Mirror], call: Callable[[Repository], T]) -> Iterato
         except BackupError as error:
             if len(mirrors) == 1:
                 raise
-            mirror.shelf.leave(error)
+            mirror.replica.drop(error)
         else:
             yield result
     _ensure_any(mirrors)
@@ -167,11 +167,11 @@ def publish(mirrors: Sequence[Mirror], manifest: Manifest) -> None:
     Raises:
         BackupError: it could be nowhere.
     """
-    for mirror in sorted(mirrors, key=lambda each: not each.shelf.complete):
+    for mirror in sorted(mirrors, key=lambda each: not each.replica.complete):
         others = [
-            other.shelf
+            other.replica
             for other in sorted(mirrors, key=lambda each: not each.stored)
-            if other is not mirror and (other.stored or not other.problem or other.shelf.late)
+            if other is not mirror and (other.stored or not other.problem or other.replica.late)
         ]
         mirror.publish(manifest, others)
     if not any(mirror.stored for mirror in mirrors):

@@ -1,4 +1,4 @@
-"""Workplaces: what workers in other processes, or on other hosts, work with.
+"""Worker contexts: what workers in other processes, or on other hosts, work with.
 
 What goes to them names no secret. Each worker makes its own stores, encryptor and dumper, once for
 all that it does in one run.
@@ -15,11 +15,18 @@ from attrs import define, field, frozen
 
 from brownie_backup.errors import BackupError, ConfigurationError
 from brownie_backup.model import Encryption
-from brownie_backup.pipeline.ranges import Bench
+from brownie_backup.pipeline.ranges import WorkerContext
 from brownie_backup.pipeline.replicas import Mirror
 from brownie_backup.protocols import Dumper
-from brownie_backup.repository import BlobWriter, Identity, Repository, Shelf, ShelfState, Shelves
-from brownie_backup.repository.repository import watch
+from brownie_backup.repository import (
+    BlobWriter,
+    Identity,
+    Replica,
+    ReplicaSet,
+    ReplicaState,
+    Repository,
+)
+from brownie_backup.repository.repository import with_deadlines
 
 LINGER_SECONDS = 5.0
 """How long a worker that has nothing to do keeps what it works with: the next ranges may come."""
@@ -27,11 +34,11 @@ LINGER_SECONDS = 5.0
 _HINT = "Give the workers the settings, and the stores, of the process that makes the backup"
 
 
-class Workplace(Protocol):
+class WorkerFactory(Protocol):
     """Makes what a worker works with, in its own process.
 
     It gets pickled: a function of a module that workers can import, such as
-    `brownie_backup.config.make_workplace`, and without any secret.
+    `brownie_backup.config.make_worker`, and without any secret.
     """
 
     def __call__(self) -> AbstractContextManager[tuple[Sequence[Repository], Dumper]]:
@@ -43,90 +50,94 @@ class Workplace(Protocol):
 
 
 @frozen
-class Place:
+class StoreHandle:
     """One store of a run."""
 
     url: str
     lease_id: str
     """What the run's lease in it is found by; empty if it is not in the run."""
-    state: ShelfState
+    state: ReplicaState
 
 
 @frozen
-class Errand:
+class WorkerTask:
     """What a worker is told of a run; it opens what the worker works with."""
 
-    workplace: Workplace
+    worker_factory: WorkerFactory
     run: str
     identity: Identity
     compression: str
     encryption: Encryption
-    places: tuple[Place, ...]
+    places: tuple[StoreHandle, ...]
 
-    def __call__(self) -> AbstractContextManager[Bench]:
-        """Return a bench, which others in this process may work with too."""
-        return _SHOP.bench(self)
+    def __call__(self) -> AbstractContextManager[WorkerContext]:
+        """Open the context of the run, which the workers of this process share."""
+        return _CONTEXTS.context(self)
 
 
-def make_errand(
-    workplace: Workplace, mirrors: Sequence[Mirror], writer: BlobWriter, identity: Identity
-) -> Errand:
+def make_task(
+    worker_factory: WorkerFactory, mirrors: Sequence[Mirror], writer: BlobWriter, identity: Identity
+) -> WorkerTask:
     """Return what to tell the workers of a run that begins."""
-    return Errand(
-        workplace,
+    return WorkerTask(
+        worker_factory,
         secrets.token_hex(8),
         identity,
         writer.compressor.name,
         writer.encryption,
-        tuple(Place(m.repository.store.url, m.lease_id, m.shelf.state) for m in mirrors),
+        tuple(StoreHandle(m.repository.store.url, m.lease_id, m.replica.state) for m in mirrors),
     )
 
 
-def make_bench(errand: Errand, repositories: Sequence[Repository], dumper: Dumper) -> Bench:
+def make_context(
+    task: WorkerTask, repositories: Sequence[Repository], dumper: Dumper
+) -> WorkerContext:
     """Return what a worker works with.
 
     Raises:
         ConfigurationError: its stores or keys are not those of the run: blobs would be missed.
         StoreError: the only store is out of reach.
     """
-    repositories = watch(repositories)
+    repositories = with_deadlines(repositories)
     ours = [repository.store.url for repository in repositories]
-    theirs = [place.url for place in errand.places]
+    theirs = [place.url for place in task.places]
     if ours != theirs:
         problem = f"a worker has the stores {', '.join(ours)}, and the run {', '.join(theirs)}"
         raise ConfigurationError([problem], hint=_HINT)
-    shelves = tuple(map(_make_shelf, errand.places, repositories))
-    if len(shelves) == 1 and shelves[0].problem:
-        raise shelves[0].problem
-    writer = repositories[0].writer(Shelves(shelves), errand.identity)
-    if (writer.compressor.name, writer.encryption) != (errand.compression, errand.encryption):
+    replicas = tuple(map(_make_replica, task.places, repositories))
+    if len(replicas) == 1 and replicas[0].problem:
+        raise replicas[0].problem
+    writer = repositories[0].writer(ReplicaSet(replicas), task.identity)
+    if (writer.compressor.name, writer.encryption) != (task.compression, task.encryption):
         problem = "a worker compresses or encrypts in another way, or with another key"
         raise ConfigurationError([problem], hint=_HINT)
-    return Bench(dumper, writer, stores=lambda: tuple(shelf.state for shelf in shelves))
+    return WorkerContext(
+        dumper, writer, stores=lambda: tuple(replica.state for replica in replicas)
+    )
 
 
-def _make_shelf(place: Place, repository: Repository) -> Shelf:
+def _make_replica(place: StoreHandle, repository: Repository) -> Replica:
     """Return a store as the run knows it; without our lease in it, it is another of that name."""
-    shelf = Shelf(repository.store, place.state.distrusted)
-    shelf.learn(place.state)
-    if shelf.problem:
-        return shelf
+    replica = Replica(repository.store, place.state.suspect_blobs)
+    replica.merge(place.state)
+    if replica.problem:
+        return replica
     try:
         found = repository.has_lease(place.lease_id)
     except BackupError as error:
-        shelf.leave(error)
+        replica.drop(error)
     else:
         if not found:
             problem = f"what a worker finds at {place.url} is not the store of the run"
             raise ConfigurationError([problem], hint=_HINT)
-    return shelf
+    return replica
 
 
 @define(eq=False)
 class _Opened:
     """What is open for one run, or about to be."""
 
-    bench: Bench | None = None
+    context: WorkerContext | None = None
     stack: ExitStack = field(factory=ExitStack)
     users: int = 0
     """How many threads are at work."""
@@ -134,7 +145,7 @@ class _Opened:
     lock: threading.Lock = field(factory=threading.Lock)
 
 
-class _Shop:
+class _ContextPool:
     """The benches of this process: one for each run."""
 
     def __init__(self) -> None:
@@ -142,13 +153,13 @@ class _Shop:
         self._opened: dict[str, _Opened] = {}
 
     @contextmanager
-    def bench(self, errand: Errand) -> Iterator[Bench]:
-        """Work at the bench of a run, which is made when first asked for."""
-        opened = self._enter(errand.run)
+    def context(self, task: WorkerTask) -> Iterator[WorkerContext]:
+        """Open the context of a run, which is made when first asked for."""
+        opened = self._enter(task.run)
         try:
-            yield _open(opened, errand)
+            yield _open(opened, task)
         finally:
-            self._leave(errand.run, opened)
+            self._leave(task.run, opened)
 
     def close(self) -> None:
         """Close all."""
@@ -175,7 +186,7 @@ class _Shop:
             opened.closing.start()
 
     def _close(self, run: str) -> None:
-        """Close the bench of a run, unless somebody works at it again."""
+        """Close the context of a run, unless a worker uses it again."""
         with self._lock:
             opened = self._opened.get(run)
             if opened is None or opened.users:
@@ -184,13 +195,13 @@ class _Shop:
         opened.stack.close()
 
 
-def _open(opened: _Opened, errand: Errand) -> Bench:
+def _open(opened: _Opened, task: WorkerTask) -> WorkerContext:
     with opened.lock:
-        if opened.bench is None:
+        if opened.context is None:
             with ExitStack() as stack:
-                opened.bench = make_bench(errand, *stack.enter_context(errand.workplace()))
+                opened.context = make_context(task, *stack.enter_context(task.worker_factory()))
                 opened.stack = stack.pop_all()
-        return opened.bench
+        return opened.context
 
 
-_SHOP = _Shop()
+_CONTEXTS = _ContextPool()

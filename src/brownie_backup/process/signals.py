@@ -12,7 +12,7 @@ _GRACE_SECONDS = 25  # Kubernetes and others kill after 30
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
-class Ended(BaseException):
+class TerminatedBySignal(BaseException):
     """A signal asked us to end. Not an Exception, so that nothing on the way takes it for one."""
 
     def __init__(self, number: int) -> None:
@@ -21,7 +21,7 @@ class Ended(BaseException):
 
 
 def end_on_signals() -> None:
-    """From now on raise `Ended` in the main thread when we are asked to end."""
+    """From now on raise `TerminatedBySignal` in the main thread when we are asked to end."""
     for number in _SIGNALS:
         if signal.getsignal(number) is not signal.SIG_IGN:  # as nohup sets it
             signal.signal(number, _end)
@@ -36,4 +36,4 @@ def _end(number: int, frame: FrameType | None) -> NoReturn:
     last = threading.Timer(_GRACE_SECONDS, os._exit, [ENDED_BY + number])
     last.daemon = True
     last.start()
-    raise Ended(number)
+    raise TerminatedBySignal(number)

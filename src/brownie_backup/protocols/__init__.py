@@ -8,32 +8,32 @@ from brownie_backup.protocols.cache import Cache
 from brownie_backup.protocols.codecs import Compressor, Encryptor
 from brownie_backup.protocols.dumper import Dumper, Reader, Snapshot, Unchanged
 from brownie_backup.protocols.store import (
-    CanLock,
     Clock,
     HasFreeSpace,
-    HasPages,
     Page,
-    Repeats,
     Store,
     StoredObject,
+    SupportsObjectLock,
+    SupportsPaging,
+    SupportsRetry,
 )
 from brownie_backup.protocols.target import Target
 
 __all__ = [
     "Cache",
-    "CanLock",
     "Clock",
     "Compressor",
     "Dumper",
     "Encryptor",
     "HasFreeSpace",
-    "HasPages",
     "Page",
     "Reader",
-    "Repeats",
     "Snapshot",
     "Store",
     "StoredObject",
+    "SupportsObjectLock",
+    "SupportsPaging",
+    "SupportsRetry",
     "Target",
     "Unchanged",
 ]

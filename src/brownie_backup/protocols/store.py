@@ -67,7 +67,7 @@ class Store(Protocol):
 
 
 @runtime_checkable
-class CanLock(Protocol):
+class SupportsObjectLock(Protocol):
     """What a store adds that can keep objects from being deleted before a date (object lock)."""
 
     def extend_lock(self, key: str) -> None:
@@ -76,7 +76,7 @@ class CanLock(Protocol):
 
 
 @runtime_checkable
-class HasPages(Protocol):
+class SupportsPaging(Protocol):
     """What a store adds whose listings come in pages: then only the page that failed is repeated.
 
     With a listing of hundreds of pages and an unreliable network, one from the beginning might
@@ -89,7 +89,7 @@ class HasPages(Protocol):
 
 
 @runtime_checkable
-class Repeats(Protocol):
+class SupportsRetry(Protocol):
     """What a store adds that repeats calls by itself: then they may take long and be well."""
 
     @property

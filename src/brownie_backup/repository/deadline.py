@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from brownie_backup.concurrency.background import begin
 from brownie_backup.errors import StoreUnavailable
-from brownie_backup.protocols import CanLock, Repeats, Store, StoredObject
+from brownie_backup.protocols import Store, StoredObject, SupportsObjectLock, SupportsRetry
 
 T = TypeVar("T")
 
@@ -22,7 +22,7 @@ _MOST_BYTES = 32 << 20  # what a blob may be
 _BATCH = 1000
 
 
-class WatchedStore:
+class DeadlineStore:
     """Passes calls on to another store, and gives up those that do not end.
 
     The thread of a call that was given up stays behind, with what it was to store. While there is
@@ -31,7 +31,7 @@ class WatchedStore:
 
     def __init__(self, inner: Store) -> None:
         self._inner = inner
-        self._seconds = inner.repeats_for_seconds if isinstance(inner, Repeats) else 0.0
+        self._seconds = inner.repeats_for_seconds if isinstance(inner, SupportsRetry) else 0.0
         self._hanging: list[Future[Any]] = []
         self._lock = threading.Lock()
 
@@ -61,7 +61,7 @@ class WatchedStore:
     def extend_lock(self, key: str) -> None:
         """Lock the object for longer, if the inner store has locks."""
         inner = self._inner
-        if isinstance(inner, CanLock):
+        if isinstance(inner, SupportsObjectLock):
             self._call(lambda: inner.extend_lock(key))
 
     def _call(self, call: Callable[[], T], size_bytes: int = 0) -> T:
@@ -86,6 +86,6 @@ class WatchedStore:
         return StoreUnavailable(msg, hint="Look at the disk, the mount or the network")
 
 
-def watched(store: Store) -> WatchedStore:
+def with_deadline(store: Store) -> DeadlineStore:
     """Return the store, watched once."""
-    return store if isinstance(store, WatchedStore) else WatchedStore(store)
+    return store if isinstance(store, DeadlineStore) else DeadlineStore(store)

@@ -33,13 +33,13 @@ from brownie_backup.model import Backup, DatabaseId, Hold, Verification
 from brownie_backup.model.reports import (
     BackupReport,
     Comparison,
-    Everywhere,
-    OnTally,
+    OnCount,
+    PerStore,
     RestoreOptions,
     RestoreReport,
     StoreCleanup,
     StoreSync,
-    VerifiedAll,
+    VerificationSummary,
 )
 from brownie_backup.operations import (
     apply_retention,
@@ -53,20 +53,20 @@ from brownie_backup.operations import (
     sync_backups,
     verify_backup,
 )
-from brownie_backup.operations.find import Found, find_backup
+from brownie_backup.operations.find import LocatedBackup, find_backup
 from brownie_backup.operations.history import History, read_history
-from brownie_backup.operations.per_store import everywhere
+from brownie_backup.operations.per_store import for_each_store
 from brownie_backup.operations.status import StatusReport, report_status
 from brownie_backup.operations.verify import ALL
 from brownie_backup.pipeline.progress import OnProgress
 from brownie_backup.protocols import Store
-from brownie_backup.repository import LeaseRecord, Register, Repository
+from brownie_backup.repository import LeaseRecord, OperationLog, Repository
 from brownie_backup.schedule import Schedule
 
 STATUS_RETRY_SECONDS = 10
 """For how long a call to a store is repeated by whoever only asks how things stand."""
 
-OnFound = Callable[[Found], None]
+OnFound = Callable[[LocatedBackup], None]
 """Told where a backup was found, before anything is read of it."""
 
 
@@ -195,7 +195,7 @@ class Service:
         sample_percent: float = ALL,
         store: str | None = None,
         on_progress: OnProgress | None = None,
-    ) -> VerifiedAll:
+    ) -> VerificationSummary:
         """Verify all backups of a store, each an operation: one that fails stops no other.
 
         Raises:
@@ -216,7 +216,7 @@ class Service:
         if not outcomes and not unread:
             msg = f"there is no backup in {url}"
             raise BackupNotFound(msg, hint="Check BACKUP_DESTINATION")
-        return VerifiedAll(url, tuple(outcomes), unread)
+        return VerificationSummary(url, tuple(outcomes), unread)
 
     def compare(
         self,
@@ -258,7 +258,7 @@ class Service:
         yes_delete_many: bool = False,
         all_databases: bool = False,
         operation_id: str | None = None,
-        on_progress: OnTally | None = None,
+        on_progress: OnCount | None = None,
     ) -> tuple[StoreCleanup, ...]:
         """Apply each store's retention policy; see `brownie_backup.apply_retention`.
 
@@ -280,7 +280,7 @@ class Service:
             operation.database = database.name if database else None
             deleted: set[str] = set()
             try:
-                cleaned = everywhere(
+                cleaned = for_each_store(
                     repositories,
                     lambda repository: apply_retention(
                         repository,
@@ -302,21 +302,21 @@ class Service:
 
     def hold(
         self, name: str, *, until: datetime | None = None, operation_id: str | None = None
-    ) -> Everywhere[Hold]:
+    ) -> PerStore[Hold]:
         """Keep a backup in every store that has it; see `brownie_backup.hold_backup`."""
         repositories = make_repositories(self.settings)
         with self._operation(repositories, "hold", name, operation_id) as operation:
             found = self._find(repositories, name, damaged_too=True).backup.name
             operation.backup = found
-            held = everywhere(repositories, lambda each: hold_backup(each, found, until=until))
+            held = for_each_store(repositories, lambda each: hold_backup(each, found, until=until))
             operation.not_done_in = list(held.problems)
         return held
 
-    def release(self, name: str, *, operation_id: str | None = None) -> Everywhere[bool]:
+    def release(self, name: str, *, operation_id: str | None = None) -> PerStore[bool]:
         """End the hold of a backup in every store; return whether there was one in each."""
         repositories = make_repositories(self.settings)
         with self._operation(repositories, "release", name, operation_id) as operation:
-            released = everywhere(repositories, lambda each: release_backup(each, name))
+            released = for_each_store(repositories, lambda each: release_backup(each, name))
             operation.not_done_in = list(released.problems)
         return released
 
@@ -345,7 +345,7 @@ class Service:
         *,
         check_blobs: bool = True,
         store: str | None = None,
-        on_progress: OnTally | None = None,
+        on_progress: OnCount | None = None,
     ) -> tuple[Backup, ...]:
         """Return the backups of one store, newest first; see `brownie_backup.list_backups`."""
         repository = make_repositories(self.settings, first=store)[0]
@@ -358,7 +358,7 @@ class Service:
         """
         return read_history(make_repositories(self.settings), self._database_name_if_known())
 
-    def find(self, name: str, *, store: str | None = None) -> Found:
+    def find(self, name: str, *, store: str | None = None) -> LocatedBackup:
         """Return a backup from the first store where it is good, or else where it is at all."""
         return self._find(make_repositories(self.settings, first=store), name)
 
@@ -383,10 +383,12 @@ class Service:
             repository.store, repository.clock(), since=since, action=action, limit=limit
         )
 
-    def prove_audit(self, *, since: datetime | None = None) -> Everywhere[AuditProof]:
+    def prove_audit(self, *, since: datetime | None = None) -> PerStore[AuditProof]:
         """Prove that nothing was changed in or removed from the audit trail of any store."""
         repositories = make_repositories(self.settings)
-        return everywhere(repositories, lambda each: prove_audit(each.store, each.clock(), since))
+        return for_each_store(
+            repositories, lambda each: prove_audit(each.store, each.clock(), since)
+        )
 
     def refuse(self, action: str, reason: str, *, backup: str | None = None) -> None:
         """Record that somebody was refused something before it became an operation.
@@ -435,7 +437,7 @@ class Service:
             raise
 
     def status(
-        self, *, check_blobs: bool = True, on_progress: OnTally | None = None
+        self, *, check_blobs: bool = True, on_progress: OnCount | None = None
     ) -> StatusReport:
         """Look how things stand; a store that is out of reach is not waited for long.
 
@@ -459,14 +461,14 @@ class Service:
         """Return the name of the database that is backed up, asking the server if need be."""
         return make_dumper(self.settings).database_name()
 
-    def register(self) -> Register:
+    def operation_log(self) -> OperationLog:
         """Return the register of what was asked for over REST, in the first store."""
         repository = make_repositories(self.settings)[0]
-        return Register(repository.store, repository.clock)
+        return OperationLog(repository.store, repository.clock)
 
     def _find(
         self, repositories: Sequence[Repository], name: str, *, damaged_too: bool = False
-    ) -> Found:
+    ) -> LocatedBackup:
         whose = self._database_name_if_known
         return find_backup(repositories, name, whose=whose, damaged_too=damaged_too)
 

@@ -9,7 +9,7 @@ from attrs.validators import ge, gt
 
 
 @frozen
-class Patience:
+class RetryPolicy:
     """Timeouts of one try, and how long a call that fails is repeated.
 
     The time limits together stay well below the ten minutes that a lease lives.

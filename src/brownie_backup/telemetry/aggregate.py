@@ -32,7 +32,7 @@ class Labels:
 
 
 @mutable
-class Line:
+class DatabaseMetrics:
     """The numbers of one database in one store; None if there is none.
 
     A time is Unix time. It is 0, for never, only of the database that is backed up here: of another
@@ -67,7 +67,7 @@ class StoreLine:
 
 
 @frozen
-class Survey:
+class MetricsSnapshot:
     """All numbers."""
 
     database: str
@@ -75,13 +75,13 @@ class Survey:
     interval_seconds: float
     began_at: datetime
     """When the first thing happened that is counted."""
-    lines: Mapping[Labels, Line] = Factory(dict)
+    databases: Mapping[Labels, DatabaseMetrics] = Factory(dict)
     stores: tuple[StoreLine, ...] = ()
 
 
-def survey(
+def aggregate(
     contents: Sequence[StoreContent], database: str | None, interval: timedelta, now: datetime
-) -> Survey:
+) -> MetricsSnapshot:
     """Return the numbers.
 
     Args:
@@ -92,19 +92,19 @@ def survey(
         interval: how often it should be backed up.
         now: the time.
     """
-    lines: dict[Labels, Line] = {}
+    databases: dict[Labels, DatabaseMetrics] = {}
     database = database or _newest_database(contents) or UNKNOWN
     for content in contents:
         if content.known:
-            lines |= _Counting(content, database, now).lines()
+            databases |= _Counting(content, database, now).databases()
     for content in contents:
         others = [other for other in contents if other is not content and other.known]
         for manifest in _missing(content, others, now) if content.known else ():
             labels = Labels(manifest.database.name, content.url, manifest.kind)
-            lines.setdefault(labels, Line()).missing += 1
+            databases.setdefault(labels, DatabaseMetrics()).missing += 1
     stores = tuple(_store_line(content, now) for content in contents)
     began_at = min((at for content in contents for at in _times(content)), default=now)
-    return Survey(database, interval.total_seconds(), began_at, lines, stores)
+    return MetricsSnapshot(database, interval.total_seconds(), began_at, databases, stores)
 
 
 def _newest_database(contents: Sequence[StoreContent]) -> str | None:
@@ -133,7 +133,7 @@ class _Counting:
         self._content = content
         self._database = database
         self._now = now
-        self._lines: dict[Labels, Line] = {}
+        self._databases: dict[Labels, DatabaseMetrics] = {}
         self._known = {
             entry.backup.name: (manifest.database.name, manifest.kind)
             for entry in content.entries
@@ -151,9 +151,9 @@ class _Counting:
             if record.action == "backup" and self._is_done(record)
         }
 
-    def lines(self) -> dict[Labels, Line]:
+    def databases(self) -> dict[Labels, DatabaseMetrics]:
         """Return the line of each database."""
-        own = self._line(None, self._database)
+        own = self._metrics_of(None, self._database)
         own.last_success = own.last_verified = 0
         # Those that are gone by now: later records about them may not say whose they were.
         for record in self._ended:
@@ -166,66 +166,66 @@ class _Counting:
             self._count_record(record)
         killed = killed_in(self._content, self._ended, self._now)
         for name in killed.deleted:
-            self._line(name, None).backups += 1
+            self._metrics_of(name, None).backups += 1
         for record in killed.died:
-            self._line(record.backup, record.database).errors += 1
-        for line in self._lines.values():
-            if line.last_success is None:
-                line.last_verified = None
-        return self._lines
+            self._metrics_of(record.backup, record.database).errors += 1
+        for metrics in self._databases.values():
+            if metrics.last_success is None:
+                metrics.last_verified = None
+        return self._databases
 
     def _count_backup(self, entry: Entry, manifest: Manifest) -> None:
-        line = self._line(manifest.name, manifest.database.name)
+        metrics = self._metrics_of(manifest.name, manifest.database.name)
         if manifest.name not in self._recorded:
-            line.backups += 1
-            line.backup_seconds.append(manifest.duration.total_seconds())
-            line.deduplicated_bytes += max(0, entry.stored_bytes - manifest.new_bytes)
+            metrics.backups += 1
+            metrics.backup_seconds.append(manifest.duration.total_seconds())
+            metrics.deduplicated_bytes += max(0, entry.stored_bytes - manifest.new_bytes)
         verification = entry.backup.verification
         if verification and verification.good:
             verified = verification.verified_at.timestamp()
-            line.last_verified = max(line.last_verified or 0, verified)
+            metrics.last_verified = max(metrics.last_verified or 0, verified)
         if entry.backup.good:
-            line.last_success = manifest.finished_at.timestamp()
-            line.last_size_bytes = entry.size_bytes
-            line.last_stored_bytes = entry.stored_bytes
+            metrics.last_success = manifest.finished_at.timestamp()
+            metrics.last_size_bytes = entry.size_bytes
+            metrics.last_stored_bytes = entry.stored_bytes
 
     def _count_record(self, record: AuditRecord) -> None:
         if record.action == "backup":
             self._count_recorded_backup(record)
         elif record.action == "restore" and record.outcome == Outcome.SUCCESS:
             # A restore's own database is its target, which may have a new name each time.
-            line = self._line(record.backup, None)
-            line.restore_seconds.append(record.duration_seconds or 0.0)
+            metrics = self._metrics_of(record.backup, None)
+            metrics.restore_seconds.append(record.duration_seconds or 0.0)
         elif record.action == "verify" and record.outcome == Outcome.SUCCESS:
             self._count_verification(record)
         for name in deleted_by(record):
-            self._line(name, None).deleted += 1
+            self._metrics_of(name, None).deleted += 1
 
     def _count_verification(self, record: AuditRecord) -> None:
         """Count one of a backup that is gone: those that are there tell of their own."""
         began_at = self._began_at.get(record.backup or "")
         if began_at is None or began_at > record.at:  # then the name was used again
-            line = self._line(record.backup, None)
-            line.last_verified = max(line.last_verified or 0, record.at.timestamp())
+            metrics = self._metrics_of(record.backup, None)
+            metrics.last_verified = max(metrics.last_verified or 0, record.at.timestamp())
 
     def _count_recorded_backup(self, record: AuditRecord) -> None:
         done = self._is_done(record)
         if done or record.outcome != Outcome.REFUSED:
-            line = self._line(record.backup, record.database)
-            line.errors += not done
+            metrics = self._metrics_of(record.backup, record.database)
+            metrics.errors += not done
         if done:
-            line.backups += 1
-            line.backup_seconds.append(record.duration_seconds or 0.0)
-            line.deduplicated_bytes += record.reused_bytes or 0
+            metrics.backups += 1
+            metrics.backup_seconds.append(record.duration_seconds or 0.0)
+            metrics.deduplicated_bytes += record.reused_bytes or 0
 
     def _is_done(self, record: AuditRecord) -> bool:
         """Whether it was done in this store: another one may have failed, or this one alone."""
         return record.outcome == Outcome.SUCCESS and self._content.url not in record.not_done_in
 
-    def _line(self, backup: str | None, database: str | None) -> Line:
+    def _metrics_of(self, backup: str | None, database: str | None) -> DatabaseMetrics:
         whose, kind = self._known.get(backup or "", (None, USUAL_KIND))
         whose = whose or self._named_after(backup or "") or database or self._database
-        return self._lines.setdefault(Labels(whose, self._content.url, kind), Line())
+        return self._databases.setdefault(Labels(whose, self._content.url, kind), DatabaseMetrics())
 
     def _named_after(self, backup: str) -> str | None:
         """Return the database that a backup has its name from, of which nothing else is known."""

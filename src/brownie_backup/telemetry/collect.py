@@ -7,15 +7,15 @@ from datetime import UTC, datetime
 from brownie_backup.config.settings import Settings
 from brownie_backup.postgres.conninfo import parse_conninfo
 from brownie_backup.schedule import longest_interval
-from brownie_backup.telemetry.aggregate import Survey, survey
+from brownie_backup.telemetry.aggregate import MetricsSnapshot, aggregate
 from brownie_backup.telemetry.sources import StoreContent
 
 
-def look_at(settings: Settings, contents: Sequence[StoreContent]) -> Survey:
+def look_at(settings: Settings, contents: Sequence[StoreContent]) -> MetricsSnapshot:
     """Return the numbers that the contents of the stores tell."""
     now = datetime.now(UTC)
     interval = longest_interval(settings.schedule, settings.timezone, now)
-    return survey(contents, database_name(settings), interval, now)
+    return aggregate(contents, database_name(settings), interval, now)
 
 
 def database_name(settings: Settings) -> str | None:

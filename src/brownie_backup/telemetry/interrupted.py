@@ -22,7 +22,7 @@ _SOON = timedelta(minutes=5)
 
 
 @frozen
-class Killed:
+class InterruptedBackups:
     """What came of the backups of one store that were begun and will not end."""
 
     deleted: tuple[str, ...]
@@ -50,7 +50,9 @@ def deleted_by(record: AuditRecord) -> tuple[str, ...]:
     return record.deleted
 
 
-def killed_in(content: StoreContent, ended: Sequence[AuditRecord], now: datetime) -> Killed:
+def killed_in(
+    content: StoreContent, ended: Sequence[AuditRecord], now: datetime
+) -> InterruptedBackups:
     """Return what came of the backups that were begun and will not end.
 
     Args:
@@ -70,7 +72,7 @@ def killed_in(content: StoreContent, ended: Sequence[AuditRecord], now: datetime
             deleted.add(deletion)
         else:
             died.append(begin)
-    return Killed(tuple(name for name, _ in sorted(deleted)), tuple(died))
+    return InterruptedBackups(tuple(name for name, _ in sorted(deleted)), tuple(died))
 
 
 _Named = Mapping[str, Sequence[AuditRecord]]

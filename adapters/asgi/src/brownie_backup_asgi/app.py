@@ -21,7 +21,7 @@ from brownie_backup.errors import redact
 from brownie_backup.service import Service
 from brownie_backup_asgi import commands, queries
 from brownie_backup_asgi.events import events
-from brownie_backup_asgi.operations import Desk
+from brownie_backup_asgi.operations import OperationManager
 from brownie_backup_asgi.problems import (
     FORBIDDEN,
     METHOD,
@@ -32,7 +32,7 @@ from brownie_backup_asgi.problems import (
     Problem,
     problem_of,
 )
-from brownie_backup_asgi.state import House, origin_of
+from brownie_backup_asgi.state import AppState, origin_of
 from brownie_backup_asgi.tokens import Scope, read_tokens, require
 
 _log = logging.getLogger(__name__)
@@ -40,7 +40,7 @@ _log = logging.getLogger(__name__)
 _REFUSALS = (UNAUTHORIZED, FORBIDDEN, TOKEN_IN_URL)
 _NOT_FOUND = 404
 
-Handler = Callable[[House, Request, Any], Awaitable[Response]]
+Handler = Callable[[AppState, Request, Any], Awaitable[Response]]
 Message = MutableMapping[str, Any]
 
 
@@ -86,7 +86,9 @@ class BackupApp:
     """The app. Mounted in another one it gets no lifespan events: call `aclose` at the end."""
 
     def __init__(self, service: Service) -> None:
-        self._house = House(service, read_tokens(service.settings), Desk(service.register))
+        self._house = AppState(
+            service, read_tokens(service.settings), OperationManager(service.operation_log)
+        )
         self._secrets = api_tokens(service.settings)
         self._app = Starlette(
             routes=[*self._routes()],
@@ -106,7 +108,7 @@ class BackupApp:
 
     async def aclose(self) -> None:
         """End: nothing new is begun, and what runs is cancelled, and recorded as such."""
-        await asyncio.to_thread(self._house.desk.close)
+        await asyncio.to_thread(self._house.manager.close)
 
     @contextlib.asynccontextmanager
     async def _lifespan(self, _: Starlette) -> AsyncIterator[None]:

@@ -11,7 +11,7 @@ _Mark = tuple[object, ...]
 """All of an operation that changes, without what it came to: small, as every listener has one."""
 
 
-class News:
+class ChangeTracker:
     """Knows what one listener has been told.
 
     Args:
@@ -34,11 +34,11 @@ class News:
             lost: whether the process of an operation died.
         """
         marks = {record.id: _mark(record, lost(record)) for record in records}
-        news = [r for r in reversed(records) if self._is_news(r, marks[r.id], lost)]
+        changes = [r for r in reversed(records) if self._is_news(r, marks[r.id], lost)]
         self._seen = marks
         full = len(records) >= self._most
         self._since = min(record.requested_at for record in records) if full else _EVER
-        return news
+        return changes
 
     def _is_news(
         self, record: OperationRecord, mark: _Mark, lost: Callable[[OperationRecord], bool]

@@ -1,4 +1,4 @@
-"""The desk: where long operations are begun, watched, cancelled, and recorded in the store."""
+"""Long operations: begun, watched, cancelled, and recorded in the store."""
 
 import hashlib
 import json
@@ -15,8 +15,8 @@ from attrs import evolve, field, frozen
 from brownie_backup.audit.operation import new_operation_id
 from brownie_backup.errors import BackupError, Busy, StoreError, redact
 from brownie_backup.format.names import default_name
-from brownie_backup.model.reports import Progress, Tally
-from brownie_backup.repository import OperationRecord, Register
+from brownie_backup.model.reports import CountProgress, Progress
+from brownie_backup.repository import OperationLog, OperationRecord
 from brownie_backup.repository.coordination.operations import (
     CANCELLED,
     FAILED,
@@ -25,7 +25,7 @@ from brownie_backup.repository.coordination.operations import (
     busy,
 )
 from brownie_backup_asgi.problems import CLOSING, ENDED, OTHER_REQUEST, Problem, problem_of
-from brownie_backup_asgi.running_operation import Cancelled, Running
+from brownie_backup_asgi.running_operation import Cancelled, RunningOperation
 
 _log = logging.getLogger(__name__)
 
@@ -38,12 +38,12 @@ RECORDING_SECONDS = 5.0
 """How long those who wait for the end of an operation wait for its record, too."""
 
 
-Tell = Callable[[Progress | Tally], None]
+ReportProgress = Callable[[Progress | CountProgress], None]
 """Is told how far an operation is; raises `Cancelled` if it is to end."""
 
 
 @frozen
-class Order:
+class OperationRequest:
     """What somebody asked for, read and checked.
 
     Args:
@@ -57,7 +57,7 @@ class Order:
     """
 
     action: str
-    work: Callable[[str, Tell], dict[str, Any]]
+    work: Callable[[str, ReportProgress], dict[str, Any]]
     actor: str
     body: Mapping[str, Any]
     backup: str | None = None
@@ -79,21 +79,21 @@ class Order:
 
 
 @frozen
-class Desk:
+class OperationManager:
     """Begins operations, each in a thread of its own, and knows those of this process.
 
     Args:
         make_register: opens the register, when it is first needed.
     """
 
-    make_register: Callable[[], Register]
-    _running: dict[str, Running] = field(factory=dict, init=False)
+    make_register: Callable[[], OperationLog]
+    _running: dict[str, RunningOperation] = field(factory=dict, init=False)
     _lock: threading.Lock = field(factory=threading.Lock, init=False)
-    _registers: list[Register] = field(factory=list, init=False)
+    _registers: list[OperationLog] = field(factory=list, init=False)
     _closing: threading.Event = field(factory=threading.Event, init=False)
 
     @property
-    def register(self) -> Register:
+    def operation_log(self) -> OperationLog:
         """The register of the store."""
         with self._lock:
             if not self._registers:
@@ -105,7 +105,7 @@ class Desk:
         """Whether the service is about to end."""
         return self._closing.is_set()
 
-    def begin(self, order: Order) -> tuple[OperationRecord, Running | None]:
+    def begin(self, order: OperationRequest) -> tuple[OperationRecord, RunningOperation | None]:
         """Begin an operation, or find the one that the same request began before.
 
         Returns:
@@ -118,8 +118,8 @@ class Desk:
         if self.closing:
             hint = "Ask another replica, or again in a moment"
             raise Problem(CLOSING, "the service is about to end", hint=hint)
-        register = self.register
-        now = register.clock()
+        operation_log = self.operation_log
+        now = operation_log.clock()
         record = OperationRecord(
             id=order.id,
             action=order.action,
@@ -130,11 +130,11 @@ class Desk:
             backup=order.backup,
             database=order.database,
         )
-        entered = register.enter(record)
+        entered = operation_log.enter(record)
         if entered is not record:
             mine = self.here(entered.id)
             return self._same(mine.record if mine else entered, order), mine
-        running = Running(record, register.clock)
+        running = RunningOperation(record, operation_log.clock)
         self._admit(running)
         if self._closing.is_set():  # since it was asked above, and it may have been overlooked
             running.cancel(_THE_END)
@@ -147,19 +147,19 @@ class Desk:
     def find(self, identifier: str) -> OperationRecord:
         """Return an operation of any replica; one whose process died has failed."""
         running = self.here(identifier)
-        return running.record if running else self.register.get(identifier)
+        return running.record if running else self.operation_log.get(identifier)
 
     def recent(self, most: int, known: Mapping[str, OperationRecord]) -> list[OperationRecord]:
         """Return the newest operations of all replicas, newest first."""
         with self._lock:
             mine = [*self._running.values()]  # those, too, that end while the store is asked
-        found = {record.id: record for record in self.register.recent(most, known)}
+        found = {record.id: record for record in self.operation_log.recent(most, known)}
         with self._lock:
             mine += self._running.values()
         found |= {running.record.id: running.record for running in mine}
         return sorted(found.values(), key=lambda r: r.requested_at, reverse=True)[:most]
 
-    def here(self, identifier: str) -> Running | None:
+    def here(self, identifier: str) -> RunningOperation | None:
         """Return an operation of this process."""
         return self._running.get(identifier)
 
@@ -171,12 +171,12 @@ class Desk:
             NotFound: there is none of that id.
         """
         running = self.here(identifier)
-        record = running.record if running else self.register.get(identifier)
-        if not record.running or self.register.lost(record):
+        record = running.record if running else self.operation_log.get(identifier)
+        if not record.running or self.operation_log.lost(record):
             raise Problem(ENDED, f"operation {identifier} has ended", hint="Look at it")
         if running:
             return running.cancel(by)
-        self.register.ask_to_cancel(identifier, by)
+        self.operation_log.ask_to_cancel(identifier, by)
         return evolve(record, cancelled_by=by)
 
     def close(self) -> None:
@@ -190,7 +190,7 @@ class Desk:
         if late:
             _log.error("%d operations did not end in time, or could not be recorded", len(late))
 
-    def _admit(self, running: Running) -> None:
+    def _admit(self, running: RunningOperation) -> None:
         """Let an operation that has been entered begin; one that may not leaves no trace."""
         record = running.record
         try:
@@ -198,12 +198,12 @@ class Desk:
                 self._refuse_too_much(record)
                 self._running[record.id] = running
             if record.database is not None:
-                self.register.claim(record)
+                self.operation_log.claim(record)
         except BaseException as error:
             # The same request may have come again, and wait for it.
             running.end(state=FAILED, problem=problem_of(error).document)
             self._leave(running)
-            self.register.withdraw(record.id)
+            self.operation_log.withdraw(record.id)
             raise
 
     def _refuse_too_much(self, record: OperationRecord) -> None:
@@ -218,27 +218,27 @@ class Desk:
             msg = f"{MOST_AT_ONCE} operations are at work, which is as many as may be"
             raise Busy(msg, hint="Try again when one of them has ended, or cancel one")
 
-    def _leave(self, running: Running) -> None:
+    def _leave(self, running: RunningOperation) -> None:
         """Forget an operation that is over."""
         with self._lock:
             self._running.pop(running.record.id, None)
         running.let_go()
         running.recorded.set_result(None)
 
-    def _same(self, record: OperationRecord, order: Order) -> OperationRecord:
+    def _same(self, record: OperationRecord, order: OperationRequest) -> OperationRecord:
         if record.request != order.digest:
             msg = "the Idempotency-Key was sent before, with another request"
             raise Problem(OTHER_REQUEST, msg, hint="Use a new key for a new request")
         return record
 
-    def _run(self, running: Running, order: Order) -> None:
+    def _run(self, running: RunningOperation, order: OperationRequest) -> None:
         running.end(**self._work(running, order))
         # Who asks for the next one should not find this one at work in the store. But a store that
         # does not answer keeps nobody waiting.
         wait([running.recorded], RECORDING_SECONDS)
         running.let_go()
 
-    def _work(self, running: Running, order: Order) -> dict[str, Any]:
+    def _work(self, running: RunningOperation, order: OperationRequest) -> dict[str, Any]:
         """Do the work; return what its record says in the end."""
         record = running.record
         try:
@@ -252,7 +252,7 @@ class Desk:
             return {"state": FAILED, "problem": problem_of(error).document}
         return {"state": SUCCEEDED, "result": result, "backup": _backup_in(result, record)}
 
-    def _beat(self, running: Running) -> None:
+    def _beat(self, running: RunningOperation) -> None:
         """Show that the operation is alive, see whether somebody wants its end, and record that."""
         while True:
             over = bool(wait([running.done], HEARTBEAT.total_seconds()).done)
@@ -263,16 +263,16 @@ class Desk:
                 self._closing.wait(HEARTBEAT.total_seconds())
         self._leave(running)
         try:
-            self.register.forget_old()
+            self.operation_log.forget_old()
         except StoreError as error:
             _log.warning("old operations could not be removed: %s", error)
 
-    def _record(self, running: Running) -> bool:
+    def _record(self, running: RunningOperation) -> bool:
         """Record how far an operation is, if the store lets us."""
-        register, identifier = self.register, running.record.id
+        operation_log, identifier = self.operation_log, running.record.id
         try:
-            running.save(register)
-            by = None if running.done.done() else register.asked_to_cancel(identifier)
+            running.save(operation_log)
+            by = None if running.done.done() else operation_log.asked_to_cancel(identifier)
         except Exception as error:  # noqa: BLE001 - an operation without a beat would look dead
             text = redact(str(error))
             _log.warning("operation %s could not be recorded: %s", identifier, text)

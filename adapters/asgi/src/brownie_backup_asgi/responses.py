@@ -6,7 +6,7 @@ from urllib.parse import quote
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from brownie_backup.repository import OperationRecord, Register
+from brownie_backup.repository import OperationLog, OperationRecord
 from brownie_backup.repository.coordination.operations import CANCELLED, FAILED, SUCCEEDED
 from brownie_backup.service.documents import instant
 from brownie_backup_asgi.problems import (
@@ -29,10 +29,10 @@ def link(request: Request, *segments: str) -> str:
 
 
 def operation_document(
-    request: Request, record: OperationRecord, register: Register
+    request: Request, record: OperationRecord, operation_log: OperationLog
 ) -> dict[str, Any]:
     """Return an operation; one whose process died has failed."""
-    lost = register.lost(record)
+    lost = operation_log.lost(record)
     problem = lost_problem(record).document if lost else record.problem
     return {
         "id": record.id,
@@ -65,17 +65,17 @@ def lost_problem(record: OperationRecord) -> Problem:
 
 
 def answer_operation(
-    request: Request, record: OperationRecord, register: Register, *, waited: int | None
+    request: Request, record: OperationRecord, operation_log: OperationLog, *, waited: int | None
 ) -> Response:
     """Return the answer to a request for long work: how it is, or what came of it.
 
     Args:
         request: that asked for it.
         record: the operation.
-        register: tells whether it is lost.
+        operation_log: tells whether it is lost.
         waited: how many seconds the caller was ready to wait, None if it was not.
     """
-    document = operation_document(request, record, register)
+    document = operation_document(request, record, operation_log)
     headers = {**NOT_CACHED, "Location": document["href"]}
     if waited is not None:
         headers["Preference-Applied"] = f"wait={waited}"

@@ -6,16 +6,16 @@ from typing import Any
 
 from attrs import evolve
 
-from brownie_backup.model.reports import Progress, Tally
+from brownie_backup.model.reports import CountProgress, Progress
 from brownie_backup.protocols import Clock
-from brownie_backup.repository import OperationRecord, Register
+from brownie_backup.repository import OperationLog, OperationRecord
 
 
 class Cancelled(BaseException):
     """The operation is to end. Not an Exception, so that nothing on the way takes it for one."""
 
 
-class Running:
+class RunningOperation:
     """An operation of this process, which is alive however slowly the store takes its records."""
 
     def __init__(self, record: OperationRecord, clock: Clock) -> None:
@@ -51,7 +51,7 @@ class Running:
         self.change(**fields, ended_at=now, heartbeat_at=now)
         self.done.set_result(None)
 
-    def tell(self, progress: Progress | Tally) -> None:
+    def tell(self, progress: Progress | CountProgress) -> None:
         """Note how far it is; raise `Cancelled` if it is to end."""
         if self._cancelled.is_set():
             msg = f"by {self._record.cancelled_by}"
@@ -63,10 +63,10 @@ class Running:
             self.change(phase=progress.phase)
         self.set_begun()
 
-    def save(self, register: Register) -> None:
+    def save(self, operation_log: OperationLog) -> None:
         """Record how far it is; of two that save at once, the later one saves what is later."""
         with self._saving:
-            register.put(self.record)
+            operation_log.put(self.record)
 
     def set_begun(self) -> None:
         """Let those who wait for its first answer go."""

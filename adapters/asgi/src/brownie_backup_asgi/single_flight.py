@@ -12,7 +12,7 @@ T = TypeVar("T")
 
 
 @define
-class _Line:
+class _Call:
     """The read that is being done, and the one after it, which may still be joined."""
 
     current: Future[Any] | None = None
@@ -20,7 +20,7 @@ class _Line:
 
 
 @frozen
-class Sharing:
+class SingleFlight:
     """Does reads in threads; those that wait for the same one get one answer.
 
     Nobody gets an answer that was begun before it was asked for: a backup that exists by then is in
@@ -28,13 +28,13 @@ class Sharing:
     """
 
     executor: Executor
-    _lines: dict[str, _Line] = field(factory=dict, init=False)
+    _lines: dict[str, _Call] = field(factory=dict, init=False)
     _lock: threading.Lock = field(factory=threading.Lock, init=False)
 
     async def read(self, key: str, work: Callable[[], T]) -> T:
         """Return what `work` returns; of all that have one key, one is done at a time."""
         with self._lock:
-            line = self._lines.setdefault(key, _Line())
+            line = self._lines.setdefault(key, _Call())
             if line.current is None:
                 future = line.current = _pending()
                 self._start(key, line.current, work)

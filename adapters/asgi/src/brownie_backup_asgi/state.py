@@ -12,8 +12,8 @@ from starlette.requests import Request
 from brownie_backup.audit.operation import Actor
 from brownie_backup.repository import OperationRecord
 from brownie_backup.service import Service
-from brownie_backup_asgi.operations import Desk
-from brownie_backup_asgi.single_flight import Sharing
+from brownie_backup_asgi.operations import OperationManager
+from brownie_backup_asgi.single_flight import SingleFlight
 from brownie_backup_asgi.tokens import Caller, Tokens
 
 T = TypeVar("T")
@@ -30,23 +30,23 @@ def _threads() -> ThreadPoolExecutor:
 
 
 @define
-class House:
-    """The service, the tokens, the desk, and threads: the event loop itself never waits."""
+class AppState:
+    """The service, the tokens, the operations and the threads: the event loop never waits."""
 
     service: Service
     tokens: Tokens
-    desk: Desk
+    manager: OperationManager
     executor: Executor = field(factory=_threads)
-    sharing: Sharing = field(init=False)
+    sharing: SingleFlight = field(init=False)
     known: Mapping[str, OperationRecord] = field(factory=dict)
     """Operations of the last list, so that what has ended is not read again."""
     _refusing: threading.Semaphore = field(init=False)
-    _clerk: Executor = field(init=False)
+    _refusal_recorder: Executor = field(init=False)
     """One thread that records what was refused: a flood of that must keep nobody else waiting."""
 
     def __attrs_post_init__(self) -> None:
-        self.sharing = Sharing(self.executor)
-        self._clerk = ThreadPoolExecutor(1, thread_name_prefix="refusals")
+        self.sharing = SingleFlight(self.executor)
+        self._refusal_recorder = ThreadPoolExecutor(1, thread_name_prefix="refusals")
         self._refusing = threading.Semaphore(MOST_REFUSALS_WAITING)
 
     async def thread(self, work: Callable[[], T]) -> T:
@@ -59,12 +59,14 @@ class House:
 
     async def find(self, identifier: str) -> OperationRecord:
         """Return an operation of any replica; one of this process is known without the store."""
-        running = self.desk.here(identifier)
-        return running.record if running else await self.thread(lambda: self.desk.find(identifier))
+        running = self.manager.here(identifier)
+        return (
+            running.record if running else await self.thread(lambda: self.manager.find(identifier))
+        )
 
     def operations(self) -> list[OperationRecord]:
         """Return the newest operations, of all replicas."""
-        found = self.desk.recent(MOST_OPERATIONS, self.known)
+        found = self.manager.recent(MOST_OPERATIONS, self.known)
         self.known = {record.id: record for record in found}
         return found
 
@@ -80,7 +82,7 @@ class House:
                 self._refusing.release()
 
         if self._refusing.acquire(blocking=False):
-            self._clerk.submit(record)
+            self._refusal_recorder.submit(record)
 
 
 def origin_of(request: Request) -> str:

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from attrs import field, frozen
 
 from brownie_backup.secret import Secret
-from brownie_backup_cron.metrics import Tally
+from brownie_backup_cron.metrics import RunnerMetrics
 
 TIMEOUT_SECONDS = 10.0
 WAITS_SECONDS = (0.5, 2.0)
@@ -25,7 +25,7 @@ _log = logging.getLogger(__name__)
 
 
 @frozen
-class Letter:
+class HttpMessage:
     """A POST. Where it goes is a secret, and so is what proves who sent it."""
 
     url: Secret
@@ -33,28 +33,32 @@ class Letter:
     headers: Mapping[str, str] = field(factory=dict, repr=False)
 
 
-class Courier:
+class DeliveryQueue:
     """Delivers letters to one address, one after the other, in the order in which they came.
 
     Args:
         name: who takes them: ``ping`` or ``webhook``.
-        tally: where it is counted what was not delivered.
+        runner_metrics: where it is counted what was not delivered.
         waits_seconds: between a try and the next one.
     """
 
     def __init__(
-        self, name: str, tally: Tally, *, waits_seconds: tuple[float, ...] = WAITS_SECONDS
+        self,
+        name: str,
+        runner_metrics: RunnerMetrics,
+        *,
+        waits_seconds: tuple[float, ...] = WAITS_SECONDS,
     ) -> None:
         self._name = name
-        self._tally = tally
+        self._metrics = runner_metrics
         self._waits = waits_seconds
-        self._letters: queue.Queue[Letter] = queue.Queue(_MOST_WAITING)
+        self._letters: queue.Queue[HttpMessage] = queue.Queue(_MOST_WAITING)
         threading.Thread(target=self._work, name=name, daemon=True).start()
 
-    def send(self, letter: Letter) -> None:
-        """Have a letter delivered; return at once."""
+    def send(self, message: HttpMessage) -> None:
+        """Queue a message; return at once."""
         try:
-            self._letters.put_nowait(letter)
+            self._letters.put_nowait(message)
         except queue.Full:
             self._give_up("too many are waiting")
 
@@ -66,16 +70,16 @@ class Courier:
 
     def _work(self) -> None:
         while True:
-            letter = self._letters.get()
+            message = self._letters.get()
             try:
-                self._deliver(letter)
+                self._deliver(message)
             finally:
                 self._letters.task_done()
 
-    def _deliver(self, letter: Letter) -> None:
+    def _deliver(self, message: HttpMessage) -> None:
         problem = ""
         for wait in (*self._waits, None):
-            problem, again = post(letter)
+            problem, again = post(message)
             if not problem:
                 _log.debug("the %s is delivered", self._name)
                 return
@@ -86,7 +90,7 @@ class Courier:
 
     def _give_up(self, problem: str) -> None:
         _log.warning("the %s could not be delivered: %s", self._name, problem)
-        self._tally.count("undelivered", self._name)
+        self._metrics.count("undelivered", self._name)
 
 
 def _opener() -> urllib.request.OpenerDirector:
@@ -106,14 +110,14 @@ def _opener() -> urllib.request.OpenerDirector:
     return opener
 
 
-def post(letter: Letter) -> tuple[str, bool]:
+def post(message: HttpMessage) -> tuple[str, bool]:
     """Try once; return what went wrong, or nothing, and whether it may be worth another try.
 
-    What went wrong never says where the letter went: that is a secret.
+    What went wrong never says where the message went: that is a secret.
     """
     try:
         request = urllib.request.Request(  # noqa: S310 - the settings take http and https only
-            letter.url.reveal(), letter.body, dict(letter.headers), method="POST"
+            message.url.reveal(), message.body, dict(message.headers), method="POST"
         )
         with _opener().open(request, timeout=TIMEOUT_SECONDS) as answer:
             status = answer.status

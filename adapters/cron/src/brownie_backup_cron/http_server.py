@@ -11,7 +11,7 @@ from typing import Any
 
 from brownie_backup.errors import BackupError, ConfigurationError
 from brownie_backup.service.documents import instant
-from brownie_backup_cron.metrics import Tally, exposition
+from brownie_backup_cron.metrics import RunnerMetrics, exposition
 
 TEXT = "text/plain; version=0.0.4; charset=utf-8"
 _PATIENCE_SECONDS = 30
@@ -28,21 +28,21 @@ class Endpoints:
     Args:
         host: the address to listen at.
         port: 0 for any that is free.
-        tally: what is shown.
+        runner_metrics: what is shown.
         metrics: the metrics of the backups.
 
     Raises:
         ConfigurationError: the address is taken, or is none of this machine.
     """
 
-    def __init__(self, host: str, port: int, tally: Tally, metrics: Page) -> None:
+    def __init__(self, host: str, port: int, runner_metrics: RunnerMetrics, metrics: Page) -> None:
         try:
             self._server = _Server((host, port), _Handler)
         except (OSError, OverflowError) as error:
             problem = f"cannot listen at {host}, port {port}: {error}"
             raise ConfigurationError([problem], hint="Choose another --host or --port") from None
-        self._server.pages["/health"] = lambda: _health(tally)
-        self._server.pages["/metrics"] = lambda: _page(tally, metrics)
+        self._server.pages["/health"] = lambda: _health(runner_metrics)
+        self._server.pages["/metrics"] = lambda: _page(runner_metrics, metrics)
         self.port: int = self._server.server_address[1]
         threading.Thread(target=self._server.serve_forever, name="http", daemon=True).start()
 
@@ -99,20 +99,20 @@ class _Handler(BaseHTTPRequestHandler):
             self.wfile.write(body)
 
 
-def _health(tally: Tally) -> tuple[bytes, str]:
+def _health(runner_metrics: RunnerMetrics) -> tuple[bytes, str]:
     document = {
         "status": "ok",
         "pid": os.getpid(),
-        "leads": tally.leads,
-        "running": tally.running(),
-        "next": {job: instant(due) for job, due in sorted(tally.planned().items())},
+        "leads": runner_metrics.leads,
+        "running": runner_metrics.running(),
+        "next": {job: instant(due) for job, due in sorted(runner_metrics.planned().items())},
     }
     return json.dumps(document).encode() + b"\n", "application/json"
 
 
-def _page(tally: Tally, metrics: Page) -> tuple[bytes, str]:
+def _page(runner_metrics: RunnerMetrics, metrics: Page) -> tuple[bytes, str]:
     """Return all metrics; those of the runner alone if the store can't be read."""
-    ours = exposition(tally).encode()
+    ours = exposition(runner_metrics).encode()
     try:
         text, content_type = metrics()
     except BackupError as error:

@@ -17,8 +17,8 @@ from brownie_backup.operations.history import History
 from brownie_backup.service import Service
 from brownie_backup.service.documents import instant
 from brownie_backup.telemetry import write_textfile
-from brownie_backup_cron.metrics import BACKUP, RETENTION, VERIFICATION, Tally
-from brownie_backup_cron.notifications import Announcer, error_fields
+from brownie_backup_cron.metrics import BACKUP, RETENTION, VERIFICATION, RunnerMetrics
+from brownie_backup_cron.notifications import Notifier, error_fields
 
 DONE = 0
 FAILED = 1
@@ -40,14 +40,14 @@ class Jobs:
     Args:
         service: does it.
         announcer: tells others.
-        tally: where it is counted.
+        runner_metrics: where it is counted.
         verifier: the command that verifies once, as a process of its own: a verification may take
             hours, and backups go on meanwhile.
     """
 
     service: Service
-    announcer: Announcer
-    tally: Tally
+    notifier: Notifier
+    runner_metrics: RunnerMetrics
     verifier: Sequence[str] = (sys.executable, "-m", "brownie_backup_cron", "--once", "verify")
     _verification: subprocess.Popen[bytes] | None = field(default=None, init=False)
 
@@ -77,7 +77,7 @@ class Jobs:
     def _verify(self) -> int:
         failed_before = self._before().verification_failed
         operation = new_operation_id()
-        self.tally.count("runs", VERIFICATION)
+        self.runner_metrics.count("runs", VERIFICATION)
         try:
             outcome = _defects_too(lambda: self.service.verify(LATEST, operation_id=operation))
         except BackupNotFound as error:
@@ -102,12 +102,12 @@ class Jobs:
 
     def begin_verification(self) -> None:
         """Verify in a process of its own."""
-        self.tally.count("runs", VERIFICATION)
+        self.runner_metrics.count("runs", VERIFICATION)
         try:
             self._verification = subprocess.Popen(self.verifier, stdin=subprocess.DEVNULL)
         except OSError as error:
             _log.error("the verification cannot begin: %s", error.strerror)
-            self.tally.count("failures", VERIFICATION)
+            self.runner_metrics.count("failures", VERIFICATION)
 
     def is_verifying(self) -> bool:
         """Whether that process is at work."""
@@ -116,7 +116,7 @@ class Jobs:
             return process is not None
         self._verification = None
         if process.returncode == FAILED:
-            self.tally.count("failures", VERIFICATION)  # it has told why
+            self.runner_metrics.count("failures", VERIFICATION)  # it has told why
         elif process.returncode not in {DONE, WARNINGS}:
             problem = f"the verification ended with status {process.returncode}"
             error = BackupError(problem, hint="See the log, and whether memory ran out")
@@ -138,25 +138,25 @@ class Jobs:
     def _make_backup(self, before: History) -> BackupReport | None:
         operation, run = new_operation_id(), uuid.uuid4()
         _log.info("a backup begins: operation %s, ping %s", operation, run)
-        self.tally.count("runs", BACKUP)
-        self.announcer.ping("start", run)
+        self.runner_metrics.count("runs", BACKUP)
+        self.notifier.ping("start", run)
         last = before.last_success_at
         last_success_at = instant(last) if last else None
         try:
             report = _defects_too(lambda: self.service.create_backup(operation_id=operation))
         except BackupError as error:
-            self.announcer.ping("fail", run, self.announcer.reason(error))
+            self.notifier.ping("fail", run, self.notifier.reason(error))
             self._failed(BACKUP, operation, error, last_success_at=last_success_at)
             return None
         except BaseException:
             ended = BackupError("the runner was ended", hint="The next one makes up for it")
-            self.announcer.ping("fail", run, ended.message)
+            self.notifier.ping("fail", run, ended.message)
             self._failed(BACKUP, operation, ended, last_success_at=last_success_at)
             raise
         for outcome in report.stores:
             if not outcome.stored:
                 _log.warning("the backup is not in %s: %s", outcome.url, outcome.problem)
-        self.announcer.ping("", run)
+        self.notifier.ping("", run)
         if before.backup_failed:
             self._recovered(BACKUP, operation, report.manifest.name)
         return report
@@ -164,8 +164,8 @@ class Jobs:
     def _retain(self, report: BackupReport, *, failed_before: bool) -> bool:
         """Apply the retention policy; that this fails takes nothing from a good backup."""
         operation = new_operation_id()
-        self.tally.begin(RETENTION)
-        self.tally.count("runs", RETENTION)
+        self.runner_metrics.begin(RETENTION)
+        self.runner_metrics.count("runs", RETENTION)
         try:
             cleaned = _defects_too(lambda: self.service.cleanup(operation_id=operation))
             problems = [store.problem for store in cleaned if store.problem]
@@ -179,7 +179,7 @@ class Jobs:
             self._failed(RETENTION, operation, error)
             return False
         finally:
-            self.tally.end(RETENTION)
+            self.runner_metrics.end(RETENTION)
         if failed_before:
             self._recovered(RETENTION, operation, report.manifest.name)
         return True
@@ -205,17 +205,17 @@ class Jobs:
         error: BackupError,
         **more: str | None,
     ) -> None:
-        self.tally.count("failures", job)
-        self.announcer.event(
+        self.runner_metrics.count("failures", job)
+        self.notifier.event(
             f"{job}.failed",
             operation_id=operation,
-            error=error_fields(self.announcer, error),
+            error=error_fields(self.notifier, error),
             **more,
         )
 
     def _recovered(self, job: str, operation: str, backup: str) -> None:
         _log.info("a %s succeeds again", job)
-        self.announcer.event(f"{job}.recovered", operation_id=operation, backup=backup)
+        self.notifier.event(f"{job}.recovered", operation_id=operation, backup=backup)
 
 
 def _defects_too(call: Callable[[], T]) -> T:

@@ -19,7 +19,7 @@ from brownie_backup.audit.operation import Actor
 from brownie_backup.config import Settings, load_settings, make_dumper, make_repositories
 from brownie_backup.errors import BackupError, ConfigurationError
 from brownie_backup.process.malloc import share_large_blocks
-from brownie_backup.process.signals import ENDED_BY, Ended, end_on_signals
+from brownie_backup.process.signals import ENDED_BY, TerminatedBySignal, end_on_signals
 from brownie_backup.protocols import Clock
 from brownie_backup.repository.coordination.leadership import LIFETIME, Leadership
 from brownie_backup.service import Service
@@ -28,8 +28,8 @@ from brownie_backup.telemetry.logs import configure_logging
 from brownie_backup_cron.http_server import Endpoints
 from brownie_backup_cron.jobs import Jobs
 from brownie_backup_cron.leader import Leader, elapsed
-from brownie_backup_cron.metrics import Tally
-from brownie_backup_cron.notifications import Announcer
+from brownie_backup_cron.metrics import RunnerMetrics
+from brownie_backup_cron.notifications import Notifier
 from brownie_backup_cron.runner import Runner
 from brownie_backup_cron.timetable import Timetable
 
@@ -56,7 +56,7 @@ _log = logging.getLogger(__name__)
 
 
 @frozen
-class Pace:
+class TimeSource:
     """How time goes by: tests have a quicker one."""
 
     now: Clock = lambda: datetime.now(UTC)
@@ -97,7 +97,7 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def main(argv: Sequence[str] | None = None, *, pace: Pace | None = None) -> int:
+def main(argv: Sequence[str] | None = None, *, pace: TimeSource | None = None) -> int:
     """Run until ended; return the exit status."""
     parser = build_parser()
     arguments = parser.parse_args(argv)
@@ -116,10 +116,10 @@ def main(argv: Sequence[str] | None = None, *, pace: Pace | None = None) -> int:
         try:
             if arguments.once:
                 return _once(settings, arguments.once)
-            return _serve(settings, arguments, pace or Pace())
+            return _serve(settings, arguments, pace or TimeSource())
         finally:
             send_the_rest()
-    except Ended as ended:
+    except TerminatedBySignal as ended:
         _log.info("ended by %s", signal.Signals(ended.number).name)
         return ENDED_BY + ended.number
     except BackupError as error:
@@ -139,26 +139,28 @@ def _settings() -> Settings:
 
 
 def _once(settings: Settings, job: str) -> int:
-    tally = Tally()
-    announcer = Announcer(settings, tally, Pace().now)
-    jobs = Jobs(Service(settings, _actor()), announcer, tally)
+    runner_metrics = RunnerMetrics()
+    notifier = Notifier(settings, runner_metrics, TimeSource().now)
+    jobs = Jobs(Service(settings, _actor()), notifier, runner_metrics)
     try:
         status = jobs.verify() if job == "verify" else jobs.back_up()
-    except Ended:
-        announcer.flush(_LAST_WORDS_SECONDS)
+    except TerminatedBySignal:
+        notifier.flush(_LAST_WORDS_SECONDS)
         raise
-    announcer.flush(_ALL_WORDS_SECONDS)
+    notifier.flush(_ALL_WORDS_SECONDS)
     return status
 
 
-def _serve(settings: Settings, arguments: argparse.Namespace, pace: Pace) -> int:
-    tally = Tally()
-    announcer = Announcer(settings, tally, Pace().now)
-    jobs = Jobs(Service(settings, _actor()), announcer, tally)
+def _serve(settings: Settings, arguments: argparse.Namespace, pace: TimeSource) -> int:
+    runner_metrics = RunnerMetrics()
+    notifier = Notifier(settings, runner_metrics, TimeSource().now)
+    jobs = Jobs(Service(settings, _actor()), notifier, runner_metrics)
     changed = threading.Event()
     lifetime = timedelta(seconds=arguments.leader_seconds)
-    leader = Leader(_leadership(settings, lifetime), tally, changed.set)
-    endpoints = Endpoints(arguments.host, arguments.port, tally, lambda: prometheus_text(settings))
+    leader = Leader(_leadership(settings, lifetime), runner_metrics, changed.set)
+    endpoints = Endpoints(
+        arguments.host, arguments.port, runner_metrics, lambda: prometheus_text(settings)
+    )
 
     def wait(seconds: float) -> None:
         pace.wait(changed, seconds)
@@ -166,7 +168,7 @@ def _serve(settings: Settings, arguments: argparse.Namespace, pace: Pace) -> int
 
     with contextlib.ExitStack() as stack:
         stack.callback(endpoints.close)
-        stack.callback(announcer.flush, _LAST_WORDS_SECONDS)
+        stack.callback(notifier.flush, _LAST_WORDS_SECONDS)
         stack.callback(leader.end)
         stack.callback(jobs.end)
         _log.info("a runner begins; /health and /metrics at %s:%d", arguments.host, endpoints.port)
@@ -180,7 +182,7 @@ def _serve(settings: Settings, arguments: argparse.Namespace, pace: Pace) -> int
             may_run=leader.may_run,
             clock=pace.now,
             wait=wait,
-            tally=tally,
+            runner_metrics=runner_metrics,
         ).run()
 
 

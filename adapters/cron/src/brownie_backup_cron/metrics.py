@@ -11,7 +11,7 @@ VERIFICATION = "verification"
 JOBS = (BACKUP, RETENTION, VERIFICATION)
 
 
-class Tally:
+class RunnerMetrics:
     """Counts since the process began, and what it does now. Any thread may ask and tell."""
 
     def __init__(self) -> None:
@@ -57,9 +57,9 @@ class Tally:
             return tuple(job for job in JOBS if job in self._running)
 
 
-def exposition(tally: Tally) -> str:
+def exposition(runner_metrics: RunnerMetrics) -> str:
     """Return what a runner knows of itself, in Prometheus's text format."""
-    return "".join(f"{line}\n" for line in _lines(tally))
+    return "".join(f"{line}\n" for line in _lines(runner_metrics))
 
 
 _COUNTERS = {
@@ -83,22 +83,22 @@ _COUNTERS = {
 }
 
 
-def _lines(tally: Tally) -> Iterator[str]:
+def _lines(runner_metrics: RunnerMetrics) -> Iterator[str]:
     for count, (name, text, labels) in _COUNTERS.items():
         yield f"# HELP {name} {text}"
         yield f"# TYPE {name} counter"
         key = "to" if count == "undelivered" else "job"
         for label in labels:
-            yield f'{name}{{{key}="{label}"}} {tally.counted(count, label)}'
+            yield f'{name}{{{key}="{label}"}} {runner_metrics.counted(count, label)}'
     yield "# HELP backup_runner_leader Whether this runner is the one that runs."
     yield "# TYPE backup_runner_leader gauge"
-    yield f"backup_runner_leader {int(tally.leads)}"
+    yield f"backup_runner_leader {int(runner_metrics.leads)}"
     yield "# HELP backup_runner_running Whether a job is running."
     yield "# TYPE backup_runner_running gauge"
-    running = tally.running()
+    running = runner_metrics.running()
     for job in JOBS:
         yield f'backup_runner_running{{job="{job}"}} {int(job in running)}'
     yield "# HELP backup_runner_next_run_timestamp_seconds When a job is due next."
     yield "# TYPE backup_runner_next_run_timestamp_seconds gauge"
-    for job, due in sorted(tally.planned().items()):
+    for job, due in sorted(runner_metrics.planned().items()):
         yield f'backup_runner_next_run_timestamp_seconds{{job="{job}"}} {due.timestamp():.0f}'

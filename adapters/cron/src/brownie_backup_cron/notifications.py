@@ -16,8 +16,8 @@ from brownie_backup.config.settings import Settings
 from brownie_backup.errors import BackupError
 from brownie_backup.secret import Secret
 from brownie_backup.service.documents import instant
-from brownie_backup_cron.delivery import Courier, Letter
-from brownie_backup_cron.metrics import Tally
+from brownie_backup_cron.delivery import DeliveryQueue, HttpMessage
+from brownie_backup_cron.metrics import RunnerMetrics
 
 VERSION = 1
 """Of the events. A new field does not change it."""
@@ -28,29 +28,29 @@ _AGENT = "brownie-backup-cron"
 
 
 @frozen
-class Announcer:
+class Notifier:
     """Tells of one process's runs. Nothing that it does fails, or waits.
 
     Args:
         settings: where to, and what is secret.
-        tally: where it is counted what was not delivered.
+        runner_metrics: where it is counted what was not delivered.
         clock: the time now, UTC-aware.
     """
 
     settings: Settings
-    tally: Tally
+    runner_metrics: RunnerMetrics
     clock: Callable[[], datetime]
-    _ping: Courier | None = field(init=False)
-    _webhook: Courier | None = field(init=False)
+    _ping: DeliveryQueue | None = field(init=False)
+    _webhook: DeliveryQueue | None = field(init=False)
     _redact: Callable[[str], str] = field(init=False, repr=False)
 
     @_ping.default
-    def _make_ping(self) -> Courier | None:
-        return Courier("ping", self.tally) if self.settings.ping_url else None
+    def _make_ping(self) -> DeliveryQueue | None:
+        return DeliveryQueue("ping", self.runner_metrics) if self.settings.ping_url else None
 
     @_webhook.default
-    def _make_webhook(self) -> Courier | None:
-        return Courier("webhook", self.tally) if self.settings.webhook_url else None
+    def _make_webhook(self) -> DeliveryQueue | None:
+        return DeliveryQueue("webhook", self.runner_metrics) if self.settings.webhook_url else None
 
     @_redact.default
     def _make_redact(self) -> Callable[[str], str]:
@@ -71,8 +71,10 @@ class Announcer:
         """
         url = self.settings.ping_url
         if self._ping and url:
-            letter = Letter(ping_url(url, suffix, run), reason.encode(), {"User-Agent": _AGENT})
-            self._ping.send(letter)
+            message = HttpMessage(
+                ping_url(url, suffix, run), reason.encode(), {"User-Agent": _AGENT}
+            )
+            self._ping.send(message)
 
     def event(self, name: str, **fields: Any) -> None:  # noqa: ANN401 - it becomes JSON
         """Have the webhook told of something: `name` is ``backup.failed`` or the like."""
@@ -88,13 +90,13 @@ class Announcer:
                     TIMESTAMP: timestamp,
                     SIGNATURE: sign(self.settings.webhook_secret, timestamp, body),
                 }
-            self._webhook.send(Letter(url, body, headers))
+            self._webhook.send(HttpMessage(url, body, headers))
 
     def flush(self, limit_seconds: float) -> None:
         """Wait until all is delivered, but not for longer than that for each address."""
-        for courier in (self._ping, self._webhook):
-            if courier:
-                courier.flush(limit_seconds)
+        for deliveries in (self._ping, self._webhook):
+            if deliveries:
+                deliveries.flush(limit_seconds)
 
 
 def ping_url(url: Secret, suffix: str, run: uuid.UUID) -> Secret:
@@ -118,12 +120,12 @@ def sign(secret: Secret, timestamp: str, body: bytes) -> str:
     return f"v1={digest}"
 
 
-def error_fields(announcer: Announcer, error: BaseException) -> dict[str, str]:
+def error_fields(notifier: Notifier, error: BaseException) -> dict[str, str]:
     """Return what an event says of an error."""
     message = error.message if isinstance(error, BackupError) else str(error)
     hint = error.hint if isinstance(error, BackupError) else ""
     return {
         "type": type(error).__name__,
-        "message": announcer.reason(BackupError(message)),
-        "hint": announcer.reason(BackupError(hint)) if hint else "",
+        "message": notifier.reason(BackupError(message)),
+        "hint": notifier.reason(BackupError(hint)) if hint else "",
     }

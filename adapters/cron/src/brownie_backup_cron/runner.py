@@ -8,7 +8,7 @@ from typing import NoReturn, Protocol
 from brownie_backup.errors import BackupError
 from brownie_backup.operations.history import History
 from brownie_backup.protocols import Clock
-from brownie_backup_cron.metrics import BACKUP, VERIFICATION, Tally
+from brownie_backup_cron.metrics import BACKUP, VERIFICATION, RunnerMetrics
 from brownie_backup_cron.timetable import Timetable
 
 LONGEST_WAIT = timedelta(seconds=30)
@@ -49,7 +49,7 @@ class Runner:
         may_run: whether no other runner is known to lead.
         clock: the time now, UTC-aware.
         wait: waits for so many seconds, or until something has changed.
-        tally: where it is counted.
+        runner_metrics: where it is counted.
     """
 
     def __init__(
@@ -61,7 +61,7 @@ class Runner:
         may_run: Callable[[], bool],
         clock: Clock,
         wait: Callable[[float], None],
-        tally: Tally,
+        runner_metrics: RunnerMetrics,
     ) -> None:
         self._tables = {BACKUP: backups}
         if verifications:
@@ -70,7 +70,7 @@ class Runner:
         self._may_run = may_run
         self._clock = clock
         self._wait = wait
-        self._tally = tally
+        self._metrics = runner_metrics
         self._begun = False
         self._ask_again_at: datetime | None = None
         self._verifying_since: datetime | None = None
@@ -137,15 +137,15 @@ class Runner:
             # A clock that was wrong may have left what lies in the future.
             if table.begin(min(since[job], now), now):
                 _log.warning("a %s was missed since %s: it is made up for", job, since[job])
-                self._tally.count("catch_ups", job)
+                self._metrics.count("catch_ups", job)
             self._plan(job)
 
     def _back_up(self, now: datetime) -> None:
-        self._tally.begin(BACKUP)
+        self._metrics.begin(BACKUP)
         try:
             self._work.back_up()
         finally:
-            self._tally.end(BACKUP)
+            self._metrics.end(BACKUP)
         self._ran(BACKUP, now)
 
     def _is_due(self, job: str, now: datetime) -> bool:
@@ -154,12 +154,12 @@ class Runner:
 
     def _verify(self, now: datetime) -> None:
         if self._verifying_since is None:
-            self._tally.begin(VERIFICATION)
+            self._metrics.begin(VERIFICATION)
             self._work.begin_verification()
             self._verifying_since = now
             self._ran(VERIFICATION, now)
         else:
-            self._tally.count("skipped", VERIFICATION)
+            self._metrics.count("skipped", VERIFICATION)
             _log.warning("a verification is due while the last one goes on: it is skipped")
             self._tables[VERIFICATION].ran(now, now)
             self._plan(VERIFICATION)
@@ -168,16 +168,16 @@ class Runner:
         if self._verifying_since is not None and not self._work.is_verifying():
             _log.debug("the verification took %s", now - self._verifying_since)
             self._verifying_since = None
-            self._tally.end(VERIFICATION)
+            self._metrics.end(VERIFICATION)
 
     def _ran(self, job: str, began: datetime) -> None:
         skipped = self._tables[job].ran(began, self._clock())
         if skipped:
             _log.warning("%d runs were due while a %s went on: they are skipped", skipped, job)
-            self._tally.count("skipped", job, skipped)
+            self._metrics.count("skipped", job, skipped)
         self._plan(job)
 
     def _plan(self, job: str) -> None:
         table = self._tables[job]
-        self._tally.plan(job, table.due)
+        self._metrics.plan(job, table.due)
         _log.info("the next %s is due at %s", job, f"{table.due:%Y-%m-%d %H:%M:%S} UTC")

@@ -19,7 +19,7 @@ from brownie_backup.repository.blobs.naming import MAX_BLOB_BYTES, blob_name
 
 
 @frozen
-class Fallback:
+class ReplicaFallback:
     """A blob that was bad in one store, or out of reach, and good in another."""
 
     blob: str
@@ -41,7 +41,7 @@ class BlobReader:
     encryption: Encryption
     resized: dict[str, int] = field(factory=dict, eq=False)
     """Good blobs whose stored size is not the recorded one, as far as the first store was read."""
-    fallbacks: list[Fallback] = field(factory=list, eq=False)
+    fallbacks: list[ReplicaFallback] = field(factory=list, eq=False)
     """The blobs that came from another store than the first."""
     _failures: dict[int, StoreError] = field(factory=dict, eq=False)
     """The last error of each store that was none of a blob."""
@@ -66,7 +66,7 @@ class BlobReader:
             else:
                 if number:
                     why = problems[0] if problems else self._failures[0]
-                    self.fallbacks.append(Fallback(ref.name, why, self.stores[number].url))
+                    self.fallbacks.append(ReplicaFallback(ref.name, why, self.stores[number].url))
                 return data
         # With another key it is of no use to bring a store back.
         raise next((e for e in problems if isinstance(e, DecryptionError)), problems[0])

@@ -12,7 +12,7 @@ SURELY_LATER = timedelta(hours=1)
 clocks of store and clients are apart. One stored again sooner is stored once more, no harm."""
 
 
-def distrusted(store: Store, backups: Iterable[Backup]) -> frozenset[str]:
+def suspect_blobs(store: Store, backups: Iterable[Backup]) -> frozenset[str]:
     """Return the names of the blobs that the next backup has to store again.
 
     Those that a verification found damaged, unless they have been stored since; and those that

@@ -6,11 +6,11 @@ from itertools import islice
 
 from attrs import define, field, frozen
 
-from brownie_backup.concurrency.ordered_map import crew
+from brownie_backup.concurrency.ordered_map import thread_pool
 from brownie_backup.errors import ObjectLocked
 from brownie_backup.format.layout import BLOB_LISTS, BLOBS, name_in
 from brownie_backup.model import Manifest
-from brownie_backup.model.reports import OnTally, Tally
+from brownie_backup.model.reports import CountProgress, OnCount
 from brownie_backup.protocols import Store, StoredObject
 from brownie_backup.repository.coordination.leases import Lease, remove_expired
 
@@ -31,7 +31,7 @@ class Swept:
 
 
 @define
-class Live:
+class ReferencedBlobs:
     """The names that manifests hold.
 
     Of each only the hash is kept, a fifth of the memory. Should the hashes of two names be the
@@ -57,12 +57,12 @@ class Live:
 
 def sweep(
     store: Store,
-    live: Live,
+    live: ReferencedBlobs,
     *,
     lease: Lease | None,
     now: datetime,
     margin: timedelta = SWEEP_MARGIN,
-    on_progress: OnTally | None = None,
+    on_progress: OnCount | None = None,
 ) -> Swept:
     """Remove unnamed blobs older than `margin`; with no `lease`, only count them.
 
@@ -79,7 +79,7 @@ def sweep(
         else:
             locked += 1
         if on_progress:
-            on_progress(Tally("sweep", blobs))
+            on_progress(CountProgress("sweep", blobs))
     if lease:
         remove_expired(store, now)
     return Swept(blobs, size, locked)
@@ -103,7 +103,7 @@ def _delete(
             return found, False
         return found, True
 
-    with crew() as threads:
+    with thread_pool() as threads:
         while batch := tuple(islice(rubbish, _CHECK_EVERY)):
             lease.ensure_held()
             yield from threads.each(delete, batch)

@@ -14,7 +14,7 @@ from brownie_backup.errors import DamagedError, KeyNotFound, StoreError, StoreUn
 from brownie_backup.format.layout import blob_key
 from brownie_backup.model import BlobRef, Manifest
 from brownie_backup.repository.blobs.naming import MOST_WORKERS
-from brownie_backup.repository.blobs.replicas import Shelf
+from brownie_backup.repository.blobs.replicas import Replica
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
@@ -31,8 +31,8 @@ class Transferred:
 
 
 def transfer_blobs(
-    target: Shelf,
-    sources: Sequence[Shelf],
+    target: Replica,
+    sources: Sequence[Replica],
     refs: Iterable[BlobRef],
     *,
     on_bytes: Callable[[int], None] = lambda _: None,
@@ -55,7 +55,7 @@ def transfer_blobs(
         if ref.name in target.sizes:
             target.keep(ref.name)
             return 0
-        replace = ref.name in target.distrusted
+        replace = ref.name in target.suspect_blobs
         data = read.get(ref, unlike=_get(target, ref) if replace else None)
         target.sizes[ref.name], ours = target.put(ref.name, data, replace=replace)
         return len(data) if ours else 0
@@ -94,9 +94,9 @@ def _several_at_once(
         pool.shutdown(cancel_futures=True)
 
 
-def _get(shelf: Shelf, ref: BlobRef) -> bytes | None:
+def _get(replica: Replica, ref: BlobRef) -> bytes | None:
     try:
-        return shelf.store.get(blob_key(ref.name))
+        return replica.store.get(blob_key(ref.name))
     except KeyNotFound:
         return None
 
@@ -104,15 +104,15 @@ def _get(shelf: Shelf, ref: BlobRef) -> bytes | None:
 class _Reading:
     """Reads blobs, each from the first store that has it whole. Thread-safe."""
 
-    def __init__(self, sources: Sequence[Shelf]) -> None:
+    def __init__(self, sources: Sequence[Replica]) -> None:
         self._sources = sources
-        self._away: set[Shelf] = set()
+        self._away: set[Replica] = set()
 
     def get(self, ref: BlobRef, *, unlike: bytes | None) -> bytes:
         """Return a blob as it is stored, but not as it is where it is known to be bad."""
         problem = ""
         for source in self._sources:
-            if ref.name in source.distrusted or source in self._away:
+            if ref.name in source.suspect_blobs or source in self._away:
                 continue
             try:
                 data = source.store.get(blob_key(ref.name))

@@ -8,7 +8,7 @@ from attrs import frozen
 from brownie_backup.model import BlobRef, Encryption
 from brownie_backup.protocols import Compressor, Encryptor
 from brownie_backup.repository.blobs.naming import blob_name
-from brownie_backup.repository.blobs.replicas import Shelf, Shelves
+from brownie_backup.repository.blobs.replicas import Replica, ReplicaSet
 
 _log = logging.getLogger(__name__)
 
@@ -25,7 +25,7 @@ class StoredBlob:
 class BlobWriter:
     """Stores blobs in one store or several, unless they are there. Thread-safe."""
 
-    shelves: Shelves
+    replicas: ReplicaSet
     compressor: Compressor
     encryptor: Encryptor
     hash_key: bytes
@@ -39,39 +39,41 @@ class BlobWriter:
         """
         name = blob_name(data, self.hash_key, self.compressor.name, self.encryption)
         size = len(data)
-        found = self.shelves.find(name)
+        found = self.replicas.find(name)
         if stored := self._reuse(name, size, found):
             return stored
         packed = self.compressor.compress(data)
         # Each step lets go of its input: the copies are most of this program's memory.
         del data
         packed = self.encryptor.encrypt(packed)
-        put = self.shelves.put(name, packed, found)
+        put = self.replicas.put(name, packed, found)
         _log.debug("stored blob %s: %d bytes, %d of plaintext", name, len(packed), size)
         return _stored(name, size, {**put, **_there(found)})
 
     def reuse(self, ref: BlobRef) -> StoredBlob | None:
         """Use a blob of an earlier backup again, unread; None if the first store lacks it."""
-        return self._reuse(ref.name, ref.size_bytes, self.shelves.find(ref.name))
+        return self._reuse(ref.name, ref.size_bytes, self.replicas.find(ref.name))
 
-    def _reuse(self, name: str, size: int, found: Mapping[Shelf, int | None]) -> StoredBlob | None:
+    def _reuse(
+        self, name: str, size: int, found: Mapping[Replica, int | None]
+    ) -> StoredBlob | None:
         there = _there(found)
         if next(iter(found)) not in there:
             return None
-        self.shelves.keep(name, there)
-        for shelf in found.keys() - there.keys():
-            shelf.complete = False
+        self.replicas.keep(name, there)
+        for replica in found.keys() - there.keys():
+            replica.complete = False
         return _stored(name, size, there)
 
 
-def _there(found: Mapping[Shelf, int | None]) -> dict[Shelf, tuple[int, bool]]:
-    return {shelf: (stored, False) for shelf, stored in found.items() if stored}
+def _there(found: Mapping[Replica, int | None]) -> dict[Replica, tuple[int, bool]]:
+    return {replica: (stored, False) for replica, stored in found.items() if stored}
 
 
-def _stored(name: str, size: int, stored: Mapping[Shelf, tuple[int, bool]]) -> StoredBlob:
+def _stored(name: str, size: int, stored: Mapping[Replica, tuple[int, bool]]) -> StoredBlob:
     """Return the blob as it is in the first store, and remember where its size is another."""
     stored_bytes, new = next(iter(stored.values()))
-    for shelf, (other, _) in stored.items():
+    for replica, (other, _) in stored.items():
         if other != stored_bytes:
-            shelf.sizes[name] = other
+            replica.sizes[name] = other
     return StoredBlob(BlobRef(name, size, stored_bytes), new)

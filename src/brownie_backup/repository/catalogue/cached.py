@@ -32,7 +32,7 @@ def settled_before(listed: Iterable[StoredObject], now: datetime) -> datetime:
 
 
 @frozen
-class Memory:
+class RepositoryCache:
     """What a cache knows of one repository.
 
     Another one may have the same URL: at another endpoint, on another disk in the same place, or
@@ -66,7 +66,7 @@ class Memory:
 
 
 @frozen
-class Recall:
+class CachedReader:
     """Gets objects that a listing found. Thread-safe.
 
     Args:
@@ -76,7 +76,7 @@ class Recall:
     """
 
     store: Store
-    memory: Memory | None
+    memory: RepositoryCache | None
     settled_before: datetime
 
     def get(self, found: StoredObject, read: Callable[[bytes], T]) -> T:

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from functools import partial
 
-from brownie_backup.concurrency.ordered_map import crew
+from brownie_backup.concurrency.ordered_map import thread_pool
 from brownie_backup.errors import DamagedError, KeyNotFound
 from brownie_backup.format.converter import from_json, to_json
 from brownie_backup.format.layout import HOLDS, attempt_key, hold_key, name_in
@@ -22,7 +22,7 @@ def read_holds(store: Store, now: datetime) -> dict[str, Hold]:
     One that can't be read is without end and for any backup of its name: fail closed. And no cache
     answers for the store here.
     """
-    with crew() as threads:
+    with thread_pool() as threads:
         holds = tuple(threads.each(partial(_read_hold, store), store.list(HOLDS)))
     return {hold.backup: hold for hold in holds if hold and hold.counts(now)}
 

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from attrs import evolve
 
-from brownie_backup.concurrency.ordered_map import CREW, crew
+from brownie_backup.concurrency.ordered_map import THREADS, thread_pool
 from brownie_backup.errors import DamagedError, KeyNotFound, UnsupportedFormat
 from brownie_backup.format.layout import (
     BLOB_LISTS,
@@ -19,9 +19,9 @@ from brownie_backup.format.layout import (
     verification_key,
 )
 from brownie_backup.model import Backup, BlobRef, Manifest, Status, Verification
-from brownie_backup.model.reports import OnTally, Tally
+from brownie_backup.model.reports import CountProgress, OnCount
 from brownie_backup.protocols import Store, StoredObject
-from brownie_backup.repository.catalogue.cached import Memory, Recall, settled_before
+from brownie_backup.repository.catalogue.cached import CachedReader, RepositoryCache, settled_before
 from brownie_backup.repository.catalogue.manifests import (
     judge,
     outline_from,
@@ -29,12 +29,12 @@ from brownie_backup.repository.catalogue.manifests import (
     with_blobs,
 )
 
-FEW = 2 * CREW
+FEW = 2 * THREADS
 """As many blobs are looked for one by one; of more, a listing of all of them is quicker."""
 
 
 def read_catalogue(
-    store: Store, memory: Memory | None, now: datetime, on_progress: OnTally | None = None
+    store: Store, memory: RepositoryCache | None, now: datetime, on_progress: OnCount | None = None
 ) -> Iterator[Backup]:
     """Yield every backup, its health by its manifest and its last verification alone.
 
@@ -50,11 +50,11 @@ def read_catalogue(
     verified = {name_in(f.key): f for f in store.list(VERIFICATIONS) if _is_ours(f.key)}
     listed = tuple(found for found in store.list(MANIFESTS) if _is_ours(found.key))
     settled = settled_before((*verified.values(), *listed), now)
-    reader = _Reader(Recall(store, memory, settled), verified)
-    with crew() as threads:
+    reader = _Reader(CachedReader(store, memory, settled), verified)
+    with thread_pool() as threads:
         for done, backup in enumerate(threads.each(reader.read, listed), 1):
             if on_progress:
-                on_progress(Tally("list", done, len(listed)))
+                on_progress(CountProgress("list", done, len(listed)))
             if backup:
                 yield backup
     if memory:
@@ -70,7 +70,7 @@ def _is_ours(key: str) -> bool:
 class _Reader:
     """Reads what a listing found. Thread-safe."""
 
-    def __init__(self, recall: Recall, verified: Mapping[str, StoredObject]) -> None:
+    def __init__(self, recall: CachedReader, verified: Mapping[str, StoredObject]) -> None:
         self._recall = recall
         self._verified = verified
         self._lists: dict[str, StoredObject] | None = None
@@ -150,6 +150,6 @@ def _blobs(store: Store, names: Collection[str]) -> Iterator[StoredObject]:
     if len(names) > FEW or not all(name.isalnum() for name in names):  # a made-up name is no key
         yield from store.list(BLOBS)
         return
-    with crew() as threads:
+    with thread_pool() as threads:
         for found in threads.each(lambda name: tuple(store.list(blob_key(name))), names):
             yield from found

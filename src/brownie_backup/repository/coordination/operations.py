@@ -13,7 +13,7 @@ from typing import Any
 
 from attrs import frozen
 
-from brownie_backup.concurrency.ordered_map import crew
+from brownie_backup.concurrency.ordered_map import thread_pool
 from brownie_backup.errors import Busy, DamagedError, KeyExists, KeyNotFound, NotFound, StoreError
 from brownie_backup.format.converter import from_json, to_json
 from brownie_backup.format.layout import (
@@ -73,7 +73,7 @@ class OperationRecord:
 
 
 @frozen
-class Register:
+class OperationLog:
     """The records of a store.
 
     Args:
@@ -132,7 +132,7 @@ class Register:
         """
         known = known or {}
         found = sorted(self.store.list(OPERATIONS), key=_modified, reverse=True)[:most]
-        with crew() as threads:
+        with thread_pool() as threads:
             records = tuple(threads.each(partial(self._read, known), found))
         present = (record for record in records if record)
         return tuple(sorted(present, key=lambda record: record.requested_at, reverse=True))

@@ -14,7 +14,7 @@ from brownie_backup.errors import (
     DecryptionError,
 )
 from brownie_backup.format.names import LATEST
-from brownie_backup.operations.find import Found
+from brownie_backup.operations.find import LocatedBackup
 from brownie_backup.operations.verify import ALL
 from brownie_backup.service.documents import comparison_document, verification_document
 from brownie_backup_cli.actor import service_for
@@ -30,7 +30,7 @@ class _Place:
         self.elsewhere = False
         self._output = output
 
-    def found(self, found: Found) -> None:
+    def found(self, found: LocatedBackup) -> None:
         """Take note, and say what wants attention."""
         self.url = found.repository.store.url
         self.elsewhere = bool(found.findings)

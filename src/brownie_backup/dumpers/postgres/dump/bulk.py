@@ -182,7 +182,7 @@ class BulkTable:
 
 
 @frozen
-class Cutting:
+class RangePolicy:
     """Which tables are read in ranges, and how.
 
     Args:
@@ -218,7 +218,7 @@ def estimate_archive(session: Session, apart: Iterable[int]) -> int:
     return int(row["size_bytes"])
 
 
-def describe(session: Session, oids: Iterable[int], cutting: Cutting) -> tuple[BulkTable, ...]:
+def describe(session: Session, oids: Iterable[int], cutting: RangePolicy) -> tuple[BulkTable, ...]:
     """Return what is known of tables, which the session's transaction must have locked."""
     numbers = ", ".join(map(str, oids))
     if not numbers:
@@ -226,7 +226,7 @@ def describe(session: Session, oids: Iterable[int], cutting: Cutting) -> tuple[B
     return tuple(_bulk_table(row, cutting) for row in session.query(_DESCRIPTION % numbers))
 
 
-def _bulk_table(row: dict[str, Any], cutting: Cutting) -> BulkTable:
+def _bulk_table(row: dict[str, Any], cutting: RangePolicy) -> BulkTable:
     row_format = RowFormat.BINARY if cutting.binary and row["binary"] else RowFormat.TEXT
     relation = Relation(row["oid"], row["schema"], row["name"], tuple(row["columns"]), row_format)
     return BulkTable(

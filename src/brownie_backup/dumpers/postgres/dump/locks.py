@@ -33,7 +33,7 @@ class TablesChanged(Exception):
 
 
 @frozen
-class TableName:
+class LockedTable:
     """A table, and what it is called."""
 
     oid: int
@@ -41,12 +41,12 @@ class TableName:
     name: str
 
 
-def find_tables(session: Session) -> frozenset[TableName]:
+def find_tables(session: Session) -> frozenset[LockedTable]:
     """Return the tables that are dumped and that we may lock, by their present names."""
-    return frozenset(TableName(**row) for row in session.query(_TABLES))
+    return frozenset(LockedTable(**row) for row in session.query(_TABLES))
 
 
-def lock_tables(session: Session, tables: frozenset[TableName]) -> None:
+def lock_tables(session: Session, tables: frozenset[LockedTable]) -> None:
     """Lock tables as pg_dump will: against being written anew, not against reading and writing.
 
     Raises:

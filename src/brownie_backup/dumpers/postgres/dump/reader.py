@@ -9,7 +9,7 @@ from contextlib import ExitStack
 from datetime import timedelta
 
 from brownie_backup.dumpers.postgres.dump.deadlock import await_output
-from brownie_backup.dumpers.postgres.dump.snapshot_session import Holder
+from brownie_backup.dumpers.postgres.dump.snapshot_session import SnapshotSession
 from brownie_backup.dumpers.postgres.inventory import INVENTORY_SQL, parse_inventory
 from brownie_backup.errors import (
     BackupError,
@@ -61,7 +61,7 @@ class PostgresReader:
     """
 
     def __init__(
-        self, client: Client, lock_timeout: timedelta, holders: Mapping[str, Holder]
+        self, client: Client, lock_timeout: timedelta, holders: Mapping[str, SnapshotSession]
     ) -> None:
         self._client = client
         self._lock_timeout = lock_timeout

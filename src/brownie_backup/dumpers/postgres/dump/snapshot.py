@@ -12,14 +12,14 @@ from brownie_backup.dumpers.postgres.dump.bulk import (
     RANGES_SINCE,
     BulkTable,
     Candidate,
-    Cutting,
+    RangePolicy,
     describe,
     estimate_archive,
     find_again,
     find_candidates,
 )
 from brownie_backup.dumpers.postgres.dump.locks import (
-    TableName,
+    LockedTable,
     TablesChanged,
     find_tables,
     lock_tables,
@@ -101,7 +101,7 @@ class _Held:
 
 @contextlib.contextmanager
 def open_snapshot(
-    client: Client, name: str, *, lock_timeout: timedelta, cutting: Cutting
+    client: Client, name: str, *, lock_timeout: timedelta, cutting: RangePolicy
 ) -> Iterator[PostgresSnapshot]:
     """Open a transaction, lock the tables, export the snapshot, and hold all of it.
 
@@ -144,7 +144,7 @@ def open_snapshot(
 
 
 def _hold(
-    stack: ExitStack, client: Client, name: str, lock_timeout: timedelta, cutting: Cutting
+    stack: ExitStack, client: Client, name: str, lock_timeout: timedelta, cutting: RangePolicy
 ) -> _Held:
     for _ in range(_TRIES):
         with ExitStack() as attempt:
@@ -160,7 +160,7 @@ def _hold(
 
 
 def _lock_and_export(
-    session: Session, client: Client, name: str, lock_timeout: timedelta, cutting: Cutting
+    session: Session, client: Client, name: str, lock_timeout: timedelta, cutting: RangePolicy
 ) -> _Held:
     """Lock, then see: in this order, so that the snapshot has what is locked.
 
@@ -194,7 +194,7 @@ def _find_candidates(session: Session, bulk_bytes: int) -> tuple[Candidate, ...]
         raise DumpFailed(msg, hint=dump_hint(error.message)) from None
 
 
-def _lock(session: Session, tables: frozenset[TableName]) -> None:
+def _lock(session: Session, tables: frozenset[LockedTable]) -> None:
     try:
         lock_tables(session, tables)
     except DatabaseError as error:

@@ -9,7 +9,7 @@ from brownie_backup.postgres.copy_rows import begin_copying, copy_rows
 from brownie_backup.postgres.session import Session
 
 
-class Holder:
+class SnapshotSession:
     """Holds a snapshot; reads what no other session gets a lock for. Thread-safe.
 
     Args:

@@ -16,7 +16,7 @@ from brownie_backup.postgres.client import Client, quote_name
 from brownie_backup.postgres.output import is_about_database
 
 
-class FreshDatabase:
+class NewDatabase:
     """A database with a name that nobody else uses; `client` is connected to another one."""
 
     def __init__(self, client: Client, name: str, token: str) -> None:

@@ -34,7 +34,7 @@ class TableName:
 
 
 @frozen
-class Wanted:
+class TableSelection:
     """What was asked for; nothing of it, if everything is wanted."""
 
     tables: tuple[TableName, ...] = ()
@@ -50,9 +50,9 @@ class Wanted:
         return self.into if self.into and table in self.tables else table
 
 
-def parse_wanted(options: RestoreOptions) -> Wanted:
+def parse_wanted(options: RestoreOptions) -> TableSelection:
     """Read the names, or raise `ConfigurationError`."""
-    wanted = Wanted(
+    wanted = TableSelection(
         tuple(dict.fromkeys(parse_table(text) for text in options.tables)),
         tuple(dict.fromkeys(_unquoted(text) for text in options.schemas)),
         parse_table(options.into) if options.into is not None else None,

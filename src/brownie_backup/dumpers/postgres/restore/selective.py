@@ -17,8 +17,8 @@ from brownie_backup.dumpers.postgres.restore.contents import (
 )
 from brownie_backup.dumpers.postgres.restore.loader import Loadable, Loader
 from brownie_backup.dumpers.postgres.restore.new_database import run_or_fail
-from brownie_backup.dumpers.postgres.restore.selection import TableName, Wanted, similar
-from brownie_backup.dumpers.postgres.restore.staging import Addition, obstacles
+from brownie_backup.dumpers.postgres.restore.selection import TableName, TableSelection, similar
+from brownie_backup.dumpers.postgres.restore.staging import TableStaging, obstacles
 from brownie_backup.dumpers.postgres.restore.statements import split_statements
 from brownie_backup.dumpers.postgres.restore.tables import (
     Restored,
@@ -34,7 +34,7 @@ from brownie_backup.model.reports import Finding, Level, RestoredTable, RestoreO
 from brownie_backup.postgres.client import Client, quote_name
 
 
-class SelectedTables(PostgresTarget):
+class SelectiveRestore(PostgresTarget):
     """A restore of some tables: see `PostgresTarget`.
 
     Into a database that exists they are added. Then the fresh database is a scratch one, for what
@@ -49,14 +49,14 @@ class SelectedTables(PostgresTarget):
         options: RestoreOptions,
         token: str,
         *,
-        wanted: Wanted,
+        wanted: TableSelection,
     ) -> None:
         super().__init__(client, source, name, options, token)
         self._wanted = wanted
         self._choice = Choice(frozenset(), frozenset())
         self._adds = False
         self._restored: tuple[Restored, ...] = ()
-        self._addition: Addition | None = None
+        self._addition: TableStaging | None = None
         self._tables: tuple[RestoredTable, ...] = ()
 
     @property
@@ -183,7 +183,7 @@ class SelectedTables(PostgresTarget):
         statements = [*rename(self._client, self._fresh.name, old.table, into.name)]
         run_or_fail(self._client, "renaming the table", statements, self._fresh.name)
         renamed = evolve(old.table, name=into.name)
-        return tables_in(self._client, self._fresh.name, Wanted((renamed,)))
+        return tables_in(self._client, self._fresh.name, TableSelection((renamed,)))
 
     def _final(self, table: TableName) -> TableName:
         return self._wanted.into or table
@@ -194,7 +194,7 @@ class SelectedTables(PostgresTarget):
     def _add(self, chosen: Mapping[int, Iterator[Loadable]]) -> Iterator[Finding]:
         """Load the tables into the database that exists, where nobody sees them yet."""
         tables = [(each, self._schema_of(each)) for each in self._restored]
-        addition = Addition(self._client, self._name, self._fresh.name, tables, self._token)
+        addition = TableStaging(self._client, self._name, self._fresh.name, tables, self._token)
         addition.check()
         archive = self._open_archive("tables.dump")
         addition.dump(archive.path)
@@ -212,7 +212,7 @@ class SelectedTables(PostgresTarget):
         self._loaded_rows = loader.loaded
         yield from addition.complete(archive, self._options.jobs if chosen else 1)
 
-    def _staged(self, addition: Addition, relation: Relation) -> Relation:
+    def _staged(self, addition: TableStaging, relation: Relation) -> Relation:
         """Return what a bulk table is called while it is loaded."""
         name = self._wanted.into.name if self._wanted.into else relation.name
         staged = addition.staged(TableName(relation.schema, name))

@@ -62,7 +62,7 @@ def obstacles(client: Client, database: str, tables: Sequence[TableName]) -> Ite
         yield Finding(Level.WARNING, "target", msg, "Drop them, if no restore is running")
 
 
-class Addition:
+class TableStaging:
     """Tables on their way from a scratch database into one that exists.
 
     Args:

@@ -23,7 +23,7 @@ _END_CREATION = (
 _PAUSE_SECONDS = 0.5
 
 
-def beside(client: Client, target: str) -> Client:
+def maintenance_client(client: Client, target: str) -> Client:
     """Return a client of a database to be in while others are created, renamed and dropped.
 
     Not the target, which may not exist, or be about to lose its name.

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from attrs import evolve, frozen
 
 from brownie_backup.dumpers.postgres.restore.new_database import shorten
-from brownie_backup.dumpers.postgres.restore.selection import TableName, Wanted
+from brownie_backup.dumpers.postgres.restore.selection import TableName, TableSelection
 from brownie_backup.postgres.client import Client, quote_name, quote_text
 
 _TABLES = """
@@ -59,7 +59,7 @@ class Restored:
         )
 
 
-def tables_in(client: Client, database: str, wanted: Wanted) -> tuple[Restored, ...]:
+def tables_in(client: Client, database: str, wanted: TableSelection) -> tuple[Restored, ...]:
     """Return the tables that were asked for, and their partitions, from a database with them."""
     named = [
         f"n.nspname = {quote_text(table.schema)} AND c.relname = {quote_text(table.name)}"

@@ -11,7 +11,7 @@ from brownie_backup.dumpers.postgres.restore import preflight, swap
 from brownie_backup.dumpers.postgres.restore.archive import HINT, Archive
 from brownie_backup.dumpers.postgres.restore.contents import TABLE_DATA, Contents, parse_contents
 from brownie_backup.dumpers.postgres.restore.loader import Loadable, Loader
-from brownie_backup.dumpers.postgres.restore.new_database import FreshDatabase, run_or_fail, shorten
+from brownie_backup.dumpers.postgres.restore.new_database import NewDatabase, run_or_fail, shorten
 from brownie_backup.dumpers.postgres.restore.statements import (
     for_roles,
     roles_created,
@@ -35,7 +35,7 @@ class PostgresTarget:
         self._name = name
         self._options = options
         self._token = token
-        self._fresh = FreshDatabase(client, name, token)
+        self._fresh = NewDatabase(client, name, token)
         self._inventory = Inventory()
         self._globals = ""
         self._listing = ""

@@ -16,7 +16,7 @@ from brownie_backup.errors import AccessDenied, KeyNotFound, StoreFull, StoreUna
 from brownie_backup.format.layout import BLOBS, blob_key
 from brownie_backup.model import Encryption
 from brownie_backup.protocols import Store
-from brownie_backup.repository import BlobWriter, Shelf, Shelves
+from brownie_backup.repository import BlobWriter, Replica, ReplicaSet
 from brownie_backup.testing import FaultyStore
 
 HASH_KEY = bytes(32)
@@ -35,13 +35,13 @@ def hanging() -> Iterator[HangingStore]:
     store.released.set()
 
 
-def writer(*shelves: Shelf) -> BlobWriter:
+def writer(*replicas: Replica) -> BlobWriter:
     encryption = Encryption("fake", "whose")
-    return BlobWriter(Shelves(shelves), Uncompressed(), FakeEncryptor(), HASH_KEY, encryption)
+    return BlobWriter(ReplicaSet(replicas), Uncompressed(), FakeEncryptor(), HASH_KEY, encryption)
 
 
-def on(*stores: Store) -> tuple[Shelf, ...]:
-    return tuple(Shelf(store) for store in stores)
+def on(*stores: Store) -> tuple[Replica, ...]:
+    return tuple(Replica(store) for store in stores)
 
 
 def blobs(store: Store) -> dict[str, bytes]:
@@ -50,21 +50,21 @@ def blobs(store: Store) -> dict[str, bytes]:
 
 def test_a_blob_is_the_same_in_every_store() -> None:
     one, two, three = named("one", "two", "three")
-    shelves = on(one, two, three)
-    assert writer(*shelves).put(DATA).new
+    replicas = on(one, two, three)
+    assert writer(*replicas).put(DATA).new
     assert blobs(one) == blobs(two) == blobs(three) != {}
-    assert all(shelf.complete and not shelf.problem for shelf in shelves)
+    assert all(replica.complete and not replica.problem for replica in replicas)
 
 
 def test_what_the_first_store_has_is_not_made_again_for_another() -> None:
     one, two = named("one", "two")
     first = writer(*on(one)).put(DATA)
     watched = FaultyStore(two)
-    shelves = on(one, watched)
-    again = writer(*shelves).put(DATA)
+    replicas = on(one, watched)
+    again = writer(*replicas).put(DATA)
     assert (again.ref, again.new) == (first.ref, False)
     assert blobs(two) == {}
-    assert [shelf.complete for shelf in shelves] == [True, False]
+    assert [replica.complete for replica in replicas] == [True, False]
     assert [method for method, _ in watched.calls] == ["list"]
 
 
@@ -86,14 +86,14 @@ def test_of_several_threads_none_forgets_that_a_store_lacks_something() -> None:
         writer(*on(one)).put(piece)
     for piece in pieces[1:]:
         writer(*on(two)).put(piece)
-    shelves = on(one, two)
-    both = writer(*shelves)
+    replicas = on(one, two)
+    both = writer(*replicas)
     threads = [threading.Thread(target=both.put, args=(piece,)) for piece in pieces]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert [shelf.complete for shelf in shelves] == [True, False]
+    assert [replica.complete for replica in replicas] == [True, False]
 
 
 class Lock(Wrapper):
@@ -111,11 +111,11 @@ class Lock(Wrapper):
 def test_the_lock_of_a_blob_is_extended_where_it_is_used_again_and_only_there() -> None:
     one, two, three = (Lock(store) for store in named("one", "two", "three"))
     ref = writer(*on(one, two)).put(DATA).ref
-    shelves = on(one, two, three)
-    writer(*shelves).put(DATA)
+    replicas = on(one, two, three)
+    writer(*replicas).put(DATA)
     key = blob_key(ref.name)
     assert (one.extended, two.extended, three.extended) == ([key], [key], [])
-    assert [shelf.problem for shelf in shelves] == [None] * 3
+    assert [replica.problem for replica in replicas] == [None] * 3
 
 
 @pytest.mark.parametrize("failing", [0, 1, 2])
@@ -124,14 +124,14 @@ def test_one_that_fails_is_left_behind_and_not_asked_again(failing: int, positio
     stores: list[Store] = [*named("one", "two", "three")]
     error = StoreFull("no room")
     faulty = stores[failing] = FaultyStore(stores[failing], position, error)
-    shelves = on(*stores)
-    several = writer(*shelves)
+    replicas = on(*stores)
+    several = writer(*replicas)
     assert several.put(DATA).new
     assert several.put(b"more").new
-    assert [shelf.problem for shelf in shelves].count(None) == 2
-    assert shelves[failing].problem is error
-    assert not shelves[failing].complete
-    assert not shelves[failing].late
+    assert [replica.problem for replica in replicas].count(None) == 2
+    assert replicas[failing].problem is error
+    assert not replicas[failing].complete
+    assert not replicas[failing].late
     assert len(faulty.calls) == position
     well = [store for number, store in enumerate(stores) if number != failing]
     assert len(blobs(well[0])) == 2
@@ -148,16 +148,16 @@ def test_the_frames_of_an_error_do_not_keep_a_blob_in_memory() -> None:
         except KeyError:
             raise StoreFull("no room")  # noqa: B904 - so that it has a context
 
-    shelf = Shelf(named("one")[0])
+    replica = Replica(named("one")[0])
     blob = Blob()
     there = weakref.ref(blob)
     try:
         fail(blob)
     except StoreFull as error:
-        shelf.leave(error)
+        replica.drop(error)
     del blob
     gc.collect()
-    assert shelf.problem
+    assert replica.problem
     assert there() is None
 
 
@@ -172,11 +172,11 @@ def test_when_all_fail_the_first_ones_error_is_raised() -> None:
 
 def test_one_store_alone_raises_its_error_and_may_be_tried_again() -> None:
     (store,) = named("one")
-    shelf = Shelf(FaultyStore(store, 2, AccessDenied("no right")))
-    alone = writer(shelf)
+    replica = Replica(FaultyStore(store, 2, AccessDenied("no right")))
+    alone = writer(replica)
     with pytest.raises(AccessDenied):
         alone.put(DATA)
-    assert shelf.problem is None
+    assert replica.problem is None
     assert alone.put(DATA).new
 
 
@@ -191,25 +191,25 @@ def test_what_is_no_error_of_a_store_ends_the_run(error: BaseException) -> None:
 @pytest.mark.usefixtures("_short_grace")
 def test_one_that_hangs_is_left_behind_as_late(hanging: HangingStore) -> None:
     one, three = named("one", "three")
-    shelves = on(one, hanging, three)
-    several = writer(*shelves)
+    replicas = on(one, hanging, three)
+    several = writer(*replicas)
     began = time.monotonic()
     refs = [several.put(bytes([number])).ref for number in range(5)]
     took = time.monotonic() - began
     assert 0.3 <= took < 30  # it waited once, not five times for sixty seconds
-    assert isinstance(shelves[1].problem, StoreUnavailable)
-    assert shelves[1].late
+    assert isinstance(replicas[1].problem, StoreUnavailable)
+    assert replicas[1].late
     assert len(refs) == len(blobs(one)) == len(blobs(three))
     assert hanging.hanging == 1
 
 
 @pytest.mark.usefixtures("_short_grace")
 def test_the_quickest_is_never_left_behind_however_slow(hanging: HangingStore) -> None:
-    shelves = (Shelf(hanging), Shelf(HangingStore(named("two")[0], blob_puts)))
+    replicas = (Replica(hanging), Replica(HangingStore(named("two")[0], blob_puts)))
     threading.Timer(0.2, hanging.released.set).start()
-    assert writer(*shelves).put(DATA).new
-    assert shelves[0].problem is None
-    assert shelves[1].late
+    assert writer(*replicas).put(DATA).new
+    assert replicas[0].problem is None
+    assert replicas[1].late
 
 
 @pytest.mark.usefixtures("_short_grace")
@@ -221,9 +221,9 @@ def test_grace_is_a_multiple_of_what_the_quickest_takes(monkeypatch: pytest.Monk
             if method == "put":
                 time.sleep(0.3 if self.url.endswith("one") else 1.2)
 
-    shelves = tuple(Shelf(Slow(store)) for store in named("one", "two"))
-    writer(*shelves).put(DATA)
-    assert [shelf.problem for shelf in shelves] == [None, None]
+    replicas = tuple(Replica(Slow(store)) for store in named("one", "two"))
+    writer(*replicas).put(DATA)
+    assert [replica.problem for replica in replicas] == [None, None]
 
 
 def test_a_store_that_failed_first_does_not_make_the_others_hurry(
@@ -233,9 +233,9 @@ def test_a_store_that_failed_first_does_not_make_the_others_hurry(
     one, two = named("one", "two")
     slow = HangingStore(two, blob_puts)
     threading.Timer(0.5, slow.released.set).start()
-    shelves = on(FaultyStore(one, 1), slow)
-    assert writer(*shelves).put(DATA).new
-    assert shelves[1].problem is None
+    replicas = on(FaultyStore(one, 1), slow)
+    assert writer(*replicas).put(DATA).new
+    assert replicas[1].problem is None
 
 
 def test_a_distrusted_blob_is_replaced_and_trusted_again() -> None:
@@ -243,20 +243,20 @@ def test_a_distrusted_blob_is_replaced_and_trusted_again() -> None:
     ref = writer(*on(one, two)).put(DATA).ref
     good = one.get(blob_key(ref.name))
     one.put(blob_key(ref.name), b"x" * len(good))
-    shelves = (Shelf(one, {ref.name}), Shelf(two))
-    several = writer(*shelves)
+    replicas = (Replica(one, {ref.name}), Replica(two))
+    several = writer(*replicas)
     assert several.put(DATA).new
     assert one.get(blob_key(ref.name)) == good
     assert not several.put(DATA).new
-    assert shelves[0].distrusted == set()
+    assert replicas[0].suspect_blobs == set()
 
 
 def test_a_blob_that_only_a_copy_distrusts_is_left_for_copying() -> None:
     one, two = named("one", "two")
     ref = writer(*on(one, two)).put(DATA).ref
-    shelves = (Shelf(one), Shelf(two, {ref.name}))
-    assert not writer(*shelves).put(DATA).new
-    assert not shelves[1].complete
+    replicas = (Replica(one), Replica(two, {ref.name}))
+    assert not writer(*replicas).put(DATA).new
+    assert not replicas[1].complete
 
 
 class Grown(FakeEncryptor):
@@ -270,12 +270,12 @@ def test_another_size_in_another_store_is_remembered() -> None:
     one, two, three = named("one", "two", "three")
     ref = writer(*on(one)).put(DATA).ref
     grown = BlobWriter(
-        Shelves(on(two)), Uncompressed(), Grown(), HASH_KEY, Encryption("fake", "whose")
+        ReplicaSet(on(two)), Uncompressed(), Grown(), HASH_KEY, Encryption("fake", "whose")
     )
     assert grown.put(DATA).ref.stored_bytes == ref.stored_bytes + 1
-    shelves = on(one, two, three)
-    assert writer(*shelves).put(DATA).ref == ref
-    assert [shelf.sizes for shelf in shelves] == [{}, {ref.name: ref.stored_bytes + 1}, {}]
+    replicas = on(one, two, three)
+    assert writer(*replicas).put(DATA).ref == ref
+    assert [replica.sizes for replica in replicas] == [{}, {ref.name: ref.stored_bytes + 1}, {}]
 
 
 def test_a_blob_that_another_client_stores_meanwhile_counts_as_there() -> None:
@@ -286,17 +286,17 @@ def test_a_blob_that_another_client_stores_meanwhile_counts_as_there() -> None:
             if method == "put":
                 self.inner.put(key, b"what the other has made of it")
 
-    shelves = (Shelf(one), Shelf(Overtaken(two)))
-    stored = writer(*shelves).put(DATA)
+    replicas = (Replica(one), Replica(Overtaken(two)))
+    stored = writer(*replicas).put(DATA)
     assert stored.new
-    assert shelves[1].complete
-    assert shelves[1].sizes == {stored.ref.name: len(b"what the other has made of it")}
+    assert replicas[1].complete
+    assert replicas[1].sizes == {stored.ref.name: len(b"what the other has made of it")}
 
 
 def test_a_listing_says_which_blobs_are_whole() -> None:
-    shelf = Shelf(NamedStore("one", lambda: pytest.fail("not asked")), {"bad"})
-    shelf.look({"good": 1, "bad": 2})
-    assert shelf.sizes == {"good": 1}
+    replica = Replica(NamedStore("one", lambda: pytest.fail("not asked")), {"bad"})
+    replica.set_sizes({"good": 1, "bad": 2})
+    assert replica.sizes == {"good": 1}
 
 
 def test_a_key_that_is_gone_leaves_the_store() -> None:
@@ -307,6 +307,6 @@ def test_a_key_that_is_gone_leaves_the_store() -> None:
         raise KeyNotFound(key)
 
     two.extend_lock = vanished  # type: ignore[method-assign]
-    shelves = on(one, two)
-    assert not writer(*shelves).put(DATA).new
-    assert [shelf.complete for shelf in shelves] == [True, False]
+    replicas = on(one, two)
+    assert not writer(*replicas).put(DATA).new
+    assert [replica.complete for replica in replicas] == [True, False]

@@ -13,12 +13,14 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from brownie_backup.errors import ConfigurationError, StoreUnavailable
 from brownie_backup_cron.http_server import TEXT, Endpoints
-from brownie_backup_cron.metrics import BACKUP, Tally
+from brownie_backup_cron.metrics import BACKUP, RunnerMetrics
 
 
 @contextmanager
-def served(tally: Tally, metrics: Callable[[], tuple[bytes, str]]) -> Iterator[str]:
-    endpoints = Endpoints("127.0.0.1", 0, tally, metrics)
+def served(
+    runner_metrics: RunnerMetrics, metrics: Callable[[], tuple[bytes, str]]
+) -> Iterator[str]:
+    endpoints = Endpoints("127.0.0.1", 0, runner_metrics, metrics)
     try:
         yield f"http://127.0.0.1:{endpoints.port}"
     finally:
@@ -32,10 +34,10 @@ def get(url: str, method: str = "GET") -> tuple[int, str, str]:
 
 
 def test_health_says_what_runs_and_what_is_next() -> None:
-    tally = Tally()
-    tally.plan(BACKUP, datetime(2026, 1, 2, 3, tzinfo=UTC))
-    tally.begin(BACKUP)
-    with served(tally, lambda: (b"", TEXT)) as url:
+    runner_metrics = RunnerMetrics()
+    runner_metrics.plan(BACKUP, datetime(2026, 1, 2, 3, tzinfo=UTC))
+    runner_metrics.begin(BACKUP)
+    with served(runner_metrics, lambda: (b"", TEXT)) as url:
         status, kind, text = get(f"{url}/health?x=1")
         assert (status, kind) == (200, "application/json")
         document = json.loads(text)
@@ -45,10 +47,10 @@ def test_health_says_what_runs_and_what_is_next() -> None:
 
 
 def test_metrics_of_backups_and_runner_are_one_page() -> None:
-    tally = Tally()
-    tally.count("skipped", BACKUP, 3)
+    runner_metrics = RunnerMetrics()
+    runner_metrics.count("skipped", BACKUP, 3)
     theirs = b"# TYPE backup_total counter\nbackup_total 7\n"
-    with served(tally, lambda: (theirs, TEXT)) as url:
+    with served(runner_metrics, lambda: (theirs, TEXT)) as url:
         status, kind, text = get(f"{url}/metrics")
     assert (status, kind) == (200, TEXT)
     samples = {
@@ -64,7 +66,7 @@ def test_a_store_out_of_reach_leaves_the_metrics_of_the_runner() -> None:
     def fail() -> tuple[bytes, str]:
         raise StoreUnavailable("out of reach")
 
-    with served(Tally(), fail) as url:
+    with served(RunnerMetrics(), fail) as url:
         text = get(f"{url}/metrics")[2]
     assert "backup_runner_leader 0\n" in text
 
@@ -74,7 +76,7 @@ def test_a_store_out_of_reach_leaves_the_metrics_of_the_runner() -> None:
 )
 def test_nothing_else_is_answered(path: str, method: str, status: int) -> None:
     with (
-        served(Tally(), lambda: (b"", TEXT)) as url,
+        served(RunnerMetrics(), lambda: (b"", TEXT)) as url,
         pytest.raises(urllib.error.HTTPError) as caught,
     ):
         get(f"{url}{path}", method)
@@ -85,11 +87,11 @@ def test_nothing_else_is_answered(path: str, method: str, status: int) -> None:
 @pytest.mark.parametrize("port", [-1, 65536])
 def test_a_port_that_is_none_is_a_clear_error(port: int) -> None:
     with pytest.raises(ConfigurationError, match="cannot listen"):
-        Endpoints("127.0.0.1", port, Tally(), lambda: (b"", TEXT))
+        Endpoints("127.0.0.1", port, RunnerMetrics(), lambda: (b"", TEXT))
 
 
 def test_a_port_that_is_taken_is_a_clear_error() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         with pytest.raises(ConfigurationError, match=f"port {port}"):
-            Endpoints("127.0.0.1", port, Tally(), lambda: (b"", TEXT))
+            Endpoints("127.0.0.1", port, RunnerMetrics(), lambda: (b"", TEXT))

@@ -9,7 +9,7 @@ from tests.unit.fakes import NOON, FakeClock, make_manifest
 from brownie_backup import Backup, Status, Verification
 from brownie_backup.format.layout import blob_key
 from brownie_backup.model import BlobRef, Part
-from brownie_backup.repository.blobs.suspects import SURELY_LATER, distrusted
+from brownie_backup.repository.blobs.suspects import SURELY_LATER, suspect_blobs
 from brownie_backup.stores import MemoryStore
 
 BLOB = "ab" * 32
@@ -55,7 +55,7 @@ DAMAGED = evolve(GOOD, good=False, damaged_blobs=(BLOB, "cd" * 32))
 def test_a_blob_is_distrusted_if_nobody_agrees_with_it(
     store: MemoryStore, backups: list[Backup], *, bad: bool
 ) -> None:
-    assert distrusted(store, backups) == ({BLOB} if bad else frozenset())
+    assert suspect_blobs(store, backups) == ({BLOB} if bad else frozenset())
 
 
 @pytest.mark.parametrize("order", [1, -1])
@@ -68,9 +68,9 @@ def test_a_damaged_blob_is_trusted_again_when_it_was_stored_later(
             backup("one", 3, evolve(DAMAGED, verified_at=verified_at)),
             backup("two", 3, evolve(DAMAGED, verified_at=surely - SECOND)),
         ][::order]
-        assert distrusted(store, backups) == ({BLOB} if bad else frozenset())
+        assert suspect_blobs(store, backups) == ({BLOB} if bad else frozenset())
 
 
 def test_what_is_not_there_need_not_be_distrusted(store: MemoryStore) -> None:
     store.delete(blob_key(BLOB))
-    assert distrusted(store, [backup("one", 4, DAMAGED)]) == frozenset()
+    assert suspect_blobs(store, [backup("one", 4, DAMAGED)]) == frozenset()

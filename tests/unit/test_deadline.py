@@ -7,9 +7,9 @@ import pytest
 from tests.unit.several import HangingStore, Wrapper, named
 
 from brownie_backup.errors import KeyExists, KeyNotFound, StoreUnavailable
-from brownie_backup.protocols import CanLock
-from brownie_backup.repository.deadline import WatchedStore, watched
-from brownie_backup.stores import Patience, RetryingStore
+from brownie_backup.protocols import SupportsObjectLock
+from brownie_backup.repository.deadline import DeadlineStore, with_deadline
+from brownie_backup.stores import RetryingStore, RetryPolicy
 
 pytestmark = pytest.mark.usefixtures("_impatient")
 
@@ -29,14 +29,14 @@ def hanging() -> Iterator[HangingStore]:
 
 
 def test_a_store_is_watched_once() -> None:
-    store = watched(named("one")[0])
-    assert watched(store) is store
+    store = with_deadline(named("one")[0])
+    assert with_deadline(store) is store
     assert store.url == "memory:one"
 
 
 @pytest.mark.parametrize("method", ["put", "get", "list", "delete"])
 def test_a_call_that_does_not_end_is_given_up(hanging: HangingStore, method: str) -> None:
-    store = WatchedStore(hanging)
+    store = DeadlineStore(hanging)
     calls: dict[str, Callable[[], object]] = {
         "put": lambda: store.put("hang", b""),
         "get": lambda: store.get("hang"),
@@ -54,7 +54,7 @@ def test_a_call_that_does_not_end_is_given_up(hanging: HangingStore, method: str
 
 
 def test_once_the_call_has_ended_the_store_is_asked_again(hanging: HangingStore) -> None:
-    store = WatchedStore(hanging)
+    store = DeadlineStore(hanging)
     with pytest.raises(StoreUnavailable):
         store.put("hang", b"late")
     hanging.released.set()
@@ -77,7 +77,7 @@ def test_what_is_large_may_take_longer(
             del method, key
             time.sleep(0.5)
 
-    store = WatchedStore(Slow(hanging.inner))
+    store = DeadlineStore(Slow(hanging.inner))
     store.put("large", bytes(2000))
     assert store.get("large") == bytes(2000)
     with pytest.raises(StoreUnavailable):
@@ -85,7 +85,7 @@ def test_what_is_large_may_take_longer(
 
 
 def test_answers_and_errors_arrive_as_they_are() -> None:
-    store = WatchedStore(named("one")[0])
+    store = DeadlineStore(named("one")[0])
     store.put("a/b", b"1", if_absent=True)
     with pytest.raises(KeyExists):
         store.put("a/b", b"2", if_absent=True)
@@ -101,7 +101,7 @@ def test_listings_are_whole_however_long() -> None:
     keys = {f"some/{number}" for number in range(2500)}
     for key in keys:
         inner.put(key, b"")
-    listed = [found.key for found in WatchedStore(inner).list("some/")]
+    listed = [found.key for found in DeadlineStore(inner).list("some/")]
     assert (set(listed), len(listed)) == (keys, 2500)
 
 
@@ -113,8 +113,8 @@ def test_locks_reach_the_inner_store_if_it_has_any() -> None:
             locked.append(key)
 
     for inner in (Lock(named("one")[0]), named("one")[0]):
-        store = WatchedStore(inner)
-        assert isinstance(store, CanLock)
+        store = DeadlineStore(inner)
+        assert isinstance(store, SupportsObjectLock)
         store.extend_lock("key")
     assert locked == ["key"]
 
@@ -126,6 +126,6 @@ def test_a_store_that_repeats_calls_has_as_much_longer() -> None:
             time.sleep(0.5)
 
     slow = Slow(named("one")[0])
-    WatchedStore(RetryingStore(slow, Patience(give_up_after_seconds=30))).put("key", b"")
+    DeadlineStore(RetryingStore(slow, RetryPolicy(give_up_after_seconds=30))).put("key", b"")
     with pytest.raises(StoreUnavailable):
-        WatchedStore(RetryingStore(slow, Patience(give_up_after_seconds=0.1))).put("key", b"")
+        DeadlineStore(RetryingStore(slow, RetryPolicy(give_up_after_seconds=0.1))).put("key", b"")

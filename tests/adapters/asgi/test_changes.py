@@ -7,7 +7,7 @@ from tests.unit.fakes import NOON
 
 from brownie_backup.repository import OperationRecord
 from brownie_backup.repository.coordination.operations import FAILED, SUCCEEDED
-from brownie_backup_asgi.changes import News
+from brownie_backup_asgi.changes import ChangeTracker
 
 SECOND = timedelta(seconds=1)
 
@@ -29,31 +29,31 @@ def dead(record: OperationRecord) -> bool:
 
 
 def test_each_change_is_told_once() -> None:
-    news, one = News(9), make(1)
-    assert news.of([one], alive) == [one]
-    assert news.of([evolve(one, heartbeat_at=NOON + 9 * SECOND)], alive) == []
+    changes, one = ChangeTracker(9), make(1)
+    assert changes.of([one], alive) == [one]
+    assert changes.of([evolve(one, heartbeat_at=NOON + 9 * SECOND)], alive) == []
     further = evolve(one, phase="dump", done_bytes=5)
-    assert news.of([further], alive) == [further]
-    assert news.of([further], dead) == [further]
+    assert changes.of([further], alive) == [further]
+    assert changes.of([further], dead) == [further]
     ended = evolve(further, state=FAILED, problem={})
-    assert news.of([ended], alive) == [ended]
-    assert news.of([ended], alive) == []
+    assert changes.of([ended], alive) == [ended]
+    assert changes.of([ended], alive) == []
 
 
 def test_what_was_over_before_is_none() -> None:
     for lost, record in ((alive, make(1, SUCCEEDED)), (dead, make(1))):
-        assert News(9).of([record], lost) == []
+        assert ChangeTracker(9).of([record], lost) == []
 
 
 def test_what_began_and_ended_between_two_looks_is_news() -> None:
-    news, one, two = News(9), make(1, SUCCEEDED), make(2, SUCCEEDED)
-    assert news.of([], alive) == []
-    assert news.of([two, one], alive) == [one, two]
+    changes, one, two = ChangeTracker(9), make(1, SUCCEEDED), make(2, SUCCEEDED)
+    assert changes.of([], alive) == []
+    assert changes.of([two, one], alive) == [one, two]
 
 
 def test_what_was_crowded_out_is_none_when_it_is_back() -> None:
-    news, old = News(2), [make(2, SUCCEEDED), make(1, SUCCEEDED)]
-    assert news.of(old, alive) == []
-    assert news.of([make(3), make(2, SUCCEEDED)], alive) == [make(3)]
-    assert news.of(old, alive) == []
-    assert len(news._seen) == 2
+    changes, old = ChangeTracker(2), [make(2, SUCCEEDED), make(1, SUCCEEDED)]
+    assert changes.of(old, alive) == []
+    assert changes.of([make(3), make(2, SUCCEEDED)], alive) == [make(3)]
+    assert changes.of(old, alive) == []
+    assert len(changes._seen) == 2

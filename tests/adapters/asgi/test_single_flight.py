@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from brownie_backup_asgi.single_flight import Sharing
+from brownie_backup_asgi.single_flight import SingleFlight
 
 
 def test_of_many_at_once_two_are_done() -> None:
@@ -20,7 +20,7 @@ def test_of_many_at_once_two_are_done() -> None:
 
     async def run() -> list[int]:
         with ThreadPoolExecutor(4) as pool:
-            sharing = Sharing(pool)
+            sharing = SingleFlight(pool)
             waiting = [asyncio.create_task(sharing.read("x", work)) for _ in range(50)]
             await asyncio.sleep(0.05)
             first.set()
@@ -43,7 +43,7 @@ def test_nobody_gets_an_answer_that_was_begun_before() -> None:
 
     async def run() -> tuple[str, str]:
         with ThreadPoolExecutor(4) as pool:
-            sharing = Sharing(pool)
+            sharing = SingleFlight(pool)
             early = asyncio.create_task(sharing.read("x", work))
             await asyncio.to_thread(read.wait, 10)
             state[0] = "new"
@@ -62,7 +62,7 @@ def test_an_error_is_everybodys_and_the_next_read_is_new() -> None:
 
     async def run() -> None:
         with ThreadPoolExecutor(4) as pool:
-            sharing = Sharing(pool)
+            sharing = SingleFlight(pool)
             found = await asyncio.gather(
                 *(sharing.read("x", fail) for _ in range(9)), return_exceptions=True
             )
@@ -77,7 +77,7 @@ def test_who_goes_away_takes_no_answer_from_others() -> None:
 
     async def run() -> bool:
         with ThreadPoolExecutor(4) as pool:
-            sharing = Sharing(pool)
+            sharing = SingleFlight(pool)
             tasks = [asyncio.create_task(sharing.read("x", lambda: go.wait(10))) for _ in range(3)]
             await asyncio.sleep(0.05)
             tasks[1].cancel()

@@ -12,7 +12,7 @@ import pytest
 from brownie_backup.errors import LockRefused
 from brownie_backup.model import BlobRef, BlockRange, PartKind, PartSpec
 from brownie_backup.pipeline import buffers
-from brownie_backup.pipeline.ranges import Bench, store_batch
+from brownie_backup.pipeline.ranges import WorkerContext, store_batch
 from brownie_backup.repository import BlobWriter, StoredBlob
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ def test_each_range_is_stored_as_it_was_read(
     """Also after one that ends with its last blob, or that nothing was read of."""
     monkeypatch.setattr(buffers, "BLOB_BYTES", SIZE)
     rows = Rows(ranges)
-    bench = Bench(cast("Dumper", rows), cast("BlobWriter", SlowWriter(rows)))
+    bench = WorkerContext(cast("Dumper", rows), cast("BlobWriter", SlowWriter(rows)))
     specs = [
         PartSpec(PartKind.TABLE, "shop", blocks=BlockRange(n, n + 1)) for n in range(len(ranges))
     ]

@@ -4,7 +4,7 @@ from attrs import evolve
 from tests.unit.fakes import DAY, NOON, make_manifest, make_repository
 
 from brownie_backup.model import Backup, Manifest, Status
-from brownie_backup.pipeline.parent import Candidates
+from brownie_backup.pipeline.parent import ParentFinder
 from brownie_backup.version import TOOL_VERSION
 
 
@@ -20,7 +20,7 @@ def test_it_is_the_newest_good_one_of_the_same_kin() -> None:
     database, later = ours.database.id, NOON + DAY
 
     def found(*others: Backup) -> Manifest | None:
-        candidates = Candidates()
+        candidates = ParentFinder()
         for backup in (Backup("ours", Status.GOOD, ours), *others):
             candidates.add(backup)
         return candidates.find(writer, database, ours.kind)
@@ -39,4 +39,4 @@ def test_it_is_the_newest_good_one_of_the_same_kin() -> None:
         evolve(newer, encryption=evolve(newer.encryption, identity="another")),
     ):
         assert found(Backup("newer", Status.GOOD, other)) == ours
-    assert Candidates().find(writer, database, ours.kind) is None
+    assert ParentFinder().find(writer, database, ours.kind) is None

@@ -16,8 +16,8 @@ from tests.unit.fakes import FakeClock
 from brownie_backup.audit.operation import Actor
 from brownie_backup.config.settings import Settings
 from brownie_backup.errors import Busy, KeyNotFound, StoreUnavailable
-from brownie_backup.model.reports import Tally
-from brownie_backup.repository import OperationRecord, Register
+from brownie_backup.model.reports import CountProgress
+from brownie_backup.repository import OperationLog, OperationRecord
 from brownie_backup.repository.coordination.operations import (
     CANCELLED,
     FAILED,
@@ -28,11 +28,16 @@ from brownie_backup.service import Service
 from brownie_backup.stores import MemoryStore
 from brownie_backup_asgi import operations as module
 from brownie_backup_asgi.commands import cancel
-from brownie_backup_asgi.operations import MOST_AT_ONCE, Desk, Order, Tell
+from brownie_backup_asgi.operations import (
+    MOST_AT_ONCE,
+    OperationManager,
+    OperationRequest,
+    ReportProgress,
+)
 from brownie_backup_asgi.problems import FORBIDDEN, Problem
 from brownie_backup_asgi.queries import operation
-from brownie_backup_asgi.running_operation import Running
-from brownie_backup_asgi.state import House
+from brownie_backup_asgi.running_operation import RunningOperation
+from brownie_backup_asgi.state import AppState
 from brownie_backup_asgi.tokens import Caller, Scope, Tokens
 
 SECOND = timedelta(seconds=1)
@@ -62,16 +67,16 @@ def store(clock: FakeClock) -> MoodyStore:
 
 
 @pytest.fixture
-def desk(
+def manager(
     store: MoodyStore, clock: FakeClock, go: threading.Event, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Desk]:
+) -> Iterator[OperationManager]:
     monkeypatch.setattr(module, "HEARTBEAT", timedelta(milliseconds=5))
     monkeypatch.setattr(module, "RECORDING_SECONDS", 0.05)
     monkeypatch.setattr(module, "CLOSING_SECONDS", 1.0)
-    desk = Desk(lambda: Register(store, clock))
-    yield desk
+    manager = OperationManager(lambda: OperationLog(store, clock))
+    yield manager
     go.set()
-    desk.close()
+    manager.close()
 
 
 @pytest.fixture
@@ -80,12 +85,12 @@ def go() -> threading.Event:
     return threading.Event()
 
 
-def order(go: threading.Event, database: str | None = "shop", **more: Any) -> Order:  # noqa: ANN401
+def order(go: threading.Event, database: str | None = "shop", **more: Any) -> OperationRequest:  # noqa: ANN401
     """Return an order whose work lasts until it may end."""
 
-    def work(_: str, tell: Tell) -> dict[str, Any]:
+    def work(_: str, tell: ReportProgress) -> dict[str, Any]:
         while not go.wait(0.005):
-            tell(Tally("working", 0, 0))
+            tell(CountProgress("working", 0, 0))
         return {}
 
     given: dict[str, Any] = {
@@ -95,12 +100,12 @@ def order(go: threading.Event, database: str | None = "shop", **more: Any) -> Or
         "body": {},
         "database": database,
     }
-    return Order(**(given | more))
+    return OperationRequest(**(given | more))
 
 
-def begin(desk: Desk, asked: Order) -> Running:
+def begin(manager: OperationManager, asked: OperationRequest) -> RunningOperation:
     """Begin it here."""
-    running = desk.begin(asked)[1]
+    running = manager.begin(asked)[1]
     assert running
     return running
 
@@ -114,29 +119,29 @@ def eventually(true: Callable[[], bool]) -> None:
 
 
 def test_a_store_that_takes_nothing_kills_no_operation(
-    desk: Desk, store: MoodyStore, clock: FakeClock, go: threading.Event
+    manager: OperationManager, store: MoodyStore, clock: FakeClock, go: threading.Event
 ) -> None:
     asked = order(go, key="once")
-    running = begin(desk, asked)
+    running = begin(manager, asked)
     store.willing = False
     clock.advance(LOST_AFTER + SECOND)
-    found = desk.find(running.record.id)
+    found = manager.find(running.record.id)
     assert found.heartbeat_at == clock()
-    assert not desk.register.lost(found)
-    assert desk.recent(9, {}) == [desk.find(running.record.id)]
-    assert desk.register.lost(desk.register.get(found.id))
-    assert not desk.register.lost(desk.begin(asked)[0])
+    assert not manager.operation_log.lost(found)
+    assert manager.recent(9, {}) == [manager.find(running.record.id)]
+    assert manager.operation_log.lost(manager.operation_log.get(found.id))
+    assert not manager.operation_log.lost(manager.begin(asked)[0])
     with pytest.raises(Busy, match=found.id):
-        desk.begin(order(go))
-    assert desk.cancel(found.id, "ann").cancelled_by == "ann"
+        manager.begin(order(go))
+    assert manager.cancel(found.id, "ann").cancelled_by == "ann"
     running.ended.result(10)
     assert running.record.state == CANCELLED
 
 
 def test_the_beat_is_put_before_anything_is_looked_for(
-    desk: Desk, store: MoodyStore, clock: FakeClock, go: threading.Event
+    manager: OperationManager, store: MoodyStore, clock: FakeClock, go: threading.Event
 ) -> None:
-    running = begin(desk, order(go))
+    running = begin(manager, order(go))
     identifier = running.record.id
     wanted, getting = threading.Event(), store.get
 
@@ -147,7 +152,7 @@ def test_the_beat_is_put_before_anything_is_looked_for(
 
     store.get = get  # type: ignore[method-assign]
     clock.advance(SECOND)
-    eventually(lambda: desk.register.get(identifier).heartbeat_at == clock())
+    eventually(lambda: manager.operation_log.get(identifier).heartbeat_at == clock())
     store.put(f"cancellations/{identifier}.json", b'{"by": "ann"}')
     wanted.set()
     running.ended.result(10)
@@ -155,57 +160,60 @@ def test_the_beat_is_put_before_anything_is_looked_for(
 
 
 def test_how_it_ended_is_put_until_the_store_takes_it(
-    desk: Desk, store: MoodyStore, clock: FakeClock, go: threading.Event
+    manager: OperationManager, store: MoodyStore, clock: FakeClock, go: threading.Event
 ) -> None:
-    running = begin(desk, order(go))
+    running = begin(manager, order(go))
     identifier = running.record.id
     store.willing = False
     go.set()
     running.ended.result(10)  # nobody waits for the store
     clock.advance(LOST_AFTER + SECOND)
-    assert desk.find(identifier).state == SUCCEEDED
+    assert manager.find(identifier).state == SUCCEEDED
     with pytest.raises(Problem, match="has ended"):
-        desk.cancel(identifier, "ann")
+        manager.cancel(identifier, "ann")
     store.willing = True
     running.recorded.result(10)
-    assert desk.here(identifier) is None
-    assert desk.register.get(identifier).state == SUCCEEDED
+    assert manager.here(identifier) is None
+    assert manager.operation_log.get(identifier).state == SUCCEEDED
 
 
 def test_what_is_never_recorded_does_not_outlive_the_desk(
-    desk: Desk, store: MoodyStore, go: threading.Event
+    manager: OperationManager, store: MoodyStore, go: threading.Event
 ) -> None:
-    running = begin(desk, order(go))
+    running = begin(manager, order(go))
     store.willing = False
-    desk.close()
+    manager.close()
     assert running.recorded.done()
-    assert desk.here(running.record.id) is None
+    assert manager.here(running.record.id) is None
 
 
 def test_old_ones_are_removed_in_a_try_of_its_own(
-    desk: Desk, store: MoodyStore, go: threading.Event, monkeypatch: pytest.MonkeyPatch
+    manager: OperationManager,
+    store: MoodyStore,
+    go: threading.Event,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    def fail(_: Register) -> None:
+    def fail(_: OperationLog) -> None:
         msg = "not now"
         raise StoreUnavailable(msg)
 
-    monkeypatch.setattr(Register, "forget_old", fail)
-    running = begin(desk, order(go))
+    monkeypatch.setattr(OperationLog, "forget_old", fail)
+    running = begin(manager, order(go))
     go.set()
     running.recorded.result(10)
-    assert desk.register.get(running.record.id).state == SUCCEEDED
+    assert manager.operation_log.get(running.record.id).state == SUCCEEDED
 
 
 def test_what_went_wrong_is_told_although_the_end_was_asked_for(
-    desk: Desk, go: threading.Event
+    manager: OperationManager, go: threading.Event
 ) -> None:
-    def work(_: str, tell: Tell) -> dict[str, Any]:
+    def work(_: str, tell: ReportProgress) -> dict[str, Any]:
         go.wait(10)
         msg = "the disk is on fire"
         raise StoreUnavailable(msg)
 
-    running = begin(desk, order(go, work=work))
-    desk.cancel(running.record.id, "ann")
+    running = begin(manager, order(go, work=work))
+    manager.cancel(running.record.id, "ann")
     go.set()
     running.ended.result(10)
     record = running.record
@@ -214,23 +222,25 @@ def test_what_went_wrong_is_told_although_the_end_was_asked_for(
     assert record.problem["detail"] == "the disk is on fire"
 
 
-def test_so_many_operations_and_no_more(desk: Desk, store: MoodyStore, go: threading.Event) -> None:
+def test_so_many_operations_and_no_more(
+    manager: OperationManager, store: MoodyStore, go: threading.Event
+) -> None:
     for _ in range(MOST_AT_ONCE):
-        begin(desk, order(go, database=None))
+        begin(manager, order(go, database=None))
     with pytest.raises(Busy, match="16 operations") as refused:
-        desk.begin(order(go, database=None))
+        manager.begin(order(go, database=None))
     assert "Try again" in refused.value.hint
     assert len(list(store.list("operations/"))) == MOST_AT_ONCE
     go.set()
-    eventually(lambda: not any(desk.here(record.id) for record in desk.recent(99, {})))
-    begin(desk, order(go, database=None))
+    eventually(lambda: not any(manager.here(record.id) for record in manager.recent(99, {})))
+    begin(manager, order(go, database=None))
 
 
 def test_one_that_is_refused_leaves_no_trace(
-    desk: Desk, store: MoodyStore, clock: FakeClock, go: threading.Event
+    manager: OperationManager, store: MoodyStore, clock: FakeClock, go: threading.Event
 ) -> None:
-    other = Desk(lambda: Register(store, clock))
-    begin(desk, order(go))
+    other = OperationManager(lambda: OperationLog(store, clock))
+    begin(manager, order(go))
     asked = order(go, key="mine")
     with pytest.raises(Busy):
         other.begin(asked)
@@ -246,30 +256,34 @@ def test_the_order_of_fields_makes_no_other_request(go: threading.Event) -> None
     assert one.digest != order(go, body={"labels": {"a": "1", "b": "3"}, "full": True}).digest
 
 
-def test_what_is_known_here_is_told_when_no_thread_is_free(desk: Desk, go: threading.Event) -> None:
-    identifier = begin(desk, order(go)).record.id
+def test_what_is_known_here_is_told_when_no_thread_is_free(
+    manager: OperationManager, go: threading.Event
+) -> None:
+    identifier = begin(manager, order(go)).record.id
     with ThreadPoolExecutor(1) as full:
         full.submit(go.wait, 10)
-        assert b'"state":"running"' in ask(desk, full, operation, identifier, *Scope)
-        assert b'"cancelled_by":"ann"' in ask(desk, full, cancel, identifier, *Scope)
+        assert b'"state":"running"' in ask(manager, full, operation, identifier, *Scope)
+        assert b'"cancelled_by":"ann"' in ask(manager, full, cancel, identifier, *Scope)
         go.set()
 
 
-def test_to_cancel_an_action_that_is_not_known_takes_the_highest_scope(desk: Desk) -> None:
-    register = desk.register
-    now = register.clock()
-    register.enter(OperationRecord("a1", "conjure", "joe", now, now))
+def test_to_cancel_an_action_that_is_not_known_takes_the_highest_scope(
+    manager: OperationManager,
+) -> None:
+    operation_log = manager.operation_log
+    now = operation_log.clock()
+    operation_log.enter(OperationRecord("a1", "conjure", "joe", now, now))
     with ThreadPoolExecutor(1) as threads:
         with pytest.raises(Problem) as refused:
-            ask(desk, threads, cancel, "a1", Scope.READ, Scope.BACKUP, Scope.RESTORE)
+            ask(manager, threads, cancel, "a1", Scope.READ, Scope.BACKUP, Scope.RESTORE)
         assert refused.value.kind is FORBIDDEN
-        assert b'"cancelled_by":"ann"' in ask(desk, threads, cancel, "a1", Scope.DELETE)
+        assert b'"cancelled_by":"ann"' in ask(manager, threads, cancel, "a1", Scope.DELETE)
 
 
 def ask(
-    desk: Desk,
+    manager: OperationManager,
     threads: Executor,
-    handler: Callable[[House, Request, Caller], Awaitable[Response]],
+    handler: Callable[[AppState, Request, Caller], Awaitable[Response]],
     identifier: str,
     *scopes: Scope,
 ) -> bytes:
@@ -281,7 +295,7 @@ def ask(
     about = {"path": "/", "path_params": {"id": identifier}, "query_string": b"", "headers": []}
     request = Request({"type": "http", "method": "GET", **about}, receive=nothing)
     service = Service(Settings(destination="/nowhere/at/all"), Actor("joe", "api"))
-    house = House(service, Tokens(()), desk, threads)
+    app_state = AppState(service, Tokens(()), manager, threads)
     caller = Caller("ann", frozenset(scopes))
-    answer = handler(house, request, caller)
+    answer = handler(app_state, request, caller)
     return bytes(asyncio.run(asyncio.wait_for(answer, 5)).body)

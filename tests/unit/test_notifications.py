@@ -12,12 +12,12 @@ from tests.integration.receiver import Receiver
 from brownie_backup.config.settings import Settings
 from brownie_backup.errors import ConnectionFailed
 from brownie_backup.secret import Secret
-from brownie_backup_cron.delivery import Courier, Letter, post
-from brownie_backup_cron.metrics import Tally
+from brownie_backup_cron.delivery import DeliveryQueue, HttpMessage, post
+from brownie_backup_cron.metrics import RunnerMetrics
 from brownie_backup_cron.notifications import (
     SIGNATURE,
     TIMESTAMP,
-    Announcer,
+    Notifier,
     error_fields,
     ping_url,
     sign,
@@ -34,18 +34,18 @@ def receiver() -> Iterator[Receiver]:
         yield receiver
 
 
-def announcer(receiver: Receiver, *, signed: bool = True) -> Announcer:
+def notifier(receiver: Receiver, *, signed: bool = True) -> Notifier:
     settings = Settings(
         ping_url=Secret(f"{receiver.url}/{PLANTED}"),
         webhook_url=Secret(f"{receiver.url}/hook/{PLANTED}"),
         webhook_secret=Secret("hush") if signed else None,
         database_url=Secret("postgresql://u:p4ssword@h/db"),
     )
-    return Announcer(settings, Tally(), lambda: NOW)
+    return Notifier(settings, RunnerMetrics(), lambda: NOW)
 
 
 def test_a_run_is_pinged_in_order(receiver: Receiver) -> None:
-    telling = announcer(receiver)
+    telling = notifier(receiver)
     telling.ping("start", RUN)
     telling.ping("fail", RUN, "no space")
     telling.ping("", RUN)
@@ -73,7 +73,7 @@ def test_the_outcome_is_a_part_of_the_path(url: str, expected: str) -> None:
 
 
 def test_an_event_is_signed(receiver: Receiver) -> None:
-    telling = announcer(receiver)
+    telling = notifier(receiver)
     telling.event("backup.failed", operation_id="1", error=error_fields(telling, OSError("x")))
     telling.flush(10)
     (request,) = receiver.requests
@@ -93,14 +93,14 @@ def test_an_event_is_signed(receiver: Receiver) -> None:
 
 
 def test_without_a_secret_an_event_is_not_signed(receiver: Receiver) -> None:
-    telling = announcer(receiver, signed=False)
+    telling = notifier(receiver, signed=False)
     telling.event("backup.recovered")
     telling.flush(10)
     assert SIGNATURE not in receiver.requests[0].headers
 
 
 def test_a_reason_holds_no_secret_and_is_short(receiver: Receiver) -> None:
-    telling = announcer(receiver)
+    telling = notifier(receiver)
     error = ConnectionFailed(f"p4ssword and {PLANTED} {'x' * 5000}", hint="ask p4ssword")
     fields = error_fields(telling, error)
     for text in (telling.reason(error), *fields.values()):
@@ -109,10 +109,10 @@ def test_a_reason_holds_no_secret_and_is_short(receiver: Receiver) -> None:
         assert len(text) <= 1000
 
 
-def courier_for(receiver: Receiver, *statuses: int) -> tuple[Tally, Courier]:
+def courier_for(receiver: Receiver, *statuses: int) -> tuple[RunnerMetrics, DeliveryQueue]:
     receiver.answers = list(statuses)
-    tally = Tally()
-    return tally, Courier("webhook", tally, waits_seconds=(0.01, 0.01))
+    runner_metrics = RunnerMetrics()
+    return runner_metrics, DeliveryQueue("webhook", runner_metrics, waits_seconds=(0.01, 0.01))
 
 
 @pytest.mark.parametrize(
@@ -128,18 +128,18 @@ def courier_for(receiver: Receiver, *statuses: int) -> tuple[Tally, Courier]:
 def test_what_may_pass_is_tried_again(
     receiver: Receiver, statuses: tuple[int, ...], tries: int, undelivered: int
 ) -> None:
-    tally, courier = courier_for(receiver, *statuses)
-    courier.send(Letter(Secret(f"{receiver.url}/{PLANTED}"), b"{}"))
-    courier.flush(10)
+    runner_metrics, deliveries = courier_for(receiver, *statuses)
+    deliveries.send(HttpMessage(Secret(f"{receiver.url}/{PLANTED}"), b"{}"))
+    deliveries.flush(10)
     assert len(receiver.requests) == tries
-    assert tally.counted("undelivered", "webhook") == undelivered
+    assert runner_metrics.counted("undelivered", "webhook") == undelivered
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 def test_no_redirect_is_followed(receiver: Receiver, status: int) -> None:
     with Receiver() as elsewhere:
         receiver.answers, receiver.location = [status], f"{elsewhere.url}/{PLANTED}"
-        problem, again = post(Letter(Secret(receiver.url), b"{}", {SIGNATURE: "v1=x"}))
+        problem, again = post(HttpMessage(Secret(receiver.url), b"{}", {SIGNATURE: "v1=x"}))
         assert (problem, again) == (f"it answered {status}", False)
         assert elsewhere.requests == []
 
@@ -148,19 +148,19 @@ def test_no_redirect_is_followed(receiver: Receiver, status: int) -> None:
     "url", ["http://127.0.0.1:1/{}", "http://{}.invalid/", "http://127.0.0.1:99999/{}"]
 )
 def test_what_went_wrong_does_not_say_where(url: str, caplog: pytest.LogCaptureFixture) -> None:
-    tally = Tally()
-    courier = Courier("ping", tally, waits_seconds=())
-    courier.send(Letter(Secret(url.format(PLANTED)), b""))
-    courier.flush(20)
-    assert tally.counted("undelivered", "ping") == 1
+    runner_metrics = RunnerMetrics()
+    deliveries = DeliveryQueue("ping", runner_metrics, waits_seconds=())
+    deliveries.send(HttpMessage(Secret(url.format(PLANTED)), b""))
+    deliveries.flush(20)
+    assert runner_metrics.counted("undelivered", "ping") == 1
     assert "the ping could not be delivered" in caplog.text
     assert PLANTED not in caplog.text
 
 
 def test_too_many_letters_are_dropped_and_nobody_waits(receiver: Receiver) -> None:
-    tally = Tally()
-    courier = Courier("webhook", tally, waits_seconds=(30.0,))
+    runner_metrics = RunnerMetrics()
+    deliveries = DeliveryQueue("webhook", runner_metrics, waits_seconds=(30.0,))
     receiver.answers = [503]
     for _ in range(105):
-        courier.send(Letter(Secret(receiver.url), b"{}"))
-    assert tally.counted("undelivered", "webhook") >= 4
+        deliveries.send(HttpMessage(Secret(receiver.url), b"{}"))
+    assert runner_metrics.counted("undelivered", "webhook") >= 4

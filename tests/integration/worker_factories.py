@@ -9,7 +9,7 @@ from attrs import evolve, frozen
 
 from brownie_backup import Dumper, Repository, Secret, Store
 from brownie_backup.compressors import Gzip, Zstd
-from brownie_backup.config import make_workplace
+from brownie_backup.config import make_worker
 from brownie_backup.encryptors import GnuPG
 from brownie_backup.errors import StoreFull
 from brownie_backup.protocols import StoredObject
@@ -66,7 +66,7 @@ def die() -> None:
 
 @frozen
 class Spoiling:
-    """A workplace as the environment says, one of whose stores is spoilt."""
+    """A worker factory as the environment says, one of whose stores is spoilt."""
 
     before: Callable[[], None]
     number: int = 0
@@ -74,7 +74,7 @@ class Spoiling:
     @contextmanager
     def __call__(self) -> Iterator[Workshop]:
         """Make it, in a worker."""
-        with make_workplace() as (repositories, dumper):
+        with make_worker() as (repositories, dumper):
             spoilt = [*repositories]
             store = Spoilt(spoilt[self.number].store, self.before)
             spoilt[self.number] = evolve(spoilt[self.number], store=store)
@@ -83,7 +83,7 @@ class Spoiling:
 
 @frozen
 class OfAnother:
-    """A workplace as the environment says, but for the compressor, key or folder."""
+    """A worker factory as the environment says, but for the compressor, key or folder."""
 
     passphrase: str | None = None
     folder: str | None = None
@@ -92,7 +92,7 @@ class OfAnother:
     @contextmanager
     def __call__(self) -> Iterator[Workshop]:
         """Make it, in a worker."""
-        with make_workplace() as ((ours, *_), dumper):
+        with make_worker() as ((ours, *_), dumper):
             if self.passphrase:
                 other = GnuPG(passphrase=Secret(self.passphrase))
             else:
@@ -105,5 +105,5 @@ class OfAnother:
 @contextmanager
 def with_a_secret(secret: Secret) -> Iterator[Workshop]:
     """Be given a secret, which never arrives."""
-    with make_workplace() as made:
+    with make_worker() as made:
         yield made
