@@ -243,7 +243,7 @@ def make_repository(
     store = store or MemoryStore(clock)
     others = (Zstd(), Gzip())
     return Repository(
-        store, Uncompressed(), encryptor or FakeEncryptor(), others, clock, cache=cache
+        store, Uncompressed(), encryptor or FakeEncryptor(), others, clock=clock, cache=cache
     )
 
 
