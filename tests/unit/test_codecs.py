@@ -196,7 +196,8 @@ def test_a_backup_in_clear_is_read_with_a_warning_unless_new_ones_are_in_clear(
     assert verification.good
     assert dumper.databases["x"] == dumper.content
     if has == "clear":
-        assert not (verification.warnings or report.warnings)
+        assert not verification.warnings
+        assert not report.warnings
         return
     (warning,) = report.warnings
     assert (warning.subject, warning.message) == ("encryption", "'clear' is not encrypted")
