@@ -102,7 +102,7 @@ def _date(store: Path) -> None:
 
     Records of REST operations are removed when they are 30 days old: they get the present date.
     """
-    then = time.time() - _AGE_SECONDS
+    now = time.time()
     for key in contents(store):
-        if not key.startswith(_OF_REST):
-            os.utime(store / key, (then, then))
+        at = now if key.startswith(_OF_REST) else now - _AGE_SECONDS
+        os.utime(store / key, (at, at))
