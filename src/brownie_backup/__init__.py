@@ -7,7 +7,7 @@ it) and a `Dumper` (what reads the database and loads it back)::
     from brownie_backup.dumpers import PostgresDumper
 
     database = PostgresDumper("postgresql://postgres@db.example.com/shop")
-    with open_repository("s3://my-backups/shop", public_key="keys/public.asc") as repository:
+    with open_repository("s3://my-backups/shop", public_key="public.asc") as repository:
         report = create_backup(repository, database, labels={"by": "the nightly job"})
         print(report.manifest.name, report.new_bytes, "bytes stored")
         for backup in list_backups(repository):
