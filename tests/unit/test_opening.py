@@ -31,7 +31,13 @@ def test_a_folder_may_be_a_path_a_text_or_a_url(
     folder = tmp_path / "our backups"
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.chdir(tmp_path)
-    places = (folder, str(folder), folder.as_uri(), "~/our backups", "our backups")
+    places: tuple[Path | str, ...] = (
+        folder,
+        str(folder),
+        folder.as_uri(),
+        "~/our backups",
+        "our backups",
+    )
     for number, place in enumerate(places):
         with open_repository(place, encrypt=False) as repository:
             create_backup(repository, FakeDumper(), name=f"b{number}")
