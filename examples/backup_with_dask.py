@@ -14,7 +14,7 @@ from contextlib import ExitStack
 from distributed import Client, LocalCluster
 
 from brownie_backup import create_backup
-from brownie_backup.config import load_settings, make_workplace
+from brownie_backup.config import load_settings, make_worker
 
 
 def main() -> None:
@@ -24,14 +24,14 @@ def main() -> None:
         address = sys.argv[1] if sys.argv[1:] else stack.enter_context(cluster(jobs))
         client = stack.enter_context(Client(address))
         executor = stack.enter_context(client.get_executor())
-        (repository, *copies), dumper = stack.enter_context(make_workplace())
+        (repository, *copies), dumper = stack.enter_context(make_worker())
         report = create_backup(
             repository,
             dumper,
             copies=copies,
             jobs=jobs,
             executor=executor,
-            workplace=make_workplace,
+            worker_factory=make_worker,
         )
     print(f"{report.manifest.name}: {report.new_blobs} new blobs")
 

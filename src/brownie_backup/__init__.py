@@ -13,17 +13,26 @@ encrypted) and a `Dumper` (what reads the database and loads it back)::
 """
 
 from brownie_backup.errors import BackupError
-from brownie_backup.model import (
-    Backup,
-    DatabaseId,
-    Hold,
-    Manifest,
-    RetentionPolicy,
-    Status,
-    Verification,
+from brownie_backup.model import Backup, DatabaseId, Hold, Manifest, Status, Verification
+from brownie_backup.model.reports import (
+    BackupReport,
+    Comparison,
+    CountProgress,
+    Finding,
+    Level,
+    PartProgress,
+    Progress,
+    RestoredTable,
+    RestoreOptions,
+    RestoreReport,
+    RetentionDecision,
+    RetentionReport,
+    StoreOutcome,
+    StoreSync,
+    TableRange,
 )
 from brownie_backup.operations import (
-    Workplace,
+    WorkerFactory,
     apply_retention,
     compare_with_database,
     create_backup,
@@ -37,25 +46,9 @@ from brownie_backup.operations import (
     verify_backup,
 )
 from brownie_backup.protocols import Cache, Compressor, Dumper, Encryptor, Store
-from brownie_backup.reports import (
-    BackupReport,
-    Comparison,
-    Finding,
-    Level,
-    PartProgress,
-    Progress,
-    RestoredTable,
-    RestoreOptions,
-    RestoreReport,
-    RetentionDecision,
-    RetentionReport,
-    StoreOutcome,
-    StoreSync,
-    TableRange,
-    Tally,
-)
 from brownie_backup.repository import Repository
 from brownie_backup.retention import plan_retention
+from brownie_backup.retention.policy import RetentionPolicy
 from brownie_backup.secret import Secret
 
 __all__ = [
@@ -65,6 +58,7 @@ __all__ = [
     "Cache",
     "Comparison",
     "Compressor",
+    "CountProgress",
     "DatabaseId",
     "Dumper",
     "Encryptor",
@@ -87,9 +81,8 @@ __all__ = [
     "StoreOutcome",
     "StoreSync",
     "TableRange",
-    "Tally",
     "Verification",
-    "Workplace",
+    "WorkerFactory",
     "apply_retention",
     "compare_with_database",
     "create_backup",

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta, tzinfo
 from zoneinfo import ZoneInfo
 
+from attrs import frozen
 from croniter import croniter
 
 from brownie_backup.errors import ConfigurationError
@@ -27,6 +28,14 @@ _LONGEST_SHIFT = timedelta(hours=3)
 _TICK = timedelta(milliseconds=100)
 _RUNS = 9
 """How many runs to come tell the longest time between two: those of a week of days do."""
+
+
+@frozen
+class Schedule:
+    """When backups are due: a cron expression, and the name of the time zone that it counts in."""
+
+    expression: str = "0 2 * * *"
+    timezone: str = "UTC"
 
 
 def check_schedule(expression: str) -> str:

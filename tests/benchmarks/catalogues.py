@@ -9,10 +9,10 @@ from pathlib import Path
 
 from brownie_backup import Manifest
 from brownie_backup.caches import open_cache
+from brownie_backup.format.converter import manifest_to_bytes
+from brownie_backup.format.layout import blob_key, manifest_key
 from brownie_backup.model import BlobRef, Part
-from brownie_backup.repository.layout import blob_key, manifest_key
 from brownie_backup.stores import LocalStore
-from brownie_backup.wire import manifest_to_bytes
 from tests.benchmarks.measuring import CountingStore, Work
 from tests.unit.fakes import NOON, FakeClock, make_manifest, make_repository
 

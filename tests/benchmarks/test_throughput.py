@@ -12,10 +12,10 @@ from typing import Any
 
 import pytest
 
-from brownie_backup.location import Location
 from brownie_backup.protocols import Store
 from brownie_backup.secret import Secret
 from brownie_backup.stores import RetryingStore
+from brownie_backup.stores.location import Location
 from tests.benchmarks.measuring import MIB, measure_peak, print_table
 from tests.servers.objects import S3Server, script
 

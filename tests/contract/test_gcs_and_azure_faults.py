@@ -9,13 +9,13 @@ from attrs import evolve
 from tests.servers.proxy import Proxy
 
 from brownie_backup.errors import KeyExists, StoreUnavailable
-from brownie_backup.location import Location
 from brownie_backup.secret import Secret
-from brownie_backup.stores import Patience, RetryingStore, azure, gcs
+from brownie_backup.stores import RetryingStore, RetryPolicy, azure, gcs
+from brownie_backup.stores.location import Location
 
 pytestmark = pytest.mark.once
 
-PATIENCE = Patience(
+PATIENCE = RetryPolicy(
     connect_seconds=2, read_seconds=2, first_wait_seconds=0.05, longest_wait_seconds=0.2
 )
 LARGE = secrets.token_bytes(1 << 20) * 4
@@ -64,10 +64,10 @@ def patient(once: Cloud) -> RetryingStore:
     return RetryingStore(once, PATIENCE)
 
 
-def opened(location: Location, patience: Patience) -> Cloud:
+def opened(location: Location, retry_policy: RetryPolicy) -> Cloud:
     if location.scheme == "gs":
-        return gcs.open_store(location, patience)
-    return azure.open_store(location, patience)
+        return gcs.open_store(location, retry_policy)
+    return azure.open_store(location, retry_policy)
 
 
 @pytest.mark.parametrize("fault", ["refuse", "reset", "stall", "lose_answers"])
@@ -132,7 +132,7 @@ def test_when_one_of_twenty_requests_fails_nobody_notices(
 def test_a_slow_line_is_no_failure(proxy: Proxy, once: Cloud) -> None:
     """A blob may take longer than any timeout, as long as it gets on."""
     data = LARGE * 4  # more than the buffers of a connection take
-    hasty = opened(once.location, Patience(connect_seconds=0.5, read_seconds=5))
+    hasty = opened(once.location, RetryPolicy(connect_seconds=0.5, read_seconds=5))
     proxy.limit_rate(8 << 20)
     hasty.put("key", data)
     proxy.heal()

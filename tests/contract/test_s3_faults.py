@@ -11,14 +11,14 @@ from tests.servers.objects import S3Server
 from tests.servers.proxy import Proxy
 
 from brownie_backup.errors import KeyExists, StoreUnavailable
-from brownie_backup.location import Location
 from brownie_backup.secret import Secret
-from brownie_backup.stores import Patience, RetryingStore
+from brownie_backup.stores import RetryingStore, RetryPolicy
+from brownie_backup.stores.location import Location
 from brownie_backup.stores.s3 import S3Store, open_store, store
 
 pytestmark = pytest.mark.once
 
-PATIENCE = Patience(
+PATIENCE = RetryPolicy(
     connect_seconds=2, read_seconds=2, first_wait_seconds=0.05, longest_wait_seconds=0.2
 )
 LARGE = secrets.token_bytes(1 << 20) * 4
@@ -149,7 +149,7 @@ def test_when_one_of_twenty_requests_fails_nobody_notices(
 def test_a_slow_line_is_no_failure(proxy: Proxy, once: S3Store) -> None:
     """A blob may take longer than any timeout, as long as it gets on."""
     data = LARGE * 5  # more than the buffers of a connection take
-    hasty = open_store(once.location, Patience(connect_seconds=0.3, read_seconds=5))
+    hasty = open_store(once.location, RetryPolicy(connect_seconds=0.3, read_seconds=5))
     proxy.limit_rate(8 << 20)
     hasty.put("key", data)
     proxy.heal()

@@ -11,7 +11,7 @@ from tests.docs.pages import ROOT
 from tests.integration.cli import Cli, cli_for
 from tests.servers.running import Server
 
-from brownie_backup.dumpers.postgres.wal import SUMMARIES_SINCE
+from brownie_backup.dumpers.postgres.dump.wal import SUMMARIES_SINCE
 
 pytestmark = pytest.mark.once
 

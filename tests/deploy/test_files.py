@@ -15,11 +15,11 @@ import yaml
 from tests.docs.pages import ROOT
 from tests.servers.install import MAJORS
 
+from brownie_backup.config.settings import load_settings
+from brownie_backup.config.variables import PREFIX, VARIABLES
 from brownie_backup.schedule import check_schedule
-from brownie_backup.settings import load_settings
-from brownie_backup.variables import PREFIX, VARIABLES
 from brownie_backup_asgi.main import _parser as asgi_parser
-from brownie_backup_cli.commands.scheduling import PRINTERS
+from brownie_backup_cli.commands.schedule import PRINTERS
 from brownie_backup_cli.parser import build_parser as cli_parser
 from brownie_backup_cron.main import build_parser as cron_parser
 

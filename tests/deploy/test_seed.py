@@ -16,8 +16,8 @@ from tests.integration.cli import Cli
 from tests.integration.serving import TOKEN, Api, serving
 from tests.servers.running import Server, Servers
 
+from brownie_backup.config.settings import load_settings
 from brownie_backup.schedule import check_schedule, next_run
-from brownie_backup.settings import load_settings
 
 pytestmark = pytest.mark.once
 

@@ -6,23 +6,23 @@ import pytest
 from attrs import fields
 from prometheus_client.parser import text_string_to_metric_families
 
+from brownie_backup.telemetry.aggregate import DatabaseMetrics, Labels, MetricsSnapshot, StoreLine
 from brownie_backup.telemetry.exposition import render
 from brownie_backup.telemetry.instruments import METRICS
-from brownie_backup.telemetry.survey import Labels, Line, StoreLine, Survey
 from tests.docs.pages import page
 
 pytestmark = pytest.mark.once
 
 METRICS_PAGE = page("docs/reference/metrics.md")
-LINE = Line(1, 1, 1, 1, [1.0], [1.0], 1, 1, 1, 1, 1)
+LINE = DatabaseMetrics(1, 1, 1, 1, [1.0], [1.0], 1, 1, 1, 1, 1)
 
 
 def test_each_metric_is_documented_as_it_is_exported() -> None:
-    survey = Survey(
+    snapshot = MetricsSnapshot(
         database="shop",
         interval_seconds=1,
         began_at=datetime.now(UTC),
-        lines={Labels("shop", "file:///s", "logical"): LINE},
+        databases={Labels("shop", "file:///s", "logical"): LINE},
         stores=(StoreLine("file:///s", reachable=True, stored_bytes=1, lease_age_seconds=1),),
     )
     exported = [
@@ -32,7 +32,7 @@ def test_each_metric_is_documented_as_it_is_exported() -> None:
             {label for sample in family.samples for label in sample.labels} - {"le"},
             family.documentation.removesuffix("."),
         )
-        for family in text_string_to_metric_families(render(survey).decode())
+        for family in text_string_to_metric_families(render(snapshot).decode())
     ]
     documented = [
         (name.strip("`"), kind, set(labels.split(", ")), meaning)

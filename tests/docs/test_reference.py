@@ -9,17 +9,17 @@ import attrs
 import pytest
 
 from brownie_backup import model
-from brownie_backup.audit import AuditRecord
+from brownie_backup.audit.record import AuditRecord
+from brownie_backup.config.settings import Settings
+from brownie_backup.config.variables import MOST_COPIES, PREFIX, VARIABLES
 from brownie_backup.dumpers.postgres.inventory import Inventory
 from brownie_backup.repository import Identity, LeaseRecord
-from brownie_backup.repository.leadership import Term
-from brownie_backup.settings import Settings
-from brownie_backup.variables import MOST_COPIES, PREFIX, VARIABLES
-from brownie_backup_cli import exits
+from brownie_backup.repository.coordination.leadership import Term
+from brownie_backup_cli import exit_codes
 from brownie_backup_cli.commands import COMMANDS
 from brownie_backup_cli.parser import EPILOG, build_parser
 from brownie_backup_cron import main as runner
-from brownie_backup_cron.tally import Tally, exposition
+from brownie_backup_cron.metrics import RunnerMetrics, exposition
 from tests.docs.pages import all_pages, page
 from tests.docs.sandbox import Sandbox
 
@@ -144,7 +144,7 @@ def test_options_endpoints_and_metrics_of_the_runner() -> None:
     assert spelled | {"-h"} == options(runner.build_parser())
     codes = {int(row[0]) for row in RUNNER.rows("Exit codes of the runner")}
     assert {int(number) for number in re.findall(r"^  (\d+)", runner.EPILOG, re.MULTILINE)} <= codes
-    shown = set(re.findall(r"^# TYPE (\w+)", exposition(Tally()), re.MULTILINE))
+    shown = set(re.findall(r"^# TYPE (\w+)", exposition(RunnerMetrics()), re.MULTILINE))
     listed = re.findall(r"^\| `(backup_runner_\w+)", RUNNER.path.read_text("utf-8"), re.MULTILINE)
     assert set(listed) == shown
 
@@ -174,7 +174,9 @@ def test_exit_codes() -> None:
     codes = {int(row[0]) for row in COMMAND_LINE.rows("Exit codes")}
     assert len(codes) == len(COMMAND_LINE.rows("Exit codes"))
 
-    ours = {value for key, value in vars(exits).items() if key.isupper() and isinstance(value, int)}
+    ours = {
+        value for key, value in vars(exit_codes).items() if key.isupper() and isinstance(value, int)
+    }
     assert ours == codes - set(SIGNALS)
     in_help = {int(number) for number in re.findall(r"\d+", EPILOG)}
     assert in_help <= codes

@@ -9,11 +9,11 @@ from tests.servers.running import Server
 
 from brownie_backup.dumpers import PostgresDumper
 from brownie_backup.dumpers.postgres import parse_conninfo
-from brownie_backup.dumpers.postgres.bulk import BulkTable
-from brownie_backup.dumpers.postgres.session import open_session
-from brownie_backup.dumpers.postgres.snapshot import PostgresSnapshot
+from brownie_backup.dumpers.postgres.dump.bulk import BulkTable
+from brownie_backup.dumpers.postgres.dump.snapshot import PostgresSnapshot
 from brownie_backup.model import PartKind, PartSpec
-from brownie_backup.operations.ranges import counting, cut
+from brownie_backup.pipeline.ranges import counting, split_ranges
+from brownie_backup.postgres.session import open_session
 
 BULK_BYTES = 64 << 10
 """From which size on the tests' tables are bulk tables."""
@@ -69,7 +69,7 @@ def read_tables(dumper: PostgresDumper, range_blocks: int = RANGE_BLOCKS) -> Map
         read = {}
         for name, spec in tables_of(snapshot).items():
             counts: list[int | None] = []
-            pieces = [*cut(evolve(spec, range_blocks=range_blocks))]
+            pieces = [*split_ranges(evolve(spec, range_blocks=range_blocks))]
             ranges = tuple(b"".join(counting(reader.read(p), counts)) for p in pieces)
             read[name] = Rows(spec, ranges, sum(count or 0 for count in counts))
         return read

@@ -7,7 +7,7 @@ import sys
 import threading
 from datetime import UTC, datetime
 
-from brownie_backup_cron.main import Pace, main
+from brownie_backup_cron.main import TimeSource, main
 
 FASTER = 60
 _BEGAN = datetime.now(UTC)
@@ -22,4 +22,4 @@ def wait(changed: threading.Event, seconds: float) -> object:
 
 
 if __name__ == "__main__":
-    sys.exit(main(pace=Pace(now, wait)))
+    sys.exit(main(pace=TimeSource(now, wait)))

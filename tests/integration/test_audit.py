@@ -14,10 +14,10 @@ from tests.integration.stores import local, s3
 from tests.integration.waiting import wait_until
 from tests.servers.running import Servers
 
-from brownie_backup.activity import Actor
-from brownie_backup.audit import AUDIT
-from brownie_backup.auditor import Auditor
+from brownie_backup.audit.auditor import Auditor
+from brownie_backup.audit.operation import Actor
 from brownie_backup.config import load_settings, make_repository
+from brownie_backup.format.layout import AUDIT
 from brownie_backup.protocols import Store
 
 pytestmark = pytest.mark.once
@@ -138,7 +138,7 @@ def test_a_backup_that_was_killed_has_no_end_and_one_that_was_asked_to_end_has(c
         finish(process)
     killed, ended = cli.json("audit", "--action", "backup")["entries"]
     assert killed["outcome"] is None
-    assert (ended["outcome"], ended["error_type"]) == ("failure", "Ended")
+    assert (ended["outcome"], ended["error_type"]) == ("failure", "TerminatedBySignal")
     assert cli.run("audit").out.count("not ended") == 1
 
 

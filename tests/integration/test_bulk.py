@@ -16,9 +16,9 @@ from tests.integration.bulk import (
 from tests.integration.majors import EACH_MAJOR
 from tests.servers.running import Server, Servers
 
-from brownie_backup.dumpers.postgres.copying import begin_copying, copy_out
-from brownie_backup.dumpers.postgres.session import open_session
-from brownie_backup.operations.ranges import cut
+from brownie_backup.pipeline.ranges import split_ranges
+from brownie_backup.postgres.copy_rows import begin_copying, copy_out
+from brownie_backup.postgres.session import open_session
 
 pytestmark = pytest.mark.once
 
@@ -367,7 +367,7 @@ def test_one_process_scans_just_the_range_and_in_order(source: Source, setting: 
         (spec,) = tables_of(snapshot).values()
         session.run("BEGIN;")
         begin_copying(session)
-        (piece, *_) = cut(evolve(spec, range_blocks=RANGE_BLOCKS))
+        (piece, *_) = split_ranges(evolve(spec, range_blocks=RANGE_BLOCKS))
         query = copy_out(piece).removeprefix("COPY (").rpartition(") TO STDOUT")[0]
         plan = session.run(f"EXPLAIN (COSTS off) {query};")
     assert plan[0].startswith("Tid Range Scan on")

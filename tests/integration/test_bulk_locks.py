@@ -16,12 +16,13 @@ from tests.servers.running import Server, Servers
 
 from brownie_backup import Repository, create_backup, list_backups
 from brownie_backup.dumpers import PostgresDumper
-from brownie_backup.dumpers.postgres import bulk, locking, parse_conninfo, snapshot, waiting
-from brownie_backup.dumpers.postgres.bulk import Candidate
-from brownie_backup.dumpers.postgres.reader import PostgresReader
-from brownie_backup.dumpers.postgres.session import Session
+from brownie_backup.dumpers.postgres import parse_conninfo
+from brownie_backup.dumpers.postgres.dump import bulk, deadlock, locks, snapshot
+from brownie_backup.dumpers.postgres.dump.bulk import Candidate
+from brownie_backup.dumpers.postgres.dump.reader import PostgresReader
 from brownie_backup.errors import DumpFailed
 from brownie_backup.model import PartKind, PartSpec
+from brownie_backup.postgres.session import Session
 from brownie_backup.protocols import Reader
 
 pytestmark = pytest.mark.once
@@ -144,7 +145,7 @@ def test_behind_a_queued_alter_table_all_ranges_are_read_by_the_session_with_the
 def test_pg_dump_behind_a_queued_alter_table_is_given_up_soon(
     server: Server, database: str, repository: Repository, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(waiting, "PATIENCE_SECONDS", 1.0)
+    monkeypatch.setattr(deadlock, "PATIENCE_SECONDS", 1.0)
     begun: list[Altering] = []
     dumper = Disturbed(
         server, database, PartKind.ARCHIVE, lambda: begun.append(alter(server, database))
@@ -260,9 +261,9 @@ def test_no_table_can_be_emptied_once_the_snapshot_is_taken(server: Server, data
 def test_a_table_that_is_made_before_the_tables_are_locked_is_locked_too(
     server: Server, database: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    find, found = locking.find_tables, 0
+    find, found = locks.find_tables, 0
 
-    def find_and_disturb(session: Session) -> frozenset[locking.TableName]:
+    def find_and_disturb(session: Session) -> frozenset[locks.LockedTable]:
         nonlocal found
         tables, found = find(session), found + 1
         if found == 1:

@@ -9,7 +9,7 @@ from tests.integration.bulk import describe_tables
 from tests.integration.majors import EACH_MAJOR
 from tests.servers.running import Server, Servers
 
-from brownie_backup.dumpers.postgres.bulk import BulkTable
+from brownie_backup.dumpers.postgres.dump.bulk import BulkTable
 
 pytestmark = pytest.mark.once
 

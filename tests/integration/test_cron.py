@@ -22,7 +22,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from tests.integration.cli import Cli, Result, children, finish
 from tests.integration.receiver import Receiver, Request
 
-from brownie_backup.activity import Actor
+from brownie_backup.audit.operation import Actor
 from brownie_backup.config import load_settings
 from brownie_backup.service import Service
 

@@ -17,21 +17,21 @@ import pytest
 from attrs import evolve
 from distributed import Client, LocalCluster
 from tests.integration.waiting import wait_until
-from tests.integration.workplaces import OfAnother, Spoiling, die, full, with_a_secret
+from tests.integration.worker_factories import OfAnother, Spoiling, die, full, with_a_secret
 from tests.servers.running import Server, Servers
 from tests.unit.keys import plain_pair
 
 from brownie_backup import Repository, Secret, create_backup, verify_backup
 from brownie_backup.compressors import Zstd
-from brownie_backup.config import make_workplace
+from brownie_backup.config import make_worker
 from brownie_backup.dumpers import PostgresDumper
 from brownie_backup.dumpers.postgres import parse_conninfo
-from brownie_backup.dumpers.postgres.reader import PostgresReader
+from brownie_backup.dumpers.postgres.dump.reader import PostgresReader
 from brownie_backup.encryptors import GnuPG
 from brownie_backup.errors import ConfigurationError, DumpFailed, StoreFull
+from brownie_backup.format.layout import blob_key
 from brownie_backup.model import Manifest, PartSpec, RowFormat
-from brownie_backup.operations import workplace
-from brownie_backup.repository.layout import blob_key
+from brownie_backup.pipeline import workers
 from brownie_backup.stores import LocalStore
 
 pytestmark = [
@@ -96,7 +96,7 @@ def environment(
         }.items():
             monkeypatch.setenv(name, value)
         monkeypatch.setattr(tempfile, "tempdir", temporary)
-        monkeypatch.setattr(workplace, "LINGER_SECONDS", 0.1)
+        monkeypatch.setattr(workers, "LINGER_SECONDS", 0.1)
         yield tmp_path / "store"
         gc.collect()  # a failure that a test looked at keeps what it was about
         end = time.monotonic() + 20  # workers of a busy machine take a while to end
@@ -166,7 +166,7 @@ def test_blobs_are_the_same_whoever_reads(
 ) -> None:
     with make(jobs) as executor:
         back_up = partial(
-            create_backup, repository, executor=executor, workplace=make_workplace, full=True
+            create_backup, repository, executor=executor, worker_factory=make_worker, full=True
         )
         for row_format in RowFormat:
             binary = row_format == RowFormat.BINARY
@@ -181,7 +181,7 @@ def test_blobs_are_the_same_whoever_reads(
             assert seen[-1].done_bytes == seen[-1].total_bytes > 0
 
 
-def test_threads_of_the_caller_need_no_workplace(
+def test_threads_of_the_caller_need_no_worker_factory(
     repository: Repository, servers: Servers, database: str
 ) -> None:
     source = dumper(servers.get(18), database)
@@ -190,12 +190,14 @@ def test_threads_of_the_caller_need_no_workplace(
     assert tables(made) == tables(create_backup(repository, source, full=True).manifest)
 
 
-def test_others_need_a_workplace(repository: Repository, servers: Servers, database: str) -> None:
+def test_others_need_a_worker_factory(
+    repository: Repository, servers: Servers, database: str
+) -> None:
     source = dumper(servers.get(18), database)
     with processes(1) as executor, pytest.raises(ConfigurationError, match="ProcessPoolExecutor"):
         create_backup(repository, source, executor=executor)
     with pytest.raises(ConfigurationError, match="no executor"):
-        create_backup(repository, source, workplace=make_workplace)
+        create_backup(repository, source, worker_factory=make_worker)
 
 
 @pytest.mark.parametrize(
@@ -212,7 +214,7 @@ def test_workers_with_other_settings_are_refused(
 ) -> None:
     source = dumper(servers.get(18), database)
     with processes(1) as executor, pytest.raises(ConfigurationError, match="a worker") as raised:
-        create_backup(repository, source, executor=executor, workplace=other)
+        create_backup(repository, source, executor=executor, worker_factory=other)
     assert "Give the workers the settings" in raised.value.hint
     assert not repository.backups()
 
@@ -227,7 +229,7 @@ def test_another_disk_of_the_same_name_is_refused(
     source = dumper(servers.get(18), database)
     with processes(1) as executor, pytest.raises(ConfigurationError, match="is not the store"):
         create_backup(
-            repository, source, executor=Meanwhile(executor, move_away), workplace=make_workplace
+            repository, source, executor=Meanwhile(executor, move_away), worker_factory=make_worker
         )
 
 
@@ -237,7 +239,7 @@ def test_no_secret_is_sent_to_a_worker(
     source = dumper(servers.get(18), database)
     work = partial(with_a_secret, Secret("s3cr3t-Pl4nted"))
     with processes(1) as executor, pytest.raises(DumpFailed, match="cannot be pickled") as raised:
-        create_backup(repository, source, executor=executor, workplace=work)
+        create_backup(repository, source, executor=executor, worker_factory=work)
     assert "s3cr3t" not in str(raised.value)
     assert not repository.backups()
 
@@ -269,7 +271,7 @@ def test_what_workers_get_no_lock_for_the_coordinator_reads(
             repository,
             source,
             executor=Meanwhile(executor, queue),
-            workplace=make_workplace,
+            worker_factory=make_worker,
             full=True,
         ).manifest
     assert tables(made) == before
@@ -284,7 +286,7 @@ def test_workers_store_again_what_is_damaged(
     path = environment / blob_key(damaged.name)
     path.write_bytes(path.read_bytes()[:-1])
     with processes(2) as executor:
-        create_backup(repository, source, executor=executor, workplace=make_workplace, full=True)
+        create_backup(repository, source, executor=executor, worker_factory=make_worker, full=True)
     assert path.stat().st_size >= damaged.stored_bytes - 9
     (backup,) = repository.backups()[:1]
     assert verify_backup(repository, source, backup.name).good
@@ -306,7 +308,7 @@ def test_a_store_that_is_full_for_workers_is_left_behind(
             source,
             copies=[copy],
             executor=executor,
-            workplace=Spoiling(full, number=1),
+            worker_factory=Spoiling(full, number=1),
             full=True,
         )
     primary, other = report.stores
@@ -326,7 +328,7 @@ def test_an_error_in_a_worker_is_the_backups(
             repository,
             dumper(server, database),
             executor=executor,
-            workplace=Spoiling(full),
+            worker_factory=Spoiling(full),
         )
     assert str(raised.value) == "no room on purpose. Make room"
     assert not repository.backups()
@@ -339,7 +341,7 @@ def test_a_worker_that_dies_is_a_failed_backup(
     server = servers.get(18)
     with processes(2) as executor, pytest.raises(DumpFailed, match="BrokenProcessPool"):
         create_backup(
-            repository, dumper(server, database), executor=executor, workplace=Spoiling(die)
+            repository, dumper(server, database), executor=executor, worker_factory=Spoiling(die)
         )
     assert not repository.backups()
     wait_until(lambda: server.sessions(database) == 0, what="no session is left", limit=5)

@@ -13,8 +13,8 @@ from tests.integration.cli import Cli
 from tests.servers.running import Server, Servers
 
 from brownie_backup import Repository, create_backup, restore
-from brownie_backup.dumpers.postgres.output import forgive
-from brownie_backup.wire import manifest_from_bytes, manifest_to_bytes
+from brownie_backup.format.converter import manifest_from_bytes, manifest_to_bytes
+from brownie_backup.postgres.output import forgive
 
 pytestmark = pytest.mark.once
 

@@ -26,7 +26,7 @@ from tests.servers.running import Server, Servers
 from brownie_backup import Repository, create_backup, delete_backup, list_backups, verify_backup
 from brownie_backup.compressors import Gzip, Uncompressed
 from brownie_backup.encryptors import Cleartext
-from brownie_backup.repository.layout import blob_key
+from brownie_backup.format.layout import blob_key
 from brownie_backup.stores import MemoryStore
 
 pytestmark = pytest.mark.once
@@ -464,7 +464,7 @@ def test_bytes_that_changed_without_a_trace_are_told(
     place = range_of(scene, 3000)
     scene.sql("UPDATE t SET n = -1 WHERE id = 3000; CHECKPOINT")
     with monkeypatch.context() as blind:
-        blind.setattr("brownie_backup.dumpers.postgres.wal._CHANGES", NO_CHANGES)
+        blind.setattr("brownie_backup.dumpers.postgres.dump.wal._CHANGES", NO_CHANGES)
         wrong = scene.back_up(compare=False)
         assert place not in wrong.read
     found = create_backup(scene.repository, scene.dumper(), full=True)

@@ -22,8 +22,8 @@ from tests.integration.incremental import (
 from tests.integration.waiting import wait_until
 from tests.servers.running import Server
 
-from brownie_backup.dumpers.postgres import bulk, wal
-from brownie_backup.dumpers.postgres.wal import Seal, Tracker
+from brownie_backup.dumpers.postgres.dump import bulk, wal
+from brownie_backup.dumpers.postgres.dump.wal import Seal, Tracker
 from brownie_backup.model import WalPosition
 
 pytestmark = pytest.mark.once

@@ -16,14 +16,14 @@ import pytest
 from attrs import evolve
 from tests.integration.cli import Cli, children, cli_for, finish
 from tests.integration.waiting import wait_until
-from tests.integration.workplaces import Spoilt
+from tests.integration.worker_factories import Spoilt
 from tests.servers.running import Server, Servers
 
 from brownie_backup import Repository, create_backup, verify_backup
 from brownie_backup.dumpers import PostgresDumper
 from brownie_backup.dumpers.postgres import parse_conninfo
 from brownie_backup.errors import BackupError, DatabaseError, StoreFull
-from brownie_backup.reports import BackupReport
+from brownie_backup.model.reports import BackupReport
 
 pytestmark = pytest.mark.once
 

@@ -21,9 +21,9 @@ from brownie_backup.errors import (
     RestoreRefused,
     TargetExists,
 )
+from brownie_backup.format.layout import blob_key
 from brownie_backup.model import Manifest, PartSpec
-from brownie_backup.reports import RestoreReport
-from brownie_backup.repository.layout import blob_key
+from brownie_backup.model.reports import RestoreReport
 from brownie_backup.stores import LocalStore
 
 pytestmark = pytest.mark.once

@@ -14,7 +14,7 @@ from tests.servers.objects import AzureServer, S3Server
 from tests.servers.running import Server, Servers
 
 from brownie_backup.config import load_settings, locations, make_store
-from brownie_backup.repository.layout import (
+from brownie_backup.format.layout import (
     BLOB_LISTS,
     BLOBS,
     LEASES,

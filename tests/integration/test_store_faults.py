@@ -19,22 +19,22 @@ from brownie_backup.compressors import Uncompressed
 from brownie_backup.config import load_settings, locations
 from brownie_backup.encryptors import Cleartext
 from brownie_backup.errors import StoreUnavailable
-from brownie_backup.location import Location
-from brownie_backup.operations import storing
+from brownie_backup.pipeline import archiver
 from brownie_backup.protocols import Store
-from brownie_backup.stores import Patience, RetryingStore
+from brownie_backup.stores import RetryingStore, RetryPolicy
 from brownie_backup.stores.azure import open_store as open_azure
 from brownie_backup.stores.gcs import open_store as open_gcs
+from brownie_backup.stores.location import Location
 from brownie_backup.stores.s3 import open_store as open_s3
 
 pytestmark = pytest.mark.once
 
-OPEN: dict[str, Callable[[Location, Patience], Store]] = {
+OPEN: dict[str, Callable[[Location, RetryPolicy], Store]] = {
     "s3": open_s3,
     "gcs": open_gcs,
     "azure": open_azure,
 }
-QUICK = Patience(
+QUICK = RetryPolicy(
     connect_seconds=2,
     read_seconds=2,
     give_up_after_seconds=20,
@@ -53,10 +53,10 @@ class Network:
     env: Environment
     cloud: str
 
-    def repository(self, patience: Patience = QUICK) -> Repository:
+    def repository(self, retry_policy: RetryPolicy = QUICK) -> Repository:
         """Return a repository behind the network."""
         (location,) = locations(load_settings(self.env))
-        store = RetryingStore(OPEN[self.cloud](location, patience), patience)
+        store = RetryingStore(OPEN[self.cloud](location, retry_policy), retry_policy)
         return Repository(store, Uncompressed(), Cleartext())
 
 
@@ -95,7 +95,7 @@ FAULTS: dict[str, Callable[[Proxy], None]] = {
 def test_a_backup_gets_through(
     network: Network, fault: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(storing, "BLOB_BYTES", 250_000)
+    monkeypatch.setattr(archiver, "BLOB_BYTES", 250_000)
     repository = network.repository()
     repository.identity()
     begun = threading.Event()
@@ -119,7 +119,7 @@ def test_a_backup_gets_through(
 def test_a_store_that_is_gone_for_good_is_given_up(
     network: Network, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(storing, "BLOB_BYTES", 250_000)
+    monkeypatch.setattr(archiver, "BLOB_BYTES", 250_000)
     pieces: list[int] = []
 
     def cut_the_line() -> None:
@@ -130,7 +130,7 @@ def test_a_store_that_is_gone_for_good_is_given_up(
     dumper = FakeDumper(
         {"inventory": b"{}", "archive": DATA}, piece=400_000, meanwhile=cut_the_line
     )
-    hasty = Patience(connect_seconds=1, read_seconds=1, give_up_after_seconds=1)
+    hasty = RetryPolicy(connect_seconds=1, read_seconds=1, give_up_after_seconds=1)
     with pytest.raises(StoreUnavailable):
         create_backup(network.repository(hasty), dumper)
     network.proxy.heal()

@@ -16,7 +16,7 @@ from brownie_backup.compressors import Uncompressed
 from brownie_backup.config import load_settings, locations, make_store
 from brownie_backup.encryptors import Cleartext
 from brownie_backup.errors import Busy, DeletionRefused
-from brownie_backup.operations import storing
+from brownie_backup.pipeline import archiver
 from brownie_backup.repository import repository as module
 
 KEPT = 4
@@ -39,7 +39,7 @@ def back_up(repository: Repository, seconds: float) -> list[tuple[str, str]]:
 
     For so many seconds, and until there are enough for some to be deleted.
     """
-    storing.BLOB_BYTES = 2000  # type: ignore[attr-defined] # it imports that name
+    archiver.BLOB_BYTES = 2000  # type: ignore[attr-defined] # it imports that name
     made: list[tuple[str, str]] = []
     until = time.monotonic() + seconds
     while time.monotonic() < until or len(made) <= 2 * KEPT:  # a busy machine takes longer

@@ -10,9 +10,9 @@ from tests.unit.fakes import read_back
 
 from brownie_backup import Backup, Repository, Verification
 from brownie_backup.errors import DamagedError
+from brownie_backup.format.layout import BLOBS, MANIFESTS, name_in
 from brownie_backup.model import Hold, Manifest
-from brownie_backup.repository.layout import BLOBS, MANIFESTS, name_in
-from brownie_backup.repository.leases import EXPIRY_MARGIN, RENEWAL
+from brownie_backup.repository.coordination.leases import EXPIRY_MARGIN, RENEWAL
 
 IN_FLIGHT = RENEWAL + EXPIRY_MARGIN - timedelta(seconds=1)
 """How late a request may be carried out for the promises to hold: who has found its lease fresh has

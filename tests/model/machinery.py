@@ -12,8 +12,10 @@ import pytest
 from tests.model.scheduler import InlineExecutor, Scheduler, VirtualThreading
 from tests.model.work import BLOB_BYTES
 
-from brownie_backup.operations import base, create, storing
-from brownie_backup.repository import catalogue, leases
+from brownie_backup.operations import create
+from brownie_backup.pipeline import archiver, parent
+from brownie_backup.repository.catalogue import manifests
+from brownie_backup.repository.coordination import leases
 
 Patch = Callable[[pytest.MonkeyPatch], None]
 
@@ -37,10 +39,10 @@ def replaced(scheduler: Scheduler, random: Random, mutation: Patch | None) -> It
             for pool in ("ThreadPoolExecutor", "Threads"):
                 if name.startswith("brownie_backup.") and hasattr(module, pool):
                     patch.setattr(module, pool, InlineExecutor)
-        patch.setattr(storing, "BLOB_BYTES", BLOB_BYTES)
-        for module in (base, create):
+        patch.setattr(archiver, "BLOB_BYTES", BLOB_BYTES)
+        for module in (parent, create):
             patch.setattr(module, "TOOL_VERSION", "0")
-        patch.setattr(catalogue, "INLINE_BLOBS", random.choice((3, 10_000)))
+        patch.setattr(manifests, "INLINE_BLOBS", random.choice((3, 10_000)))
         if mutation:
             mutation(patch)
         yield

@@ -7,12 +7,12 @@ from datetime import datetime, timedelta
 import pytest
 
 from brownie_backup import Repository
+from brownie_backup.format.layout import MANIFESTS, name_in
 from brownie_backup.model import Manifest
-from brownie_backup.operations import commit, mirrors
+from brownie_backup.pipeline import commit, replicas
 from brownie_backup.repository import Lease, LeaseRecord, Swept, repository
-from brownie_backup.repository import sweep as sweep_module
-from brownie_backup.repository.layout import MANIFESTS, name_in
-from brownie_backup.repository.sweep import Live
+from brownie_backup.repository.blobs import sweep as sweep_module
+from brownie_backup.repository.blobs.sweep import ReferencedBlobs
 
 Patch = pytest.MonkeyPatch
 
@@ -54,7 +54,7 @@ def no_look_before_the_manifest(patch: Patch) -> None:
     def commit(repository: Repository, manifest: Manifest, lease: Lease) -> None:
         repository.add(manifest)
 
-    patch.setattr(mirrors, "commit", commit)
+    patch.setattr(replicas, "commit", commit)
 
 
 def no_look_after_the_manifest(patch: Patch) -> None:
@@ -75,7 +75,7 @@ def manifests_are_read_before_the_lease(patch: Patch) -> None:
             yield held
 
     def sweep(self: Repository, lease: Lease, **_: object) -> Swept:
-        live = Live()
+        live = ReferencedBlobs()
         for backup in self._read():
             if backup.manifest and backup.name in seen:
                 live.add(backup.manifest)

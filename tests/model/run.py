@@ -16,7 +16,7 @@ from tests.model.stores import Call, Remembering
 from tests.model.work import Work
 from tests.model.world import Client, World
 
-from brownie_backup.repository.layout import BLOBS, LEASES, name_in
+from brownie_backup.format.layout import BLOBS, LEASES, name_in
 
 SECOND = timedelta(seconds=1)
 MINUTE = timedelta(minutes=1)

@@ -16,7 +16,7 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 
-class Killed(BaseException):
+class InterruptedBackups(BaseException):
     """The process of this thread is gone: whatever the thread still tries has no effect."""
 
 
@@ -68,7 +68,7 @@ class Task:
         try:
             if not self.process.dead:
                 self._work()
-        except Killed:
+        except InterruptedBackups:
             pass
         except BaseException as error:  # noqa: BLE001 - it is raised again, by the one who looks
             self.error = error
@@ -121,7 +121,7 @@ class Scheduler:
         """Hand over until there is an answer to `what`; called by a thread that we made."""
         task = self.running
         if task.process.dead:
-            raise Killed
+            raise InterruptedBackups
         task.waiting = what
         self._back.release()
         task.turn.acquire()
@@ -143,7 +143,7 @@ class Scheduler:
         process.dead = True
         for task in process.tasks:
             if not task.done:
-                self.resume(task, error=Killed())
+                self.resume(task, error=InterruptedBackups())
         assert process.idle
 
 
@@ -196,7 +196,7 @@ class VirtualThread:
         """Make it one of the scheduler's."""
         process = self._scheduler.running.process
         if process.dead:
-            raise Killed
+            raise InterruptedBackups
         self._task = self._scheduler.spawn(process, self._name, self._target)
 
     def is_alive(self) -> bool:

@@ -10,9 +10,9 @@ from typing import Self
 
 from brownie_backup.dumpers import PostgresDumper
 from brownie_backup.dumpers.postgres import parse_conninfo
-from brownie_backup.dumpers.postgres.bulk import BULK_TABLE_BYTES
+from brownie_backup.dumpers.postgres.dump.bulk import BULK_TABLE_BYTES
 from brownie_backup.dumpers.postgres.dumper import LOCK_TIMEOUT
-from brownie_backup.throwaway import ThrowawayServer
+from brownie_backup.postgres.server import ThrowawayServer
 from tests.servers.install import installed
 
 # Nothing here needs to survive a power cut, and logical publications want to be restorable.

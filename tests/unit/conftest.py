@@ -11,7 +11,7 @@ settings.load_profile("brownie")
 @pytest.fixture
 def _small_blobs(monkeypatch: pytest.MonkeyPatch) -> None:
     """Make a blob of each 1,000 bytes, so that little data makes many."""
-    monkeypatch.setattr("brownie_backup.operations.storing.BLOB_BYTES", 1000)
+    monkeypatch.setattr("brownie_backup.pipeline.archiver.BLOB_BYTES", 1000)
 
 
 @pytest.fixture
@@ -24,5 +24,5 @@ def clock() -> FakeClock:
 def dumper(monkeypatch: pytest.MonkeyPatch) -> FakeDumper:
     """What every `Service` backs up, and restores to."""
     dumper = FakeDumper()
-    monkeypatch.setattr("brownie_backup.service.make_dumper", lambda _: dumper)
+    monkeypatch.setattr("brownie_backup.service.context.make_dumper", lambda _: dumper)
     return dumper

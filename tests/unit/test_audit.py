@@ -16,9 +16,12 @@ from tests.unit.fakes import FakeClock, make_repository
 from tests.unit.several import NamedStore, Wrapper
 
 from brownie_backup import Repository
-from brownie_backup.activity import Actor
-from brownie_backup.audit import AUDIT, AuditRecord, Outcome, id_in
-from brownie_backup.auditor import MOST_REFUSALS, Auditor
+from brownie_backup.audit import query
+from brownie_backup.audit.auditor import MOST_REFUSALS, Auditor
+from brownie_backup.audit.operation import Actor
+from brownie_backup.audit.proof import AuditProof
+from brownie_backup.audit.record import AuditRecord, Outcome, id_in
+from brownie_backup.audit.writer import AuditWriter
 from brownie_backup.errors import (
     AccessDenied,
     BackupError,
@@ -29,9 +32,8 @@ from brownie_backup.errors import (
     StoreError,
     StoreUnavailable,
 )
-from brownie_backup.operations.audit import prove_audit, read_audit
-from brownie_backup.protocols import Store
-from brownie_backup.repository.recording import Trail
+from brownie_backup.format.layout import AUDIT
+from brownie_backup.protocols import ObjectUse, Store
 from brownie_backup.stores import MemoryStore
 
 WHO = Actor("alice", "test here")
@@ -39,6 +41,18 @@ MONDAY = datetime(2026, 11, 23, 12, tzinfo=UTC)
 
 
 T = TypeVar("T", bound=Store)
+
+
+def read_audit(
+    repository: Repository, since: datetime | None = None, *, limit: int | None = None
+) -> tuple[AuditRecord, ...]:
+    """Read the trail of the repository's store, by the repository's clock."""
+    return query.read_audit(repository.store, repository.clock(), since, limit=limit)
+
+
+def prove_audit(repository: Repository, since: datetime | None = None) -> AuditProof:
+    """Prove the trail of the repository's store, by the repository's clock."""
+    return query.prove_audit(repository.store, repository.clock(), since)
 
 
 class Refusing(Wrapper):
@@ -77,7 +91,7 @@ def run(store: MemoryStore, clock: FakeClock) -> Callable[..., None]:
     """Run an operation as a process of its own, which takes a minute."""
 
     def run(action: str = "verify", auditor: Auditor | None = None) -> None:
-        auditor = auditor or Auditor(Trail(clock))
+        auditor = auditor or Auditor(AuditWriter(clock))
         with auditor.operation([store], action, WHO, backup="one"):
             clock.advance(timedelta(minutes=1))
         clock.advance(timedelta(minutes=1))
@@ -193,7 +207,7 @@ def test_refused_attempts_are_recorded_but_not_any_number(
 def test_a_trail_as_it_was_written_is_good(
     run: Callable[..., None], repository: Repository, clock: FakeClock
 ) -> None:
-    long = Auditor(Trail(clock))
+    long = Auditor(AuditWriter(clock))
     for _ in range(3):
         run(auditor=long)
         run()
@@ -264,7 +278,7 @@ def test_a_removed_chain_is_found_after_years_of_silence(
 def test_what_was_cut_off_at_the_very_end_is_found_when_somebody_goes_on(
     run: Callable[..., None], repository: Repository, store: MemoryStore, clock: FakeClock
 ) -> None:
-    long = Auditor(Trail(clock))
+    long = Auditor(AuditWriter(clock))
     run(auditor=long)
     run(auditor=long)
     store.delete(keys(store)[-1])
@@ -374,7 +388,7 @@ def test_a_store_out_of_reach_gets_its_records_with_the_next(
     clock: FakeClock, caplog: pytest.LogCaptureFixture
 ) -> None:
     good, away = NamedStore("good", clock), Refusing(NamedStore("away", clock))
-    auditor = Auditor(Trail(clock))
+    auditor = Auditor(AuditWriter(clock))
     with auditor.operation([good, away], "backup", WHO):
         pass
     assert "is not in memory:away: no right to write there" in caplog.text
@@ -394,13 +408,20 @@ def test_an_answer_that_was_lost_makes_no_false_alarm(clock: FakeClock) -> None:
 
         lossy = True
 
-        def put(self, key: str, data: bytes, *, if_absent: bool = False) -> None:
-            self.inner.put(key, data, if_absent=if_absent)
+        def put(
+            self,
+            key: str,
+            data: bytes,
+            *,
+            if_absent: bool = False,
+            use: ObjectUse = ObjectUse.STATE,
+        ) -> None:
+            self.inner.put(key, data, if_absent=if_absent, use=use)
             if self.lossy:
                 raise StoreUnavailable("no answer")
 
     store = Lossy(MemoryStore(clock))
-    auditor = Auditor(Trail(clock))
+    auditor = Auditor(AuditWriter(clock))
     with auditor.operation([store], "backup", WHO):
         clock.advance(timedelta(seconds=1))
         store.lossy = False
@@ -410,7 +431,7 @@ def test_an_answer_that_was_lost_makes_no_false_alarm(clock: FakeClock) -> None:
 
 
 def test_a_store_that_hangs_keeps_nobody(clock: FakeClock, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("brownie_backup.repository.recording.OTHERS_SECONDS", 0.05)
+    monkeypatch.setattr("brownie_backup.audit.writer.OTHERS_SECONDS", 0.05)
     free = threading.Event()
 
     class Hanging(Wrapper):
@@ -418,7 +439,7 @@ def test_a_store_that_hangs_keeps_nobody(clock: FakeClock, monkeypatch: pytest.M
             free.wait()
 
     good, hanging = NamedStore("good", clock), Hanging(NamedStore("hanging", clock))
-    trail = Trail(clock)
+    trail = AuditWriter(clock)
     record = AuditRecord(clock(), "end", "id", "backup", "alice", "test", "here")
     assert list(trail.record([hanging, good], record)) == ["memory:hanging"]
     assert list(trail.record([hanging], record, within_seconds=0.05)) == ["memory:hanging"]
@@ -504,7 +525,7 @@ def test_few_requests_are_made(store: MemoryStore, run: Callable[..., None]) -> 
             calls.append(method)
 
     run()
-    with Auditor(Trail(lambda: MONDAY)).operation([Counting(store)], "verify", WHO):
+    with Auditor(AuditWriter(lambda: MONDAY)).operation([Counting(store)], "verify", WHO):
         pass
     assert calls == ["list", "put"] * 2
 

@@ -21,9 +21,9 @@ from brownie_backup.errors import (
     StoreFull,
     StoreUnavailable,
 )
-from brownie_backup.location import Location
 from brownie_backup.secret import Secret
 from brownie_backup.stores.azure import AzureStore, open_store
+from brownie_backup.stores.location import Location
 
 KEY = "dGhlIGtleSB0aGF0IG5vYm9keSBtYXkgc2Vl"
 SIGNATURE = "c2lnbmVkIGJ5IHRoZSBrZXk="

@@ -8,14 +8,14 @@ from contextvars import ContextVar
 
 import pytest
 
-from brownie_backup.repository import background
-from brownie_backup.repository.background import begin
+from brownie_backup.concurrency import background
+from brownie_backup.concurrency.background import begin
 
 WHO: ContextVar[str] = ContextVar("WHO")
 
 FORKED = """
 import os, warnings
-from brownie_backup.repository.background import begin
+from brownie_backup.concurrency.background import begin
 warnings.simplefilter("ignore")  # newer Pythons warn of threads before a fork
 begin(int).result(5)
 pid = os.fork()

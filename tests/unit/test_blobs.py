@@ -13,11 +13,14 @@ from tests.unit.keys import plain_pair
 from brownie_backup.compressors import Gzip, Uncompressed, Zstd
 from brownie_backup.encryptors import Cleartext, GnuPG
 from brownie_backup.errors import DamagedError, DecryptionError, StoreUnavailable
+from brownie_backup.format.layout import blob_key
 from brownie_backup.model import BlobRef, Encryption
 from brownie_backup.protocols import Compressor, Encryptor, Store, StoredObject
-from brownie_backup.repository import Shelf, Shelves
-from brownie_backup.repository.blobs import BlobReader, BlobWriter, blob_name, chunked
-from brownie_backup.repository.layout import blob_key
+from brownie_backup.repository import Replica, ReplicaSet
+from brownie_backup.repository.blobs.chunks import chunked
+from brownie_backup.repository.blobs.naming import blob_name
+from brownie_backup.repository.blobs.reader import BlobReader
+from brownie_backup.repository.blobs.writer import BlobWriter
 from brownie_backup.secret import Secret
 from brownie_backup.stores import MemoryStore
 from brownie_backup.testing import FaultyStore
@@ -47,7 +50,7 @@ def pair(
 ) -> tuple[BlobWriter, BlobReader]:
     encryption = Encryption(encryptor.method, encryptor.identity(HASH_KEY))
     args = (compressor, encryptor, HASH_KEY, encryption)
-    return BlobWriter(Shelves((Shelf(store),)), *args), BlobReader((store,), *args)
+    return BlobWriter(ReplicaSet((Replica(store),)), *args), BlobReader((store,), *args)
 
 
 @given(st.lists(st.binary(max_size=40)), st.integers(1, 30))
@@ -231,8 +234,8 @@ def test_a_distrusted_blob_is_stored_again_in_place_of_the_bad_one() -> None:
     ref = writer.put(DATA).ref
     store.put(blob_key(ref.name), b"x" * ref.stored_bytes)
     assert not writer.put(DATA).new
-    doubtful = Shelves((Shelf(store, {ref.name}),))
-    healed = evolve(writer, shelves=doubtful).put(DATA)
+    doubtful = ReplicaSet((Replica(store, {ref.name}),))
+    healed = evolve(writer, replicas=doubtful).put(DATA)
     assert healed.new
     assert reader.get(ref) == DATA
 

@@ -2,9 +2,9 @@
 
 import pytest
 
-from brownie_backup.dumpers.postgres.copying import BINARY_HEAD, BINARY_TAIL, check_rows
 from brownie_backup.errors import DamagedError
 from brownie_backup.model import PartKind, PartSpec, RowFormat, Table
+from brownie_backup.postgres.copy_rows import BINARY_HEAD, BINARY_TAIL, check_rows
 
 RANGE = BINARY_HEAD + b"\0" * 8 + b"rows" + BINARY_TAIL
 

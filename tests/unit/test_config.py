@@ -12,7 +12,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.unit.fakes import DAY
 
-from brownie_backup import settings as settings_module
 from brownie_backup.compressors import Gzip, Uncompressed, Zstd
 from brownie_backup.config import (
     Settings,
@@ -25,13 +24,14 @@ from brownie_backup.config import (
     make_repository,
     make_store,
 )
-from brownie_backup.dumpers.postgres.bulk import BULK_TABLE_BYTES
+from brownie_backup.config import settings as settings_module
+from brownie_backup.config.variables import COPY_CREDENTIALS, VARIABLES
+from brownie_backup.dumpers.postgres.dump.bulk import BULK_TABLE_BYTES
 from brownie_backup.encryptors import Cleartext, GnuPG
 from brownie_backup.errors import ConfigurationError
-from brownie_backup.operations.base import FULL_EVERY
+from brownie_backup.pipeline.parent import FULL_EVERY
 from brownie_backup.secret import Secret
 from brownie_backup.stores import LocalStore
-from brownie_backup.variables import COPY_CREDENTIALS, VARIABLES
 
 PLANTED = "s3cr3t-Pl4nted"
 SECRETS = [variable.name for variable in VARIABLES if variable.secret]

@@ -21,7 +21,7 @@ from brownie_backup.stores.connections import (
     is_server_error,
     mount,
 )
-from brownie_backup.stores.patience import retry_after
+from brownie_backup.stores.retry_policy import retry_after
 
 
 def failure(url: str, timeout: tuple[float, float] = (5, 0.2)) -> StoreError:

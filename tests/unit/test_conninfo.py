@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from psycopg.conninfo import conninfo_to_dict
 
-from brownie_backup.dumpers.postgres.conninfo import Conninfo, parse_conninfo
 from brownie_backup.errors import ConfigurationError
+from brownie_backup.postgres.conninfo import Conninfo, parse_conninfo
 
 PLANTED = "s3cr3t-Pl4nted"
 KEYWORDS = ["user", "password", "host", "port", "dbname", "sslmode", "options", "application_name"]

@@ -1,13 +1,13 @@
 """What of an archive some tables need, by its listing."""
 
-from brownie_backup.dumpers.postgres.contents import (
+from brownie_backup.dumpers.postgres.restore.contents import (
     Contents,
     choose,
     lines_for,
     parse_contents,
     tables_of,
 )
-from brownie_backup.dumpers.postgres.wanted import TableName
+from brownie_backup.dumpers.postgres.restore.selection import TableName
 
 LISTING = """
 ; Selected TOC Entries:

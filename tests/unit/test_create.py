@@ -35,9 +35,9 @@ from brownie_backup.errors import (
     InvalidName,
     LeaseLost,
 )
+from brownie_backup.format.layout import BLOBS, LEASES, MANIFESTS, blob_key
 from brownie_backup.model import PartKind
 from brownie_backup.repository import LeaseRecord
-from brownie_backup.repository.layout import BLOBS, LEASES, MANIFESTS, blob_key
 from brownie_backup.stores import MemoryStore
 from brownie_backup.testing import FaultyStore
 
@@ -302,6 +302,6 @@ def test_a_pool_that_forks_is_refused(repository: Repository) -> None:
             repository,
             dumper,
             executor=pool,
-            workplace=lambda: nullcontext(((repository,), dumper)),
+            worker_factory=lambda: nullcontext(((repository,), dumper)),
         )
     assert keys(repository, LEASES) == []

@@ -7,8 +7,8 @@ import pytest
 
 from brownie_backup.config import load_settings, locations, make_repositories, make_store
 from brownie_backup.errors import ConfigurationError
-from brownie_backup.location import Location, parse_location
 from brownie_backup.stores import LocalStore, RetryingStore
+from brownie_backup.stores.location import Location, parse_location
 
 PLANTED = "s3cr3t-Pl4nted"
 CLEAR = {"BACKUP_ENCRYPTION": "no"}

@@ -32,9 +32,9 @@ from brownie_backup.errors import (
     DecryptionError,
     StoreUnavailable,
 )
+from brownie_backup.format.layout import BLOBS, LEASES, VERIFICATIONS, blob_key, manifest_key
 from brownie_backup.operations.find import find_backup
 from brownie_backup.protocols import Store
-from brownie_backup.repository.layout import BLOBS, LEASES, VERIFICATIONS, blob_key, manifest_key
 from brownie_backup.stores import MemoryStore
 from brownie_backup.testing import FaultyStore
 

@@ -14,10 +14,10 @@ from tests.servers.tokens import GoogleTokens
 from tests.unit.scripted import Answer, ScriptedService
 
 from brownie_backup.errors import AccessDenied, ConfigurationError, StoreUnavailable
-from brownie_backup.location import Location
 from brownie_backup.secret import Secret
 from brownie_backup.stores.gcs import open_store
 from brownie_backup.stores.gcs.credentials import DefaultCredentials
+from brownie_backup.stores.location import Location
 
 LOCATION = Location("gs", "box")
 EMPTY = Answer.of({"items": []})

@@ -22,9 +22,9 @@ from brownie_backup.errors import (
     StoreFull,
     StoreUnavailable,
 )
-from brownie_backup.location import Location
 from brownie_backup.secret import Secret
 from brownie_backup.stores.gcs import GcsStore, open_store
+from brownie_backup.stores.location import Location
 
 SECRET = "ya29.a-token-that-nobody-may-see"
 

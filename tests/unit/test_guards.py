@@ -22,10 +22,10 @@ from brownie_backup.errors import (
     DumpFailed,
     StoreUnavailable,
 )
+from brownie_backup.format.layout import ATTEMPTS, BLOBS, attempt_key, blob_key
 from brownie_backup.model import Attempt, Database
 from brownie_backup.operations.guards import CLOCK_MARGIN
-from brownie_backup.repository.holds import read_attempt
-from brownie_backup.repository.layout import ATTEMPTS, BLOBS, attempt_key, blob_key
+from brownie_backup.repository.catalogue.holds import read_attempt
 from brownie_backup.stores import MemoryStore
 from brownie_backup.testing import FaultyStore
 

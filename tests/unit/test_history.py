@@ -8,8 +8,8 @@ from attrs import evolve
 from tests.unit.fakes import NOON, FakeClock, FakeDumper, make_repository
 
 from brownie_backup import Repository, create_backup, verify_backup
-from brownie_backup.activity import Actor
-from brownie_backup.auditor import Auditor
+from brownie_backup.audit.auditor import Auditor
+from brownie_backup.audit.operation import Actor
 from brownie_backup.errors import BackupError, Busy, DeletionRefused, DumpFailed, StoreUnavailable
 from brownie_backup.operations.history import History, read_history
 from brownie_backup.testing import FaultyStore

@@ -11,10 +11,11 @@ from tests.unit.fakes import NOON, FakeClock, make_repository
 
 from brownie_backup import Repository
 from brownie_backup.errors import Busy, KeyNotFound, LeaseLost, StoreUnavailable
+from brownie_backup.format.converter import to_json
+from brownie_backup.format.layout import LEASES, lease_key
 from brownie_backup.protocols import StoredObject
 from brownie_backup.repository import LeaseRecord
-from brownie_backup.repository.layout import LEASES, lease_key
-from brownie_backup.repository.leases import (
+from brownie_backup.repository.coordination.leases import (
     EXPIRY_MARGIN,
     LIFETIME,
     RENEWAL,
@@ -23,7 +24,6 @@ from brownie_backup.repository.leases import (
 )
 from brownie_backup.stores import MemoryStore
 from brownie_backup.testing import FaultyStore
-from brownie_backup.wire import to_json
 
 SECOND = timedelta(seconds=1)
 DAY = timedelta(days=1)
@@ -157,7 +157,7 @@ def test_a_lease_that_has_expired_cannot_be_renewed(
 def test_a_lease_is_lost_when_another_that_excludes_it_stays(
     repository: Repository, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("brownie_backup.repository.leases.PASSING", SECOND / 2)
+    monkeypatch.setattr("brownie_backup.repository.coordination.leases.PASSING", SECOND / 2)
     with repository.shared_lease("backup") as lease:
         leave(repository, record(exclusive=True))
         with pytest.raises(LeaseLost):
@@ -208,7 +208,9 @@ def test_renewing_does_not_bring_a_removed_lease_back(repository: Repository) ->
 def test_a_thread_renews_and_survives_a_store_that_fails(
     clock: FakeClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("brownie_backup.repository.leases.RENEWAL", timedelta(milliseconds=5))
+    monkeypatch.setattr(
+        "brownie_backup.repository.coordination.leases.RENEWAL", timedelta(milliseconds=5)
+    )
     inner = MemoryStore(clock)
     store = FaultyStore(inner, fail_at=4)  # the acquiring is a put, a list and a get
     with make_repository(store, clock=clock).shared_lease("backup"):

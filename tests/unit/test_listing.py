@@ -14,12 +14,11 @@ from attrs import evolve
 from tests.unit.fakes import DAY, FakeClock, make_manifest, make_repository
 from tests.unit.test_repository import add, blobs, manifest_of, verified
 
-from brownie_backup import Repository, RetentionPolicy, Status, Tally, apply_retention
+from brownie_backup import CountProgress, Repository, RetentionPolicy, Status, apply_retention
 from brownie_backup.caches import open_cache
 from brownie_backup.errors import BackupNotFound, StoreUnavailable
-from brownie_backup.model import Hold, Manifest, Verification
-from brownie_backup.repository.holds import add_hold
-from brownie_backup.repository.layout import (
+from brownie_backup.format.converter import manifest_to_bytes
+from brownie_backup.format.layout import (
     BLOB_LISTS,
     BLOBS,
     HOLDS,
@@ -30,10 +29,11 @@ from brownie_backup.repository.layout import (
     hold_key,
     manifest_key,
 )
-from brownie_backup.repository.memory import LONG_AGO
+from brownie_backup.model import Hold, Manifest, Verification
+from brownie_backup.repository.catalogue.cached import LONG_AGO
+from brownie_backup.repository.catalogue.holds import add_hold
 from brownie_backup.stores import MemoryStore
 from brownie_backup.testing import FaultyStore
-from brownie_backup.wire import manifest_to_bytes
 
 MINUTE = timedelta(minutes=1)
 
@@ -299,7 +299,7 @@ def test_what_is_gone_from_the_store_is_forgotten(
 
 @pytest.fixture
 def _short_lists(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("brownie_backup.repository.catalogue.INLINE_BLOBS", 3)
+    monkeypatch.setattr("brownie_backup.repository.catalogue.manifests.INLINE_BLOBS", 3)
 
 
 @pytest.mark.usefixtures("_short_lists")
@@ -428,6 +428,6 @@ def test_whatever_happens_a_listing_by_the_cache_is_that_without_it(
 
 def test_progress_counts_to_the_number_of_backups(repository: Repository) -> None:
     for _ in range(2):  # from the store, and from the cache
-        seen: list[Tally] = []
+        seen: list[CountProgress] = []
         repository.backups(on_progress=seen.append)
-        assert seen == [Tally("list", done, 10) for done in range(1, 11)]
+        assert seen == [CountProgress("list", done, 10) for done in range(1, 11)]

@@ -4,14 +4,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from brownie_backup.location import (
+from brownie_backup.secret import Secret
+from brownie_backup.stores.location import (
     OPTIONS,
     Location,
     parse_location,
     read_endpoint,
     read_tags,
 )
-from brownie_backup.secret import Secret
 
 PLANTED = "s3cr3t-Pl4nted"
 

@@ -12,14 +12,14 @@ from pathlib import Path
 
 import pytest
 
-from brownie_backup import logs
-from brownie_backup.activity import Actor, operating
+from brownie_backup.audit.operation import Actor, operating
+from brownie_backup.concurrency.background import begin
+from brownie_backup.concurrency.ordered_map import thread_pool
 from brownie_backup.config import load_settings
+from brownie_backup.config.redaction import redactor
 from brownie_backup.errors import ConfigurationError
-from brownie_backup.logs import configure_logging
-from brownie_backup.redaction import redactor
-from brownie_backup.repository.background import begin
-from brownie_backup.repository.crew import crew
+from brownie_backup.telemetry import logs
+from brownie_backup.telemetry.logs import configure_logging
 
 LOG = logging.getLogger("brownie_backup.tests")
 ACTOR = Actor("ann", "cli db1")
@@ -103,7 +103,7 @@ def test_json_is_one_object_a_line(tmp_path: Path) -> None:
 
 def test_threads_that_work_for_an_operation_name_it(tmp_path: Path) -> None:
     configure(tmp_path / "log")
-    with operating("backup", ACTOR, id="op-1"), crew() as workers:
+    with operating("backup", ACTOR, id="op-1"), thread_pool() as workers:
         list(workers.each(LOG.info, ["one", "two", "three"]))
         begin(lambda: LOG.info("four")).result()
     begin(lambda: LOG.info("five")).result()
@@ -209,7 +209,7 @@ def test_a_full_disk_is_said_once_and_ends_nothing(capsys: pytest.CaptureFixture
 
 _WRITER = """
 import logging, sys
-from brownie_backup import logs
+from brownie_backup.telemetry import logs
 from brownie_backup.config import load_settings
 logs.FILE_BYTES = 20_000
 logs.FILES = 50

@@ -15,20 +15,21 @@ from tests.servers.promtool import AptMissing, promtool
 from tests.unit.fakes import DAY, NOON, FakeDumper, make_backup
 
 from brownie_backup import RetentionPolicy
-from brownie_backup.activity import Actor
-from brownie_backup.audit import AuditRecord, Outcome, Phase, seal
+from brownie_backup.audit import reader
+from brownie_backup.audit.operation import Actor
+from brownie_backup.audit.record import AuditRecord, Outcome, Phase, seal
 from brownie_backup.config import load_settings, make_repositories
+from brownie_backup.config.settings import Settings
 from brownie_backup.errors import BackupError, ConfigurationError, StoreUnavailable
-from brownie_backup.repository import LeaseRecord, Repository, trail
+from brownie_backup.repository import LeaseRecord, Repository
 from brownie_backup.service import Service
-from brownie_backup.settings import Settings
 from brownie_backup.stores import MemoryStore
 from brownie_backup.telemetry import exposition, prometheus_text, sources, write_textfile
+from brownie_backup.telemetry.aggregate import DatabaseMetrics, Labels, MetricsSnapshot, aggregate
+from brownie_backup.telemetry.collect import database_name
 from brownie_backup.telemetry.exposition import render
 from brownie_backup.telemetry.instruments import METRICS
-from brownie_backup.telemetry.scene import database_name
 from brownie_backup.telemetry.sources import Entry, Sources, StoreContent
-from brownie_backup.telemetry.survey import Labels, Line, Survey, survey
 
 HERE = "file:///here"
 THERE = "file:///there"
@@ -183,10 +184,10 @@ def test_promtool_finds_nothing(service: Service) -> None:
 # --- computed ------------------------------------------------------------------------------------
 
 
-def looked(content: StoreContent, *others: StoreContent, now: datetime = NOON) -> Line:
+def looked(content: StoreContent, *others: StoreContent, now: datetime = NOON) -> DatabaseMetrics:
     """Return the line of the made-up database in the first store."""
-    found = survey((content, *others), "shop", 24 * HOUR, now)
-    return found.lines[Labels("shop", content.url, "logical")]
+    found = aggregate((content, *others), "shop", 24 * HOUR, now)
+    return found.databases[Labels("shop", content.url, "logical")]
 
 
 def content(*backups: tuple[str, timedelta], url: str = HERE, **more: object) -> StoreContent:
@@ -218,8 +219,8 @@ def test_never_is_said_of_the_database_of_the_settings_alone() -> None:
         ended(action="verify", operation="2", backup="old"),
         ended(action="delete", operation="3", backup="old"),
     )
-    found = survey((content(records=records),), "shop", DAY, NOON)
-    retired = found.lines[Labels("retired", HERE, "logical")]
+    found = aggregate((content(records=records),), "shop", DAY, NOON)
+    retired = found.databases[Labels("retired", HERE, "logical")]
     assert (retired.backups, retired.deleted) == (1, 1)
     assert (retired.last_success, retired.last_verified) == (None, None)
     text = render(found).decode()
@@ -228,8 +229,8 @@ def test_never_is_said_of_the_database_of_the_settings_alone() -> None:
         assert len(lines) == 1
         assert 'database="shop"' in lines[0]
         assert lines[0].endswith(" 0.0")
-    kept = survey((content(("one", HOUR)),), "other", DAY, NOON)
-    shop = kept.lines[Labels("shop", HERE, "logical")]
+    kept = aggregate((content(("one", HOUR)),), "other", DAY, NOON)
+    shop = kept.databases[Labels("shop", HERE, "logical")]
     assert shop.last_success
     assert shop.last_verified is None
 
@@ -368,7 +369,7 @@ def test_a_backup_by_another_does_not_hide_that_one_was_killed() -> None:
 
 def test_what_is_deleted_is_of_the_database_that_it_is_named_after() -> None:
     other = content(("one", HOUR), records=(begun(2 * HOUR), gone(NAMELESS)))
-    lines = survey((other,), "crm", DAY, NOON).lines
+    lines = aggregate((other,), "crm", DAY, NOON).databases
     shop, crm = (lines[Labels(name, HERE, "logical")] for name in ("shop", "crm"))
     assert (shop.backups, shop.deleted, shop.errors) == (2, 1, 0)
     assert (crm.backups, crm.deleted, crm.errors) == (0, 0, 0)
@@ -389,12 +390,12 @@ def test_a_damaged_copy_is_missing_if_another_is_good() -> None:
 
 def test_a_lease_has_the_age_of_the_oldest() -> None:
     held = (lease(NOON - HOUR, NOON + HOUR), lease(NOON - 3 * HOUR, NOON))
-    found = survey((content(leases=held),), "shop", HOUR, NOON)
+    found = aggregate((content(leases=held),), "shop", HOUR, NOON)
     assert found.stores[0].lease_age_seconds == 3 * 3600
 
 
 def test_a_store_that_was_never_read_says_nothing_but_that() -> None:
-    found = survey((StoreContent(HERE, KEPT),), "shop", HOUR, NOON)
+    found = aggregate((StoreContent(HERE, KEPT),), "shop", HOUR, NOON)
     text = render(found).decode()
     assert 'backup_store_reachable{store="file:///here"} 0.0' in text
     assert "backup_stored_bytes{" not in text
@@ -403,8 +404,8 @@ def test_a_store_that_was_never_read_says_nothing_but_that() -> None:
 
 def test_names_that_need_quoting_are_read_back() -> None:
     name = 'a "b"\\\n{c}=ü'
-    line = Line(backups=3)
-    text = render(Survey(name, 60.0, NOON, {Labels(name, HERE, "logical"): line})).decode()
+    line = DatabaseMetrics(backups=3)
+    text = render(MetricsSnapshot(name, 60.0, NOON, {Labels(name, HERE, "logical"): line})).decode()
     (total,) = [
         sample
         for family in text_string_to_metric_families(text)
@@ -439,15 +440,15 @@ class CountingStore(MemoryStore):
 def test_a_trail_that_is_too_long_to_be_remembered_is_not_forgotten_as_a_whole(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(trail, "_KNOWN", trail._Known())
-    monkeypatch.setattr(trail, "_MOST_KNOWN", 8)
+    monkeypatch.setattr(reader, "_KNOWN", reader._Known())
+    monkeypatch.setattr(reader, "_MOST_KNOWN", 8)
     store = CountingStore()
     for number in range(1, 11):
         name, data = seal(evolve(ended(), writer="0" * 16, sequence=number), NOON)
         store.put(name.key, data)
     reads = []
     for _ in range(3):
-        assert len(trail.read_trail(store, NOON)) == 10
+        assert len(reader.read_trail(store, NOON)) == 10
         reads.append(len(store.got))
     assert reads == [10, 12, 14]
 

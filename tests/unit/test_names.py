@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from tests.unit.fakes import NOON
 
 from brownie_backup.errors import InvalidName
-from brownie_backup.names import (
+from brownie_backup.format.layout import manifest_key, name_in
+from brownie_backup.format.names import (
     MAX_LABELS,
     MAX_LENGTH,
     check_labels,
@@ -18,7 +19,6 @@ from brownie_backup.names import (
     default_name,
     default_name_time,
 )
-from brownie_backup.repository.layout import manifest_key, name_in
 
 LETTERS = string.ascii_letters + string.digits
 good_names = st.text(LETTERS + "._-", min_size=1, max_size=MAX_LENGTH).filter(

@@ -11,7 +11,7 @@ from tests.unit.fakes import DAY
 from brownie_backup import RetentionPolicy
 from brownie_backup.config import Settings, describe, load_settings
 from brownie_backup.errors import ConfigurationError
-from brownie_backup.policy import RULES, describe_policy, policy_from, span_text
+from brownie_backup.retention.rules import RULES, describe_policy, policy_from, span_text
 
 HOUR = timedelta(hours=1)
 DEFAULT = RetentionPolicy()

@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from brownie_backup.dumpers.postgres import programs
-from brownie_backup.dumpers.postgres.programs import (
+from brownie_backup.errors import ProgramMissing
+from brownie_backup.postgres import programs
+from brownie_backup.postgres.programs import (
     NEEDED,
     SAFE_MINORS,
     Programs,
@@ -16,7 +17,6 @@ from brownie_backup.dumpers.postgres.programs import (
     installed_programs,
     parse_version,
 )
-from brownie_backup.errors import ProgramMissing
 
 
 @pytest.mark.parametrize(

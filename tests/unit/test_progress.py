@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from brownie_backup.model import BlockRange, PartKind, PartSpec, Relation, Table
-from brownie_backup.operations.progress import PartMeter
-from brownie_backup.operations.ranges import cut
+from brownie_backup.pipeline.progress import PartMeter
+from brownie_backup.pipeline.ranges import split_ranges
 
 if TYPE_CHECKING:
     from brownie_backup import Progress
@@ -32,14 +32,14 @@ def table(oid: int, blocks: int, estimate: int, *, range_blocks: int = 10) -> Pa
 
 @given(st.integers(1, 200), st.integers(0, 10**9), st.integers(1, 50))
 def test_the_shares_of_ranges_are_the_whole(blocks: int, estimate: int, size: int) -> None:
-    shares = [p.estimate_bytes for p in cut(table(1, blocks, estimate, range_blocks=size))]
+    shares = [p.estimate_bytes for p in split_ranges(table(1, blocks, estimate, range_blocks=size))]
     assert sum(share or 0 for share in shares) == estimate
     assert all(share is not None and share >= 0 for share in shares)
 
 
 def test_a_range_without_an_estimate_has_no_share() -> None:
     spec = evolve(table(1, 20, 0), estimate_bytes=None)
-    assert {piece.estimate_bytes for piece in cut(spec)} == {None}
+    assert {piece.estimate_bytes for piece in split_ranges(spec)} == {None}
 
 
 @given(
@@ -52,7 +52,7 @@ def test_it_never_goes_back_and_ends_at_the_total(
     seen: list[Progress] = []
     meter = PartMeter(seen.append, "backup")
     specs = [table(number, *each) for number, each in enumerate(tables)]
-    pieces = [ARCHIVE, *(piece for spec in specs for piece in cut(spec))]
+    pieces = [ARCHIVE, *(piece for spec in specs for piece in split_ranges(spec))]
     meter.plan(pieces)
 
     def work(number: int) -> None:
@@ -82,7 +82,7 @@ def test_it_never_goes_back_and_ends_at_the_total(
 def test_what_was_not_read_took_no_time() -> None:
     seen: list[Progress] = []
     meter = PartMeter(seen.append, "backup")
-    (first, second) = cut(table(1, 20, 500))
+    (first, second) = split_ranges(table(1, 20, 500))
     meter.plan([first, second])
     meter.end(first, 3)
     meter.end(second, 4)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from brownie_backup.dumpers.postgres.output import split_code
+from brownie_backup.postgres.output import split_code
 
 ENGLISH = """\
 psql:<stdin>:1: WARNING:  01000: careful

@@ -15,14 +15,14 @@ from brownie_backup.errors import (
     StoreUnavailable,
     UnsupportedFormat,
 )
-from brownie_backup.model import BlobRef, Manifest, Part
-from brownie_backup.repository.layout import (
+from brownie_backup.format.layout import (
     BLOB_LISTS,
     BLOBS,
     MANIFESTS,
     manifest_key,
     verification_key,
 )
+from brownie_backup.model import BlobRef, Manifest, Part
 from brownie_backup.stores import MemoryStore
 from brownie_backup.testing import FaultyStore
 
@@ -34,7 +34,7 @@ def repository() -> Repository:
 
 @pytest.fixture
 def short_lists(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("brownie_backup.repository.catalogue.INLINE_BLOBS", 3)
+    monkeypatch.setattr("brownie_backup.repository.catalogue.manifests.INLINE_BLOBS", 3)
 
 
 def add(repository: Repository, name: str, contents: tuple[bytes, ...] = (b"data",)) -> Manifest:

@@ -22,14 +22,14 @@ from brownie_backup.errors import (
     StoreError,
     StoreUnavailable,
 )
-from brownie_backup.model import BlobRef
-from brownie_backup.repository.layout import (
+from brownie_backup.format.layout import (
     BLOBS,
     LEASES,
     blob_key,
     manifest_key,
     verification_key,
 )
+from brownie_backup.model import BlobRef
 from brownie_backup.stores import LocalStore, MemoryStore
 from brownie_backup.testing import FaultyStore
 

@@ -20,12 +20,19 @@ from brownie_backup.errors import (
     StoreError,
     StoreUnavailable,
 )
-from brownie_backup.protocols import CanLock, HasFreeSpace, Page, Store, StoredObject
-from brownie_backup.repository.leases import EXPIRY_MARGIN, RENEWAL
-from brownie_backup.stores import MemoryStore, Patience, RetryingStore
+from brownie_backup.protocols import (
+    HasFreeSpace,
+    ObjectUse,
+    Page,
+    Store,
+    StoredObject,
+    SupportsObjectLock,
+)
+from brownie_backup.repository.coordination.leases import EXPIRY_MARGIN, RENEWAL
+from brownie_backup.stores import MemoryStore, RetryingStore, RetryPolicy
 from brownie_backup.testing import FaultyStore
 
-GIVE_UP = Patience().give_up_after_seconds
+GIVE_UP = RetryPolicy().give_up_after_seconds
 
 
 class Time:
@@ -64,10 +71,12 @@ class Away(MemoryStore):
         return super().get(key)
 
 
-def retrying(inner: Store, time: Time, *, random: float = 0.5, **patience: float) -> RetryingStore:
+def retrying(
+    inner: Store, time: Time, *, random: float = 0.5, **retry_policy: float
+) -> RetryingStore:
     return RetryingStore(
         inner,
-        Patience(**patience),
+        RetryPolicy(**retry_policy),
         sleep=time.sleep,
         monotonic=time.monotonic,
         wall=time.wall,
@@ -85,7 +94,7 @@ def test_a_store_that_is_gone_for_twenty_seconds_is_waited_for(random: float) ->
     inner.put("key", b"data")
     assert retrying(inner, time, random=random).get("key") == b"data"
     assert inner.tries > 2
-    assert time.now < 1000 + 20 + Patience().longest_wait_seconds + 1
+    assert time.now < 1000 + 20 + RetryPolicy().longest_wait_seconds + 1
 
 
 def test_a_store_that_stays_away_is_given_up() -> None:
@@ -106,7 +115,7 @@ def test_the_waits_grow_up_to_a_limit() -> None:
     with pytest.raises(StoreUnavailable):
         retrying(Away(time, 1e9), time, random=1.0).get("key")
     assert time.sleeps[:6] == [0.5, 1, 2, 4, 8, 10]
-    assert max(time.sleeps) == Patience().longest_wait_seconds
+    assert max(time.sleeps) == RetryPolicy().longest_wait_seconds
 
 
 def test_the_waits_are_by_chance() -> None:
@@ -117,7 +126,7 @@ def test_the_waits_are_by_chance() -> None:
     own = RetryingStore(FaultyStore(MemoryStore(), 1), sleep=time.sleep)
     for _ in range(2):
         list(own.list(""))
-    assert 0 < time.sleeps[-1] <= Patience().first_wait_seconds
+    assert 0 < time.sleeps[-1] <= RetryPolicy().first_wait_seconds
 
 
 @pytest.mark.parametrize(("asked", "waited"), [(7, 7.25), (0, 0.25), (None, 0.25), (3600, 60.25)])
@@ -155,11 +164,11 @@ def test_what_would_fail_again_is_not_repeated(error: StoreError) -> None:
     assert (len(inner.calls), time.sleeps) == (1, [])
 
 
-class Ended(BaseException):
+class TerminatedBySignal(BaseException):
     """As the command line raises when it gets a signal."""
 
 
-@pytest.mark.parametrize("interrupt", [KeyboardInterrupt, SystemExit, Ended])
+@pytest.mark.parametrize("interrupt", [KeyboardInterrupt, SystemExit, TerminatedBySignal])
 @pytest.mark.parametrize("where", ["sleep", "call"])
 def test_an_interrupt_ends_it_at_once(interrupt: type[BaseException], where: str) -> None:
     def interrupted(_: float) -> None:
@@ -221,9 +230,16 @@ def test_a_create_whose_answer_was_lost_has_succeeded() -> None:
 
 def test_a_create_that_somebody_else_won_meanwhile_has_failed() -> None:
     class Rival(FaultyStore):
-        def put(self, key: str, data: bytes, *, if_absent: bool = False) -> None:
+        def put(
+            self,
+            key: str,
+            data: bytes,
+            *,
+            if_absent: bool = False,
+            use: ObjectUse = ObjectUse.STATE,
+        ) -> None:
             try:
-                super().put(key, data, if_absent=if_absent)
+                super().put(key, data, if_absent=if_absent, use=use)
             except StoreUnavailable:
                 memory.put(key, b"of the rival", if_absent=True)
                 raise
@@ -293,7 +309,7 @@ def test_a_delete_is_over_before_others_take_its_lease_for_expired(
     with pytest.raises(StoreUnavailable):
         retrying(inner, time, random=random, give_up_after_seconds=480).delete("key")
     assert len(inner.tries) > 1
-    longest = Patience().connect_seconds + Patience().read_seconds
+    longest = RetryPolicy().connect_seconds + RetryPolicy().read_seconds
     assert inner.tries[-1] + longest < asked_at + (RENEWAL + EXPIRY_MARGIN).total_seconds()
 
 
@@ -452,7 +468,7 @@ def test_locks_are_extended_where_there_are_any() -> None:
     memory.put("key", b"")
     inner = Locking(memory, 1)
     store = retrying(inner, Time())
-    assert isinstance(store, CanLock)
+    assert isinstance(store, SupportsObjectLock)
     store.extend_lock("key")
     assert (inner.extended, len(inner.calls)) == (1, 2)
     with pytest.raises(KeyNotFound):
@@ -493,7 +509,7 @@ def test_each_try_is_logged_and_a_long_wait_is_a_warning_once(
 @pytest.mark.parametrize("name", ["connect_seconds", "read_seconds", "first_wait_seconds"])
 def test_patience_is_positive(name: str) -> None:
     with pytest.raises(ValueError, match=name):
-        Patience(**{name: 0})
+        RetryPolicy(**{name: 0})
 
 
 def test_threads_wait_each_for_itself() -> None:

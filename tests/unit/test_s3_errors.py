@@ -33,9 +33,9 @@ from brownie_backup.errors import (
     StoreFull,
     StoreUnavailable,
 )
-from brownie_backup.location import Location
 from brownie_backup.secret import Secret
-from brownie_backup.stores import Patience
+from brownie_backup.stores import RetryPolicy
+from brownie_backup.stores.location import Location
 from brownie_backup.stores.s3 import S3Store, open_store
 from brownie_backup.stores.s3.errors import SDK_ERRORS, store_error
 
@@ -254,7 +254,7 @@ def location(server: Server) -> Location:
 
 @pytest.fixture(scope="module")
 def store(location: Location) -> Iterator[S3Store]:
-    store = open_store(location, Patience(connect_seconds=5, read_seconds=5))
+    store = open_store(location, RetryPolicy(connect_seconds=5, read_seconds=5))
     yield store
     store.client.close()
 

@@ -15,12 +15,12 @@ from tests.unit.fakes import DAY, NOON, FakeClock, make_manifest, make_repositor
 
 from brownie_backup import Repository
 from brownie_backup.caches import open_cache
+from brownie_backup.format.converter import manifest_to_bytes
+from brownie_backup.format.layout import BLOBS, blob_key, manifest_key
 from brownie_backup.model import BlobRef, Part
 from brownie_backup.protocols import StoredObject
-from brownie_backup.repository.layout import BLOBS, blob_key, manifest_key
 from brownie_backup.stores import MemoryStore
 from brownie_backup.testing import FaultyStore
-from brownie_backup.wire import manifest_to_bytes
 
 pytestmark = pytest.mark.once
 

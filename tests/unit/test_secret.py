@@ -7,8 +7,8 @@ import pickle
 
 import pytest
 
+from brownie_backup.format.converter import to_json
 from brownie_backup.secret import Secret
-from brownie_backup.wire import to_json
 
 PLANTED = "s3cr3t-Pl4nted"
 SECRET = Secret(PLANTED)

@@ -7,7 +7,8 @@ from attrs import evolve
 from tests.unit.fakes import FakeDumper
 
 from brownie_backup import Repository, RestoreOptions
-from brownie_backup.activity import Actor, current_operation
+from brownie_backup.audit.operation import Actor, current_operation
+from brownie_backup.config.settings import Settings
 from brownie_backup.errors import (
     BackupNotFound,
     ConfigurationError,
@@ -18,7 +19,6 @@ from brownie_backup.errors import (
     TargetExists,
 )
 from brownie_backup.service import Service
-from brownie_backup.settings import Settings
 
 WHO = Actor("alice", "test here")
 

@@ -36,8 +36,7 @@ from brownie_backup.errors import (
     StoreFull,
     StoreUnavailable,
 )
-from brownie_backup.protocols import Store
-from brownie_backup.repository.layout import (
+from brownie_backup.format.layout import (
     BLOBS,
     IDENTITY,
     LEASES,
@@ -46,6 +45,7 @@ from brownie_backup.repository.layout import (
     lease_key,
     manifest_key,
 )
+from brownie_backup.protocols import ObjectUse, Store
 from brownie_backup.testing import FaultyStore
 
 pytestmark = [pytest.mark.usefixtures("_small_blobs"), pytest.mark.once]
@@ -487,9 +487,9 @@ def test_a_failed_dump_is_visible_nowhere() -> None:
 
 @pytest.fixture
 def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("brownie_backup.repository.shelves.GRACE_SECONDS", 0.2)
-    monkeypatch.setattr("brownie_backup.repository.watched.ANSWER_SECONDS", 0.5)
-    monkeypatch.setattr("brownie_backup.repository.watched.SLOWEST_BYTES_PER_SECOND", 1 << 40)
+    monkeypatch.setattr("brownie_backup.repository.blobs.replicas.GRACE_SECONDS", 0.2)
+    monkeypatch.setattr("brownie_backup.repository.deadline.ANSWER_SECONDS", 0.5)
+    monkeypatch.setattr("brownie_backup.repository.deadline.SLOWEST_BYTES_PER_SECOND", 1 << 40)
 
 
 @pytest.fixture
@@ -540,7 +540,7 @@ def test_one_that_hangs_for_ever_keeps_no_other_from_the_backup(
 def test_one_that_is_only_slow_catches_up_by_copying(
     hang: Hang, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("brownie_backup.repository.watched.ANSWER_SECONDS", 30.0)
+    monkeypatch.setattr("brownie_backup.repository.deadline.ANSWER_SECONDS", 30.0)
     primary, copy = named("primary", "copy")
     slow = hang(copy, blob_puts)
     dumper = FakeDumper(NEW)
@@ -581,7 +581,7 @@ def test_a_slow_primary_catches_up_from_a_copy(hang: Hang) -> None:
 def test_why_a_slow_one_failed_in_the_end_is_what_is_said(
     hang: Hang, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("brownie_backup.repository.watched.ANSWER_SECONDS", 30.0)
+    monkeypatch.setattr("brownie_backup.repository.deadline.ANSWER_SECONDS", 30.0)
     primary, copy = named("primary", "copy")
     slow = hang(copy, blob_puts)
 
@@ -701,12 +701,19 @@ def test_that_the_sync_fails_does_not_unmake_the_backup() -> None:
     class NoSecondLease(NamedStore):
         taken = 0
 
-        def put(self, key: str, data: bytes, *, if_absent: bool = False) -> None:
+        def put(
+            self,
+            key: str,
+            data: bytes,
+            *,
+            if_absent: bool = False,
+            use: ObjectUse = ObjectUse.STATE,
+        ) -> None:
             if key.startswith(lease_key("")[:7]):
                 self.taken += 1
                 if self.taken > 1:
                     raise StoreFull("no room")
-            super().put(key, data, if_absent=if_absent)
+            super().put(key, data, if_absent=if_absent, use=use)
 
     stores = [NoSecondLease(name, FakeClock()) for name in NAMES]
     report = backup_to(*stores)

@@ -2,8 +2,8 @@
 
 import pytest
 
-from brownie_backup.dumpers.postgres.client import quote_name, quote_text
-from brownie_backup.dumpers.postgres.encoding import sql_bytes
+from brownie_backup.postgres.client import quote_name, quote_text
+from brownie_backup.postgres.encoding import sql_bytes
 
 
 @pytest.mark.parametrize(

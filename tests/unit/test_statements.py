@@ -6,14 +6,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from brownie_backup.dumpers.postgres.client import quote_name, quote_text
-from brownie_backup.dumpers.postgres.statements import (
+from brownie_backup.dumpers.postgres.restore.statements import (
     for_database,
     for_roles,
     roles_created,
     split_statements,
     unquote_name,
 )
+from brownie_backup.postgres.client import quote_name, quote_text
 
 texts = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=20)
 TRICKY = [

@@ -7,10 +7,11 @@ from attrs import evolve
 from tests.unit.fakes import DAY, NOON, FakeClock, FakeDumper, make_repository
 
 from brownie_backup import Repository, create_backup, verify_backup
-from brownie_backup.documents import status_document
+from brownie_backup.config.settings import Settings
 from brownie_backup.errors import StoreUnavailable
 from brownie_backup.operations.status import StatusReport, report_status
-from brownie_backup.settings import Settings
+from brownie_backup.schedule import Schedule
+from brownie_backup.service.documents import status_document
 from brownie_backup.stores import MemoryStore
 from brownie_backup.testing import FaultyStore
 
@@ -27,7 +28,14 @@ def report(
 ) -> StatusReport:
     """Report by the clock of the first repository."""
     now = repositories[0].clock()
-    return report_status(repositories, settings or Settings(), now, database=database)
+    settings = settings or Settings()
+    return report_status(
+        repositories,
+        Schedule(settings.schedule, settings.timezone),
+        now,
+        database=database,
+        retention_days=settings.retention_days,
+    )
 
 
 def test_without_a_backup_it_is_late(repository: Repository) -> None:

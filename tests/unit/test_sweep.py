@@ -8,12 +8,12 @@ from tests.unit.fakes import DAY, FakeClock, make_repository
 from tests.unit.test_leases import SECOND, leave, record
 from tests.unit.test_repository import add, blobs
 
-from brownie_backup import Repository, Tally
+from brownie_backup import CountProgress, Repository
+from brownie_backup.concurrency.ordered_map import THREADS
 from brownie_backup.errors import LeaseLost, ObjectLocked, StoreUnavailable
+from brownie_backup.format.layout import BLOB_LISTS, BLOBS, LEASES, blob_key, manifest_key
 from brownie_backup.repository import SWEEP_MARGIN, Swept
-from brownie_backup.repository.crew import CREW
-from brownie_backup.repository.layout import BLOB_LISTS, BLOBS, LEASES, blob_key, manifest_key
-from brownie_backup.repository.leases import EXPIRY_MARGIN, LIFETIME
+from brownie_backup.repository.coordination.leases import EXPIRY_MARGIN, LIFETIME
 from brownie_backup.testing import FaultyStore
 
 
@@ -70,7 +70,7 @@ def test_a_blob_goes_when_the_last_backup_that_names_it_has_gone(
 def test_while_a_manifest_cannot_be_read_nothing_goes(
     repository: Repository, clock: FakeClock, bad: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("brownie_backup.repository.catalogue.INLINE_BLOBS", 2)
+    monkeypatch.setattr("brownie_backup.repository.catalogue.manifests.INLINE_BLOBS", 2)
     add(repository, "one", blobs(5))
     orphan(repository)
     before = keys(repository, BLOBS)
@@ -84,7 +84,7 @@ def test_while_a_manifest_cannot_be_read_nothing_goes(
 def test_lists_of_blobs_live_as_long_as_their_manifest(
     repository: Repository, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("brownie_backup.repository.catalogue.INLINE_BLOBS", 2)
+    monkeypatch.setattr("brownie_backup.repository.catalogue.manifests.INLINE_BLOBS", 2)
     add(repository, "one", blobs(5))
     add(repository, "two", blobs(4))
     clock.advance(2 * SWEEP_MARGIN)
@@ -154,7 +154,7 @@ def test_a_lost_lease_stops_it_at_once_and_not_after_what_is_queued(
         patch.setattr(repository.store, "delete", asleep)
         with pytest.raises(LeaseLost):
             repository.sweep(lease)
-    assert len(keys(repository, BLOBS)) >= 100 - CREW
+    assert len(keys(repository, BLOBS)) >= 100 - THREADS
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("store")]
 
 
@@ -166,7 +166,7 @@ def test_a_store_that_fails_stops_it(repository: Repository, clock: FakeClock) -
     with failing.exclusive_lease("sweep") as lease, pytest.raises(StoreUnavailable):
         failing.sweep(lease)
     left = len(keys(repository, BLOBS))
-    assert 250 - 2 * CREW <= left < 270  # what waited behind the one that failed may be done
+    assert 250 - 2 * THREADS <= left < 270  # what waited behind the one that failed may be done
     clock.advance(LIFETIME + EXPIRY_MARGIN + SECOND)  # what got no answer may have come so late
     assert sweep(repository).blobs == left
 
@@ -196,12 +196,12 @@ def test_several_are_deleted_at_once_between_two_looks_at_the_lease(
     orphan(repository, 1000)
     clock.advance(2 * SWEEP_MARGIN)
     counted = FaultyStore(repository.store)
-    seen: list[Tally] = []
+    seen: list[CountProgress] = []
     sweeping = make_repository(counted, clock=clock)
     with sweeping.exclusive_lease("sweep") as lease:
         counted.calls.clear()
         assert sweeping.sweep(lease, on_progress=seen.append).blobs == 1000
-    assert seen == [Tally("sweep", done) for done in range(1, 1001)]
+    assert seen == [CountProgress("sweep", done) for done in range(1, 1001)]
     work = [(m, k) for m, k in counted.calls if k.startswith((BLOBS, LEASES)) and m != "get"]
     runs = [
         (method, len(list(group)))

@@ -20,9 +20,7 @@ from brownie_backup import (
     verify_backup,
 )
 from brownie_backup.errors import Busy, DecryptionError, StoreFull, StoreUnavailable
-from brownie_backup.protocols import Store
-from brownie_backup.repository import catalogue
-from brownie_backup.repository.layout import (
+from brownie_backup.format.layout import (
     BLOB_LISTS,
     BLOBS,
     IDENTITY,
@@ -31,6 +29,8 @@ from brownie_backup.repository.layout import (
     blob_key,
     manifest_key,
 )
+from brownie_backup.protocols import Store
+from brownie_backup.repository.catalogue import manifests
 from brownie_backup.testing import FaultyStore
 
 pytestmark = [pytest.mark.usefixtures("_small_blobs"), pytest.mark.once]
@@ -141,7 +141,7 @@ def test_stores_of_different_identities_take_each_others_backups() -> None:
 
 
 def test_lists_of_blobs_go_too(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(catalogue, "INLINE_BLOBS", 2)
+    monkeypatch.setattr(manifests, "INLINE_BLOBS", 2)
     stores = named("one", "two")
     make(repositories(*stores)[0], "0")
     assert len([*stores[0].list(BLOB_LISTS)]) >= 2

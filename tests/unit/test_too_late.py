@@ -18,10 +18,10 @@ from brownie_backup import (
     release_backup,
 )
 from brownie_backup.errors import Busy, LeaseLost, StoreUnavailable
-from brownie_backup.protocols import StoredObject
-from brownie_backup.repository.layout import BLOB_LISTS, BLOBS, HOLDS, LEASES, MANIFESTS
-from brownie_backup.repository.leases import EXPIRY_MARGIN, LIFETIME, RENEWAL
-from brownie_backup.repository.sweep import SWEEP_MARGIN
+from brownie_backup.format.layout import BLOB_LISTS, BLOBS, HOLDS, LEASES, MANIFESTS
+from brownie_backup.protocols import ObjectUse, StoredObject
+from brownie_backup.repository.blobs.sweep import SWEEP_MARGIN
+from brownie_backup.repository.coordination.leases import EXPIRY_MARGIN, LIFETIME, RENEWAL
 from brownie_backup.stores import MemoryStore
 
 pytestmark = [pytest.mark.usefixtures("_small_blobs"), pytest.mark.once]
@@ -42,10 +42,17 @@ class Stopping(MemoryStore):
         """Do something before the next such call."""
         self._stop = (method, prefix, meanwhile)
 
-    def put(self, key: str, data: bytes, *, if_absent: bool = False) -> None:
+    def put(
+        self,
+        key: str,
+        data: bytes,
+        *,
+        if_absent: bool = False,
+        use: ObjectUse = ObjectUse.STATE,
+    ) -> None:
         """Store `data`."""
         self._call("put", key)
-        super().put(key, data, if_absent=if_absent)
+        super().put(key, data, if_absent=if_absent, use=use)
 
     def get(self, key: str) -> bytes:
         """Return the bytes."""
@@ -119,7 +126,7 @@ def test_nor_while_we_look_again(
     clock: FakeClock,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("brownie_backup.repository.leases.PASSING", SECOND)
+    monkeypatch.setattr("brownie_backup.repository.coordination.leases.PASSING", SECOND)
 
     def renew() -> None:
         clock.advance(2 * SECOND)
@@ -189,7 +196,7 @@ def test_so_it_is_when_lists_of_its_blobs_were_swept_too(
     clock: FakeClock,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("brownie_backup.repository.catalogue.INLINE_BLOBS", 2)
+    monkeypatch.setattr("brownie_backup.repository.catalogue.manifests.INLINE_BLOBS", 2)
 
     def sleep() -> None:
         clock.advance(2 * SWEEP_MARGIN)

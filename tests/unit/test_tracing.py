@@ -13,11 +13,11 @@ from opentelemetry.trace import StatusCode
 from tests.unit.fakes import FakeDumper
 
 from brownie_backup import tracing
-from brownie_backup.activity import Actor
+from brownie_backup.audit.operation import Actor
+from brownie_backup.concurrency.threads import Threads
+from brownie_backup.config.settings import Settings
 from brownie_backup.errors import DumpFailed
 from brownie_backup.service import Service
-from brownie_backup.settings import Settings
-from brownie_backup.threads import Threads
 from brownie_backup.tracing import step
 
 ROUNDS = 2000

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 import yaml
 
+from brownie_backup.config.settings import load_settings
 from brownie_backup.schedule import runs_between
-from brownie_backup.settings import load_settings
-from brownie_backup_cli.commands.scheduling import PRINTERS
+from brownie_backup_cli.commands.schedule import PRINTERS
 from brownie_backup_cli.units import calendar, environment
 
 PLANTED = "pl4nted"

@@ -21,8 +21,8 @@ from brownie_backup.errors import (
     DecryptionError,
     StoreUnavailable,
 )
+from brownie_backup.format.layout import LEASES, blob_key, manifest_key
 from brownie_backup.model import BlobRef, PartSpec
-from brownie_backup.repository.layout import LEASES, blob_key, manifest_key
 from brownie_backup.testing import FaultyStore
 
 pytestmark = pytest.mark.usefixtures("_small_blobs")

@@ -10,10 +10,10 @@ from brownie_backup.operations.restore import restore
 from brownie_backup.operations.retain import apply_retention
 from brownie_backup.operations.sync import sync_backups
 from brownie_backup.operations.verify import verify_backup
-from brownie_backup.operations.workplace import Workplace
+from brownie_backup.pipeline.workers import WorkerFactory
 
 __all__ = [
-    "Workplace",
+    "WorkerFactory",
     "apply_retention",
     "compare_with_database",
     "create_backup",

@@ -5,16 +5,17 @@ from concurrent.futures import FIRST_EXCEPTION, Future, wait
 
 from attrs import frozen
 
+from brownie_backup.concurrency.threads import Threads
 from brownie_backup.errors import DamagedError
 from brownie_backup.model import Manifest, PartSpec
-from brownie_backup.operations.base import Base, make_base
-from brownie_backup.operations.progress import OnProgress, PartMeter
-from brownie_backup.operations.ranges import batches, counting, cut
+from brownie_backup.model.reports import Comparison, TableRange
+from brownie_backup.pipeline.parent import Parent, make_parent
+from brownie_backup.pipeline.progress import OnProgress, PartMeter
+from brownie_backup.pipeline.ranges import batches, counting, split_ranges
 from brownie_backup.protocols import Dumper, Reader, Snapshot
-from brownie_backup.reports import Comparison, TableRange
 from brownie_backup.repository import BLOB_BYTES, Repository
-from brownie_backup.repository.blobs import blob_name, refilled
-from brownie_backup.threads import Threads
+from brownie_backup.repository.blobs.chunks import refilled
+from brownie_backup.repository.blobs.naming import blob_name
 
 _Content = tuple[int | None, tuple[str, ...]]
 """How many rows a range has, and the names of its blobs."""
@@ -53,8 +54,8 @@ def compare_with_database(
     count = max(1, jobs)
     # In this order: what is still read when something fails ends with the snapshot.
     with Threads(count, thread_name_prefix="range") as pool, dumper.snapshot() as held:
-        base, why_not = _unchanged(held, manifest)
-        pieces = _pieces(held, base) if base else []
+        parent, why_not = _unchanged(held, manifest)
+        pieces = _pieces(held, parent) if parent else []
         work = _Work(dumper, manifest, PartMeter(on_progress, "compare"))
         work.meter.plan(pieces)
         found = _read_all(pool, work, pieces, count)
@@ -62,23 +63,23 @@ def compare_with_database(
         backup=manifest.name,
         compared_ranges=len(pieces),
         total_ranges=total,
-        differences=tuple(_differences(base, found)) if base else (),
+        differences=tuple(_differences(parent, found)) if parent else (),
         why_not="" if pieces else why_not or "all of them may have changed since",
     )
 
 
-def _unchanged(snapshot: Snapshot, manifest: Manifest) -> tuple[Base | None, str]:
+def _unchanged(snapshot: Snapshot, manifest: Manifest) -> tuple[Parent | None, str]:
     """Return which ranges are as a backup has them, or why nobody can say."""
     if snapshot.database.id != manifest.database.id:
         return None, f"it is a backup of {manifest.database.id}, not of {snapshot.database.id}"
     if not any(part.table for part in manifest.parts):
         return None, "the backup has no bulk tables"
     unchanged = snapshot.unchanged_since(manifest)
-    return make_base(manifest, unchanged), unchanged.why_not
+    return make_parent(manifest, unchanged), unchanged.why_not
 
 
-def _pieces(snapshot: Snapshot, base: Base) -> list[PartSpec]:
-    return [piece for spec in snapshot.parts for piece in cut(spec) if base.find(piece)]
+def _pieces(snapshot: Snapshot, parent: Parent) -> list[PartSpec]:
+    return [piece for spec in snapshot.parts for piece in split_ranges(spec) if parent.find(piece)]
 
 
 @frozen
@@ -127,9 +128,9 @@ def _read_all(
     }
 
 
-def _differences(base: Base, found: Mapping[PartSpec, _Content]) -> Iterator[TableRange]:
+def _differences(parent: Parent, found: Mapping[PartSpec, _Content]) -> Iterator[TableRange]:
     for piece, content in found.items():
-        recorded = base.find(piece)
+        recorded = parent.find(piece)
         if recorded and piece.table and piece.blocks:
             rows, refs = recorded
             if content != (rows, tuple(ref.name for ref in refs)):

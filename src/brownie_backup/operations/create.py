@@ -10,24 +10,20 @@ from datetime import timedelta
 from attrs import evolve
 
 from brownie_backup.errors import BackupError, ConfigurationError
+from brownie_backup.format.names import check_labels, check_name, default_name
 from brownie_backup.model import Attempt, Manifest
-from brownie_backup.names import check_labels, check_name, default_name
-from brownie_backup.operations.base import (
-    FULL_EVERY,
-    TOOL_VERSION,
-    is_due,
-    read_fully_at,
-)
-from brownie_backup.operations.mirrors import Mirror, agree_on_identity, open_mirrors, publish
-from brownie_backup.operations.progress import OnProgress, PartMeter
-from brownie_backup.operations.ranges import Bench
-from brownie_backup.operations.storing import Stored, employ, store_snapshot
+from brownie_backup.model.reports import BackupReport, StoreOutcome, StoreSync
 from brownie_backup.operations.sync import sync_backups
-from brownie_backup.operations.workplace import Workplace, make_errand
+from brownie_backup.pipeline.archiver import Stored, store_snapshot, worker_pool
+from brownie_backup.pipeline.parent import FULL_EVERY, full_read_due, read_fully_at
+from brownie_backup.pipeline.progress import OnProgress, PartMeter
+from brownie_backup.pipeline.ranges import WorkerContext
+from brownie_backup.pipeline.replicas import Mirror, agree_on_identity, open_mirrors, publish
+from brownie_backup.pipeline.workers import WorkerFactory, make_task
 from brownie_backup.protocols import Dumper, Snapshot
-from brownie_backup.reports import BackupReport, StoreOutcome, StoreSync
-from brownie_backup.repository import BlobWriter, Repository, Shelves, watch
+from brownie_backup.repository import BlobWriter, ReplicaSet, Repository, with_deadlines
 from brownie_backup.tracing import step
+from brownie_backup.version import TOOL_VERSION
 
 _log = logging.getLogger(__name__)
 
@@ -46,7 +42,7 @@ def create_backup(
     full: bool = False,
     full_every: timedelta | None = FULL_EVERY,
     executor: Executor | None = None,
-    workplace: Workplace | None = None,
+    worker_factory: WorkerFactory | None = None,
     on_progress: OnProgress | None = None,
 ) -> BackupReport:
     """Back up a database.
@@ -72,14 +68,15 @@ def create_backup(
         executor: runs what reads ranges, in place of threads of our own: any
             `concurrent.futures.Executor`, Dask's too, but no pool that forks. Who calls has to
             shut it down. `jobs` should be the number of its workers: work is cut for so many.
-        workplace: makes what the executor's workers work with, in their own processes, since no
-            secret is sent there: a picklable function without arguments, which returns a context
-            manager of the repositories (this one, then the copies) and the dumper, such as
-            `brownie_backup.config.make_workplace`. Only a `ThreadPoolExecutor` needs none.
+        worker_factory: makes what the executor's workers work with, in their own processes,
+            since no secret is sent there: a picklable function without arguments, which
+            returns a context manager of the repositories (this one, then the copies) and the
+            dumper, such as `brownie_backup.config.make_worker`. Only a `ThreadPoolExecutor`
+            needs none.
         on_progress: called from several threads, one at a time.
 
     Raises:
-        ConfigurationError: an executor needs a workplace, or forks, or its workers have other
+        ConfigurationError: an executor needs a worker factory, or forks, or its workers have other
             stores or keys.
         BackupExists: there is one of that name.
         InvalidName: some store could not hold the name or a label.
@@ -88,31 +85,31 @@ def create_backup(
             of the executor was lost.
         EncryptionError, StoreError: a blob or the manifest could be stored nowhere.
     """
-    _check_executor(executor, workplace)
+    _check_executor(executor, worker_factory)
     labels = check_labels(labels or {})
     if name is not None:
         check_name(name)
     started_at = repository.clock()
     database = dumper.database_name()
     name = name or default_name(database, started_at, secrets.token_hex(2))
-    repositories = watch((repository, *copies))
+    repositories = with_deadlines((repository, *copies))
     count = max(1, min(jobs, MOST_JOBS))
     with open_mirrors(repositories, Attempt(database, name, started_at)) as mirrors:
         identity = agree_on_identity(mirrors)
-        shelves = Shelves(tuple(mirror.shelf for mirror in mirrors))
-        writer = repository.writer(shelves, identity)
-        bench = Bench(dumper, writer, PartMeter(on_progress, "backup"))
-        errand = make_errand(workplace, mirrors, writer, identity) if workplace else None
+        replicas = ReplicaSet(tuple(mirror.replica for mirror in mirrors))
+        writer = repository.writer(replicas, identity)
+        context = WorkerContext(dumper, writer, PartMeter(on_progress, "backup"))
+        task = make_task(worker_factory, mirrors, writer, identity) if worker_factory else None
         with (
-            employ(bench, count, executor, errand) as workers,
+            worker_pool(context, count, executor, task) as workers,
             step("read database"),
             dumper.snapshot() as snapshot,
         ):
-            base = _find_base(mirrors, writer, snapshot, dumper.kind)
-            due = is_due(base, started_at, full_every)
-            stored = store_snapshot(snapshot, workers, base, full=full or due)
+            parent = _find_parent(mirrors, writer, snapshot, dumper.kind)
+            due = full_read_due(parent, started_at, full_every)
+            stored = store_snapshot(snapshot, workers, parent, full=full or due)
             wal = snapshot.wal()
-        warnings = tuple(_warnings(stored, base))
+        warnings = tuple(_warnings(stored, parent))
         manifest = Manifest(
             name=name,
             id=str(uuid.uuid4()),
@@ -130,20 +127,20 @@ def create_backup(
             labels=labels,
             notes=(*snapshot.notes, *warnings),
             wal=wal,
-            read_fully_at=read_fully_at(base) if base and stored.skipped else None,
+            read_fully_at=read_fully_at(parent) if parent and stored.skipped else None,
         )
         with step("publish"):
             publish(mirrors, manifest)
     report = evolve(
         _report(manifest, stored),
         stores=tuple(mirror.outcome() for mirror in mirrors),
-        all_read_because=_why_all(stored, base, asked=full, due=due),
+        all_read_because=_why_all(stored, parent, asked=full, due=due),
         warnings=warnings,
     )
     return _with_earlier_ones(report, repositories) if copies else report
 
 
-def _find_base(
+def _find_parent(
     mirrors: Sequence[Mirror], writer: BlobWriter, snapshot: Snapshot, kind: str
 ) -> Manifest | None:
     """Look in the first store that is in the run, if anything is read in ranges."""
@@ -153,13 +150,17 @@ def _find_base(
     return candidates.find(writer, snapshot.database.id, kind)
 
 
-def _check_executor(executor: Executor | None, workplace: Workplace | None) -> None:
-    if executor is None and workplace is not None:
-        problem = "there is a workplace, and no executor whose workers would use it"
+def _check_executor(executor: Executor | None, worker_factory: WorkerFactory | None) -> None:
+    if executor is None and worker_factory is not None:
+        problem = "there is a worker factory, and no executor whose workers would use it"
         raise ConfigurationError([problem], hint="Give the executor too")
-    if executor is not None and workplace is None and not isinstance(executor, ThreadPoolExecutor):
+    if (
+        executor is not None
+        and worker_factory is None
+        and not isinstance(executor, ThreadPoolExecutor)
+    ):
         problem = f"the workers of a {type(executor).__name__} don't know what to work with"
-        hint = "Give a workplace, such as brownie_backup.config.make_workplace"
+        hint = "Give a worker factory, such as brownie_backup.config.make_worker"
         raise ConfigurationError([problem], hint=hint)
     if isinstance(executor, ProcessPoolExecutor) and _forks(executor):
         # Such a process has our ends of the pipes to psql too: that never sees them closed.
@@ -190,28 +191,28 @@ def _with_earlier_ones(report: BackupReport, repositories: Sequence[Repository])
     return evolve(report, stores=stores, synced=synced)
 
 
-def _why_all(stored: Stored, base: Manifest | None, *, asked: bool, due: bool) -> str:
+def _why_all(stored: Stored, parent: Manifest | None, *, asked: bool, due: bool) -> str:
     """Say why every range was read, if there are any."""
     if stored.skipped or not stored.ranges:
         return ""
     if asked:
         return "that was asked for"
-    if base is None:
+    if parent is None:
         return "no earlier good backup with the same key and compression is known"
     if due:
-        return f"they were read last on {read_fully_at(base):%Y-%m-%d}"
+        return f"they were read last on {read_fully_at(parent):%Y-%m-%d}"
     return stored.why_not or "all of them may have changed"
 
 
-def _warnings(stored: Stored, base: Manifest | None) -> Iterator[str]:
+def _warnings(stored: Stored, parent: Manifest | None) -> Iterator[str]:
     """Say what must not be: this backup is right, and earlier ones may not be."""
-    if not stored.contradicted or base is None:
+    if not stored.contradicted or parent is None:
         return
     tables = ", ".join(str(oid) for oid in sorted({each.oid for each in stored.contradicted}))
     warning = (
         f"{len(stored.contradicted)} ranges of the tables with the oids {tables} have other bytes "
-        f"than in '{base.name}', although the WAL shows no change: do not trust backups made "
-        f"since {read_fully_at(base):%Y-%m-%d %H:%M} UTC, up to that one, and please report it"
+        f"than in '{parent.name}', although the WAL shows no change: do not trust backups made "
+        f"since {read_fully_at(parent):%Y-%m-%d %H:%M} UTC, up to that one, and please report it"
     )
     _log.error("%s", warning)
     yield warning

@@ -12,7 +12,7 @@ from brownie_backup.errors import (
 )
 from brownie_backup.model import Manifest
 from brownie_backup.repository import Lease, Repository
-from brownie_backup.repository.holds import forget_attempt, hold_of, read_holds
+from brownie_backup.repository.catalogue.holds import forget_attempt, hold_of, read_holds
 
 
 def delete_backup(repository: Repository, name: str, *, copies: Sequence[Repository] = ()) -> None:

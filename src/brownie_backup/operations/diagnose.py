@@ -5,9 +5,9 @@ from collections.abc import Iterator, Sequence
 from datetime import timedelta
 
 from brownie_backup.errors import BackupError, DecryptionError, KeyExists
+from brownie_backup.model.reports import Finding, Level
 from brownie_backup.protocols import Dumper, HasFreeSpace, Store
-from brownie_backup.reports import Finding, Level
-from brownie_backup.repository import Repository, watch
+from brownie_backup.repository import Repository, with_deadlines
 
 _CLOCK_MARGIN = timedelta(minutes=2)
 _PROBE = b"brownie-backup doctor"
@@ -18,7 +18,7 @@ def diagnose(
 ) -> Iterator[Finding]:
     """Yield findings about the database, the stores, the encryption and the clock; none raises."""
     yield from dumper.diagnose()
-    for each in watch((repository, *copies)):
+    for each in with_deadlines((repository, *copies)):
         yield from _store(each)
     for each in (repository, *copies):
         yield from _space(each)

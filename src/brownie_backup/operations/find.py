@@ -5,17 +5,17 @@ from collections.abc import Callable, Iterable, Sequence
 from attrs import evolve, frozen
 
 from brownie_backup.errors import BackupNotFound, StoreError
+from brownie_backup.format.names import LATEST, LATEST_TOO
 from brownie_backup.model import Backup
-from brownie_backup.names import LATEST, LATEST_TOO
-from brownie_backup.reports import Finding, Level
-from brownie_backup.repository import Repository, watch
+from brownie_backup.model.reports import Finding, Level
+from brownie_backup.repository import Repository, with_deadlines
 
-Whose = Callable[[], str | None]
+DatabaseName = Callable[[], str | None]
 """Returns the name of a database, asking its server perhaps; None if it is not known."""
 
 
 @frozen
-class Found:
+class LocatedBackup:
     """A backup, the repository that it is in, and others to turn to for what is bad there."""
 
     repository: Repository
@@ -28,9 +28,9 @@ def find_backup(
     repositories: Sequence[Repository],
     name: str,
     *,
-    whose: Whose = lambda: None,
+    whose: DatabaseName = lambda: None,
     damaged_too: bool = False,
-) -> Found:
+) -> LocatedBackup:
     """Return a backup from the first repository where it is good, or else where it is at all.
 
     ``latest`` is the newest that is good anywhere, and so is ``latest-backup``, if no backup has
@@ -43,7 +43,7 @@ def find_backup(
         BackupNotFound: it is nowhere.
         StoreError: it was not found, and not every store could be asked.
     """
-    repositories = watch(repositories)  # so that none that is away is waited for twice
+    repositories = with_deadlines(repositories)  # so that none that is away is waited for twice
     try:
         return _find(repositories, name, whose, damaged_too=damaged_too)
     except (BackupNotFound, StoreError):
@@ -53,16 +53,16 @@ def find_backup(
 
 
 def _find(
-    repositories: Sequence[Repository], name: str, whose: Whose, *, damaged_too: bool
-) -> Found:
+    repositories: Sequence[Repository], name: str, whose: DatabaseName, *, damaged_too: bool
+) -> LocatedBackup:
     database = whose() if name == LATEST else None
-    found: list[Found] = []
+    found: list[LocatedBackup] = []
     problems: list[StoreError | BackupNotFound] = []
     away: list[Repository] = []
     without: list[Repository] = []
     for repository in repositories:
         try:
-            found.append(Found(repository, repository.backup(name, database=database)))
+            found.append(LocatedBackup(repository, repository.backup(name, database=database)))
         except BackupNotFound as error:
             problems.append(error)
             without.append(repository)
@@ -86,7 +86,7 @@ def _among(repository: Repository, some: Iterable[Repository]) -> bool:
     return any(repository is each for each in some)
 
 
-def _rank(found: Found) -> tuple[bool, bool, float]:
+def _rank(found: LocatedBackup) -> tuple[bool, bool, float]:
     """Of equals `max` takes the first, and so the first store."""
     manifest = found.backup.manifest
     newest = manifest.finished_at.timestamp() if manifest else 0.0
@@ -94,7 +94,9 @@ def _rank(found: Found) -> tuple[bool, bool, float]:
 
 
 def _findings(
-    best: Found, found: Iterable[Found], problems: Iterable[StoreError | BackupNotFound]
+    best: LocatedBackup,
+    found: Iterable[LocatedBackup],
+    problems: Iterable[StoreError | BackupNotFound],
 ) -> Iterable[Finding]:
     for error in problems:
         yield Finding(Level.WARNING, "store", error.message, error.hint)

@@ -5,10 +5,11 @@ from collections.abc import Iterator, Sequence
 from datetime import timedelta
 
 from brownie_backup.errors import ClockSkew, DamagedError
-from brownie_backup.model import Attempt, Backup, RetentionPolicy
-from brownie_backup.reports import RetentionDecision
+from brownie_backup.model import Attempt, Backup
+from brownie_backup.model.reports import RetentionDecision
 from brownie_backup.repository import Repository
-from brownie_backup.repository.holds import read_attempt
+from brownie_backup.repository.catalogue.holds import read_attempt
+from brownie_backup.retention.policy import RetentionPolicy
 
 CLOCK_MARGIN = timedelta(minutes=5)
 """How far the clocks of client and store may be apart: by ours backups are too old, by the store's

@@ -5,17 +5,17 @@ from datetime import datetime
 
 from attrs import frozen
 
-from brownie_backup.audit import AuditRecord, Outcome, Phase
+from brownie_backup.audit.reader import read_trail
+from brownie_backup.audit.record import AuditRecord, Outcome, Phase
 from brownie_backup.errors import Busy, DamagedError, StoreError
 from brownie_backup.model import Attempt, Backup
 from brownie_backup.operations.guards import made_good
 from brownie_backup.repository import Repository
-from brownie_backup.repository.holds import read_attempt
-from brownie_backup.repository.trail import read_trail
+from brownie_backup.repository.catalogue.holds import read_attempt
 
 _RECORDS = 20
 """How far back the audit trail is read: a cleanup comes after each backup."""
-_NO_FAILURES = (Busy.__name__, "Ended")
+_NO_FAILURES = (Busy.__name__, "TerminatedBySignal")
 """What puts a cleanup off: others at work, and a signal."""
 
 

@@ -14,7 +14,7 @@ from brownie_backup.errors import (
 )
 from brownie_backup.model import Hold
 from brownie_backup.repository import Lease, Repository
-from brownie_backup.repository.holds import add_hold, read_holds, remove_hold
+from brownie_backup.repository.catalogue.holds import add_hold, read_holds, remove_hold
 
 
 def hold_backup(repository: Repository, name: str, *, until: datetime | None = None) -> Hold:

@@ -1,12 +1,12 @@
 """List backups."""
 
 from brownie_backup.model import Backup
-from brownie_backup.reports import OnTally
+from brownie_backup.model.reports import OnCount
 from brownie_backup.repository import Repository
 
 
 def list_backups(
-    repository: Repository, *, check_blobs: bool = True, on_progress: OnTally | None = None
+    repository: Repository, *, check_blobs: bool = True, on_progress: OnCount | None = None
 ) -> tuple[Backup, ...]:
     """Return every backup in the store, newest first, with what is known of its health.
 

@@ -16,8 +16,10 @@ from brownie_backup.errors import (
     TargetExists,
 )
 from brownie_backup.model import Manifest
-from brownie_backup.operations.find import Found, find_backup
-from brownie_backup.operations.parts import (
+from brownie_backup.model.reports import Finding, Level, RestoreOptions, RestoreReport
+from brownie_backup.operations.find import LocatedBackup, find_backup
+from brownie_backup.pipeline.progress import OnProgress, PartMeter
+from brownie_backup.pipeline.reading import (
     inventory_of,
     loading,
     ranges_to_load,
@@ -25,11 +27,9 @@ from brownie_backup.operations.parts import (
     spec_of,
     whole_parts,
 )
-from brownie_backup.operations.progress import OnProgress, PartMeter
 from brownie_backup.protocols import Dumper
-from brownie_backup.reports import Finding, Level, RestoreOptions, RestoreReport
 from brownie_backup.repository import Repository
-from brownie_backup.repository.blobs import BlobReader
+from brownie_backup.repository.blobs.reader import BlobReader
 from brownie_backup.tracing import step
 
 AHEAD = 2
@@ -156,7 +156,7 @@ def fallback_findings(reader: BlobReader) -> Iterator[Finding]:
         yield Finding(Level.WARNING, "store", msg, hint)
 
 
-def _readable(found: Found) -> Manifest:
+def _readable(found: LocatedBackup) -> Manifest:
     """Return the manifest; a backup that is known to be damaged is not worth starting with.
 
     Unless there are other stores, which may have what it lacks.
@@ -171,7 +171,7 @@ def _readable(found: Found) -> Manifest:
     return backup.manifest
 
 
-def _damage(found: Found) -> Iterator[Finding]:
+def _damage(found: LocatedBackup) -> Iterator[Finding]:
     if not found.backup.good:
         url = found.repository.store.url
         msg = f"'{found.backup.name}' in {url} is damaged: {found.backup.problem}"
@@ -180,7 +180,7 @@ def _damage(found: Found) -> Iterator[Finding]:
 
 
 @contextlib.contextmanager
-def _leases_if_allowed(found: Found, *, dry_run: bool) -> Iterator[None]:
+def _leases_if_allowed(found: LocatedBackup, *, dry_run: bool) -> Iterator[None]:
     """Keep a sweep away while blobs are read. Rights that only read must do for a restore."""
     if dry_run:
         yield

@@ -7,11 +7,12 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from attrs import evolve
 
 from brownie_backup.errors import DeletionRefused, ObjectLocked
-from brownie_backup.model import Backup, DatabaseId, RetentionPolicy
+from brownie_backup.model import Backup, DatabaseId
+from brownie_backup.model.reports import OnCount, RetentionDecision, RetentionReport
 from brownie_backup.operations import guards
-from brownie_backup.reports import OnTally, RetentionDecision, RetentionReport
 from brownie_backup.repository import Lease, Repository
 from brownie_backup.retention import plan_retention
+from brownie_backup.retention.policy import RetentionPolicy
 
 _log = logging.getLogger(__name__)
 
@@ -24,7 +25,7 @@ def apply_retention(
     dry_run: bool = False,
     yes_delete_many: bool = False,
     on_deleted: Callable[[str], None] | None = None,
-    on_progress: OnTally | None = None,
+    on_progress: OnCount | None = None,
 ) -> RetentionReport:
     """Delete the backups that the policy does not keep, then the blobs that nothing names.
 
@@ -82,7 +83,7 @@ def _plan(
     repository: Repository,
     policy: RetentionPolicy,
     database: DatabaseId | None,
-    on_progress: OnTally | None,
+    on_progress: OnCount | None,
 ) -> tuple[RetentionDecision, ...]:
     """Decide, and not by the cache alone what the last good backups are."""
 
@@ -117,7 +118,7 @@ def _rehearse(
     database: DatabaseId | None,
     *,
     yes_delete_many: bool,
-    on_progress: OnTally | None,
+    on_progress: OnCount | None,
 ) -> RetentionReport:
     decisions = _plan(repository, policy, database, on_progress)
     gone = frozenset(d.backup.name for d in decisions if not d.keep)

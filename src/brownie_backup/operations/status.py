@@ -7,14 +7,13 @@ from attrs import frozen
 
 from brownie_backup.errors import StoreError
 from brownie_backup.model import Backup, Manifest
-from brownie_backup.operations.base import TOOL_VERSION
-from brownie_backup.policy import describe_policy
+from brownie_backup.model.reports import OnCount
 from brownie_backup.protocols import HasFreeSpace, Store
-from brownie_backup.reports import OnTally
-from brownie_backup.repository import LeaseRecord, Repository, watch
+from brownie_backup.repository import LeaseRecord, Repository, with_deadlines
 from brownie_backup.retention import plan_retention
-from brownie_backup.schedule import longest_interval, next_run_in
-from brownie_backup.settings import Settings
+from brownie_backup.retention.rules import describe_policy
+from brownie_backup.schedule import Schedule, longest_interval, next_run_in
+from brownie_backup.version import TOOL_VERSION
 
 LATE_AFTER_INTERVALS = 2
 """After how many of the schedule's intervals without a good backup something is wrong."""
@@ -115,20 +114,22 @@ class StatusReport:
 
 def report_status(
     repositories: Sequence[Repository],
-    settings: Settings,
+    schedule: Schedule,
     now: datetime,
     *,
     database: str | None = None,
+    retention_days: int | None = None,
     check_blobs: bool = True,
-    on_progress: OnTally | None = None,
+    on_progress: OnCount | None = None,
 ) -> StatusReport:
     """Look at every store; one that is out of reach says so in the report.
 
     Args:
         repositories: the primary one first.
-        settings: the schedule and the retention.
+        schedule: when backups are due.
         now: UTC-aware.
         database: the name of that whose backups count.
+        retention_days: after how many days a backup may go, as the settings say.
         check_blobs: also list the blobs, to see that all are there in full length.
         on_progress: called with how many backups are read, of how many.
     """
@@ -136,14 +137,14 @@ def report_status(
         now=now,
         stores=tuple(
             _store_status(repository, original.store, now, on_progress, check_blobs=check_blobs)
-            for repository, original in zip(watch(repositories), repositories, strict=True)
+            for repository, original in zip(with_deadlines(repositories), repositories, strict=True)
         ),
         database=database,
-        schedule=settings.schedule,
-        timezone=settings.timezone,
-        next_backup=next_run_in(settings.schedule, settings.timezone, now).astimezone(UTC),
-        interval=longest_interval(settings.schedule, settings.timezone, now),
-        retention_days=settings.retention_days,
+        schedule=schedule.expression,
+        timezone=schedule.timezone,
+        next_backup=next_run_in(schedule.expression, schedule.timezone, now).astimezone(UTC),
+        interval=longest_interval(schedule.expression, schedule.timezone, now),
+        retention_days=retention_days,
     )
 
 
@@ -151,7 +152,7 @@ def _store_status(
     repository: Repository,
     unwatched: Store,
     now: datetime,
-    on_progress: OnTally | None,
+    on_progress: OnCount | None,
     *,
     check_blobs: bool,
 ) -> StoreStatus:

@@ -6,6 +6,7 @@ from contextlib import ExitStack
 
 from attrs import evolve
 
+from brownie_backup.concurrency.background import close_all
 from brownie_backup.errors import (
     BackupError,
     BackupExists,
@@ -15,13 +16,12 @@ from brownie_backup.errors import (
     StoreUnavailable,
 )
 from brownie_backup.model import Backup, BlobRef, Manifest, Status
-from brownie_backup.operations.commit import commit
-from brownie_backup.operations.progress import Meter, OnProgress
-from brownie_backup.reports import StoreSync
-from brownie_backup.repository import Identity, Lease, Repository, Shelf, watch
-from brownie_backup.repository.background import close_all
-from brownie_backup.repository.holds import add_hold
-from brownie_backup.repository.transfer import for_store, transfer_blobs
+from brownie_backup.model.reports import StoreSync
+from brownie_backup.pipeline.commit import commit
+from brownie_backup.pipeline.progress import Meter, OnProgress
+from brownie_backup.repository import Identity, Lease, Replica, Repository, with_deadlines
+from brownie_backup.repository.blobs.transfer import for_store, transfer_blobs
+from brownie_backup.repository.catalogue.holds import add_hold
 from brownie_backup.retention import plan_retention
 
 _log = logging.getLogger(__name__)
@@ -44,7 +44,7 @@ def sync_backups(
     Raises:
         BackupError: not even one store could be worked in.
     """
-    replicas = [_Replica(repository) for repository in watch(repositories)]
+    replicas = [_SyncReplica(repository) for repository in with_deadlines(repositories)]
     try:
         for replica in replicas:
             replica.open()
@@ -61,12 +61,12 @@ def sync_backups(
     return tuple(replica.result for replica in replicas)
 
 
-class _Replica:
+class _SyncReplica:
     """One store of a sync: what it has, and what it got."""
 
     def __init__(self, repository: Repository) -> None:
         self.repository = repository
-        self.shelf = Shelf(repository.store)
+        self.replica = Replica(repository.store)
         self.problem: BackupError | None = None
         self.backups: dict[str, Backup] = {}
         self.result = StoreSync(repository.store.url)
@@ -80,15 +80,15 @@ class _Replica:
             with ExitStack() as ours:
                 lease = ours.enter_context(self.repository.shared_lease("sync"))
                 self.backups = {backup.name: backup for backup in self.repository.backups()}
-                self.shelf = self.repository.shelf()
-                self.shelf.look(self.repository.blob_sizes())
+                self.replica = self.repository.replica()
+                self.replica.set_sizes(self.repository.blob_sizes())
                 self.stack = ours.pop_all()
             self._lease = lease
         except (StoreError, Busy) as error:
             self.backups = {}
             self._fail(error)
 
-    def catch_up(self, others: "Sequence[_Replica]", meter: Meter) -> None:
+    def catch_up(self, others: "Sequence[_SyncReplica]", meter: Meter) -> None:
         """Mend what is damaged here, then copy what is missing, the newest backup first."""
         if self.problem:
             return
@@ -112,13 +112,13 @@ class _Replica:
     def _bad(self, backup: Backup) -> Sequence[BlobRef]:
         """Return the blobs of a backup that are missing or damaged here."""
         blobs = backup.manifest.blobs if backup.manifest else ()
-        return list({ref.name: ref for ref in blobs if ref.name not in self.shelf.sizes}.values())
+        return list({ref.name: ref for ref in blobs if ref.name not in self.replica.sizes}.values())
 
     def _mend(
-        self, backup: Backup, bad: Sequence[BlobRef], others: "Sequence[_Replica]", meter: Meter
+        self, backup: Backup, bad: Sequence[BlobRef], others: "Sequence[_SyncReplica]", meter: Meter
     ) -> None:
         """Copy the bad blobs of a backup, as far as others have them."""
-        found = [ref for ref in bad if any(ref.name in o.shelf.sizes for o in others)]
+        found = [ref for ref in bad if any(ref.name in o.replica.sizes for o in others)]
         lost = len(bad) - len(found)
         if lost:
             self._note(f"{backup.name}: {_LOST.format(lost)}")
@@ -130,13 +130,13 @@ class _Replica:
             self._forget_damage(backup)
 
     def _copy(
-        self, source: "_Replica", backup: Backup, others: "Sequence[_Replica]", meter: Meter
+        self, source: "_SyncReplica", backup: Backup, others: "Sequence[_SyncReplica]", meter: Meter
     ) -> None:
         """Make a backup exist here as well."""
         manifest = _manifest(backup)
         first = [source, *(other for other in others if other is not source)]
-        lost = {ref.name for ref in manifest.blobs} - self.shelf.sizes.keys()
-        lost -= {name for name in lost if any(name in other.shelf.sizes for other in others)}
+        lost = {ref.name for ref in manifest.blobs} - self.replica.sizes.keys()
+        lost -= {name for name in lost if any(name in other.replica.sizes for other in others)}
         if lost:
             self._note(f"{backup.name} is not copied: {_LOST.format(len(lost))}")
             return
@@ -145,7 +145,7 @@ class _Replica:
                 self.repository.identity(Identity(manifest.repository_id, manifest.hash_key))
             if not self._transfer(backup, manifest.blobs, first, meter):
                 return
-            self._commit(backup, for_store(manifest, self.shelf.sizes))
+            self._commit(backup, for_store(manifest, self.replica.sizes))
         except (BackupExists, DamagedError) as error:
             self._note(f"{backup.name}: {error}")
             return
@@ -165,12 +165,12 @@ class _Replica:
         self,
         backup: Backup,
         refs: Iterable[BlobRef],
-        sources: "Iterable[_Replica]",
+        sources: "Iterable[_SyncReplica]",
         meter: Meter,
     ) -> bool:
         """Copy blobs, and return whether all are here now."""
-        shelves = [source.shelf for source in sources if not source.problem]
-        done = transfer_blobs(self.shelf, shelves, refs, on_bytes=meter.add)
+        replicas = [source.replica for source in sources if not source.problem]
+        done = transfer_blobs(self.replica, replicas, refs, on_bytes=meter.add)
         self.result = evolve(
             self.result,
             copied_blobs=self.result.copied_blobs + done.blobs,
@@ -194,11 +194,11 @@ class _Replica:
         self.result = evolve(self.result, problems=(*self.result.problems, *problems))
 
 
-_Wanted = tuple[_Replica, Backup]
+_Wanted = tuple[_SyncReplica, Backup]
 
 
 def _lacking(
-    target: _Replica, others: Sequence[_Replica]
+    target: _SyncReplica, others: Sequence[_SyncReplica]
 ) -> tuple[Sequence[_Wanted], Sequence[str]]:
     """Return the backups that a store is to get, with where from, and why it can't get some.
 

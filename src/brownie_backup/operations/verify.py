@@ -8,11 +8,11 @@ from attrs import evolve
 
 from brownie_backup.errors import BackupError, DamagedError, DecryptionError
 from brownie_backup.model import BlobRef, Manifest, Part, PartSpec, Verification
-from brownie_backup.operations.parts import read_blobs, spec_of
-from brownie_backup.operations.progress import Meter, OnProgress
+from brownie_backup.pipeline.progress import Meter, OnProgress
+from brownie_backup.pipeline.reading import read_blobs, spec_of
 from brownie_backup.protocols import Dumper
-from brownie_backup.repository import Repository, watch
-from brownie_backup.repository.blobs import BlobReader
+from brownie_backup.repository import Repository, with_deadlines
+from brownie_backup.repository.blobs.reader import BlobReader
 from brownie_backup.tracing import step
 
 ALL = 100.0
@@ -50,7 +50,7 @@ def verify_backup(
         DamagedError: the manifest itself can't be read.
         Busy: a cleanup is running.
     """
-    repository, *copies = watch((repository, *copies))
+    repository, *copies = with_deadlines((repository, *copies))
     repository.backup(name)  # before a lease is written where there may be no repository at all
     with repository.shared_lease(f"verification of '{name}'"):
         backup = repository.backup(name)

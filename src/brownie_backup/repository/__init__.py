@@ -1,12 +1,13 @@
 """Blobs and manifests over a store: what a backup is, however it was made."""
 
-from brownie_backup.repository.blobs import BLOB_BYTES, MOST_WORKERS, BlobWriter, StoredBlob
-from brownie_backup.repository.identity import Identity
-from brownie_backup.repository.leases import Lease, LeaseRecord
-from brownie_backup.repository.register import OperationRecord, Register
-from brownie_backup.repository.repository import Repository, watch
-from brownie_backup.repository.shelves import Shelf, ShelfState, Shelves
-from brownie_backup.repository.sweep import SWEEP_MARGIN, Swept
+from brownie_backup.repository.blobs.naming import BLOB_BYTES, MOST_WORKERS
+from brownie_backup.repository.blobs.replicas import Replica, ReplicaSet, ReplicaState
+from brownie_backup.repository.blobs.sweep import SWEEP_MARGIN, Swept
+from brownie_backup.repository.blobs.writer import BlobWriter, StoredBlob
+from brownie_backup.repository.catalogue.identity import Identity
+from brownie_backup.repository.coordination.leases import Lease, LeaseRecord
+from brownie_backup.repository.coordination.operations import OperationLog, OperationRecord
+from brownie_backup.repository.repository import Repository, with_deadlines
 
 __all__ = [
     "BLOB_BYTES",
@@ -16,13 +17,13 @@ __all__ = [
     "Identity",
     "Lease",
     "LeaseRecord",
+    "OperationLog",
     "OperationRecord",
-    "Register",
+    "Replica",
+    "ReplicaSet",
+    "ReplicaState",
     "Repository",
-    "Shelf",
-    "ShelfState",
-    "Shelves",
     "StoredBlob",
     "Swept",
-    "watch",
+    "with_deadlines",
 ]

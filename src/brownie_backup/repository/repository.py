@@ -16,28 +16,7 @@ from brownie_backup.errors import (
     ObjectLocked,
     UnsupportedFormat,
 )
-from brownie_backup.model import (
-    Attempt,
-    Backup,
-    Encryption,
-    Manifest,
-    RetentionPolicy,
-    Status,
-    Verification,
-)
-from brownie_backup.names import LATEST, check_name
-from brownie_backup.protocols import Cache, Clock, Compressor, Encryptor, Store
-from brownie_backup.reports import OnTally
-from brownie_backup.repository import catalogue, holds
-from brownie_backup.repository.blobs import BlobReader, BlobWriter
-from brownie_backup.repository.distrust import distrusted
-from brownie_backup.repository.identity import (
-    Identity,
-    ensure_identity,
-    known_identity,
-    read_identity,
-)
-from brownie_backup.repository.layout import (
+from brownie_backup.format.layout import (
     BLOBS,
     hold_key,
     lease_key,
@@ -45,18 +24,33 @@ from brownie_backup.repository.layout import (
     name_in,
     verification_key,
 )
-from brownie_backup.repository.leases import (
+from brownie_backup.format.names import LATEST, check_name
+from brownie_backup.model import Attempt, Backup, Encryption, Manifest, Status, Verification
+from brownie_backup.model.reports import OnCount
+from brownie_backup.protocols import Cache, Clock, Compressor, Encryptor, Store
+from brownie_backup.repository.blobs.reader import BlobReader
+from brownie_backup.repository.blobs.replicas import Replica, ReplicaSet
+from brownie_backup.repository.blobs.suspects import suspect_blobs
+from brownie_backup.repository.blobs.sweep import SWEEP_MARGIN, ReferencedBlobs, Swept, sweep
+from brownie_backup.repository.blobs.writer import BlobWriter
+from brownie_backup.repository.catalogue import holds, manifests
+from brownie_backup.repository.catalogue.cached import RepositoryCache
+from brownie_backup.repository.catalogue.identity import (
+    Identity,
+    ensure_identity,
+    known_identity,
+    read_identity,
+)
+from brownie_backup.repository.catalogue.listing import read_catalogue, sharing, sizes_of
+from brownie_backup.repository.coordination.leases import (
     Lease,
     LeaseRecord,
     hold,
     list_leases,
     remove_expired,
 )
-from brownie_backup.repository.listing import read_catalogue, sharing, sizes_of
-from brownie_backup.repository.memory import Memory
-from brownie_backup.repository.shelves import Shelf, Shelves
-from brownie_backup.repository.sweep import SWEEP_MARGIN, Live, Swept, sweep
-from brownie_backup.repository.watched import watched
+from brownie_backup.repository.deadline import with_deadline
+from brownie_backup.retention.policy import RetentionPolicy
 
 
 def _utc_now() -> datetime:
@@ -96,7 +90,7 @@ class Repository:
         """Return the repository's identity, or None if it was never used."""
         return known_identity(self.store)
 
-    def shelf(self, look: Callable[[Backup], None] | None = None) -> Shelf:
+    def replica(self, look: Callable[[Backup], None] | None = None) -> Replica:
         """Return the store as one that a run writes to, which knows its damaged blobs.
 
         For that the whole catalogue is read.
@@ -105,19 +99,19 @@ class Repository:
             look: called with each backup, whose health goes by its manifest and its last
                 verification alone.
         """
-        return Shelf(self.store, distrusted(self.store, _seen(self._read(), look)))
+        return Replica(self.store, suspect_blobs(self.store, _seen(self._read(), look)))
 
     def writer(
-        self, shelves: Shelves | None = None, identity: Identity | None = None
+        self, replicas: ReplicaSet | None = None, identity: Identity | None = None
     ) -> BlobWriter:
-        """Return a writer of blobs, into this store unless `shelves` says where.
+        """Return a writer of blobs, into this store unless `replicas` says where.
 
         The names of blobs are those that a repository of that identity gives: by default ours.
         """
         key = bytes.fromhex((identity or self.identity()).hash_key)
         encryption = Encryption(self.encryptor.method, self.encryptor.identity(key))
-        shelves = shelves or Shelves((self.shelf(),))
-        return BlobWriter(shelves, self.compressor, self.encryptor, key, encryption)
+        replicas = replicas or ReplicaSet((self.replica(),))
+        return BlobWriter(replicas, self.compressor, self.encryptor, key, encryption)
 
     def reader(self, manifest: Manifest, others: Sequence[Store] = ()) -> BlobReader:
         """Return a reader of the blobs of one backup; `UnsupportedFormat` if it can't be read.
@@ -143,7 +137,7 @@ class Repository:
         return BlobReader(stores, compressor, self.encryptor, key, manifest.encryption)
 
     def backups(
-        self, *, check_blobs: bool = True, on_progress: OnTally | None = None
+        self, *, check_blobs: bool = True, on_progress: OnCount | None = None
     ) -> tuple[Backup, ...]:
         """Return every backup, newest first; with `check_blobs`, see that all blobs are there."""
         found = tuple(sharing(self._read(on_progress)))
@@ -151,7 +145,7 @@ class Repository:
             # Blobs are listed after the manifests are read: a backup that is finished between
             # the two then has all of its blobs in the listing.
             sizes = sizes_of(self.store, found)
-            found = tuple(catalogue.check_blobs(backup, sizes) for backup in found)
+            found = tuple(manifests.check_blobs(backup, sizes) for backup in found)
         held = holds.read_holds(self.store, self.clock())
         found = tuple(
             evolve(b, hold=holds.hold_of(b.name, b.manifest, held)) if b.name in held else b
@@ -197,7 +191,7 @@ class Repository:
 
     def manifest(self, name: str) -> Manifest:
         """Return the manifest of that name; `KeyNotFound` if there is none."""
-        return catalogue.read_manifest(self.store, name)
+        return manifests.read_manifest(self.store, name)
 
     def exists(self, name: str) -> bool:
         """Whether a backup of that name exists, readable or not."""
@@ -206,15 +200,15 @@ class Repository:
 
     def add_lists(self, manifest: Manifest) -> Manifest:
         """Store what is too long for a manifest; return the rest, which `add` is quick with."""
-        return catalogue.add_lists(self.store, manifest)
+        return manifests.add_lists(self.store, manifest)
 
     def add(self, manifest: Manifest) -> None:
         """Make a backup exist; `BackupExists` if the name is taken."""
-        catalogue.add_manifest(self.store, manifest)
+        manifests.add_manifest(self.store, manifest)
 
     def add_verification(self, verification: Verification) -> None:
         """Record the outcome of a verification."""
-        catalogue.add_verification(self.store, verification)
+        manifests.add_verification(self.store, verification)
 
     def forget_verification(self, name: str) -> None:
         """Remove the outcome of a verification, which no longer says anything."""
@@ -266,7 +260,7 @@ class Repository:
         lease: Lease | None,
         *,
         without: frozenset[str] = frozenset(),
-        on_progress: OnTally | None = None,
+        on_progress: OnCount | None = None,
     ) -> Swept:
         """Remove blobs that no backup names; with no lease, count what would be removed.
 
@@ -277,7 +271,7 @@ class Repository:
 
         A manifest that can't be read may name any blob: then nothing is swept.
         """
-        live = Live()
+        live = ReferencedBlobs()
         for backup in self._read(on_progress):
             if backup.name in without:
                 continue
@@ -293,14 +287,14 @@ class Repository:
         """Return the stored size of every blob."""
         return {name_in(found.key): found.size_bytes for found in self.store.list(BLOBS)}
 
-    def _read(self, on_progress: OnTally | None = None) -> Iterator[Backup]:
+    def _read(self, on_progress: OnCount | None = None) -> Iterator[Backup]:
         """Yield every backup, in no order, without a look at its blobs."""
         return read_catalogue(self.store, self._memory(), self.clock(), on_progress)
 
     def _backup(self, name: str, seen: Backup | None = None) -> Backup | None:
         """Return one backup without reading the others; `seen` if that is still what it is."""
         try:
-            manifest = catalogue.read_manifest(self.store, check_name(name))
+            manifest = manifests.read_manifest(self.store, check_name(name))
         except (InvalidName, KeyNotFound):
             return None
         except (DamagedError, UnsupportedFormat) as error:
@@ -310,11 +304,11 @@ class Repository:
             return Backup(name, Status.DAMAGED, None, str(error), hold=held)
         if seen and seen.manifest == manifest:
             return seen
-        backup = catalogue.judge(manifest, catalogue.read_verification(self.store, manifest))
-        backup = catalogue.check_blobs(backup, sizes_of(self.store, (backup,)))
+        backup = manifests.judge(manifest, manifests.read_verification(self.store, manifest))
+        backup = manifests.check_blobs(backup, sizes_of(self.store, (backup,)))
         return evolve(backup, hold=holds.read_hold(self.store, name, manifest, self.clock()))
 
-    def _memory(self) -> Memory | None:
+    def _memory(self) -> RepositoryCache | None:
         """Return what the cache knows of this very repository."""
         if self.cache is None:
             return None
@@ -322,14 +316,14 @@ class Repository:
             identity = read_identity(self.store)
         except (KeyNotFound, DamagedError):
             return None  # it could not be told from other repositories
-        return Memory(self.cache, identity.id)
+        return RepositoryCache(self.cache, identity.id)
 
 
-def watch(repositories: Sequence[Repository]) -> tuple[Repository, ...]:
+def with_deadlines(repositories: Sequence[Repository]) -> tuple[Repository, ...]:
     """Return repositories of which none that hangs keeps the others from their work."""
     if len(repositories) == 1:
         return tuple(repositories)
-    return tuple(evolve(each, store=watched(each.store)) for each in repositories)
+    return tuple(evolve(each, store=with_deadline(each.store)) for each in repositories)
 
 
 def _seen(backups: Iterator[Backup], look: Callable[[Backup], None] | None) -> Iterator[Backup]:

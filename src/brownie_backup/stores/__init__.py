@@ -5,7 +5,7 @@ Those that need a cloud's library are in modules of their own: `brownie_backup.s
 
 from brownie_backup.stores.local import LocalStore
 from brownie_backup.stores.memory import MemoryStore
-from brownie_backup.stores.patience import Patience
+from brownie_backup.stores.retry_policy import RetryPolicy
 from brownie_backup.stores.retrying import RetryingStore
 
-__all__ = ["LocalStore", "MemoryStore", "Patience", "RetryingStore"]
+__all__ = ["LocalStore", "MemoryStore", "RetryPolicy", "RetryingStore"]

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
-from brownie_backup.location import LOCK_MODES, Location
+from brownie_backup.stores.location import LOCK_MODES, Location
 
 
 def path_problems(location: Location) -> Iterator[str]:

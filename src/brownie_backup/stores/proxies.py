@@ -4,8 +4,8 @@ from collections.abc import Iterable, Iterator
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
-from brownie_backup.location import CLOUDS, Location
-from brownie_backup.reports import Finding, Level
+from brownie_backup.model.reports import Finding, Level
+from brownie_backup.stores.location import CLOUDS, Location
 
 _SERVICES = {
     "s3": "https://s3.amazonaws.com",

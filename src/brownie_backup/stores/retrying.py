@@ -16,8 +16,14 @@ from brownie_backup.errors import (
     StoreUnavailable,
     redact,
 )
-from brownie_backup.protocols import CanLock, HasPages, Store, StoredObject
-from brownie_backup.stores.patience import Patience
+from brownie_backup.protocols import (
+    ObjectUse,
+    Store,
+    StoredObject,
+    SupportsObjectLock,
+    SupportsPaging,
+)
+from brownie_backup.stores.retry_policy import RetryPolicy
 
 _log = logging.getLogger(__name__)
 
@@ -52,14 +58,14 @@ class RetryingStore:
 
     It waits between the tries, longer each time, and by chance shorter (full jitter), so that
     many clients don't come back at once; and for as long as the service asks. When
-    `patience.give_up_after_seconds` have passed since a call's first failure, the last error is
+    `retry_policy.give_up_after_seconds` have passed since a call's first failure, the last error is
     raised. A call that fails soon after another was given up is not repeated: nobody wants to wait
     as long again for what is only to be tidied up. A delete is not repeated when it would come too
     late to be safe, as on a machine that slept.
     """
 
     inner: Store
-    patience: Patience = field(factory=Patience)
+    retry_policy: RetryPolicy = field(factory=RetryPolicy)
     _sleep: Callable[[float], None] = field(default=time.sleep, kw_only=True, repr=False)
     _monotonic: Callable[[], float] = field(default=time.monotonic, kw_only=True, repr=False)
     _wall: Callable[[], float] = field(default=time.time, kw_only=True, repr=False)
@@ -74,16 +80,23 @@ class RetryingStore:
     @property
     def repeats_for_seconds(self) -> float:
         """For how long a call that fails is repeated."""
-        return self.patience.give_up_after_seconds
+        return self.retry_policy.give_up_after_seconds
 
-    def put(self, key: str, data: bytes, *, if_absent: bool = False) -> None:
+    def put(
+        self,
+        key: str,
+        data: bytes,
+        *,
+        if_absent: bool = False,
+        use: ObjectUse = ObjectUse.STATE,
+    ) -> None:
         """Store `data` in the inner store."""
         doubtful = False
 
         def put() -> None:
             nonlocal doubtful
             try:
-                self.inner.put(key, data, if_absent=if_absent)
+                self.inner.put(key, data, if_absent=if_absent, use=use)
             except StoreUnavailable:
                 doubtful = True  # it may have been stored, and only the answer lost
                 raise
@@ -99,18 +112,20 @@ class RetryingStore:
 
     def list(self, prefix: str) -> Iterator[StoredObject]:
         """List the inner store: after a failure go on with the page, or begin anew and skip."""
-        if isinstance(self.inner, HasPages):
+        if isinstance(self.inner, SupportsPaging):
             return self._list_pages(self.inner, prefix)
         return self._list_anew(prefix)
 
     def delete(self, key: str) -> None:
         """Remove an object from the inner store."""
-        self._repeat(lambda: self.inner.delete(key), self._tries(self.patience.last_delete_seconds))
+        self._repeat(
+            lambda: self.inner.delete(key), self._tries(self.retry_policy.last_delete_seconds)
+        )
 
     def extend_lock(self, key: str) -> None:
         """Lock the object for longer, if the inner store has locks."""
         inner = self.inner
-        if isinstance(inner, CanLock):
+        if isinstance(inner, SupportsObjectLock):
             self._repeat(lambda: inner.extend_lock(key))
 
     def _holds(self, key: str, data: bytes) -> bool:
@@ -121,7 +136,7 @@ class RetryingStore:
             msg = f"'{key}' in {self.url} existed, and is gone"
             raise StoreUnavailable(msg) from None
 
-    def _list_pages(self, inner: HasPages, prefix: str) -> Iterator[StoredObject]:
+    def _list_pages(self, inner: SupportsPaging, prefix: str) -> Iterator[StoredObject]:
         token: str | None = None
         while True:
             page = self._repeat(lambda: inner.list_page(prefix, token))  # noqa: B023 - called now
@@ -168,7 +183,7 @@ class RetryingStore:
 
     def _tries(self, last_seconds: float | None = None) -> "_Tries":
         clocks = (self._monotonic, self._wall)
-        tries = _Tries(self.patience, self._outage, self._sleep, *clocks, self._random)
+        tries = _Tries(self.retry_policy, self._outage, self._sleep, *clocks, self._random)
         if last_seconds is not None:
             tries.end_within(last_seconds)
         return tries
@@ -178,7 +193,7 @@ class RetryingStore:
 class _Tries:
     """The tries of one call."""
 
-    _patience: Patience
+    _patience: RetryPolicy
     _outage: _Outage
     _sleep: Callable[[float], None]
     _monotonic: Callable[[], float]

@@ -9,9 +9,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib import import_module
 
+from brownie_backup.config.settings import Settings
 from brownie_backup.errors import ConfigurationError
-from brownie_backup.settings import Settings
-from brownie_backup.telemetry.wanted import wanted_signals
+from brownie_backup.telemetry.otel_environment import wanted_signals
 
 __all__ = ["configure_telemetry", "prometheus_text", "write_textfile"]
 

@@ -12,12 +12,12 @@ from opentelemetry.sdk.resources import Resource
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 
+from brownie_backup.config.settings import Settings
 from brownie_backup.errors import ConfigurationError
-from brownie_backup.settings import Settings
+from brownie_backup.telemetry.aggregate import MetricsSnapshot
+from brownie_backup.telemetry.collect import look_at
 from brownie_backup.telemetry.instruments import record
-from brownie_backup.telemetry.scene import look_at
 from brownie_backup.telemetry.sources import open_sources, sources_of
-from brownie_backup.telemetry.survey import Survey
 
 _log = logging.getLogger(__name__)
 
@@ -34,13 +34,13 @@ def exposition(settings: Settings) -> tuple[bytes, str]:
     return text, CONTENT_TYPE_PLAIN_0_0_4
 
 
-def render(survey: Survey) -> bytes:
-    """Return a survey in Prometheus's text format."""
+def render(snapshot: MetricsSnapshot) -> bytes:
+    """Return a snapshot in Prometheus's text format."""
     registry = CollectorRegistry()
     reader = PrometheusMetricReader(
         disable_target_info=True, scope_info_enabled=False, registry=registry
     )
-    provider = record(survey, reader, Resource.get_empty())
+    provider = record(snapshot, reader, Resource.get_empty())
     try:
         return generate_latest(registry)
     finally:

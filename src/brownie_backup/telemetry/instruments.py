@@ -1,4 +1,4 @@
-"""The metrics: their names, units and meanings, and how a survey becomes OpenTelemetry's data.
+"""The metrics: their names, units and meanings, and how a snapshot becomes OpenTelemetry's data.
 
 Each time everything is computed anew, so each time there are fresh instruments, told once what
 there is. A histogram could not be filled otherwise: OpenTelemetry asks for counters and gauges, but
@@ -15,7 +15,13 @@ from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import MetricReader
 from opentelemetry.sdk.resources import Resource
 
-from brownie_backup.telemetry.survey import USUAL_KIND, Labels, Line, StoreLine, Survey
+from brownie_backup.telemetry.aggregate import (
+    USUAL_KIND,
+    DatabaseMetrics,
+    Labels,
+    MetricsSnapshot,
+    StoreLine,
+)
 
 BUCKETS = (1.0, 5.0, 15.0, 60.0, 300.0, 900.0, 3600.0, 10800.0, 21600.0, 43200.0, 86400.0)
 """Seconds: what a small database takes, and what a very large one does."""
@@ -40,14 +46,16 @@ class Metric:
     instrument: Instrument
     unit: str
     help: str
-    values: Callable[[Survey], _Values]
+    values: Callable[[MetricsSnapshot], _Values]
     """Yields each value, or for a histogram each observation, with its labels."""
 
 
-def _each(get: Callable[[Line], float | Sequence[float] | None]) -> Callable[[Survey], _Values]:
-    def values(survey: Survey) -> _Values:
-        for labels, line in survey.lines.items():
-            found = get(line)
+def _each(
+    get: Callable[[DatabaseMetrics], float | Sequence[float] | None],
+) -> Callable[[MetricsSnapshot], _Values]:
+    def values(snapshot: MetricsSnapshot) -> _Values:
+        for labels, metrics in snapshot.databases.items():
+            found = get(metrics)
             numbers = found if isinstance(found, Sequence) else () if found is None else (found,)
             for number in numbers:
                 yield asdict(labels), number
@@ -55,9 +63,9 @@ def _each(get: Callable[[Line], float | Sequence[float] | None]) -> Callable[[Su
     return values
 
 
-def _each_store(get: Callable[[StoreLine], float | None]) -> Callable[[Survey], _Values]:
-    def values(survey: Survey) -> _Values:
-        for store in survey.stores:
+def _each_store(get: Callable[[StoreLine], float | None]) -> Callable[[MetricsSnapshot], _Values]:
+    def values(snapshot: MetricsSnapshot) -> _Values:
+        for store in snapshot.stores:
             number = get(store)
             if number is not None:
                 yield {"store": store.url}, number
@@ -65,10 +73,10 @@ def _each_store(get: Callable[[StoreLine], float | None]) -> Callable[[Survey], 
     return values
 
 
-def _intervals(survey: Survey) -> _Values:
-    for store in survey.stores:
-        labels = Labels(survey.database, store.url, USUAL_KIND)
-        yield asdict(labels), survey.interval_seconds
+def _intervals(snapshot: MetricsSnapshot) -> _Values:
+    for store in snapshot.stores:
+        labels = Labels(snapshot.database, store.url, USUAL_KIND)
+        yield asdict(labels), snapshot.interval_seconds
 
 
 METRICS = (
@@ -77,77 +85,77 @@ METRICS = (
         Instrument.COUNTER,
         "",
         "Total number of backups created.",
-        _each(lambda line: line.backups),
+        _each(lambda metrics: metrics.backups),
     ),
     Metric(
         "backup_errors",
         Instrument.COUNTER,
         "",
         "Number of backup failures; one that only this store did not take is one of this store.",
-        _each(lambda line: line.errors),
+        _each(lambda metrics: metrics.errors),
     ),
     Metric(
         "backup_duration",
         Instrument.HISTOGRAM,
         "s",
         "Time taken for backup operations.",
-        _each(lambda line: line.backup_seconds),
+        _each(lambda metrics: metrics.backup_seconds),
     ),
     Metric(
         "backup_size",
         Instrument.GAUGE,
         "By",
         "Size of the last good backup as it is stored, compressed and encrypted.",
-        _each(lambda line: line.last_stored_bytes),
+        _each(lambda metrics: metrics.last_stored_bytes),
     ),
     Metric(
         "backup_last_size",
         Instrument.GAUGE,
         "By",
         "Size of the data in the last good backup.",
-        _each(lambda line: line.last_size_bytes),
+        _each(lambda metrics: metrics.last_size_bytes),
     ),
     Metric(
         "backup_last_success_timestamp",
         Instrument.GAUGE,
         "s",
         "When the last good backup was finished, as Unix time; 0 for never.",
-        _each(lambda line: line.last_success),
+        _each(lambda metrics: metrics.last_success),
     ),
     Metric(
         "backup_last_verified_timestamp",
         Instrument.GAUGE,
         "s",
         "When a backup was last verified and found good, as Unix time; 0 for never.",
-        _each(lambda line: line.last_verified),
+        _each(lambda metrics: metrics.last_verified),
     ),
     Metric(
         "backup_restore_duration",
         Instrument.HISTOGRAM,
         "s",
         "Time taken for restores of a backup of the database.",
-        _each(lambda line: line.restore_seconds),
+        _each(lambda metrics: metrics.restore_seconds),
     ),
     Metric(
         "backup_deleted",
         Instrument.COUNTER,
         "",
         "Number of backups deleted, by hand or by the retention policy.",
-        _each(lambda line: line.deleted),
+        _each(lambda metrics: metrics.deleted),
     ),
     Metric(
         "backup_deduplicated",
         Instrument.COUNTER,
         "By",
         "Bytes that backups did not have to store again, since the store had them.",
-        _each(lambda line: line.deduplicated_bytes),
+        _each(lambda metrics: metrics.deduplicated_bytes),
     ),
     Metric(
         "backup_copies_missing",
         Instrument.GAUGE,
         "",
         "Number of good backups in other stores that this store should have, and has not.",
-        _each(lambda line: line.missing),
+        _each(lambda metrics: metrics.missing),
     ),
     Metric(
         "backup_interval",
@@ -180,13 +188,13 @@ METRICS = (
 )
 
 
-def record(survey: Survey, reader: MetricReader, resource: Resource) -> MeterProvider:
-    """Return a provider whose reader collects what a survey found; it has to be shut down."""
+def record(snapshot: MetricsSnapshot, reader: MetricReader, resource: Resource) -> MeterProvider:
+    """Return a provider whose reader collects what a snapshot has; it has to be shut down."""
     provider = MeterProvider((reader,), resource, shutdown_on_exit=False)
     meter = provider.get_meter("brownie_backup", version("brownie-backup"))
     for metric in METRICS:
         tell = _instrument(meter, metric)
-        for attributes, value in metric.values(survey):
+        for attributes, value in metric.values(snapshot):
             tell(value, attributes)
     return provider
 

@@ -22,13 +22,13 @@ from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
-from brownie_backup.repository.background import begin
-from brownie_backup.settings import Settings
+from brownie_backup.concurrency.background import begin
+from brownie_backup.concurrency.threads import make_thread
+from brownie_backup.config.settings import Settings
+from brownie_backup.telemetry.aggregate import MetricsSnapshot
+from brownie_backup.telemetry.collect import look_at
 from brownie_backup.telemetry.instruments import record
-from brownie_backup.telemetry.scene import look_at
 from brownie_backup.telemetry.sources import sources_of
-from brownie_backup.telemetry.survey import Survey
-from brownie_backup.threads import make_thread
 
 _log = logging.getLogger(__name__)
 
@@ -121,21 +121,21 @@ class _Pusher:
             _log.exception("the metrics could not be sent")
 
 
-def collect(survey: Survey, resource: Resource) -> MetricsData:
-    """Return a survey as OpenTelemetry's data.
+def collect(snapshot: MetricsSnapshot, resource: Resource) -> MetricsData:
+    """Return a snapshot as OpenTelemetry's data.
 
     Totals count from when the first of what they count happened: whoever gets them from one
     process after the other would take them for numbers that begin anew each time.
     """
     reader = InMemoryMetricReader()
-    provider = record(survey, reader, resource)
+    provider = record(snapshot, reader, resource)
     try:
         data = reader.get_metrics_data()
     finally:
         provider.shutdown()
     if data is None:
         return MetricsData([])
-    start = int(survey.began_at.timestamp() * 1_000_000_000)
+    start = int(snapshot.began_at.timestamp() * 1_000_000_000)
     return MetricsData(
         [
             replace(

@@ -13,14 +13,15 @@ from datetime import timedelta
 
 from attrs import evolve, field, frozen, mutable
 
-from brownie_backup.audit import AuditRecord
+from brownie_backup.audit.query import read_audit
+from brownie_backup.audit.record import AuditRecord
+from brownie_backup.concurrency.background import begin
 from brownie_backup.config import make_repositories
+from brownie_backup.config.settings import Settings
 from brownie_backup.errors import BackupError
-from brownie_backup.model import Backup, RetentionPolicy
-from brownie_backup.operations.audit import read_audit
+from brownie_backup.model import Backup
 from brownie_backup.repository import LeaseRecord, Repository
-from brownie_backup.repository.background import begin
-from brownie_backup.settings import Settings
+from brownie_backup.retention.policy import RetentionPolicy
 
 FRESH = timedelta(seconds=10)
 """How old what is known of a store may be without another look."""
@@ -80,7 +81,7 @@ def read_content(repository: Repository) -> StoreContent:
         repository.policy,
         tuple(map(_entry, backups)),
         sum(sizes.values()),
-        read_audit(repository),
+        read_audit(repository.store, repository.clock()),
         repository.leases(),
         known=True,
         reachable=True,

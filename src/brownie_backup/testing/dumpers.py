@@ -11,8 +11,8 @@ import pytest
 
 from brownie_backup.errors import DamagedError, DatabaseError, DumpFailed
 from brownie_backup.model import PartKind, PartSpec
+from brownie_backup.model.reports import Finding
 from brownie_backup.protocols import Dumper, Snapshot
-from brownie_backup.reports import Finding
 
 _PATIENCE_SECONDS = 15
 _PIECE = 65_537

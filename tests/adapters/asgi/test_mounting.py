@@ -18,7 +18,7 @@ from tests.integration.cli import Cli, cli_for
 from tests.integration.serving import TOKEN
 from tests.servers.running import Servers
 
-from brownie_backup.settings import load_settings
+from brownie_backup.config.settings import load_settings
 from brownie_backup_asgi import BackupApp, create_app
 
 EXAMPLES = Path("examples")

@@ -7,7 +7,8 @@ import jsonschema
 import pytest
 
 from brownie_backup_asgi.app import ENDPOINTS
-from brownie_backup_asgi.openapi import PATHS, document
+from brownie_backup_asgi.openapi.document import document
+from brownie_backup_asgi.openapi.paths import PATHS
 from brownie_backup_asgi.problems import BY_ERROR, OURS, PREFIX
 from brownie_backup_asgi.schemas import CLEANUP, CREATE, RESTORE, VERIFY
 

@@ -14,15 +14,14 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from brownie_backup.activity import Actor
+from brownie_backup.audit.operation import Actor
+from brownie_backup.config.redaction import api_tokens
+from brownie_backup.config.settings import Settings
 from brownie_backup.errors import redact
-from brownie_backup.redaction import api_tokens
 from brownie_backup.service import Service
-from brownie_backup.settings import Settings
-from brownie_backup_asgi import looking, working
-from brownie_backup_asgi.desk import Desk
+from brownie_backup_asgi import commands, queries
 from brownie_backup_asgi.events import events
-from brownie_backup_asgi.house import House, origin_of
+from brownie_backup_asgi.operations import OperationManager
 from brownie_backup_asgi.problems import (
     FORBIDDEN,
     METHOD,
@@ -33,6 +32,7 @@ from brownie_backup_asgi.problems import (
     Problem,
     problem_of,
 )
+from brownie_backup_asgi.state import AppState, origin_of
 from brownie_backup_asgi.tokens import Scope, read_tokens, require
 
 _log = logging.getLogger(__name__)
@@ -40,7 +40,7 @@ _log = logging.getLogger(__name__)
 _REFUSALS = (UNAUTHORIZED, FORBIDDEN, TOKEN_IN_URL)
 _NOT_FOUND = 404
 
-Handler = Callable[[House, Request, Any], Awaitable[Response]]
+Handler = Callable[[AppState, Request, Any], Awaitable[Response]]
 Message = MutableMapping[str, Any]
 
 
@@ -59,24 +59,24 @@ class Endpoint:
 # In this order: a backup may be named 'status' or 'list' all the same. Then these paths are not its
 # own, and the list shows it; DELETE and verify know it by its name.
 ENDPOINTS: Sequence[Endpoint] = (
-    Endpoint("/health", "GET", None, "health", looking.health),
-    Endpoint("/metrics", "GET", Scope.READ, "metrics", looking.metrics),
-    Endpoint("/openapi.json", "GET", Scope.READ, "openapi", looking.openapi),
-    Endpoint("/backup/status", "GET", Scope.READ, "status", looking.status),
-    Endpoint("/backup/list", "GET", Scope.READ, "list", looking.list_),
-    Endpoint("/backup/next-backup", "GET", Scope.READ, "next-backup", looking.next_backup),
-    Endpoint("/backup/operations", "GET", Scope.READ, "operations", looking.operations),
+    Endpoint("/health", "GET", None, "health", queries.health),
+    Endpoint("/metrics", "GET", Scope.READ, "metrics", queries.metrics),
+    Endpoint("/openapi.json", "GET", Scope.READ, "openapi", queries.openapi),
+    Endpoint("/backup/status", "GET", Scope.READ, "status", queries.status),
+    Endpoint("/backup/list", "GET", Scope.READ, "list", queries.list_),
+    Endpoint("/backup/next-backup", "GET", Scope.READ, "next-backup", queries.next_backup),
+    Endpoint("/backup/operations", "GET", Scope.READ, "operations", queries.operations),
     Endpoint("/backup/events", "GET", Scope.READ, "events", events),
-    Endpoint("/backup/create", "POST", Scope.BACKUP, "backup", working.create),
-    Endpoint("/backup/run-now", "POST", Scope.BACKUP, "backup", working.run_now),
-    Endpoint("/backup/restore", "POST", Scope.RESTORE, "restore", working.restore),
-    Endpoint("/backup/cleanup", "POST", Scope.DELETE, "cleanup", working.cleanup),
-    Endpoint("/backup/operations/{id}", "GET", Scope.READ, "operation", looking.operation),
+    Endpoint("/backup/create", "POST", Scope.BACKUP, "backup", commands.create),
+    Endpoint("/backup/run-now", "POST", Scope.BACKUP, "backup", commands.run_now),
+    Endpoint("/backup/restore", "POST", Scope.RESTORE, "restore", commands.restore),
+    Endpoint("/backup/cleanup", "POST", Scope.DELETE, "cleanup", commands.cleanup),
+    Endpoint("/backup/operations/{id}", "GET", Scope.READ, "operation", queries.operation),
     # What it takes depends on the operation; a token that can begin none can cancel none.
-    Endpoint("/backup/operations/{id}", "DELETE", None, "cancel", working.cancel),
-    Endpoint("/backup/{name}", "GET", Scope.READ, "show", looking.show),
-    Endpoint("/backup/{name}", "DELETE", Scope.DELETE, "delete", working.delete),
-    Endpoint("/backup/{name}/verify", "POST", Scope.BACKUP, "verify", working.verify),
+    Endpoint("/backup/operations/{id}", "DELETE", None, "cancel", commands.cancel),
+    Endpoint("/backup/{name}", "GET", Scope.READ, "show", queries.show),
+    Endpoint("/backup/{name}", "DELETE", Scope.DELETE, "delete", commands.delete),
+    Endpoint("/backup/{name}/verify", "POST", Scope.BACKUP, "verify", commands.verify),
 )
 _OPEN = frozenset({"/health"})
 """What needs no token at all."""
@@ -86,7 +86,9 @@ class BackupApp:
     """The app. Mounted in another one it gets no lifespan events: call `aclose` at the end."""
 
     def __init__(self, service: Service) -> None:
-        self._house = House(service, read_tokens(service.settings), Desk(service.register))
+        self._house = AppState(
+            service, read_tokens(service.settings), OperationManager(service.operation_log)
+        )
         self._secrets = api_tokens(service.settings)
         self._app = Starlette(
             routes=[*self._routes()],
@@ -106,7 +108,7 @@ class BackupApp:
 
     async def aclose(self) -> None:
         """End: nothing new is begun, and what runs is cancelled, and recorded as such."""
-        await asyncio.to_thread(self._house.desk.close)
+        await asyncio.to_thread(self._house.manager.close)
 
     @contextlib.asynccontextmanager
     async def _lifespan(self, _: Starlette) -> AsyncIterator[None]:

@@ -10,10 +10,10 @@ from starlette.responses import Response, StreamingResponse
 
 from brownie_backup.errors import BackupError
 from brownie_backup_asgi import schemas
-from brownie_backup_asgi.answers import NOT_CACHED, operation_document
-from brownie_backup_asgi.bodies import read_query
-from brownie_backup_asgi.house import MOST_OPERATIONS, House
-from brownie_backup_asgi.news import News
+from brownie_backup_asgi.changes import ChangeTracker
+from brownie_backup_asgi.requests import read_query
+from brownie_backup_asgi.responses import NOT_CACHED, operation_document
+from brownie_backup_asgi.state import MOST_OPERATIONS, AppState
 from brownie_backup_asgi.tokens import Caller
 
 _LOOK_SECONDS = 1.0
@@ -21,7 +21,7 @@ _SILENCE_LOOKS = 15
 """After so many looks without a change a comment is sent, so that no proxy takes it for dead."""
 
 
-async def events(house: House, request: Request, caller: Caller) -> Response:
+async def events(app_state: AppState, request: Request, caller: Caller) -> Response:
     """Send what changes, until the caller goes or the service ends."""
     del caller
     read_query(request, schemas.NOTHING)
@@ -29,23 +29,25 @@ async def events(house: House, request: Request, caller: Caller) -> Response:
     if request.method == "HEAD":
         return Response(headers=headers, media_type="text/event-stream")
     return StreamingResponse(
-        _changes(house, request), headers=headers, media_type="text/event-stream"
+        _changes(app_state, request), headers=headers, media_type="text/event-stream"
     )
 
 
-async def _changes(house: House, request: Request) -> AsyncIterator[str]:
-    news = News(MOST_OPERATIONS)
+async def _changes(app_state: AppState, request: Request) -> AsyncIterator[str]:
+    changes = ChangeTracker(MOST_OPERATIONS)
     silent = 0
     yield "retry: 3000\n\n"
-    while not house.desk.closing:
+    while not app_state.manager.closing:
         try:
-            records = await house.sharing.read("operations", house.operations)
+            records = await app_state.sharing.read("operations", app_state.operations)
         except BackupError as error:
             records = None
             yield f": {type(error).__name__}\n\n"
-        for record in news.of(records, house.desk.register.lost) if records is not None else ():
+        for record in (
+            changes.of(records, app_state.manager.operation_log.lost) if records is not None else ()
+        ):
             silent = 0
-            document = operation_document(request, record, house.desk.register)
+            document = operation_document(request, record, app_state.manager.operation_log)
             kind = "progress" if document["state"] == "running" else "ended"
             yield f"event: {kind}\nid: {record.id}\ndata: {_text(document)}\n\n"
         silent += 1

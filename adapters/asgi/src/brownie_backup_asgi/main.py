@@ -12,9 +12,9 @@ import uvicorn
 
 from brownie_backup.config import load_settings
 from brownie_backup.errors import ConfigurationError
-from brownie_backup.logs import configure_logging
-from brownie_backup.operations.base import TOOL_VERSION
 from brownie_backup.telemetry import configure_telemetry
+from brownie_backup.telemetry.logs import configure_logging
+from brownie_backup.version import TOOL_VERSION
 from brownie_backup_asgi.app import BackupApp, create_app
 
 HOST = "127.0.0.1"

@@ -7,10 +7,10 @@ from enum import StrEnum
 from attrs import field, frozen
 from starlette.requests import Request
 
+from brownie_backup.config.redaction import token_items
+from brownie_backup.config.settings import Settings
 from brownie_backup.errors import ConfigurationError
-from brownie_backup.redaction import token_items
 from brownie_backup.secret import Secret
-from brownie_backup.settings import Settings
 from brownie_backup_asgi.problems import FORBIDDEN, TOKEN_IN_URL, UNAUTHORIZED, Problem
 
 _HINT = "BACKUP_API_TOKENS is name:scope+scope:token, by commas, such as ops:read+backup:s3cr3t…"

@@ -28,7 +28,7 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    from brownie_backup.ending import ENDED_BY, Ended, end_on_signals
+    from brownie_backup.process.signals import ENDED_BY, TerminatedBySignal, end_on_signals
 
     end_on_signals()
     try:
@@ -36,7 +36,7 @@ def _run(arguments: argparse.Namespace) -> int:
 
         status = run(arguments)
         sys.stdout.flush()
-    except Ended as ended:
+    except TerminatedBySignal as ended:
         print(f"brownie-backup: ended by {signal.Signals(ended.number).name}", file=sys.stderr)
         return ENDED_BY + ended.number
     except OSError as error:

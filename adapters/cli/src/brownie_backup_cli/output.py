@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, Self
 from attrs import frozen
 
 from brownie_backup import Finding, Level, Progress
-from brownie_backup.operations.progress import OnProgress
-from brownie_backup.reports import OnTally, PartProgress
+from brownie_backup.model.reports import OnCount, PartProgress
+from brownie_backup.pipeline.progress import OnProgress
 
 if TYPE_CHECKING:
     from rich.progress import ProgressColumn
@@ -89,7 +89,7 @@ class Output:
             yield show if move or self.verbose else None
 
     @contextmanager
-    def tally(self) -> Iterator[OnTally | None]:
+    def tally(self) -> Iterator[OnCount | None]:
         """Show a bar of how many things are done on stderr, if that is a terminal."""
         from rich.progress import MofNCompleteColumn
 

@@ -6,12 +6,12 @@ import os
 
 from brownie_backup.config import load_settings
 from brownie_backup.errors import BackupError, ConfigurationError, RestoreFailed, redact
-from brownie_backup.logs import configure_logging
-from brownie_backup.memory import share_large_blocks
+from brownie_backup.process.malloc import share_large_blocks
+from brownie_backup.telemetry.logs import configure_logging
 from brownie_backup_cli.commands import COMMANDS
-from brownie_backup_cli.exits import FAILED, exit_status
-from brownie_backup_cli.observing import observed
+from brownie_backup_cli.exit_codes import FAILED, exit_status
 from brownie_backup_cli.output import Output
+from brownie_backup_cli.telemetry import observed
 
 _DEFECT = "That is a defect of brownie-backup: please report it, with what --verbose says"
 
@@ -27,7 +27,7 @@ def run(arguments: argparse.Namespace) -> int:
             settings,
             verbose=arguments.verbose,
             quiet=arguments.quiet,
-            said_elsewhere=("brownie_backup.auditor",),
+            said_elsewhere=("brownie_backup.audit.auditor",),
         )
         for warning in settings.warnings:
             output.warn(warning)

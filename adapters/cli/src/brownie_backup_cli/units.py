@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping
 from attrs import frozen
 
 from brownie_backup.config import Settings
+from brownie_backup.config.variables import PREFIX, VARIABLES
 from brownie_backup.schedule import expand
-from brownie_backup.variables import PREFIX, VARIABLES
 
 SECRETS = "/etc/brownie-backup"
 _LIBPQ = ("PGHOST", "PGPORT", "PGUSER", "PGDATABASE", "PGSERVICE", "PGSSLMODE")

@@ -6,8 +6,8 @@ import time
 from collections.abc import Callable
 
 from brownie_backup.errors import StoreError
-from brownie_backup.repository.leadership import LOOKS, Leadership
-from brownie_backup_cron.tally import Tally
+from brownie_backup.repository.coordination.leadership import LOOKS, Leadership
+from brownie_backup_cron.metrics import RunnerMetrics
 
 _log = logging.getLogger(__name__)
 
@@ -21,13 +21,15 @@ class Leader:
 
     Args:
         leadership: of this process.
-        tally: where it is shown.
+        runner_metrics: where it is shown.
         on_change: called when another answer is given than before.
     """
 
-    def __init__(self, leadership: Leadership, tally: Tally, on_change: Callable[[], None]) -> None:
+    def __init__(
+        self, leadership: Leadership, runner_metrics: RunnerMetrics, on_change: Callable[[], None]
+    ) -> None:
         self._leadership = leadership
-        self._tally = tally
+        self._metrics = runner_metrics
         self._on_change = on_change
         self._stands_by = False
         self._known = True
@@ -66,7 +68,7 @@ class Leader:
             self._known = False
         else:
             self._known = True
-        self._tally.leads = self._leadership.leads
+        self._metrics.leads = self._leadership.leads
         if self._stands_by != before:
             _log.info("this runner %s", "stands by" if self._stands_by else "leads now")
             self._on_change()

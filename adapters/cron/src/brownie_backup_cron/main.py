@@ -10,32 +10,35 @@ import signal
 import socket
 import sys
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 
 from attrs import evolve, frozen
 
-from brownie_backup.activity import Actor
+from brownie_backup.audit.operation import Actor
 from brownie_backup.config import Settings, load_settings, make_dumper, make_repositories
-from brownie_backup.ending import ENDED_BY, Ended, end_on_signals
 from brownie_backup.errors import BackupError, ConfigurationError
-from brownie_backup.logs import configure_logging
-from brownie_backup.memory import share_large_blocks
+from brownie_backup.process.malloc import share_large_blocks
+from brownie_backup.process.signals import ENDED_BY, TerminatedBySignal, end_on_signals
 from brownie_backup.protocols import Clock
-from brownie_backup.repository.leadership import LIFETIME, Leadership
+from brownie_backup.repository.coordination.leadership import LIFETIME, Leadership
 from brownie_backup.service import Service
 from brownie_backup.telemetry import configure_telemetry, prometheus_text
-from brownie_backup_cron.announcing import Announcer
-from brownie_backup_cron.endpoints import Endpoints
-from brownie_backup_cron.jobs import Jobs
+from brownie_backup.telemetry.logs import configure_logging
+from brownie_backup_cron.backup_job import BackupJob
+from brownie_backup_cron.exit_codes import DONE, FAILED, USAGE
+from brownie_backup_cron.http_server import Endpoints
+from brownie_backup_cron.job import ScheduledJob
 from brownie_backup_cron.leader import Leader, elapsed
+from brownie_backup_cron.metrics import RunnerMetrics
+from brownie_backup_cron.notifications import Notifier
+from brownie_backup_cron.reporter import Reporter
 from brownie_backup_cron.runner import Runner
-from brownie_backup_cron.tally import Tally
 from brownie_backup_cron.timetable import Timetable
+from brownie_backup_cron.verification_job import VerificationJob
 
 HOST = "127.0.0.1"
 PORT = 8001
-DONE, FAILED, USAGE = 0, 1, 2
 _LEADER_RETRIES_SECONDS = 10
 """How long a store is waited for to learn who leads: not for longer than the next look."""
 _LAST_WORDS_SECONDS = 3.0
@@ -56,7 +59,7 @@ _log = logging.getLogger(__name__)
 
 
 @frozen
-class Pace:
+class TimeSource:
     """How time goes by: tests have a quicker one."""
 
     now: Clock = lambda: datetime.now(UTC)
@@ -97,7 +100,7 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def main(argv: Sequence[str] | None = None, *, pace: Pace | None = None) -> int:
+def main(argv: Sequence[str] | None = None, *, pace: TimeSource | None = None) -> int:
     """Run until ended; return the exit status."""
     parser = build_parser()
     arguments = parser.parse_args(argv)
@@ -116,10 +119,10 @@ def main(argv: Sequence[str] | None = None, *, pace: Pace | None = None) -> int:
         try:
             if arguments.once:
                 return _once(settings, arguments.once)
-            return _serve(settings, arguments, pace or Pace())
+            return _serve(settings, arguments, pace or TimeSource())
         finally:
             send_the_rest()
-    except Ended as ended:
+    except TerminatedBySignal as ended:
         _log.info("ended by %s", signal.Signals(ended.number).name)
         return ENDED_BY + ended.number
     except BackupError as error:
@@ -139,26 +142,30 @@ def _settings() -> Settings:
 
 
 def _once(settings: Settings, job: str) -> int:
-    tally = Tally()
-    announcer = Announcer(settings, tally, Pace().now)
-    jobs = Jobs(Service(settings, _actor()), announcer, tally)
+    runner_metrics = RunnerMetrics()
+    notifier = Notifier(settings, runner_metrics, TimeSource().now)
+    reporter = Reporter(Service(settings, _actor()), notifier, runner_metrics)
+    once = VerificationJob(reporter) if job == "verify" else BackupJob(reporter)
     try:
-        status = jobs.verify() if job == "verify" else jobs.back_up()
-    except Ended:
-        announcer.flush(_LAST_WORDS_SECONDS)
+        status = once.run()
+    except TerminatedBySignal:
+        notifier.flush(_LAST_WORDS_SECONDS)
         raise
-    announcer.flush(_ALL_WORDS_SECONDS)
+    notifier.flush(_ALL_WORDS_SECONDS)
     return status
 
 
-def _serve(settings: Settings, arguments: argparse.Namespace, pace: Pace) -> int:
-    tally = Tally()
-    announcer = Announcer(settings, tally, Pace().now)
-    jobs = Jobs(Service(settings, _actor()), announcer, tally)
+def _serve(settings: Settings, arguments: argparse.Namespace, pace: TimeSource) -> int:
+    runner_metrics = RunnerMetrics()
+    notifier = Notifier(settings, runner_metrics, TimeSource().now)
+    reporter = Reporter(Service(settings, _actor()), notifier, runner_metrics)
+    jobs = tuple(_scheduled(settings, reporter, pace.now()))
     changed = threading.Event()
     lifetime = timedelta(seconds=arguments.leader_seconds)
-    leader = Leader(_leadership(settings, lifetime), tally, changed.set)
-    endpoints = Endpoints(arguments.host, arguments.port, tally, lambda: prometheus_text(settings))
+    leader = Leader(_leadership(settings, lifetime), runner_metrics, changed.set)
+    endpoints = Endpoints(
+        arguments.host, arguments.port, runner_metrics, lambda: prometheus_text(settings)
+    )
 
     def wait(seconds: float) -> None:
         pace.wait(changed, seconds)
@@ -166,21 +173,19 @@ def _serve(settings: Settings, arguments: argparse.Namespace, pace: Pace) -> int
 
     with contextlib.ExitStack() as stack:
         stack.callback(endpoints.close)
-        stack.callback(announcer.flush, _LAST_WORDS_SECONDS)
+        stack.callback(notifier.flush, _LAST_WORDS_SECONDS)
         stack.callback(leader.end)
-        stack.callback(jobs.end)
+        for each in jobs:
+            stack.callback(each.job.close)
         _log.info("a runner begins; /health and /metrics at %s:%d", arguments.host, endpoints.port)
         leader.start()
         Runner(
-            _timetable(settings, settings.schedule, pace.now()),
-            _timetable(settings, settings.verify_schedule, pace.now())
-            if settings.verify_schedule
-            else None,
-            work=jobs,
+            jobs,
+            history=reporter.history,
             may_run=leader.may_run,
             clock=pace.now,
             wait=wait,
-            tally=tally,
+            runner_metrics=runner_metrics,
         ).run()
 
 
@@ -202,6 +207,14 @@ def _purpose(settings: Settings) -> str:
         _log.warning("it is not known which database is backed up: %s", error)
         name = ""
     return f"runner-{hashlib.sha256(name.encode('utf-8', 'surrogatepass')).hexdigest()[:16]}"
+
+
+def _scheduled(settings: Settings, reporter: Reporter, now: datetime) -> Iterator[ScheduledJob]:
+    """Yield the jobs of this runner, the most urgent first."""
+    yield ScheduledJob(BackupJob(reporter), _timetable(settings, settings.schedule, now))
+    if settings.verify_schedule:
+        table = _timetable(settings, settings.verify_schedule, now)
+        yield ScheduledJob(VerificationJob(reporter), table)
 
 
 def _timetable(settings: Settings, schedule: str, now: datetime) -> Timetable:

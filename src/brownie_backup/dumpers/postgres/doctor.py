@@ -3,13 +3,13 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from brownie_backup.dumpers.postgres.bulk import find_candidates
-from brownie_backup.dumpers.postgres.client import Client, quote_name
-from brownie_backup.dumpers.postgres.preflight import check_room
-from brownie_backup.dumpers.postgres.session import open_session
-from brownie_backup.dumpers.postgres.wal import SUMMARIES_SINCE
+from brownie_backup.dumpers.postgres.dump.bulk import find_candidates
+from brownie_backup.dumpers.postgres.dump.wal import SUMMARIES_SINCE
+from brownie_backup.dumpers.postgres.restore.preflight import check_room
 from brownie_backup.errors import BackupError, DatabaseError, ProgramMissing
-from brownie_backup.reports import Finding, Level
+from brownie_backup.model.reports import Finding, Level
+from brownie_backup.postgres.client import Client, quote_name
+from brownie_backup.postgres.session import open_session
 
 _SHOWN = 10
 _PATIENCE_SECONDS = 5

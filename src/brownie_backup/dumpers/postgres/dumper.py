@@ -5,25 +5,20 @@ import logging
 from collections.abc import Iterable, Iterator
 from datetime import timedelta
 
-from brownie_backup.dumpers.postgres.bulk import BULK_TABLE_BYTES, RANGE_BYTES, Cutting
-from brownie_backup.dumpers.postgres.client import Client
-from brownie_backup.dumpers.postgres.conninfo import Conninfo
-from brownie_backup.dumpers.postgres.copying import check_rows
 from brownie_backup.dumpers.postgres.doctor import diagnose
-from brownie_backup.dumpers.postgres.holder import Holder
-from brownie_backup.dumpers.postgres.inventory import parse_inventory
-from brownie_backup.dumpers.postgres.output import lines_of
-from brownie_backup.dumpers.postgres.placement import beside
-from brownie_backup.dumpers.postgres.process import feed, running
-from brownie_backup.dumpers.postgres.reader import PostgresReader, end_readers, unknown
-from brownie_backup.dumpers.postgres.selected import SelectedTables
-from brownie_backup.dumpers.postgres.snapshot import (
+from brownie_backup.dumpers.postgres.dump.bulk import BULK_TABLE_BYTES, RANGE_BYTES, RangePolicy
+from brownie_backup.dumpers.postgres.dump.reader import PostgresReader, end_readers, unknown
+from brownie_backup.dumpers.postgres.dump.snapshot import (
     SYSTEM_IDENTIFIER,
     PostgresSnapshot,
     open_snapshot,
 )
-from brownie_backup.dumpers.postgres.target import PostgresTarget
-from brownie_backup.dumpers.postgres.wanted import parse_wanted
+from brownie_backup.dumpers.postgres.dump.snapshot_session import SnapshotSession
+from brownie_backup.dumpers.postgres.inventory import parse_inventory
+from brownie_backup.dumpers.postgres.restore.selection import parse_wanted
+from brownie_backup.dumpers.postgres.restore.selective import SelectiveRestore
+from brownie_backup.dumpers.postgres.restore.swap import maintenance_client
+from brownie_backup.dumpers.postgres.restore.target import PostgresTarget
 from brownie_backup.errors import (
     BackupError,
     DamagedError,
@@ -32,8 +27,13 @@ from brownie_backup.errors import (
     ProgramMissing,
 )
 from brownie_backup.model import Database, DatabaseId, PartKind, PartSpec
+from brownie_backup.model.reports import Finding, RestoreOptions
+from brownie_backup.postgres.client import Client
+from brownie_backup.postgres.conninfo import Conninfo
+from brownie_backup.postgres.copy_rows import check_rows
+from brownie_backup.postgres.output import lines_of
+from brownie_backup.postgres.process import feed, running
 from brownie_backup.protocols import Target
-from brownie_backup.reports import Finding, RestoreOptions
 
 LOCK_TIMEOUT = timedelta(minutes=5)
 """How long pg_dump waits for a table that somebody holds exclusively, before it gives up."""
@@ -67,8 +67,8 @@ class PostgresDumper:
         self._client = Client(conninfo or Conninfo(), pg_bin)
         self._database = self._client.conninfo.database
         self._lock_timeout = lock_timeout
-        self._cutting = Cutting(bulk_table_bytes, range_bytes, binary)
-        self._holders: dict[str, Holder] = {}
+        self._cutting = RangePolicy(bulk_table_bytes, range_bytes, binary)
+        self._holders: dict[str, SnapshotSession] = {}
         self._readers: set[PostgresReader] = set()
 
     @property
@@ -106,7 +106,7 @@ class PostgresDumper:
             ) as snapshot,
         ):
             opened.append(snapshot.name)
-            self._holders[snapshot.name] = Holder(snapshot.session, snapshot.process_id)
+            self._holders[snapshot.name] = SnapshotSession(snapshot.session, snapshot.process_id)
             try:
                 yield snapshot
             finally:
@@ -160,10 +160,10 @@ class PostgresDumper:
     ) -> Iterator[Target]:
         """Begin a restore; left by an exception, it leaves the server as it was."""
         wanted = parse_wanted(options)
-        elsewhere = beside(self._client, target_database)
+        elsewhere = maintenance_client(self._client, target_database)
         target: PostgresTarget
         if wanted:
-            target = SelectedTables(
+            target = SelectiveRestore(
                 elsewhere, source, target_database, options, token, wanted=wanted
             )
         else:

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 
 from attrs import Factory, frozen
 
+from brownie_backup.format.converter import from_json
 from brownie_backup.model import Extension, Relation
-from brownie_backup.wire import from_json
 
 # Every object that pg_dump writes an owner or privileges for, with what the system made itself
 # (oid below 16384, PostgreSQL's FirstNormalObjectId) marked, and members of extensions too:

@@ -34,7 +34,7 @@ from brownie_backup.stores.connections import (
     connection_error,
     is_server_error,
 )
-from brownie_backup.stores.patience import retry_after
+from brownie_backup.stores.retry_policy import retry_after
 
 SDK_ERRORS = (
     AzureError,

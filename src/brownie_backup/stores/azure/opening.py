@@ -12,11 +12,11 @@ from azure.core.pipeline.transport import RequestsTransport
 from azure.storage.blob import ContainerClient
 
 from brownie_backup.errors import ConfigurationError
-from brownie_backup.location import Location
 from brownie_backup.stores.azure.store import AzureStore
 from brownie_backup.stores.connections import mount
-from brownie_backup.stores.patience import Patience
+from brownie_backup.stores.location import Location
 from brownie_backup.stores.problems import endpoint_problems, lock_problems, path_problems
+from brownie_backup.stores.retry_policy import RetryPolicy
 
 # Its warnings only repeat our errors, and would be printed where nobody has set up logging.
 logging.getLogger("azure").addHandler(logging.NullHandler())
@@ -33,7 +33,7 @@ _TAG_KEY = re.compile(r"[A-Za-z0-9 +\-./:=_]{1,128}")
 _TAG_VALUE = re.compile(r"[A-Za-z0-9 +\-./:=_]{0,256}")
 
 
-def open_store(location: Location, patience: Patience | None = None) -> AzureStore:
+def open_store(location: Location, retry_policy: RetryPolicy | None = None) -> AzureStore:
     """Return the store at a location.
 
     Nothing is sent yet: that the container is there, and the credentials are good, shows at the
@@ -43,14 +43,14 @@ def open_store(location: Location, patience: Patience | None = None) -> AzureSto
     Raises:
         ConfigurationError: with all that is wrong.
     """
-    patience = patience or Patience()
+    retry_policy = retry_policy or RetryPolicy()
     problems = list(_problems(location))
     if problems:
         raise ConfigurationError(problems, hint=_HINT)
     transport = RequestsTransport(
         session=mount(requests.Session()),
-        connection_timeout=patience.connect_seconds,
-        read_timeout=patience.read_seconds,
+        connection_timeout=retry_policy.connect_seconds,
+        read_timeout=retry_policy.read_seconds,
         connection_data_block_size=_BLOCK_BYTES,
     )
     client = ContainerClient(

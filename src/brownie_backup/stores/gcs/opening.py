@@ -11,12 +11,12 @@ from google.auth.transport.requests import AuthorizedSession
 from google.cloud.storage import Client
 
 from brownie_backup.errors import ConfigurationError
-from brownie_backup.location import Location
 from brownie_backup.stores.connections import mount
 from brownie_backup.stores.gcs.credentials import DefaultCredentials, read_token
 from brownie_backup.stores.gcs.store import GcsStore
-from brownie_backup.stores.patience import Patience
+from brownie_backup.stores.location import Location
 from brownie_backup.stores.problems import endpoint_problems, lock_problems, path_problems
+from brownie_backup.stores.retry_policy import RetryPolicy
 
 # Its warnings only repeat our errors, and would be printed where nobody has set up logging.
 logging.getLogger("google").addHandler(logging.NullHandler())
@@ -28,7 +28,7 @@ _CLASSES = ("STANDARD", "NEARLINE", "COLDLINE", "ARCHIVE")
 _KMS_KEY = re.compile(r"projects/[^/]+/locations/[^/]+/keyRings/[^/]+/cryptoKeys/[^/]+")
 
 
-def open_store(location: Location, patience: Patience | None = None) -> GcsStore:
+def open_store(location: Location, retry_policy: RetryPolicy | None = None) -> GcsStore:
     """Return the store at a location.
 
     Nothing is sent yet: that the bucket is there, and the credentials are good, shows at the
@@ -38,7 +38,7 @@ def open_store(location: Location, patience: Patience | None = None) -> GcsStore
     Raises:
         ConfigurationError: with all that is wrong.
     """
-    patience = patience or Patience()
+    retry_policy = retry_policy or RetryPolicy()
     endpoint = location.endpoint_url or os.environ.get(_EMULATOR) or None
     problems = list(_problems(location, endpoint))
     if problems:
@@ -50,7 +50,7 @@ def open_store(location: Location, patience: Patience | None = None) -> GcsStore
     else:
         credentials = DefaultCredentials()
     client = _client(credentials, endpoint)
-    return GcsStore(client, location, (patience.connect_seconds, patience.read_seconds))
+    return GcsStore(client, location, (retry_policy.connect_seconds, retry_policy.read_seconds))
 
 
 def _client(credentials: Credentials, endpoint: str | None) -> Client:

@@ -14,7 +14,7 @@ from botocore.parsers import ResponseParserError
 from urllib3.exceptions import HTTPError
 
 from brownie_backup.errors import KeyExists, KeyNotFound, StoreError, StoreUnavailable, redact
-from brownie_backup.stores.patience import retry_after
+from brownie_backup.stores.retry_policy import retry_after
 from brownie_backup.stores.s3.meanings import (
     REGION_HINT,
     Meaning,

@@ -10,9 +10,9 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError
 
 from brownie_backup.errors import ConfigurationError
-from brownie_backup.location import Location
-from brownie_backup.stores.patience import Patience
+from brownie_backup.stores.location import Location
 from brownie_backup.stores.problems import endpoint_problems, lock_problems, path_problems
+from brownie_backup.stores.retry_policy import RetryPolicy
 from brownie_backup.stores.s3.errors import store_error
 from brownie_backup.stores.s3.store import S3Store, content_md5
 
@@ -23,7 +23,7 @@ _MOST_TAGS = 10
 _MOST_TAG_KEY, _MOST_TAG_VALUE = 128, 256
 
 
-def open_store(location: Location, patience: Patience | None = None) -> S3Store:
+def open_store(location: Location, retry_policy: RetryPolicy | None = None) -> S3Store:
     """Return the store at a location.
 
     Nothing is sent yet: that the bucket is there, and the credentials are good, shows at the
@@ -33,12 +33,12 @@ def open_store(location: Location, patience: Patience | None = None) -> S3Store:
     Raises:
         ConfigurationError: with all that is wrong.
     """
-    patience = patience or Patience()
+    retry_policy = retry_policy or RetryPolicy()
     problems = list(_problems(location))
     if problems:
         raise ConfigurationError(problems, hint=_HINT)
     try:
-        client = _client(location, patience)
+        client = _client(location, retry_policy)
     except (BotoCoreError, ValueError) as error:
         failure = store_error("cannot open the store", location.url, error)
     else:
@@ -49,7 +49,7 @@ def open_store(location: Location, patience: Patience | None = None) -> S3Store:
 _HINT = "See the guide 'Store backups in S3'"
 
 
-def _client(location: Location, patience: Patience) -> BaseClient:
+def _client(location: Location, retry_policy: RetryPolicy) -> BaseClient:
     access, secret, token = location.access_key, location.secret_key, location.token
     session = boto3.session.Session(
         aws_access_key_id=access.reveal() if access else None,
@@ -63,8 +63,8 @@ def _client(location: Location, patience: Patience) -> BaseClient:
         problem = "BACKUP_REGION is not set, and AWS's own configuration names no region either"
         raise ConfigurationError([problem], hint=_HINT)
     config = Config(
-        connect_timeout=patience.connect_seconds,
-        read_timeout=patience.read_seconds,
+        connect_timeout=retry_policy.connect_seconds,
+        read_timeout=retry_policy.read_seconds,
         max_pool_connections=_CONNECTIONS,
         tcp_keepalive=True,
         # Just one try: whatever is to be repeated, RetryingStore repeats.

@@ -5,13 +5,13 @@ from collections.abc import Callable
 
 from brownie_backup.config import Settings
 from brownie_backup_cli.commands import (
-    auditing,
+    audit,
     backups,
-    keeping,
-    looking,
-    scheduling,
+    inspecting,
+    retention,
+    schedule,
     setup,
-    verifying,
+    verification,
 )
 from brownie_backup_cli.output import Output
 
@@ -26,22 +26,22 @@ def _demo(arguments: argparse.Namespace, settings: Settings, output: Output) -> 
 
 
 COMMANDS: dict[str, Command] = {
-    "audit": auditing.audit,
+    "audit": audit.audit,
     "backup": backups.backup,
-    "cleanup": keeping.cleanup,
+    "cleanup": retention.cleanup,
     "config": setup.config,
-    "delete": keeping.delete,
+    "delete": retention.delete,
     "demo": _demo,
     "doctor": setup.doctor,
-    "hold": keeping.hold,
+    "hold": retention.hold,
     "keygen": setup.keygen,
-    "list": looking.list_,
-    "release": keeping.release,
+    "list": inspecting.list_,
+    "release": retention.release,
     "restore": backups.restore,
-    "schedule": scheduling.schedule,
-    "show": looking.show,
-    "status": looking.status,
+    "schedule": schedule.schedule,
+    "show": inspecting.show,
+    "status": inspecting.status,
     "sync": backups.sync,
-    "unlock": looking.unlock,
-    "verify": verifying.verify,
+    "unlock": inspecting.unlock,
+    "verify": verification.verify,
 }

@@ -8,10 +8,10 @@ from brownie_backup import (
     RestoreReport,
 )
 from brownie_backup.config import Settings
-from brownie_backup.documents import report_document, restore_document, sync_document
-from brownie_backup_cli.exits import DONE, FAILED, WARNINGS
+from brownie_backup.service.documents import report_document, restore_document, sync_document
+from brownie_backup_cli.actor import service_for
+from brownie_backup_cli.exit_codes import DONE, FAILED, WARNINGS
 from brownie_backup_cli.output import Output, size, span
-from brownie_backup_cli.who import service_for
 
 
 def backup(arguments: argparse.Namespace, settings: Settings, output: Output) -> int:

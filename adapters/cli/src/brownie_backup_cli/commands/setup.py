@@ -13,11 +13,11 @@ from brownie_backup.config import (
     make_encryptor,
     make_repositories,
 )
-from brownie_backup.documents import finding_document
 from brownie_backup.encryptors.keypair import make_key_pair
 from brownie_backup.errors import ConfigurationError
+from brownie_backup.service.documents import finding_document
 from brownie_backup.stores.proxies import diagnose_proxies
-from brownie_backup_cli.exits import DONE, FAILED, WARNINGS
+from brownie_backup_cli.exit_codes import DONE, FAILED, WARNINGS
 from brownie_backup_cli.output import Output, table
 
 

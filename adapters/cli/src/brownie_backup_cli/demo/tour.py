@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from brownie_backup.throwaway import ThrowawayServer
+from brownie_backup.postgres.server import ThrowawayServer
 from brownie_backup_cli.demo.comparison import Compared, Sum, compare, comparison_lines, read_sums
 from brownie_backup_cli.demo.programs import Programs
 from brownie_backup_cli.demo.shell import Shell

@@ -1,0 +1,81 @@
+"""The command that shows who did what."""
+
+import argparse
+
+from brownie_backup.audit.proof import AuditProof
+from brownie_backup.audit.record import AuditRecord
+from brownie_backup.config import Settings
+from brownie_backup.service.documents import audit_document, proof_document
+from brownie_backup_cli.actor import service_for
+from brownie_backup_cli.exit_codes import DONE, FAILED, WARNINGS
+from brownie_backup_cli.output import Output, size, table
+
+HEADER = ("When", "Who", "From", "Action", "Backup", "Outcome", "Duration", "Size")
+LIMIT = 100
+
+
+def audit(arguments: argparse.Namespace, settings: Settings, output: Output) -> int:
+    """Show the audit trail of one store, and prove that of every store."""
+    service = service_for(settings)
+    trail = service.audit(
+        since=arguments.since,
+        action=arguments.action,
+        limit=arguments.limit or (None if arguments.since else LIMIT),
+        store=arguments.store,
+    )
+    lines = [f"nothing is recorded in {trail.store_url}"]
+    if trail.entries:
+        lines = table(HEADER, [_row(entry) for entry in trail.entries])
+    document = {
+        "store": trail.store_url,
+        "entries": [audit_document(entry) for entry in trail.entries],
+        "proofs": [],
+    }
+    if not arguments.verify:
+        output.result(document, lines)
+        return DONE
+    proved = service.prove_audit(since=arguments.since)
+    proofs = tuple(proved.done.values())
+    document["proofs"] = [proof_document(proof) for proof in proofs]
+    output.result(document, [*lines, "", *(_verdict(proof) for proof in proofs)])
+    for proof in proofs:
+        for problem in proof.problems:
+            output.warn(f"{proof.store_url}: {problem}")
+    for url, error in proved.problems.items():
+        output.warn(f"{url}: {error}")
+    if not all(proof.good for proof in proofs):
+        return FAILED
+    return WARNINGS if proved.problems else DONE
+
+
+def _row(entry: AuditRecord) -> tuple[str, ...]:
+    seconds = entry.duration_seconds
+    return (
+        f"{entry.at:%Y-%m-%d %H:%M:%S} UTC",
+        _visible(entry.actor),
+        _visible(entry.origin),
+        _visible(f"{entry.action} (dry run)" if entry.dry_run else entry.action),
+        _visible(entry.backup or "-"),
+        _visible(_outcome(entry)),
+        f"{seconds:.1f} s" if seconds is not None else "-",
+        size(entry.size_bytes) if entry.size_bytes is not None else "-",
+    )
+
+
+def _visible(text: str) -> str:
+    """Return text that moves no terminal's cursor: anybody who writes to the store may add any."""
+    return "".join(each if each.isprintable() else "?" for each in text)
+
+
+def _outcome(entry: AuditRecord) -> str:
+    if entry.outcome is None:
+        return "not ended"
+    why = entry.error_type or entry.error
+    more = f", not in {' '.join(entry.not_done_in)}" if entry.not_done_in else ""
+    return f"{entry.outcome}{f': {why}' if why else ''}{more}"
+
+
+def _verdict(proof: AuditProof) -> str:
+    if proof.good:
+        return f"{proof.store_url}: {proof.records} records, none changed, none missing"
+    return f"{proof.store_url}: {proof.records} records, {len(proof.problems)} PROBLEMS"

@@ -1,0 +1,146 @@
+"""Commands that only look."""
+
+import argparse
+import json
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from brownie_backup import Backup, list_backups
+from brownie_backup.config import Settings, make_repositories
+from brownie_backup.model import Manifest, PartKind
+from brownie_backup.service.documents import backup_document, status_document
+from brownie_backup_cli.actor import service_for
+from brownie_backup_cli.exit_codes import DONE, WARNINGS
+from brownie_backup_cli.output import Output, size, span, table
+
+HEADER = ("Name", "Created", "Size stored", "Size of database", "Duration", "Status")
+
+
+def list_(arguments: argparse.Namespace, settings: Settings, output: Output) -> int:
+    """List the backups."""
+    repository = make_repositories(settings, first=arguments.store)[0]
+    with output.tally() as on_progress:
+        backups = list_backups(repository, on_progress=on_progress)
+    lines = [f"no backups in {repository.store.url}"]
+    if backups:
+        lines = table(HEADER, [_row(backup) for backup in backups])
+    output.result({"backups": [backup_document(backup) for backup in backups]}, lines)
+    for backup in backups:
+        if backup.problem:
+            output.warn(f"{backup.name}: {backup.problem}")
+    return DONE
+
+
+def show(arguments: argparse.Namespace, settings: Settings, output: Output) -> int:
+    """Show one backup."""
+    found = service_for(settings).find(arguments.name, store=arguments.store)
+    output.findings(found.findings)
+    document = backup_document(found.backup)
+    rows = [
+        (key.replace("_", " "), _value(value)) for key, value in document.items() if key != "parts"
+    ]
+    if found.backup.manifest:
+        rows += _part_rows(found.backup.manifest)
+    output.result(document, table(("", ""), rows)[1:])
+    return WARNINGS if found.findings else DONE
+
+
+def status(arguments: argparse.Namespace, settings: Settings, output: Output) -> int:
+    """Show how things stand."""
+    del arguments
+    with output.tally() as on_progress:
+        report = service_for(settings).status(on_progress=on_progress)
+    if len(report.stores) == 1 and report.stores[0].error:
+        raise report.stores[0].error
+    document = status_document(report)
+    rows = [row for store in (document, *document["copies"]) for row in _status_rows(store)]
+    next_backup = report.next_backup.astimezone(ZoneInfo(report.timezone))
+    shown = f"{next_backup:%Y-%m-%d %H:%M} {report.timezone}"
+    rows.append(("schedule", f"{settings.schedule}, next at {shown}"))
+    output.result(document, table(("", ""), rows)[1:])
+    problems = [str(store.error) for store in report.stores if store.error]
+    for problem in problems:
+        output.warn(problem)
+    return WARNINGS if problems else DONE
+
+
+def unlock(arguments: argparse.Namespace, settings: Settings, output: Output) -> int:
+    """Remove leases that have expired."""
+    del arguments
+    removed = service_for(settings).unlock()
+    document = {
+        "removed": [
+            {"store": url, "purpose": lease.purpose, "owner": lease.owner}
+            for url, leases in removed.items()
+            for lease in leases
+        ]
+    }
+    lines = [
+        f"{url}: removed the lease of {lease.owner}: {lease.purpose}"
+        for url, leases in removed.items()
+        for lease in leases
+    ]
+    output.result(document, lines or ["no lease has expired"])
+    return DONE
+
+
+def _status_rows(store: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    yield "store", store["store"]
+    if store["problem"]:
+        yield "problem", store["problem"]
+        return
+    yield "backups", f"{store['backups']}, of which damaged: {len(store['damaged'])}"
+    last = store["last_good"]
+    age = _span(store["last_good_age_seconds"])
+    yield "last good backup", f"{last['name']}, {age} ago" if last else "none"
+    yield "retention", store["retention"]
+    for lease in store["leases"]:
+        state = "expired: see 'brownie-backup unlock'" if lease["expired"] else "at work"
+        since = f"since {_span(lease['age_seconds'])}"
+        yield "lease", f"{lease['purpose']}, by {lease['owner']}, {since}, {state}"
+
+
+def _span(seconds: float | None) -> str:
+    return span(timedelta(seconds=seconds or 0))
+
+
+def _row(backup: Backup) -> tuple[str, ...]:
+    manifest = backup.manifest
+    if manifest is None:
+        return (backup.name, "?", "?", "?", "?", _status(backup))
+    return (
+        backup.name,
+        f"{manifest.finished_at:%Y-%m-%d %H:%M:%S} UTC",
+        size(manifest.stored_bytes),
+        size(manifest.database.size_bytes),
+        span(manifest.duration),
+        _status(backup),
+    )
+
+
+def _status(backup: Backup) -> str:
+    if backup.hold is None:
+        return str(backup.status)
+    until = f" until {backup.hold.until:%Y-%m-%d %H:%M} UTC" if backup.hold.until else ""
+    return f"{backup.status}, held{until}"
+
+
+def _part_rows(manifest: Manifest) -> Iterator[tuple[str, str]]:
+    """Yield a line for each part but bulk tables, of which there may be many, and one for these."""
+    tables = [part for part in manifest.parts if part.kind == PartKind.TABLE]
+    for part in manifest.parts:
+        if part.kind != PartKind.TABLE:
+            yield part.kind, f"{size(part.size_bytes)} in {len(part.blobs)} blobs"
+    if tables:
+        rows = sum(table.rows or 0 for table in tables)
+        blobs = sum(len(table.blobs) for table in tables)
+        total = size(sum(table.size_bytes for table in tables))
+        yield "bulk tables", f"{len(tables)}, {rows} rows, {total} in {blobs} blobs"
+
+
+def _value(value: object) -> str:
+    if isinstance(value, dict | list):
+        return json.dumps(value, ensure_ascii=False)
+    return "-" if value is None else str(value)

@@ -1,0 +1,96 @@
+"""Commands that decide which backups stay: each works in every store."""
+
+import argparse
+from collections.abc import Mapping
+from typing import TypeVar
+
+from brownie_backup import (
+    RetentionReport,
+)
+from brownie_backup.config import Settings
+from brownie_backup.errors import (
+    BackupError,
+)
+from brownie_backup.service.documents import cleanup_document, hold_document
+from brownie_backup_cli.actor import service_for
+from brownie_backup_cli.exit_codes import DONE, WARNINGS
+from brownie_backup_cli.output import Output, size, table
+
+T = TypeVar("T")
+
+
+def cleanup(arguments: argparse.Namespace, settings: Settings, output: Output) -> int:
+    """Apply each store's retention policy."""
+    with output.tally() as on_progress:
+        stores = service_for(settings).cleanup(
+            dry_run=arguments.dry_run,
+            yes_delete_many=arguments.yes_delete_many,
+            all_databases=arguments.all_databases,
+            on_progress=on_progress,
+        )
+    reports = {store.url: store.report for store in stores if store.report}
+    problems = {store.url: store.problem for store in stores if store.problem}
+    first, *copies = [cleanup_document(each.url, each.report, each.problem) for each in stores]
+    lines: list[str] = []
+    for url, report in reports.items():
+        lines += [f"{url}:"] if copies else []
+        lines += _cleaned(report, verbose=arguments.verbose)
+    warnings = [
+        *(f"nothing would be deleted: {each}" for r in reports.values() for each in r.refusals),
+        *(note for report in reports.values() for note in report.notes),
+    ]
+    for warning in warnings:
+        output.warn(warning)
+    output.result({**first, "dry_run": arguments.dry_run, "copies": copies}, lines)
+    return WARNINGS if _warned(output, problems) or warnings else DONE
+
+
+def delete(arguments: argparse.Namespace, settings: Settings, output: Output) -> int:
+    """Delete a backup wherever it is."""
+    service_for(settings).delete(arguments.name)
+    lines = [f"{arguments.name} is deleted; 'brownie-backup cleanup' frees what it alone held"]
+    output.result({"deleted": arguments.name}, lines)
+    return DONE
+
+
+def hold(arguments: argparse.Namespace, settings: Settings, output: Output) -> int:
+    """Keep a backup whatever the policy says, wherever it is."""
+    done = service_for(settings).hold(arguments.name, until=arguments.until)
+    held = next(iter(done.done.values()))
+    name = held.backup
+    lines = [f"{name} is {held}; 'brownie-backup release {name}' ends that"]
+    output.result({"backup": name, "hold": hold_document(held), "stores": list(done.done)}, lines)
+    return WARNINGS if _warned(output, done.problems) else DONE
+
+
+def release(arguments: argparse.Namespace, settings: Settings, output: Output) -> int:
+    """End the hold of a backup wherever it is."""
+    name = arguments.name
+    done = service_for(settings).release(name)
+    was_held = any(done.done.values())
+    lines = [f"{name} is no longer held" if was_held else f"{name} was not held"]
+    output.result({"released": name, "was_held": was_held, "stores": list(done.done)}, lines)
+    return WARNINGS if _warned(output, done.problems) else DONE
+
+
+def _warned(output: Output, problems: Mapping[str, BackupError]) -> bool:
+    for url, problem in problems.items():
+        output.warn(f"{url}: {problem}")
+    return bool(problems)
+
+
+def _cleaned(report: RetentionReport, *, verbose: bool) -> list[str]:
+    would = "would be " if report.dry_run else ""
+    lines: list[str] = []
+    if verbose or report.dry_run:
+        rows = [("keep" if d.keep else "delete", d.backup.name, d.reason) for d in report.decisions]
+        lines += table(("", "Name", "Reason"), rows) if rows else []
+    if report.locked:
+        lines.append(f"{len(report.locked)} backups stay: the store does not let them go yet")
+    if report.locked_blobs:
+        lines.append(f"{report.locked_blobs} blobs stay: the store does not let them go yet")
+    lines.append(
+        f"{len(report.deleted)} backups {would}deleted, {len(report.decisions)} seen; "
+        f"{report.swept_blobs} blobs {would}removed, {size(report.swept_bytes)} {would}freed"
+    )
+    return lines

@@ -1,0 +1,136 @@
+"""The command that reads backups back."""
+
+import argparse
+from collections.abc import Mapping, Sequence
+
+from brownie_backup import (
+    Comparison,
+    Verification,
+)
+from brownie_backup.config import Settings
+from brownie_backup.errors import (
+    BackupError,
+    ConfigurationError,
+    DecryptionError,
+)
+from brownie_backup.format.names import LATEST
+from brownie_backup.operations.find import LocatedBackup
+from brownie_backup.operations.verify import ALL
+from brownie_backup.service.documents import comparison_document, verification_document
+from brownie_backup_cli.actor import service_for
+from brownie_backup_cli.exit_codes import CANNOT_DECRYPT, DONE, FAILED, WARNINGS
+from brownie_backup_cli.output import Output
+
+
+class _Place:
+    """Where a backup was found; it is said before anything is read."""
+
+    def __init__(self, output: Output) -> None:
+        self.url = ""
+        self.elsewhere = False
+        self._output = output
+
+    def found(self, found: LocatedBackup) -> None:
+        """Take note, and say what wants attention."""
+        self.url = found.repository.store.url
+        self.elsewhere = bool(found.findings)
+        self._output.findings(found.findings)
+
+
+def verify(arguments: argparse.Namespace, settings: Settings, output: Output) -> int:
+    """Verify one backup, or all: then one that cannot be read does not stop the others."""
+    if arguments.against_database:
+        return _compare(arguments, settings, output)
+    if bool(arguments.name) == arguments.all:
+        raise ConfigurationError(["verify needs the name of a backup, or --all"])
+    service = service_for(settings)
+    with output.progress() as on_progress:
+        if arguments.all:
+            done = service.verify_all(
+                sample_percent=arguments.sample, store=arguments.store, on_progress=on_progress
+            )
+            return _report(done.store_url, done.verifications, done.unread, output)
+        place = _Place(output)
+        outcome = service.verify(
+            arguments.name,
+            sample_percent=arguments.sample,
+            store=arguments.store,
+            on_found=place.found,
+            on_progress=on_progress,
+        )
+    status = _report(place.url, [outcome], {}, output)
+    return WARNINGS if status == DONE and place.elsewhere else status
+
+
+def _compare(arguments: argparse.Namespace, settings: Settings, output: Output) -> int:
+    """Compare a backup with the database."""
+    if arguments.all or arguments.sample < ALL:
+        problem = "--against-database reads the database, not blobs: leave --all and --sample out"
+        raise ConfigurationError([problem])
+    place = _Place(output)
+    with output.progress() as on_progress:
+        comparison = service_for(settings).compare(
+            arguments.name or LATEST,
+            store=arguments.store,
+            on_found=place.found,
+            on_progress=on_progress,
+        )
+    document = {
+        "store": place.url,
+        "good": comparison.good,
+        "verifications": [],
+        "unread": [],
+        "comparison": comparison_document(comparison),
+    }
+    output.result(document, _compared(comparison))
+    if not comparison.good:
+        return FAILED
+    if comparison.why_not:
+        output.warn(f"nothing could be compared: {comparison.why_not}")
+    return WARNINGS if comparison.why_not or place.elsewhere else DONE
+
+
+def _compared(comparison: Comparison) -> list[str]:
+    ranges = f"{comparison.compared_ranges} of {comparison.total_ranges} ranges compared"
+    if comparison.good:
+        verdict = "nothing compared" if comparison.why_not else "as in the database"
+        return [f"{comparison.backup}: {verdict}, {ranges}"]
+    return [
+        f"{comparison.backup}: DIFFERS FROM THE DATABASE, {ranges}",
+        *(f"  {each} differ" for each in comparison.differences),
+        "  although the WAL shows no change. Make a backup with --full, and report it",
+    ]
+
+
+def _report(
+    url: str,
+    outcomes: Sequence[Verification],
+    unread: Mapping[str, BackupError],
+    output: Output,
+) -> int:
+    good = all(outcome.good for outcome in outcomes) and not unread
+    document = {
+        "store": url,
+        "good": good,
+        "verifications": [verification_document(outcome) for outcome in outcomes],
+        "unread": [
+            {"name": name, "type": type(error).__name__, "message": error.message}
+            for name, error in unread.items()
+        ],
+        "comparison": None,
+    }
+    lines = [line for outcome in outcomes for line in _lines(outcome)]
+    lines += [f"{name}: NOT READ: {error}" for name, error in unread.items()]
+    output.result(document, lines)
+    if good:
+        return DONE
+    damaged = [outcome for outcome in outcomes if not outcome.good]
+    only_keys = all(isinstance(error, DecryptionError) for error in unread.values())
+    return CANNOT_DECRYPT if only_keys and not damaged else FAILED
+
+
+def _lines(outcome: Verification) -> list[str]:
+    blobs = f"{outcome.checked_blobs} of {outcome.total_blobs} blobs read"
+    if outcome.good:
+        return [f"{outcome.backup}: good, {blobs}"]
+    return [f"{outcome.backup}: DAMAGED, {blobs}", *(f"  {p}" for p in outcome.problems)]

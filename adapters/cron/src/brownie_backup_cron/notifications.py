@@ -1,0 +1,131 @@
+"""Tells others how runs go: a heartbeat ping, and events for a webhook."""
+
+import hashlib
+import hmac
+import json
+import uuid
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+from urllib.parse import urlencode, urlsplit, urlunsplit
+
+from attrs import field, frozen
+
+from brownie_backup.config.redaction import redactor
+from brownie_backup.config.settings import Settings
+from brownie_backup.errors import BackupError
+from brownie_backup.secret import Secret
+from brownie_backup.service.documents import instant
+from brownie_backup_cron.delivery import DeliveryQueue, HttpMessage
+from brownie_backup_cron.metrics import RunnerMetrics
+
+VERSION = 1
+"""Of the events. A new field does not change it."""
+TIMESTAMP = "Brownie-Backup-Timestamp"
+SIGNATURE = "Brownie-Backup-Signature"
+_MOST_REASON = 1000
+_AGENT = "brownie-backup-cron"
+
+
+@frozen
+class Notifier:
+    """Tells of one process's runs. Nothing that it does fails, or waits.
+
+    Args:
+        settings: where to, and what is secret.
+        runner_metrics: where it is counted what was not delivered.
+        clock: the time now, UTC-aware.
+    """
+
+    settings: Settings
+    runner_metrics: RunnerMetrics
+    clock: Callable[[], datetime]
+    _ping: DeliveryQueue | None = field(init=False)
+    _webhook: DeliveryQueue | None = field(init=False)
+    _redact: Callable[[str], str] = field(init=False, repr=False)
+
+    @_ping.default
+    def _make_ping(self) -> DeliveryQueue | None:
+        return DeliveryQueue("ping", self.runner_metrics) if self.settings.ping_url else None
+
+    @_webhook.default
+    def _make_webhook(self) -> DeliveryQueue | None:
+        return DeliveryQueue("webhook", self.runner_metrics) if self.settings.webhook_url else None
+
+    @_redact.default
+    def _make_redact(self) -> Callable[[str], str]:
+        return redactor(self.settings)
+
+    def reason(self, error: BaseException) -> str:
+        """Return why something failed, in short and without secrets."""
+        text = self._redact(str(error) or type(error).__name__)
+        return text[:_MOST_REASON]
+
+    def ping(self, suffix: str, run: uuid.UUID, reason: str = "") -> None:
+        """Ping.
+
+        Args:
+            suffix: ``start``, ``fail``, or nothing for a success.
+            run: pings of one run have the same.
+            reason: why it failed.
+        """
+        url = self.settings.ping_url
+        if self._ping and url:
+            message = HttpMessage(
+                ping_url(url, suffix, run), reason.encode(), {"User-Agent": _AGENT}
+            )
+            self._ping.send(message)
+
+    def event(self, name: str, **fields: Any) -> None:  # noqa: ANN401 - it becomes JSON
+        """Have the webhook told of something: `name` is ``backup.failed`` or the like."""
+        url = self.settings.webhook_url
+        if self._webhook and url:
+            now = self.clock()
+            document = {"version": VERSION, "event": name, "occurred_at": instant(now), **fields}
+            body = json.dumps(document, ensure_ascii=False).encode()
+            headers = {"Content-Type": "application/json", "User-Agent": _AGENT}
+            if self.settings.webhook_secret:
+                timestamp = str(int(now.timestamp()))
+                headers |= {
+                    TIMESTAMP: timestamp,
+                    SIGNATURE: sign(self.settings.webhook_secret, timestamp, body),
+                }
+            self._webhook.send(HttpMessage(url, body, headers))
+
+    def flush(self, limit_seconds: float) -> None:
+        """Wait until all is delivered, but not for longer than that for each address."""
+        for deliveries in (self._ping, self._webhook):
+            if deliveries:
+                deliveries.flush(limit_seconds)
+
+
+def ping_url(url: Secret, suffix: str, run: uuid.UUID) -> Secret:
+    """Return where to ping: healthchecks.io and others take the outcome as a part of the path."""
+    parts = urlsplit(url.reveal().strip())
+    path = parts.path.rstrip("/") + (f"/{suffix}" if suffix else "")
+    query = "&".join(filter(None, (parts.query, urlencode({"rid": str(run)}))))
+    return Secret(urlunsplit((parts.scheme, parts.netloc, path, query, "")))
+
+
+def sign(secret: Secret, timestamp: str, body: bytes) -> str:
+    """Return the signature of an event: HMAC-SHA256 of its time, a dot and its body.
+
+    Args:
+        secret: that the receiver knows too.
+        timestamp: seconds since 1970, in decimal, as in the header.
+        body: as it is sent.
+    """
+    message = timestamp.encode() + b"." + body
+    digest = hmac.new(secret.reveal().encode(), message, hashlib.sha256).hexdigest()
+    return f"v1={digest}"
+
+
+def error_fields(notifier: Notifier, error: BaseException) -> dict[str, str]:
+    """Return what an event says of an error."""
+    message = error.message if isinstance(error, BackupError) else str(error)
+    hint = error.hint if isinstance(error, BackupError) else ""
+    return {
+        "type": type(error).__name__,
+        "message": notifier.reason(BackupError(message)),
+        "hint": notifier.reason(BackupError(hint)) if hint else "",
+    }

@@ -1,0 +1,167 @@
+"""What becomes of every operation: it is logged, and recorded in the audit trail of every store."""
+
+import contextlib
+import json
+import logging
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+
+from attrs import evolve
+
+from brownie_backup import errors
+from brownie_backup.audit.operation import Actor, Operation, operating
+from brownie_backup.audit.record import AuditRecord, begun, ended, refused
+from brownie_backup.audit.writer import AuditWriter
+from brownie_backup.errors import BackupError, StoreError
+from brownie_backup.format.converter import to_json
+from brownie_backup.protocols import Store
+
+_log = logging.getLogger(__name__)
+_audit_log = logging.getLogger("brownie_backup.audit")
+
+DESTRUCTIVE = frozenset({"cleanup", "delete", "release"})
+"""What is not done unless a store has taken the record that it begins."""
+SOON_SECONDS = 5.0
+"""How long a record is waited for by somebody who is refused, or by a process that has to end."""
+MOST_REFUSALS = 20
+"""So many refused attempts are recorded in each minute: the store must not be filled by whoever
+has no right to write to it. All are logged."""
+_MINUTE_SECONDS = 60.0
+
+
+class Auditor:
+    """Runs operations, and records who did what, and what came of it. Thread-safe.
+
+    Args:
+        trail: where to; by default, a new writer.
+        redact: takes secrets out of what is recorded.
+    """
+
+    def __init__(
+        self, writer: AuditWriter | None = None, redact: Callable[[str], str] = errors.redact
+    ) -> None:
+        self._trail = writer or AuditWriter()
+        self._redact = redact
+        self._host = socket.gethostname()
+        self._refusals = _Allowance(MOST_REFUSALS, _MINUTE_SECONDS)
+
+    @contextlib.contextmanager
+    def operation(
+        self,
+        stores: Sequence[Store],
+        action: str,
+        actor: Actor,
+        *,
+        backup: str | None = None,
+        id: str | None = None,  # noqa: A002 - it is the operation's id
+        dry_run: bool = False,
+    ) -> Iterator[Operation]:
+        """Run an operation in the block: its begin and its end are logged and recorded.
+
+        A store that does not take a record makes nothing fail, and is logged, but that something
+        `DESTRUCTIVE` begins must be recorded in one store at least.
+
+        Raises:
+            StoreError: it could not, so nothing was done.
+        """
+        with operating(action, actor, backup=backup, id=id, dry_run=dry_run) as operation:
+            _log.info("%s begins", action)
+            problems = self._record(stores, begun(operation, self._host))
+            if action in DESTRUCTIVE and not dry_run and len(problems) == len(stores):
+                raise _unrecorded(action, problems)
+            try:
+                yield operation
+            except BaseException as error:
+                _log.error("%s failed: %s", action, self._redact(_words(error)))
+                soon = None if isinstance(error, Exception) else SOON_SECONDS
+                self._record(stores, ended(operation, self._host, error), soon)
+                raise
+            self._record(stores, ended(operation, self._host, operation.problem))
+            _log.info("%s is done in %.1f s", action, operation.duration_seconds)
+
+    def refuse(
+        self,
+        stores: Callable[[], Sequence[Store]],
+        action: str,
+        actor: Actor,
+        reason: str,
+        *,
+        backup: str | None = None,
+    ) -> None:
+        """Log and record what was refused before it became an operation.
+
+        The stores are opened only for what is recorded: of a flood most is not.
+        """
+        with operating(action, actor, backup=backup) as operation:
+            _log.warning("%s was refused: %s", action, reason)
+            missed = self._refusals.take()
+            if missed is None:
+                return
+            record = refused(operation, self._host, reason, unrecorded=missed)
+            self._record(stores(), record, SOON_SECONDS)
+
+    def _record(
+        self,
+        stores: Sequence[Store],
+        record: AuditRecord,
+        within_seconds: float | None = None,
+    ) -> Mapping[str, BackupError]:
+        record = self._clean(record)
+        facts = json.loads(to_json(record))
+        told = {name: value for name, value in facts.items() if value not in (None, [], "", 0)}
+        _audit_log.info("%s", json.dumps(told, sort_keys=True))
+        return self._trail.record(stores, record, within_seconds=within_seconds)
+
+    def _clean(self, record: AuditRecord) -> AuditRecord:
+        """Take secrets out of whatever somebody typed, or something said."""
+
+        def clean(text: str | None) -> str | None:
+            return self._redact(text) if text else text
+
+        return evolve(
+            record,
+            actor=self._redact(record.actor),
+            origin=self._redact(record.origin),
+            backup=clean(record.backup),
+            database=clean(record.database),
+            error=clean(record.error),
+        )
+
+
+class _Allowance:
+    """Allows so much in each period, and counts what was too much. Thread-safe."""
+
+    def __init__(self, most: int, period_seconds: float) -> None:
+        self._most = most
+        self._period_seconds = period_seconds
+        self._since = float("-inf")
+        self._taken = 0
+        self._missed = 0
+        self._lock = threading.Lock()
+
+    def take(self) -> int | None:
+        """Return how many were too many since the last one; None if this one is, too."""
+        with self._lock:
+            now = time.monotonic()
+            if now - self._since >= self._period_seconds:
+                self._since, self._taken = now, 0
+            if self._taken >= self._most:
+                self._missed += 1
+                return None
+            self._taken += 1
+            missed, self._missed = self._missed, 0
+            return missed
+
+
+def _unrecorded(action: str, problems: Mapping[str, BackupError]) -> StoreError:
+    why = "; ".join(f"{url}: {error}" for url, error in problems.items())
+    msg = f"{action}: nothing was done, since no store takes the record of it: {why}"
+    return StoreError(msg, hint="What deletes must be recorded first: give the right to write")
+
+
+def _words(error: BaseException) -> str:
+    if isinstance(error, BackupError):
+        return str(error)
+    return f"{type(error).__name__}: {error}"

@@ -1,0 +1,101 @@
+"""Prove an audit trail. Pure: objects in, problems out.
+
+A record that was changed does not have the hash in its key. One that was removed, or put elsewhere,
+is missed by the record after it of the same writer, and by those of other writers that saw it.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import date
+from typing import Any
+
+from attrs import frozen
+
+from brownie_backup.audit.record import AuditRecord, RecordId, id_in, record_from
+from brownie_backup.errors import DamagedError
+from brownie_backup.format.layout import AUDIT
+
+
+@frozen
+class AuditProblem:
+    """Something in the trail that is not as it was written."""
+
+    key: str
+    message: str
+    missing: bool = False
+    """Whether there is no object of that key."""
+
+    def __str__(self) -> str:
+        return f"{self.key}: {self.message}"
+
+
+@frozen
+class AuditProof:
+    """What a proof of a store's trail found."""
+
+    store_url: str
+    records: int
+    """How many objects were read."""
+    problems: tuple[AuditProblem, ...]
+
+    @property
+    def good(self) -> bool:
+        """Whether nothing is wrong."""
+        return not self.problems
+
+
+def problems_of(
+    objects: Mapping[str, bytes], *, since: date | None = None
+) -> Iterator[AuditProblem]:
+    """Yield what is wrong in a trail: what was changed, removed, moved, or is no part of it.
+
+    Args:
+        objects: everything under `AUDIT`, by its key; with `since`, what was put on that day and
+            later.
+        since: records of earlier days were not looked for.
+    """
+    records: dict[RecordId, AuditRecord] = {}
+    for key, data in sorted(objects.items()):
+        name = id_in(key)
+        if name is None:
+            yield AuditProblem(key, "it is no record: somebody else put it there")
+            continue
+        try:
+            records[name] = record_from(data, name)
+        except DamagedError as error:
+            yield AuditProblem(key, error.message)
+    yield from _missing(records, objects.keys(), since)
+    yield from _misplaced(records)
+
+
+def _missing(
+    records: Mapping[RecordId, AuditRecord], keys: Iterable[str], since: date | None
+) -> Iterator[AuditProblem]:
+    """Yield the records that others name and that are not there, each once."""
+    known = set(keys)
+    for name, record in sorted(records.items(), key=_in_order):
+        for other in filter(None, (record.previous, *record.seen)):
+            key = f"{AUDIT}{other}.json"
+            lost = id_in(key)
+            if lost is None:
+                yield AuditProblem(name.key, f"it names {other[:200]!a}, which is no record")
+            elif key not in known and (since is None or lost.day >= since):
+                known.add(key)
+                yield AuditProblem(key, f"it was removed: {name.key} names it", missing=True)
+
+
+def _misplaced(records: Mapping[RecordId, AuditRecord]) -> Iterator[AuditProblem]:
+    """Yield where a writer's records do not follow each other."""
+    numbers: dict[tuple[str, int], RecordId] = {}
+    for name, record in sorted(records.items(), key=_in_order):
+        twin = numbers.setdefault((name.writer, name.sequence), name)
+        if twin != name:
+            yield AuditProblem(name.key, f"{twin.key} has the same number")
+        before = id_in(f"{AUDIT}{record.previous}.json")
+        place = (before.writer, before.sequence + 1) if before else (name.writer, 1)
+        if place != (name.writer, name.sequence):
+            yield AuditProblem(name.key, "it does not follow the record that it names")
+
+
+def _in_order(item: tuple[RecordId, AuditRecord]) -> tuple[Any, ...]:
+    name, record = item
+    return record.recorded_at, name.writer, name.sequence

@@ -1,0 +1,130 @@
+"""The audit trail of one store: which records are there, and what they say."""
+
+import logging
+import threading
+from collections.abc import Iterator
+from datetime import UTC, date, datetime, timedelta
+
+from brownie_backup.audit.record import AuditRecord, RecordId, id_in, record_from
+from brownie_backup.concurrency.ordered_map import thread_pool
+from brownie_backup.errors import DamagedError, KeyNotFound
+from brownie_backup.format.layout import AUDIT
+from brownie_backup.protocols import Store, StoredObject
+
+_log = logging.getLogger(__name__)
+
+_MOST_DAYS = 3
+"""Of more days whole months are listed, and of more than two years everything."""
+_MOST_MONTHS = 24
+_MOST_KNOWN = 50_000
+"""``docs/reference/metrics.md`` says what follows from it."""
+_DAY = timedelta(days=1)
+
+
+class _Known:
+    """The records that this process has read. Thread-safe.
+
+    A record's id holds the hash of its bytes, so it is the same wherever it is found.
+    """
+
+    def __init__(self) -> None:
+        self._records: dict[RecordId, AuditRecord] = {}
+        self._lock = threading.Lock()
+
+    def get(self, name: RecordId) -> AuditRecord | None:
+        """Return a record, if it was read."""
+        return self._records.get(name)
+
+    def add(self, name: RecordId, record: AuditRecord) -> None:
+        """Remember a record, unless there are too many.
+
+        None is forgotten for it: a trail is read from its beginning to its end, and that again, so
+        each would go just before it is asked for.
+        """
+        with self._lock:
+            if len(self._records) < _MOST_KNOWN:
+                self._records[name] = record
+
+
+_KNOWN = _Known()
+
+
+def read_trail(
+    store: Store, now: datetime, *, since: datetime | None = None, limit: int | None = None
+) -> tuple[AuditRecord, ...]:
+    """Return the records of a store, in the order in which they were put.
+
+    It lists the days in question, and gets what this process has not read yet. What does not read
+    is passed over, with a warning: `problems_of` says what is wrong with it.
+
+    Args:
+        store: where the trail is.
+        now: by our own clock.
+        since: only what was put then or later, UTC-aware; None for all.
+        limit: only so many, the newest.
+    """
+    names = sorted(
+        (name for found in list_trail(store, since, now) if (name := id_in(found.key))),
+        key=lambda name: (name.day, name.writer, name.sequence),
+    )
+    if limit is not None:
+        # Of the days that have that many, all: within a day the key does not tell the order.
+        days = [name.day for name in names]
+        first = days[-limit] if 0 < limit <= len(days) else date.min
+        names = [name for name in names if name.day >= first]
+
+    def read(name: RecordId) -> AuditRecord | None:
+        return _read(store, name)
+
+    with thread_pool() as threads:
+        records = [record for record in threads.each(read, names) if record]
+    chosen = [each for each in records if since is None or put_at(each) >= since]
+    chosen.sort(key=lambda each: (put_at(each), each.writer, each.sequence))
+    return tuple(chosen if limit is None else chosen[max(0, len(chosen) - limit) :])
+
+
+def put_at(record: AuditRecord) -> datetime:
+    """Return when a record was put into its store."""
+    return record.recorded_at or record.at
+
+
+def list_trail(store: Store, since: datetime | None, now: datetime) -> Iterator[StoredObject]:
+    """Yield what is in the trail, foreign objects too; with `since`, from that day (UTC) on."""
+    if since is None:
+        yield from store.list(AUDIT)
+        return
+    first = since.astimezone(UTC).date()
+    for prefix in _prefixes(first, now.astimezone(UTC).date() + _DAY):
+        for found in store.list(f"{AUDIT}{prefix}"):
+            if found.key >= f"{AUDIT}{first}":
+                yield found
+
+
+def _prefixes(first: date, last: date) -> Iterator[str]:
+    """Yield what the keys of these days begin with, in few prefixes."""
+    months = (last.year - first.year) * 12 + last.month - first.month
+    if (last - first).days < _MOST_DAYS:
+        for number in range((last - first).days + 1):
+            yield f"{first + number * _DAY}/"
+    elif months < _MOST_MONTHS:
+        for number in range(first.month - 1, first.month + months):
+            yield f"{first.year + number // 12:04}-{number % 12 + 1:02}-"
+    else:
+        yield ""
+
+
+def _read(store: Store, name: RecordId) -> AuditRecord | None:
+    known = _KNOWN.get(name)
+    if known:
+        return known
+    try:
+        record = record_from(store.get(name.key), name)
+    except KeyNotFound:
+        return None
+    except DamagedError as error:
+        _log.warning(
+            "%s in %s: %s. See 'brownie-backup audit --verify'", name.key, store.url, error
+        )
+        return None
+    _KNOWN.add(name, record)
+    return record

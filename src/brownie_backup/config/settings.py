@@ -1,0 +1,209 @@
+"""From the environment to settings.
+
+Every variable may also be given as ``NAME_FILE``: the path of a file that holds the value. What is
+wrong is reported all at once, by the name of the variable and never with a secret value.
+"""
+
+import difflib
+from collections.abc import Iterator, Mapping
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from attrs import Factory, field, frozen
+
+from brownie_backup.config.variables import COPY_CREDENTIALS, LOG_FORMATS, PREFIX, VARIABLES
+from brownie_backup.errors import ConfigurationError
+from brownie_backup.process.cpus import usable_processors
+from brownie_backup.retention.policy import RetentionPolicy
+from brownie_backup.retention.rules import ONE_RULE, RULES, days_kept, make_policy, span_text
+from brownie_backup.secret import Secret
+from brownie_backup.stores.location import LOCK_MODES
+
+MOST_JOBS_BY_DEFAULT = 8
+DEFAULT_CACHE = "~/.cache/brownie-backup"
+"""Below XDG_CACHE_HOME instead, where that is set."""
+
+
+def default_jobs() -> int:
+    """Return how much is done at once unless somebody says."""
+    return min(usable_processors(), MOST_JOBS_BY_DEFAULT)
+
+
+@frozen
+class Settings:
+    """What the environment says. `sources` tells where each value came from."""
+
+    provider: str = "local"
+    destination: str = "/backups"
+    copy_to: tuple[str, ...] = ()
+    schedule: str = "0 2 * * *"
+    verify_schedule: str = "0 4 * * 0"
+    """Empty for never."""
+    timezone: str = "UTC"
+    jitter_seconds: int = 0
+    retention_days: int | None = 30
+    keep_within: timedelta | None = None
+    keep_last: int = 0
+    keep_hourly: int = 0
+    keep_daily: int = 0
+    keep_weekly: int = 0
+    keep_monthly: int = 0
+    keep_yearly: int = 0
+    keep_labels: tuple[str, ...] = ()
+    keep_min: int = 1
+    most_deleted_percent: int = 50
+    compression: str = "zstd"
+    encryption: bool = True
+    access_key: Secret | None = None
+    secret_key: Secret | None = None
+    token: Secret | None = None
+    copy_credentials: Mapping[str, Secret] = Factory(dict)
+    """Those of the stores of `copy_to`: ``copy1_access_key`` and so on."""
+    region: str | None = None
+    endpoint_url: str | None = None
+    sse_kms_key: str | None = None
+    storage_class: str | None = None
+    object_tags: Mapping[str, str] = Factory(dict)
+    object_lock_days: int | None = None
+    object_lock_mode: str = LOCK_MODES[0]
+    cache_dir: str = DEFAULT_CACHE
+    retry_seconds: int = 120
+    parallel_jobs: int = Factory(default_jobs)
+    bulk_table_bytes: int = 64 << 20
+    full_every: int = 7
+    """Days; 0 for never."""
+    debug: bool = False
+    log_file: str | None = None
+    log_format: str = LOG_FORMATS[0]
+    metrics_textfile: str | None = None
+    ping_url: Secret | None = None
+    webhook_url: Secret | None = None
+    webhook_secret: Secret | None = None
+    api_token: Secret | None = None
+    api_tokens: Secret | None = None
+    api_anonymous: str | None = None
+    database_url: Secret | None = None
+    gpg_recipients: tuple[str, ...] = ()
+    gpg_public_key: str | None = None
+    gpg_private_key: Secret | None = None
+    passphrase: Secret | None = None
+    pg_bin: str | None = None
+    sources: Mapping[str, str] = Factory(dict)
+    warnings: tuple[str, ...] = field(default=())
+
+    @property
+    def policy(self) -> RetentionPolicy:
+        """The retention policy."""
+        return make_policy({rule.name: getattr(self, rule.name) for rule in RULES})
+
+    def value(self, attribute: str) -> Any:  # noqa: ANN401 - each variable has its own type
+        """Return the value of a variable, by its name without prefix in lower case."""
+        if attribute in COPY_CREDENTIALS:
+            return self.copy_credentials.get(attribute)
+        return getattr(self, attribute)
+
+    @property
+    def full_every_span(self) -> timedelta | None:
+        """After how long every block is read again; None for never."""
+        return timedelta(days=self.full_every) if self.full_every else None
+
+    @property
+    def has_key(self) -> bool:
+        """Whether there is anything to encrypt with."""
+        return bool(
+            self.gpg_recipients or self.gpg_public_key or self.gpg_private_key or self.passphrase
+        )
+
+
+def load_settings(environ: Mapping[str, str]) -> Settings:
+    """Read the settings.
+
+    Raises:
+        ConfigurationError: with one problem for each variable that is wrong.
+    """
+    values: dict[str, Any] = {}
+    sources: dict[str, str] = {}
+    problems: list[str] = []
+    for variable in VARIABLES:
+        attribute = variable.name.lower()
+        name = PREFIX + variable.name
+        sources[attribute] = "default"
+        try:
+            found = _find(environ, name)
+            if found:
+                value, sources[attribute] = found
+                # A secret is taken as it is: a space at its end may be meant.
+                values[attribute] = variable.read(value if variable.secret else value.strip())
+        except ValueError as error:
+            hidden = variable.secret or variable.hidden or name + "_FILE" in environ
+            shown = "" if hidden else f" ('{environ[name]}')"
+            problems.append(f"{name}{shown}{error}")
+    if values.keys() >= ONE_RULE:
+        both = " and ".join(PREFIX + name.upper() for name in sorted(ONE_RULE))
+        problems.append(f"{both} are one rule: unset one of them")
+    values["retention_days"] = days_kept(values)
+    warnings = tuple(_unknown(environ))
+    if problems:
+        # What is misspelt may well be why something else is wrong.
+        problems += warnings
+        raise ConfigurationError(problems, hint="See 'brownie-backup config' and the README")
+    copies = {name: values.pop(name) for name in COPY_CREDENTIALS if name in values}
+    return Settings(**values, copy_credentials=copies, sources=sources, warnings=warnings)
+
+
+def _find(environ: Mapping[str, str], name: str) -> tuple[str, str] | None:
+    """Return a value and where it came from; empty is unset, as in a Compose file."""
+    value, path = environ.get(name, ""), environ.get(name + "_FILE", "").strip()
+    if value.strip() and path:
+        msg = f" and {name}_FILE are both set: unset one"
+        raise ValueError(msg)
+    if not path:
+        return (value, name) if value.strip() else None
+    try:
+        content = Path(path).read_text(encoding="utf-8").removesuffix("\n").removesuffix("\r")
+    except (OSError, UnicodeDecodeError) as error:
+        why = error.strerror if isinstance(error, OSError) else "not text"
+        msg = f"_FILE names '{path}', which does not read: {why}"
+        raise ValueError(msg) from None
+    if not content.strip():
+        msg = f"_FILE names '{path}', which is empty"
+        raise ValueError(msg)
+    return content, f"{name}_FILE={path}"
+
+
+def _unknown(environ: Mapping[str, str]) -> Iterator[str]:
+    known = {PREFIX + variable.name for variable in VARIABLES}
+    known |= {name + "_FILE" for name in known}
+    for name in sorted(environ.keys() - known):
+        if name.startswith(PREFIX):
+            near = difflib.get_close_matches(name, known, n=1)
+            hint = f": did you mean {near[0]}?" if near else ""
+            yield f"{name} is not a variable of brownie-backup{hint}"
+
+
+def describe(settings: Settings) -> list[dict[str, Any]]:
+    """Return each setting with its value, redacted if secret, its source and its meaning."""
+    rows = []
+    for variable in VARIABLES:
+        attribute = variable.name.lower()
+        value = settings.value(attribute)
+        if isinstance(value, Secret):
+            value = str(value)
+        elif attribute == "gpg_public_key" and value:
+            value = "(a public key)"
+        elif isinstance(value, timedelta):
+            value = span_text(value)
+        elif isinstance(value, tuple):
+            value = ",".join(value) or None
+        elif isinstance(value, Mapping):
+            value = ",".join(f"{key}={each}" for key, each in value.items()) or None
+        rows.append(
+            {
+                "name": PREFIX + variable.name,
+                "value": value,
+                "source": settings.sources.get(attribute, "default"),
+                "help": variable.help,
+            }
+        )
+    return rows

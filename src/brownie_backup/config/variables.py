@@ -1,0 +1,212 @@
+"""The variables that there are, what each means, and how its text is read.
+
+A reader raises `ValueError` with what follows the variable's name in the message.
+"""
+
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from attrs import frozen
+
+from brownie_backup.errors import ConfigurationError
+from brownie_backup.retention.rules import MOST_DAYS, RULES, whole
+from brownie_backup.schedule import check_schedule
+from brownie_backup.secret import Secret
+from brownie_backup.stores.location import (
+    CLOUDS,
+    parse_location,
+    read_days,
+    read_endpoint,
+    read_lock_mode,
+    read_tags,
+)
+
+PREFIX = "BACKUP_"
+PROVIDERS = ("local", "s3", "gcs", "azure")
+COMPRESSIONS = ("zstd", "gzip", "none")
+LOG_FORMATS = ("plain", "json")
+MOST_JOBS = 64
+MOST_JITTER = 3600
+"""Seconds."""
+MOST_BULK_BYTES = 1 << 60
+MOST_COPIES = 4
+_UNITS = {"K": 10, "M": 20, "G": 30, "T": 40}
+MOST_PATIENCE = 480
+"""Seconds. A lease that can't be renewed for ten minutes is lost."""
+CREDENTIALS = ("access_key", "secret_key", "token")
+COPY_CREDENTIALS = tuple(
+    f"copy{number}_{name}" for number in range(1, MOST_COPIES + 1) for name in CREDENTIALS
+)
+
+
+@frozen
+class Variable:
+    """A setting: its variable's name without the prefix, what it means, and how to read it."""
+
+    name: str
+    help: str
+    read: Callable[[str], Any]
+    secret: bool = False
+    hidden: bool = False
+    """Whether a wrong value is not shown: somebody may have put a password into a URL."""
+
+
+def _text(value: str) -> str:
+    return value
+
+
+def _boolean(value: str) -> bool:
+    word = value.lower()
+    if word in {"true", "yes", "on", "1"}:
+        return True
+    if word in {"false", "no", "off", "0"}:
+        return False
+    msg = " is neither true nor false"
+    raise ValueError(msg)
+
+
+def _one_of(words: tuple[str, ...]) -> Callable[[str], str]:
+    def read(value: str) -> str:
+        if value.lower() not in words:
+            msg = f" is none of: {', '.join(words)}"
+            raise ValueError(msg)
+        return value.lower()
+
+    return read
+
+
+def _compression(value: str) -> str:
+    try:
+        return COMPRESSIONS[0] if _boolean(value) else "none"
+    except ValueError:
+        return _one_of(COMPRESSIONS)(value)
+
+
+def _schedule(value: str) -> str:
+    try:
+        return check_schedule(value)
+    except ConfigurationError:
+        msg = " is not a cron schedule of five fields, such as '0 2 * * *'"
+        raise ValueError(msg) from None
+
+
+def _schedule_or_none(value: str) -> str:
+    return "" if value.lower() == "none" else _schedule(value)
+
+
+def _timezone(value: str) -> str:
+    try:
+        return ZoneInfo(value).key
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        msg = " is not a time zone, such as Europe/Berlin"
+        raise ValueError(msg) from None
+
+
+def _web_address(value: str) -> Secret:
+    try:
+        parts = urlsplit(value.strip())
+        usable = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        usable = False
+    if not usable:
+        msg = " is not an address that begins with https:// or http://"
+        raise ValueError(msg)
+    return Secret(value.strip())
+
+
+def _location(value: str) -> str:
+    if "://" in value:
+        parse_location(value)
+    elif value.partition(":")[0].lower() in {"file", "gcs", *CLOUDS} and ":" in value:
+        msg = " is neither a URL, such as s3://bucket/prefix, nor a folder"
+        raise ValueError(msg)
+    return value
+
+
+def _locations(value: str) -> tuple[str, ...]:
+    urls = tuple(value.replace(",", " ").split())
+    if len(urls) > MOST_COPIES:
+        msg = f" names more than {MOST_COPIES} stores"
+        raise ValueError(msg)
+    for number, url in enumerate(urls, 1):
+        try:
+            if "://" not in url:
+                msg = " is not a URL, such as file:///folder or s3://bucket/prefix"
+                raise ValueError(msg)  # noqa: TRY301 - as for the other problems of one URL
+            parse_location(url)
+        except ValueError as error:
+            msg = f" (store {number}){error}"
+            raise ValueError(msg) from None
+    return urls
+
+
+def _size(value: str) -> int:
+    """Return bytes; K, M, G and T stand for powers of 1024."""
+    digits, unit = value[:-1], value[-1:].upper()
+    try:
+        if unit in _UNITS:
+            return whole(0, MOST_BULK_BYTES >> _UNITS[unit])(digits) << _UNITS[unit]
+        return whole(0, MOST_BULK_BYTES)(value)
+    except ValueError:
+        msg = " is not a number of bytes, such as 67108864, 64M or 1G"
+        raise ValueError(msg) from None
+
+
+def _days_or_none(value: str) -> int:
+    return 0 if value.lower() == "none" else whole(0, MOST_DAYS)(value)
+
+
+def _recipients(value: str) -> tuple[str, ...]:
+    return tuple(item.strip() for item in value.split(",") if item.strip())
+
+
+VARIABLES: tuple[Variable, ...] = (
+    Variable("PROVIDER", "where backups go: local, s3, gcs or azure", _one_of(PROVIDERS)),
+    Variable("DESTINATION", "the folder, bucket/prefix, or a URL", _location, hidden=True),
+    Variable("COPY_TO", "more stores, as URLs, by commas", _locations, hidden=True),
+    Variable("SCHEDULE", "when backups are made, as in cron", _schedule),
+    Variable("VERIFY_SCHEDULE", "when backups are verified, or 'none'", _schedule_or_none),
+    Variable("TIMEZONE", "the time zone of the schedules", _timezone),
+    Variable("JITTER_SECONDS", "a run begins up to so much later", whole(0, MOST_JITTER)),
+    *(Variable(rule.name.upper(), rule.help, rule.read) for rule in RULES),
+    Variable("COMPRESSION", "true (zstd), false, zstd, gzip or none", _compression),
+    Variable("ENCRYPTION", "encrypt before anything is stored", _boolean),
+    Variable("ACCESS_KEY", "the store's access key, or Azure's account", Secret, secret=True),
+    Variable("SECRET_KEY", "the store's secret key", Secret, secret=True),
+    Variable("TOKEN", "Google's service account, as JSON", Secret, secret=True),
+    *(
+        Variable(name.upper(), "as without COPYn_, for store n of COPY_TO", Secret, secret=True)
+        for name in COPY_CREDENTIALS
+    ),
+    Variable("REGION", "the store's region", _text),
+    Variable("ENDPOINT_URL", "another address of the store's service", read_endpoint, hidden=True),
+    Variable("SSE_KMS_KEY", "the key the service encrypts with", _text),
+    Variable("STORAGE_CLASS", "the service's storage class", _text),
+    Variable("OBJECT_TAGS", "tags of each object: key=value,…", read_tags),
+    Variable("OBJECT_LOCK_DAYS", "how long nobody can delete objects", read_days),
+    Variable("OBJECT_LOCK_MODE", "compliance or governance", read_lock_mode),
+    Variable("CACHE_DIR", "where manifests are remembered, or 'none'", _text),
+    Variable("RETRY_SECONDS", "how long to wait for a store out of reach", whole(0, MOST_PATIENCE)),
+    Variable("PARALLEL_JOBS", "how much is done at once", whole(1, MOST_JOBS)),
+    Variable("BULK_TABLE_BYTES", "larger tables are read in ranges", _size),
+    Variable("FULL_EVERY", "days until all is read again; 0: never", _days_or_none),
+    Variable("DEBUG", "say everything that is done", _boolean),
+    Variable("LOG_FILE", "where the log goes besides standard error", _text),
+    Variable("LOG_FORMAT", "plain or json", _one_of(LOG_FORMATS)),
+    Variable("METRICS_TEXTFILE", "a file for node_exporter's textfile collector", _text),
+    Variable("PING_URL", "pinged at start, success and failure", _web_address, secret=True),
+    Variable("WEBHOOK_URL", "told of failures and recoveries", _web_address, secret=True),
+    Variable("WEBHOOK_SECRET", "signs what the webhook is told", Secret, secret=True),
+    Variable("API_TOKEN", "the token that may do everything over REST", Secret, secret=True),
+    Variable("API_TOKENS", "more tokens: name:scope+scope:token, by commas", Secret, secret=True),
+    Variable("API_ANONYMOUS", "'read' lets anybody look, without a token", _one_of(("read",))),
+    Variable("DATABASE_URL", "the database: a URI or conninfo", Secret, secret=True),
+    Variable("GPG_RECIPIENTS", "keys to encrypt for, by commas", _recipients),
+    Variable("GPG_PUBLIC_KEY", "an armoured public key to encrypt for", _text),
+    Variable("GPG_PRIVATE_KEY", "an armoured key to decrypt with", Secret, secret=True),
+    Variable("PASSPHRASE", "of the private key, or instead of keys", Secret, secret=True),
+    Variable("PG_BIN", "the folder of PostgreSQL's client programs", _text),
+)
+"""Every variable that there is; the fields of `Settings` are named for them, in lower case."""

@@ -1,0 +1,241 @@
+"""Bulk tables: which tables are read in ranges of their blocks, and what is known of them.
+
+All others stay in pg_dump's archive, which knows best how to write them.
+"""
+
+from collections.abc import Iterable
+from typing import Any
+
+from attrs import frozen
+
+from brownie_backup.model import Relation, RowFormat, Table
+from brownie_backup.postgres.client import qualified
+from brownie_backup.postgres.session import Session
+
+BULK_TABLE_BYTES = 64 << 20
+"""From which size of its heap on a table is read in ranges."""
+RANGE_BYTES = 16 << 20
+"""How much of a heap is one range: its rows are about one blob."""
+RANGES_SINCE = 14
+"""The first major that scans a range of blocks without reading those before it."""
+
+# Types of PostgreSQL's own whose binary form is the same in all majors and needs nothing else to be
+# read: no catalogue, no setting (src/backend/utils/adt: the *_send and *_recv functions). Not
+# interval: what is infinite since 17 was a number of years before.
+BINARY_TYPES = (
+    "bool", '"char"', "bytea", "name", "text", "varchar", "bpchar", "bit", "varbit",
+    "int2", "int4", "int8", "oid", "float4", "float8", "numeric", "uuid", "json", "jsonb",
+    "date", "time", "timetz", "timestamp", "timestamptz",
+    "inet", "cidr", "macaddr", "macaddr8",
+    "point", "lseg", "path", "box", "polygon", "line", "circle",
+)  # fmt: skip
+_BINARY = ", ".join(
+    f"'pg_catalog.{name}{brackets}'::regtype" for name in BINARY_TYPES for brackets in ("", "[]")
+)
+# Types whose text depends on names in the catalogue.
+_NAMING = (
+    "'regproc', 'regprocedure', 'regoper', 'regoperator', 'regclass', 'regtype', 'regrole', "
+    "'regnamespace', 'regconfig', 'regdictionary', 'regcollation', 'regdatabase', 'aclitem'"
+)
+# Extensions whose types' text depends on nothing but the value and the extension's version. Of
+# others we can't know: there are such that look things up in tables or settings of their own.
+_KNOWN_EXTENSIONS = "'citext', 'cube', 'hstore', 'isn', 'ltree', 'postgis', 'seg', 'vector'"
+
+_REASONS = """
+  CASE
+    WHEN a.amname IS DISTINCT FROM 'heap' THEN 'it is not a plain heap'
+    WHEN row_security_active(c.oid) THEN 'row security applies to the backup role'
+    WHEN NOT has_table_privilege(c.oid, 'SELECT') THEN 'the backup role may not lock it'
+    WHEN EXISTS (
+      SELECT FROM pg_partition_ancestors(c.oid) AS up(id)
+      JOIN pg_partitioned_table p ON p.partrelid = up.id AND p.partstrat = 'h'
+      JOIN pg_opclass o ON o.oid = ANY (p.partclass) AND o.opcname = 'enum_ops'
+    ) THEN 'its rows are spread by the hash of an enum, which is another in each database'
+    WHEN c.relname || n.nspname ~ E'[\\\\u0001-\\\\u001f\\\\u007f]'
+      THEN 'its name has control characters'
+    WHEN NOT EXISTS (
+      SELECT FROM pg_attribute t
+      WHERE t.attrelid = c.oid AND t.attnum > 0 AND NOT t.attisdropped AND t.attgenerated = ''
+    ) THEN 'it has no columns'
+  END
+"""
+
+_CANDIDATES = f"""
+SELECT c.oid::bigint, n.nspname AS schema, c.relname AS name, {_REASONS} AS reason
+FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace LEFT JOIN pg_am a ON a.oid = c.relam
+WHERE c.relkind = 'r' AND c.relpersistence <> 't' AND c.oid >= 16384
+  AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
+  AND NOT EXISTS (SELECT FROM pg_depend e WHERE e.classid = 'pg_class'::regclass
+    AND e.objid = c.oid AND e.deptype = 'e')
+  AND %s
+ORDER BY pg_relation_size(c.oid) DESC
+"""
+
+# What the bytes of a row depend on, besides the row: its columns, what their types are made of (of
+# domains, arrays, ranges and composites, all the way down), and the server's own version. A type
+# of an extension goes by the extension's version. No lock keeps a type or an enum's label from
+# being changed and changed back while rows are read: their xmin tells. The database counts, too: a
+# copy of one that has taken its name has the same tables.
+_DESCRIPTION = f"""
+WITH RECURSIVE relations AS (
+  SELECT c.* FROM pg_class c WHERE c.oid IN (%s)
+), columns AS (
+  SELECT t.* FROM relations c JOIN pg_attribute t ON t.attrelid = c.oid
+  WHERE t.attnum > 0 AND NOT t.attisdropped AND t.attgenerated = ''
+), types(relation, id) AS (
+  SELECT attrelid, atttypid FROM columns
+  UNION SELECT t.relation, inner_type.id FROM types t JOIN pg_type y ON y.oid = t.id,
+  LATERAL (SELECT y.typelem AS id UNION ALL SELECT y.typbasetype
+    UNION ALL SELECT r.rngsubtype FROM pg_range r WHERE t.id IN (r.rngtypid, r.rngmultitypid)
+    UNION ALL SELECT x.atttypid FROM pg_attribute x
+      WHERE x.attrelid = y.typrelid AND x.attnum > 0 AND NOT x.attisdropped
+  ) inner_type WHERE inner_type.id <> 0
+), typed AS (
+  SELECT t.relation, y.oid, y.typname, y.typnamespace, y.typtype, y.typlen, y.typtypmod,
+    y.typoutput::oid, y.typsend::oid, e.extname, e.extversion, y.xmin::text AS version,
+    (SELECT jsonb_agg(jsonb_build_array(l.enumlabel, l.xmin::text) ORDER BY l.oid)
+      FROM pg_enum l WHERE l.enumtypid = y.oid) labels,
+    (SELECT jsonb_agg(jsonb_build_array(x.attname, x.atttypid, x.atttypmod, x.attisdropped,
+      x.attmissingval::text) ORDER BY x.attnum)
+      FROM pg_attribute x WHERE x.attrelid = y.typrelid AND x.attnum > 0) fields,
+    y.oid < 16384 AND y.typtype = 'b' AND y.typname NOT IN ({_NAMING})
+      OR y.typtype <> 'b' OR y.typoutput = 'array_out'::regproc
+      OR coalesce(e.extname IN ({_KNOWN_EXTENSIONS}), false) AS known
+  FROM types t JOIN pg_type y ON y.oid = t.id
+  LEFT JOIN pg_depend d ON d.classid = 'pg_type'::regclass AND d.objid = y.oid AND d.deptype = 'e'
+  LEFT JOIN pg_extension e ON e.oid = d.refobjid
+)
+SELECT c.oid::bigint, n.nspname AS schema, c.relname AS name,
+  pg_relation_filenode(c.oid)::bigint AS filenode,
+  d.oid::bigint AS database,
+  (pg_relation_size(c.oid) / current_setting('block_size')::int)::bigint AS blocks,
+  current_setting('block_size')::int AS block_bytes,
+  coalesce(pg_relation_size(nullif(c.reltoastrelid, 0)), 0)::bigint AS toast_bytes,
+  c.reltuples::bigint AS rows,
+  (SELECT jsonb_agg(k.attname ORDER BY k.attnum) FROM columns k WHERE k.attrelid = c.oid)
+    AS columns,
+  (SELECT bool_and(k.atttypid IN ({_BINARY})) FROM columns k WHERE k.attrelid = c.oid) AS binary,
+  c.relpersistence = 'p' AND (SELECT bool_and(t.known) FROM typed t WHERE t.relation = c.oid)
+    AS tracked,
+  encode(sha256(convert_to(jsonb_build_array(
+    current_setting('server_version'), d.oid::bigint,
+    (SELECT jsonb_agg(jsonb_build_array(k.attnum, k.attname, k.atttypid, k.atttypmod,
+        k.atthasmissing, k.attmissingval::text, k.attcollation,
+        pg_collation_actual_version(nullif(k.attcollation, 0))) ORDER BY k.attnum)
+      FROM columns k WHERE k.attrelid = c.oid),
+    (SELECT jsonb_agg(to_jsonb(t) ORDER BY t.oid) FROM typed t WHERE t.relation = c.oid)
+  )::text, 'SQL_ASCII')), 'hex') AS signature
+FROM relations c JOIN pg_namespace n ON n.oid = c.relnamespace
+JOIN pg_database d ON d.datname = current_database()
+ORDER BY blocks DESC
+"""
+
+
+# About what pg_dump writes: rows with their TOAST, and large objects. Whoever asks for the size of
+# a table waits for those who hold it exclusively; of such a one the catalogue's word will do.
+_ARCHIVE = """
+SELECT coalesce(sum(
+  CASE WHEN l.relation IS NULL
+    THEN pg_relation_size(c.oid) + coalesce(pg_relation_size(nullif(c.reltoastrelid, 0)), 0)
+    ELSE greatest(c.relpages, 0)::bigint * current_setting('block_size')::int
+  END), 0)::bigint AS size_bytes
+FROM pg_class c LEFT JOIN (
+  SELECT DISTINCT relation FROM pg_locks
+  WHERE mode = 'AccessExclusiveLock' AND locktype = 'relation'
+) l ON l.relation = c.oid
+WHERE c.oid = 'pg_largeobject'::regclass
+  OR c.relkind = 'r' AND c.relpersistence <> 't' AND c.oid >= 16384 AND NOT c.oid = ANY ('{%s}')
+"""
+
+
+@frozen
+class Candidate:
+    """A large table, and why it can't be read in ranges, if it can't."""
+
+    oid: int
+    schema: str
+    name: str
+    reason: str | None
+
+    @property
+    def quoted(self) -> str:
+        """The table's name in SQL."""
+        return qualified(self.schema, self.name)
+
+
+@frozen
+class BulkTable:
+    """A table that is read in ranges, as a snapshot's transaction sees it."""
+
+    table: Table
+    relation: Relation
+    blocks: int
+    size_bytes: int
+    """Of its heap, and what is stored apart from it (TOAST)."""
+    rows: int
+    """An estimate: of the last VACUUM or ANALYZE; negative if there was none."""
+    tracked: bool
+    """Whether the WAL tells of all that changes its rows' bytes."""
+    database: int
+    range_blocks: int
+    """How many blocks are a range."""
+
+
+@frozen
+class RangePolicy:
+    """Which tables are read in ranges, and how.
+
+    Args:
+        table_bytes: from which size of its heap on a table is.
+        range_bytes: how much of a heap is one range.
+        binary: whether rows may be written in COPY's binary format, which the server reads and
+            writes faster, where all of a table's types allow it.
+    """
+
+    table_bytes: int = BULK_TABLE_BYTES
+    range_bytes: int = RANGE_BYTES
+    binary: bool = True
+
+
+def find_candidates(session: Session, from_bytes: int) -> tuple[Candidate, ...]:
+    """Return the tables with a heap of more than `from_bytes`, the largest first."""
+    return _candidates(session, f"pg_relation_size(c.oid) > {from_bytes}")
+
+
+def find_again(session: Session, candidates: Iterable[Candidate]) -> frozenset[Candidate]:
+    """Return what tables are now; one that is gone is missing."""
+    numbers = ", ".join(str(each.oid) for each in candidates)
+    return frozenset(_candidates(session, f"c.oid IN ({numbers})")) if numbers else frozenset()
+
+
+def _candidates(session: Session, which: str) -> tuple[Candidate, ...]:
+    return tuple(Candidate(**row) for row in session.query(_CANDIDATES % which))
+
+
+def estimate_archive(session: Session, apart: Iterable[int]) -> int:
+    """Return about how many bytes of rows are in the archive, without these tables."""
+    (row,) = session.query(_ARCHIVE % ",".join(map(str, apart)))
+    return int(row["size_bytes"])
+
+
+def describe(session: Session, oids: Iterable[int], cutting: RangePolicy) -> tuple[BulkTable, ...]:
+    """Return what is known of tables, which the session's transaction must have locked."""
+    numbers = ", ".join(map(str, oids))
+    if not numbers:
+        return ()
+    return tuple(_bulk_table(row, cutting) for row in session.query(_DESCRIPTION % numbers))
+
+
+def _bulk_table(row: dict[str, Any], cutting: RangePolicy) -> BulkTable:
+    row_format = RowFormat.BINARY if cutting.binary and row["binary"] else RowFormat.TEXT
+    relation = Relation(row["oid"], row["schema"], row["name"], tuple(row["columns"]), row_format)
+    return BulkTable(
+        Table(row["oid"], row["filenode"], row["signature"], row_format),
+        relation,
+        blocks=row["blocks"],
+        size_bytes=row["blocks"] * row["block_bytes"] + row["toast_bytes"],
+        rows=row["rows"],
+        tracked=row["tracked"],
+        database=row["database"],
+        range_blocks=max(1, cutting.range_bytes // row["block_bytes"]),
+    )

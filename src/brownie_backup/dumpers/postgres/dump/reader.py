@@ -1,0 +1,277 @@
+"""Reading the parts of a snapshot: by pg_dump, and of bulk tables by COPY in a session."""
+
+import contextlib
+import json
+import logging
+import os
+from collections.abc import Callable, Generator, Iterator, Mapping
+from contextlib import ExitStack
+from datetime import timedelta
+
+from brownie_backup.dumpers.postgres.dump.deadlock import await_output
+from brownie_backup.dumpers.postgres.dump.snapshot_session import SnapshotSession
+from brownie_backup.dumpers.postgres.inventory import INVENTORY_SQL, parse_inventory
+from brownie_backup.errors import (
+    BackupError,
+    DatabaseError,
+    DumpFailed,
+    LockRefused,
+    UnsupportedFormat,
+)
+from brownie_backup.format.converter import to_json
+from brownie_backup.model import PartKind, PartSpec
+from brownie_backup.postgres.client import (
+    CROWDED_HINT,
+    Client,
+    is_crowded,
+    no_timeouts,
+    quote_text,
+)
+from brownie_backup.postgres.conninfo import Conninfo
+from brownie_backup.postgres.copy_rows import begin_copying, copy_rows, named
+from brownie_backup.postgres.encoding import sql_bytes
+from brownie_backup.postgres.process import Child, read_output, running
+from brownie_backup.postgres.session import Session, open_session
+
+_SEE = """
+BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY;
+SET TRANSACTION SNAPSHOT '{snapshot}';
+"""
+_JOIN = f"""
+SELECT set_config('application_name',
+  left(current_setting('application_name'), 40) || ' {{snapshot}}', false);
+{_SEE}"""
+_END = """
+SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+WHERE application_name LIKE '% {snapshot}' AND usename = session_user AND pid <> pg_backend_pid()
+"""
+
+_LOCK_NOT_AVAILABLE = "55P03"
+
+_log = logging.getLogger(__name__)
+
+
+class PostgresReader:
+    """One worker's way to read parts; it keeps a session open for bulk tables.
+
+    Args:
+        client: of the server.
+        lock_timeout: how long pg_dump waits for a table that somebody holds exclusively.
+        holders: of the snapshots that are held in this process, by their names.
+    """
+
+    def __init__(
+        self, client: Client, lock_timeout: timedelta, holders: Mapping[str, SnapshotSession]
+    ) -> None:
+        self._client = client
+        self._lock_timeout = lock_timeout
+        self._holders = holders
+        self._stack = ExitStack()
+        self._session: Session | None = None
+        self._snapshot: str | None = None
+        self._encoding = "UTF8"
+        self._locked: set[int] = set()
+        self._refused: set[int] = set()
+        self._program: Child | None = None
+
+    def interrupt(self, snapshot: str) -> None:
+        """End what reads of a snapshot that is over, from any thread."""
+        running = [each for each in (self._session, self._program) if each]
+        for each in running if self._snapshot == snapshot else ():
+            each.interrupt()
+
+    def read(self, part: PartSpec) -> Generator[bytes, None, int | None]:
+        """Yield the bytes of a part; an error of the program is an error of the iteration."""
+        if self._snapshot != part.snapshot:
+            self.close()
+            self._snapshot = part.snapshot
+        match part.kind:
+            case PartKind.INVENTORY:
+                yield self._read_inventory(part)
+            case PartKind.GLOBALS:
+                yield from self._read_program(self._globals_command(part), PGOPTIONS=no_timeouts())
+            case PartKind.ARCHIVE:
+                yield from self._read_archive(part)
+            case PartKind.TABLE:
+                return (yield from self._read_rows(part))
+            case _:
+                raise unknown(part)
+        return None
+
+    def close(self) -> None:
+        """End the session."""
+        self._stack.close()
+        self._session = None
+        self._locked.clear()
+
+    def _read_rows(self, part: PartSpec) -> Generator[bytes, None, int]:
+        """Read a range in our session, or in the one that holds the snapshot.
+
+        That has its lock already: it need not wait behind somebody who waits for it to end.
+        """
+        holder = self._holders.get(part.snapshot or "")
+        oid = part.relation.oid if part.relation else 0
+        if oid not in self._refused:
+            try:
+                session = self._session_for(part)
+            except LockRefused:
+                self._refused.add(oid)
+                if holder is None:
+                    raise
+            else:
+                return (yield from self._copy(session, part))
+        if holder is None:
+            raise _refusal(part)
+        return (yield from holder.copy(part))
+
+    def _copy(self, session: Session, part: PartSpec) -> Generator[bytes, None, int]:
+        try:
+            return (yield from copy_rows(session, part, self._encoding))
+        except BaseException as error:  # closed half way, it is of no more use either
+            self.close()
+            if isinstance(error, DatabaseError) and not isinstance(error, DumpFailed):
+                msg = f"a bulk table could not be read: {error.message}"
+                raise DumpFailed(msg, hint=dump_hint(error.message)) from None
+            raise
+
+    def _session_for(self, part: PartSpec) -> Session:
+        """Return our session, which sees the part's snapshot and has locked its table."""
+        try:
+            session = self._session or self._open(part)
+            if part.relation and part.relation.oid not in self._locked:
+                # As pg_dump does: behind somebody who waits for the table to be free of locks, our
+                # own among them, we would wait for ever.
+                lock = f"LOCK TABLE ONLY {named(part.relation)} IN ACCESS SHARE MODE NOWAIT;"
+                session.run(sql_bytes(lock, self._encoding))
+                self._locked.add(part.relation.oid)
+        except DatabaseError as error:
+            self.close()
+            if error.sqlstate == _LOCK_NOT_AVAILABLE:
+                raise _refusal(part) from None
+            msg = f"a worker could not join the snapshot: {error.message}"
+            raise DumpFailed(msg, hint=dump_hint(error.message)) from None
+        return session
+
+    def _open(self, part: PartSpec) -> Session:
+        session = self._stack.enter_context(open_session(self._client, part.database))
+        session.run(_JOIN.format(snapshot=part.snapshot))
+        self._encoding = begin_copying(session)
+        self._session = session
+        return session
+
+    def _read_inventory(self, part: PartSpec) -> bytes:
+        see = _SEE.format(snapshot=part.snapshot)
+        text = self._client.script(see + INVENTORY_SQL + ";\n", part.database)
+        plain = json.loads(text.rstrip("\n").split("\n")[-1])
+        data = to_json(plain | {"relations": list(part.apart)})
+        parse_inventory(data)  # what does not read now would not read in the restore
+        return data
+
+    def _globals_command(self, part: PartSpec) -> list[str]:
+        (row,) = self._client.query(
+            "SELECT has_table_privilege('pg_catalog.pg_authid', 'SELECT') AS passwords",
+            part.database,
+        )
+        command = [
+            self._client.programs.path("pg_dumpall"),
+            "--globals-only",
+            "--no-password",
+            "--encoding=UTF8",
+            # Not the bare name: it would be read as a connection string if it looks like one.
+            f"--database={Conninfo().with_database(part.database).to_string()}",
+            f"--dbname={self._client.connection(part.database)}",
+        ]
+        return command if row["passwords"] else [*command, "--no-role-passwords"]
+
+    def _archive_command(self, part: PartSpec) -> list[str]:
+        (row,) = self._client.query("SELECT getdatabaseencoding() AS encoding", part.database)
+        encoding = row["encoding"]
+        connection = self._client.connection(part.database, application_name=_application(part))
+        return [
+            self._client.programs.path("pg_dump"),
+            "--format=custom",
+            "--compress=0",  # blobs are compressed by us, all in one way
+            "--create",
+            "--no-password",
+            f"--encoding={encoding}",  # the database's, whatever a role or an environment sets
+            f"--snapshot={part.snapshot}",
+            f"--lock-wait-timeout={self._lock_timeout // timedelta(milliseconds=1)}",
+            *(f"--exclude-table-data={name}" for name in self._patterns(part, encoding)),
+            f"--dbname={connection}",
+        ]
+
+    def _patterns(self, part: PartSpec, encoding: str) -> Iterator[str]:
+        """Yield what names the bulk tables to pg_dump: in the encoding of the database."""
+        for relation in part.apart:
+            name = named(relation)
+            if encoding == "SQL_ASCII" or name.isascii():
+                yield name
+            else:
+                sql = f"SELECT encode(convert_to({quote_text(name)}, '{encoding}'), 'hex') AS name"
+                (row,) = self._client.query(sql, part.database)
+                yield os.fsdecode(bytes.fromhex(row["name"]))
+
+    def _read_archive(self, part: PartSpec) -> Iterator[bytes]:
+        holder = self._holders.get(part.snapshot or "")
+
+        def await_locks(child: Child) -> None:
+            if holder:
+                await_output(child, self._client, _application(part), holder.process_id)
+
+        # pg_dump leaves them in force until its first query is done.
+        yield from self._read_program(
+            self._archive_command(part), before=await_locks, PGOPTIONS=no_timeouts()
+        )
+
+    def _read_program(
+        self, argv: list[str], before: Callable[[Child], None] = lambda _: None, **more: str
+    ) -> Iterator[bytes]:
+        program = argv[0].rpartition("/")[2]
+        with running(argv, self._client.environment() | more, pipe="stdout") as child:
+            self._program = child
+            before(child)
+            yield from read_output(child)
+            status, said = child.finish()
+        if status != 0:
+            msg = f"{program} failed with status {status}: {said or 'it said nothing'}"
+            raise DumpFailed(msg, hint=dump_hint(said))
+        if said:
+            _log.info("%s said: %s", program, said)
+
+
+def _application(part: PartSpec) -> str:
+    """Return what pg_dump is called on the server: no other is called so."""
+    return f"brownie-backup {part.snapshot}"
+
+
+def end_readers(client: Client, snapshot: str) -> None:
+    """End the sessions that still read of a snapshot that is over, on whatever host they began."""
+    with contextlib.suppress(BackupError):  # then each goes on until its worker is done
+        client.query(_END.format(snapshot=snapshot))
+
+
+def dump_hint(said: str) -> str:
+    """Return what to do about an error of a dump."""
+    if "row-level security" in said:
+        return "Give the backup role BYPASSRLS, or make it the owner of that table"
+    if "permission denied for large object" in said:
+        return "GRANT SELECT ON LARGE OBJECT …, or connect as their owner: see doctor"
+    if "permission denied" in said:
+        return "Give the backup role pg_read_all_data: brownie-backup doctor says what is missing"
+    if "LOCK TABLE" in said or "lock timeout" in said:
+        return "Somebody holds a table exclusively: run the backup at another time"
+    if is_crowded(said) or "could not connect to database" in said:  # pg_dumpall says no more
+        return CROWDED_HINT
+    return "Nothing of this backup was kept; run it again, or see: brownie-backup doctor"
+
+
+def unknown(part: PartSpec) -> UnsupportedFormat:
+    """Return the error for a part that a newer version made."""
+    msg = f"this version cannot handle parts of the kind '{part.kind}'"
+    return UnsupportedFormat(msg, hint="Upgrade brownie-backup")
+
+
+def _refusal(part: PartSpec) -> LockRefused:
+    number = part.relation.oid if part.relation else 0
+    msg = f"somebody waits for an exclusive lock on the table with the oid {number}"
+    return LockRefused(msg, hint="Run the backup again when that is over")

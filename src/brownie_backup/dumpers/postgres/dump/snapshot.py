@@ -1,0 +1,245 @@
+"""Opening a snapshot: the locks on tables first, so that nothing slips between."""
+
+import contextlib
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from datetime import timedelta
+from typing import Any
+
+from attrs import frozen
+
+from brownie_backup.dumpers.postgres.dump.bulk import (
+    RANGES_SINCE,
+    BulkTable,
+    Candidate,
+    RangePolicy,
+    describe,
+    estimate_archive,
+    find_again,
+    find_candidates,
+)
+from brownie_backup.dumpers.postgres.dump.locks import (
+    LockedTable,
+    TablesChanged,
+    find_tables,
+    lock_tables,
+)
+from brownie_backup.dumpers.postgres.dump.reader import dump_hint
+from brownie_backup.dumpers.postgres.dump.wal import Tracker, take_sample
+from brownie_backup.errors import DatabaseError, DumpFailed
+from brownie_backup.model import (
+    BlockRange,
+    Database,
+    Extension,
+    Manifest,
+    PartKind,
+    PartSpec,
+    WalPosition,
+)
+from brownie_backup.postgres.client import Client
+from brownie_backup.postgres.copy_rows import TEXT_SETTINGS
+from brownie_backup.postgres.session import Session, open_session
+from brownie_backup.protocols import Unchanged
+
+ARCHIVE_HEAD_BYTES = 64
+"""An archive begins with its format and the time of the dump, in 51 bytes at most: see WriteHead
+in PostgreSQL's pg_backup_archiver.c. What follows is the same for the same database."""
+
+SYSTEM_IDENTIFIER = "(SELECT system_identifier FROM pg_control_system())::text"
+
+_FACTS = f"""
+SELECT current_setting('server_version') AS server_version, datname AS name,
+  pg_encoding_to_char(encoding) AS encoding, pg_database_size(d.oid) AS size_bytes,
+  coalesce(to_jsonb(d) ->> 'datlocale', to_jsonb(d) ->> 'daticulocale', datcollate) AS locale,
+  {SYSTEM_IDENTIFIER} AS system_identifier,
+  has_table_privilege('pg_catalog.pg_authid', 'SELECT') AS role_passwords,
+  pg_is_in_recovery() AS standby, pg_backend_pid() AS process_id,
+  (SELECT coalesce(jsonb_agg(jsonb_build_object('name', extname, 'version', extversion)
+    ORDER BY extname), '[]') FROM pg_extension) AS extensions
+FROM pg_database d WHERE datname = current_database()
+"""
+_TRIES = 5
+
+
+@frozen
+class PostgresSnapshot:
+    """A snapshot that a session of ours has exported and holds open."""
+
+    name: str
+    database: Database
+    parts: tuple[PartSpec, ...]
+    notes: tuple[str, ...]
+    session: Session
+    process_id: int
+    """Of the server's process for that session."""
+    _tracker: Tracker
+
+    def unchanged_since(self, base: Manifest) -> Unchanged:
+        """Say which ranges the WAL shows to have the same bytes as in an earlier backup."""
+        return self._tracker.unchanged_since(base)
+
+    def stop(self) -> None:
+        """Let whoever waits for the WAL go, from any thread."""
+        self._tracker.stop()
+
+    def wal(self) -> WalPosition | None:
+        """Return from where on the WAL tells the next backup what has changed."""
+        return self._tracker.position()
+
+
+@frozen
+class _Held:
+    """What a session's transaction has locked and seen."""
+
+    session: Session
+    exported: str
+    bulk: tuple[BulkTable, ...]
+    notes: tuple[str, ...]
+    tracker: Tracker
+    archive_bytes: int
+
+
+@contextlib.contextmanager
+def open_snapshot(
+    client: Client, name: str, *, lock_timeout: timedelta, cutting: RangePolicy
+) -> Iterator[PostgresSnapshot]:
+    """Open a transaction, lock the tables, export the snapshot, and hold all of it.
+
+    Args:
+        client: of the server.
+        name: of the database.
+        lock_timeout: how long somebody's exclusive lock on a table is waited for.
+        cutting: which tables are read in ranges, and how.
+
+    Raises:
+        DumpFailed: a table could not be locked in time.
+    """
+    with ExitStack() as stack:
+        held = _hold(stack, client, name, lock_timeout, cutting)
+        (facts,) = held.session.query(_FACTS)
+        database = Database(
+            name=name,
+            system_identifier=facts["system_identifier"],
+            server_version=facts["server_version"],
+            client_version=str(client.programs.version),
+            size_bytes=facts["size_bytes"],
+            encoding=facts["encoding"],
+            locale=facts["locale"],
+            extensions=tuple(Extension(**item) for item in facts["extensions"]),
+        )
+        parts = tuple(_parts(name, held))
+        notes = (*_notes(facts), *held.notes)
+        yield PostgresSnapshot(
+            held.exported,
+            database,
+            parts,
+            notes,
+            held.session,
+            facts["process_id"],
+            held.tracker,
+        )
+        # A session that died since takes nothing with it: each reader has the snapshot for itself.
+        with contextlib.suppress(DatabaseError):
+            held.session.run("COMMIT;")
+
+
+def _hold(
+    stack: ExitStack, client: Client, name: str, lock_timeout: timedelta, cutting: RangePolicy
+) -> _Held:
+    for _ in range(_TRIES):
+        with ExitStack() as attempt:
+            session = attempt.enter_context(open_session(client, name))
+            try:
+                held = _lock_and_export(session, client, name, lock_timeout, cutting)
+            except TablesChanged:
+                continue
+            stack.enter_context(attempt.pop_all())
+            return held
+    msg = f"tables came, went or got other names each time they were to be locked, {_TRIES} times"
+    raise DumpFailed(msg, hint="Run the backup when that is over")
+
+
+def _lock_and_export(
+    session: Session, client: Client, name: str, lock_timeout: timedelta, cutting: RangePolicy
+) -> _Held:
+    """Lock, then see: in this order, so that the snapshot has what is locked.
+
+    The first query of the transaction takes the snapshot, and LOCK TABLE is none.
+    """
+    major = client.server_version.major
+    # It stays in force: what is locked then need not be waited for again.
+    session.run(f"SET lock_timeout = {lock_timeout // timedelta(milliseconds=1)};")
+    candidates = _find_candidates(session, cutting.table_bytes)
+    notes = tuple(_left_to_the_archive(candidates, major))
+    chosen = [each for each in candidates if not each.reason] if major >= RANGES_SINCE else []
+    archive_bytes = estimate_archive(session, [each.oid for each in chosen])
+    sample = take_sample(client, session) if chosen else None
+    tables = find_tables(session)
+    session.run("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY;")
+    _lock(session, tables)
+    exported = session.run("SELECT pg_export_snapshot();")[-1]
+    session.run(TEXT_SETTINGS)
+    if not find_tables(session) <= tables or find_again(session, chosen) != frozenset(chosen):
+        raise TablesChanged
+    bulk = describe(session, [each.oid for each in chosen], cutting)
+    tracker = Tracker(client, name, session, bulk, sample)
+    return _Held(session, exported, bulk, notes, tracker, archive_bytes)
+
+
+def _find_candidates(session: Session, bulk_bytes: int) -> tuple[Candidate, ...]:
+    try:
+        return find_candidates(session, bulk_bytes)
+    except DatabaseError as error:  # to ask for a table's size takes a lock on it
+        msg = f"the sizes of the tables could not be read: {error.message}"
+        raise DumpFailed(msg, hint=dump_hint(error.message)) from None
+
+
+def _lock(session: Session, tables: frozenset[LockedTable]) -> None:
+    try:
+        lock_tables(session, tables)
+    except DatabaseError as error:
+        msg = f"the tables could not be locked: {error.message}"
+        raise DumpFailed(msg, hint=dump_hint(error.message)) from None
+
+
+def _parts(name: str, held: _Held) -> Iterator[PartSpec]:
+    apart = tuple(table.relation for table in held.bulk)
+    snapshot = held.exported
+    yield PartSpec(PartKind.INVENTORY, name, snapshot, apart=apart, estimate_bytes=0)
+    yield PartSpec(PartKind.GLOBALS, name, snapshot, estimate_bytes=0)
+    yield PartSpec(
+        PartKind.ARCHIVE,
+        name,
+        snapshot,
+        head_bytes=ARCHIVE_HEAD_BYTES,
+        apart=apart,
+        estimate_bytes=held.archive_bytes,
+    )
+    for table in held.bulk:
+        yield PartSpec(
+            PartKind.TABLE,
+            name,
+            snapshot,
+            table=table.table,
+            relation=table.relation,
+            blocks=BlockRange(0, table.blocks),
+            range_blocks=table.range_blocks,
+            estimate_bytes=table.size_bytes,
+        )
+
+
+def _notes(facts: dict[str, Any]) -> Iterator[str]:
+    if not facts["role_passwords"]:
+        yield "role passwords are not included: the server does not let this role read pg_authid"
+    if facts["standby"]:
+        yield "taken from a standby"
+
+
+def _left_to_the_archive(candidates: Sequence[Candidate], major: int) -> Iterator[str]:
+    """Say which large tables are read by pg_dump alone, by number: a manifest names none."""
+    if major < RANGES_SINCE and candidates:
+        yield f"large tables are in the archive: PostgreSQL {major} cannot scan a range of blocks"
+        return
+    for each in candidates:
+        if each.reason:
+            yield f"the large table with the oid {each.oid} is in the archive: {each.reason}"

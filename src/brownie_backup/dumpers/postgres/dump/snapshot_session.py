@@ -1,0 +1,44 @@
+"""The session that holds a snapshot, and the locks on its bulk tables."""
+
+import threading
+from collections.abc import Generator
+
+from brownie_backup.errors import DatabaseError, DumpFailed
+from brownie_backup.model import PartSpec
+from brownie_backup.postgres.copy_rows import begin_copying, copy_rows
+from brownie_backup.postgres.session import Session
+
+
+class SnapshotSession:
+    """Holds a snapshot; reads what no other session gets a lock for. Thread-safe.
+
+    Args:
+        session: which has exported it.
+        process_id: of the server's process for that session.
+    """
+
+    def __init__(self, session: Session, process_id: int) -> None:
+        self.process_id = process_id
+        self._session = session
+        self._lock = threading.Lock()
+        self._encoding: str | None = None
+        self._broken = False
+
+    def copy(self, part: PartSpec) -> Generator[bytes, None, int]:
+        """Yield the rows of a part, while no other thread does."""
+        with self._lock:
+            if self._broken:
+                msg = "the session that holds the snapshot has ended"
+                raise DumpFailed(msg, hint="Run the backup again")
+            self._broken = True  # until it is known to be well
+            try:
+                if self._encoding is None:
+                    self._encoding = begin_copying(self._session)
+                rows = yield from copy_rows(self._session, part, self._encoding)
+            except DumpFailed:
+                raise
+            except DatabaseError as error:
+                msg = f"a bulk table could not be read: {error.message}"
+                raise DumpFailed(msg, hint="Run the backup again") from None
+            self._broken = False
+            return rows

@@ -1,0 +1,1 @@
+"""Restore into a fresh database, check it, and swap it into place."""

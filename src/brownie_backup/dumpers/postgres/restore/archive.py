@@ -1,0 +1,117 @@
+"""An archive of pg_dump's in a local file, and pg_restore at work on it."""
+
+import logging
+import os
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from brownie_backup.dumpers.postgres.restore.contents import Contents, lines_for
+from brownie_backup.errors import RestoreFailed
+from brownie_backup.model.reports import Finding, Level, RestoreOptions
+from brownie_backup.postgres.client import Client
+from brownie_backup.postgres.encoding import codec_of
+from brownie_backup.postgres.output import forgive, lines_of
+from brownie_backup.postgres.programs import Programs
+
+_log = logging.getLogger(__name__)
+
+_TIMEOUT_SINCE = 17
+HINT = "The target is as it was. Mend the cause, or see what there is with --keep-failed"
+
+
+class Archive:
+    """A file that `pg_restore` can read from several processes.
+
+    Args:
+        path: of the file.
+        client: of the server to restore to.
+        programs: that know both the archive and the server.
+        options: how to restore.
+        encoding: of the archive, as PostgreSQL calls it.
+    """
+
+    def __init__(
+        self, path: Path, client: Client, programs: Programs, options: RestoreOptions, encoding: str
+    ) -> None:
+        self.path = path
+        self._client = client
+        self._programs = programs
+        self._options = options
+        self._codec = codec_of(encoding)
+
+    def spool(self, chunks: Iterable[bytes]) -> None:
+        """Write the file."""
+        try:
+            with open(self.path, "xb", opener=private) as file:
+                file.writelines(chunks)
+        except OSError as error:
+            msg = f"the archive does not fit into {self.path.parent}: {error.strerror}"
+            raise RestoreFailed(msg, hint="Set TMPDIR to a folder with space") from None
+
+    def script(self, *arguments: str) -> str:
+        """Return what pg_restore prints: a listing, or SQL."""
+        argv = [os.fsdecode(word.encode(self._codec, "surrogateescape")) for word in arguments]
+        status, output, said = self._client.output([*self._command(), *argv])
+        if status != 0:
+            msg = f"pg_restore cannot read the archive: {said}"
+            raise RestoreFailed(msg, hint=HINT, errors=[said])
+        return output.decode(self._codec, "surrogateescape")
+
+    def use(self, contents: Contents, entries: frozenset[int], name: str = "some") -> str:
+        """Return the option that restricts pg_restore to some entries."""
+        return self.use_lines(lines_for(contents, entries), name)
+
+    def use_lines(self, lines: str, name: str) -> str:
+        """Return the option that restricts pg_restore to some lines of its listing."""
+        path = self.path.with_name(f"{name}.list")
+        path.write_text(lines, encoding=self._codec, errors="surrogateescape")
+        return f"--use-list={path}"
+
+    def restore(
+        self, database: str, *arguments: str, what: str, jobs: int = 1, strict: bool = True
+    ) -> Iterator[Finding]:
+        """Restore into a database; yield what pg_restore said, or raise `RestoreFailed`.
+
+        Args:
+            database: where to.
+            arguments: more of pg_restore's, which restrict it.
+            what: is restored, for messages.
+            jobs: how many connections it may use.
+            strict: end at the first error; else all of it is tried, so that everything that is
+                missing shows at once.
+        """
+        argv = [*arguments, "--no-password", f"--dbname={self._client.connection(database)}"]
+        if not self._sets_what_the_server_lacks():
+            argv += ["--exit-on-error"] if strict else []
+            argv += [f"--jobs={jobs}"] if jobs > 1 else []
+        _log.info("restoring %s of '%s'", what, database)
+        status, _, said = self._client.output([*self._command(), *argv])
+        status, messages = forgive(status, list(lines_of(said)))
+        if status != 0:
+            errors = [m for m in messages if "error" in m.lower()] or messages
+            msg = f"restoring {what} failed with {len(errors)} errors, the first: "
+            raise RestoreFailed(
+                msg + (errors[0] if errors else f"status {status}"), hint=HINT, errors=errors
+            )
+        for message in messages:
+            yield Finding(Level.WARNING, what, message, "Look whether it matters to you")
+
+    def _sets_what_the_server_lacks(self) -> bool:
+        """Whether pg_restore will begin with an error that means nothing (see `forgive`)."""
+        server = self._client.server_version
+        return self._programs.version.major >= _TIMEOUT_SINCE > server.major
+
+    def _command(self) -> list[str]:
+        options = self._options
+        return [
+            self._programs.path("pg_restore"),
+            *([] if options.owner else ["--no-owner"]),
+            *([] if options.privileges else ["--no-acl"]),
+            *([] if options.tablespaces else ["--no-tablespaces"]),
+            str(self.path),
+        ]
+
+
+def private(path: str, flags: int) -> int:
+    """Open a file that only our user can read."""
+    return os.open(path, flags, 0o600)

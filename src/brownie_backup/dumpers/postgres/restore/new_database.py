@@ -1,0 +1,75 @@
+"""A fresh database, made as the one in the archive was."""
+
+import re
+from collections.abc import Iterator
+
+from brownie_backup.dumpers.postgres.restore import preflight, swap
+from brownie_backup.dumpers.postgres.restore.archive import HINT, Archive
+from brownie_backup.dumpers.postgres.restore.statements import (
+    for_database,
+    is_ownership,
+    split_statements,
+)
+from brownie_backup.errors import DatabaseError, RestoreFailed
+from brownie_backup.model.reports import Finding, Level
+from brownie_backup.postgres.client import Client, quote_name
+from brownie_backup.postgres.output import is_about_database
+
+
+class NewDatabase:
+    """A database with a name that nobody else uses; `client` is connected to another one."""
+
+    def __init__(self, client: Client, name: str, token: str) -> None:
+        self._client = client
+        # In ASCII, so that it reads the same whatever the encoding of the database is: names of
+        # databases are shared by all of them, and not converted.
+        self.name = shorten(re.sub(r"\W", "_", name, flags=re.ASCII), f"_restoring_{token}")
+        self.settings: list[str] = []
+        """Statements about the database itself, for the end: one may make it read-only."""
+        self.exists = False
+
+    def make(self, archive: Archive, listing: str) -> Iterator[Finding]:
+        """Create it, with the encoding, locale and owner that the archive has.
+
+        They come from the archive itself: pg_dump knows best what belongs to a database.
+        """
+        wanted = [line for line in listing.split("\n") if is_about_database(line)]
+        lines = archive.use_lines("\n".join(wanted) + "\n", "database")
+        script = archive.script("--create", lines, "--file=-")
+        statements, strange = for_database(split_statements(script), quote_name(self.name))
+        (create,) = (s for s in statements if s.startswith("CREATE DATABASE"))
+        statements.remove(create)
+        # Before, not after: a CREATE that we no longer wait for may still come to its end.
+        self.exists = True
+        # The owner comes first: it may be by its rights that we may create anything in there.
+        self.settings = [s for s in statements if not is_ownership(s)]
+        owner = filter(is_ownership, statements)
+        run_or_fail(self._client, "creating the database", [create, *owner])
+        for statement in strange:
+            msg = f"not applied to the database: {statement[:100]}"
+            yield Finding(Level.WARNING, "database", msg, "Look at it, and run it by hand")
+
+    def drop(self) -> bool:
+        """Drop it, if it is there; return whether it is gone."""
+        self.exists = self.exists and not swap.drop(self._client, self.name)
+        return not self.exists
+
+
+def run_or_fail(
+    client: Client, doing: str, statements: list[str], database: str | None = None
+) -> str:
+    """Run statements in one session; return what they print, or raise `RestoreFailed`."""
+    if not statements:
+        return ""
+    try:
+        return client.script(";\n".join(statements) + ";\n", database)
+    except DatabaseError as error:
+        msg = f"{doing} failed: {error.message}"
+        raise RestoreFailed(msg, hint=HINT, errors=[error.message]) from None
+
+
+def shorten(name: str, suffix: str) -> str:
+    """Return `name` with the suffix, cut to what PostgreSQL takes, at a whole character."""
+    suffix = suffix.encode()[: preflight.NAME_BYTES - 1].decode("utf-8", "ignore")
+    room = preflight.NAME_BYTES - len(suffix.encode())
+    return name.encode()[:room].decode("utf-8", "ignore") + suffix

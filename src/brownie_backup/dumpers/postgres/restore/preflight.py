@@ -1,0 +1,140 @@
+"""What is missing on a server for a restore, found before anything is changed."""
+
+import shutil
+import tempfile
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from brownie_backup.dumpers.postgres.inventory import Inventory
+from brownie_backup.model import Database
+from brownie_backup.model.reports import Finding, Level, RestoreOptions
+from brownie_backup.postgres.client import Client
+from brownie_backup.postgres.programs import parse_version
+
+NAME_BYTES = 63
+"""How long a name may be: PostgreSQL's NAMEDATALEN - 1. It cuts longer ones without an error."""
+
+_SERVER = """
+SELECT current_user AS me, (r.rolsuper OR r.rolcreatedb) AS creates_databases,
+  (SELECT jsonb_agg(datname) FROM pg_database) AS databases,
+  (SELECT jsonb_agg(rolname) FROM pg_roles) AS roles,
+  (SELECT jsonb_agg(spcname) FROM pg_tablespace) AS tablespaces,
+  (SELECT jsonb_object_agg(name, default_version) FROM pg_available_extensions) AS extensions
+FROM pg_roles r WHERE rolname = current_user
+"""
+
+
+def roles_on(client: Client) -> frozenset[str]:
+    """Return the names of the server's roles."""
+    rows = client.query("SELECT rolname FROM pg_roles")
+    return frozenset(row["rolname"] for row in rows)
+
+
+def ask_server(client: Client) -> dict[str, Any]:
+    """Return what the checks need to know of the server."""
+    (server,) = client.query(_SERVER)
+    return server
+
+
+def check_server(
+    client: Client, server: dict[str, Any], source: Database, name: str
+) -> Iterator[Finding]:
+    """Yield what would make any restore fail (errors), or differ (warnings)."""
+    if not 0 < len(name.encode()) <= NAME_BYTES:
+        msg = f"'{name}' cannot be the name of a database: it has {len(name.encode())} bytes"
+        yield _error("name", msg, f"PostgreSQL takes 1 to {NAME_BYTES}")
+    left = [other for other in server["databases"] if "_restoring_" in other]
+    if left:
+        msg = f"left over from a restore that was killed: {', '.join(sorted(left))}"
+        yield Finding(Level.WARNING, "target", msg, "Drop it, if no restore is running")
+    if not server["creates_databases"]:
+        msg = f"the role '{server['me']}' may not create databases"
+        yield _error("rights", msg, f"ALTER ROLE {server['me']} CREATEDB, or connect as another")
+    if client.server_version.major < parse_version(source.server_version).major:
+        msg = f"the backup is of PostgreSQL {source.server_version}, here is an older one"
+        yield Finding(Level.WARNING, "version", msg, "What the older one lacks makes it fail")
+    yield from _vulnerable(client)
+
+
+def check_contents(
+    server: dict[str, Any], inventory: Inventory, options: RestoreOptions
+) -> Iterator[Finding]:
+    """Yield what would make the restore of everything fail, or differ."""
+    yield from check_roles(server, inventory, options)
+    yield from _extensions(inventory, server["extensions"] or {})
+    if options.tablespaces:
+        missing = inventory.tablespaces - set(server["tablespaces"])
+        yield from _missing("tablespaces", missing, "Create them, or restore --no-tablespaces")
+
+
+def check_room(needed_bytes: int) -> Iterator[Finding]:
+    """Yield an error if the local copy of the archive would not fit."""
+    folder = tempfile.gettempdir()
+    free = shutil.disk_usage(folder).free
+    if free < needed_bytes:
+        msg = f"{folder} has {free >> 20} MiB free, the archive needs {needed_bytes >> 20} MiB"
+        yield _error("space", msg, "Set TMPDIR to a folder with space")
+
+
+def check_target(server: dict[str, Any], name: str, options: RestoreOptions) -> Iterator[Finding]:
+    """Yield whether a database may get that name."""
+    if name in server["databases"] and not options.replace:
+        msg = f"a database named '{name}' exists"
+        yield _error("target", msg, "Restore under another name (--target-db), or with --replace")
+    elif name in server["databases"]:
+        msg = f"the database '{name}' will be replaced, and kept under a dated name"
+        yield Finding(Level.OK, "target", msg)
+
+
+def check_roles(
+    server: dict[str, Any], inventory: Inventory, options: RestoreOptions
+) -> Iterator[Finding]:
+    """Yield which roles are missing, or will be made."""
+    needed = set(inventory.needed)
+    if options.owner:
+        needed |= inventory.owners
+    if options.privileges:
+        needed |= inventory.grantees
+    missing = needed - frozenset(server["roles"])
+    if options.with_roles and missing:
+        msg = f"{len(missing)} roles will be created: {', '.join(sorted(missing))}"
+        yield Finding(Level.OK, "roles", msg)
+    else:
+        hint = (
+            "Create them with --with-roles, or leave out owners (--no-owner) and grants (--no-acl)"
+        )
+        yield from _missing("roles", missing, hint)
+
+
+def _extensions(inventory: Inventory, available: dict[str, str]) -> Iterator[Finding]:
+    missing = {e.name for e in inventory.extensions} - available.keys()
+    yield from _missing("extensions", missing, "Install their packages on the server")
+    for extension in inventory.extensions:
+        here = available.get(extension.name)
+        if here and here != extension.version and _older(here, extension.version):
+            msg = f"extension {extension.name}: the backup has {extension.version}, here is {here}"
+            yield Finding(Level.WARNING, "extensions", msg, "Install the newer one if it fails")
+
+
+def _vulnerable(client: Client) -> Iterator[Finding]:
+    programs = client.programs
+    if programs.vulnerable:
+        msg = f"the client programs in {programs.folder} are {programs.version}: security fixes"
+        yield Finding(Level.WARNING, "programs", f"{msg} are missing", "Upgrade the package")
+
+
+def _missing(subject: str, names: Iterable[str], hint: str) -> Iterator[Finding]:
+    listed = ", ".join(sorted(names))
+    if listed:
+        yield _error(subject, f"missing on the server: {listed}", hint)
+
+
+def _error(subject: str, message: str, hint: str) -> Finding:
+    return Finding(Level.ERROR, subject, message, hint)
+
+
+def _older(version: str, than: str) -> bool:
+    def numbers(text: str) -> list[int]:
+        return [int(part) for part in text.split(".") if part.isdigit()]
+
+    return numbers(version) < numbers(than)

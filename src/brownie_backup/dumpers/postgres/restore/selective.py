@@ -1,0 +1,262 @@
+"""Restoring some tables: into a fresh database, or into one that exists."""
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from functools import cached_property
+
+from attrs import evolve
+
+from brownie_backup.dumpers.postgres.restore import preflight
+from brownie_backup.dumpers.postgres.restore.contents import (
+    FOREIGN_KEY,
+    TABLE,
+    Choice,
+    choose,
+    numbers_in,
+    tables_of,
+)
+from brownie_backup.dumpers.postgres.restore.loader import Loadable, Loader
+from brownie_backup.dumpers.postgres.restore.new_database import run_or_fail
+from brownie_backup.dumpers.postgres.restore.selection import TableName, TableSelection, similar
+from brownie_backup.dumpers.postgres.restore.staging import TableStaging, obstacles
+from brownie_backup.dumpers.postgres.restore.statements import split_statements
+from brownie_backup.dumpers.postgres.restore.tables import (
+    Restored,
+    count_rows,
+    move,
+    rename,
+    tables_in,
+)
+from brownie_backup.dumpers.postgres.restore.target import PostgresTarget
+from brownie_backup.errors import RestoreRefused
+from brownie_backup.model import Database, Relation
+from brownie_backup.model.reports import Finding, Level, RestoredTable, RestoreOptions
+from brownie_backup.postgres.client import Client, quote_name
+
+
+class SelectiveRestore(PostgresTarget):
+    """A restore of some tables: see `PostgresTarget`.
+
+    Into a database that exists they are added. Then the fresh database is a scratch one, for what
+    the archive has; the rows of bulk tables go straight to where they belong.
+    """
+
+    def __init__(
+        self,
+        client: Client,
+        source: Database,
+        name: str,
+        options: RestoreOptions,
+        token: str,
+        *,
+        wanted: TableSelection,
+    ) -> None:
+        super().__init__(client, source, name, options, token)
+        self._wanted = wanted
+        self._choice = Choice(frozenset(), frozenset())
+        self._adds = False
+        self._restored: tuple[Restored, ...] = ()
+        self._addition: TableStaging | None = None
+        self._tables: tuple[RestoredTable, ...] = ()
+
+    @property
+    def relations(self) -> Mapping[int, Relation]:
+        """What the bulk tables to load are called, by their oids."""
+        chosen = self._choice.tables
+        return {oid: each for oid, each in self._relations.items() if oid in chosen}
+
+    @property
+    def tables(self) -> tuple[RestoredTable, ...]:
+        """The tables, with their rows."""
+        return self._tables
+
+    def receive(self, parts: Iterable[Loadable]) -> tuple[Finding, ...]:
+        """Take roles and archive, and look for the tables in it; change nothing on the server."""
+        findings = [*super().receive(parts)]
+        self._choice = self._choose()
+        names = sorted(self._names[oid] for oid in self._choice.tables)
+        into = f" as {self._wanted.into}" if self._wanted.into else ""
+        findings.append(Finding(Level.OK, "chosen", ", ".join(map(str, names)) + into))
+        return (*findings, *self._caveats())
+
+    def abandon(self) -> str | None:
+        """Leave the server as it was, as far as it lets us; return the name of what is left."""
+        left = (self._addition.undo() if self._addition else None, super().abandon())
+        return " and ".join(filter(None, left)) or None
+
+    @cached_property
+    def _names(self) -> dict[int, TableName]:
+        return tables_of(self._contents)
+
+    def _check_server(self) -> Iterator[Finding]:
+        server = preflight.ask_server(self._client)
+        self._adds = self._name in server["databases"]
+        if self._adds:
+            names = [self._wanted.name_of(table) for table in self._wanted.tables]
+            yield from obstacles(self._client, self._name, names)
+        yield from preflight.check_server(self._client, server, self._source, self._name)
+        if self._options.with_roles:
+            yield from preflight.check_roles(server, self._inventory, self._options)
+
+    def _choose(self) -> Choice:
+        tables = {number for table in self._wanted.tables for number in self._find(table)}
+        others: set[int] = set()
+        for schema in self._wanted.schemas:
+            found = numbers_in(self._archive.script("--list", f"--schema={schema}"))
+            if not found:
+                schemas = {table.schema for table in self._names.values()}
+                msg = f"the backup has nothing in a schema named '{schema}'"
+                raise RestoreRefused(msg, hint=similar(schema, sorted(schemas)))
+            tables |= {n for n in found if self._contents[n].kind == TABLE}
+            # A database that exists has them, or has them otherwise now.
+            others |= set() if self._adds else found
+        choice = choose(
+            self._contents,
+            tables,
+            others,
+            indexes=self._options.indexes,
+            constraints=self._options.constraints,
+        )
+        if self._wanted.into and len(choice.tables) > 1:
+            msg = f"{self._wanted.tables[0]} has partitions: it keeps its name (--into)"
+            raise RestoreRefused(msg, hint="Restore it to another database (--target-db)")
+        return choice
+
+    def _find(self, table: TableName) -> Iterator[int]:
+        """Yield the number of a table's entry; pg_restore itself says which it is."""
+        arguments = (f"--schema={table.schema}", f"--table={table.name}")
+        found = numbers_in(self._archive.script("--list", *arguments))
+        kinds = {self._contents[number].kind for number in found}
+        if TABLE not in kinds:
+            other = next((f": it is a {kind}" for kind in sorted(kinds)), "")
+            msg = f"the backup has no table named {table}{other}"
+            raise RestoreRefused(
+                msg, hint=similar(str(table), sorted(map(str, self._names.values())))
+            )
+        yield from (n for n in found if self._contents[n].kind == TABLE)
+
+    def _caveats(self) -> Iterator[Finding]:
+        for entry in self._choice.bare:
+            name = self._names.get(entry.oid, entry.title)
+            msg = f"{name} comes without its rows: what was asked for needs its definition"
+            hint = f"Ask for it too: --table {name}"
+            if not self._adds:
+                yield Finding(Level.WARNING, "tables", msg, hint)
+        for entry in self._choice.left_out:
+            msg = f"left out: {entry.kind} {entry.title}, which refers to what was not asked for"
+            hint = "Ask for that too, or make it by hand afterwards"
+            if entry.kind == FOREIGN_KEY and not self._wanted.into:
+                only = self._archive.use(self._contents, frozenset({entry.id}), "left_out")
+                hint += f": {self._statement(only)}"
+            yield Finding(Level.WARNING, "tables", msg, hint)
+
+    def _statement(self, only: str) -> str:
+        """Return the SQL of one entry, on one line."""
+        *_, last = split_statements(self._archive.script(only, "--file=-"))
+        return " ".join(last.split())
+
+    def _load(self, tables: Mapping[int, Iterator[Loadable]]) -> Iterator[Finding]:
+        chosen = {oid: ranges for oid, ranges in tables.items() if oid in self._choice.tables}
+        yield from self._fresh.make(self._archive, self._listing)
+        if self._adds:
+            # Who may create there in the database that exists is not known here.
+            grant = ["GRANT CREATE ON SCHEMA public TO PUBLIC"]
+            run_or_fail(self._client, "opening the scratch database", grant, self._fresh.name)
+        only = self._archive.use(self._contents, self._choice.entries)
+        if chosen and not self._adds:
+            yield from self._restore_section("pre-data", only)
+            yield from self._load_rows(chosen, only)
+            yield from self._restore_section("post-data", only)
+        else:
+            yield from self._archive.restore(self._fresh.name, only, what="tables")
+        restored = tables_in(self._client, self._fresh.name, self._wanted)
+        self._restored = self._rename(restored)
+        if self._adds:
+            yield from self._add(chosen)
+
+    def _rename(self, restored: tuple[Restored, ...]) -> tuple[Restored, ...]:
+        """Give the table its new name, in the schema where it is."""
+        into = self._wanted.into
+        if not into or into.name == restored[0].table.name:
+            return restored
+        (old,) = restored
+        statements = [*rename(self._client, self._fresh.name, old.table, into.name)]
+        run_or_fail(self._client, "renaming the table", statements, self._fresh.name)
+        renamed = evolve(old.table, name=into.name)
+        return tables_in(self._client, self._fresh.name, TableSelection((renamed,)))
+
+    def _final(self, table: TableName) -> TableName:
+        return self._wanted.into or table
+
+    def _schema_of(self, restored: Restored) -> str:
+        return self._wanted.into.schema if self._wanted.into else restored.table.schema
+
+    def _add(self, chosen: Mapping[int, Iterator[Loadable]]) -> Iterator[Finding]:
+        """Load the tables into the database that exists, where nobody sees them yet."""
+        tables = [(each, self._schema_of(each)) for each in self._restored]
+        addition = TableStaging(self._client, self._name, self._fresh.name, tables, self._token)
+        addition.check()
+        archive = self._open_archive("tables.dump")
+        addition.dump(archive.path)
+        self._addition = addition
+        yield from addition.begin(archive)
+        loader = Loader(
+            self._client,
+            self._name,
+            self._source.encoding,
+            {oid: self._staged(addition, self._relations[oid]) for oid in chosen},
+            list(chosen.values()),
+        )
+        if chosen:
+            loader.run(self._options.jobs, give_up=addition.end_work)
+        self._loaded_rows = loader.loaded
+        yield from addition.complete(archive, self._options.jobs if chosen else 1)
+
+    def _staged(self, addition: TableStaging, relation: Relation) -> Relation:
+        """Return what a bulk table is called while it is loaded."""
+        name = self._wanted.into.name if self._wanted.into else relation.name
+        staged = addition.staged(TableName(relation.schema, name))
+        return evolve(relation, schema=staged.schema, name=staged.name)
+
+    def _check(self) -> Iterator[Finding]:
+        self._tables = tuple(sorted(self._count()))
+        rows = sum(table.rows for table in self._tables)
+        yield Finding(Level.OK, "rows", f"{rows} rows in {len(self._tables)} tables")
+
+    def _count(self) -> Iterator[RestoredTable]:
+        """Analyse the tables, and yield them; rows that were counted before are not read again."""
+        statements, done = [], {}
+        for oid, rows in self._loaded_rows.items():
+            done[self._final(TableName(self._relations[oid].schema, self._relations[oid].name))] = (
+                rows
+            )
+        addition, counted = self._addition, {}
+        for each in self._restored:
+            table = addition.staged(each.table) if addition else each.table
+            statements.append(f"ANALYZE {table.sql}")
+            name = evolve(each.table, schema=self._schema_of(each))
+            if name in done:
+                yield RestoredTable(str(name), done[name])
+            elif not each.partitioned:
+                counted[name] = table
+        statements.append(count_rows(counted.values()))
+        database = self._name if addition else self._fresh.name
+        said = run_or_fail(self._client, "counting rows", statements, database)
+        for name, rows in zip(counted, json.loads(said), strict=True):
+            yield RestoredTable(str(name), rows)
+
+    def _put_in_place(self) -> Iterator[Finding]:
+        if self._addition:
+            self._addition.finish()
+            if not self._fresh.drop():
+                msg = f"the scratch database '{self._fresh.name}' could not be dropped"
+                yield Finding(Level.WARNING, "database", msg, "Drop it by hand")
+            return
+        statements = []
+        for each in self._restored:
+            schema = self._schema_of(each)
+            if schema != each.table.schema:
+                statements.append(f"CREATE SCHEMA IF NOT EXISTS {quote_name(schema)}")
+            statements += move(each, schema)
+        self._fresh.settings[:0] = statements
+        yield from super()._put_in_place()

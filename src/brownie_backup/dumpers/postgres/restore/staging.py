@@ -1,0 +1,171 @@
+"""Adding tables to a database that exists, so that they are seen only when they are whole.
+
+They are loaded into schemas of their own, and take their places in one transaction at the end.
+Their definitions come by pg_dump from a scratch database, where they have got their new names: so
+PostgreSQL itself writes the SQL.
+"""
+
+import contextlib
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from attrs import evolve
+
+from brownie_backup.dumpers.postgres.restore.archive import HINT, Archive
+from brownie_backup.dumpers.postgres.restore.new_database import run_or_fail
+from brownie_backup.dumpers.postgres.restore.selection import TableName
+from brownie_backup.dumpers.postgres.restore.tables import Restored, move
+from brownie_backup.errors import (
+    BackupError,
+    RestoreFailed,
+    RestoreRefused,
+    TargetExists,
+)
+from brownie_backup.model.reports import Finding, Level
+from brownie_backup.postgres.client import Client, quote_name, quote_text
+
+_PREFIX = "_restoring_"
+_STATE = """
+SELECT (SELECT coalesce(jsonb_agg(nspname), '[]') FROM pg_namespace) AS schemas,
+  ARRAY(SELECT jsonb_build_array(n.nspname, c.relname) FROM pg_class c
+    JOIN pg_namespace n ON n.oid = c.relnamespace WHERE {named}) AS taken,
+  pg_is_in_recovery() OR current_setting('default_transaction_read_only')::bool AS read_only
+"""
+_END = """
+SELECT pg_terminate_backend(l.pid, 5000) FROM pg_locks l JOIN pg_class c ON c.oid = l.relation
+ JOIN pg_namespace n ON n.oid = c.relnamespace
+ WHERE l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+ AND l.pid <> pg_backend_pid() AND l.granted AND l.mode <> 'AccessShareLock'
+ AND n.nspname IN ({schemas});
+"""
+
+
+def obstacles(client: Client, database: str, tables: Sequence[TableName]) -> Iterator[Finding]:
+    """Yield what keeps tables from being added to a database."""
+    named = " OR ".join(
+        f"n.nspname = {quote_text(table.schema)} AND c.relname = {quote_text(table.name)}"
+        for table in tables
+    )
+    (state,) = client.query(_STATE.format(named=named or "false"), database)
+    for schema, name in sorted(state["taken"]):
+        msg = f"'{database}' has a table, or the like, named {TableName(schema, name)}"
+        hint = "Restore it under another name (--into), or to another database (--target-db)"
+        yield Finding(Level.ERROR, "target", msg, hint)
+    for schema in sorted({table.schema for table in tables} - {*state["schemas"]}):
+        msg, hint = f"'{database}' has no schema {schema}", "CREATE SCHEMA, or use --target-db"
+        yield Finding(Level.ERROR, "schema", msg, hint)
+    if state["read_only"]:
+        yield Finding(Level.ERROR, "rights", f"'{database}' is read-only", "Connect elsewhere")
+    left = ", ".join(sorted(s for s in state["schemas"] if s.startswith(_PREFIX)))
+    if left:
+        msg = f"left over in '{database}' from a restore that was killed: the schemas {left}"
+        yield Finding(Level.WARNING, "target", msg, "Drop them, if no restore is running")
+
+
+class TableStaging:
+    """Tables on their way from a scratch database into one that exists.
+
+    Args:
+        client: of the server.
+        database: where to.
+        scratch: a database with their definitions, and the rows that the archive has.
+        tables: those in it that are to be added, and in which schema.
+        token: for names that nobody else uses.
+    """
+
+    def __init__(
+        self,
+        client: Client,
+        database: str,
+        scratch: str,
+        tables: Sequence[tuple[Restored, str]],
+        token: str,
+    ) -> None:
+        self._client = client
+        self._database = database
+        self._scratch = scratch
+        self._tables = tables
+        schemas = sorted({schema for _, schema in tables})
+        self._staging = {schema: f"{_PREFIX}{token}_{n}" for n, schema in enumerate(schemas)}
+        self._begun = False
+
+    def staged(self, table: TableName) -> TableName:
+        """Return where a table is until the end."""
+        (schema,) = (schema for each, schema in self._tables if each.table == table)
+        return evolve(table, schema=self._staging[schema])
+
+    def check(self) -> None:
+        """Raise for what is in the way, before anything is changed."""
+        names = [evolve(each.table, schema=schema) for each, schema in self._tables]
+        for found in obstacles(self._client, self._database, names):
+            if found.level is Level.ERROR:
+                kind = TargetExists if found.subject == "target" else RestoreRefused
+                raise kind(found.message, hint=found.hint)
+
+    def dump(self, path: Path) -> None:
+        """Write the tables of the scratch database, in the schemas that they will be loaded to."""
+        statements = [f"CREATE SCHEMA {quote_name(name)}" for name in self._staging.values()]
+        for each, schema in self._tables:
+            statements += move(each, self._staging[schema])
+        run_or_fail(self._client, "moving the tables", statements, self._scratch)
+        argv = [
+            self._client.programs.path("pg_dump"),
+            *("--format=custom", "--compress=0", "--no-password", f"--file={path}"),
+            *(f"--schema={name}" for name in self._staging.values()),
+            f"--dbname={self._client.connection(self._scratch)}",
+        ]
+        status, _, said = self._client.output(argv)
+        if status != 0:
+            msg = f"the definitions of the tables could not be read: {said}"
+            raise RestoreFailed(msg, hint=HINT, errors=[said])
+
+    def begin(self, archive: Archive) -> Iterator[Finding]:
+        """Create the tables, with the rows that the scratch database has."""
+        self._begun = True
+        statements = []
+        for name in map(quote_name, self._staging.values()):
+            # An owner may only be given what it could have created there; without the right to
+            # use the schema nobody can.
+            statements += [f"CREATE SCHEMA {name}", f"GRANT CREATE ON SCHEMA {name} TO PUBLIC"]
+        run_or_fail(self._client, "making room for the tables", statements, self._database)
+        yield from archive.restore(
+            self._database, "--section=pre-data", "--section=data", *self._only(), what="tables"
+        )
+
+    def complete(self, archive: Archive, jobs: int) -> Iterator[Finding]:
+        """Make indexes and constraints, when all rows are there."""
+        section = "--section=post-data"
+        yield from archive.restore(
+            self._database, section, *self._only(), what="post-data", jobs=jobs
+        )
+
+    def finish(self) -> None:
+        """Put the tables into their places: all of them, or none."""
+        staged = [(each.moved(self._staging[schema]), schema) for each, schema in self._tables]
+        statements = ["BEGIN"]
+        for each, schema in staged:
+            statements += move(each, schema)
+        statements += [f"DROP SCHEMA {quote_name(name)}" for name in self._staging.values()]
+        statements.append("COMMIT")
+        run_or_fail(self._client, "putting the tables in place", statements, self._database)
+        self._begun = False
+
+    def end_work(self) -> None:
+        """End what is at work on the tables; nobody else writes to them."""
+        texts = ", ".join(map(quote_text, self._staging.values()))
+        self._client.script(_END.format(schemas=texts), self._database)
+
+    def undo(self) -> str | None:
+        """Remove what is not in its place; return the names of what is left."""
+        if not self._begun:
+            return None
+        names = ", ".join(map(quote_name, self._staging.values()))
+        with contextlib.suppress(BackupError):
+            self.end_work()
+            self._client.script(f"DROP SCHEMA IF EXISTS {names} CASCADE;", self._database)
+            return None
+        return f"{self._database}: {names}"
+
+    def _only(self) -> list[str]:
+        """Return pg_restore's options for what is in the schemas, without the schemas."""
+        return [f"--schema={name}" for name in self._staging.values()]

@@ -1,0 +1,246 @@
+"""Restoring: into a fresh database, which takes its name only when all is well."""
+
+import contextlib
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+
+from brownie_backup.dumpers.postgres.inventory import COUNTS_SQL, Inventory, parse_inventory
+from brownie_backup.dumpers.postgres.restore import preflight, swap
+from brownie_backup.dumpers.postgres.restore.archive import HINT, Archive
+from brownie_backup.dumpers.postgres.restore.contents import TABLE_DATA, Contents, parse_contents
+from brownie_backup.dumpers.postgres.restore.loader import Loadable, Loader
+from brownie_backup.dumpers.postgres.restore.new_database import NewDatabase, run_or_fail, shorten
+from brownie_backup.dumpers.postgres.restore.statements import (
+    for_roles,
+    roles_created,
+    split_statements,
+)
+from brownie_backup.errors import BackupError, DamagedError, RestoreFailed
+from brownie_backup.model import Database, PartKind, Relation
+from brownie_backup.model.reports import Finding, Level, RestoredTable, RestoreOptions
+from brownie_backup.postgres.client import Client, quote_name
+from brownie_backup.postgres.programs import Programs, parse_version
+
+
+class PostgresTarget:
+    """One restore, from its preflight to its rename; `client` is connected to another database."""
+
+    def __init__(
+        self, client: Client, source: Database, name: str, options: RestoreOptions, token: str
+    ) -> None:
+        self._client = client
+        self._source = source
+        self._name = name
+        self._options = options
+        self._token = token
+        self._fresh = NewDatabase(client, name, token)
+        self._inventory = Inventory()
+        self._globals = ""
+        self._listing = ""
+        self._contents: Contents = {}
+        self._created_roles: tuple[str, ...] = ()
+        self._replaced: str | None = None
+        self._loaded_rows: Mapping[int, int] = {}
+        self._temporary = tempfile.TemporaryDirectory(
+            prefix="bb-restore-", ignore_cleanup_errors=True
+        )
+        self._folder = Path(self._temporary.name)
+        self._archive = self._open_archive("archive.dump")
+
+    @property
+    def relations(self) -> Mapping[int, Relation]:
+        """What the bulk tables to load are called, by their oids."""
+        return self._relations
+
+    @property
+    def replaced_database(self) -> str | None:
+        """The name under which the database that was in the way is kept."""
+        return self._replaced
+
+    @property
+    def created_roles(self) -> tuple[str, ...]:
+        """The roles that were created on the server."""
+        return self._created_roles
+
+    @property
+    def tables(self) -> tuple[RestoredTable, ...]:
+        """The tables that were asked for; none, if everything was."""
+        return ()
+
+    def preflight(self, inventory: bytes, archive_bytes: int) -> tuple[Finding, ...]:
+        """Say what is missing on the server, or here."""
+        self._inventory = parse_inventory(inventory)
+        return (*self._check_server(), *preflight.check_room(archive_bytes))
+
+    def receive(self, parts: Iterable[Loadable]) -> tuple[Finding, ...]:
+        """Take roles and archive; change nothing on the server."""
+        for spec, chunks in parts:
+            match spec.kind:
+                case PartKind.GLOBALS:
+                    self._globals = b"".join(chunks).decode("utf-8", "surrogateescape")
+                case PartKind.ARCHIVE:
+                    self._archive.spool(chunks)
+                case PartKind.INVENTORY:
+                    b"".join(chunks)
+                case kind:
+                    msg = f"this version cannot restore parts of the kind '{kind}'"
+                    raise RestoreFailed(msg, hint="Upgrade brownie-backup")
+        self._listing = self._archive.script("--list", "--verbose")
+        self._contents = parse_contents(self._listing)
+        doubled = {e.oid for e in self._contents.values() if e.kind == TABLE_DATA}
+        if not doubled.isdisjoint(self._relations):
+            msg = "the archive has rows of bulk tables, which would be there twice"
+            raise DamagedError(msg, hint="Restore another backup")
+        return ()
+
+    def load(self, tables: Mapping[int, Iterator[Loadable]]) -> tuple[Finding, ...]:
+        """Make the fresh database and load everything into it."""
+        if tables.keys() != self._relations.keys():
+            msg = "the inventory of the backup and its manifest do not name the same bulk tables"
+            raise DamagedError(msg, hint="Restore another backup")
+        self._load_roles()
+        return tuple(self._load(tables))
+
+    def finish(self) -> tuple[Finding, ...]:
+        """Check, analyse, set what belongs to the database itself, and rename."""
+        return (*self._check(), *self._put_in_place())
+
+    def abandon(self) -> str | None:
+        """Leave the server as it was, as far as it lets us; return the name of what is left."""
+        if self._fresh.exists and self._options.keep_failed:
+            return self._fresh.name
+        left = None if self._fresh.drop() else self._fresh.name
+        # After the database: a role that owns something can't be dropped.
+        for role in reversed(self._created_roles):
+            with contextlib.suppress(BackupError):
+                self._client.script(f"DROP ROLE IF EXISTS {quote_name(role)};")
+        self._created_roles = ()
+        return left
+
+    def close(self) -> None:
+        """Remove the archive's local copy."""
+        self._temporary.cleanup()
+
+    @property
+    def _relations(self) -> Mapping[int, Relation]:
+        return {each.oid: each for each in self._inventory.relations}
+
+    def _open_archive(self, name: str) -> Archive:
+        programs = restore_programs(self._client, self._source)
+        encoding = self._source.encoding
+        return Archive(self._folder / name, self._client, programs, self._options, encoding)
+
+    def _check_server(self) -> Iterator[Finding]:
+        server = preflight.ask_server(self._client)
+        yield from preflight.check_target(server, self._name, self._options)
+        yield from preflight.check_server(self._client, server, self._source, self._name)
+        yield from preflight.check_contents(server, self._inventory, self._options)
+
+    def _load_roles(self) -> None:
+        if not self._options.with_roles:
+            return
+        statements = list(split_statements(self._globals))
+        missing = frozenset(roles_created(statements)) - preflight.roles_on(self._client)
+        # In one transaction: all of them, or none.
+        script = ["BEGIN", *for_roles(statements, missing), "COMMIT"]
+        self._created_roles = tuple(sorted(missing))
+        try:
+            run_or_fail(self._client, "creating roles", script)
+        except RestoreFailed:
+            self._created_roles = ()
+            raise
+
+    def _load(self, tables: Mapping[int, Iterator[Loadable]]) -> Iterator[Finding]:
+        yield from self._fresh.make(self._archive, self._listing)
+        yield from self._restore_section("pre-data")
+        if tables:
+            yield from self._load_rows(tables)
+        else:
+            yield from self._restore_section("data")
+        yield from self._restore_section("post-data")
+
+    def _load_rows(
+        self, tables: Mapping[int, Iterator[Loadable]], *arguments: str
+    ) -> list[Finding]:
+        """Load what the archive has, and beside it the bulk tables."""
+        findings: list[Finding] = []
+        loader = Loader(
+            self._client,
+            self._fresh.name,
+            self._source.encoding,
+            self._relations,
+            list(tables.values()),
+        )
+        loader.run(
+            self._options.jobs,
+            beside=lambda: findings.extend(self._restore_section("data", *arguments)),
+            give_up=lambda: swap.end_sessions(self._client, self._fresh.name),
+        )
+        self._loaded_rows = loader.loaded
+        return findings
+
+    def _restore_section(self, section: str, *arguments: str) -> Iterator[Finding]:
+        yield from self._archive.restore(
+            self._fresh.name,
+            f"--section={section}",
+            *arguments,
+            what=section,
+            jobs=1 if section == "pre-data" else self._options.jobs,
+            # Rows that don't load make all that follows pointless.
+            strict=section == "data",
+        )
+
+    def _check(self) -> Iterator[Finding]:
+        yield from self._compare_counts()
+        self._analyse()
+
+    def _put_in_place(self) -> Iterator[Finding]:
+        name, fresh = self._name, self._fresh
+        run_or_fail(self._client, "setting up the database", fresh.settings, fresh.name)
+        kept = f"_before_{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
+        self._replaced = swap.put_in_place(
+            self._client,
+            fresh=fresh.name,
+            name=name,
+            kept=shorten(name, kept) if self._options.replace else None,
+        )
+        fresh.exists = False
+        if self._replaced:
+            msg = f"the database that was there is kept as '{self._replaced}'"
+            yield Finding(Level.OK, "target", msg)
+
+    def _compare_counts(self) -> Iterator[Finding]:
+        found = {r["what"]: r["n"] for r in self._client.query(COUNTS_SQL, self._fresh.name)}
+        expected = self._inventory.counts
+        fewer = [
+            f"{what}: {found.get(what, 0)} of {n}"
+            for what, n in sorted(expected.items())
+            if found.get(what, 0) < n
+        ]
+        if fewer:
+            msg = f"the restored database lacks objects that the backup has: {', '.join(fewer)}"
+            raise RestoreFailed(msg, hint=HINT, errors=fewer)
+        total = sum(expected.values())
+        yield Finding(Level.OK, "objects", f"{total} objects counted in the backup, and found")
+
+    def _analyse(self) -> None:
+        command = [
+            self._client.programs_for(self._client.server_version, "restore").path("vacuumdb"),
+            "--analyze-only",
+            "--quiet",
+            "--no-password",
+            f"--jobs={self._options.jobs}",
+            f"--dbname={self._client.connection(self._fresh.name)}",
+        ]
+        status, _, said = self._client.output(command)
+        if status != 0:
+            msg = f"ANALYZE failed: {said}"
+            raise RestoreFailed(msg, hint=HINT, errors=[said])
+
+
+def restore_programs(client: Client, source: Database) -> Programs:
+    """Return the programs that know both the archive and the server."""
+    archive = parse_version(source.client_version)
+    return client.programs_for(max(archive, client.server_version), "restore")

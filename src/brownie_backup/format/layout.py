@@ -1,0 +1,84 @@
+"""Which key holds what (docs/format.md)."""
+
+import hashlib
+
+IDENTITY = "repository.json"
+MANIFESTS = "manifests/"
+VERIFICATIONS = "verifications/"
+BLOBS = "blobs/"
+BLOB_LISTS = "lists/"
+LEASES = "leases/"
+LEADERS = "leaders/"
+HOLDS = "holds/"
+ATTEMPTS = "attempts/"
+OPERATIONS = "operations/"
+CANCELLATIONS = "cancellations/"
+CLAIMS = "claims/"
+AUDIT = "audit/"
+
+
+def manifest_key(name: str) -> str:
+    """Return the key of a backup's manifest."""
+    return f"{MANIFESTS}{name}.json"
+
+
+def verification_key(name: str) -> str:
+    """Return the key of the last verification of a backup."""
+    return f"{VERIFICATIONS}{name}.json"
+
+
+def hold_key(name: str) -> str:
+    """Return the key of the hold of a backup."""
+    return f"{HOLDS}{name}.json"
+
+
+def attempt_key(database: str) -> str:
+    """Return the key of the last attempt to back up a database, which may have any name."""
+    digest = hashlib.sha256(database.encode("utf-8", "surrogatepass")).hexdigest()
+    return f"{ATTEMPTS}{digest}.json"
+
+
+def operation_key(identifier: str) -> str:
+    """Return the key of the record of an operation that was asked for over REST."""
+    return f"{OPERATIONS}{identifier}.json"
+
+
+def cancellation_key(identifier: str) -> str:
+    """Return the key of somebody's wish that an operation end."""
+    return f"{CANCELLATIONS}{identifier}.json"
+
+
+def claim_key(database: str, number: int | None = None) -> str:
+    """Return the key of the claim of that number on a database, or the prefix of all of them."""
+    digest = hashlib.sha256(database.encode("utf-8", "surrogatepass")).hexdigest()
+    return f"{CLAIMS}{digest}/" + (f"{number:012}.json" if number is not None else "")
+
+
+def blob_key(name: str) -> str:
+    """Return a blob's key; 256 folders keep a file system's folders small."""
+    return f"{BLOBS}{name[:2]}/{name}"
+
+
+def blob_list_key(name: str) -> str:
+    """Return the key of a list of blobs that was too long for its manifest."""
+    return f"{BLOB_LISTS}{name}.json"
+
+
+def lease_key(identifier: str) -> str:
+    """Return the key of a lease."""
+    return f"{LEASES}{identifier}.json"
+
+
+def leader_keys(purpose: str) -> str:
+    """Return what the keys of all terms of the leaders of some work begin with."""
+    return f"{LEADERS}{purpose}/"
+
+
+def leader_key(purpose: str, number: int) -> str:
+    """Return the key of a term; they sort by their numbers."""
+    return f"{leader_keys(purpose)}{number:012d}.json"
+
+
+def name_in(key: str) -> str:
+    """Return the last segment of a key, without ``.json``."""
+    return key.rpartition("/")[2].removesuffix(".json")

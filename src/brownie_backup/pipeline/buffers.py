@@ -1,0 +1,53 @@
+"""Two buffers in turn: one is filled while the other's blob is stored."""
+
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import Future
+
+from attrs import define, field
+
+from brownie_backup.concurrency.threads import Threads
+from brownie_backup.repository import BLOB_BYTES, StoredBlob
+
+Put = Callable[[memoryview], StoredBlob]
+
+
+@define(eq=False)
+class _Slot:
+    """Memory for one blob, and what is being done with what is in it."""
+
+    memory: bytearray = field(factory=lambda: bytearray(BLOB_BYTES))
+    busy: Future[StoredBlob] | None = None
+
+
+class DoubleBuffer:
+    """Stores blobs in a thread of its own, in order, out of two buffers that are used again.
+
+    While one is compressed, encrypted and stored, the other is filled: so neither the server nor
+    the processor waits for the other.
+    """
+
+    def __init__(self) -> None:
+        self._pool = Threads(1, thread_name_prefix="buffer")
+        self._buffers = deque(_Slot() for _ in range(2))
+
+    def buffer(self) -> bytearray:
+        """Return a buffer to fill; raise what went wrong with the blob that was in it.
+
+        Whoever then finds nothing to put into it may just ask for the next one.
+        """
+        self._buffers.rotate()
+        current = self._buffers[0]
+        if current.busy:
+            current.busy.result()
+        return current.memory
+
+    def put(self, put: Put, chunk: memoryview) -> Future[StoredBlob]:
+        """Store what is in the buffer of the last call."""
+        future = self._pool.submit(put, chunk)
+        self._buffers[0].busy = future
+        return future
+
+    def close(self) -> None:
+        """Begin with no blob any more, and wait for the one at hand."""
+        self._pool.shutdown(cancel_futures=True)

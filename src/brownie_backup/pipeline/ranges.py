@@ -1,0 +1,200 @@
+"""Bulk tables as many small pieces of work, that any worker can do in any order."""
+
+import contextlib
+import threading
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from concurrent.futures import Future
+from contextlib import AbstractContextManager
+
+from attrs import evolve, field, frozen
+
+from brownie_backup.errors import LockRefused
+from brownie_backup.model import BlobRef, BlockRange, Part, PartSpec, RowRange
+from brownie_backup.pipeline.buffers import DoubleBuffer
+from brownie_backup.pipeline.progress import PartMeter
+from brownie_backup.protocols import Dumper, Reader
+from brownie_backup.repository import BlobWriter, ReplicaState, StoredBlob
+from brownie_backup.repository.blobs.chunks import refilled
+from brownie_backup.tracing import step
+
+MOST_RANGES = 16
+"""How many ranges a worker reads in one go, by one session."""
+_SHARES = 3
+"""Into how many pieces a worker's fair share of what is left is cut."""
+
+
+@frozen
+class StoredPart:
+    """The blobs of what was read, and how many rows they are, where rows are counted."""
+
+    blobs: tuple[StoredBlob, ...]
+    rows: int | None = None
+
+
+@frozen
+class StoredBatch:
+    """What came of some ranges, as a worker sends it back."""
+
+    parts: tuple[StoredPart | None, ...]
+    """In the order of the ranges; None for one that the worker got no lock for."""
+    stores: tuple[ReplicaState, ...] = ()
+    """What it has learnt of the stores, unless it shares them with whoever gave it the work."""
+
+
+@frozen
+class WorkerContext:
+    """What a worker works with."""
+
+    dumper: Dumper
+    writer: BlobWriter
+    meter: PartMeter = field(factory=lambda: PartMeter(None, ""), eq=False)
+    """Told what is done; one that nothing was planned with takes no notice."""
+    stopping: threading.Event = field(factory=threading.Event, eq=False)
+    stores: Callable[[], tuple[ReplicaState, ...]] = tuple
+    """Returns what has been learnt of the stores, for somebody who does not share them."""
+
+
+OpenContext = Callable[[], AbstractContextManager[WorkerContext]]
+
+
+class Stopped(Exception):
+    """Nobody waits for the work any more."""
+
+
+def split_ranges(spec: PartSpec) -> Iterator[PartSpec]:
+    """Yield the ranges of a table, with boundaries that are the same each time. Pure.
+
+    The last one may reach behind the table's end, so that it stays the same while rows are added.
+    """
+    if spec.blocks is None:
+        yield spec
+        return
+    size = spec.range_blocks
+    for first in range(spec.blocks.first, spec.blocks.end, size):
+        blocks = BlockRange(first, first + size)
+        yield evolve(spec, blocks=blocks, estimate_bytes=_share(spec, blocks))
+
+
+def _share(spec: PartSpec, blocks: BlockRange) -> int | None:
+    """Return a range's share of its table's estimate; those of all ranges are the whole of it."""
+    if spec.blocks is None or spec.estimate_bytes is None:
+        return None
+    all_blocks = spec.blocks.end - spec.blocks.first
+    before, until = (
+        spec.estimate_bytes * (min(block, spec.blocks.end) - spec.blocks.first) // all_blocks
+        for block in (blocks.first, blocks.end)
+    )
+    return until - before
+
+
+def batches(specs: Sequence[PartSpec], workers: int) -> Iterator[tuple[PartSpec, ...]]:
+    """Yield ranges in groups, each for one worker in one go. Pure.
+
+    They get smaller towards the end, so that no worker has much to do when the others are done.
+    """
+    start = 0
+    while start < len(specs):
+        size = max(1, min(MOST_RANGES, (len(specs) - start) // (_SHARES * max(1, workers))))
+        yield tuple(specs[start : start + size])
+        start += size
+
+
+def store_batch(open_context: OpenContext, specs: Sequence[PartSpec]) -> StoredBatch:
+    """Read ranges and store them. This runs in whatever process the executor has."""
+    begun: list[_Begun | None] = []
+    with (
+        step("store ranges", ranges=len(specs)) as measured,
+        open_context() as context,
+        contextlib.closing(DoubleBuffer()) as buffers,
+        context.dumper.reading() as reader,
+    ):
+        for spec in specs:
+            try:
+                begun.append(_read(context, buffers, reader, spec))
+            except LockRefused:
+                begun.append(None)
+        parts = tuple(_finish(context, each) if each else None for each in begun)
+        measured.tell(**totals([blob for part in parts if part for blob in part.blobs]))
+        return StoredBatch(parts, context.stores())
+
+
+def totals(blobs: Sequence[StoredBlob]) -> Mapping[str, int]:
+    """Return what a span tells of blobs."""
+    return {
+        "blobs": len(blobs),
+        "size_bytes": sum(blob.ref.size_bytes for blob in blobs),
+        "stored_bytes": sum(blob.ref.stored_bytes for blob in blobs if blob.new),
+    }
+
+
+@frozen
+class _Begun:
+    """A range that has been read, and whose blobs are being stored."""
+
+    spec: PartSpec
+    blobs: tuple[Future[StoredBlob], ...]
+    rows: int | None
+
+
+def _read(context: WorkerContext, buffers: DoubleBuffer, reader: Reader, spec: PartSpec) -> _Begun:
+    """Read a range; its last blobs may still be on their way."""
+
+    def put(chunk: memoryview) -> StoredBlob:
+        blob = context.writer.put(chunk)
+        context.meter.add(spec, len(chunk))
+        return blob
+
+    counted: list[int | None] = []
+    blobs = []
+    context.meter.begin(spec)
+    with contextlib.closing(counting(reader.read(spec), counted)) as stream:
+        for chunk in refilled(stream, buffers.buffer):
+            if context.stopping.is_set():
+                raise Stopped
+            blobs.append(buffers.put(put, chunk))
+    if not blobs:  # so that there is a record of a range without rows
+        blobs.append(buffers.put(put, memoryview(b"")))
+    return _Begun(spec, tuple(blobs), counted[0])
+
+
+def _finish(context: WorkerContext, begun: _Begun) -> StoredPart:
+    blobs = tuple(future.result() for future in begun.blobs)
+    context.meter.end(begun.spec, begun.rows)
+    return StoredPart(blobs, begun.rows)
+
+
+def counting(
+    stream: Generator[bytes, None, int | None], counted: list[int | None]
+) -> Generator[bytes]:
+    """Yield what a stream yields, and put what it returns at its end into `counted`."""
+    counted.append((yield from stream))
+
+
+def table_part(spec: PartSpec, ranges: Sequence[tuple[PartSpec, StoredPart]]) -> Part:
+    """Return a table as the manifest has it."""
+    refs: list[BlobRef] = []
+    for piece, stored in ranges:
+        first, *others = (blob.ref for blob in stored.blobs)
+        blocks = piece.blocks or BlockRange(0, 0)
+        refs += [evolve(first, begins=RowRange(blocks, stored.rows or 0)), *others]
+    return Part(
+        spec.kind,
+        sum(ref.size_bytes for ref in refs),
+        tuple(refs),
+        rows=sum(stored.rows or 0 for _, stored in ranges),
+        table=spec.table,
+    )
+
+
+def ranges_of(part: Part) -> Iterator[tuple[RowRange, tuple[BlobRef, ...]]]:
+    """Yield the ranges of a stored table, each with its blobs."""
+    begins: RowRange | None = None
+    refs: list[BlobRef] = []
+    for ref in part.blobs:
+        if ref.begins:
+            if begins:
+                yield begins, tuple(refs)
+            begins, refs = ref.begins, []
+        refs.append(ref)
+    if begins:
+        yield begins, tuple(refs)

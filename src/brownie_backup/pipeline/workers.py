@@ -1,0 +1,207 @@
+"""Worker contexts: what workers in other processes, or on other hosts, work with.
+
+What goes to them names no secret. Each worker makes its own stores, encryptor and dumper, once for
+all that it does in one run.
+"""
+
+import secrets
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from multiprocessing.util import Finalize
+from typing import Protocol
+
+from attrs import define, field, frozen
+
+from brownie_backup.errors import BackupError, ConfigurationError
+from brownie_backup.model import Encryption
+from brownie_backup.pipeline.ranges import WorkerContext
+from brownie_backup.pipeline.replicas import Mirror
+from brownie_backup.protocols import Dumper
+from brownie_backup.repository import (
+    BlobWriter,
+    Identity,
+    Replica,
+    ReplicaSet,
+    ReplicaState,
+    Repository,
+)
+from brownie_backup.repository.repository import with_deadlines
+
+LINGER_SECONDS = 5.0
+"""How long a worker that has nothing to do keeps what it works with: the next ranges may come."""
+
+_HINT = "Give the workers the settings, and the stores, of the process that makes the backup"
+
+
+class WorkerFactory(Protocol):
+    """Makes what a worker works with, in its own process.
+
+    It gets pickled: a function of a module that workers can import, such as
+    `brownie_backup.config.make_worker`, and without any secret.
+    """
+
+    def __call__(self) -> AbstractContextManager[tuple[Sequence[Repository], Dumper]]:
+        """Open the repositories of the run, in the same order, and the dumper; leaving closes them.
+
+        Threads of the process share them.
+        """
+        ...
+
+
+@frozen
+class StoreHandle:
+    """One store of a run."""
+
+    url: str
+    lease_id: str
+    """What the run's lease in it is found by; empty if it is not in the run."""
+    state: ReplicaState
+
+
+@frozen
+class WorkerTask:
+    """What a worker is told of a run; it opens what the worker works with."""
+
+    worker_factory: WorkerFactory
+    run: str
+    identity: Identity
+    compression: str
+    encryption: Encryption
+    places: tuple[StoreHandle, ...]
+
+    def __call__(self) -> AbstractContextManager[WorkerContext]:
+        """Open the context of the run, which the workers of this process share."""
+        return _CONTEXTS.context(self)
+
+
+def make_task(
+    worker_factory: WorkerFactory, mirrors: Sequence[Mirror], writer: BlobWriter, identity: Identity
+) -> WorkerTask:
+    """Return what to tell the workers of a run that begins."""
+    return WorkerTask(
+        worker_factory,
+        secrets.token_hex(8),
+        identity,
+        writer.compressor.name,
+        writer.encryption,
+        tuple(StoreHandle(m.repository.store.url, m.lease_id, m.replica.state) for m in mirrors),
+    )
+
+
+def make_context(
+    task: WorkerTask, repositories: Sequence[Repository], dumper: Dumper
+) -> WorkerContext:
+    """Return what a worker works with.
+
+    Raises:
+        ConfigurationError: its stores or keys are not those of the run: blobs would be missed.
+        StoreError: the only store is out of reach.
+    """
+    repositories = with_deadlines(repositories)
+    ours = [repository.store.url for repository in repositories]
+    theirs = [place.url for place in task.places]
+    if ours != theirs:
+        problem = f"a worker has the stores {', '.join(ours)}, and the run {', '.join(theirs)}"
+        raise ConfigurationError([problem], hint=_HINT)
+    replicas = tuple(map(_make_replica, task.places, repositories))
+    if len(replicas) == 1 and replicas[0].problem:
+        raise replicas[0].problem
+    writer = repositories[0].writer(ReplicaSet(replicas), task.identity)
+    if (writer.compressor.name, writer.encryption) != (task.compression, task.encryption):
+        problem = "a worker compresses or encrypts in another way, or with another key"
+        raise ConfigurationError([problem], hint=_HINT)
+    return WorkerContext(
+        dumper, writer, stores=lambda: tuple(replica.state for replica in replicas)
+    )
+
+
+def _make_replica(place: StoreHandle, repository: Repository) -> Replica:
+    """Return a store as the run knows it; without our lease in it, it is another of that name."""
+    replica = Replica(repository.store, place.state.suspect_blobs)
+    replica.merge(place.state)
+    if replica.problem:
+        return replica
+    try:
+        found = repository.has_lease(place.lease_id)
+    except BackupError as error:
+        replica.drop(error)
+    else:
+        if not found:
+            problem = f"what a worker finds at {place.url} is not the store of the run"
+            raise ConfigurationError([problem], hint=_HINT)
+    return replica
+
+
+@define(eq=False)
+class _Opened:
+    """What is open for one run, or about to be."""
+
+    context: WorkerContext | None = None
+    stack: ExitStack = field(factory=ExitStack)
+    users: int = 0
+    """How many threads are at work."""
+    closing: threading.Timer | None = None
+    lock: threading.Lock = field(factory=threading.Lock)
+
+
+class _ContextPool:
+    """The benches of this process: one for each run."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._opened: dict[str, _Opened] = {}
+
+    @contextmanager
+    def context(self, task: WorkerTask) -> Iterator[WorkerContext]:
+        """Open the context of a run, which is made when first asked for."""
+        opened = self._enter(task.run)
+        try:
+            yield _open(opened, task)
+        finally:
+            self._leave(task.run, opened)
+
+    def close(self) -> None:
+        """Close all."""
+        while self._opened:
+            _, opened = self._opened.popitem()
+            opened.stack.close()
+
+    def _enter(self, run: str) -> _Opened:
+        with self._lock:
+            if not self._opened:
+                # Unlike atexit's, it is called at the end of a forked process too.
+                Finalize(None, self.close, exitpriority=10)
+            opened = self._opened.setdefault(run, _Opened())
+            opened.users += 1
+            if opened.closing:
+                opened.closing.cancel()
+            return opened
+
+    def _leave(self, run: str, opened: _Opened) -> None:
+        with self._lock:
+            opened.users -= 1
+            opened.closing = threading.Timer(LINGER_SECONDS, self._close, (run,))
+            opened.closing.daemon = True
+            opened.closing.start()
+
+    def _close(self, run: str) -> None:
+        """Close the context of a run, unless a worker uses it again."""
+        with self._lock:
+            opened = self._opened.get(run)
+            if opened is None or opened.users:
+                return
+            del self._opened[run]
+        opened.stack.close()
+
+
+def _open(opened: _Opened, task: WorkerTask) -> WorkerContext:
+    with opened.lock:
+        if opened.context is None:
+            with ExitStack() as stack:
+                opened.context = make_context(task, *stack.enter_context(task.worker_factory()))
+                opened.stack = stack.pop_all()
+        return opened.context
+
+
+_CONTEXTS = _ContextPool()

@@ -1,0 +1,1 @@
+"""Talking to a PostgreSQL server and its programs, for any kind of backup."""

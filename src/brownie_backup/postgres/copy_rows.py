@@ -1,0 +1,121 @@
+"""COPY statements for bulk tables, and what must be the same whenever one runs."""
+
+from collections.abc import Generator, Iterable
+
+from brownie_backup.errors import DamagedError, DumpFailed
+from brownie_backup.model import BlockRange, PartSpec, Relation, RowFormat
+from brownie_backup.postgres.client import qualified, quote_name, quote_text
+from brownie_backup.postgres.encoding import sql_bytes
+from brownie_backup.postgres.session import Session
+
+TEXT_SETTINGS = """
+SET LOCAL DateStyle = ISO;
+SET LOCAL IntervalStyle = postgres;
+SET LOCAL TimeZone = 'UTC';
+SET LOCAL extra_float_digits = 3;
+SET LOCAL bytea_output = hex;
+SET LOCAL lc_monetary = 'C';
+SET LOCAL xmloption = content;
+SET LOCAL quote_all_identifiers = off;
+SET LOCAL row_security = off;
+"""
+"""All that the bytes of a row depend on besides the row, so that the same rows are the same bytes
+whatever a role, a database or an environment sets."""
+
+_PLAN_SETTINGS = """
+SET LOCAL max_parallel_workers_per_gather = 0;
+SET LOCAL enable_tidscan = on;
+SET LOCAL enable_seqscan = off;
+SET LOCAL enable_indexscan = off;
+SET LOCAL enable_indexonlyscan = off;
+SET LOCAL enable_bitmapscan = off;
+"""
+# So that one process scans blocks, and those of the range only, in their order.
+
+BINARY_HEAD = b"PGCOPY\n\xff\r\n\0"
+BINARY_TAIL = b"\xff\xff"
+"""How COPY's binary format begins and ends (PostgreSQL manual, COPY)."""
+
+
+def begin_copying(session: Session) -> str:
+    """Prepare a session's transaction for COPY; return the encoding that statements are in then.
+
+    It is the database's own, so that no character is converted.
+    """
+    encoding = session.run(f"{TEXT_SETTINGS}{_PLAN_SETTINGS}SHOW server_encoding;")[-1]
+    session.run(f"SET LOCAL client_encoding = {quote_text(encoding)};")
+    return encoding
+
+
+def columns_of(relation: Relation) -> str:
+    """Return the list of columns in SQL."""
+    return ", ".join(map(quote_name, relation.columns))
+
+
+def copy_out(part: PartSpec) -> str:
+    """Return the statement that writes the rows of a table, or of a range of its blocks."""
+    relation = part.relation
+    if relation is None:
+        msg = "a stored part does not say what its table is called"
+        raise ValueError(msg)
+    query = f"SELECT {columns_of(relation)} FROM ONLY {named(relation)}{_within(part.blocks)}"
+    return f"COPY ({query}) TO STDOUT (FORMAT {relation.format})"
+
+
+def copy_rows(session: Session, part: PartSpec, encoding: str) -> Generator[bytes, None, int]:
+    """Yield the rows of a part, whose table the session has locked; return how many they are.
+
+    Raises:
+        DumpFailed: another table has got the name of this one: schemas can be renamed, whatever
+            is locked in them.
+        DatabaseError: PostgreSQL could not do it.
+    """
+    rows = yield from session.copy(sql_bytes(copy_out(part), encoding))
+    if part.relation:
+        name = quote_text(named(part.relation))
+        (oid,) = session.run(sql_bytes(f"SELECT {name}::regclass::oid;", encoding))
+        if int(oid) != part.relation.oid:
+            msg = f"the table with the oid {part.relation.oid} got another name while it was read"
+            raise DumpFailed(msg, hint="Run the backup again")
+    return rows
+
+
+def copy_in(relation: Relation) -> str:
+    """Return the statement that reads what `copy_out` wrote."""
+    return f"COPY {named(relation)} ({columns_of(relation)}) FROM STDIN (FORMAT {relation.format})"
+
+
+def check_rows(part: PartSpec, chunks: Iterable[bytes]) -> None:
+    """Read the rows of a stored part to their end, without a server.
+
+    Text is counted: a line is a row, since COPY escapes line breaks within values. Of binary its
+    beginning and end are looked at.
+
+    Raises:
+        DamagedError: they are cut, or not as many as recorded.
+    """
+    binary = part.table is not None and part.table.format == RowFormat.BINARY
+    lines, head, tail = 0, b"", b""
+    for chunk in chunks:
+        head = head if len(head) >= len(BINARY_HEAD) else (head + chunk)[: len(BINARY_HEAD)]
+        tail = (tail + chunk[-len(BINARY_TAIL) :])[-len(BINARY_TAIL) :]
+        lines += 0 if binary else chunk.count(b"\n")
+    whole = head == BINARY_HEAD and tail == BINARY_TAIL if binary else tail[-1:] in {b"", b"\n"}
+    # A table that was emptied just before it was locked has no blocks, and so no ranges.
+    whole = whole or (part.rows == 0 and not head)
+    counted = binary or part.rows is None or lines == part.rows
+    if not whole or not counted:
+        number = part.table.oid if part.table else 0
+        msg = f"the rows of the table with the oid {number} do not reach their end"
+        raise DamagedError(msg, hint="Restore another backup")
+
+
+def named(relation: Relation) -> str:
+    """Return the table's name in SQL."""
+    return qualified(relation.schema, relation.name)
+
+
+def _within(blocks: BlockRange | None) -> str:
+    if blocks is None:
+        return ""
+    return f" WHERE ctid >= '({blocks.first},0)'::tid AND ctid < '({blocks.end},0)'::tid"

@@ -1,0 +1,41 @@
+"""The protocols on which everything is built, and what each guarantees.
+
+They are small on purpose: a method is here only if an operation calls it. Implementations prove
+that they keep these promises by joining the contract tests of `brownie_backup.testing`.
+"""
+
+from brownie_backup.protocols.cache import Cache
+from brownie_backup.protocols.codecs import Compressor, Encryptor
+from brownie_backup.protocols.dumper import Dumper, Reader, Snapshot, Unchanged
+from brownie_backup.protocols.store import (
+    Clock,
+    HasFreeSpace,
+    ObjectUse,
+    Page,
+    Store,
+    StoredObject,
+    SupportsObjectLock,
+    SupportsPaging,
+    SupportsRetry,
+)
+from brownie_backup.protocols.target import Target
+
+__all__ = [
+    "Cache",
+    "Clock",
+    "Compressor",
+    "Dumper",
+    "Encryptor",
+    "HasFreeSpace",
+    "ObjectUse",
+    "Page",
+    "Reader",
+    "Snapshot",
+    "Store",
+    "StoredObject",
+    "SupportsObjectLock",
+    "SupportsPaging",
+    "SupportsRetry",
+    "Target",
+    "Unchanged",
+]

@@ -1,0 +1,106 @@
+"""How a database is read."""
+
+from collections.abc import Generator, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager
+from typing import Protocol
+
+from attrs import Factory, frozen
+
+from brownie_backup.model import Database, DatabaseId, Manifest, PartSpec, WalPosition
+from brownie_backup.model.reports import Finding, RestoreOptions
+from brownie_backup.protocols.target import Target
+
+
+@frozen
+class Unchanged:
+    """What is known to be as an earlier backup has it, without reading it again."""
+
+    ranges: Mapping[int, frozenset[int]] = Factory(dict)
+    """For the oid of a table, the first blocks of ranges."""
+    why_not: str = ""
+    """Why nothing is known."""
+
+
+class Snapshot(Protocol):
+    """One consistent state of a database, held while its parts are read."""
+
+    @property
+    def database(self) -> Database:
+        """What the manifest says of the database."""
+        ...
+
+    @property
+    def parts(self) -> tuple[PartSpec, ...]:
+        """What there is to read."""
+        ...
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What is not in the backup although somebody may expect it, and why."""
+        ...
+
+    def unchanged_since(self, base: Manifest) -> Unchanged:
+        """Say which ranges of bulk tables have the same bytes as in an earlier backup.
+
+        It may take a while, and another thread may read parts meanwhile. What it does not know
+        for certain it leaves out.
+        """
+        ...
+
+    def wal(self) -> WalPosition | None:
+        """Return from where on the next backup can know what has changed; None if it can't."""
+        ...
+
+
+class Reader(Protocol):
+    """One worker's way to read parts, one after the other."""
+
+    def read(self, part: PartSpec) -> Generator[bytes, None, int | None]:
+        """Yield the part's bytes; return how many rows they are, where rows are counted.
+
+        It raises `DumpFailed` *inside* the iteration when the dump fails, so that no failure can
+        look like the end of the data. Closing the iterator ends the work.
+        """
+        ...
+
+
+class Dumper(Protocol):
+    """Reads a database, part by part, and loads its own parts back."""
+
+    @property
+    def kind(self) -> str:
+        """What kind of backup this makes: ``logical``."""
+        ...
+
+    def database_name(self) -> str:
+        """Return the name of the database, asking the server when nothing else says it."""
+        ...
+
+    def database_id(self) -> DatabaseId:
+        """Return which database it is, by asking the server: as the manifest will say."""
+        ...
+
+    def snapshot(self) -> AbstractContextManager[Snapshot]:
+        """Open a consistent snapshot; leaving it ends every session and child process."""
+        ...
+
+    def reading(self) -> AbstractContextManager[Reader]:
+        """Begin to read parts of any snapshot that is held, in this process or another.
+
+        Several may read at once, each with a reader of its own.
+        """
+        ...
+
+    def check(self, part: PartSpec, chunks: Iterable[bytes]) -> None:
+        """Read a stored part to its end without loading it; raise `DamagedError` if it is bad."""
+        ...
+
+    def restoring(
+        self, source: Database, target_database: str, options: RestoreOptions, token: str
+    ) -> AbstractContextManager[Target]:
+        """Begin a restore into `target_database`; `token` makes temporary names unique."""
+        ...
+
+    def diagnose(self) -> Iterator[Finding]:
+        """Yield what would make a backup fail or be incomplete, and what is fine."""
+        ...

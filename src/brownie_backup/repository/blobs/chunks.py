@@ -1,0 +1,49 @@
+"""Cut streams into pieces of the length of a blob."""
+
+from collections.abc import Callable, Iterable, Iterator
+
+
+def refilled(stream: Iterable[bytes], next_buffer: Callable[[], bytearray]) -> Iterator[memoryview]:
+    """Cut a stream of pieces of any length into pieces as long as a buffer, in its memory.
+
+    Each is valid until its buffer is given again. Fresh memory of this size would cost about as
+    much as compressing does, page by page.
+    """
+    whole = memoryview(next_buffer())
+    length = 0
+    for piece in stream:
+        view = memoryview(piece)
+        while len(view) >= (room := len(whole) - length):
+            whole[length:] = view[:room]
+            yield whole
+            whole, view, length = memoryview(next_buffer()), view[room:], 0
+        whole[length : length + len(view)] = view
+        length += len(view)
+    if length:
+        yield whole[:length]
+
+
+def chunked(stream: Iterable[bytes], size: int, *, head: int = 0) -> Iterable[bytes]:
+    """Cut a stream of pieces of any length into pieces of `size`; only the last may be shorter.
+
+    With `head`, the first piece has that length instead.
+    """
+    pending: list[memoryview] = []
+    length = 0
+    room = head or size
+    for piece in stream:
+        view = memoryview(piece)
+        while length + len(view) >= room:
+            pending.append(view[: room - length])
+            view = view[room - length :]
+            room = size
+            whole = b"".join(pending)
+            pending.clear()
+            length = 0
+            yield whole
+            del whole
+        if view:
+            pending.append(view)
+            length += len(view)
+    if pending:
+        yield b"".join(pending)

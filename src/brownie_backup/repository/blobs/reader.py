@@ -1,0 +1,114 @@
+"""Read blobs back, and prove each by its name."""
+
+import hmac
+
+from attrs import field, frozen
+
+from brownie_backup.errors import (
+    BackupError,
+    DamagedError,
+    DecryptionError,
+    KeyNotFound,
+    StoreError,
+    StoreUnavailable,
+)
+from brownie_backup.format.layout import blob_key
+from brownie_backup.model import BlobRef, Encryption
+from brownie_backup.protocols import Compressor, Encryptor, Store
+from brownie_backup.repository.blobs.naming import MAX_BLOB_BYTES, blob_name
+
+
+@frozen
+class ReplicaFallback:
+    """A blob that was bad in one store, or out of reach, and good in another."""
+
+    blob: str
+    problem: BackupError
+    store_url: str
+
+
+@frozen
+class BlobReader:
+    """Reads the blobs of one backup back, and proves each. Thread-safe.
+
+    What is bad in the first store is looked for in the others, in their order.
+    """
+
+    stores: tuple[Store, ...]
+    compressor: Compressor
+    encryptor: Encryptor
+    hash_key: bytes
+    encryption: Encryption
+    resized: dict[str, int] = field(factory=dict, eq=False)
+    """Good blobs whose stored size is not the recorded one, as far as the first store was read."""
+    fallbacks: list[ReplicaFallback] = field(factory=list, eq=False)
+    """The blobs that came from another store than the first."""
+    _failures: dict[int, StoreError] = field(factory=dict, eq=False)
+    """The last error of each store that was none of a blob."""
+
+    def get(self, ref: BlobRef) -> bytes:
+        """Return the plaintext.
+
+        Raises:
+            DamagedError: the blob is missing, or is not what was stored under that name.
+            DecryptionError: the key is not here, or is another.
+            StoreError: it could not be read, and no other store has it.
+        """
+        problems: list[BackupError] = []
+        for number in self._order():
+            try:
+                data = self._get(number, ref)
+            except StoreError as error:
+                self._failures[number] = error
+                problems.append(error)
+            except (DamagedError, DecryptionError) as error:
+                problems.append(error)
+            else:
+                if number:
+                    why = problems[0] if problems else self._failures[0]
+                    self.fallbacks.append(ReplicaFallback(ref.name, why, self.stores[number].url))
+                return data
+        # With another key it is of no use to bring a store back.
+        raise next((e for e in problems if isinstance(e, DecryptionError)), problems[0])
+
+    def ensure_read(self) -> None:
+        """Raise the error because of which the first store could not be read, if there was one."""
+        if 0 in self._failures:
+            raise self._failures[0]
+
+    def _order(self) -> list[int]:
+        """Return which stores to ask: nobody waits again for one that was out of reach."""
+        away = {n for n, e in self._failures.items() if isinstance(e, StoreUnavailable)}
+        return sorted(range(len(self.stores)), key=lambda number: number in away)
+
+    def _get(self, number: int, ref: BlobRef) -> bytes:
+        store = self.stores[number]
+        if ref.size_bytes > MAX_BLOB_BYTES:
+            raise _damaged(store, ref, f"no blob is larger than {MAX_BLOB_BYTES} bytes")
+        try:
+            packed = store.get(blob_key(ref.name))
+        except KeyNotFound:
+            msg = f"blob {ref.name} is missing from {store.url}"
+            raise DamagedError(msg, hint=_HINT) from None
+        try:
+            data = self.compressor.decompress(self.encryptor.decrypt(packed), ref.size_bytes)
+        except DamagedError as error:
+            raise _damaged(store, ref, error.message) from None
+        except DecryptionError as error:
+            if len(packed) != ref.stored_bytes:
+                why = f"{len(packed)} bytes, not {ref.stored_bytes}"
+                raise _damaged(store, ref, why) from None
+            raise DecryptionError(f"blob {ref.name}: {error.message}", hint=error.hint) from None
+        name = blob_name(data, self.hash_key, self.compressor.name, self.encryption)
+        if not hmac.compare_digest(name, ref.name) or len(data) != ref.size_bytes:
+            raise _damaged(store, ref, "its content does not match its name")
+        if len(packed) != ref.stored_bytes and number == 0:
+            self.resized[ref.name] = len(packed)
+        return data
+
+
+def _damaged(store: Store, ref: BlobRef, why: str) -> DamagedError:
+    return DamagedError(f"blob {ref.name} in {store.url} is damaged: {why}", hint=_HINT)
+
+
+_HINT = "Restore another backup; the next backup stores that blob again, if its data still exists"

@@ -1,0 +1,148 @@
+"""Transfer: a backup's blobs from stores that have them to one that lacks them.
+
+Bytes go as they are stored. Nothing is decrypted, so no key is needed.
+"""
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from attrs import evolve, frozen
+
+from brownie_backup.concurrency.threads import Threads
+from brownie_backup.errors import DamagedError, KeyNotFound, StoreError, StoreUnavailable
+from brownie_backup.format.layout import blob_key
+from brownie_backup.model import BlobRef, Manifest
+from brownie_backup.repository.blobs.naming import MOST_WORKERS
+from brownie_backup.repository.blobs.replicas import Replica
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
+
+
+@frozen
+class Transferred:
+    """What was copied, and why something was not."""
+
+    blobs: int = 0
+    size_bytes: int = 0
+    problem: DamagedError | None = None
+    """Of the first blob that no source has whole, or from which none could be read."""
+
+
+def transfer_blobs(
+    target: Replica,
+    sources: Sequence[Replica],
+    refs: Iterable[BlobRef],
+    *,
+    on_bytes: Callable[[int], None] = lambda _: None,
+) -> Transferred:
+    """Copy the blobs that the target lacks, a few at once; lock those it has for longer.
+
+    Args:
+        target: where to; its `sizes` say which whole blobs it has, and afterwards that of each.
+        sources: where from; the first that has a blob whole is used.
+        refs: what is wanted.
+        on_bytes: called with the size of each blob that was copied.
+
+    Raises:
+        StoreError: the target did not take one.
+    """
+    read = _Reading(sources)
+
+    def transfer(ref: BlobRef) -> int:
+        """Return how many bytes were copied."""
+        if ref.name in target.sizes:
+            target.keep(ref.name)
+            return 0
+        replace = ref.name in target.suspect_blobs
+        data = read.get(ref, unlike=_get(target, ref) if replace else None)
+        target.sizes[ref.name], ours = target.put(ref.name, data, replace=replace)
+        return len(data) if ours else 0
+
+    done = Transferred()
+    for size in _several_at_once(transfer, {ref.name: ref for ref in refs}.values()):
+        if isinstance(size, DamagedError):
+            done = evolve(done, problem=done.problem or size)
+        elif size:
+            done = evolve(done, blobs=done.blobs + 1, size_bytes=done.size_bytes + size)
+            on_bytes(size)
+    return done
+
+
+def _several_at_once(
+    transfer: Callable[[BlobRef], int], refs: Iterable[BlobRef]
+) -> Iterator[int | DamagedError]:
+    """Yield what comes of each blob. What is not damage raises, and ends all."""
+
+    def attempt(ref: BlobRef) -> int | DamagedError:
+        try:
+            return transfer(ref)
+        except DamagedError as error:
+            return error
+
+    waiting: deque[Future[int | DamagedError]] = deque()
+    pool = Threads(MOST_WORKERS, thread_name_prefix="copy")
+    try:
+        for ref in refs:
+            waiting.append(pool.submit(attempt, ref))
+            if len(waiting) > MOST_WORKERS:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _get(replica: Replica, ref: BlobRef) -> bytes | None:
+    try:
+        return replica.store.get(blob_key(ref.name))
+    except KeyNotFound:
+        return None
+
+
+class _Reading:
+    """Reads blobs, each from the first store that has it whole. Thread-safe."""
+
+    def __init__(self, sources: Sequence[Replica]) -> None:
+        self._sources = sources
+        self._away: set[Replica] = set()
+
+    def get(self, ref: BlobRef, *, unlike: bytes | None) -> bytes:
+        """Return a blob as it is stored, but not as it is where it is known to be bad."""
+        problem = ""
+        for source in self._sources:
+            if ref.name in source.suspect_blobs or source in self._away:
+                continue
+            try:
+                data = source.store.get(blob_key(ref.name))
+            except KeyNotFound:
+                continue
+            except StoreError as error:
+                problem = problem or f" ({error.message})"
+                if isinstance(error, StoreUnavailable):  # nobody waits for it again
+                    self._away.add(source)
+                continue
+            if len(data) == source.sizes.get(ref.name, ref.stored_bytes) and data != unlike:
+                return data
+        urls = ", ".join(source.store.url for source in self._sources) or "no store"
+        msg = f"blob {ref.name} could not be read whole from {urls}{problem}"
+        raise DamagedError(msg, hint="The next backup stores it again, if its data still exists")
+
+
+def for_store(manifest: Manifest, sizes: Mapping[str, int]) -> Manifest:
+    """Return a manifest as it is to be added to a store, by the sizes of the blobs there.
+
+    What encrypts may give another length each time, and stores may have got a blob one by one:
+    each store's manifests say what is in that store.
+    """
+
+    def there(ref: BlobRef) -> BlobRef:
+        size = sizes.get(ref.name, ref.stored_bytes)
+        return ref if size == ref.stored_bytes else evolve(ref, stored_bytes=size)
+
+    # Whoever adds it makes the lists of blobs anew.
+    parts = (
+        evolve(part, blobs=tuple(map(there, part.blobs)), blob_lists=()) for part in manifest.parts
+    )
+    return evolve(manifest, parts=tuple(parts))

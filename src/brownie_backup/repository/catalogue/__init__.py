@@ -1,0 +1,1 @@
+"""The catalogue: manifests, and what else a repository says of its backups."""

@@ -1,0 +1,89 @@
+"""Holds and attempts: small objects beside the backups that say which must stay."""
+
+import contextlib
+from collections.abc import Mapping
+from datetime import datetime
+from functools import partial
+
+from brownie_backup.concurrency.ordered_map import thread_pool
+from brownie_backup.errors import DamagedError, KeyNotFound
+from brownie_backup.format.converter import from_json, to_json
+from brownie_backup.format.layout import HOLDS, attempt_key, hold_key, name_in
+from brownie_backup.model import Attempt, Hold, Manifest
+from brownie_backup.protocols import Store, StoredObject
+
+_ANY = ""
+"""Instead of a manifest's id: the hold counts for whatever backup has its name."""
+
+
+def read_holds(store: Store, now: datetime) -> dict[str, Hold]:
+    """Return every hold that is not over, by the name of its backup.
+
+    One that can't be read is without end and for any backup of its name: fail closed. And no cache
+    answers for the store here.
+    """
+    with thread_pool() as threads:
+        holds = tuple(threads.each(partial(_read_hold, store), store.list(HOLDS)))
+    return {hold.backup: hold for hold in holds if hold and hold.counts(now)}
+
+
+def read_hold(store: Store, name: str, manifest: Manifest | None, now: datetime) -> Hold | None:
+    """Return the hold of one backup, if it is not over."""
+    key = hold_key(name)
+    holds = (_read_hold(store, found) for found in store.list(key) if found.key == key)
+    return hold_of(
+        name, manifest, {hold.backup: hold for hold in holds if hold and hold.counts(now)}
+    )
+
+
+def _read_hold(store: Store, found: StoredObject) -> Hold | None:
+    name = name_in(found.key)
+    try:
+        hold = from_json(store.get(found.key), Hold, found.key)
+    except KeyNotFound:
+        return None
+    except DamagedError:
+        hold = None
+    if hold is None or hold.backup != name:
+        return Hold(name, _ANY, found.modified_at, "somebody (the hold cannot be read)")
+    return hold
+
+
+def hold_of(name: str, manifest: Manifest | None, holds: Mapping[str, Hold]) -> Hold | None:
+    """Return the hold of a backup, unless it is that of an earlier backup of the same name."""
+    hold = holds.get(name)
+    if hold and manifest and hold.manifest_id not in {_ANY, manifest.id}:
+        return None
+    return hold
+
+
+def add_hold(store: Store, hold: Hold) -> None:
+    """Store a hold, in place of an earlier one."""
+    store.put(hold_key(hold.backup), to_json(hold))
+
+
+def remove_hold(store: Store, name: str) -> None:
+    """Remove the hold of a backup, if there is one."""
+    store.delete(hold_key(name))
+
+
+def add_attempt(store: Store, attempt: Attempt) -> None:
+    """Store an attempt, in place of an earlier one of that database."""
+    store.put(attempt_key(attempt.database), to_json(attempt))
+
+
+def read_attempt(store: Store, database: str) -> Attempt | None:
+    """Return the last attempt for databases of that name; `DamagedError` if it can't be read."""
+    key = attempt_key(database)
+    try:
+        return from_json(store.get(key), Attempt, key)
+    except KeyNotFound:
+        return None
+
+
+def forget_attempt(store: Store, manifest: Manifest) -> None:
+    """Remove the last attempt, if it made that backup: somebody has deleted it on purpose."""
+    with contextlib.suppress(DamagedError):
+        attempt = read_attempt(store, manifest.database.name)
+        if attempt and attempt.backup == manifest.name:
+            store.delete(attempt_key(attempt.database))

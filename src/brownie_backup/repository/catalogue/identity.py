@@ -1,0 +1,87 @@
+"""What makes a repository itself, given once and found again whatever becomes of its object."""
+
+import contextlib
+import logging
+import secrets
+import uuid
+
+from attrs import field, frozen
+
+from brownie_backup.errors import BackupError, DamagedError, KeyExists, KeyNotFound
+from brownie_backup.format.converter import from_json, to_json
+from brownie_backup.format.layout import IDENTITY, MANIFESTS, name_in
+from brownie_backup.protocols import ObjectUse, Store
+from brownie_backup.repository.catalogue.manifests import read_manifest
+
+_log = logging.getLogger(__name__)
+
+
+@frozen
+class Identity:
+    """What makes a repository itself: its id, and the key of its blobs' names.
+
+    The key is no secret to those who can read the store. It hides from everybody else whether a
+    guessed content is stored. Every manifest repeats it, so that no backup hangs on this object.
+    """
+
+    id: str
+    hash_key: str = field()
+
+    @hash_key.validator
+    def _is_hexadecimal(self, _: object, value: str) -> None:
+        bytes.fromhex(value)
+
+
+def read_identity(store: Store) -> Identity:
+    """Return the identity that its object says; `KeyNotFound` or `DamagedError` if it doesn't."""
+    return from_json(store.get(IDENTITY), Identity, IDENTITY)
+
+
+def known_identity(store: Store) -> Identity | None:
+    """Return the repository's identity, or None if it was never used."""
+    try:
+        return read_identity(store)
+    except KeyNotFound:
+        return _recovered(store)
+    except DamagedError:
+        if recovered := _recovered(store):
+            return recovered
+        raise
+
+
+def ensure_identity(store: Store, proposed: Identity | None = None) -> Identity:
+    """Return the repository's identity, giving it the proposed one or a new one if it has none."""
+    try:
+        return read_identity(store)
+    except KeyNotFound:
+        new = proposed or Identity(str(uuid.uuid4()), secrets.token_bytes(32).hex())
+        identity = _recovered(store) or new
+    except DamagedError:
+        recovered = _recovered(store)
+        if recovered is None:
+            raise
+        store.put(IDENTITY, to_json(recovered), use=ObjectUse.BACKUP)
+        return recovered
+    with contextlib.suppress(KeyExists):
+        store.put(IDENTITY, to_json(identity), if_absent=True, use=ObjectUse.BACKUP)
+        _probe(store, identity)
+    return read_identity(store)
+
+
+def _probe(store: Store, identity: Identity) -> None:
+    """Say once, when a repository is made, if its store ignores create-if-absent."""
+    store.put(IDENTITY, to_json(identity), if_absent=True, use=ObjectUse.BACKUP)
+    _log.warning(
+        "%s ignores create-if-absent: of two backups with one name the later would replace the "
+        "other. Let only one host back up to it, and don't choose names",
+        store.url,
+    )
+
+
+def _recovered(store: Store) -> Identity | None:
+    """Return the identity from a manifest, if the object that holds it is lost."""
+    for found in store.list(MANIFESTS):
+        with contextlib.suppress(BackupError):
+            backup = read_manifest(store, name_in(found.key))
+            return Identity(backup.repository_id, backup.hash_key)
+    return None

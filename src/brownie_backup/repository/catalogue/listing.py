@@ -1,0 +1,155 @@
+"""Reading the whole catalogue: several objects at once, and from the cache what is in it."""
+
+import threading
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
+
+from attrs import evolve
+
+from brownie_backup.concurrency.ordered_map import THREADS, thread_pool
+from brownie_backup.errors import DamagedError, KeyNotFound, UnsupportedFormat
+from brownie_backup.format.layout import (
+    BLOB_LISTS,
+    BLOBS,
+    MANIFESTS,
+    VERIFICATIONS,
+    blob_key,
+    manifest_key,
+    name_in,
+    verification_key,
+)
+from brownie_backup.model import Backup, BlobRef, Manifest, Status, Verification
+from brownie_backup.model.reports import CountProgress, OnCount
+from brownie_backup.protocols import Store, StoredObject
+from brownie_backup.repository.catalogue.cached import CachedReader, RepositoryCache, settled_before
+from brownie_backup.repository.catalogue.manifests import (
+    judge,
+    outline_from,
+    verification_from,
+    with_blobs,
+)
+
+FEW = 2 * THREADS
+"""As many blobs are looked for one by one; of more, a listing of all of them is quicker."""
+
+
+def read_catalogue(
+    store: Store, memory: RepositoryCache | None, now: datetime, on_progress: OnCount | None = None
+) -> Iterator[Backup]:
+    """Yield every backup, its health by its manifest and its last verification alone.
+
+    What is not remembered is got from the store, several objects at once. Of what is yielded
+    nothing is kept.
+
+    Args:
+        store: where they are.
+        memory: what need not be got, if there is a cache.
+        now: by our own clock.
+        on_progress: told of each backup that is read.
+    """
+    verified = {name_in(f.key): f for f in store.list(VERIFICATIONS) if _is_ours(f.key)}
+    listed = tuple(found for found in store.list(MANIFESTS) if _is_ours(found.key))
+    settled = settled_before((*verified.values(), *listed), now)
+    reader = _Reader(CachedReader(store, memory, settled), verified)
+    with thread_pool() as threads:
+        for done, backup in enumerate(threads.each(reader.read, listed), 1):
+            if on_progress:
+                on_progress(CountProgress("list", done, len(listed)))
+            if backup:
+                yield backup
+    if memory:
+        there = (*verified.values(), *listed, *reader.lists())
+        memory.keep_only(found.key for found in there)
+
+
+def _is_ours(key: str) -> bool:
+    """Whether it is an object of a backup, and not what somebody put beside these."""
+    return key in {manifest_key(name_in(key)), verification_key(name_in(key))}
+
+
+class _Reader:
+    """Reads what a listing found. Thread-safe."""
+
+    def __init__(self, recall: CachedReader, verified: Mapping[str, StoredObject]) -> None:
+        self._recall = recall
+        self._verified = verified
+        self._lists: dict[str, StoredObject] | None = None
+        self._lock = threading.Lock()
+
+    def read(self, found: StoredObject) -> Backup | None:
+        """Return the backup with that manifest, or None if it has been deleted since."""
+        name = name_in(found.key)
+        url = self._recall.store.url
+        try:
+            outline = self._recall.get(found, lambda data: outline_from(data, name, url))
+            manifest = with_blobs(outline, self._get_list)
+        except KeyNotFound:
+            return None
+        except (DamagedError, UnsupportedFormat) as error:
+            return Backup(name, Status.DAMAGED, None, str(error))
+        return judge(manifest, self._verification(manifest))
+
+    def lists(self) -> Iterable[StoredObject]:
+        """Return the lists of blobs in the store, as far as that was asked."""
+        return (self._lists or {}).values()
+
+    def _verification(self, manifest: Manifest) -> Verification | None:
+        found = self._verified.get(manifest.name)
+        if found is None:
+            return None
+        try:
+            return self._recall.get(found, lambda data: verification_from(data, manifest))
+        except (KeyNotFound, DamagedError):
+            return None
+
+    def _get_list(self, key: str, read: Callable[[bytes], list[BlobRef]]) -> list[BlobRef]:
+        if self._recall.memory is None:
+            return read(self._recall.store.get(key))
+        with self._lock:
+            if self._lists is None:
+                # Listed too, so that one that is lost is missed although it is in the cache.
+                self._lists = {found.key: found for found in self._recall.store.list(BLOB_LISTS)}
+        found = self._lists.get(key)
+        if found is None:
+            return read(self._recall.store.get(key))
+        return self._recall.get(found, read)
+
+
+def sharing(backups: Iterable[Backup]) -> Iterator[Backup]:
+    """Yield the backups with one object for each blob: they have most of them in common."""
+    shared: dict[str, BlobRef] = {}
+
+    def share(blob: BlobRef) -> BlobRef:
+        first = shared.setdefault(blob.name, blob)
+        return first if first == blob else blob
+
+    for backup in backups:
+        if backup.manifest is None:
+            yield backup
+            continue
+        parts = tuple(
+            evolve(part, blobs=tuple(map(share, part.blobs))) for part in backup.manifest.parts
+        )
+        yield evolve(backup, manifest=evolve(backup.manifest, parts=parts))
+
+
+def sizes_of(store: Store, backups: Sequence[Backup]) -> Mapping[str, int | None]:
+    """Return the sizes that the backups' blobs have in the store; None for one that is missing."""
+    manifests = (backup.manifest for backup in backups if backup.manifest)
+    # The names are those of the references, and no second copies of them.
+    sizes: dict[str, int | None] = dict.fromkeys(b.name for m in manifests for b in m.blobs)
+    for found in _blobs(store, sizes):
+        name = name_in(found.key)
+        if name in sizes:
+            sizes[name] = found.size_bytes
+    return sizes
+
+
+def _blobs(store: Store, names: Collection[str]) -> Iterator[StoredObject]:
+    """Yield the blobs of these names, one by one if they are few, and maybe others."""
+    if len(names) > FEW or not all(name.isalnum() for name in names):  # a made-up name is no key
+        yield from store.list(BLOBS)
+        return
+    with thread_pool() as threads:
+        for found in threads.each(lambda name: tuple(store.list(blob_key(name))), names):
+            yield from found

@@ -1,0 +1,195 @@
+"""The catalogue: manifests, the lists of blobs that are too long for them, and verifications."""
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from attrs import evolve
+
+from brownie_backup.errors import (
+    BackupExists,
+    DamagedError,
+    KeyExists,
+    KeyNotFound,
+)
+from brownie_backup.format.converter import (
+    from_json,
+    manifest_from_bytes,
+    manifest_to_bytes,
+    to_json,
+)
+from brownie_backup.format.layout import blob_list_key, manifest_key, verification_key
+from brownie_backup.model import (
+    Backup,
+    BlobRef,
+    BlockRange,
+    Manifest,
+    Part,
+    RowRange,
+    Status,
+    Verification,
+)
+from brownie_backup.protocols import ObjectUse, Store
+from brownie_backup.repository.blobs.naming import blob_name
+
+INLINE_BLOBS = 10_000
+"""A part with more blobs than this keeps their list in objects of their own, of this many each:
+about 1 MiB of JSON, and 160 GiB of plaintext."""
+
+_Blobs = list[BlobRef]
+GetList = Callable[[str, Callable[[bytes], _Blobs]], _Blobs]
+"""Gets a list of blobs by its key, and returns what the reader makes of it; or `KeyNotFound`."""
+
+
+def add_lists(store: Store, manifest: Manifest) -> Manifest:
+    """Store the long lists of blobs; return the manifest without them."""
+    return evolve(manifest, parts=tuple(_outline(store, manifest)))
+
+
+def add_manifest(store: Store, manifest: Manifest) -> None:
+    """Make a backup exist, by a create-if-absent write, and read it back."""
+    key = manifest_key(manifest.name)
+    data = manifest_to_bytes(add_lists(store, manifest))
+    try:
+        store.put(key, data, if_absent=True, use=ObjectUse.BACKUP)
+    except KeyExists:
+        # A retry after a lost answer finds its own manifest there.
+        if store.get(key) != data:
+            msg = f"a backup named '{manifest.name}' exists in {store.url}"
+            raise BackupExists(msg, hint="Choose another name, or leave it out") from None
+    if store.get(key) != data:
+        msg = f"{store.url} does not give back the manifest that it took"
+        raise DamagedError(msg, hint="Do not trust that store: run 'brownie-backup doctor'")
+
+
+def read_manifest(store: Store, name: str) -> Manifest:
+    """Return the manifest of that name with all its blobs; `KeyNotFound` if there is none.
+
+    It comes from the store itself, whatever a cache says.
+    """
+    outline = outline_from(store.get(manifest_key(name)), name, store.url)
+
+    def get_list(key: str, read: Callable[[bytes], _Blobs]) -> _Blobs:
+        return read(store.get(key))
+
+    return with_blobs(outline, get_list)
+
+
+def outline_from(data: bytes, name: str, url: str) -> Manifest:
+    """Return a manifest as it is stored: without the blobs that are in lists of their own."""
+    what = f"the manifest of '{name}' in {url}"
+    manifest = manifest_from_bytes(data, what)
+    if manifest.name != name:
+        msg = f"{what} is another backup's ('{manifest.name}')"
+        raise DamagedError(msg, hint="Somebody renamed or copied the file: name it back")
+    return manifest
+
+
+def with_blobs(outline: Manifest, get_list: GetList) -> Manifest:
+    """Return the manifest with the blobs that are in lists of their own."""
+    if not any(part.blob_lists for part in outline.parts):
+        return outline
+    return evolve(outline, parts=tuple(_inline(part, outline, get_list) for part in outline.parts))
+
+
+def judge(manifest: Manifest, verification: Verification | None) -> Backup:
+    """Return the backup, its health by its last verification."""
+    problem = ""
+    if verification and not verification.good:
+        problem = f"the verification of {verification.verified_at:%Y-%m-%d %H:%M} UTC failed"
+    status = Status.DAMAGED if problem else Status.GOOD
+    return Backup(manifest.name, status, manifest, problem, verification)
+
+
+def check_blobs(backup: Backup, sizes: Mapping[str, int | None]) -> Backup:
+    """Return the backup, its health by the sizes of the blobs that are in the store too."""
+    bad = list(mismatched(backup, sizes))
+    if not bad:
+        return backup
+    missing = sum(sizes.get(blob.name) is None for blob in bad)
+    problem = f"{missing} blobs are missing, {len(bad) - missing} have another size"
+    return evolve(backup, status=Status.DAMAGED, problem=problem)
+
+
+def mismatched(backup: Backup, sizes: Mapping[str, int | None]) -> Iterator[BlobRef]:
+    """Yield the blobs that are not in the store in their full length."""
+    resized = backup.verification.resized if backup.verification else {}
+    for blob in backup.manifest.blobs if backup.manifest else ():
+        size = sizes.get(blob.name)
+        if size is None or (size != blob.stored_bytes and size != resized.get(blob.name)):
+            yield blob
+
+
+def read_verification(store: Store, manifest: Manifest) -> Verification | None:
+    """Return the outcome of the last verification of exactly this backup."""
+    try:
+        return verification_from(store.get(verification_key(manifest.name)), manifest)
+    except (KeyNotFound, DamagedError):
+        return None
+
+
+def verification_from(data: bytes, manifest: Manifest) -> Verification | None:
+    """Return the outcome that was recorded, if it is of exactly this backup."""
+    verification = from_json(data, Verification, verification_key(manifest.name))
+    return verification if verification.manifest_id == manifest.id else None
+
+
+def add_verification(store: Store, verification: Verification) -> None:
+    """Record the outcome, in place of an earlier one."""
+    store.put(verification_key(verification.backup), to_json(verification))
+
+
+def _outline(store: Store, manifest: Manifest) -> Iterator[Part]:
+    """Move long lists of blobs out of the manifest."""
+    for part in manifest.parts:
+        if len(part.blobs) <= INLINE_BLOBS:
+            yield part
+            continue
+        names = []
+        for start in range(0, len(part.blobs), INLINE_BLOBS):
+            rows = [_row(blob) for blob in part.blobs[start:][:INLINE_BLOBS]]
+            data = json.dumps(rows, separators=(",", ":")).encode()
+            name = _list_name(data, manifest)
+            store.put(blob_list_key(name), data, use=ObjectUse.BACKUP)
+            names.append(name)
+        yield evolve(part, blobs=(), blob_lists=tuple(names))
+
+
+def _inline(part: Part, outline: Manifest, get_list: GetList) -> Part:
+    blobs = list(part.blobs)
+    for name in part.blob_lists:
+
+        def read(data: bytes, name: str = name) -> _Blobs:
+            if _list_name(data, outline) != name:
+                raise _lost_list(name, outline)
+            return [_blob(row) for row in json.loads(data)]
+
+        try:
+            blobs += get_list(blob_list_key(name), read)
+        except KeyNotFound:
+            raise _lost_list(name, outline) from None
+    return evolve(part, blobs=tuple(blobs))
+
+
+def _row(blob: BlobRef) -> list[str | int]:
+    row: list[str | int] = [blob.name, blob.size_bytes, blob.stored_bytes]
+    if blob.begins:
+        row += [blob.begins.blocks.first, blob.begins.blocks.end, blob.begins.rows]
+    return row
+
+
+def _blob(row: list[Any]) -> BlobRef:
+    name, size_bytes, stored_bytes, *begins = row
+    if not begins:
+        return BlobRef(name, size_bytes, stored_bytes)
+    first, end, rows = begins
+    return BlobRef(name, size_bytes, stored_bytes, RowRange(BlockRange(first, end), rows))
+
+
+def _lost_list(name: str, outline: Manifest) -> DamagedError:
+    msg = f"the list of blobs {name} of '{outline.name}' is missing or changed"
+    return DamagedError(msg, hint="Take it from another copy of the store")
+
+
+def _list_name(data: bytes, manifest: Manifest) -> str:
+    return blob_name(data, bytes.fromhex(manifest.hash_key), "list", manifest.encryption)

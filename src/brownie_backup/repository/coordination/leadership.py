@@ -1,0 +1,174 @@
+"""Which of several processes does some work: the leader, while it shows that it is alive.
+
+Leadership goes by terms. A term is an object that whoever wants to lead creates if it is absent, so
+that one wins; the highest term is who leads. Its owner replaces it again and again. Who has watched
+it for a lifetime by a clock of its own, and has seen no change, creates the next term. So no two
+clocks are ever compared, and the store's is not asked either.
+
+It keeps two processes from the same work, no more: blobs are protected by leases, not by this. A
+leader does not disturb them, nor they it.
+"""
+
+import contextlib
+import os
+import secrets
+import socket
+from collections.abc import Callable
+from datetime import timedelta
+
+from attrs import evolve, frozen
+
+from brownie_backup.errors import DamagedError, KeyExists, KeyNotFound, StoreError
+from brownie_backup.format.converter import from_json, to_json
+from brownie_backup.format.layout import leader_key, leader_keys, name_in
+from brownie_backup.protocols import Store
+
+LIFETIME = timedelta(minutes=2)
+LOOKS = 4
+"""How often in a lifetime a leader renews its term, and others look whether it does."""
+_TRUSTED = 0.9
+"""For what share of a lifetime a leader relies on its term: clocks are not equally fast."""
+
+
+@frozen
+class Term:
+    """What the object of a term holds."""
+
+    number: int
+    id: str
+    """Of the process that leads, random."""
+    owner: str
+    renewals: int = 0
+    ended: bool = False
+    """Whether its owner has stepped down, so that nobody need wait."""
+
+
+class Leadership:
+    """One process that would lead.
+
+    Args:
+        store: where it is decided.
+        purpose: what is led: a segment of a key.
+        elapsed: seconds since whenever, by a clock that goes on while the machine sleeps.
+        lifetime: after how long without a sign a leader is dead.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        purpose: str,
+        *,
+        elapsed: Callable[[], float],
+        lifetime: timedelta = LIFETIME,
+    ) -> None:
+        self.lifetime = lifetime
+        self._store = store
+        self._purpose = purpose
+        self._elapsed = elapsed
+        self._id = secrets.token_hex(8)
+        self._term: Term | None = None
+        self._led_until = 0.0
+        self._watched: tuple[int, bytes] | None = None
+        self._watched_since = 0.0
+
+    @property
+    def leads(self) -> bool:
+        """Whether we lead, and nobody can have come after us."""
+        return self._term is not None and self._elapsed() < self._led_until
+
+    def look(self) -> bool:
+        """Renew our term, or see whether another one is over; return whether we lead.
+
+        Call it `LOOKS` times in a lifetime. A term that was not renewed in time is given up: by now
+        others may lead.
+
+        Raises:
+            StoreError: the store can't be asked, so nothing is known.
+        """
+        began = self._elapsed()
+        if not self.leads:
+            self._term = None
+        highest = self._highest()
+        if self._term and highest and _is(self._term, highest[1]):
+            self._renew(self._term, began)
+        else:
+            self._term = None
+            number = highest[0] if highest else 0
+            if self._is_over(highest, began):
+                self._create(number + 1, began)
+        return self.leads
+
+    def resign(self) -> None:
+        """Step down, so that another one may lead at once."""
+        if self._term and self.leads:
+            with contextlib.suppress(StoreError):
+                self._put(evolve(self._term, ended=True))
+        self._term = None
+
+    def _highest(self) -> tuple[int, bytes] | None:
+        """Return the number and the content of the highest term."""
+        numbers = []
+        for found in self._store.list(leader_keys(self._purpose)):
+            with contextlib.suppress(ValueError):
+                numbers.append(int(name_in(found.key)))
+        if not numbers:
+            return None
+        number = max(numbers)
+        try:
+            return number, self._store.get(leader_key(self._purpose, number))
+        except KeyNotFound:  # a new leader has just removed it
+            return self._highest()
+
+    def _is_over(self, highest: tuple[int, bytes] | None, now: float) -> bool:
+        """Whether nobody leads: nobody ever did, or has stepped down, or gives no sign any more."""
+        if highest is None:
+            return True
+        if highest != self._watched:
+            self._watched, self._watched_since = highest, now
+        try:
+            term = from_json(highest[1], Term, leader_key(self._purpose, highest[0]))
+        except DamagedError:
+            pass  # it counts like any other, for as long as it might be somebody's
+        else:
+            if term.ended or term.id == self._id:  # ours, that we have given up
+                return True
+        return now - self._watched_since >= self.lifetime.total_seconds()
+
+    def _renew(self, term: Term, began: float) -> None:
+        later = evolve(term, renewals=term.renewals + 1)
+        self._put(later)
+        self._lead(later, began)
+
+    def _create(self, number: int, began: float) -> None:
+        owner = f"process {os.getpid()} on {socket.gethostname()}"
+        term = Term(number, self._id, owner)
+        try:
+            self._put(term, if_absent=True)
+        except KeyExists:
+            return  # another one was quicker
+        # A store that overwrites what it should only create tells the last who came.
+        highest = self._highest()
+        if highest is None or not _is(term, highest[1]):
+            return
+        self._lead(term, began)
+        with contextlib.suppress(StoreError):
+            for found in self._store.list(leader_keys(self._purpose)):
+                if found.key < leader_key(self._purpose, number):
+                    self._store.delete(found.key)
+
+    def _lead(self, term: Term, began: float) -> None:
+        self._term = term
+        self._led_until = began + _TRUSTED * self.lifetime.total_seconds()
+
+    def _put(self, term: Term, *, if_absent: bool = False) -> None:
+        key = leader_key(self._purpose, term.number)
+        self._store.put(key, to_json(term), if_absent=if_absent)
+
+
+def _is(term: Term, content: bytes) -> bool:
+    """Whether an object is this term, however often renewed."""
+    try:
+        found = from_json(content, Term, "")
+    except DamagedError:
+        return False
+    return (found.number, found.id) == (term.number, term.id)

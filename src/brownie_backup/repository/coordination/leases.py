@@ -1,0 +1,261 @@
+"""Leases: objects that say who works in a store, until when.
+
+Whoever writes or reads blobs holds a shared lease; the sweep holds an exclusive one. Each puts its
+own first and looks for the others second, so that of two that exclude each other at least one sees
+the other and gives way. A lease that its owner no longer renews expires; nobody has to remove it.
+
+Whether one has expired is a matter of the store's clock alone: it stamped the lease when it was put
+last, and our own lease, put a moment ago, tells what time it is there. So clients whose clocks are
+hours apart agree on who holds what.
+"""
+
+import contextlib
+import os
+import socket
+import threading
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+
+from attrs import evolve, frozen
+
+from brownie_backup.concurrency.threads import make_thread
+from brownie_backup.errors import (
+    Busy,
+    DamagedError,
+    KeyNotFound,
+    LeaseLost,
+    StoreError,
+    StoreUnavailable,
+)
+from brownie_backup.format.converter import from_json, to_json
+from brownie_backup.format.layout import LEASES, lease_key
+from brownie_backup.protocols import Clock, Store
+
+LIFETIME = timedelta(minutes=10)
+RENEWAL = timedelta(minutes=1)
+EXPIRY_MARGIN = timedelta(minutes=2)
+"""How much later than it ends a lease counts as expired: a renewal may be on its way, and a store
+may stamp an object with the second in which the upload began."""
+PASSING = timedelta(seconds=10)
+"""How long a lease that excludes ours may be there while we hold ours: its owner came later, sees
+ours, and is about to remove its own again."""
+_LOOK_AGAIN = timedelta(milliseconds=250)
+
+
+@frozen
+class LeaseRecord:
+    """What a lease's object holds."""
+
+    id: str
+    purpose: str
+    exclusive: bool
+    owner: str
+    acquired_at: datetime
+    expires_at: datetime
+    backup: str | None = None
+    """The name that a backup in the making will have: two can't have the same."""
+
+    def excludes(self, other: "LeaseRecord") -> bool:
+        """Whether the holder of `other` must give way to this one."""
+        if self.exclusive or other.exclusive:
+            return True
+        same_name = self.backup is not None and self.backup == other.backup
+        return same_name and (self.acquired_at, self.id) < (other.acquired_at, other.id)
+
+    def expired(self, now: datetime) -> bool:
+        """Whether it no longer counts, `now` being the store's time."""
+        return now > self.expires_at + EXPIRY_MARGIN
+
+
+class Lease:
+    """A lease that we hold, renewed by a thread of its own until `release`."""
+
+    def __init__(self, store: Store, record: LeaseRecord, clock: Clock) -> None:
+        self._store = store
+        self._record = record
+        self._clock = clock
+        self._offset = timedelta(0)
+        self._lost = False
+        self._abandoned = False
+        self._ended = threading.Event()
+        self._thread = make_thread(self._renew, "lease")
+
+    @property
+    def id(self) -> str:
+        """What it is found by."""
+        return self._record.id
+
+    @property
+    def clock_offset(self) -> timedelta:
+        """How much the store's clock is ahead of ours."""
+        return self._offset
+
+    def now(self) -> datetime:
+        """Return the store's time."""
+        return self._clock() + self._offset
+
+    def acquire(self) -> None:
+        """Put our lease, then give way to any that excludes it (`Busy`)."""
+        try:
+            self._store.put(lease_key(self._record.id), to_json(self._record))
+            put_at = self._clock()
+            leases = list_leases(self._store)
+            self._offset = self._own(leases).expires_at - LIFETIME - put_at
+            self._give_way(leases, as_of=put_at + self._offset)
+        except BaseException:
+            self.release()
+            raise
+        self._thread.start()
+
+    def _own(self, leases: tuple[LeaseRecord, ...]) -> LeaseRecord:
+        for lease in leases:
+            if lease.id == self._record.id:
+                return lease
+        msg = f"the lease on {self._store.url} is gone"
+        raise LeaseLost(msg, hint="Somebody removed it, or that store forgets what it took")
+
+    def _give_way(self, leases: tuple[LeaseRecord, ...], as_of: datetime) -> None:
+        """Raise `Busy` if a lease excludes ours that had not expired when the listing began.
+
+        Not by the time now: whoever lists slowly would take for expired what is renewed meanwhile.
+        """
+        for other in leases:
+            if other.id == self._record.id or other.expired(as_of):
+                continue
+            if other.excludes(self._record):
+                msg = f"{self._store.url} is busy: {other.purpose} by {other.owner}"
+                hint = f"Try again later; the lease ends by {other.expires_at:%H:%M:%S} UTC"
+                raise Busy(msg, hint=f"{hint}, unless it is renewed")
+
+    def ensure_held(self) -> None:
+        """Raise `LeaseLost` unless the lease is ours, is there, and nothing excludes it."""
+        self.ensure_fresh()
+        try:
+            for _ in range(PASSING // _LOOK_AGAIN):
+                if not self._excluded():
+                    break
+                self._ended.wait(_LOOK_AGAIN.total_seconds())
+            else:
+                self._lost = True
+        except LeaseLost:
+            self._lost = True
+        self.ensure_fresh()
+
+    def _excluded(self) -> bool:
+        as_of = self.now()
+        leases = list_leases(self._store)
+        self._own(leases)
+        try:
+            self._give_way(leases, as_of)
+        except Busy:
+            return True
+        return False
+
+    def ensure_fresh(self) -> None:
+        """Raise `LeaseLost` if it has expired or is about to; asks the clock, not the store.
+
+        A process that was suspended finds out by this: others may have worked meanwhile.
+        """
+        self._lost = self._lost or self._clock() >= self._record.expires_at - RENEWAL
+        if self._lost:
+            msg = f"the lease on {self._store.url} was lost while working"
+            raise LeaseLost(msg, hint="The store was out of reach too long, or the lease removed")
+
+    def release(self) -> None:
+        """End the lease; one that can't be removed expires by itself."""
+        self._ended.set()
+        if self._abandoned:
+            return
+        if self._thread.is_alive():
+            self._thread.join()
+        with contextlib.suppress(StoreError):
+            self._store.delete(lease_key(self._record.id))
+
+    def abandon(self) -> None:
+        """Let the lease expire, of a store that is out of reach: nobody waits for it again."""
+        self._abandoned = True
+        self._ended.set()
+
+    @contextlib.contextmanager
+    def outlasting(self) -> Iterator[None]:
+        """Let the lease expire by itself after a write in the block that got no answer.
+
+        Nobody knows whether it was carried out, or still will be. Whoever the lease keeps away
+        must not come before that is over.
+        """
+        try:
+            yield
+        except StoreUnavailable:
+            self.abandon()
+            raise
+
+    def _renew(self) -> None:
+        while not self._ended.wait(RENEWAL.total_seconds()):
+            try:
+                self._extend()
+            except LeaseLost:
+                return  # for good: what others did since then is not undone by a new expiry
+            except StoreError:
+                continue  # a store that is out of reach may be back before the lease expires
+
+    def _extend(self) -> None:
+        """Renew once. A lease that is gone stays gone: somebody removed it on purpose.
+
+        So does one that ran out before it was renewed: others may have worked in between.
+        """
+        self.ensure_fresh()
+        self._store.get(lease_key(self._record.id))
+        later = evolve(self._record, expires_at=self._clock() + LIFETIME)
+        self._store.put(lease_key(later.id), to_json(later))
+        self.ensure_fresh()
+        self._record = later
+
+
+@contextlib.contextmanager
+def hold(
+    store: Store,
+    purpose: str,
+    *,
+    clock: Clock,
+    identifier: str,
+    exclusive: bool = False,
+    backup: str | None = None,
+) -> Iterator[Lease]:
+    """Hold a lease while the block runs."""
+    now = clock()
+    owner = f"process {os.getpid()} on {socket.gethostname()}"
+    record = LeaseRecord(identifier, purpose, exclusive, owner, now, now + LIFETIME, backup)
+    lease = Lease(store, record, clock)
+    lease.acquire()
+    try:
+        yield lease
+    finally:
+        lease.release()
+
+
+def list_leases(store: Store) -> tuple[LeaseRecord, ...]:
+    """Return every lease in the store, expired ones too; `expires_at` is by the store's clock.
+
+    One that does not read counts as exclusive for as long as it could be held: fail closed.
+    """
+    records = []
+    for found in store.list(LEASES):
+        expires_at = found.modified_at + LIFETIME
+        try:
+            record = from_json(store.get(found.key), LeaseRecord, found.key)
+        except KeyNotFound:
+            continue
+        except DamagedError:
+            who = ("a lease that cannot be read", True, found.key)
+            records.append(LeaseRecord(found.key, *who, found.modified_at, expires_at))
+        else:
+            records.append(evolve(record, expires_at=expires_at))
+    return tuple(records)
+
+
+def remove_expired(store: Store, now: datetime) -> tuple[LeaseRecord, ...]:
+    """Remove the leases that no longer count, `now` being the store's time; return them."""
+    expired = tuple(record for record in list_leases(store) if record.expired(now))
+    for record in expired:
+        store.delete(record.id if record.id.startswith(LEASES) else lease_key(record.id))
+    return expired

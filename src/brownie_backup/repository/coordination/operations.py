@@ -1,0 +1,264 @@
+"""The register of operations that were asked for over REST: small objects in the store.
+
+Every replica reads them, and they outlive each. While an operation runs, whoever runs it puts its
+record again every few seconds; one that is no longer put has died with its process.
+"""
+
+import contextlib
+import re
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Any
+
+from attrs import frozen
+
+from brownie_backup.concurrency.ordered_map import thread_pool
+from brownie_backup.errors import Busy, DamagedError, KeyExists, KeyNotFound, NotFound, StoreError
+from brownie_backup.format.converter import from_json, to_json
+from brownie_backup.format.layout import (
+    OPERATIONS,
+    cancellation_key,
+    claim_key,
+    name_in,
+    operation_key,
+)
+from brownie_backup.protocols import Clock, Store, StoredObject
+from brownie_backup.repository.catalogue.holds import read_attempt
+from brownie_backup.repository.coordination.leases import list_leases
+
+HEARTBEAT = timedelta(seconds=3)
+LOST_AFTER = timedelta(seconds=90)
+"""Without a heartbeat for so long, an operation is over. One call of a slow store may take 60 s."""
+KEPT_FOR = timedelta(days=30)
+
+RUNNING = "running"
+SUCCEEDED = "succeeded"
+FAILED = "failed"
+CANCELLED = "cancelled"
+
+_ID = re.compile(r"[0-9A-Za-z-]{1,64}")
+
+
+@frozen
+class OperationRecord:
+    """One operation, as the store knows it. Nothing in it is secret."""
+
+    id: str
+    action: str
+    """``backup``, ``restore``, ``verify`` or ``cleanup``."""
+    actor: str
+    """Who asked: the name of a token, or ``anonymous``."""
+    requested_at: datetime
+    heartbeat_at: datetime
+    state: str = RUNNING
+    request: str = ""
+    """A digest of what was asked for."""
+    backup: str | None = None
+    database: str | None = None
+    """What it has to itself while it runs: no other operation may have the same."""
+    phase: str | None = None
+    done_bytes: int = 0
+    total_bytes: int | None = None
+    cancelled_by: str | None = None
+    """Who asked that it end."""
+    ended_at: datetime | None = None
+    result: Mapping[str, Any] | None = None
+    problem: Mapping[str, Any] | None = None
+
+    @property
+    def running(self) -> bool:
+        """Whether it has not ended, as far as its record says."""
+        return self.state == RUNNING
+
+
+@frozen
+class OperationLog:
+    """The records of a store.
+
+    Args:
+        store: that all replicas share.
+        clock: the time now; replicas' clocks should agree to some seconds.
+    """
+
+    store: Store
+    clock: Clock
+
+    def enter(self, record: OperationRecord) -> OperationRecord:
+        """Begin a record, or return the one of that id that is there already."""
+        try:
+            self.store.put(operation_key(record.id), to_json(record), if_absent=True)
+        except KeyExists:
+            with contextlib.suppress(NotFound):
+                return self.get(record.id)
+            # It was withdrawn just now: whoever began it was refused.
+            raise Busy("the same request was just refused", hint="Send it again") from None
+        return record
+
+    def put(self, record: OperationRecord) -> None:
+        """Replace a record."""
+        self.store.put(operation_key(record.id), to_json(record))
+
+    def withdraw(self, identifier: str) -> None:
+        """Remove a record: it never became an operation."""
+        self.store.delete(operation_key(identifier))
+
+    def get(self, identifier: str) -> OperationRecord:
+        """Return a record.
+
+        Raises:
+            NotFound: there is none of that id.
+        """
+        if not _ID.fullmatch(identifier):  # the store might not even take it for a key
+            raise _not_found(identifier)
+        try:
+            data = self.store.get(operation_key(identifier))
+        except KeyNotFound:
+            raise _not_found(identifier) from None
+        return from_json(data, OperationRecord, operation_key(identifier))
+
+    def lost(self, record: OperationRecord) -> bool:
+        """Whether its process died before it ended."""
+        return record.running and self.clock() - record.heartbeat_at > LOST_AFTER
+
+    def recent(
+        self, most: int, known: Mapping[str, OperationRecord] | None = None
+    ) -> tuple[OperationRecord, ...]:
+        """Return the operations put last, newest first.
+
+        Args:
+            most: how many.
+            known: records that are not read again: those of operations that have ended.
+        """
+        known = known or {}
+        found = sorted(self.store.list(OPERATIONS), key=_modified, reverse=True)[:most]
+        with thread_pool() as threads:
+            records = tuple(threads.each(partial(self._read, known), found))
+        present = (record for record in records if record)
+        return tuple(sorted(present, key=lambda record: record.requested_at, reverse=True))
+
+    def claim(self, record: OperationRecord) -> None:
+        """Let an operation have its database to itself, until it has ended.
+
+        Claims are numbered, and each number goes to one of all that race for it. Whoever has the
+        highest number has the database; a claim whose operation is over may be outnumbered.
+
+        Raises:
+            Busy: an operation, or a backup begun elsewhere, is at work on it.
+        """
+        assert record.database is not None  # noqa: S101 - who calls knows it
+        numbers = self._claims(record.database)
+        if numbers:
+            self._refuse_if_at_work(record.database, max(numbers))
+        self._refuse_if_backed_up(record.database)
+        number = max(numbers, default=0) + 1
+        try:
+            claimed = to_json({"operation": record.id})
+            self.store.put(claim_key(record.database, number), claimed, if_absent=True)
+        except KeyExists:
+            raise busy(record.database, "another operation just began") from None
+        # Who listed long ago may have got a number that others had had, and removed.
+        if max(self._claims(record.database), default=0) != number:
+            self.store.delete(claim_key(record.database, number))
+            raise busy(record.database, "another operation just began")
+        for old in numbers:
+            with contextlib.suppress(StoreError):
+                self.store.delete(claim_key(record.database, old))
+
+    def ask_to_cancel(self, identifier: str, by: str) -> None:
+        """Leave word that an operation is to end, for whoever runs it."""
+        self.store.put(cancellation_key(identifier), to_json({"by": by}))
+
+    def asked_to_cancel(self, identifier: str) -> str | None:
+        """Return who asked that the operation end."""
+        try:
+            data = self.store.get(cancellation_key(identifier))
+        except KeyNotFound:
+            return None
+        try:
+            return from_json(data, _Cancellation, cancellation_key(identifier)).by
+        except DamagedError:
+            return "somebody"
+
+    def forget_old(self) -> None:
+        """Remove the records of operations that nobody needs any more."""
+        before = self.clock() - KEPT_FOR
+        for found in [*self.store.list(OPERATIONS)]:
+            if found.modified_at < before:
+                self.store.delete(found.key)
+                self.store.delete(cancellation_key(name_in(found.key)))
+
+    def _read(
+        self, known: Mapping[str, OperationRecord], found: StoredObject
+    ) -> OperationRecord | None:
+        seen = known.get(name_in(found.key))
+        if seen and not seen.running:
+            return seen
+        try:
+            return from_json(self.store.get(found.key), OperationRecord, found.key)
+        except (KeyNotFound, DamagedError):
+            return None
+
+    def _claims(self, database: str) -> tuple[int, ...]:
+        names = (name_in(found.key) for found in self.store.list(claim_key(database)))
+        return tuple(int(name) for name in names if name.isdigit())
+
+    def _refuse_if_at_work(self, database: str, number: int) -> None:
+        try:
+            claimed = from_json(self.store.get(claim_key(database, number)), _Claim, "claim")
+            holder = self.get(claimed.operation)
+        except (KeyNotFound, NotFound, DamagedError):  # nobody can tell whose it was
+            return
+        if holder.running and not self.lost(holder):
+            raise busy(database, f"operation {holder.id} ({holder.action}) is at work on it")
+
+    def _refuse_if_backed_up(self, database: str) -> None:
+        """Refuse beside a backup of the command line or the scheduler: its lease tells.
+
+        The lease of an operation that died outlives it: it counts for nothing.
+        """
+        try:
+            attempt = read_attempt(self.store, database)
+        except DamagedError:  # the next backup replaces it
+            return
+        if attempt is None:
+            return
+        held = any(
+            lease.backup == attempt.backup and not lease.expired(self.clock())
+            for lease in list_leases(self.store)
+        )
+        if held and not self._died(attempt.backup):
+            raise busy(database, f"backup '{attempt.backup}' is being made")
+
+    def _died(self, backup: str) -> bool:
+        records = self.recent(_LOOK_BACK)
+        made = next((r for r in records if r.action == "backup" and r.backup == backup), None)
+        return made is not None and (self.lost(made) or not made.running)
+
+
+_LOOK_BACK = 20
+"""Among how many operations that of a lease that was left behind is looked for."""
+
+
+@frozen
+class _Claim:
+    operation: str
+
+
+@frozen
+class _Cancellation:
+    by: str
+
+
+def _not_found(identifier: str) -> NotFound:
+    msg = f"there is no operation '{identifier[:100]}'"
+    return NotFound(msg, hint="See the list of operations; old ones are forgotten")
+
+
+def busy(database: str, why: str) -> Busy:
+    """Return the error of who wants a database that somebody has to himself."""
+    return Busy(f"the database '{database}' is busy: {why}", hint="Try again when that has ended")
+
+
+def _modified(found: StoredObject) -> datetime:
+    return found.modified_at

@@ -1,0 +1,104 @@
+"""A store whose calls end, so that one that hangs does not keep the others from their work."""
+
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, wait
+from itertools import islice
+from typing import Any, TypeVar
+
+from brownie_backup.concurrency.background import begin
+from brownie_backup.errors import StoreUnavailable
+from brownie_backup.protocols import (
+    ObjectUse,
+    Store,
+    StoredObject,
+    SupportsObjectLock,
+    SupportsRetry,
+)
+
+T = TypeVar("T")
+
+ANSWER_SECONDS = 180.0
+"""How long one try of a call may take. What says nothing for so long hangs, as a network folder
+may for days."""
+SLOWEST_BYTES_PER_SECOND = 64 << 10
+"""What is put or got takes longer by as much as it would on so slow a line."""
+
+_MOST_BYTES = 32 << 20  # what a blob may be
+_BATCH = 1000
+
+
+class DeadlineStore:
+    """Passes calls on to another store, and gives up those that do not end.
+
+    The thread of a call that was given up stays behind, with what it was to store. While there is
+    one, further calls fail at once: nobody waits as long again.
+    """
+
+    def __init__(self, inner: Store) -> None:
+        self._inner = inner
+        self._seconds = inner.repeats_for_seconds if isinstance(inner, SupportsRetry) else 0.0
+        self._hanging: list[Future[Any]] = []
+        self._lock = threading.Lock()
+
+    @property
+    def url(self) -> str:
+        """Where the inner store is."""
+        return self._inner.url
+
+    def put(
+        self,
+        key: str,
+        data: bytes,
+        *,
+        if_absent: bool = False,
+        use: ObjectUse = ObjectUse.STATE,
+    ) -> None:
+        """Store `data` in the inner store."""
+        self._call(lambda: self._inner.put(key, data, if_absent=if_absent, use=use), len(data))
+
+    def get(self, key: str) -> bytes:
+        """Return what the inner store has."""
+        return self._call(lambda: self._inner.get(key), _MOST_BYTES)
+
+    def list(self, prefix: str) -> Iterator[StoredObject]:
+        """List the inner store."""
+        found = self._inner.list(prefix)
+        while batch := self._call(lambda: tuple(islice(found, _BATCH))):
+            yield from batch
+
+    def delete(self, key: str) -> None:
+        """Remove an object from the inner store."""
+        self._call(lambda: self._inner.delete(key))
+
+    def extend_lock(self, key: str) -> None:
+        """Lock the object for longer, if the inner store has locks."""
+        inner = self._inner
+        if isinstance(inner, SupportsObjectLock):
+            self._call(lambda: inner.extend_lock(key))
+
+    def _call(self, call: Callable[[], T], size_bytes: int = 0) -> T:
+        with self._lock:
+            self._hanging = [future for future in self._hanging if not future.done()]
+            if self._hanging:
+                raise self._no_answer()
+        future = begin(call)
+        tries = ANSWER_SECONDS + self._seconds
+        try:
+            wait([future], tries + size_bytes / SLOWEST_BYTES_PER_SECOND)
+        finally:  # whoever is interrupted will not wait for what is only to be tidied up
+            if not future.done():
+                with self._lock:
+                    self._hanging.append(future)
+        if not future.done():
+            raise self._no_answer()
+        return future.result()
+
+    def _no_answer(self) -> StoreUnavailable:
+        msg = f"{self.url} does not answer at all"
+        return StoreUnavailable(msg, hint="Look at the disk, the mount or the network")
+
+
+def with_deadline(store: Store) -> DeadlineStore:
+    """Return the store, watched once."""
+    return store if isinstance(store, DeadlineStore) else DeadlineStore(store)

@@ -1,0 +1,173 @@
+"""Which backups to keep: a pure function of the catalogue, a policy and the time."""
+
+import functools
+import itertools
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator
+from datetime import UTC, datetime, timedelta
+
+from brownie_backup.model import Backup, DatabaseId, Manifest
+from brownie_backup.model.reports import RetentionDecision
+from brownie_backup.retention.policy import RetentionPolicy
+from brownie_backup.retention.rules import span_text
+
+_TWO_DAYS = timedelta(days=2)
+_LONG_AGO = datetime.min.replace(tzinfo=UTC)
+
+_PERIODS: tuple[tuple[str, Callable[[datetime], object], str], ...] = (
+    ("hourly", lambda at: (at.toordinal(), at.hour), "%Y-%m-%d %H:00"),
+    ("daily", datetime.toordinal, "%Y-%m-%d"),
+    ("weekly", lambda at: (at.toordinal() - 1) // 7, "%G-W%V"),  # day 1 was a Monday
+    ("monthly", lambda at: (at.year, at.month), "%Y-%m"),
+    ("yearly", lambda at: at.year, "%Y"),
+)
+"""Of each rule by periods: its name, what tells its periods apart, and what people call them."""
+
+_Placed = tuple[int, Backup, Manifest]
+"""A backup whose manifest reads, and its place in the plan."""
+
+
+def plan_retention(
+    backups: Iterable[Backup],
+    policy: RetentionPolicy,
+    now: datetime,
+    *,
+    database: DatabaseId | None,
+) -> tuple[RetentionDecision, ...]:
+    """Decide for each backup whether it stays, with the reason, newest first.
+
+    A backup stays if any rule of the policy keeps it, if it is held, or if its manifest can't be
+    read: then nobody knows what it is. Only good backups count, each database's by themselves, so
+    one that is no longer backed up keeps its last ones for ever. A damaged backup is kept by its
+    age, a label or a hold alone; but while there are fewer good ones than `policy.keep_min`, all
+    damaged ones stay too: the next backup may heal them.
+
+    Args:
+        backups: the catalogue.
+        policy: what to keep of a database.
+        now: the time.
+        database: whose backups may go; None for every database's.
+    """
+    newest_first = sorted(backups, key=_finished, reverse=True)
+    kept: dict[int, str] = {}
+    for each, placed in _by_database(newest_first, kept):
+        if database is None or each == database:
+            kept.update(_kept(placed, policy, now))
+        else:
+            kept.update(_all(placed, _other(each, database)))
+    gone = _reasons_to_go(policy, now)
+    return tuple(
+        RetentionDecision(backup, keep=True, reason=kept[place])
+        if place in kept
+        else RetentionDecision(backup, keep=False, reason=gone(backup))
+        for place, backup in enumerate(newest_first)
+    )
+
+
+def _finished(backup: Backup) -> tuple[datetime, str]:
+    return backup.manifest.finished_at if backup.manifest else _LONG_AGO, backup.name
+
+
+def _by_database(
+    newest_first: list[Backup], kept: dict[int, str]
+) -> list[tuple[DatabaseId, list[_Placed]]]:
+    """Group the backups by database; those of which nobody knows the database are kept."""
+    groups: dict[tuple[str, str], list[_Placed]] = defaultdict(list)
+    for place, backup in enumerate(newest_first):
+        manifest = backup.manifest
+        if manifest is None:
+            kept[place] = "its manifest cannot be read: look at it, then delete it by name"
+        else:
+            of = manifest.database
+            groups[of.system_identifier, of.name].append((place, backup, manifest))
+    return [(DatabaseId(*key), placed) for key, placed in groups.items()]
+
+
+def _kept(placed: list[_Placed], policy: RetentionPolicy, now: datetime) -> dict[int, str]:
+    """Return which backups of one database stay, each with all the reasons."""
+    if not policy.deletes:
+        return _all(placed, "no rule lets a backup go")
+    good = [entry for entry in placed if entry[1].good]
+    reasons: dict[int, list[str]] = defaultdict(list)
+    for place, reason in itertools.chain(
+        _held(placed, now),
+        _labelled(placed, policy),
+        _young(placed, policy, now),
+        _counted(good, policy),
+    ):
+        reasons[place].append(reason)
+    kept = {place: ", ".join(texts) for place, texts in reasons.items()}
+    for number, (place, _, _) in enumerate(good[: policy.keep_min], 1):
+        kept.setdefault(place, f"good backup number {number}: {policy.keep_min} always stay")
+    if len(good) < policy.keep_min:
+        kept = _all(placed, f"there are fewer good ones than {policy.keep_min}") | kept
+    return kept
+
+
+def _all(placed: list[_Placed], reason: str) -> dict[int, str]:
+    return dict.fromkeys((place for place, _, _ in placed), reason)
+
+
+def _held(placed: list[_Placed], now: datetime) -> Iterator[tuple[int, str]]:
+    for place, backup, _ in placed:
+        if backup.hold is not None and backup.hold.counts(now):
+            yield place, str(backup.hold)
+
+
+def _labelled(placed: list[_Placed], policy: RetentionPolicy) -> Iterator[tuple[int, str]]:
+    for label in policy.keep_labels:
+        key, equals, value = label.partition("=")
+        for place, _, manifest in placed:
+            found = manifest.labels.get(key)
+            if found is not None and (not equals or found == value):
+                yield place, f"label {label}"
+
+
+def _young(
+    placed: list[_Placed], policy: RetentionPolicy, now: datetime
+) -> Iterator[tuple[int, str]]:
+    if policy.keep_within is not None:
+        reason = f"younger than {span_text(policy.keep_within)}"
+        for place, _, manifest in placed:
+            if now - manifest.finished_at > policy.keep_within:
+                return
+            yield place, reason
+
+
+def _counted(good: list[_Placed], policy: RetentionPolicy) -> Iterator[tuple[int, str]]:
+    """Yield what the rules keep that count, and what it counts as."""
+    for number, (place, _, _) in enumerate(good[: policy.keep_last], 1):
+        yield place, f"last ({number} of {policy.keep_last})"
+    for name, period_of, form in _PERIODS:
+        most: int = getattr(policy, f"keep_{name}")
+        number, last = 0, None
+        for place, _, manifest in good if most else ():
+            at = manifest.finished_at.astimezone(UTC)
+            period = period_of(at)
+            if period != last:
+                number, last = number + 1, period
+                yield place, f"{name} {at.strftime(form)} ({number} of {most})"
+                if number == most:
+                    break
+
+
+def _other(each: DatabaseId, chosen: DatabaseId) -> str:
+    if each.name == chosen.name:
+        return f"of a database in another cluster: {each}"
+    return f"of another database: {each}"
+
+
+def _reasons_to_go(policy: RetentionPolicy, now: datetime) -> Callable[[Backup], str]:
+    over = "kept by no rule"
+    if policy.keep_within is not None and not policy.counts:
+        over = f"over {span_text(policy.keep_within)}"
+    text_of = functools.cache(lambda age: f"{span_text(age)} old, {over}")
+
+    def reason(backup: Backup) -> str:
+        manifest = backup.manifest
+        age = now - manifest.finished_at if manifest else timedelta(0)
+        # A hundred thousand backups have not as many texts.
+        text: str = text_of(age if age < _TWO_DAYS else timedelta(age.days))
+        return text if backup.good else f"damaged, {text}"
+
+    return reason

@@ -1,0 +1,5 @@
+"""The verbs by settings, as adapters offer them."""
+
+from brownie_backup.service.context import Service
+
+__all__ = ["Service"]

@@ -1,0 +1,258 @@
+"""The model as JSON documents for programs. Field names are part of our interface."""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from brownie_backup.audit.proof import AuditProof
+from brownie_backup.audit.record import AuditRecord
+from brownie_backup.errors import BackupError
+from brownie_backup.format.converter import converter
+from brownie_backup.model import Backup, Hold, Status, Verification
+from brownie_backup.model.reports import (
+    BackupReport,
+    Comparison,
+    Finding,
+    RestoreReport,
+    RetentionReport,
+    StoreOutcome,
+    StoreSync,
+    TableRange,
+)
+from brownie_backup.operations.status import StatusReport, StoreStatus
+
+_LINKS = frozenset({"format", "previous", "seen"})
+
+
+def backup_document(backup: Backup) -> dict[str, Any]:
+    """Return a backup, without its blobs: those are in the manifest."""
+    manifest = backup.manifest
+    document: dict[str, Any] = {
+        "name": backup.name,
+        "status": str(backup.status),
+        "problem": backup.problem or None,
+        "verification": verification_document(backup.verification),
+        "hold": hold_document(backup.hold),
+    }
+    if manifest:
+        document |= {
+            "id": manifest.id,
+            "kind": manifest.kind,
+            "created_at": instant(manifest.finished_at),
+            "started_at": instant(manifest.started_at),
+            "duration_seconds": manifest.duration.total_seconds(),
+            "database": converter.unstructure(manifest.database),
+            "size_bytes": manifest.size_bytes,
+            "stored_bytes": manifest.stored_bytes,
+            "new_bytes": manifest.new_bytes,
+            "compression": manifest.compression,
+            "encryption": converter.unstructure(manifest.encryption),
+            "labels": dict(manifest.labels),
+            "notes": list(manifest.notes),
+            "parts": [
+                {
+                    "kind": part.kind,
+                    "size_bytes": part.size_bytes,
+                    "blobs": len(part.blobs),
+                    "rows": part.rows,
+                    "table_oid": part.table.oid if part.table else None,
+                }
+                for part in manifest.parts
+            ],
+            "tool_version": manifest.tool_version,
+        }
+    return document
+
+
+def report_document(report: BackupReport) -> dict[str, Any]:
+    """Return what making a backup did."""
+    manifest = report.manifest
+    return {
+        "backup": backup_document(Backup(manifest.name, Status.GOOD, manifest)),
+        "new_blobs": report.new_blobs,
+        "new_bytes": report.new_bytes,
+        "reused_blobs": report.reused_blobs,
+        "reused_bytes": report.reused_bytes,
+        "stores": [store_document(outcome) for outcome in report.stores],
+        "synced": [sync_document(synced) for synced in report.synced],
+        "ranges": report.ranges,
+        "skipped_ranges": report.skipped_ranges,
+        "all_read_because": report.all_read_because or None,
+        "contradictions": [range_document(each) for each in report.contradictions],
+        "warnings": list(report.warnings),
+    }
+
+
+def restore_document(report: RestoreReport) -> dict[str, Any]:
+    """Return what a restore did, or would do."""
+    return {
+        "backup": report.backup,
+        "target_database": report.target_database,
+        "store": report.store_url,
+        "dry_run": report.dry_run,
+        "size_bytes": report.size_bytes,
+        "duration_seconds": report.duration.total_seconds(),
+        "replaced_database": report.replaced_database,
+        "created_roles": list(report.created_roles),
+        "tables": [{"name": table.name, "rows": table.rows} for table in report.tables],
+        "findings": [finding_document(finding) for finding in report.findings],
+    }
+
+
+def status_document(report: StatusReport) -> dict[str, Any]:
+    """Return how things stand; the primary store's state is beside what is of all."""
+    primary, *copies = (store_status_document(store, report.now) for store in report.stores)
+    return {
+        **primary,
+        "copies": copies,
+        "state": report.state,
+        "ready": report.ready,
+        "database": report.database,
+        "last_backup": backup_document(report.last) if report.last else None,
+        "last_success_at": _finished_at(report.last_good),
+        "last_success_age_seconds": seconds(report.last_good_age),
+        "last_verified_at": _verified_at(report.last_verified),
+        "last_verified": report.last_verified.name if report.last_verified else None,
+        "schedule": report.schedule,
+        "timezone": report.timezone,
+        "next_backup": instant(report.next_backup),
+        "interval_seconds": seconds(report.interval),
+        "retention_days": report.retention_days,
+        "version": report.version,
+    }
+
+
+def store_status_document(store: StoreStatus, now: datetime) -> dict[str, Any]:
+    """Return the state of one store."""
+    last = store.last_good
+    return {
+        "store": store.url,
+        "problem": str(store.error) if store.error else None,
+        "reachable": store.error is None,
+        "free_bytes": store.free_bytes,
+        "backups": len(store.backups),
+        "damaged": list(store.damaged),
+        "last_good": backup_document(last) if last else None,
+        "last_good_age_seconds": seconds(
+            now - last.manifest.finished_at if last and last.manifest else None
+        ),
+        "retention": store.retention,
+        "would_delete": list(store.would_delete),
+        "leases": [
+            {
+                "purpose": lease.purpose,
+                "owner": lease.owner,
+                "exclusive": lease.exclusive,
+                "age_seconds": (now - lease.acquired_at).total_seconds(),
+                "expired": lease.expired(now),
+            }
+            for lease in store.leases
+        ],
+    }
+
+
+def verification_document(verification: Verification | None) -> dict[str, Any] | None:
+    """Return the outcome of a verification."""
+    if verification is None:
+        return None
+    document: dict[str, Any] = converter.unstructure(verification)
+    return document | {"complete": verification.complete}
+
+
+def hold_document(hold: Hold | None) -> dict[str, Any] | None:
+    """Return a hold."""
+    if hold is None:
+        return None
+    return {
+        "held_at": instant(hold.held_at),
+        "by": hold.by,
+        "until": instant(hold.until) if hold.until else None,
+    }
+
+
+def cleanup_document(
+    url: str, report: RetentionReport | None, problem: BackupError | None
+) -> dict[str, Any]:
+    """Return what a cleanup did in a store, or why it did nothing there."""
+    decisions = report.decisions if report else ()
+    return {
+        "store": url,
+        "problem": str(problem) if problem else None,
+        "decisions": [
+            {"name": d.backup.name, "keep": d.keep, "reason": d.reason} for d in decisions
+        ],
+        "deleted": list(report.deleted) if report else [],
+        "locked": list(report.locked) if report else [],
+        "swept_blobs": report.swept_blobs if report else 0,
+        "swept_bytes": report.swept_bytes if report else 0,
+        "locked_blobs": report.locked_blobs if report else 0,
+        "notes": list(report.notes) if report else [],
+        "refusals": list(report.refusals) if report else [],
+    }
+
+
+def audit_document(entry: AuditRecord) -> dict[str, Any]:
+    """Return one entry of the audit trail, without what links the records."""
+    document: dict[str, Any] = converter.unstructure(entry)
+    return {name: value for name, value in document.items() if name not in _LINKS}
+
+
+def proof_document(proof: AuditProof) -> dict[str, Any]:
+    """Return what a proof of a store's audit trail found."""
+    return {
+        "store": proof.store_url,
+        "good": proof.good,
+        "records": proof.records,
+        "problems": [{"key": each.key, "message": each.message} for each in proof.problems],
+    }
+
+
+def finding_document(finding: Finding) -> dict[str, Any]:
+    """Return a finding."""
+    document: dict[str, Any] = converter.unstructure(finding)
+    return document
+
+
+def store_document(outcome: StoreOutcome) -> dict[str, Any]:
+    """Return what came of one store."""
+    document: dict[str, Any] = converter.unstructure(outcome)
+    return document | {"stored": outcome.stored}
+
+
+def range_document(found: TableRange) -> dict[str, int]:
+    """Return a range of a bulk table."""
+    return {"oid": found.oid, "first_block": found.blocks.first, "end_block": found.blocks.end}
+
+
+def comparison_document(comparison: Comparison) -> dict[str, Any]:
+    """Return what a comparison with the database found."""
+    return {
+        "backup": comparison.backup,
+        "compared_ranges": comparison.compared_ranges,
+        "total_ranges": comparison.total_ranges,
+        "differences": [range_document(each) for each in comparison.differences],
+        "why_not": comparison.why_not or None,
+    }
+
+
+def sync_document(report: StoreSync) -> dict[str, Any]:
+    """Return what a sync did to one store."""
+    document: dict[str, Any] = converter.unstructure(report)
+    return document
+
+
+def instant(value: datetime) -> str:
+    """Return an instant as ISO 8601, UTC, whole seconds."""
+    return value.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def seconds(span: timedelta | None) -> float | None:
+    """Return a span in seconds."""
+    return None if span is None else span.total_seconds()
+
+
+def _finished_at(backup: Backup | None) -> str | None:
+    return instant(backup.manifest.finished_at) if backup and backup.manifest else None
+
+
+def _verified_at(backup: Backup | None) -> str | None:
+    return instant(backup.verification.verified_at) if backup and backup.verification else None
