@@ -236,7 +236,7 @@ class Replica:
         if not self.can_catch_up:
             return
         try:
-            if sources and not self.has(manifest.blobs):
+            if not self.has(manifest.blobs):
                 _log.info("copying what %s lacks of backup '%s'", self.url, manifest.name)
                 self.copied = self.copy(manifest.blobs, sources)
                 if self.copied.problem:
