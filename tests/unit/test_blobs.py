@@ -51,7 +51,8 @@ def pair(
 ) -> tuple[BlobWriter, BlobReader]:
     encryption = Encryption(encryptor.method, encryptor.identity(HASH_KEY))
     args = (compressor, encryptor, HASH_KEY, encryption)
-    return BlobWriter(ReplicaSet([Replica(make_repository(store))]), *args), BlobReader((store,), *args)
+    replicas = ReplicaSet([Replica(make_repository(store))])
+    return BlobWriter(replicas, *args), BlobReader((store,), *args)
 
 
 @given(st.lists(st.binary(max_size=40)), st.integers(1, 30))

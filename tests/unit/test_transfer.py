@@ -9,7 +9,7 @@ from tests.unit.fakes import make_manifest
 from tests.unit.several import AwayStore, Wrapper, named
 
 from brownie_backup.errors import AccessDenied, StoreFull, StoreUnavailable
-from brownie_backup.format.layout import BLOBS, blob_key
+from brownie_backup.format.layout import blob_key
 from brownie_backup.model import BlobRef, Part
 from brownie_backup.protocols import Store
 from brownie_backup.repository import MOST_WORKERS

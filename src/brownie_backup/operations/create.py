@@ -106,7 +106,7 @@ def create_backup(
             read = _read_database(
                 workers, finders, started_at=started_at, full=full, full_every=full_every
             )
-        manifest = _manifest(read, repository, writer, identity, name, labels)
+        manifest = _manifest(read, repository, writer, identity, name=name, labels=labels)
         with step("publish"):
             replicas.publish(manifest)
         report = evolve(
@@ -167,6 +167,7 @@ def _manifest(
     repository: Repository,
     writer: BlobWriter,
     identity: Identity,
+    *,
     name: str,
     labels: Mapping[str, str],
 ) -> Manifest:

@@ -61,8 +61,8 @@ class _Target:
             return
         try:
             # Looked at first, since backups have blobs in common.
-            damaged = [(each, self._bad(each)) for each in replica.backups.values() if not each.good]
-            for backup, bad in damaged:
+            damaged = [backup for backup in replica.backups.values() if not backup.good]
+            for backup, bad in [(each, self._bad(each)) for each in damaged]:
                 self._mend(backup, bad, others)
             wanted, refused = _lacking(replica, others)
             self._note(*refused)

@@ -59,9 +59,7 @@ class WorkerTask:
         return _CONTEXTS.context(self)
 
 
-def make_task(
-    worker_factory: WorkerFactory, writer: BlobWriter, identity: Identity
-) -> WorkerTask:
+def make_task(worker_factory: WorkerFactory, writer: BlobWriter, identity: Identity) -> WorkerTask:
     """Return what to tell the workers of a run that begins.
 
     Blobs are listed now, where that was not done: only so workers know which are suspect.
