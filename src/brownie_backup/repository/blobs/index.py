@@ -1,5 +1,6 @@
 """Which blobs one store has, as far as a run knows."""
 
+import threading
 from collections.abc import Iterable, Mapping
 
 from brownie_backup.errors import KeyExists, KeyNotFound
@@ -26,6 +27,7 @@ class BlobIndex:
         """The stored size of each blob that was seen or put, of suspect ones too."""
         self._finder = SuspectFinder()
         self._listed = False
+        self._lock = threading.Lock()
 
     def expect(self, backup: Backup) -> None:
         """Take in what a backup says of its blobs, before they are looked for."""
@@ -37,9 +39,7 @@ class BlobIndex:
             return
         self._listed = True
         for found in self.store.list(BLOBS):
-            name = name_in(found.key)
-            if name not in self.sizes:  # else it was looked for, or put, since we began
-                self._see(name, found)
+            self._see(name_in(found.key), found)
         self._finder = SuspectFinder()  # which knows every blob, and is no longer needed
 
     def whole(self, name: str) -> int | None:
@@ -51,13 +51,10 @@ class BlobIndex:
         if name in self.suspect_blobs:
             return 0
         size = self.sizes.get(name)
-        if size is None:
-            found = self._look(name)
-            if found is None:
-                return None
-            self._see(name, found)
-            size = 0 if name in self.suspect_blobs else found.size_bytes
-        return size
+        if size is not None:
+            return size
+        found = self._look(name)
+        return None if found is None else self._see(name, found)
 
     def put(self, name: str, packed: bytes, *, replace: bool) -> tuple[int, bool]:
         """Store a blob; return its size and whether we did, or another client since we looked."""
@@ -65,11 +62,13 @@ class BlobIndex:
             self.store.put(blob_key(name), packed, if_absent=not replace)
         except KeyExists:
             found = self._look(name)
-            self.sizes[name] = found.size_bytes if found else len(packed)
-            return self.sizes[name], False
-        self.sizes[name] = len(packed)
-        self.suspect_blobs.discard(name)
-        return len(packed), True
+            size, ours = found.size_bytes if found else len(packed), False
+        else:
+            size, ours = len(packed), True
+        with self._lock:
+            self.sizes[name] = size
+            self.suspect_blobs.discard(name)
+        return size, ours
 
     def keep(self, name: str) -> None:
         """Lock a blob that is used again for as long as a new one would be."""
@@ -88,10 +87,17 @@ class BlobIndex:
             taken[name] = size
         return taken
 
-    def _see(self, name: str, found: StoredObject) -> None:
-        if self._finder.suspects(found):
-            self.suspect_blobs.add(name)  # first, so that nobody takes it for whole
-        self.sizes[name] = found.size_bytes
+    def _see(self, name: str, found: StoredObject) -> int:
+        """Take in a blob that is there, and return its size, or 0 if it is to be replaced.
+
+        What is known of it counts for more: it may have been put since we looked.
+        """
+        with self._lock:
+            if name not in self.sizes:
+                if self._finder.suspects(found):
+                    self.suspect_blobs.add(name)
+                self.sizes[name] = found.size_bytes
+            return 0 if name in self.suspect_blobs else self.sizes[name]
 
     def _look(self, name: str) -> StoredObject | None:
         key = blob_key(name)
