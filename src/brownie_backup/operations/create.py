@@ -109,12 +109,7 @@ def create_backup(
         manifest = _manifest(read, repository, writer, identity, name=name, labels=labels)
         with step("publish"):
             replicas.publish(manifest)
-        report = evolve(
-            _report(manifest, read.stored),
-            stores=tuple(replica.outcome() for replica in replicas),
-            all_read_because=_why_all(read, asked=full),
-            warnings=tuple(_warnings(read.stored, read.parent)),
-        )
+        report = _report(manifest, read, replicas, asked=full)
         return _with_earlier_ones(report, replicas) if copies else report
 
 
@@ -259,7 +254,8 @@ def _warnings(stored: Stored, parent: Manifest | None) -> Iterator[str]:
     yield warning
 
 
-def _report(manifest: Manifest, stored: Stored) -> BackupReport:
+def _report(manifest: Manifest, read: _Read, replicas: ReplicaSet, *, asked: bool) -> BackupReport:
+    stored = read.stored
     new = [blob.ref for blob in stored.blobs if blob.new]
     reused = [blob.ref for blob in stored.blobs if not blob.new]
     return BackupReport(
@@ -268,7 +264,10 @@ def _report(manifest: Manifest, stored: Stored) -> BackupReport:
         new_bytes=sum(ref.stored_bytes for ref in new),
         reused_blobs=len(reused),
         reused_bytes=sum(ref.stored_bytes for ref in reused),
+        stores=tuple(replica.outcome() for replica in replicas),
         ranges=stored.ranges,
         skipped_ranges=stored.skipped,
+        all_read_because=_why_all(read, asked=asked),
         contradictions=stored.contradicted,
+        warnings=tuple(_warnings(stored, read.parent)),
     )
