@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from brownie_backup.errors import KeyExists, KeyNotFound
 from brownie_backup.format.layout import BLOBS, blob_key, name_in
 from brownie_backup.model import Backup
-from brownie_backup.protocols import Store, StoredObject, SupportsObjectLock
+from brownie_backup.protocols import ObjectUse, Store, StoredObject, SupportsObjectLock
 from brownie_backup.repository.blobs.suspects import SuspectFinder
 
 
@@ -59,7 +59,7 @@ class BlobIndex:
     def put(self, name: str, packed: bytes, *, replace: bool) -> tuple[int, bool]:
         """Store a blob; return its size and whether we did, or another client since we looked."""
         try:
-            self.store.put(blob_key(name), packed, if_absent=not replace)
+            self.store.put(blob_key(name), packed, if_absent=not replace, use=ObjectUse.BACKUP)
         except KeyExists:
             found = self._look(name)
             size, ours = found.size_bytes if found else len(packed), False
