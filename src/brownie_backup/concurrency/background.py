@@ -4,7 +4,6 @@ import os
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, wait
-from contextlib import ExitStack
 from functools import partial
 from queue import Empty, SimpleQueue
 from typing import TypeAlias, TypeVar
@@ -83,11 +82,11 @@ def _work(call: Callable[[], T], future: Future[T]) -> None:
         future.set_result(result)
 
 
-def close_all(stacks: Sequence[ExitStack]) -> None:
-    """Leave what was entered, of several stores at once, so that one that hangs keeps no other."""
-    if len(stacks) == 1:
-        stacks[0].close()
+def release_all(releases: Sequence[Callable[[], None]]) -> None:
+    """Leave several stores at once, so that one that hangs keeps no other."""
+    if len(releases) == 1:
+        releases[0]()
         return
-    done, _ = wait([begin(stack.close) for stack in stacks], CLOSING_SECONDS)
+    done, _ = wait([begin(release) for release in releases], CLOSING_SECONDS)
     for future in done:
         future.result()
