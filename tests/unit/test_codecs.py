@@ -7,7 +7,7 @@ from typing import Self
 
 import pytest
 from attrs import evolve, field, frozen
-from tests.unit.fakes import FakeDumper, FakeEncryptor, make_manifest, read_back
+from tests.unit.fakes import FakeDumper, FakeEncryptor, make_manifest, make_writer, read_back
 from tests.unit.test_repository import add
 
 from brownie_backup import (
@@ -155,11 +155,11 @@ def test_without_codecs_a_repository_reads_catalogues_and_writes_nothing() -> No
     with pytest.raises(ConfigurationError, match="open for reading only"):
         create_backup(repository, FakeDumper())
     with pytest.raises(ConfigurationError, match="open for reading only"):
-        repository.writer()
+        make_writer(repository)
     assert [call for call in store.calls if call[0] == "put"] == []
     assert {found.key for found in store.list("")} == before
     with pytest.raises(ConfigurationError, match="has no encryptor"):
-        Repository(store, Zstd()).writer()
+        make_writer(Repository(store, Zstd()))
     (finding,) = [f for f in diagnose(repository, FakeDumper()) if f.subject == "encryption"]
     assert finding.level is Level.WARNING
     with pytest.raises(UnsupportedFormat, match="compressed with none"):
@@ -220,8 +220,8 @@ def test_an_encrypted_backup_uses_nothing_of_one_in_clear() -> None:
     finder = ParentFinder()
     finder.add(clear.backup("clear"))
     manifest = manifest_of(clear, "clear")
-    assert finder.find(clear.writer(), manifest.database.id, manifest.kind) == manifest
-    assert finder.find(secret.writer(), manifest.database.id, manifest.kind) is None
+    assert finder.find(make_writer(clear), manifest.database.id, manifest.kind) == manifest
+    assert finder.find(make_writer(secret), manifest.database.id, manifest.kind) is None
 
 
 def test_a_decryptor_that_cannot_be_made_is_the_problem_of_its_backups_alone() -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 from attrs import evolve
-from tests.unit.fakes import DAY, FakeClock, make_repository
+from tests.unit.fakes import DAY, FakeClock, make_repository, make_writer
 from tests.unit.test_leases import SECOND, leave, record
 from tests.unit.test_repository import add, blobs
 
@@ -47,7 +47,7 @@ def sweep(repository: Repository) -> Swept:
 
 def orphan(repository: Repository, count: int = 1) -> int:
     """Store blobs that no manifest names; return their bytes."""
-    writer = repository.writer()
+    writer = make_writer(repository)
     return sum(writer.put(b"orphan %d" % number).ref.stored_bytes for number in range(count))
 
 
@@ -259,7 +259,7 @@ def in_snapshots(store: Store, /) -> Iterator[str]:
 
 def keep_for_a_snapshot(repository: Repository, content: bytes) -> str:
     """Store a blob that a snapshot refers to; return its key."""
-    name = repository.writer().put(content).ref.name
+    name = make_writer(repository).put(content).ref.name
     repository.store.put(f"{ELSEWHERE}one", name.encode())
     return blob_key(name)
 

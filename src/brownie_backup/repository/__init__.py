@@ -1,9 +1,7 @@
 """Blobs and manifests over a store: what a backup is, however it was made."""
 
 from brownie_backup.repository.blobs.naming import BLOB_BYTES, MOST_WORKERS
-from brownie_backup.repository.blobs.replicas import Replica, ReplicaSet, ReplicaState
 from brownie_backup.repository.blobs.sweep import SWEEP_MARGIN, Roots, Swept
-from brownie_backup.repository.blobs.writer import BlobWriter, StoredBlob
 from brownie_backup.repository.catalogue.catalogue import Catalogue
 from brownie_backup.repository.catalogue.identity import Identity
 from brownie_backup.repository.codecs import Codecs, EncryptorOnDemand
@@ -15,7 +13,6 @@ __all__ = [
     "BLOB_BYTES",
     "MOST_WORKERS",
     "SWEEP_MARGIN",
-    "BlobWriter",
     "Catalogue",
     "Codecs",
     "EncryptorOnDemand",
@@ -24,12 +21,8 @@ __all__ = [
     "LeaseRecord",
     "OperationLog",
     "OperationRecord",
-    "Replica",
-    "ReplicaSet",
-    "ReplicaState",
     "Repository",
     "Roots",
-    "StoredBlob",
     "Swept",
     "with_deadlines",
 ]

@@ -2,7 +2,7 @@
 
 import contextlib
 import secrets
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from typing import Self
@@ -18,18 +18,16 @@ from brownie_backup.format.layout import (
     name_in,
     verification_key,
 )
-from brownie_backup.model import Attempt, Backup, Encryption, Manifest, Verification
+from brownie_backup.model import Attempt, Backup, Manifest, Verification
 from brownie_backup.model.reports import OnCount
 from brownie_backup.protocols import Cache, Clock, Compressor, Decryptor, Encryptor, Store
 from brownie_backup.repository.blobs.reader import BlobReader
-from brownie_backup.repository.blobs.replicas import Replica, ReplicaSet
-from brownie_backup.repository.blobs.suspects import suspect_blobs
 from brownie_backup.repository.blobs.sweep import SWEEP_MARGIN, Roots, Swept, sweep
-from brownie_backup.repository.blobs.writer import BlobWriter
 from brownie_backup.repository.catalogue import holds, manifests
 from brownie_backup.repository.catalogue.catalogue import Catalogue
 from brownie_backup.repository.catalogue.identity import (
     Identity,
+    Recover,
     ensure_identity,
     known_identity,
 )
@@ -110,44 +108,20 @@ class Repository:
         """What backups there are."""
         return Catalogue(self.store, self.clock, self.cache)
 
-    def identity(self, proposed: Identity | None = None) -> Identity:
+    def identity(
+        self, proposed: Identity | None = None, recover: Recover | None = None
+    ) -> Identity:
         """Return the repository's identity, giving it one at its first use.
 
         Args:
             proposed: which, if it has none; by default a new one.
+            recover: returns what its manifests say, if somebody has read them already.
         """
-        return ensure_identity(self.store, proposed)
+        return ensure_identity(self.store, proposed, recover)
 
-    def known_identity(self) -> Identity | None:
+    def known_identity(self, recover: Recover | None = None) -> Identity | None:
         """Return the repository's identity, or None if it was never used."""
-        return known_identity(self.store)
-
-    def replica(self, look: Callable[[Backup], None] | None = None) -> Replica:
-        """Return the store as one that a run writes to, which knows its damaged blobs.
-
-        For that the whole catalogue is read.
-
-        Args:
-            look: called with each backup, whose health goes by its manifest and its last
-                verification alone.
-        """
-        return Replica(self.store, suspect_blobs(self.store, _seen(self.catalogue.read(), look)))
-
-    def writer(
-        self, replicas: ReplicaSet | None = None, identity: Identity | None = None
-    ) -> BlobWriter:
-        """Return a writer of blobs, into this store unless `replicas` says where.
-
-        The names of blobs are those that a repository of that identity gives: by default ours.
-
-        Raises:
-            ConfigurationError: the repository is open for reading only.
-        """
-        compressor, encryptor = self.codecs.for_writing()
-        key = bytes.fromhex((identity or self.identity()).hash_key)
-        encryption = Encryption(encryptor.method, encryptor.identity(key))
-        replicas = replicas or ReplicaSet((self.replica(),))
-        return BlobWriter(replicas, compressor, encryptor, key, encryption)
+        return known_identity(self.store, recover)
 
     def reader(self, manifest: Manifest, others: Sequence[Store] = ()) -> BlobReader:
         """Return a reader of the blobs of one backup, by the codecs that its manifest names.
@@ -282,13 +256,6 @@ def with_deadlines(repositories: Sequence[Repository]) -> tuple[Repository, ...]
     if len(repositories) == 1:
         return tuple(repositories)
     return tuple(evolve(each, store=with_deadline(each.store)) for each in repositories)
-
-
-def _seen(backups: Iterator[Backup], look: Callable[[Backup], None] | None) -> Iterator[Backup]:
-    for backup in backups:
-        if look:
-            look(backup)
-        yield backup
 
 
 def _lease_id() -> str:

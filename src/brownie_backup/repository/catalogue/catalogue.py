@@ -1,6 +1,6 @@
 """The catalogue: every backup that a store has, and what is known of its health."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 from attrs import evolve, frozen
 
@@ -41,17 +41,27 @@ class Catalogue:
     ) -> tuple[Backup, ...]:
         """Return every backup, newest first; with `check_blobs`, see that all blobs are there."""
         found = tuple(sharing(self.read(on_progress)))
-        if check_blobs:
-            # Blobs are listed after the manifests are read: a backup that is finished between
-            # the two then has all of its blobs in the listing.
-            sizes = sizes_of(self.store, found)
-            found = tuple(manifests.check_blobs(backup, sizes) for backup in found)
+        # Blobs are listed after the manifests are read: a backup that is finished between the two
+        # then has all of its blobs in the listing.
+        return self.judge(found, sizes_of(self.store, found) if check_blobs else None)
+
+    def judge(
+        self, found: Iterable[Backup], sizes: Mapping[str, int | None] | None
+    ) -> tuple[Backup, ...]:
+        """Return backups that were read, newest first, with their holds.
+
+        Args:
+            found: the backups.
+            sizes: of the blobs in the store, which their health goes by too; or None.
+        """
+        if sizes is not None:
+            found = [manifests.check_blobs(backup, sizes) for backup in found]
         held = holds.read_holds(self.store, self.clock())
-        found = tuple(
+        with_holds = (
             evolve(b, hold=holds.hold_of(b.name, b.manifest, held)) if b.name in held else b
             for b in found
         )
-        return tuple(sorted(found, key=_newest_first, reverse=True))
+        return tuple(sorted(with_holds, key=_newest_first, reverse=True))
 
     def backup(self, name: str, *, database: str | None = None) -> Backup:
         """Return the backup of that name, or the newest good one for ``latest``.
@@ -80,7 +90,7 @@ class Catalogue:
         return self.cache is None or self._backup(backup.name, backup) is backup
 
     def read(self, on_progress: OnCount | None = None) -> Iterator[Backup]:
-        """Yield every backup, in no order, without a look at its blobs."""
+        """Yield every backup, in no order, its health by manifest and last verification alone."""
         return read_catalogue(self.store, self._memory(), self.clock(), on_progress)
 
     def roots(
