@@ -22,6 +22,7 @@ from brownie_backup.pipeline.replicas import Mirror, agree_on_identity, open_mir
 from brownie_backup.pipeline.workers import WorkerFactory, make_task
 from brownie_backup.protocols import Dumper, Snapshot
 from brownie_backup.repository import BlobWriter, ReplicaSet, Repository, with_deadlines
+from brownie_backup.retention.policy import RetentionPolicy
 from brownie_backup.tracing import step
 from brownie_backup.version import TOOL_VERSION
 
@@ -38,6 +39,7 @@ def create_backup(
     name: str | None = None,
     labels: Mapping[str, str] | None = None,
     copies: Sequence[Repository] = (),
+    policies: Sequence[RetentionPolicy] | None = None,
     jobs: int = 2,
     full: bool = False,
     full_every: timedelta | None = FULL_EVERY,
@@ -61,6 +63,8 @@ def create_backup(
         name: of the backup; by default the database's, the time, and something unique.
         labels: anything that helps people find it again.
         copies: more repositories that are to have it.
+        policies: which backups each store keeps, this one first: a store that was left behind gets
+            only those. By default, the default policy.
         jobs: how many ranges of bulk tables are read at once, each in a session of its own; at
             most `MOST_JOBS`.
         full: read all ranges, also those that the WAL shows to be unchanged.
@@ -137,7 +141,7 @@ def create_backup(
         all_read_because=_why_all(stored, parent, asked=full, due=due),
         warnings=warnings,
     )
-    return _with_earlier_ones(report, repositories) if copies else report
+    return _with_earlier_ones(report, repositories, policies) if copies else report
 
 
 def _find_parent(
@@ -174,11 +178,15 @@ def _forks(pool: ProcessPoolExecutor) -> bool:
     return context is not None and context.get_start_method() == "fork"
 
 
-def _with_earlier_ones(report: BackupReport, repositories: Sequence[Repository]) -> BackupReport:
+def _with_earlier_ones(
+    report: BackupReport,
+    repositories: Sequence[Repository],
+    policies: Sequence[RetentionPolicy] | None,
+) -> BackupReport:
     """Copy what earlier runs left behind, and what this one did: a store may be back by now."""
     try:
         with step("sync"):
-            synced = sync_backups(repositories)
+            synced = sync_backups(repositories, policies=policies)
     except BackupError as error:  # the backup is made, all the same
         synced = tuple(StoreSync(r.store.url, problems=(str(error),)) for r in repositories)
     name = report.manifest.name

@@ -23,6 +23,7 @@ from brownie_backup.repository import Identity, Lease, Replica, Repository, with
 from brownie_backup.repository.blobs.transfer import for_store, transfer_blobs
 from brownie_backup.repository.catalogue.holds import add_hold
 from brownie_backup.retention import plan_retention
+from brownie_backup.retention.policy import RetentionPolicy
 
 _log = logging.getLogger(__name__)
 
@@ -30,7 +31,10 @@ _LOST = "{} of its blobs are whole in no store that can be read"
 
 
 def sync_backups(
-    repositories: Sequence[Repository], *, on_progress: OnProgress | None = None
+    repositories: Sequence[Repository],
+    *,
+    policies: Sequence[RetentionPolicy] | None = None,
+    on_progress: OnProgress | None = None,
 ) -> tuple[StoreSync, ...]:
     """Copy to each store the backups that others have and its policy keeps, and bad blobs.
 
@@ -39,12 +43,18 @@ def sync_backups(
 
     Args:
         repositories: all stores, in the order in which they are read from.
+        policies: which backups each of them keeps, in the same order; by default, the default
+            policy.
         on_progress: called with stored bytes.
 
     Raises:
         BackupError: not even one store could be worked in.
     """
-    replicas = [_SyncReplica(repository) for repository in with_deadlines(repositories)]
+    policies = policies or [RetentionPolicy()] * len(repositories)
+    replicas = [
+        _SyncReplica(repository, policy)
+        for repository, policy in zip(with_deadlines(repositories), policies, strict=True)
+    ]
     try:
         for replica in replicas:
             replica.open()
@@ -64,8 +74,9 @@ def sync_backups(
 class _SyncReplica:
     """One store of a sync: what it has, and what it got."""
 
-    def __init__(self, repository: Repository) -> None:
+    def __init__(self, repository: Repository, policy: RetentionPolicy) -> None:
         self.repository = repository
+        self.policy = policy
         self.replica = Replica(repository.store)
         self.problem: BackupError | None = None
         self.backups: dict[str, Backup] = {}
@@ -221,7 +232,7 @@ def _lacking(
     would_be = [evolve(backup, status=Status.GOOD, problem="") for _, backup in elsewhere.values()]
     now = target.repository.clock()
     everything = (*target.backups.values(), *would_be)
-    plan = plan_retention(everything, target.repository.policy, now, database=None)
+    plan = plan_retention(everything, target.policy, now, database=None)
     wanted = [elsewhere[d.backup.name] for d in plan if d.keep and d.backup.name in elsewhere]
     return wanted, [note for name, note in refused.items() if name not in elsewhere]
 

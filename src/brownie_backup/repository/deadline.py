@@ -8,7 +8,13 @@ from typing import Any, TypeVar
 
 from brownie_backup.concurrency.background import begin
 from brownie_backup.errors import StoreUnavailable
-from brownie_backup.protocols import Store, StoredObject, SupportsObjectLock, SupportsRetry
+from brownie_backup.protocols import (
+    Store,
+    StoredObject,
+    SupportsClose,
+    SupportsObjectLock,
+    SupportsRetry,
+)
 
 T = TypeVar("T")
 
@@ -63,6 +69,11 @@ class DeadlineStore:
         inner = self._inner
         if isinstance(inner, SupportsObjectLock):
             self._call(lambda: inner.extend_lock(key))
+
+    def close(self) -> None:
+        """Let the inner store go of what it holds between calls."""
+        if isinstance(self._inner, SupportsClose):
+            self._inner.close()
 
     def _call(self, call: Callable[[], T], size_bytes: int = 0) -> T:
         with self._lock:

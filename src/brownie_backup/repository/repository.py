@@ -50,7 +50,6 @@ from brownie_backup.repository.coordination.leases import (
     remove_expired,
 )
 from brownie_backup.repository.deadline import with_deadline
-from brownie_backup.retention.policy import RetentionPolicy
 
 
 def _utc_now() -> datetime:
@@ -66,7 +65,6 @@ class Repository:
         compressor, encryptor: for new backups, and for old ones made with the same.
         other_compressors: more that old backups may need.
         clock: the time now, UTC-aware.
-        policy: which backups this store keeps.
         cache: remembers manifests on this machine, or None.
     """
 
@@ -75,7 +73,6 @@ class Repository:
     encryptor: Encryptor
     other_compressors: tuple[Compressor, ...] = ()
     clock: Clock = field(default=_utc_now)
-    policy: RetentionPolicy = field(factory=RetentionPolicy)
     cache: Cache | None = None
 
     def identity(self, proposed: Identity | None = None) -> Identity:

@@ -16,7 +16,13 @@ from brownie_backup.errors import (
     StoreUnavailable,
     redact,
 )
-from brownie_backup.protocols import Store, StoredObject, SupportsObjectLock, SupportsPaging
+from brownie_backup.protocols import (
+    Store,
+    StoredObject,
+    SupportsClose,
+    SupportsObjectLock,
+    SupportsPaging,
+)
 from brownie_backup.stores.retry_policy import RetryPolicy
 
 _log = logging.getLogger(__name__)
@@ -114,6 +120,11 @@ class RetryingStore:
         inner = self.inner
         if isinstance(inner, SupportsObjectLock):
             self._repeat(lambda: inner.extend_lock(key))
+
+    def close(self) -> None:
+        """Let the inner store go of what it holds between calls."""
+        if isinstance(self.inner, SupportsClose):
+            self.inner.close()
 
     def _holds(self, key: str, data: bytes) -> bool:
         """Whether what is under `key` is what an earlier try of ours has put there."""

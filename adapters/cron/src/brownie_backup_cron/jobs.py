@@ -187,7 +187,7 @@ class Jobs:
     def _write_metrics(self) -> None:
         """Write them for node_exporter, if that is asked for."""
         try:
-            _defects_too(lambda: write_textfile(self.service.settings))
+            _defects_too(lambda: write_textfile(self.service.context.stores))
         except BackupError as error:
             _log.warning("the metrics are not written: %s", error)
 

@@ -16,9 +16,9 @@ from google.cloud.storage import Bucket, Client
 from brownie_backup.errors import BucketNotFound, KeyNotFound, ObjectLocked, StoreError
 from brownie_backup.format.layout import is_of_backup, is_permanent
 from brownie_backup.protocols import Clock, Page, StoredObject
-from brownie_backup.stores.gcs.credentials import secrets_in
 from brownie_backup.stores.gcs.errors import NO_BUCKET, NO_OBJECT, SDK_ERRORS, store_error
 from brownie_backup.stores.location import Location
+from brownie_backup.stores.secrets import secrets_in
 
 _PAGE_KEYS = 1000
 _STORED = "name,kmsKeyName,retention"
@@ -58,6 +58,10 @@ class GcsStore:
     def url(self) -> str:
         """Where it is."""
         return self.location.url
+
+    def close(self) -> None:
+        """Close the connections that are idle."""
+        self.client.close()
 
     def put(self, key: str, data: bytes, *, if_absent: bool = False) -> None:
         """Store `data` under `key`."""

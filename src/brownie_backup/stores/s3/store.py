@@ -55,6 +55,10 @@ class S3Store:
         """Where it is."""
         return self.location.url
 
+    def close(self) -> None:
+        """Close the connections that are idle."""
+        self.client.close()
+
     def put(self, key: str, data: bytes, *, if_absent: bool = False) -> None:
         """Store `data` under `key`."""
         what, location = f"cannot write '{key}'", self.location
