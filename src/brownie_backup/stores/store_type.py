@@ -28,7 +28,8 @@ class StoreType:
     options: tuple[Option, ...] = ()
     """What a URL's query, and the variables, may say of it."""
     problems: Callable[[Location], Iterable[str]] = _no_problems
-    """Yields what is wrong with a location, as far as that can be known without a request."""
+    """Yields what is wrong with a location, as far as that can be known without a request, and
+    without credentials: settings are also read where there are none."""
     hint: str = ""
     """What helps against these problems."""
     in_buckets: bool = True

@@ -9,7 +9,7 @@ from azure.core.pipeline.transport import RequestsTransport
 from azure.storage.blob import ContainerClient
 
 from brownie_backup.errors import ConfigurationError
-from brownie_backup.stores.azure.problems import HINT, find_problems
+from brownie_backup.stores.azure.problems import HINT, credential_problems, find_problems
 from brownie_backup.stores.azure.store import AzureStore
 from brownie_backup.stores.connections import mount
 from brownie_backup.stores.location import Location
@@ -34,7 +34,7 @@ def open_store(location: Location, retry_policy: RetryPolicy | None = None) -> A
         ConfigurationError: with all that is wrong.
     """
     retry_policy = retry_policy or RetryPolicy()
-    problems = list(find_problems(location))
+    problems = [*find_problems(location), *credential_problems(location)]
     if problems:
         raise ConfigurationError(problems, hint=HINT)
     session = mount(requests.Session())

@@ -18,17 +18,14 @@ _TAG_VALUE = re.compile(r"[A-Za-z0-9 +\-./:=_]{0,256}")
 
 
 def find_problems(location: Location) -> Iterator[str]:
-    """Yield what is wrong with a location."""
+    """Yield what is wrong with a location, whatever the credentials."""
     if not location.host:
         yield "BACKUP_DESTINATION names no container"
     elif not _CONTAINER.fullmatch(location.host):
         yield f"BACKUP_DESTINATION: '{location.host}' cannot be the name of a container"
     yield from path_problems(location)
-    yield from _credential_problems(location)
     if location.endpoint_url:
         yield from endpoint_problems(location.endpoint_url)
-        if not location.secret_key and location.endpoint_url.startswith("http:"):
-            yield "BACKUP_ENDPOINT_URL must begin with https:// where no BACKUP_SECRET_KEY is set"
     tier = location.storage_class
     if tier and tier.lower() == "archive":
         yield (
@@ -41,8 +38,11 @@ def find_problems(location: Location) -> Iterator[str]:
     yield from lock_problems(location)
 
 
-def _credential_problems(location: Location) -> Iterator[str]:
+def credential_problems(location: Location) -> Iterator[str]:
+    """Yield what is wrong with the credentials."""
     name, key = location.access_key, location.secret_key
+    if not key and (location.endpoint_url or "").startswith("http:"):
+        yield "BACKUP_ENDPOINT_URL must begin with https:// where no BACKUP_SECRET_KEY is set"
     if key and not name:
         yield "BACKUP_SECRET_KEY is set without BACKUP_ACCESS_KEY, the storage account's name"
     if not name and not location.endpoint_url:

@@ -11,7 +11,7 @@ from brownie_backup.errors import ConfigurationError
 from brownie_backup.stores.location import Location
 from brownie_backup.stores.retry_policy import RetryPolicy
 from brownie_backup.stores.s3.errors import store_error
-from brownie_backup.stores.s3.problems import HINT, find_problems
+from brownie_backup.stores.s3.problems import HINT, credential_problems, find_problems
 from brownie_backup.stores.s3.store import S3Store, content_md5
 
 _CONNECTIONS = 32
@@ -29,7 +29,7 @@ def open_store(location: Location, retry_policy: RetryPolicy | None = None) -> S
         ConfigurationError: with all that is wrong.
     """
     retry_policy = retry_policy or RetryPolicy()
-    problems = list(find_problems(location))
+    problems = [*find_problems(location), *credential_problems(location)]
     if problems:
         raise ConfigurationError(problems, hint=HINT)
     try:

@@ -14,11 +14,10 @@ _MOST_TAG_KEY, _MOST_TAG_VALUE = 128, 256
 
 
 def find_problems(location: Location) -> Iterator[str]:
-    """Yield what is wrong with a location."""
+    """Yield what is wrong with a location, whatever the credentials."""
     if not location.host:
         yield "BACKUP_DESTINATION names no bucket"
     yield from path_problems(location)
-    yield from _credential_problems(location)
     if location.endpoint_url:
         yield from endpoint_problems(location.endpoint_url)
     if location.storage_class and location.storage_class.upper() in _ARCHIVES:
@@ -30,7 +29,8 @@ def find_problems(location: Location) -> Iterator[str]:
     yield from lock_problems(location)
 
 
-def _credential_problems(location: Location) -> Iterator[str]:
+def credential_problems(location: Location) -> Iterator[str]:
+    """Yield what is wrong with the credentials."""
     if location.access_key and not location.secret_key:
         yield "BACKUP_ACCESS_KEY is set without BACKUP_SECRET_KEY"
     if location.secret_key and not location.access_key:
