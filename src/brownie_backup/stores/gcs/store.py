@@ -257,8 +257,7 @@ class GcsStore:
         try:
             return call()
         except SDK_ERRORS as error:
-            hidden = secrets_in(self.location.token)
-            failure = store_error(f"{what} in {self.url}", error, hidden)
+            failure = store_error(f"{what} in {self.url}", error, secrets_in(self.location.token))
         raise failure
 
     def _call_for(self, what: str, call: Callable[[], T]) -> T:
