@@ -11,6 +11,7 @@ from brownie_backup.config.variables import CREDENTIALS, PROVIDERS
 from brownie_backup.stores.location import Location
 from brownie_backup.stores.options import OPTIONS
 from brownie_backup.stores.registry import STORE_TYPES
+from brownie_backup.stores.store_type import StoreType
 
 DEFAULT_PROVIDER = "local"
 DEFAULT_FOLDER = "/backups"
@@ -45,13 +46,15 @@ def find_locations(values: Mapping[str, Any]) -> Found:
     found = (primary, *(_with_credentials(n, c, primary, values) for n, c in enumerate(copies, 1)))
     problems = [*_unused(values, len(copies)), *_twice(found)]
     hint = _CONTRADICTION if problems else ""
-    problems += _ignored(values, primary)
     for name, location in named(found).items():
         ours = STORE_TYPES.get(location.scheme)
-        wrong = [*ours.problems(location)] if ours else []
+        if ours is None:  # what is wrong with it, it says when it is opened
+            continue
+        wrong = [*(_ignored(values, ours) if name == "primary" else ()), *ours.problems(location)]
         problems += problems_of(name, location, wrong)
-        hint = hint or (hint_for(name, ours.hint) if ours and wrong else "")
-    return Found(found, problems, hint or STORE_TYPES["file"].hint)
+        if wrong:
+            hint = hint or hint_for(name, ours.hint)
+    return Found(found, problems, hint)
 
 
 def named(locations: Sequence[Location]) -> dict[str, Location]:
@@ -150,11 +153,10 @@ def _folder(location: Location, variable: str) -> Location:
         raise _Contradiction(problem, "Give the whole path") from None
 
 
-def _ignored(values: Mapping[str, Any], location: Location) -> Iterator[str]:
+def _ignored(values: Mapping[str, Any], ours: StoreType) -> Iterator[str]:
     """Yield what variables promise of objects, and a store of this type can't keep."""
-    ours = STORE_TYPES.get(location.scheme)
     for option in OPTIONS:
-        if ours and option.name in values and option.promise and option not in ours.options:
+        if option.name in values and option.promise and option not in ours.options:
             yield f"BACKUP_{option.name.upper()} is set, but {ours.name} has no such thing"
 
 
