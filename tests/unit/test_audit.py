@@ -33,7 +33,7 @@ from brownie_backup.errors import (
     StoreUnavailable,
 )
 from brownie_backup.format.layout import AUDIT
-from brownie_backup.protocols import Store
+from brownie_backup.protocols import ObjectUse, Store
 from brownie_backup.stores import MemoryStore
 
 WHO = Actor("alice", "test here")
@@ -408,8 +408,15 @@ def test_an_answer_that_was_lost_makes_no_false_alarm(clock: FakeClock) -> None:
 
         lossy = True
 
-        def put(self, key: str, data: bytes, *, if_absent: bool = False) -> None:
-            self.inner.put(key, data, if_absent=if_absent)
+        def put(
+            self,
+            key: str,
+            data: bytes,
+            *,
+            if_absent: bool = False,
+            use: ObjectUse = ObjectUse.STATE,
+        ) -> None:
+            self.inner.put(key, data, if_absent=if_absent, use=use)
             if self.lossy:
                 raise StoreUnavailable("no answer")
 
@@ -423,8 +430,7 @@ def test_an_answer_that_was_lost_makes_no_false_alarm(clock: FakeClock) -> None:
     assert [r.phase for r in read_audit(repository)] == ["begin", "begin", "end"]
 
 
-def test_a_store_that_hangs_keeps_nobody(clock: FakeClock, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("brownie_backup.audit.writer.OTHERS_SECONDS", 0.05)
+def test_a_store_that_hangs_keeps_nobody(clock: FakeClock) -> None:
     free = threading.Event()
 
     class Hanging(Wrapper):
@@ -432,7 +438,7 @@ def test_a_store_that_hangs_keeps_nobody(clock: FakeClock, monkeypatch: pytest.M
             free.wait()
 
     good, hanging = NamedStore("good", clock), Hanging(NamedStore("hanging", clock))
-    trail = AuditWriter(clock)
+    trail = AuditWriter(clock, others_seconds=0.05)
     record = AuditRecord(clock(), "end", "id", "backup", "alice", "test", "here")
     assert list(trail.record([hanging, good], record)) == ["memory:hanging"]
     assert list(trail.record([hanging], record, within_seconds=0.05)) == ["memory:hanging"]

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 from brownie_backup.concurrency.background import begin
 from brownie_backup.errors import StoreUnavailable
 from brownie_backup.protocols import (
+    ObjectUse,
     Store,
     StoredObject,
     SupportsClose,
@@ -46,9 +47,16 @@ class DeadlineStore:
         """Where the inner store is."""
         return self._inner.url
 
-    def put(self, key: str, data: bytes, *, if_absent: bool = False) -> None:
+    def put(
+        self,
+        key: str,
+        data: bytes,
+        *,
+        if_absent: bool = False,
+        use: ObjectUse = ObjectUse.STATE,
+    ) -> None:
         """Store `data` in the inner store."""
-        self._call(lambda: self._inner.put(key, data, if_absent=if_absent), len(data))
+        self._call(lambda: self._inner.put(key, data, if_absent=if_absent, use=use), len(data))
 
     def get(self, key: str) -> bytes:
         """Return what the inner store has."""

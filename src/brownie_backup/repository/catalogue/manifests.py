@@ -29,7 +29,7 @@ from brownie_backup.model import (
     Status,
     Verification,
 )
-from brownie_backup.protocols import Store
+from brownie_backup.protocols import ObjectUse, Store
 from brownie_backup.repository.blobs.naming import blob_name
 
 INLINE_BLOBS = 10_000
@@ -51,7 +51,7 @@ def add_manifest(store: Store, manifest: Manifest) -> None:
     key = manifest_key(manifest.name)
     data = manifest_to_bytes(add_lists(store, manifest))
     try:
-        store.put(key, data, if_absent=True)
+        store.put(key, data, if_absent=True, use=ObjectUse.BACKUP)
     except KeyExists:
         # A retry after a lost answer finds its own manifest there.
         if store.get(key) != data:
@@ -150,7 +150,7 @@ def _outline(store: Store, manifest: Manifest) -> Iterator[Part]:
             rows = [_row(blob) for blob in part.blobs[start:][:INLINE_BLOBS]]
             data = json.dumps(rows, separators=(",", ":")).encode()
             name = _list_name(data, manifest)
-            store.put(blob_list_key(name), data)
+            store.put(blob_list_key(name), data, use=ObjectUse.BACKUP)
             names.append(name)
         yield evolve(part, blobs=(), blob_lists=tuple(names))
 

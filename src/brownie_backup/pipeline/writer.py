@@ -1,0 +1,86 @@
+"""Store blobs: compressed, then encrypted, unless they are there."""
+
+import logging
+from collections.abc import Mapping
+
+from attrs import frozen
+
+from brownie_backup.model import BlobRef, Encryption
+from brownie_backup.pipeline.replica import Replica
+from brownie_backup.pipeline.replicas import ReplicaSet
+from brownie_backup.protocols import Compressor, Encryptor
+from brownie_backup.repository import Identity, Repository
+from brownie_backup.repository.blobs.naming import blob_name
+
+_log = logging.getLogger(__name__)
+
+
+@frozen
+class StoredBlob:
+    """A blob that is in the store, and whether it had to be sent."""
+
+    ref: BlobRef
+    new: bool
+
+
+@frozen
+class BlobWriter:
+    """Stores blobs in one store or several, unless they are there. Thread-safe."""
+
+    replicas: ReplicaSet
+    compressor: Compressor
+    encryptor: Encryptor
+    hash_key: bytes
+    encryption: Encryption
+
+    def put(self, data: bytes | memoryview) -> StoredBlob:
+        """Store `data`; when this returns it is durable in one store at least.
+
+        It is stored unless the first store has it, which so needs no other one. What another
+        store then lacks it gets by copying, so that blobs are the same everywhere, byte for byte.
+        """
+        name = blob_name(data, self.hash_key, self.compressor.name, self.encryption)
+        size = len(data)
+        found = self.replicas.find(name)
+        if stored := self._reuse(name, size, found):
+            return stored
+        packed = self.compressor.compress(data)
+        # Each step lets go of its input: the copies are most of this program's memory.
+        del data
+        packed = self.encryptor.encrypt(packed)
+        put = self.replicas.put(name, packed, found)
+        _log.debug("stored blob %s: %d bytes, %d of plaintext", name, len(packed), size)
+        return _stored(name, size, {**put, **_there(found)})
+
+    def reuse(self, ref: BlobRef) -> StoredBlob | None:
+        """Use a blob of an earlier backup again, unread; None if the first store lacks it."""
+        return self._reuse(ref.name, ref.size_bytes, self.replicas.find(ref.name))
+
+    def _reuse(
+        self, name: str, size: int, found: Mapping[Replica, int | None]
+    ) -> StoredBlob | None:
+        there = _there(found)
+        if next(iter(found)) not in there:
+            return None
+        self.replicas.keep(name, there)
+        return _stored(name, size, there)
+
+
+def open_writer(repository: Repository, replicas: ReplicaSet, identity: Identity) -> BlobWriter:
+    """Return a writer into the stores of a run, which compresses and encrypts as a repository does.
+
+    The names of blobs are those that a repository of that identity gives.
+    """
+    key = bytes.fromhex(identity.hash_key)
+    encryption = Encryption(repository.encryptor.method, repository.encryptor.identity(key))
+    return BlobWriter(replicas, repository.compressor, repository.encryptor, key, encryption)
+
+
+def _there(found: Mapping[Replica, int | None]) -> dict[Replica, tuple[int, bool]]:
+    return {replica: (stored, False) for replica, stored in found.items() if stored}
+
+
+def _stored(name: str, size: int, stored: Mapping[Replica, tuple[int, bool]]) -> StoredBlob:
+    """Return the blob as it is in the first store."""
+    stored_bytes, new = next(iter(stored.values()))
+    return StoredBlob(BlobRef(name, size, stored_bytes), new)
