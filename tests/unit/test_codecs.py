@@ -296,12 +296,8 @@ def test_a_repository_that_is_evolved_has_the_same_codecs_and_all_else() -> None
         return [store.url]
 
     codecs = Codecs(Zstd(), NEW)
-    repository = Repository(MemoryStore(), codecs=codecs, roots=[roots], policy=RetentionPolicy())
+    repository = Repository(MemoryStore(), codecs=codecs, roots=[roots])
     other = evolve(repository, store=MemoryStore(), cache=None)
     assert other.codecs is codecs
-    assert (other.clock, other.policy, other.roots) == (
-        repository.clock,
-        repository.policy,
-        (roots,),
-    )
+    assert (other.clock, other.roots) == (repository.clock, (roots,))
     assert other.store is not repository.store

@@ -23,6 +23,7 @@ from brownie_backup.pipeline.workers import WorkerFactory, make_task
 from brownie_backup.pipeline.writer import BlobWriter, open_writer
 from brownie_backup.protocols import Dumper, Snapshot
 from brownie_backup.repository import Identity, Repository, with_deadlines
+from brownie_backup.retention.policy import RetentionPolicy
 from brownie_backup.tracing import step
 from brownie_backup.version import TOOL_VERSION
 
@@ -39,6 +40,7 @@ def create_backup(
     name: str | None = None,
     labels: Mapping[str, str] | None = None,
     copies: Sequence[Repository] = (),
+    policies: Sequence[RetentionPolicy] | None = None,
     jobs: int = 2,
     full: bool = False,
     full_every: timedelta | None = FULL_EVERY,
@@ -62,6 +64,8 @@ def create_backup(
         name: of the backup; by default the database's, the time, and something unique.
         labels: anything that helps people find it again.
         copies: more repositories that are to have it.
+        policies: which backups each store keeps, this one first: a store that was left behind gets
+            only those. By default, the default policy.
         jobs: how many ranges of bulk tables are read at once, each in a session of its own; at
             most `MOST_JOBS`.
         full: read all ranges, also those that the WAL shows to be unchanged.
@@ -111,7 +115,7 @@ def create_backup(
         with step("publish"):
             replicas.publish(manifest)
         report = _report(manifest, read, replicas, asked=full)
-        return _with_earlier_ones(report, replicas) if copies else report
+        return _with_earlier_ones(report, replicas, policies) if copies else report
 
 
 @frozen
@@ -213,11 +217,13 @@ def _forks(pool: ProcessPoolExecutor) -> bool:
     return context is not None and context.get_start_method() == "fork"
 
 
-def _with_earlier_ones(report: BackupReport, replicas: ReplicaSet) -> BackupReport:
+def _with_earlier_ones(
+    report: BackupReport, replicas: ReplicaSet, policies: Sequence[RetentionPolicy] | None
+) -> BackupReport:
     """Copy what earlier runs left behind, and what this one did: a store may be back by now."""
     with step("sync"):
         replicas.rejoin()
-        synced = catch_up(replicas, Meter(None, "sync", None))
+        synced = catch_up(replicas, policies, Meter(None, "sync", None))
     name = report.manifest.name
     stores = tuple(
         StoreOutcome(outcome.url, "", sync.copied_blobs, sync.copied_bytes)

@@ -11,6 +11,7 @@ from brownie_backup.model.reports import OnCount
 from brownie_backup.protocols import HasFreeSpace, Store
 from brownie_backup.repository import LeaseRecord, Repository, with_deadlines
 from brownie_backup.retention import plan_retention
+from brownie_backup.retention.policy import RetentionPolicy
 from brownie_backup.retention.rules import describe_policy
 from brownie_backup.schedule import Schedule, longest_interval, next_run_in
 from brownie_backup.version import TOOL_VERSION
@@ -118,6 +119,7 @@ def report_status(
     now: datetime,
     *,
     database: str | None = None,
+    policies: Sequence[RetentionPolicy],
     retention_days: int | None = None,
     check_blobs: bool = True,
     on_progress: OnCount | None = None,
@@ -129,6 +131,7 @@ def report_status(
         schedule: when backups are due.
         now: UTC-aware.
         database: the name of that whose backups count.
+        policies: which backups each store keeps, in the same order.
         retention_days: after how many days a backup may go, as the settings say.
         check_blobs: also list the blobs, to see that all are there in full length.
         on_progress: called with how many backups are read, of how many.
@@ -136,8 +139,12 @@ def report_status(
     return StatusReport(
         now=now,
         stores=tuple(
-            _store_status(repository, original.store, now, on_progress, check_blobs=check_blobs)
-            for repository, original in zip(with_deadlines(repositories), repositories, strict=True)
+            _store_status(
+                repository, original.store, policy, now, on_progress, check_blobs=check_blobs
+            )
+            for repository, original, policy in zip(
+                with_deadlines(repositories), repositories, policies, strict=True
+            )
         ),
         database=database,
         schedule=schedule.expression,
@@ -151,13 +158,13 @@ def report_status(
 def _store_status(
     repository: Repository,
     unwatched: Store,
+    policy: RetentionPolicy,
     now: datetime,
     on_progress: OnCount | None,
     *,
     check_blobs: bool,
 ) -> StoreStatus:
-    url, policy = repository.store.url, repository.policy
-    retention = describe_policy(policy)
+    url, retention = repository.store.url, describe_policy(policy)
     try:
         backups = repository.backups(check_blobs=check_blobs, on_progress=on_progress)
         leases = repository.leases()

@@ -3,7 +3,8 @@
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
-from brownie_backup.stores.location import LOCK_MODES, Location
+from brownie_backup.stores.location import Location
+from brownie_backup.stores.options import LOCK_MODES
 
 
 def path_problems(location: Location) -> Iterator[str]:

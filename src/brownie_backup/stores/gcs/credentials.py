@@ -65,16 +65,6 @@ def read_token(token: Secret) -> Credentials:
     raise ConfigurationError([problem], hint=_HINT)
 
 
-def secrets_in(token: Secret | None) -> tuple[str, ...]:
-    """Return the texts in BACKUP_TOKEN that must not be seen."""
-    if token is None:
-        return ()
-    info = _parse(token) or {}
-    names = ("private_key", "private_key_id", "refresh_token", "client_secret")
-    found = [info[name] for name in names if isinstance(info.get(name), str)]
-    return (token.reveal(), *found)
-
-
 def _parse(token: Secret) -> dict[str, Any] | None:
     try:
         info = json.loads(token.reveal())

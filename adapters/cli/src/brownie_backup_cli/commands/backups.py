@@ -7,17 +7,16 @@ from brownie_backup import (
     RestoreOptions,
     RestoreReport,
 )
-from brownie_backup.config import Settings
+from brownie_backup.service import Service
 from brownie_backup.service.documents import report_document, restore_document, sync_document
-from brownie_backup_cli.actor import service_for
 from brownie_backup_cli.exit_codes import DONE, FAILED, WARNINGS
 from brownie_backup_cli.output import Output, size, span
 
 
-def backup(arguments: argparse.Namespace, settings: Settings, output: Output) -> int:
+def backup(arguments: argparse.Namespace, service: Service, output: Output) -> int:
     """Make a backup."""
     with output.progress() as on_progress:
-        report = service_for(settings).create_backup(
+        report = service.create_backup(
             name=arguments.name,
             labels=dict(arguments.labels),
             full=arguments.full,
@@ -36,7 +35,7 @@ def backup(arguments: argparse.Namespace, settings: Settings, output: Output) ->
         *_ranges(report),
         *(f"note: {note}" for note in manifest.notes if note not in report.warnings),
     ]
-    if settings.copy_to:
+    if service.settings.copies:
         lines += [f"it is in {outcome.url}" for outcome in report.stores if outcome.stored]
     output.result(report_document(report), lines)
     if report.all_read_because:
@@ -58,7 +57,7 @@ def backup(arguments: argparse.Namespace, settings: Settings, output: Output) ->
     return WARNINGS if missing or problems else DONE
 
 
-def restore(arguments: argparse.Namespace, settings: Settings, output: Output) -> int:
+def restore(arguments: argparse.Namespace, service: Service, output: Output) -> int:
     """Restore a backup."""
     options = RestoreOptions(
         replace=arguments.replace,
@@ -67,7 +66,7 @@ def restore(arguments: argparse.Namespace, settings: Settings, output: Output) -
         privileges=not arguments.no_acl,
         tablespaces=not arguments.no_tablespaces,
         keep_failed=arguments.keep_failed,
-        jobs=settings.parallel_jobs,
+        jobs=service.settings.parallel_jobs,
         tables=tuple(arguments.tables),
         schemas=tuple(arguments.schemas),
         into=arguments.into,
@@ -75,7 +74,7 @@ def restore(arguments: argparse.Namespace, settings: Settings, output: Output) -
         constraints=not arguments.no_constraints,
     )
     with output.progress() as on_progress:
-        report = service_for(settings).restore(
+        report = service.restore(
             arguments.name,
             target_database=arguments.target_db,
             options=options,
@@ -86,18 +85,18 @@ def restore(arguments: argparse.Namespace, settings: Settings, output: Output) -
     output.findings(report.findings)
     output.result(
         restore_document(report),
-        _restored(report, several=bool(settings.copy_to), some=options.selects),
+        _restored(report, several=bool(service.settings.copies), some=options.selects),
     )
     if any(finding.level == "error" for finding in report.findings):
         return FAILED  # a dry run that says: it would
     return WARNINGS if report.warnings else DONE
 
 
-def sync(arguments: argparse.Namespace, settings: Settings, output: Output) -> int:
+def sync(arguments: argparse.Namespace, service: Service, output: Output) -> int:
     """Copy to each store what it lacks and others have."""
     del arguments
     with output.progress() as on_progress:
-        reports = service_for(settings).sync(on_progress=on_progress)
+        reports = service.sync(on_progress=on_progress)
     lines = []
     for report in reports:
         done = [f"{len(report.copied)} backups copied", f"{len(report.mended)} mended"]
