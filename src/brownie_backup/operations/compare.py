@@ -6,9 +6,9 @@ from concurrent.futures import FIRST_EXCEPTION, Future, wait
 from attrs import frozen
 
 from brownie_backup.concurrency.threads import Threads
-from brownie_backup.errors import DamagedError
 from brownie_backup.model import Manifest, PartSpec
 from brownie_backup.model.reports import Comparison, TableRange
+from brownie_backup.operations.find import ensure_kind, manifest_of
 from brownie_backup.pipeline.parent import Parent, make_parent
 from brownie_backup.pipeline.progress import OnProgress, PartMeter
 from brownie_backup.pipeline.ranges import batches, counting, split_ranges
@@ -43,13 +43,12 @@ def compare_with_database(
 
     Raises:
         BackupNotFound: there is none of that name.
-        DamagedError: the manifest can't be read.
+        DamagedError, UnsupportedFormat: the manifest can't be read, or is of another kind.
         DumpFailed, ConnectionFailed, ProgramMissing: the database could not be read.
     """
-    backup = repository.backup(name)
-    manifest = backup.manifest
-    if manifest is None:
-        raise DamagedError(backup.problem, hint="Compare another backup")
+    backup = repository.backup(name, kind=dumper.kind)
+    manifest = manifest_of(backup, hint="Compare another backup")
+    ensure_kind(manifest, dumper.kind, "compared")
     total = sum(1 for part in manifest.parts for blob in part.blobs if blob.begins)
     count = max(1, jobs)
     # In this order: what is still read when something fails ends with the snapshot.
@@ -70,8 +69,8 @@ def compare_with_database(
 
 def _unchanged(snapshot: Snapshot, manifest: Manifest) -> tuple[Parent | None, str]:
     """Return which ranges are as a backup has them, or why nobody can say."""
-    if snapshot.database.id != manifest.database.id:
-        return None, f"it is a backup of {manifest.database.id}, not of {snapshot.database.id}"
+    if not manifest.backup_set.is_of(snapshot.database.id):
+        return None, f"it is a backup of {manifest.backup_set}, not of {snapshot.database.id}"
     if not any(part.table for part in manifest.parts):
         return None, "the backup has no bulk tables"
     unchanged = snapshot.unchanged_since(manifest)

@@ -11,7 +11,7 @@ from attrs import evolve
 
 from brownie_backup.errors import BackupError, ConfigurationError
 from brownie_backup.format.names import check_labels, check_name, default_name
-from brownie_backup.model import Attempt, Manifest
+from brownie_backup.model import Attempt, BackupSet, Manifest
 from brownie_backup.model.reports import BackupReport, StoreOutcome, StoreSync
 from brownie_backup.operations.sync import sync_backups
 from brownie_backup.pipeline.archiver import Stored, store_snapshot, worker_pool
@@ -94,7 +94,7 @@ def create_backup(
     name = name or default_name(database, started_at, secrets.token_hex(2))
     repositories = with_deadlines((repository, *copies))
     count = max(1, min(jobs, MOST_JOBS))
-    with open_mirrors(repositories, Attempt(database, name, started_at)) as mirrors:
+    with open_mirrors(repositories, Attempt(database, name, started_at, dumper.kind)) as mirrors:
         identity = agree_on_identity(mirrors)
         replicas = ReplicaSet(tuple(mirror.replica for mirror in mirrors))
         writer = repository.writer(replicas, identity)
@@ -147,7 +147,8 @@ def _find_parent(
     if not any(spec.blocks for spec in snapshot.parts):
         return None
     candidates = next(each.candidates for each in mirrors if not each.problem)
-    return candidates.find(writer, snapshot.database.id, kind)
+    database = snapshot.database.id
+    return candidates.find(writer, BackupSet(database.system_identifier, database.name, kind))
 
 
 def _check_executor(executor: Executor | None, worker_factory: WorkerFactory | None) -> None:

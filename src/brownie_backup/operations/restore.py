@@ -15,9 +15,9 @@ from brownie_backup.errors import (
     StoreError,
     TargetExists,
 )
-from brownie_backup.model import Manifest
+from brownie_backup.model import Database, Manifest
 from brownie_backup.model.reports import Finding, Level, RestoreOptions, RestoreReport
-from brownie_backup.operations.find import LocatedBackup, find_backup
+from brownie_backup.operations.find import LocatedBackup, ensure_kind, find_backup, manifest_of
 from brownie_backup.pipeline.progress import OnProgress, PartMeter
 from brownie_backup.pipeline.reading import (
     inventory_of,
@@ -66,6 +66,7 @@ def restore(
         TargetExists: the target exists, and ``options.replace`` is not set; or one of the tables
             that were asked for is in it.
         RestoreRefused: something is missing on the server; nothing was changed.
+        UnsupportedFormat: it is of another kind than the dumper restores, or a newer version's.
         RestoreFailed: PostgreSQL reported an error; the target is as it was.
         DecryptionError, DamagedError: the backup could not be read; the target is as it was.
         Busy: a cleanup is running.
@@ -73,22 +74,24 @@ def restore(
     options = options or RestoreOptions()
     # Before a lease is written where there may be no repository at all.
     with step("find backup"):
-        found = find_backup((repository, *copies), name, whose=dumper.database_name)
+        found = find_backup(
+            (repository, *copies), name, whose=dumper.database_name, kind=dumper.kind
+        )
     with _leases_if_allowed(found, dry_run=dry_run):
         started_at = repository.clock()
         again = find_backup((found.repository, *found.others), found.backup.name)
         found = evolve(again, findings=(*found.findings, *again.findings))
-        manifest = _readable(found)
+        manifest, source = _restorable(found, dumper.kind)
         findings = [*found.findings, *_damage(found)]
         reader = found.repository.reader(manifest, [other.store for other in found.others])
         meter = PartMeter(on_progress, "restore")
-        target_name = target_database or manifest.database.name
+        target_name = target_database or source.name
         first = inventory_of(manifest)
         needs = spec_of(first, manifest)
         with step("read inventory"):
             inventory = b"".join(read_part(reader, first, needs, jobs=1, meter=meter))
         token = secrets.token_hex(4)
-        with dumper.restoring(manifest.database, target_name, options, token) as target:
+        with dumper.restoring(source, target_name, options, token) as target:
             with step("preflight"):
                 findings += target.preflight(inventory, manifest.size_bytes)
             if not dry_run:
@@ -156,19 +159,23 @@ def fallback_findings(reader: BlobReader) -> Iterator[Finding]:
         yield Finding(Level.WARNING, "store", msg, hint)
 
 
-def _readable(found: LocatedBackup) -> Manifest:
-    """Return the manifest; a backup that is known to be damaged is not worth starting with.
+def _restorable(found: LocatedBackup, kind: str) -> tuple[Manifest, Database]:
+    """Return the manifest, and the database that it is of.
 
-    Unless there are other stores, which may have what it lacks.
+    A backup that is known to be damaged is not worth starting with, unless there are other stores,
+    which may have what it lacks.
     """
     backup = found.backup
-    if backup.manifest is None:
-        raise DamagedError(backup.problem, hint="Restore another backup: brownie-backup list")
+    manifest = manifest_of(backup, hint="Restore another backup: brownie-backup list")
+    ensure_kind(manifest, kind, "restored")
+    if manifest.database is None:
+        msg = f"the manifest of '{manifest.name}' names no database"
+        raise DamagedError(msg, hint="Restore another backup: brownie-backup list")
     if not backup.good and not found.others:
         msg = f"'{backup.name}' is damaged: {backup.problem}"
         hint = "Restore another backup: brownie-backup list; if it was mended since, verify it"
         raise DamagedError(msg, hint=hint)
-    return backup.manifest
+    return manifest, manifest.database
 
 
 def _damage(found: LocatedBackup) -> Iterator[Finding]:

@@ -145,7 +145,7 @@ class _SyncReplica:
                 self.repository.identity(Identity(manifest.repository_id, manifest.hash_key))
             if not self._transfer(backup, manifest.blobs, first, meter):
                 return
-            self._commit(backup, for_store(manifest, self.replica.sizes))
+            self._commit(source, backup)
         except (BackupExists, DamagedError) as error:
             self._note(f"{backup.name}: {error}")
             return
@@ -153,13 +153,21 @@ class _SyncReplica:
         self.result = evolve(self.result, copied=(*self.result.copied, backup.name))
         _log.info("copied '%s' to %s", backup.name, self.repository.store.url)
 
-    def _commit(self, backup: Backup, manifest: Manifest) -> None:
+    def _commit(self, source: "_SyncReplica", backup: Backup) -> None:
         if self._lease is None:
             return
+        manifest = for_store(_manifest(backup), self.replica.sizes)
+        as_it_is = None
+        if not manifest.known:  # then only a newer version could write it anew
+            as_it_is = source.repository.store
+            if manifest.blobs != _manifest(backup).blobs:
+                msg = "it is not copied: blobs of it have other sizes here"
+                raise DamagedError(msg, hint="Use a version that knows its kind")
+            manifest = _manifest(backup)
         if backup.hold:
             self._lease.ensure_held()
             add_hold(self.repository.store, backup.hold)
-        commit(self.repository, manifest, self._lease)
+        commit(self.repository, manifest, self._lease, as_it_is)
 
     def _transfer(
         self,

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 from attrs import frozen
 
-from brownie_backup.model import Backup, BlobRef, DatabaseId, Encryption, Manifest, PartSpec
+from brownie_backup.model import Backup, BackupSet, BlobRef, Encryption, Manifest, PartSpec
 from brownie_backup.pipeline.ranges import StoredPart, ranges_of
 from brownie_backup.protocols import Unchanged
 from brownie_backup.repository import BlobWriter
@@ -48,8 +48,7 @@ class ParentFinder:
         if manifest is None or not backup.good:
             return
         kin = _ParentKey(
-            manifest.database.id,
-            manifest.kind,
+            manifest.backup_set,
             manifest.tool_version,
             manifest.compression,
             manifest.encryption,
@@ -59,13 +58,13 @@ class ParentFinder:
         if known is None or known.finished_at < manifest.finished_at:
             self._newest[kin] = manifest
 
-    def find(self, writer: BlobWriter, database: DatabaseId, kind: str) -> Manifest | None:
-        """Return the newest good backup of a database whose blobs this run would name alike.
+    def find(self, writer: BlobWriter, whose: BackupSet) -> Manifest | None:
+        """Return the newest good backup of a set whose blobs this run would name alike.
 
         It must be of this version: another one may write rows otherwise, or have had a fault.
         """
         compression, key = writer.compressor.name, writer.hash_key.hex()
-        kin = _ParentKey(database, kind, TOOL_VERSION, compression, writer.encryption, key)
+        kin = _ParentKey(whose, TOOL_VERSION, compression, writer.encryption, key)
         return self._newest.get(kin)
 
 
@@ -73,8 +72,7 @@ class ParentFinder:
 class _ParentKey:
     """What two backups share if they name the same rows' blobs alike."""
 
-    database: DatabaseId
-    kind: str
+    backup_set: BackupSet
     tool_version: str
     compression: str
     encryption: Encryption

@@ -40,7 +40,7 @@ def backup_document(backup: Backup) -> dict[str, Any]:
             "created_at": instant(manifest.finished_at),
             "started_at": instant(manifest.started_at),
             "duration_seconds": manifest.duration.total_seconds(),
-            "database": converter.unstructure(manifest.database),
+            "database": converter.unstructure(manifest.database) if manifest.database else None,
             "size_bytes": manifest.size_bytes,
             "stored_bytes": manifest.stored_bytes,
             "new_bytes": manifest.new_bytes,

@@ -26,7 +26,7 @@ def backup(arguments: argparse.Namespace, settings: Settings, output: Output) ->
     manifest = report.manifest
     lines = [
         (
-            f"{manifest.name}: {size(manifest.size_bytes)} of '{manifest.database.name}' "
+            f"{manifest.name}: {size(manifest.size_bytes)} of '{manifest.backup_set.name}' "
             f"in {span(manifest.duration)}"
         ),
         (
