@@ -10,7 +10,7 @@ from pathlib import Path
 
 from attrs import frozen
 
-from brownie_backup.protocols import Store, StoredObject
+from brownie_backup.protocols import ObjectUse, Store, StoredObject
 
 MIB = 1 << 20
 
@@ -40,10 +40,17 @@ class CountingStore:
         """Where the inner store is."""
         return self._inner.url
 
-    def put(self, key: str, data: bytes, *, if_absent: bool = False) -> None:
+    def put(
+        self,
+        key: str,
+        data: bytes,
+        *,
+        if_absent: bool = False,
+        use: ObjectUse = ObjectUse.STATE,
+    ) -> None:
         """Store in the inner store."""
         self.calls["put"] += 1
-        self._inner.put(key, data, if_absent=if_absent)
+        self._inner.put(key, data, if_absent=if_absent, use=use)
 
     def get(self, key: str) -> bytes:
         """Return what the inner store has."""

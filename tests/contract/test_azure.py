@@ -16,6 +16,7 @@ from tests.servers.certificates import certificate
 from tests.servers.objects import AzureServer
 from tests.servers.proxy import Proxy
 from tests.servers.tokens import AzureIdentity
+from tests.uses import use_of
 
 from brownie_backup.errors import AccessDenied, StoreError
 from brownie_backup.secret import Secret
@@ -128,7 +129,7 @@ def test_a_store_may_be_the_whole_container(server: AzureServer, opened: AzureSt
 def test_what_stays_has_the_tier_and_all_have_tags(store: AzureStore) -> None:
     location = evolve(store.location, storage_class="cool", tags={"team": "data + more", "x": ""})
     for key, tier in (("blobs/aa/aabb", "Cool"), ("leases/1.json", "Hot")):
-        evolve(store, location=location).put(key, b"data")
+        evolve(store, location=location).put(key, b"data", use=use_of(key))
         blob = store.client.get_blob_client(f"{location.path}/{key}")
         assert blob.get_blob_properties().blob_tier == tier
         assert blob.get_blob_tags() == location.tags
@@ -139,7 +140,7 @@ def test_what_azurite_cannot_do_is_refused(store: AzureStore) -> None:
     locked = evolve(store, location=evolve(store.location, object_lock_days=1))
     locked.put("leases/1.json", b"not locked")
     with pytest.raises(StoreError, match="is not locked") as raised:
-        locked.put("blobs/aa/aabb", b"data")
+        locked.put("blobs/aa/aabb", b"data", use=use_of("blobs/aa/aabb"))
     assert "BACKUP_OBJECT_LOCK_DAYS" in raised.value.hint
     with pytest.raises(StoreError) as raised:
         locked.extend_lock("blobs/aa/aabb")

@@ -18,6 +18,7 @@ from attrs import evolve
 from tests.servers.objects import GcsServer
 from tests.servers.proxy import Proxy
 from tests.servers.tokens import GoogleTokens
+from tests.uses import use_of
 
 from brownie_backup.errors import AccessDenied, KeyNotFound, ObjectLocked, StoreError
 from brownie_backup.protocols import SupportsObjectLock
@@ -154,7 +155,7 @@ def test_an_emulator_may_be_named_as_others_do(
 def test_what_stays_has_the_storage_class(store: GcsStore) -> None:
     location = evolve(store.location, storage_class="coldline")
     for key, kept in (("blobs/aa/aabb", "COLDLINE"), ("leases/1.json", "STANDARD")):
-        evolve(store, location=location).put(key, b"data")
+        evolve(store, location=location).put(key, b"data", use=use_of(key))
         blob = store.client.bucket(location.host).get_blob(f"{location.path}/{key}", retry=None)
         assert blob.storage_class == kept
 
@@ -173,8 +174,8 @@ def test_what_is_locked_cannot_be_deleted_and_stays_so(store: GcsStore) -> None:
     locked = evolve(store, location=governed)
     assert isinstance(locked, SupportsObjectLock)
     for key in (blob, "leases/1.json"):
-        locked.put(key, b"data")
-        locked.put(key, b"data")
+        locked.put(key, b"data", use=use_of(key))
+        locked.put(key, b"data", use=use_of(key))
     locked.delete("leases/1.json")
     with pytest.raises(ObjectLocked) as raised:
         locked.delete(blob)

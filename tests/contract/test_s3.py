@@ -17,6 +17,7 @@ from tests.docs.pages import ROOT
 from tests.servers.objects import S3Server, WeakS3Server
 from tests.servers.proxy import Proxy
 from tests.unit.fakes import FakeDumper
+from tests.uses import use_of
 
 from brownie_backup import Level, Repository, diagnose
 from brownie_backup.compressors import Zstd
@@ -174,7 +175,7 @@ def test_service_side_encryption_storage_class_and_tags(store: S3Store) -> None:
     # What changes and goes soon would be dear in another class.
     classes = {BLOB: "STANDARD_IA", manifest_key("x"): "STANDARD_IA", lease_key("x"): "STANDARD"}
     for key, storage_class in classes.items():
-        asking.put(key, b"data", if_absent=True)
+        asking.put(key, b"data", if_absent=True, use=use_of(key))
         assert asking.get(key) == b"data"
         target = {"Bucket": location.host, "Key": f"{location.path}/{key}"}
         head = store.client.head_object(**target)
@@ -188,7 +189,7 @@ def test_service_side_encryption_storage_class_and_tags(store: S3Store) -> None:
 def test_a_storage_class_that_is_not_known_is_named(store: S3Store) -> None:
     asking = evolve(store, location=evolve(store.location, storage_class="CELLAR"))
     with pytest.raises(StoreError, match="BACKUP_STORAGE_CLASS"):
-        asking.put(BLOB, b"data")
+        asking.put(BLOB, b"data", use=use_of(BLOB))
 
 
 # --- object lock ---------------------------------------------------------------------------------
@@ -226,7 +227,7 @@ def days(store: S3Store, number: int, mode: str = "compliance") -> S3Store:
 def test_what_is_part_of_a_backup_is_locked(locking: S3Store, mode: str) -> None:
     store = days(locking, 3, mode)
     for key in (BLOB, manifest_key("x")):
-        store.put(key, b"data", if_absent=True)
+        store.put(key, b"data", if_absent=True, use=use_of(key))
         until, found = locked_until(store, key)
         assert until is not None
         assert in_days(3)[0] < until < in_days(3)[1]
@@ -248,7 +249,7 @@ def test_what_is_part_of_a_backup_is_locked(locking: S3Store, mode: str) -> None
 
 def test_a_lease_is_not_locked(locking: S3Store) -> None:
     key = lease_key("x")
-    locking.put(key, b"data")
+    locking.put(key, b"data", use=use_of(key))
     assert locked_until(locking, key) == (None, None)
     locking.delete(key)
     with pytest.raises(KeyNotFound):
@@ -257,7 +258,7 @@ def test_a_lease_is_not_locked(locking: S3Store) -> None:
 
 def test_a_lock_is_extended_and_never_shortened(locking: S3Store) -> None:
     assert isinstance(locking, SupportsObjectLock)
-    locking.put(BLOB, b"data")
+    locking.put(BLOB, b"data", use=use_of(BLOB))
     days(locking, 2).extend_lock(BLOB)
     first, _ = locked_until(locking, BLOB)
     assert first is not None
@@ -285,7 +286,7 @@ def test_every_order_to_store_or_to_lock_has_a_checksum_that_every_service_knows
     client = open_store(locking.location).client
     client.meta.events.register("before-send.s3", look)
     store = evolve(locking, client=client)
-    store.put(BLOB, b"data")
+    store.put(BLOB, b"data", use=use_of(BLOB))
     days(store, 9).extend_lock(BLOB)
     assert [sums for method, sums in sent if method == "PUT"] == ["Content-MD5"] * 2
     assert {sums for method, sums in sent if method != "PUT"} == {""}
@@ -295,7 +296,7 @@ def test_what_was_stored_before_there_were_locks_is_locked_when_it_is_reused(
     locking: S3Store,
 ) -> None:
     without = evolve(locking, location=evolve(locking.location, object_lock_days=None))
-    without.put(BLOB, b"data")
+    without.put(BLOB, b"data", use=use_of(BLOB))
     without.extend_lock(BLOB)
     assert locked_until(locking, BLOB) == (None, None)
     days(locking, 3, "governance").extend_lock(BLOB)
@@ -308,7 +309,7 @@ def test_what_was_stored_before_there_were_locks_is_locked_when_it_is_reused(
 
 def test_a_legal_hold_keeps_an_object_too(locking: S3Store) -> None:
     without = evolve(locking, location=evolve(locking.location, object_lock_days=None))
-    without.put(BLOB, b"data")
+    without.put(BLOB, b"data", use=use_of(BLOB))
     target = {"Bucket": locking.location.host, "Key": f"{locking.location.path}/{BLOB}"}
     locking.client.put_object_legal_hold(**target, LegalHold={"Status": "ON"})
     with pytest.raises(ObjectLocked, match="legal hold"):
@@ -318,28 +319,28 @@ def test_a_legal_hold_keeps_an_object_too(locking: S3Store) -> None:
 
 
 def test_after_its_date_an_object_can_be_deleted_and_made_anew(locking: S3Store) -> None:
-    locking.put(BLOB, b"data")
+    locking.put(BLOB, b"data", use=use_of(BLOB))
     later = evolve(locking, clock=lambda: datetime.now(UTC) + timedelta(days=4))
     later.delete(BLOB)
     later.delete(BLOB)
     assert list(locking.list("")) == []
     with pytest.raises(KeyNotFound):
         locking.get(BLOB)
-    locking.put(BLOB, b"new", if_absent=True)
+    locking.put(BLOB, b"new", if_absent=True, use=use_of(BLOB))
     assert locking.get(BLOB) == b"new"
 
 
 def test_a_bucket_without_object_lock_is_refused(store: S3Store) -> None:
     asking = days(store, 3)
     calls: list[Callable[[], None]] = [
-        lambda: asking.put(BLOB, b"data"),
+        lambda: asking.put(BLOB, b"data", use=use_of(BLOB)),
         lambda: asking.extend_lock(BLOB),
     ]
     for call in calls:
         with pytest.raises(StoreError, match=r"has no object lock.*BACKUP_OBJECT_LOCK_DAYS"):
             call()
     assert list(store.list("")) == []
-    store.put(BLOB, b"data")
+    store.put(BLOB, b"data", use=use_of(BLOB))
     asking.delete(BLOB)
     asking.put(lease_key("x"), b"data")
 
@@ -364,7 +365,7 @@ def test_the_guide_names_the_rights_for_every_request(locking: S3Store) -> None:
     client.meta.events.register("before-call.s3", lambda model, **_: sent.add(model.name))
     location = evolve(locking.location, tags={"a": "b"}, sse_kms_key="key")
     store = evolve(locking, client=client, location=location)
-    store.put(BLOB, b"data", if_absent=True)
+    store.put(BLOB, b"data", if_absent=True, use=use_of(BLOB))
     store.get(BLOB)
     days(store, 9).extend_lock(BLOB)
     list(store.list(""))
@@ -403,11 +404,11 @@ def test_the_doctor_tells_of_a_service_that_ignores_create_if_absent(
 
 def test_a_service_that_ignores_locks_or_keys_is_refused(weak: S3Store) -> None:
     """It takes an order to lock an object for an order to replace it."""
-    weak.put(BLOB, b"data")
+    weak.put(BLOB, b"data", use=use_of(BLOB))
     asking = days(weak, 3)
     calls: list[Callable[[], None]] = [
         lambda: asking.extend_lock(BLOB),
-        lambda: asking.put(BLOB, b"other"),
+        lambda: asking.put(BLOB, b"other", use=use_of(BLOB)),
     ]
     for call in calls:
         with pytest.raises(StoreError, match="has no object lock"):

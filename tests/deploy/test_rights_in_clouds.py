@@ -20,6 +20,7 @@ from tests.docs.pages import ROOT
 from tests.servers.objects import AzureServer, GcsServer, S3Server
 from tests.unit.fakes import FakeDumper, noise
 from tests.unit.scripted import Answer, ScriptedService
+from tests.uses import use_of
 
 from brownie_backup import (
     Repository,
@@ -65,7 +66,7 @@ def live(store: Store) -> None:
 
 def lock(store: Any) -> None:  # noqa: ANN401 - the three have this in common, and no base
     """Do with a store that locks what it locks for."""
-    store.put(BLOB, b"data", if_absent=True)
+    store.put(BLOB, b"data", if_absent=True, use=use_of(BLOB))
     longer = evolve(store, location=evolve(store.location, object_lock_days=9))
     longer.extend_lock(BLOB)
     with pytest.raises(ObjectLocked):
@@ -294,8 +295,8 @@ def test_azure(azure_server: AzureServer, monkeypatch: pytest.MonkeyPatch) -> No
         },
     )
     done = Answer(201)
-    # Stored, looked at, looked at, locked for longer, looked at; and a lease, and gone.
-    answers = (done, state, state, Answer(200), state, done, Answer(202))
+    # Stored, looked at, looked at, locked for longer, looked at; and a lease, looked at, and gone.
+    answers = (done, state, state, Answer(200), state, done, Answer(200), Answer(202))
     with ScriptedService(*answers) as service:
         there = evolve(where, endpoint_url=f"{service.url}/account", object_lock_days=3)
         with requests_noted(monkeypatch) as sent_for_locks:

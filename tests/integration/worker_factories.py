@@ -12,7 +12,7 @@ from brownie_backup.compressors import Gzip, Zstd
 from brownie_backup.config import make_worker
 from brownie_backup.encryptors import GnuPG
 from brownie_backup.errors import StoreFull
-from brownie_backup.protocols import StoredObject
+from brownie_backup.protocols import ObjectUse, StoredObject
 from brownie_backup.stores import LocalStore
 
 Workshop = tuple[Sequence[Repository], Dumper]
@@ -30,11 +30,18 @@ class Spoilt:
         """Where the inner store is."""
         return self.inner.url
 
-    def put(self, key: str, data: bytes, *, if_absent: bool = False) -> None:
+    def put(
+        self,
+        key: str,
+        data: bytes,
+        *,
+        if_absent: bool = False,
+        use: ObjectUse = ObjectUse.STATE,
+    ) -> None:
         """Store `data` in the inner store."""
         if key.startswith("blobs/"):
             self.before()
-        self.inner.put(key, data, if_absent=if_absent)
+        self.inner.put(key, data, if_absent=if_absent, use=use)
 
     def get(self, key: str) -> bytes:
         """Return what the inner store has."""

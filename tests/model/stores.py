@@ -10,7 +10,7 @@ from attrs import define
 from tests.model.scheduler import Process, Scheduler
 
 from brownie_backup.format.layout import BLOB_LISTS, BLOBS, MANIFESTS
-from brownie_backup.protocols import Store, StoredObject
+from brownie_backup.protocols import ObjectUse, Store, StoredObject
 
 _PAGES = (2, 50, 50)
 """How many objects a listing tells at once."""
@@ -89,8 +89,15 @@ class SteppedStore:
     def url(self) -> str:
         return self._inner.url
 
-    def put(self, key: str, data: bytes, *, if_absent: bool = False) -> None:
-        self._call("put", key, lambda: self._inner.put(key, data, if_absent=if_absent))
+    def put(
+        self,
+        key: str,
+        data: bytes,
+        *,
+        if_absent: bool = False,
+        use: ObjectUse = ObjectUse.STATE,
+    ) -> None:
+        self._call("put", key, lambda: self._inner.put(key, data, if_absent=if_absent, use=use))
 
     def get(self, key: str) -> bytes:
         data = self._call("get", key, lambda: self._inner.get(key))

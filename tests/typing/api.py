@@ -9,7 +9,7 @@ from brownie_backup.compressors import Gzip, Uncompressed, Zstd
 from brownie_backup.config import load_settings, make_dumper, make_repository
 from brownie_backup.dumpers import PostgresDumper
 from brownie_backup.encryptors import Cleartext, GnuPG
-from brownie_backup.protocols import StoredObject
+from brownie_backup.protocols import ObjectUse, StoredObject
 from brownie_backup.stores import LocalStore, MemoryStore, RetryingStore
 from brownie_backup.stores.location import Location
 from brownie_backup.stores.s3 import open_store
@@ -26,7 +26,14 @@ class TheirStore:
 
     url = "theirs:"
 
-    def put(self, key: str, data: bytes, *, if_absent: bool = False) -> None:
+    def put(
+        self,
+        key: str,
+        data: bytes,
+        *,
+        if_absent: bool = False,
+        use: ObjectUse = ObjectUse.STATE,
+    ) -> None:
         """Store."""
 
     def get(self, key: str) -> bytes:

@@ -9,7 +9,7 @@ from tests.unit.fakes import FakeClock, make_repository
 from brownie_backup import Repository
 from brownie_backup.errors import StoreUnavailable
 from brownie_backup.format.layout import BLOB_LISTS, BLOBS, MANIFESTS
-from brownie_backup.protocols import Clock, Store, StoredObject
+from brownie_backup.protocols import Clock, ObjectUse, Store, StoredObject
 from brownie_backup.stores import MemoryStore
 
 Chosen = Callable[[str, str], bool]
@@ -40,9 +40,16 @@ class Wrapper:
     def before(self, method: str, key: str) -> None:
         """Do something before a call."""
 
-    def put(self, key: str, data: bytes, *, if_absent: bool = False) -> None:
+    def put(
+        self,
+        key: str,
+        data: bytes,
+        *,
+        if_absent: bool = False,
+        use: ObjectUse = ObjectUse.STATE,
+    ) -> None:
         self.before("put", key)
-        self.inner.put(key, data, if_absent=if_absent)
+        self.inner.put(key, data, if_absent=if_absent, use=use)
 
     def get(self, key: str) -> bytes:
         self.before("get", key)

@@ -33,7 +33,7 @@ from brownie_backup.errors import (
     StoreUnavailable,
 )
 from brownie_backup.format.layout import AUDIT
-from brownie_backup.protocols import Store
+from brownie_backup.protocols import ObjectUse, Store
 from brownie_backup.stores import MemoryStore
 
 WHO = Actor("alice", "test here")
@@ -408,8 +408,15 @@ def test_an_answer_that_was_lost_makes_no_false_alarm(clock: FakeClock) -> None:
 
         lossy = True
 
-        def put(self, key: str, data: bytes, *, if_absent: bool = False) -> None:
-            self.inner.put(key, data, if_absent=if_absent)
+        def put(
+            self,
+            key: str,
+            data: bytes,
+            *,
+            if_absent: bool = False,
+            use: ObjectUse = ObjectUse.STATE,
+        ) -> None:
+            self.inner.put(key, data, if_absent=if_absent, use=use)
             if self.lossy:
                 raise StoreUnavailable("no answer")
 

@@ -12,6 +12,7 @@ from attrs import evolve
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.unit.scripted import Answer, ScriptedService
+from tests.uses import use_of
 
 from brownie_backup.errors import (
     ConfigurationError,
@@ -82,10 +83,10 @@ def test_a_put_sends_tier_scope_tags_and_lock_at_once() -> None:
     created = evolve(CREATED, headers={**CREATED.headers, "x-ms-encryption-scope": "backups"})
     with ScriptedService(created, state(30)) as service:
         store = opened(service, location)
-        store.put(BLOB, b"data")
+        store.put(BLOB, b"data", use=use_of(BLOB))
         assert len(service.asked) == 2  # that the service keeps locks is looked at once
         service.answers.appendleft(created)
-        store.put(BLOB, b"data")
+        store.put(BLOB, b"data", use=use_of(BLOB))
         assert len(service.asked) == 3
     sent = service.asked[0].headers
     assert sent["x-ms-access-tier"] == "Cool"
@@ -98,14 +99,14 @@ def test_a_put_sends_tier_scope_tags_and_lock_at_once() -> None:
 def test_governance_is_a_lock_that_can_be_taken_off() -> None:
     location = evolve(LOCKED, object_lock_mode="governance")
     with ScriptedService(CREATED, state(30, "Unlocked")) as service:
-        opened(service, location).put(BLOB, b"data")
+        opened(service, location).put(BLOB, b"data", use=use_of(BLOB))
     assert service.asked[0].headers["x-ms-immutability-policy-mode"] == "Unlocked"
 
 
 @pytest.mark.parametrize("key", ["leases/1.json", "verifications/x.json"])
 def test_what_changes_is_not_locked_nor_put_where_deleting_is_dear(key: str) -> None:
     with ScriptedService(CREATED) as service:
-        opened(service, evolve(LOCKED, storage_class="Cold")).put(key, b"data")
+        opened(service, evolve(LOCKED, storage_class="Cold")).put(key, b"data", use=use_of(key))
     headers = service.asked[0].headers
     assert not [name for name in headers if "immutability" in name or "tier" in name]
 
@@ -279,7 +280,7 @@ def test_a_policy_of_the_container_is_named(code: str) -> None:
         with pytest.raises(ObjectLocked):
             opened(service).delete(BLOB)
         with pytest.raises(ObjectLocked):
-            opened(service).put(BLOB, b"data")
+            opened(service).put(BLOB, b"data", use=use_of(BLOB))
 
 
 # --- settings ------------------------------------------------------------------------------------

@@ -8,6 +8,7 @@ from tests.unit.fakes import FakeDumper, make_repository, noise, read_back
 from brownie_backup import Repository, create_backup, list_backups
 from brownie_backup.errors import AccessDenied, StoreError, StoreFull, StoreUnavailable
 from brownie_backup.format.layout import BLOBS, manifest_key
+from brownie_backup.protocols import ObjectUse
 from brownie_backup.stores import MemoryStore
 from brownie_backup.testing import FaultyStore
 
@@ -124,10 +125,17 @@ def test_the_error_arrives_as_it_was(error: BaseException) -> None:
 
 def test_a_store_that_stays_away_ends_the_backup() -> None:
     class Gone(FaultyStore):
-        def put(self, key: str, data: bytes, *, if_absent: bool = False) -> None:
+        def put(
+            self,
+            key: str,
+            data: bytes,
+            *,
+            if_absent: bool = False,
+            use: ObjectUse = ObjectUse.STATE,
+        ) -> None:
             if key.startswith(BLOBS) and self.put_bytes > 3000:
                 raise StoreUnavailable("gone")
-            super().put(key, data, if_absent=if_absent)
+            super().put(key, data, if_absent=if_absent, use=use)
 
     inner = prepared()
     dumper = FakeDumper(NEW)

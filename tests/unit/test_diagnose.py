@@ -9,6 +9,7 @@ from tests.unit.several import AwayStore, named, repositories
 from brownie_backup import Level, Repository, diagnose
 from brownie_backup.encryptors import Cleartext
 from brownie_backup.errors import AccessDenied, DecryptionError, EncryptionError
+from brownie_backup.protocols import ObjectUse
 from brownie_backup.stores import MemoryStore
 from brownie_backup.testing import FaultyStore
 
@@ -53,7 +54,14 @@ def test_a_store_that_fails_is_an_error_and_not_an_exception(fail_at: int) -> No
 
 def test_a_store_that_ignores_create_if_absent_is_found_out() -> None:
     class Careless(MemoryStore):
-        def put(self, key: str, data: bytes, *, if_absent: bool = False) -> None:
+        def put(
+            self,
+            key: str,
+            data: bytes,
+            *,
+            if_absent: bool = False,
+            use: ObjectUse = ObjectUse.STATE,
+        ) -> None:
             del if_absent
             super().put(key, data)
 

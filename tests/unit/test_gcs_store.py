@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from attrs import evolve
 from tests.unit.scripted import Answer, ScriptedService
+from tests.uses import use_of
 
 from brownie_backup.errors import (
     BucketNotFound,
@@ -76,7 +77,7 @@ def test_a_put_sends_class_key_and_lock_at_once() -> None:
     location = evolve(LOCKED, sse_kms_key=KEY, storage_class="nearline")
     answer = stored(BLOB, kmsKeyName=f"{KEY}/cryptoKeyVersions/1", **lock(30))
     with ScriptedService(answer) as service:
-        opened(service, location).put(BLOB, b"data")
+        opened(service, location).put(BLOB, b"data", use=use_of(BLOB))
     (asked,) = service.asked
     assert asked.query["kmsKeyName"] == KEY
     assert asked.parts[0]["storageClass"] == "NEARLINE"
@@ -89,14 +90,14 @@ def test_a_put_sends_class_key_and_lock_at_once() -> None:
 def test_governance_is_a_lock_that_can_be_taken_off() -> None:
     location = evolve(LOCKED, object_lock_mode="governance")
     with ScriptedService(stored(BLOB, **lock(30, "Unlocked"))) as service:
-        opened(service, location).put(BLOB, b"data")
+        opened(service, location).put(BLOB, b"data", use=use_of(BLOB))
     assert service.asked[0].parts[0]["retention"]["mode"] == "Unlocked"
 
 
 @pytest.mark.parametrize("key", ["leases/1.json", "verifications/x.json"])
 def test_what_changes_is_not_locked_nor_put_where_deleting_is_dear(key: str) -> None:
     with ScriptedService(stored(key)) as service:
-        opened(service, evolve(LOCKED, storage_class="ARCHIVE")).put(key, b"data")
+        opened(service, evolve(LOCKED, storage_class="ARCHIVE")).put(key, b"data", use=use_of(key))
     assert set(service.asked[0].parts[0]) == {"name", "md5Hash"}
 
 
@@ -108,7 +109,7 @@ def test_a_service_that_ignores_what_it_was_asked_is_refused(
     location: Location, key: str, what: str
 ) -> None:
     with ScriptedService(stored(key)) as service, pytest.raises(StoreError, match=what):
-        opened(service, location).put(key, b"data")
+        opened(service, location).put(key, b"data", use=use_of(key))
 
 
 @pytest.mark.parametrize("answer", [Answer.of({}), Answer.of([]), Answer(200, b"<html>Log in")])
@@ -120,7 +121,7 @@ def test_an_answer_of_something_else_is_no_success(answer: Answer) -> None:
 def test_a_bucket_without_locks_is_named() -> None:
     refusal = Answer.of({"error": {"code": 400, "message": "Retention is not enabled"}}, 400)
     with ScriptedService(refusal) as service, pytest.raises(StoreError) as raised:
-        opened(service, LOCKED).put(BLOB, b"data")
+        opened(service, LOCKED).put(BLOB, b"data", use=use_of(BLOB))
     assert "--enable-per-object-retention" in raised.value.hint
 
 
@@ -281,7 +282,7 @@ def test_a_locked_object_is_named_so(reason: str, text: str) -> None:
         with pytest.raises(ObjectLocked, match="Object 'box/x'"):
             opened(service, LOCKED).delete(BLOB)
         with pytest.raises(ObjectLocked):
-            opened(service, LOCKED).put(BLOB, b"data")
+            opened(service, LOCKED).put(BLOB, b"data", use=use_of(BLOB))
 
 
 # --- settings ------------------------------------------------------------------------------------

@@ -29,7 +29,7 @@ from brownie_backup.errors import (
 )
 from brownie_backup.format.layout import HOLDS, LEASES, hold_key, manifest_key
 from brownie_backup.operations.sync import sync_backups
-from brownie_backup.protocols import StoredObject
+from brownie_backup.protocols import ObjectUse, StoredObject
 from brownie_backup.stores import MemoryStore
 from brownie_backup.testing import FaultyStore
 
@@ -249,9 +249,16 @@ class Interrupted(MemoryStore):
         self.after[method, prefix] = events
         return events
 
-    def put(self, key: str, data: bytes, *, if_absent: bool = False) -> None:
+    def put(
+        self,
+        key: str,
+        data: bytes,
+        *,
+        if_absent: bool = False,
+        use: ObjectUse = ObjectUse.STATE,
+    ) -> None:
         """Store, then stop if told to."""
-        super().put(key, data, if_absent=if_absent)
+        super().put(key, data, if_absent=if_absent, use=use)
         self._stop("put", key)
 
     def get(self, key: str) -> bytes:

@@ -6,6 +6,7 @@ from tests.unit.test_repository import add
 
 from brownie_backup import Repository
 from brownie_backup.format.layout import IDENTITY, manifest_key
+from brownie_backup.protocols import ObjectUse
 from brownie_backup.stores import MemoryStore
 from brownie_backup.testing import FaultyStore
 
@@ -63,7 +64,14 @@ def test_a_store_that_ignores_create_if_absent_is_warned_of_once(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     class Weak(MemoryStore):
-        def put(self, key: str, data: bytes, *, if_absent: bool = False) -> None:
+        def put(
+            self,
+            key: str,
+            data: bytes,
+            *,
+            if_absent: bool = False,
+            use: ObjectUse = ObjectUse.STATE,
+        ) -> None:
             super().put(key, data)
 
     repository = make_repository(Weak())

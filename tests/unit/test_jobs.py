@@ -19,9 +19,12 @@ from brownie_backup.model import Verification
 from brownie_backup.operations.history import History
 from brownie_backup.secret import Secret
 from brownie_backup.service import Service
-from brownie_backup_cron.jobs import DONE, FAILED, WARNINGS, Jobs
+from brownie_backup_cron.backup_job import BackupJob
+from brownie_backup_cron.exit_codes import DONE, FAILED, WARNINGS
 from brownie_backup_cron.metrics import VERIFICATION, RunnerMetrics
 from brownie_backup_cron.notifications import Notifier
+from brownie_backup_cron.reporter import Reporter
+from brownie_backup_cron.verification_job import VerificationJob
 
 GOOD = Verification("first", "id", NOON, good=True, checked_blobs=1, total_blobs=1)
 
@@ -53,16 +56,16 @@ def receiver() -> Iterator[Receiver]:
         yield receiver
 
 
-def jobs(receiver: Receiver, **scripted: Any) -> Jobs:  # noqa: ANN401 - whatever it has
+def reporter(receiver: Receiver, **scripted: Any) -> Reporter:  # noqa: ANN401 - whatever it has
     settings = Settings(
         webhook_url=Secret(f"{receiver.url}/hook"), ping_url=Secret(f"{receiver.url}/ping")
     )
     runner_metrics = RunnerMetrics()
     service = Scripted(settings, Actor("scheduler", "tests"), **scripted)
-    return Jobs(service, Notifier(settings, runner_metrics, lambda: NOON), runner_metrics)
+    return Reporter(service, Notifier(settings, runner_metrics, lambda: NOON), runner_metrics)
 
 
-def told(made: Jobs, receiver: Receiver) -> list[str]:
+def told(made: Reporter, receiver: Receiver) -> list[str]:
     made.notifier.flush(10)
     return [r.json["event"] for r in receiver.requests if r.path == "/hook"]
 
@@ -89,8 +92,8 @@ def test_a_verification(
     events: list[str],
 ) -> None:
     before = History(verification_failed=failed_before)
-    made = jobs(receiver, outcome=outcome, before=before)
-    assert made.verify() == status
+    made = reporter(receiver, outcome=outcome, before=before)
+    assert VerificationJob(made).run() == status
     assert told(made, receiver) == events
 
 
@@ -98,9 +101,9 @@ def test_a_verification(
 def test_a_defect_fails_one_backup_and_not_the_runner(
     receiver: Receiver, before: History | Exception, caplog: pytest.LogCaptureFixture
 ) -> None:
-    made = jobs(receiver, before=before)
+    made = reporter(receiver, before=before)
     with caplog.at_level(logging.CRITICAL):
-        assert made.back_up() == FAILED
+        assert BackupJob(made).run() == FAILED
     assert told(made, receiver) == ["backup.failed"]
     (event,) = (r.json for r in receiver.requests if r.path == "/hook")
     assert event["error"]["type"] == "BackupError"
@@ -112,14 +115,15 @@ def test_a_defect_fails_one_backup_and_not_the_runner(
 
 @pytest.mark.parametrize(("status", "failures"), [(DONE, 0), (WARNINGS, 0), (FAILED, 1), (-9, 1)])
 def test_a_verifier_that_fails_is_counted(receiver: Receiver, status: int, failures: int) -> None:
-    made = jobs(receiver)
+    made = reporter(receiver)
+    job = VerificationJob(made)
     script = (
         "import os, sys; n = int(sys.argv[1]); os.kill(os.getpid(), -n) if n < 0 else sys.exit(n)"
     )
-    made.verifier = (sys.executable, "-c", script, str(status))
-    made.begin_verification()
+    job.command = (sys.executable, "-c", script, str(status))
+    job.start()
     end = time.monotonic() + 20
-    while made.is_verifying():
+    while job.running():
         assert time.monotonic() < end
         time.sleep(0.02)
     assert made.runner_metrics.counted("failures", VERIFICATION) == failures
@@ -128,18 +132,20 @@ def test_a_verifier_that_fails_is_counted(receiver: Receiver, status: int, failu
 
 
 def test_a_verifier_that_cannot_begin_is_counted(receiver: Receiver) -> None:
-    made = jobs(receiver)
-    made.verifier = ("/nowhere",)
-    made.begin_verification()
-    assert not made.is_verifying()
+    made = reporter(receiver)
+    job = VerificationJob(made)
+    job.command = ("/nowhere",)
+    job.start()
+    assert not job.running()
     assert made.runner_metrics.counted("failures", VERIFICATION) == 1
-    made.end()
+    job.close()
 
 
 def test_a_verifier_is_ended_with_the_runner(receiver: Receiver) -> None:
-    made = jobs(receiver)
-    made.verifier = (sys.executable, "-c", "import time; time.sleep(60)")
-    made.begin_verification()
-    assert made.is_verifying()
-    made.end()
-    assert not made.is_verifying()
+    made = reporter(receiver)
+    job = VerificationJob(made)
+    job.command = (sys.executable, "-c", "import time; time.sleep(60)")
+    job.start()
+    assert job.running()
+    job.close()
+    assert not job.running()

@@ -9,6 +9,7 @@ from attrs import define
 from brownie_backup.errors import StoreUnavailable
 from brownie_backup.format.converter import from_json, to_json
 from brownie_backup.format.layout import LEADERS, leader_key
+from brownie_backup.protocols import ObjectUse
 from brownie_backup.repository.coordination.leadership import LOOKS, Leadership, Term
 from brownie_backup.stores import MemoryStore
 
@@ -133,8 +134,15 @@ def test_a_create_without_an_answer_leads_to_one_leader(
 
         silent = True
 
-        def put(self, key: str, data: bytes, *, if_absent: bool = False) -> None:
-            super().put(key, data, if_absent=if_absent)
+        def put(
+            self,
+            key: str,
+            data: bytes,
+            *,
+            if_absent: bool = False,
+            use: ObjectUse = ObjectUse.STATE,
+        ) -> None:
+            super().put(key, data, if_absent=if_absent, use=use)
             if self.silent:
                 self.silent = False
                 raise StoreUnavailable("no answer")

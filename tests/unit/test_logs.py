@@ -209,7 +209,7 @@ def test_a_full_disk_is_said_once_and_ends_nothing(capsys: pytest.CaptureFixture
 
 _WRITER = """
 import logging, sys
-from brownie_backup import logs
+from brownie_backup.telemetry import logs
 from brownie_backup.config import load_settings
 logs.FILE_BYTES = 20_000
 logs.FILES = 50

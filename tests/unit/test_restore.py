@@ -23,6 +23,7 @@ from brownie_backup.errors import (
 )
 from brownie_backup.format.layout import LEASES, blob_key, manifest_key
 from brownie_backup.model import Manifest
+from brownie_backup.protocols import ObjectUse
 from brownie_backup.testing import FaultyStore
 
 pytestmark = pytest.mark.usefixtures("_small_blobs")
@@ -131,7 +132,14 @@ def test_nothing_is_restored_during_a_cleanup(repository: Repository) -> None:
 
 def test_rights_that_only_read_do_for_a_restore(repository: Repository) -> None:
     class ReadOnly(FaultyStore):
-        def put(self, key: str, data: bytes, *, if_absent: bool = False) -> None:
+        def put(
+            self,
+            key: str,
+            data: bytes,
+            *,
+            if_absent: bool = False,
+            use: ObjectUse = ObjectUse.STATE,
+        ) -> None:
             raise AccessDenied(f"{key} ({len(data)}, {if_absent})")
 
         def delete(self, key: str) -> None:

@@ -20,7 +20,14 @@ from brownie_backup.errors import (
     StoreError,
     StoreUnavailable,
 )
-from brownie_backup.protocols import HasFreeSpace, Page, Store, StoredObject, SupportsObjectLock
+from brownie_backup.protocols import (
+    HasFreeSpace,
+    ObjectUse,
+    Page,
+    Store,
+    StoredObject,
+    SupportsObjectLock,
+)
 from brownie_backup.repository.coordination.leases import EXPIRY_MARGIN, RENEWAL
 from brownie_backup.stores import MemoryStore, RetryingStore, RetryPolicy
 from brownie_backup.testing import FaultyStore
@@ -223,9 +230,16 @@ def test_a_create_whose_answer_was_lost_has_succeeded() -> None:
 
 def test_a_create_that_somebody_else_won_meanwhile_has_failed() -> None:
     class Rival(FaultyStore):
-        def put(self, key: str, data: bytes, *, if_absent: bool = False) -> None:
+        def put(
+            self,
+            key: str,
+            data: bytes,
+            *,
+            if_absent: bool = False,
+            use: ObjectUse = ObjectUse.STATE,
+        ) -> None:
             try:
-                super().put(key, data, if_absent=if_absent)
+                super().put(key, data, if_absent=if_absent, use=use)
             except StoreUnavailable:
                 memory.put(key, b"of the rival", if_absent=True)
                 raise

@@ -7,49 +7,84 @@ from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
-from attrs import Factory, define, evolve, field
+from attrs import Factory, define, evolve
 from tests.unit.fakes import FakeClock, make_backup
 
+from brownie_backup.audit.operation import Actor
 from brownie_backup.config.settings import Settings
 from brownie_backup.errors import StoreUnavailable
 from brownie_backup.model import Attempt
 from brownie_backup.operations.history import History
 from brownie_backup.repository.coordination.leadership import Leadership
 from brownie_backup.secret import Secret
+from brownie_backup.service import Service
 from brownie_backup.stores import MemoryStore
+from brownie_backup_cron.backup_job import BackupJob
+from brownie_backup_cron.job import Job, ScheduledJob
 from brownie_backup_cron.leader import Leader
 from brownie_backup_cron.main import _purpose
 from brownie_backup_cron.metrics import BACKUP, VERIFICATION, RunnerMetrics, exposition
+from brownie_backup_cron.notifications import Notifier
+from brownie_backup_cron.reporter import Reporter
 from brownie_backup_cron.runner import Runner
 from brownie_backup_cron.timetable import Timetable
+from brownie_backup_cron.verification_job import VerificationJob
 
 START = datetime(2026, 1, 1, 12, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
 HOUR = timedelta(hours=1)
 DAY = timedelta(days=1)
+UNUSED = Reporter(
+    Service(Settings(), Actor("scheduler", "tests")),
+    Notifier(Settings(), RunnerMetrics(), lambda: START),
+    RunnerMetrics(),
+)
+"""For jobs that are asked nothing but when they were done last."""
+
+
+@define
+class FakeJob:
+    """Takes the time that it is told to take, and writes down when it was started."""
+
+    name: str
+    clock: FakeClock
+    takes: timedelta
+    in_background: bool = False
+    started: list[datetime] = Factory(list)
+
+    def last_done(self, history: History, now: datetime) -> datetime:
+        if self.name not in {BACKUP, VERIFICATION}:
+            return now
+        real: Job = BackupJob(UNUSED) if self.name == BACKUP else VerificationJob(UNUSED)
+        return real.last_done(history, now)
+
+    def start(self) -> None:
+        self.started.append(self.clock.now)
+        if not self.in_background:
+            self.clock.advance(self.takes)
+
+    def running(self) -> bool:
+        return self.in_background and self.clock.now < self.started[-1] + self.takes
+
+    def close(self) -> None:
+        raise NotImplementedError
 
 
 @define
 class FakeWork:
-    """Takes the time that it is told to take, and writes down when it was called."""
+    """A backup, a verification, and what the store knows of earlier ones."""
 
-    clock: FakeClock
-    takes: timedelta = timedelta(seconds=30)
-    verification_takes: timedelta = timedelta(minutes=5)
-    known: History | None = field(factory=History)
-    backups: list[datetime] = Factory(list)
-    verifications: list[datetime] = Factory(list)
+    backup: FakeJob
+    verification: FakeJob
+    known: History | None
 
-    def back_up(self) -> None:
-        self.backups.append(self.clock.now)
-        self.clock.advance(self.takes)
+    @property
+    def backups(self) -> list[datetime]:
+        return self.backup.started
 
-    def begin_verification(self) -> None:
-        self.verifications.append(self.clock.now)
-
-    def is_verifying(self) -> bool:
-        began = self.verifications[-1]
-        return self.clock.now < began + self.verification_takes
+    @property
+    def verifications(self) -> list[datetime]:
+        return self.verification.started
 
     def history(self) -> History:
         if self.known is None:
@@ -82,7 +117,14 @@ def world(
     reachable: bool = True,
 ) -> World:
     clock, runner_metrics = FakeClock(start), RunnerMetrics()
-    work = FakeWork(clock, known=(known or History()) if reachable else None)
+    work = FakeWork(
+        FakeJob(BACKUP, clock, timedelta(seconds=30)),
+        FakeJob(VERIFICATION, clock, timedelta(minutes=5), in_background=True),
+        (known or History()) if reachable else None,
+    )
+    jobs = [ScheduledJob(work.backup, Timetable.make(schedule, zone, start))]
+    if verifications:
+        jobs.append(ScheduledJob(work.verification, Timetable.make(verifications, zone, start)))
     made: World
 
     def wait(seconds: float) -> None:
@@ -90,9 +132,8 @@ def world(
         clock.advance(timedelta(seconds=seconds))
 
     runner = Runner(
-        Timetable.make(schedule, zone, start),
-        Timetable.make(verifications, zone, start) if verifications else None,
-        work=work,
+        jobs,
+        history=work.history,
         may_run=lambda: not made.others_lead,
         clock=clock,
         wait=wait,
@@ -119,7 +160,7 @@ def test_a_backup_is_made_at_each_time() -> None:
 @pytest.mark.parametrize("zone", ["Europe/Berlin", "America/New_York", "Australia/Lord_Howe"])
 def test_one_run_a_local_date_through_both_changes_of_a_year(schedule: str, zone: str) -> None:
     simulated = world(schedule, zone=zone)
-    simulated.work.takes = timedelta(minutes=20)
+    simulated.work.backup.takes = timedelta(minutes=20)
     dates: list[date] = []
     local = ZoneInfo(zone)
     # The weeks around the changes, one after the other.
@@ -192,7 +233,7 @@ def test_a_backup_from_the_future_does_not_stop_the_runner() -> None:
 
 def test_overlap_is_skipped_and_counted() -> None:
     simulated = world("* * * * *")
-    simulated.work.takes = timedelta(minutes=5, seconds=30)
+    simulated.work.backup.takes = timedelta(minutes=5, seconds=30)
     simulated.until(START + timedelta(minutes=13))
     assert simulated.work.backups == [START + n * MINUTE for n in (1, 7)]
     assert simulated.runner_metrics.counted("skipped", BACKUP) == 10
@@ -233,7 +274,7 @@ def test_it_stands_by_while_another_one_leads_and_takes_over_what_that_missed() 
 
 def test_backups_go_on_during_a_long_verification() -> None:
     simulated = world("0 * * * *", "30 12 * * *")
-    simulated.work.verification_takes = 10 * HOUR
+    simulated.work.verification.takes = 10 * HOUR
     simulated.until(START + 5 * HOUR + MINUTE)
     assert simulated.work.verifications == [START + timedelta(minutes=30)]
     assert len(simulated.work.backups) == 5
@@ -244,7 +285,7 @@ def test_backups_go_on_during_a_long_verification() -> None:
 
 def test_a_verification_that_is_due_during_one_is_skipped_and_counted() -> None:
     simulated = world("0 0 1 1 *", "0 * * * *")
-    simulated.work.verification_takes = 3 * HOUR + MINUTE
+    simulated.work.verification.takes = 3 * HOUR + MINUTE
     simulated.until(START + 6 * HOUR)
     assert simulated.work.verifications == [START + HOUR, START + 5 * HOUR]
     assert simulated.runner_metrics.counted("skipped", VERIFICATION) == 3
@@ -292,3 +333,25 @@ def test_a_leader_goes_on_looking_whatever_happens() -> None:
     leader.end()
     assert leadership.looks >= 3
     assert leader.may_run()
+
+
+def test_it_runs_any_job() -> None:
+    clock, metrics = FakeClock(START), RunnerMetrics()
+    drill = FakeJob("drill", clock, timedelta(minutes=20), in_background=True)
+    runner = Runner(
+        [ScheduledJob(drill, Timetable.make("*/15 * * * *", "UTC", START))],
+        history=History,
+        may_run=lambda: True,
+        clock=clock,
+        wait=lambda seconds: clock.advance(timedelta(seconds=seconds)),
+        runner_metrics=metrics,
+    )
+    while clock.now < START + timedelta(minutes=25):
+        runner.step()
+    assert 'backup_runner_running{job="drill"} 1' in exposition(metrics)
+    while clock.now < START + HOUR:
+        runner.step()
+    assert [f"{at:%M}" for at in drill.started] == ["15", "45"]
+    text = exposition(metrics)
+    assert 'backup_runner_skipped_total{job="drill"} 1' in text
+    assert 'backup_runner_running{job="backup"} 0' in text

@@ -45,7 +45,7 @@ from brownie_backup.format.layout import (
     lease_key,
     manifest_key,
 )
-from brownie_backup.protocols import Store
+from brownie_backup.protocols import ObjectUse, Store
 from brownie_backup.testing import FaultyStore
 
 pytestmark = [pytest.mark.usefixtures("_small_blobs"), pytest.mark.once]
@@ -701,12 +701,19 @@ def test_that_the_sync_fails_does_not_unmake_the_backup() -> None:
     class NoSecondLease(NamedStore):
         taken = 0
 
-        def put(self, key: str, data: bytes, *, if_absent: bool = False) -> None:
+        def put(
+            self,
+            key: str,
+            data: bytes,
+            *,
+            if_absent: bool = False,
+            use: ObjectUse = ObjectUse.STATE,
+        ) -> None:
             if key.startswith(lease_key("")[:7]):
                 self.taken += 1
                 if self.taken > 1:
                     raise StoreFull("no room")
-            super().put(key, data, if_absent=if_absent)
+            super().put(key, data, if_absent=if_absent, use=use)
 
     stores = [NoSecondLease(name, FakeClock()) for name in NAMES]
     report = backup_to(*stores)

@@ -19,7 +19,7 @@ from brownie_backup import (
 )
 from brownie_backup.errors import Busy, LeaseLost, StoreUnavailable
 from brownie_backup.format.layout import BLOB_LISTS, BLOBS, HOLDS, LEASES, MANIFESTS
-from brownie_backup.protocols import StoredObject
+from brownie_backup.protocols import ObjectUse, StoredObject
 from brownie_backup.repository.blobs.sweep import SWEEP_MARGIN
 from brownie_backup.repository.coordination.leases import EXPIRY_MARGIN, LIFETIME, RENEWAL
 from brownie_backup.stores import MemoryStore
@@ -42,10 +42,17 @@ class Stopping(MemoryStore):
         """Do something before the next such call."""
         self._stop = (method, prefix, meanwhile)
 
-    def put(self, key: str, data: bytes, *, if_absent: bool = False) -> None:
+    def put(
+        self,
+        key: str,
+        data: bytes,
+        *,
+        if_absent: bool = False,
+        use: ObjectUse = ObjectUse.STATE,
+    ) -> None:
         """Store `data`."""
         self._call("put", key)
-        super().put(key, data, if_absent=if_absent)
+        super().put(key, data, if_absent=if_absent, use=use)
 
     def get(self, key: str) -> bytes:
         """Return the bytes."""

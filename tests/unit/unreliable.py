@@ -6,7 +6,7 @@ import threading
 from collections.abc import Iterator
 
 from brownie_backup.errors import StoreUnavailable
-from brownie_backup.protocols import Store, StoredObject
+from brownie_backup.protocols import ObjectUse, Store, StoredObject
 
 
 class UnreliableStore:
@@ -23,9 +23,16 @@ class UnreliableStore:
         self._random = random.Random(seed)  # noqa: S311 - it is to be reproducible
         self._lock = threading.Lock()
 
-    def put(self, key: str, data: bytes, *, if_absent: bool = False) -> None:
+    def put(
+        self,
+        key: str,
+        data: bytes,
+        *,
+        if_absent: bool = False,
+        use: ObjectUse = ObjectUse.STATE,
+    ) -> None:
         self._fail(self._share / 2)
-        self._inner.put(key, data, if_absent=if_absent)
+        self._inner.put(key, data, if_absent=if_absent, use=use)
         self._fail(self._share / 2)
 
     def get(self, key: str) -> bytes:

@@ -16,7 +16,7 @@ from brownie_backup.audit.record import AuditRecord, RecordId, id_in, seal
 from brownie_backup.concurrency.background import begin
 from brownie_backup.errors import BackupError, KeyExists, StoreUnavailable
 from brownie_backup.format.layout import AUDIT, IDENTITY, MANIFESTS
-from brownie_backup.protocols import Clock, Store, StoredObject
+from brownie_backup.protocols import Clock, ObjectUse, Store, StoredObject
 
 _log = logging.getLogger(__name__)
 _audit_log = logging.getLogger("brownie_backup.audit")
@@ -161,7 +161,7 @@ class _WriterChain:
         )
         name, data = seal(linked, now)
         with contextlib.suppress(KeyExists):  # with its hash in the key, it is ours
-            store.put(name.key, data, if_absent=True)
+            store.put(name.key, data, if_absent=True, use=ObjectUse.RECORD)
         self._sequence, self._previous = linked.sequence, str(name)
         _audit_log.info("record %s is in %s", name, store.url)
 

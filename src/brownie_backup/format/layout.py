@@ -18,8 +18,6 @@ CANCELLATIONS = "cancellations/"
 CLAIMS = "claims/"
 AUDIT = "audit/"
 
-_OF_BACKUPS = (IDENTITY, MANIFESTS, BLOBS, BLOB_LISTS)
-
 
 def manifest_key(name: str) -> str:
     """Return the key of a backup's manifest."""
@@ -90,13 +88,3 @@ def leader_key(purpose: str, number: int) -> str:
 def name_in(key: str) -> str:
     """Return the last segment of a key, without ``.json``."""
     return key.rpartition("/")[2].removesuffix(".json")
-
-
-def is_of_backup(key: str) -> bool:
-    """Whether an object is part of a backup, read when that is restored and seldom else."""
-    return key.startswith(_OF_BACKUPS)
-
-
-def is_permanent(key: str) -> bool:
-    """Whether an object is never changed, and so worth an object lock: of a backup or the trail."""
-    return is_of_backup(key) or key.startswith(AUDIT)

@@ -10,6 +10,7 @@ from brownie_backup.protocols.dumper import Dumper, Reader, Snapshot, Unchanged
 from brownie_backup.protocols.store import (
     Clock,
     HasFreeSpace,
+    ObjectUse,
     Page,
     Store,
     StoredObject,
@@ -26,6 +27,7 @@ __all__ = [
     "Dumper",
     "Encryptor",
     "HasFreeSpace",
+    "ObjectUse",
     "Page",
     "Reader",
     "Snapshot",

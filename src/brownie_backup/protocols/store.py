@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from datetime import datetime
+from enum import StrEnum
 from typing import Protocol, runtime_checkable
 
 from attrs import frozen
@@ -25,6 +26,18 @@ class Page:
     """None after the last page."""
 
 
+class ObjectUse(StrEnum):
+    """What an object is stored for: a store may treat each use in its own way."""
+
+    BACKUP = "backup"
+    """A part of a backup: never changed, and seldom read. A store with object lock locks it, and
+    one with storage classes puts it into the class that is configured."""
+    RECORD = "record"
+    """A record of the audit trail: never changed, and read often. Object lock locks it too."""
+    STATE = "state"
+    """It is replaced or removed soon, such as a lease: never locked."""
+
+
 class Store(Protocol):
     r"""Holds objects under keys.
 
@@ -40,11 +53,19 @@ class Store(Protocol):
         """Where this store is, for people; without any secret."""
         ...
 
-    def put(self, key: str, data: bytes, *, if_absent: bool = False) -> None:
+    def put(
+        self,
+        key: str,
+        data: bytes,
+        *,
+        if_absent: bool = False,
+        use: ObjectUse = ObjectUse.STATE,
+    ) -> None:
         """Store `data` under `key`, whole or not at all, durable when this returns.
 
         With `if_absent`, exactly one of any number of racing calls wins, and the others raise
-        `KeyExists`; without, it replaces what is there.
+        `KeyExists`; without, it replaces what is there. With object lock, the object is locked
+        when this returns unless its `use` is `ObjectUse.STATE`.
         """
         ...
 

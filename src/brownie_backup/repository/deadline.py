@@ -8,7 +8,13 @@ from typing import Any, TypeVar
 
 from brownie_backup.concurrency.background import begin
 from brownie_backup.errors import StoreUnavailable
-from brownie_backup.protocols import Store, StoredObject, SupportsObjectLock, SupportsRetry
+from brownie_backup.protocols import (
+    ObjectUse,
+    Store,
+    StoredObject,
+    SupportsObjectLock,
+    SupportsRetry,
+)
 
 T = TypeVar("T")
 
@@ -40,9 +46,16 @@ class DeadlineStore:
         """Where the inner store is."""
         return self._inner.url
 
-    def put(self, key: str, data: bytes, *, if_absent: bool = False) -> None:
+    def put(
+        self,
+        key: str,
+        data: bytes,
+        *,
+        if_absent: bool = False,
+        use: ObjectUse = ObjectUse.STATE,
+    ) -> None:
         """Store `data` in the inner store."""
-        self._call(lambda: self._inner.put(key, data, if_absent=if_absent), len(data))
+        self._call(lambda: self._inner.put(key, data, if_absent=if_absent, use=use), len(data))
 
     def get(self, key: str) -> bytes:
         """Return what the inner store has."""

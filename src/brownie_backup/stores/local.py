@@ -19,7 +19,7 @@ from brownie_backup.errors import (
     StoreFull,
     StoreUnavailable,
 )
-from brownie_backup.protocols import StoredObject
+from brownie_backup.protocols import ObjectUse, StoredObject
 
 # Segments of keys never begin with a dot, so nothing in here can be mistaken for an object.
 _UNFINISHED = ".unfinished"
@@ -45,8 +45,16 @@ class LocalStore:
         """Where it is."""
         return self.root.as_uri()
 
-    def put(self, key: str, data: bytes, *, if_absent: bool = False) -> None:
+    def put(
+        self,
+        key: str,
+        data: bytes,
+        *,
+        if_absent: bool = False,
+        use: ObjectUse = ObjectUse.STATE,
+    ) -> None:
         """Store `data` under `key`."""
+        del use  # a folder locks nothing
         path = self._path(key)
         with self._errors(f"cannot write '{key}'"):
             if if_absent and path.exists():

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 
 from brownie_backup.errors import KeyExists, KeyNotFound
-from brownie_backup.protocols import Clock, StoredObject
+from brownie_backup.protocols import Clock, ObjectUse, StoredObject
 
 
 def _utc_now() -> datetime:
@@ -25,8 +25,16 @@ class MemoryStore:
         """Where it is."""
         return "memory:"
 
-    def put(self, key: str, data: bytes, *, if_absent: bool = False) -> None:
+    def put(
+        self,
+        key: str,
+        data: bytes,
+        *,
+        if_absent: bool = False,
+        use: ObjectUse = ObjectUse.STATE,
+    ) -> None:
         """Store `data` under `key`."""
+        del use  # nothing is locked here
         with self._lock:
             if if_absent and key in self._objects:
                 msg = f"'{key}' exists in {self.url}"

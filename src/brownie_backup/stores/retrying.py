@@ -16,7 +16,13 @@ from brownie_backup.errors import (
     StoreUnavailable,
     redact,
 )
-from brownie_backup.protocols import Store, StoredObject, SupportsObjectLock, SupportsPaging
+from brownie_backup.protocols import (
+    ObjectUse,
+    Store,
+    StoredObject,
+    SupportsObjectLock,
+    SupportsPaging,
+)
 from brownie_backup.stores.retry_policy import RetryPolicy
 
 _log = logging.getLogger(__name__)
@@ -76,14 +82,21 @@ class RetryingStore:
         """For how long a call that fails is repeated."""
         return self.retry_policy.give_up_after_seconds
 
-    def put(self, key: str, data: bytes, *, if_absent: bool = False) -> None:
+    def put(
+        self,
+        key: str,
+        data: bytes,
+        *,
+        if_absent: bool = False,
+        use: ObjectUse = ObjectUse.STATE,
+    ) -> None:
         """Store `data` in the inner store."""
         doubtful = False
 
         def put() -> None:
             nonlocal doubtful
             try:
-                self.inner.put(key, data, if_absent=if_absent)
+                self.inner.put(key, data, if_absent=if_absent, use=use)
             except StoreUnavailable:
                 doubtful = True  # it may have been stored, and only the answer lost
                 raise

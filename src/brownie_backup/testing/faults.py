@@ -4,7 +4,7 @@ import threading
 from collections.abc import Iterator
 
 from brownie_backup.errors import StoreUnavailable
-from brownie_backup.protocols import Store, StoredObject
+from brownie_backup.protocols import ObjectUse, Store, StoredObject
 
 
 class FaultyStore:
@@ -43,11 +43,18 @@ class FaultyStore:
         """Where the inner store is."""
         return self._inner.url
 
-    def put(self, key: str, data: bytes, *, if_absent: bool = False) -> None:
+    def put(
+        self,
+        key: str,
+        data: bytes,
+        *,
+        if_absent: bool = False,
+        use: ObjectUse = ObjectUse.STATE,
+    ) -> None:
         """Store `data` in the inner store."""
         chosen = self._begin("put", key)
         self._fail_if(chosen and not self._after)
-        self._inner.put(key, data, if_absent=if_absent)
+        self._inner.put(key, data, if_absent=if_absent, use=use)
         with self._lock:
             self.put_bytes += len(data)
         self._fail_if(chosen)

@@ -17,6 +17,7 @@ from brownie_backup.audit.operation import Actor
 from brownie_backup.config.settings import Settings
 from brownie_backup.errors import Busy, KeyNotFound, StoreUnavailable
 from brownie_backup.model.reports import CountProgress
+from brownie_backup.protocols import ObjectUse
 from brownie_backup.repository import OperationLog, OperationRecord
 from brownie_backup.repository.coordination.operations import (
     CANCELLED,
@@ -48,12 +49,19 @@ class MoodyStore(MemoryStore):
 
     willing = True
 
-    def put(self, key: str, data: bytes, *, if_absent: bool = False) -> None:
+    def put(
+        self,
+        key: str,
+        data: bytes,
+        *,
+        if_absent: bool = False,
+        use: ObjectUse = ObjectUse.STATE,
+    ) -> None:
         """Put it, or not."""
         if not self.willing and not if_absent:
             msg = "not now"
             raise StoreUnavailable(msg)
-        super().put(key, data, if_absent=if_absent)
+        super().put(key, data, if_absent=if_absent, use=use)
 
 
 @pytest.fixture

@@ -13,6 +13,10 @@ SECRETS = "/run/secrets/brownie-backup"
 _IMAGE = "brownie-backup:0.1.0"
 
 
+_Volumes = list[tuple[dict[str, Any], dict[str, Any]]]
+"""Volumes, each with its mount."""
+
+
 def kubernetes(settings: Settings, environ: Mapping[str, str], program: str) -> Printed:
     """Return manifests: the variables, and a CronJob for each schedule."""
     del program  # the image's
@@ -47,11 +51,9 @@ def _claims(settings: Settings) -> dict[str, str]:
     }
 
 
-def _volumes(
-    claims: Mapping[str, str], *, has_secrets: bool
-) -> list[tuple[dict[str, Any], dict[str, Any]]]:
+def _volumes(claims: Mapping[str, str], *, has_secrets: bool) -> _Volumes:
     """Return volumes, each with its mount."""
-    mounted: list[tuple[dict[str, Any], dict[str, Any]]] = [
+    mounted: _Volumes = [
         ({"name": "tmp", "emptyDir": {}}, {"mountPath": "/tmp"})  # noqa: S108 - the pod's own
     ]
     if has_secrets:
@@ -79,12 +81,28 @@ def _config_map(
     }
 
 
-def _cron_job(
-    settings: Settings,
-    name: str,
-    schedule: str,
-    volumes: list[tuple[dict[str, Any], dict[str, Any]]],
-) -> dict[str, Any]:
+def _cron_job(settings: Settings, name: str, schedule: str, volumes: _Volumes) -> dict[str, Any]:
+    return {
+        "apiVersion": "batch/v1",
+        "kind": "CronJob",
+        "metadata": {"name": name},
+        "spec": {
+            "schedule": five(schedule),
+            "timeZone": settings.timezone,
+            "concurrencyPolicy": "Forbid",
+            "startingDeadlineSeconds": 3600,
+            "jobTemplate": {
+                "spec": {
+                    "backoffLimit": 1,
+                    "activeDeadlineSeconds": 86400,
+                    "template": {"spec": _pod(name, volumes)},
+                }
+            },
+        },
+    }
+
+
+def _pod(name: str, volumes: _Volumes) -> dict[str, Any]:
     command = ["brownie-backup-cron", "--once"]  # the retention too, once there is a good backup
     if name.endswith("verify"):
         command = ["brownie-backup", "verify", "latest"]
@@ -101,30 +119,12 @@ def _cron_job(
         },
         "volumeMounts": [mount for _, mount in volumes],
     }
-    pod: dict[str, Any] = {
+    return {
         "restartPolicy": "Never",
         "automountServiceAccountToken": False,
         "securityContext": {"runAsNonRoot": True, "runAsUser": 10001, "fsGroup": 10001},
         "containers": [container],
         "volumes": [volume for volume, _ in volumes],
-    }
-    return {
-        "apiVersion": "batch/v1",
-        "kind": "CronJob",
-        "metadata": {"name": name},
-        "spec": {
-            "schedule": five(schedule),
-            "timeZone": settings.timezone,
-            "concurrencyPolicy": "Forbid",
-            "startingDeadlineSeconds": 3600,
-            "jobTemplate": {
-                "spec": {
-                    "backoffLimit": 1,
-                    "activeDeadlineSeconds": 86400,
-                    "template": {"spec": pod},
-                }
-            },
-        },
     }
 
 

@@ -40,7 +40,7 @@ def build_parser() -> argparse.ArgumentParser:
         help="print the completion for bash, zsh or tcsh and exit",
     )
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", title="commands")
-    for add in (_backups, _looking, _keeping, _setting_up):
+    for add in (_backup, _restore, _verify, _looking, _keeping, _setting_up):
         add(commands)
     return parser
 
@@ -58,7 +58,7 @@ def _command(commands: Subparsers, name: str, text: str) -> argparse.ArgumentPar
     return parser
 
 
-def _backups(commands: Subparsers) -> None:
+def _backup(commands: Subparsers) -> None:
     backup = _command(commands, "backup", "make a backup")
     backup.add_argument("--name", help="its name (default: the database's, and the time)")
     backup.add_argument(
@@ -67,6 +67,9 @@ def _backups(commands: Subparsers) -> None:
     backup.add_argument(
         "--full", action="store_true", help="read also what the WAL shows to be unchanged"
     )
+
+
+def _restore(commands: Subparsers) -> None:
     restore = _command(commands, "restore", "restore a backup into a fresh database")
     _name(restore, "NAME|latest")
     _from(restore)
@@ -96,6 +99,9 @@ def _backups(commands: Subparsers) -> None:
         ("--dry-run", "check all that can be checked, and change nothing"),
     ):
         restore.add_argument(flag, action="store_true", help=text)
+
+
+def _verify(commands: Subparsers) -> None:
     verify = _command(commands, "verify", "read backups back and prove them")
     _name(verify, "NAME|latest", optional=True)
     _from(verify)

@@ -10,7 +10,7 @@ import signal
 import socket
 import sys
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 
 from attrs import evolve, frozen
@@ -25,17 +25,20 @@ from brownie_backup.repository.coordination.leadership import LIFETIME, Leadersh
 from brownie_backup.service import Service
 from brownie_backup.telemetry import configure_telemetry, prometheus_text
 from brownie_backup.telemetry.logs import configure_logging
+from brownie_backup_cron.backup_job import BackupJob
+from brownie_backup_cron.exit_codes import DONE, FAILED, USAGE
 from brownie_backup_cron.http_server import Endpoints
-from brownie_backup_cron.jobs import Jobs
+from brownie_backup_cron.job import ScheduledJob
 from brownie_backup_cron.leader import Leader, elapsed
 from brownie_backup_cron.metrics import RunnerMetrics
 from brownie_backup_cron.notifications import Notifier
+from brownie_backup_cron.reporter import Reporter
 from brownie_backup_cron.runner import Runner
 from brownie_backup_cron.timetable import Timetable
+from brownie_backup_cron.verification_job import VerificationJob
 
 HOST = "127.0.0.1"
 PORT = 8001
-DONE, FAILED, USAGE = 0, 1, 2
 _LEADER_RETRIES_SECONDS = 10
 """How long a store is waited for to learn who leads: not for longer than the next look."""
 _LAST_WORDS_SECONDS = 3.0
@@ -141,9 +144,10 @@ def _settings() -> Settings:
 def _once(settings: Settings, job: str) -> int:
     runner_metrics = RunnerMetrics()
     notifier = Notifier(settings, runner_metrics, TimeSource().now)
-    jobs = Jobs(Service(settings, _actor()), notifier, runner_metrics)
+    reporter = Reporter(Service(settings, _actor()), notifier, runner_metrics)
+    once = VerificationJob(reporter) if job == "verify" else BackupJob(reporter)
     try:
-        status = jobs.verify() if job == "verify" else jobs.back_up()
+        status = once.run()
     except TerminatedBySignal:
         notifier.flush(_LAST_WORDS_SECONDS)
         raise
@@ -154,7 +158,8 @@ def _once(settings: Settings, job: str) -> int:
 def _serve(settings: Settings, arguments: argparse.Namespace, pace: TimeSource) -> int:
     runner_metrics = RunnerMetrics()
     notifier = Notifier(settings, runner_metrics, TimeSource().now)
-    jobs = Jobs(Service(settings, _actor()), notifier, runner_metrics)
+    reporter = Reporter(Service(settings, _actor()), notifier, runner_metrics)
+    jobs = tuple(_scheduled(settings, reporter, pace.now()))
     changed = threading.Event()
     lifetime = timedelta(seconds=arguments.leader_seconds)
     leader = Leader(_leadership(settings, lifetime), runner_metrics, changed.set)
@@ -170,15 +175,13 @@ def _serve(settings: Settings, arguments: argparse.Namespace, pace: TimeSource) 
         stack.callback(endpoints.close)
         stack.callback(notifier.flush, _LAST_WORDS_SECONDS)
         stack.callback(leader.end)
-        stack.callback(jobs.end)
+        for each in jobs:
+            stack.callback(each.job.close)
         _log.info("a runner begins; /health and /metrics at %s:%d", arguments.host, endpoints.port)
         leader.start()
         Runner(
-            _timetable(settings, settings.schedule, pace.now()),
-            _timetable(settings, settings.verify_schedule, pace.now())
-            if settings.verify_schedule
-            else None,
-            work=jobs,
+            jobs,
+            history=reporter.history,
             may_run=leader.may_run,
             clock=pace.now,
             wait=wait,
@@ -204,6 +207,14 @@ def _purpose(settings: Settings) -> str:
         _log.warning("it is not known which database is backed up: %s", error)
         name = ""
     return f"runner-{hashlib.sha256(name.encode('utf-8', 'surrogatepass')).hexdigest()[:16]}"
+
+
+def _scheduled(settings: Settings, reporter: Reporter, now: datetime) -> Iterator[ScheduledJob]:
+    """Yield the jobs of this runner, the most urgent first."""
+    yield ScheduledJob(BackupJob(reporter), _timetable(settings, settings.schedule, now))
+    if settings.verify_schedule:
+        table = _timetable(settings, settings.verify_schedule, now)
+        yield ScheduledJob(VerificationJob(reporter), table)
 
 
 def _timetable(settings: Settings, schedule: str, now: datetime) -> Timetable:

@@ -9,6 +9,7 @@ BACKUP = "backup"
 RETENTION = "retention"
 VERIFICATION = "verification"
 JOBS = (BACKUP, RETENTION, VERIFICATION)
+"""The jobs whose metrics are 0 before their first run; others appear with it."""
 
 
 class RunnerMetrics:
@@ -30,6 +31,11 @@ class RunnerMetrics:
         """Return a count."""
         with self._lock:
             return self._counts[name, label]
+
+    def labels(self, name: str) -> set[str]:
+        """Return what a count was kept of."""
+        with self._lock:
+            return {label for counted, label in self._counts if counted == name}
 
     def plan(self, job: str, due: datetime) -> None:
         """Say when a job is due next."""
@@ -54,7 +60,7 @@ class RunnerMetrics:
     def running(self) -> tuple[str, ...]:
         """Return what is running."""
         with self._lock:
-            return tuple(job for job in JOBS if job in self._running)
+            return tuple(sorted(self._running))
 
 
 def exposition(runner_metrics: RunnerMetrics) -> str:
@@ -88,7 +94,7 @@ def _lines(runner_metrics: RunnerMetrics) -> Iterator[str]:
         yield f"# HELP {name} {text}"
         yield f"# TYPE {name} counter"
         key = "to" if count == "undelivered" else "job"
-        for label in labels:
+        for label in (*labels, *sorted(runner_metrics.labels(count) - {*labels})):
             yield f'{name}{{{key}="{label}"}} {runner_metrics.counted(count, label)}'
     yield "# HELP backup_runner_leader Whether this runner is the one that runs."
     yield "# TYPE backup_runner_leader gauge"
@@ -96,7 +102,7 @@ def _lines(runner_metrics: RunnerMetrics) -> Iterator[str]:
     yield "# HELP backup_runner_running Whether a job is running."
     yield "# TYPE backup_runner_running gauge"
     running = runner_metrics.running()
-    for job in JOBS:
+    for job in (*JOBS, *sorted({*running} - {*JOBS})):
         yield f'backup_runner_running{{job="{job}"}} {int(job in running)}'
     yield "# HELP backup_runner_next_run_timestamp_seconds When a job is due next."
     yield "# TYPE backup_runner_next_run_timestamp_seconds gauge"

@@ -1,15 +1,15 @@
 """The loop: waits until a job is due, and does it."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
-from typing import NoReturn, Protocol
+from typing import NoReturn
 
 from brownie_backup.errors import BackupError
 from brownie_backup.operations.history import History
 from brownie_backup.protocols import Clock
-from brownie_backup_cron.metrics import BACKUP, VERIFICATION, RunnerMetrics
-from brownie_backup_cron.timetable import Timetable
+from brownie_backup_cron.job import Job, ScheduledJob
+from brownie_backup_cron.metrics import RunnerMetrics
 
 LONGEST_WAIT = timedelta(seconds=30)
 """Before the clock is looked at again, which may have been set, or have gone on while we slept."""
@@ -19,33 +19,12 @@ _SET_BACK = timedelta(hours=1)
 _log = logging.getLogger(__name__)
 
 
-class Work(Protocol):
-    """What a runner does, and what it asks. Nothing of it raises but what ends the process."""
-
-    def back_up(self) -> object:
-        """Make a backup, then apply the retention policy."""
-        ...
-
-    def begin_verification(self) -> None:
-        """Begin a verification, which goes on beside."""
-        ...
-
-    def is_verifying(self) -> bool:
-        """Whether it goes on."""
-        ...
-
-    def history(self) -> History:
-        """Return what the store knows of earlier runs; `BackupError` if it can't be asked."""
-        ...
-
-
 class Runner:
     """Does each job when it is due, as long as no other runner does.
 
     Args:
-        backups: when backups are made.
-        verifications: when they are verified; None for never.
-        work: does it.
+        jobs: what it does, and when. Of several that are due, the first goes first.
+        history: returns what the store knows of earlier runs; `BackupError` if it can't be asked.
         may_run: whether no other runner is known to lead.
         clock: the time now, UTC-aware.
         wait: waits for so many seconds, or until something has changed.
@@ -54,26 +33,23 @@ class Runner:
 
     def __init__(
         self,
-        backups: Timetable,
-        verifications: Timetable | None,
+        jobs: Sequence[ScheduledJob],
         *,
-        work: Work,
+        history: Callable[[], History],
         may_run: Callable[[], bool],
         clock: Clock,
         wait: Callable[[float], None],
         runner_metrics: RunnerMetrics,
     ) -> None:
-        self._tables = {BACKUP: backups}
-        if verifications:
-            self._tables[VERIFICATION] = verifications
-        self._work = work
+        self._jobs = jobs
+        self._history = history
         self._may_run = may_run
         self._clock = clock
         self._wait = wait
         self._metrics = runner_metrics
         self._begun = False
         self._ask_again_at: datetime | None = None
-        self._verifying_since: datetime | None = None
+        self._running: dict[str, datetime] = {}
         self._last_look = clock()
 
     def run(self) -> NoReturn:
@@ -88,7 +64,7 @@ class Runner:
             _log.warning("the clock was set back: all plans are made anew")
             self._begun = False
         self._last_look = now
-        self._end_verification(now)
+        self._look_at_running(now)
         if not self._may_run():
             if self._begun:
                 _log.info("another runner leads: this one stands by")
@@ -96,15 +72,13 @@ class Runner:
             self._wait(LONGEST_WAIT.total_seconds())
         elif not self._begun:
             self._begin(now)
-        elif self._tables[BACKUP].due <= now:
-            self._back_up(now)
-        elif self._is_due(VERIFICATION, now):
-            self._verify(now)
+        elif due := next((each for each in self._jobs if each.timetable.due <= now), None):
+            self._start(due, now)
         elif self._ask_again_at and self._ask_again_at <= now:
             self._ask_again(now)
         else:
-            due = min(table.due for table in self._tables.values())
-            self._wait(min(due - now, LONGEST_WAIT).total_seconds())
+            next_due = min(each.timetable.due for each in self._jobs)
+            self._wait(min(next_due - now, LONGEST_WAIT).total_seconds())
 
     def _begin(self, now: datetime) -> None:
         """Plan by what was done last, whoever did it; what was missed is done once."""
@@ -112,12 +86,12 @@ class Runner:
         self._begun = True
 
     def _ask(self, now: datetime) -> History | None:
-        """Ask what was done last; None if nobody knows now, and then it is asked again."""
+        """Ask what was done last; None if it is not known now, and then it is asked again."""
         self._ask_again_at = None
         try:
-            return self._work.history()
+            return self._history()
         except BackupError as error:
-            _log.warning("nobody knows what was done last: %s", error)
+            _log.warning("what was done last is not known: %s", error)
             self._ask_again_at = now + LONGEST_WAIT
             return None
 
@@ -127,57 +101,47 @@ class Runner:
             self._plan_since(history, now)
 
     def _plan_since(self, history: History, now: datetime) -> None:
-        # Of a database without any backup nothing was missed, unless somebody has tried.
-        tried = history.attempt.started_at if history.attempt else now
-        since = {
-            BACKUP: history.last_success_at or tried,
-            VERIFICATION: history.last_verified_at or now,
-        }
-        for job, table in self._tables.items():
+        for each in self._jobs:
+            since = each.job.last_done(history, now)
             # A clock that was wrong may have left what lies in the future.
-            if table.begin(min(since[job], now), now):
-                _log.warning("a %s was missed since %s: it is made up for", job, since[job])
-                self._metrics.count("catch_ups", job)
-            self._plan(job)
+            if each.timetable.begin(min(since, now), now):
+                name = each.job.name
+                _log.warning("a %s was missed since %s: it is made up for", name, since)
+                self._metrics.count("catch_ups", name)
+            self._plan(each)
 
-    def _back_up(self, now: datetime) -> None:
-        self._metrics.begin(BACKUP)
+    def _start(self, due: ScheduledJob, now: datetime) -> None:
+        job = due.job
+        if job.name in self._running:
+            self._metrics.count("skipped", job.name)
+            _log.warning("a %s is due while the last one goes on: it is skipped", job.name)
+            due.timetable.ran(now, now)
+            self._plan(due)
+            return
+        self._metrics.begin(job.name)
+        self._running[job.name] = now
         try:
-            self._work.back_up()
+            job.start()
         finally:
-            self._metrics.end(BACKUP)
-        self._ran(BACKUP, now)
-
-    def _is_due(self, job: str, now: datetime) -> bool:
-        table = self._tables.get(job)
-        return table is not None and table.due <= now
-
-    def _verify(self, now: datetime) -> None:
-        if self._verifying_since is None:
-            self._metrics.begin(VERIFICATION)
-            self._work.begin_verification()
-            self._verifying_since = now
-            self._ran(VERIFICATION, now)
-        else:
-            self._metrics.count("skipped", VERIFICATION)
-            _log.warning("a verification is due while the last one goes on: it is skipped")
-            self._tables[VERIFICATION].ran(now, now)
-            self._plan(VERIFICATION)
-
-    def _end_verification(self, now: datetime) -> None:
-        if self._verifying_since is not None and not self._work.is_verifying():
-            _log.debug("the verification took %s", now - self._verifying_since)
-            self._verifying_since = None
-            self._metrics.end(VERIFICATION)
-
-    def _ran(self, job: str, began: datetime) -> None:
-        skipped = self._tables[job].ran(began, self._clock())
+            self._look_at(job, self._clock())
+        skipped = due.timetable.ran(now, self._clock())
         if skipped:
-            _log.warning("%d runs were due while a %s went on: they are skipped", skipped, job)
-            self._metrics.count("skipped", job, skipped)
-        self._plan(job)
+            _log.warning("%d runs were due while a %s went on: they are skipped", skipped, job.name)
+            self._metrics.count("skipped", job.name, skipped)
+        self._plan(due)
 
-    def _plan(self, job: str) -> None:
-        table = self._tables[job]
-        self._metrics.plan(job, table.due)
-        _log.info("the next %s is due at %s", job, f"{table.due:%Y-%m-%d %H:%M:%S} UTC")
+    def _look_at_running(self, now: datetime) -> None:
+        for each in self._jobs:
+            if each.job.name in self._running:
+                self._look_at(each.job, now)
+
+    def _look_at(self, job: Job, now: datetime) -> None:
+        """Take note of a job's end."""
+        if not job.running():
+            _log.debug("the %s took %s", job.name, now - self._running.pop(job.name))
+            self._metrics.end(job.name)
+
+    def _plan(self, planned: ScheduledJob) -> None:
+        name, due = planned.job.name, planned.timetable.due
+        self._metrics.plan(name, due)
+        _log.info("the next %s is due at %s", name, f"{due:%Y-%m-%d %H:%M:%S} UTC")

@@ -16,7 +16,7 @@ from attrs import Factory, frozen
 from brownie_backup.concurrency.background import begin
 from brownie_backup.errors import BackupError, KeyExists, StoreError, StoreUnavailable
 from brownie_backup.format.layout import BLOBS, blob_key, name_in
-from brownie_backup.protocols import Store, SupportsObjectLock
+from brownie_backup.protocols import ObjectUse, Store, SupportsObjectLock
 
 T = TypeVar("T")
 
@@ -84,7 +84,7 @@ class Replica:
     def put(self, name: str, packed: bytes, *, replace: bool) -> tuple[int, bool]:
         """Store a blob; return its size and whether we did, or another client since we looked."""
         try:
-            self.store.put(blob_key(name), packed, if_absent=not replace)
+            self.store.put(blob_key(name), packed, if_absent=not replace, use=ObjectUse.BACKUP)
         except KeyExists:
             return self._size(name) or len(packed), False
         self.suspect_blobs.discard(name)

@@ -10,7 +10,7 @@ from attrs import field, frozen
 from brownie_backup.errors import BackupError, DamagedError, KeyExists, KeyNotFound
 from brownie_backup.format.converter import from_json, to_json
 from brownie_backup.format.layout import IDENTITY, MANIFESTS, name_in
-from brownie_backup.protocols import Store
+from brownie_backup.protocols import ObjectUse, Store
 from brownie_backup.repository.catalogue.manifests import read_manifest
 
 _log = logging.getLogger(__name__)
@@ -60,17 +60,17 @@ def ensure_identity(store: Store, proposed: Identity | None = None) -> Identity:
         recovered = _recovered(store)
         if recovered is None:
             raise
-        store.put(IDENTITY, to_json(recovered))
+        store.put(IDENTITY, to_json(recovered), use=ObjectUse.BACKUP)
         return recovered
     with contextlib.suppress(KeyExists):
-        store.put(IDENTITY, to_json(identity), if_absent=True)
+        store.put(IDENTITY, to_json(identity), if_absent=True, use=ObjectUse.BACKUP)
         _probe(store, identity)
     return read_identity(store)
 
 
 def _probe(store: Store, identity: Identity) -> None:
     """Say once, when a repository is made, if its store ignores create-if-absent."""
-    store.put(IDENTITY, to_json(identity), if_absent=True)
+    store.put(IDENTITY, to_json(identity), if_absent=True, use=ObjectUse.BACKUP)
     _log.warning(
         "%s ignores create-if-absent: of two backups with one name the later would replace the "
         "other. Let only one host back up to it, and don't choose names",

@@ -30,7 +30,7 @@ from brownie_backup.model import (
     Status,
     Verification,
 )
-from brownie_backup.protocols import Store
+from brownie_backup.protocols import ObjectUse, Store
 from brownie_backup.repository.blobs.naming import blob_name
 
 INLINE_BLOBS = 10_000
@@ -53,7 +53,8 @@ def add_lists(store: Store, manifest: Manifest) -> Manifest:
 def copy_lists(store: Store, manifest: Manifest, source: Store) -> bytes:
     """Copy the lists of blobs from another store, as they are; return the manifest's own bytes."""
     for name in (name for part in manifest.parts for name in part.blob_lists):
-        store.put(blob_list_key(name), source.get(blob_list_key(name)))
+        key = blob_list_key(name)
+        store.put(key, source.get(key), use=ObjectUse.BACKUP)
     data = source.get(manifest_key(manifest.name))
     if outline_from(data, manifest.name, source.url).id != manifest.id:
         msg = f"'{manifest.name}' in {source.url} has just become another backup"
@@ -70,7 +71,7 @@ def add_as_is(store: Store, name: str, data: bytes) -> None:
     """Make a backup exist by the bytes of its manifest, and read them back."""
     key = manifest_key(name)
     try:
-        store.put(key, data, if_absent=True)
+        store.put(key, data, if_absent=True, use=ObjectUse.BACKUP)
     except KeyExists:
         # A retry after a lost answer finds its own manifest there.
         if store.get(key) != data:
@@ -175,7 +176,7 @@ def _outline(store: Store, manifest: Manifest) -> Iterator[Part]:
             rows = [_row(blob) for blob in part.blobs[start:][:INLINE_BLOBS]]
             data = json.dumps(rows, separators=(",", ":")).encode()
             name = _list_name(data, manifest)
-            store.put(blob_list_key(name), data)
+            store.put(blob_list_key(name), data, use=ObjectUse.BACKUP)
             names.append(name)
         yield evolve(part, blobs=(), blob_lists=tuple(names))
 

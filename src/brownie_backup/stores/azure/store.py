@@ -24,8 +24,7 @@ from brownie_backup.errors import (
     StoreError,
     StoreUnavailable,
 )
-from brownie_backup.format.layout import is_of_backup, is_permanent
-from brownie_backup.protocols import Clock, Page, StoredObject
+from brownie_backup.protocols import Clock, ObjectUse, Page, StoredObject
 from brownie_backup.stores.azure.errors import NO_CONTAINER, SDK_ERRORS, store_error
 from brownie_backup.stores.azure.names import blob_name, key_of, name_prefix
 from brownie_backup.stores.location import Location
@@ -69,11 +68,18 @@ class AzureStore:
         """Where it is."""
         return self.location.url
 
-    def put(self, key: str, data: bytes, *, if_absent: bool = False) -> None:
+    def put(
+        self,
+        key: str,
+        data: bytes,
+        *,
+        if_absent: bool = False,
+        use: ObjectUse = ObjectUse.STATE,
+    ) -> None:
         """Store `data` under `key`."""
         what = f"cannot write '{key}'"
-        locked = self.location.object_lock_days is not None and is_permanent(key)
-        arguments = dict(self._put_arguments(key))
+        locked = self.location.object_lock_days is not None and use != ObjectUse.STATE
+        arguments = dict(self._put_arguments(use))
         if locked:
             arguments["immutability_policy"] = ImmutabilityPolicy(
                 expiry_time=self._lock_end(), policy_mode=self._mode
@@ -151,7 +157,7 @@ class AzureStore:
         """Remove the object, if it is there."""
         what = f"cannot delete '{key}'"
         try:
-            if self.location.object_lock_days is not None and is_permanent(key):
+            if self.location.object_lock_days is not None:
                 self._refuse_locked(what, key)
             self._call(what, lambda: self._blob(key).delete_blob())
         except KeyNotFound:
@@ -194,11 +200,11 @@ class AzureStore:
             if key.startswith(beginning) and not _is_folder(blob):
                 yield StoredObject(key[skip:], blob.size, blob.last_modified)
 
-    def _put_arguments(self, key: str) -> Iterator[tuple[str, Any]]:
+    def _put_arguments(self, use: ObjectUse) -> Iterator[tuple[str, Any]]:
         location = self.location
         if location.sse_kms_key:
             yield "encryption_scope", location.sse_kms_key
-        if location.storage_class and is_of_backup(key):
+        if location.storage_class and use == ObjectUse.BACKUP:
             # What changes stays in the account's own tier: cheaper ones are dear to delete from.
             yield "standard_blob_tier", StandardBlobTier(location.storage_class.capitalize())
         if location.tags:

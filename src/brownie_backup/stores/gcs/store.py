@@ -14,8 +14,7 @@ from google.api_core.exceptions import from_http_status
 from google.cloud.storage import Bucket, Client
 
 from brownie_backup.errors import BucketNotFound, KeyNotFound, ObjectLocked, StoreError
-from brownie_backup.format.layout import is_of_backup, is_permanent
-from brownie_backup.protocols import Clock, Page, StoredObject
+from brownie_backup.protocols import Clock, ObjectUse, Page, StoredObject
 from brownie_backup.stores.gcs.credentials import secrets_in
 from brownie_backup.stores.gcs.errors import NO_BUCKET, NO_OBJECT, SDK_ERRORS, store_error
 from brownie_backup.stores.location import Location
@@ -59,10 +58,17 @@ class GcsStore:
         """Where it is."""
         return self.location.url
 
-    def put(self, key: str, data: bytes, *, if_absent: bool = False) -> None:
+    def put(
+        self,
+        key: str,
+        data: bytes,
+        *,
+        if_absent: bool = False,
+        use: ObjectUse = ObjectUse.STATE,
+    ) -> None:
         """Store `data` under `key`."""
         what = f"cannot write '{key}'"
-        metadata = self._metadata(key, data)
+        metadata = self._metadata(key, data, use)
         query: dict[str, str | int] = {"uploadType": "multipart", "fields": _STORED}
         if if_absent:
             query["ifGenerationMatch"] = 0
@@ -110,7 +116,7 @@ class GcsStore:
         what = f"cannot delete '{key}'"
         blob = self._bucket.blob(self._name(key))
         try:
-            if self.location.object_lock_days is not None and is_permanent(key):
+            if self.location.object_lock_days is not None:
                 self._refuse_locked(what, key)
             self._call_for(what, lambda: blob.delete(timeout=self.timeout, retry=None))
         except KeyNotFound:
@@ -190,17 +196,17 @@ class GcsStore:
             msg = f"{what} in {self.url}: it is locked until {_end_of(lock):%Y-%m-%d %H:%M} UTC"
             raise ObjectLocked(msg, hint="It can be deleted after that date")
 
-    def _metadata(self, key: str, data: bytes) -> dict[str, Any]:
+    def _metadata(self, key: str, data: bytes, use: ObjectUse) -> dict[str, Any]:
         """Return what the service is to know of an object; by the digest it checks the data."""
         digest = hashlib.md5(data, usedforsecurity=False).digest()
         metadata: dict[str, Any] = {
             "name": self._name(key),
             "md5Hash": base64.b64encode(digest).decode(),
         }
-        if self.location.storage_class and is_of_backup(key):
+        if self.location.storage_class and use == ObjectUse.BACKUP:
             # What changes stays in the bucket's own class: cheaper ones are dear to delete from.
             metadata["storageClass"] = self.location.storage_class.upper()
-        if self.location.object_lock_days is not None and is_permanent(key):
+        if self.location.object_lock_days is not None and use != ObjectUse.STATE:
             metadata["retention"] = self._lock()
         return metadata
 

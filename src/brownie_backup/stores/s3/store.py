@@ -19,8 +19,7 @@ from brownie_backup.errors import (
     ObjectLocked,
     StoreError,
 )
-from brownie_backup.format.layout import is_of_backup, is_permanent
-from brownie_backup.protocols import Clock, Page, StoredObject
+from brownie_backup.protocols import Clock, ObjectUse, Page, StoredObject
 from brownie_backup.stores.location import Location
 from brownie_backup.stores.s3.errors import SDK_ERRORS, store_error
 
@@ -55,11 +54,18 @@ class S3Store:
         """Where it is."""
         return self.location.url
 
-    def put(self, key: str, data: bytes, *, if_absent: bool = False) -> None:
+    def put(
+        self,
+        key: str,
+        data: bytes,
+        *,
+        if_absent: bool = False,
+        use: ObjectUse = ObjectUse.STATE,
+    ) -> None:
         """Store `data` under `key`."""
         what, location = f"cannot write '{key}'", self.location
-        locked = location.object_lock_days is not None and is_permanent(key)
-        arguments = dict(self._put_arguments(key))
+        locked = location.object_lock_days is not None and use != ObjectUse.STATE
+        arguments = dict(self._put_arguments(use))
         if if_absent:
             arguments["IfNoneMatch"] = "*"
         if locked:
@@ -107,7 +113,7 @@ class S3Store:
     def delete(self, key: str) -> None:
         """Remove the object, if it is there."""
         what = f"cannot delete '{key}'"
-        if self.location.object_lock_days is not None and is_permanent(key):
+        if self.location.object_lock_days is not None:
             self._refuse_locked(what, key)
         try:
             self._call(what, "delete_object", key)
@@ -134,14 +140,14 @@ class S3Store:
         prefix = self.location.path.strip("/")
         return f"{prefix}/{key}" if prefix else key
 
-    def _put_arguments(self, key: str) -> Iterator[tuple[str, Any]]:
+    def _put_arguments(self, use: ObjectUse) -> Iterator[tuple[str, Any]]:
         location = self.location
         yield "ContentType", "application/octet-stream"
         if location.sse_kms_key:
             yield "ServerSideEncryption", "aws:kms"
             yield "SSEKMSKeyId", location.sse_kms_key
         # In most classes a fee is due for each object that goes or changes before its time.
-        if location.storage_class and is_of_backup(key):
+        if location.storage_class and use == ObjectUse.BACKUP:
             yield "StorageClass", location.storage_class
         if location.tags:
             yield "Tagging", urlencode(location.tags)
