@@ -24,6 +24,7 @@ from brownie_backup.model.parts import (
     Relation,
     RowFormat,
     RowRange,
+    Segment,
     Table,
     Unknown,
 )
@@ -49,6 +50,7 @@ __all__ = [
     "Relation",
     "RowFormat",
     "RowRange",
+    "Segment",
     "Status",
     "Table",
     "Unknown",

@@ -12,7 +12,7 @@ from attrs import evolve
 from brownie_backup.errors import BackupError, ConfigurationError
 from brownie_backup.format.names import check_labels, check_name, default_name
 from brownie_backup.model import Attempt, BackupSet, Manifest
-from brownie_backup.model.reports import BackupReport, StoreOutcome, StoreSync
+from brownie_backup.model.reports import BackupReport, StoreOutcome, StoreSync, TableRange
 from brownie_backup.operations.sync import sync_backups
 from brownie_backup.pipeline.archiver import Stored, store_snapshot, worker_pool
 from brownie_backup.pipeline.parent import FULL_EVERY, full_read_due, read_fully_at
@@ -105,11 +105,12 @@ def create_backup(
             step("read database"),
             dumper.snapshot() as snapshot,
         ):
-            parent = _find_parent(mirrors, writer, snapshot, dumper.kind)
+            parent = _find_parent(mirrors, writer, snapshot, dumper)
             due = full_read_due(parent, started_at, full_every)
             stored = store_snapshot(snapshot, workers, parent, full=full or due)
             wal = snapshot.wal()
-        warnings = tuple(_warnings(stored, parent))
+        contradictions = tuple(map(dumper.locate, stored.contradicted))
+        warnings = tuple(_warnings(contradictions, parent))
         manifest = Manifest(
             name=name,
             id=str(uuid.uuid4()),
@@ -133,6 +134,7 @@ def create_backup(
             publish(mirrors, manifest)
     report = evolve(
         _report(manifest, stored),
+        contradictions=contradictions,
         stores=tuple(mirror.outcome() for mirror in mirrors),
         all_read_because=_why_all(stored, parent, asked=full, due=due),
         warnings=warnings,
@@ -141,14 +143,15 @@ def create_backup(
 
 
 def _find_parent(
-    mirrors: Sequence[Mirror], writer: BlobWriter, snapshot: Snapshot, kind: str
+    mirrors: Sequence[Mirror], writer: BlobWriter, snapshot: Snapshot, dumper: Dumper
 ) -> Manifest | None:
-    """Look in the first store that is in the run, if anything is read in ranges."""
-    if not any(spec.blocks for spec in snapshot.parts):
+    """Look in the first store that is in the run, if anything is read in segments."""
+    if all(dumper.split(part) is None for part in snapshot.parts):
         return None
     candidates = next(each.candidates for each in mirrors if not each.problem)
     database = snapshot.database.id
-    return candidates.find(writer, BackupSet(database.system_identifier, database.name, kind))
+    ours = BackupSet(database.system_identifier, database.name, dumper.kind)
+    return candidates.find(writer, ours)
 
 
 def _check_executor(executor: Executor | None, worker_factory: WorkerFactory | None) -> None:
@@ -205,13 +208,13 @@ def _why_all(stored: Stored, parent: Manifest | None, *, asked: bool, due: bool)
     return stored.why_not or "all of them may have changed"
 
 
-def _warnings(stored: Stored, parent: Manifest | None) -> Iterator[str]:
+def _warnings(contradictions: Sequence[TableRange], parent: Manifest | None) -> Iterator[str]:
     """Say what must not be: this backup is right, and earlier ones may not be."""
-    if not stored.contradicted or parent is None:
+    if not contradictions or parent is None:
         return
-    tables = ", ".join(str(oid) for oid in sorted({each.oid for each in stored.contradicted}))
+    tables = ", ".join(str(oid) for oid in sorted({each.oid for each in contradictions}))
     warning = (
-        f"{len(stored.contradicted)} ranges of the tables with the oids {tables} have other bytes "
+        f"{len(contradictions)} ranges of the tables with the oids {tables} have other bytes "
         f"than in '{parent.name}', although the WAL shows no change: do not trust backups made "
         f"since {read_fully_at(parent):%Y-%m-%d %H:%M} UTC, up to that one, and please report it"
     )
@@ -230,5 +233,4 @@ def _report(manifest: Manifest, stored: Stored) -> BackupReport:
         reused_bytes=sum(ref.stored_bytes for ref in reused),
         ranges=stored.ranges,
         skipped_ranges=stored.skipped,
-        contradictions=stored.contradicted,
     )

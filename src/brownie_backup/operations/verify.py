@@ -7,10 +7,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from attrs import evolve
 
 from brownie_backup.errors import BackupError, DamagedError, DecryptionError
-from brownie_backup.model import BlobRef, Manifest, Part, PartSpec, Verification
+from brownie_backup.model import BlobRef, Manifest, Part, Verification
 from brownie_backup.operations.find import manifest_of
 from brownie_backup.pipeline.progress import Meter, OnProgress
-from brownie_backup.pipeline.reading import read_blobs, spec_of
+from brownie_backup.pipeline.reading import read_blobs
 from brownie_backup.protocols import Dumper
 from brownie_backup.repository import Repository, with_deadlines
 from brownie_backup.repository.blobs.reader import BlobReader
@@ -69,7 +69,7 @@ def verify_backup(
                 with step("check part", kind=part.kind, blobs=len(part.blobs)):
                     # What the bytes of another kind mean, only a dumper of that kind knows.
                     if manifest.kind == dumper.kind:
-                        outcome.check_part(part, spec_of(part, manifest), dumper)
+                        outcome.check_part(part, dumper)
                     else:
                         outcome.check_blobs(part.blobs)
         else:
@@ -116,12 +116,12 @@ class _Outcome:
         self._bad: dict[str, BackupError] = {}
         self._problems: list[str] = []
 
-    def check_part(self, part: Part, spec: PartSpec, dumper: Dumper) -> None:
+    def check_part(self, part: Part, dumper: Dumper) -> None:
         """Read every blob of a part; while all are good, the dumper reads along."""
         before = len(self._bad)
         stream = self.good_blobs(part.blobs)
         try:
-            dumper.check(spec, stream)
+            dumper.check(part, stream)
         except DamagedError as error:
             problem = str(error)
         else:
