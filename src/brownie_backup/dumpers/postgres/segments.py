@@ -107,7 +107,9 @@ def stored_segments(part: Part, table: Table) -> Iterator[Segment]:
 
 
 def _segment(table: Table, begins: RowRange, refs: Sequence[BlobRef]) -> Segment:
-    return Segment(segment_key(table.oid, begins.blocks.first), tuple(refs), begins.rows)
+    head, *others = refs
+    blobs = (evolve(head, begins=None), *others)
+    return Segment(segment_key(table.oid, begins.blocks.first), blobs, begins.rows)
 
 
 def located(detail: TableDetail) -> TableRange:
