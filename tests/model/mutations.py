@@ -9,10 +9,9 @@ import pytest
 from brownie_backup import Repository
 from brownie_backup.format.layout import MANIFESTS, name_in
 from brownie_backup.model import Manifest
-from brownie_backup.pipeline import commit, replicas
+from brownie_backup.pipeline import commit, replica
 from brownie_backup.repository import Lease, LeaseRecord, Swept, repository
 from brownie_backup.repository.blobs import sweep as sweep_module
-from brownie_backup.repository.blobs.sweep import ReferencedBlobs
 
 Patch = pytest.MonkeyPatch
 
@@ -54,7 +53,7 @@ def no_look_before_the_manifest(patch: Patch) -> None:
     def commit(repository: Repository, manifest: Manifest, lease: Lease) -> None:
         repository.add(manifest)
 
-    patch.setattr(replicas, "commit", commit)
+    patch.setattr(replica, "commit", commit)
 
 
 def no_look_after_the_manifest(patch: Patch) -> None:
@@ -75,11 +74,12 @@ def manifests_are_read_before_the_lease(patch: Patch) -> None:
             yield held
 
     def sweep(self: Repository, lease: Lease, **_: object) -> Swept:
-        live = ReferencedBlobs()
-        for backup in self._read():
-            if backup.manifest and backup.name in seen:
-                live.add(backup.manifest)
-        return sweep_module.sweep(self.store, live, lease=lease, now=lease.now())
+        later = frozenset(backup.name for backup in self.catalogue.read()) - seen
+
+        def roots(_: object) -> Iterator[str]:
+            return self.catalogue.roots(without=later)
+
+        return sweep_module.sweep(self.store, (roots,), lease=lease, now=lease.now())
 
     patch.setattr(Repository, "exclusive_lease", lease)
     patch.setattr(Repository, "sweep", sweep)

@@ -34,6 +34,9 @@ from brownie_backup.model import (
     WalPosition,
 )
 from brownie_backup.model.reports import TableRange
+from brownie_backup.pipeline.replica import Replica
+from brownie_backup.pipeline.replicas import ReplicaSet
+from brownie_backup.pipeline.writer import BlobWriter, open_writer
 from brownie_backup.protocols import Cache, Clock, Encryptor, Store, Unchanged
 from brownie_backup.stores import MemoryStore
 
@@ -262,8 +265,16 @@ def make_repository(
     store = store or MemoryStore(clock)
     others = (Zstd(), Gzip())
     return Repository(
-        store, Uncompressed(), encryptor or FakeEncryptor(), others, clock, cache=cache
+        store, Uncompressed(), encryptor or FakeEncryptor(), others, clock=clock, cache=cache
     )
+
+
+def make_writer(repository: Repository) -> BlobWriter:
+    """Return a writer of blobs into a repository, which knows the suspect ones in it."""
+    replica = Replica(repository)
+    for backup in repository.catalogue.read():
+        replica.blobs.expect(backup)
+    return open_writer(repository, ReplicaSet([replica]), repository.identity())
 
 
 def make_manifest(

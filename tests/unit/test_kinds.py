@@ -17,6 +17,7 @@ from tests.unit.fakes import (
     make_backup,
     make_manifest,
     make_repository,
+    make_writer,
     noise,
 )
 
@@ -52,6 +53,7 @@ from brownie_backup.format.converter import (
 )
 from brownie_backup.format.layout import (
     ATTEMPTS,
+    HOLDS,
     attempt_key,
     blob_key,
     blob_list_key,
@@ -90,7 +92,7 @@ def plain_manifest(repository: Repository, name: str, **changes: Any) -> dict[st
         make_manifest(name, repository.clock()),
         repository_id=identity.id,
         hash_key=identity.hash_key,
-        encryption=repository.writer().encryption,
+        encryption=make_writer(repository).encryption,
     )
     plain: dict[str, Any] = json.loads(manifest_to_bytes(usual))
     # What a logical backup has otherwise, or not at all.
@@ -112,7 +114,7 @@ def add_physical(
     **changes: Any,  # noqa: ANN401 - any JSON
 ) -> bytes:
     """Store a backup of the unknown kind, with two blobs; return the bytes of its manifest."""
-    writer = repository.writer()
+    writer = make_writer(repository)
     refs = [writer.put(name.encode() + content).ref, writer.put(b"pages" * 100).ref]
     blobs = [
         {"name": r.name, "size_bytes": r.size_bytes, "stored_bytes": r.stored_bytes, "begins": "x"}
@@ -298,7 +300,7 @@ def test_a_cleanup_takes_no_blob_that_another_kind_needs(
     repository: Repository, clock: FakeClock
 ) -> None:
     clock.advance(3 * DAY)
-    rubbish = repository.writer().put(b"named by nobody").ref
+    rubbish = make_writer(repository).put(b"named by nobody").ref
     clock.advance(3 * DAY)
     would = apply_retention(repository, KEEP_2, database=None, dry_run=True)
     report = apply_retention(repository, KEEP_2, database=None)
@@ -521,6 +523,7 @@ def test_it_is_not_copied_where_a_blob_has_another_size(
     repository: Repository, clock: FakeClock
 ) -> None:
     """To say so, its manifest would have to be written anew."""
+    hold_backup(repository, "physical-1")
     copy = make_repository(clock=clock)
     identity = repository.identity()
     copy.identity(identity)
@@ -531,6 +534,7 @@ def test_it_is_not_copied_where_a_blob_has_another_size(
     (problem,) = synced.problems
     assert "physical-1: it is not copied: blobs of it have other sizes here" in problem
     assert by_name(copy).keys() == by_name(repository).keys() - {"physical-1"}
+    assert not [*copy.store.list(HOLDS)]
 
 
 # --- a newer format ------------------------------------------------------------------------------
@@ -545,7 +549,7 @@ def test_a_newer_format_is_unsupported_kept_and_keeps_all_blobs(
     assert "format 2" in backup.problem
     assert backup_document(backup)["status"] == "unsupported"
     clock.advance(3 * DAY)
-    rubbish = repository.writer().put(b"maybe its own").ref
+    rubbish = make_writer(repository).put(b"maybe its own").ref
     clock.advance(3 * DAY)
     report_ = apply_retention(repository, KEEP_2, database=None)
     assert report_.deleted == ("logical-1",)

@@ -4,10 +4,9 @@ import json
 
 import pytest
 from attrs import evolve
-from tests.unit.fakes import DAY, NOON, make_manifest, make_repository
+from tests.unit.fakes import DAY, NOON, make_manifest, make_repository, make_writer
 
 from brownie_backup import Repository, Status, Verification
-from brownie_backup.encryptors import Cleartext
 from brownie_backup.errors import (
     BackupExists,
     BackupNotFound,
@@ -39,7 +38,7 @@ def short_lists(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def add(repository: Repository, name: str, contents: tuple[bytes, ...] = (b"data",)) -> Manifest:
     """Make a backup of these blobs exist, an hour younger than the one before."""
-    writer = repository.writer()
+    writer = make_writer(repository)
     refs = tuple(writer.put(content).ref for content in contents)
     size = sum(ref.size_bytes for ref in refs)
     finished_at = NOON + DAY / 24 * len(repository.backups())
@@ -189,9 +188,9 @@ def test_an_unreadable_verification_says_nothing(repository: Repository) -> None
 
 def test_blobs_that_a_verification_found_damaged_are_stored_again(repository: Repository) -> None:
     manifest = add(repository, "one", blobs(2))
-    assert not repository.writer().put(b"blob 0").new
+    assert not make_writer(repository).put(b"blob 0").new
     repository.add_verification(verified(manifest, manifest.blobs[:1], total=2))
-    writer = repository.writer()
+    writer = make_writer(repository)
     assert writer.put(b"blob 0").new
     assert not writer.put(b"blob 1").new
 
@@ -242,16 +241,6 @@ def test_a_manifest_that_is_out_of_reach_is_no_damage(repository: Repository) ->
     )
     with pytest.raises(StoreUnavailable):
         make_repository(FaultyStore(repository.store, fail_at=reading)).backups()
-
-
-def test_cleartext_is_not_read_because_a_manifest_says_so(repository: Repository) -> None:
-    clear = make_repository(repository.store, encryptor=Cleartext())
-    add(clear, "clear")
-    with pytest.raises(UnsupportedFormat, match="has encryption 'none', here is 'fake'"):
-        repository.reader(manifest_of(repository, "clear"))
-    add(repository, "secret")
-    with pytest.raises(UnsupportedFormat, match="has encryption 'fake', here is 'none'"):
-        clear.reader(manifest_of(clear, "secret"))
 
 
 def test_an_unknown_compressor_is_named(repository: Repository) -> None:

@@ -65,9 +65,9 @@ def restore(
         TargetExists: the target exists, and ``options.replace`` is not set; or one of the tables
             that were asked for is in it.
         RestoreRefused: something is missing on the server; nothing was changed.
-        UnsupportedFormat: it is of another kind than the dumper restores, or a newer version's.
         RestoreFailed: PostgreSQL reported an error; the target is as it was.
-        DecryptionError, DamagedError: the backup could not be read; the target is as it was.
+        DecryptionError, DamagedError, UnsupportedFormat: the backup could not be read, or is of a
+            kind that the dumper does not restore; the target is as it was.
         Busy: a cleanup is running.
     """
     options = options or RestoreOptions()
@@ -81,7 +81,8 @@ def restore(
         again = find_backup((found.repository, *found.others), found.backup.name)
         found = evolve(again, findings=(*found.findings, *again.findings))
         manifest, source = _restorable(found, dumper.kind)
-        findings = [*found.findings, *_damage(found)]
+        codecs = found.repository.codecs
+        findings = [*found.findings, *_damage(found), *codecs.findings(manifest)]
         reader = found.repository.reader(manifest, [other.store for other in found.others])
         content = _content_of(manifest, dumper, reader, PartMeter(on_progress, "restore"))
         target_name = target_database or source.name

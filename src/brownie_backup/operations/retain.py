@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from attrs import evolve
 
 from brownie_backup.errors import DeletionRefused, ObjectLocked
-from brownie_backup.model import Backup, BackupSet, DatabaseId, Manifest
+from brownie_backup.model import Backup, BackupSet, DatabaseId
 from brownie_backup.model.reports import OnCount, RetentionDecision, RetentionReport
 from brownie_backup.operations import guards
-from brownie_backup.repository import Lease, Repository
+from brownie_backup.repository import Lease, Repository, Swept
 from brownie_backup.retention import plan_retention
 from brownie_backup.retention.policy import RetentionPolicy
 
@@ -73,7 +73,7 @@ def apply_retention(
         dry_run,
         swept.blobs,
         swept.size_bytes,
-        _notes(done),
+        tuple(_notes(swept, done)),
         locked=locked,
         locked_blobs=swept.locked_blobs,
     )
@@ -129,7 +129,7 @@ def _rehearse(
         dry_run=True,
         swept_blobs=would.blobs,
         swept_bytes=would.size_bytes,
-        notes=_notes(decisions),
+        notes=tuple(_notes(would, decisions)),
         refusals=(*guards.failed(repository, decisions), *many),
     )
 
@@ -160,13 +160,10 @@ def _carry_out(
             yield decision
 
 
-def _notes(decisions: Sequence[RetentionDecision]) -> tuple[str, ...]:
-    return tuple(_each_note([decision.backup.manifest for decision in decisions]))
-
-
-def _each_note(manifests: Sequence[Manifest | None]) -> Iterator[str]:
-    if None in manifests:
-        yield "no blob was removed: a manifest that cannot be read may need any of them"
+def _notes(swept: Swept, decisions: Sequence[RetentionDecision]) -> Iterator[str]:
+    if swept.problem:
+        yield f"no blob was removed: {swept.problem}"
+    manifests = (decision.backup.manifest for decision in decisions)
     unknown = Counter(manifest.kind for manifest in manifests if manifest and not manifest.known)
     for kind, count in sorted(unknown.items()):
         yield f"kept whatever the policy says, since this version does not know '{kind}': {count}"

@@ -7,8 +7,8 @@ from attrs import frozen
 
 from brownie_backup.model import Backup, BackupSet, Encryption, Manifest, PartSpec, Segment
 from brownie_backup.pipeline.ranges import StoredPart
+from brownie_backup.pipeline.writer import BlobWriter
 from brownie_backup.protocols import Dumper, Unchanged
-from brownie_backup.repository import BlobWriter
 from brownie_backup.repository.catalogue.listing import FEW
 from brownie_backup.version import TOOL_VERSION
 

@@ -1,10 +1,10 @@
 """Blobs and manifests over a store: what a backup is, however it was made."""
 
 from brownie_backup.repository.blobs.naming import BLOB_BYTES, MOST_WORKERS
-from brownie_backup.repository.blobs.replicas import Replica, ReplicaSet, ReplicaState
-from brownie_backup.repository.blobs.sweep import SWEEP_MARGIN, Swept
-from brownie_backup.repository.blobs.writer import BlobWriter, StoredBlob
+from brownie_backup.repository.blobs.sweep import SWEEP_MARGIN, Roots, Swept
+from brownie_backup.repository.catalogue.catalogue import Catalogue
 from brownie_backup.repository.catalogue.identity import Identity
+from brownie_backup.repository.codecs import Codecs, EncryptorOnDemand
 from brownie_backup.repository.coordination.leases import Lease, LeaseRecord
 from brownie_backup.repository.coordination.operations import OperationLog, OperationRecord
 from brownie_backup.repository.repository import Repository, with_deadlines
@@ -13,17 +13,16 @@ __all__ = [
     "BLOB_BYTES",
     "MOST_WORKERS",
     "SWEEP_MARGIN",
-    "BlobWriter",
+    "Catalogue",
+    "Codecs",
+    "EncryptorOnDemand",
     "Identity",
     "Lease",
     "LeaseRecord",
     "OperationLog",
     "OperationRecord",
-    "Replica",
-    "ReplicaSet",
-    "ReplicaState",
     "Repository",
-    "StoredBlob",
+    "Roots",
     "Swept",
     "with_deadlines",
 ]
