@@ -220,8 +220,8 @@ def test_an_encrypted_backup_uses_nothing_of_one_in_clear() -> None:
     finder = ParentFinder()
     finder.add(clear.backup("clear"))
     manifest = manifest_of(clear, "clear")
-    assert finder.find(make_writer(clear), manifest.database.id, manifest.kind) == manifest
-    assert finder.find(make_writer(secret), manifest.database.id, manifest.kind) is None
+    assert finder.find(make_writer(clear), manifest.backup_set) == manifest
+    assert finder.find(make_writer(secret), manifest.backup_set) is None
 
 
 def test_a_decryptor_that_cannot_be_made_is_the_problem_of_its_backups_alone() -> None:

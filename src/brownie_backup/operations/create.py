@@ -11,8 +11,8 @@ from attrs import evolve, frozen
 
 from brownie_backup.errors import ConfigurationError
 from brownie_backup.format.names import check_labels, check_name, default_name
-from brownie_backup.model import Attempt, Database, Manifest, WalPosition
-from brownie_backup.model.reports import BackupReport, StoreOutcome
+from brownie_backup.model import Attempt, BackupSet, Database, Manifest, WalPosition
+from brownie_backup.model.reports import BackupReport, StoreOutcome, TableRange
 from brownie_backup.pipeline.archiver import Stored, Workers, store_snapshot, worker_pool
 from brownie_backup.pipeline.catch_up import catch_up
 from brownie_backup.pipeline.parent import FULL_EVERY, ParentFinder, full_read_due, read_fully_at
@@ -102,7 +102,8 @@ def create_backup(
     count = max(1, min(jobs, MOST_JOBS))
     finders = [ParentFinder() for _ in repositories]
     looks = [finder.add for finder in finders]
-    with open_replicas(repositories, Attempt(database, name, started_at), looks) as replicas:
+    attempt = Attempt(database, name, started_at, dumper.kind)
+    with open_replicas(repositories, attempt, looks) as replicas:
         identity = replicas.agree_on_identity()
         writer = open_writer(repository, replicas, identity)
         context = WorkerContext(dumper, writer, PartMeter(on_progress, "backup"))
@@ -126,6 +127,7 @@ class _Read:
     database: Database
     notes: tuple[str, ...]
     stored: Stored
+    contradictions: tuple[TableRange, ...]
     wal: WalPosition | None
     started_at: datetime
     parent: Manifest | None
@@ -141,25 +143,36 @@ def _read_database(
     full: bool,
     full_every: timedelta | None,
 ) -> _Read:
-    context = workers.context
-    with context.dumper.snapshot() as snapshot:
-        parent = _find_parent(finders, context.writer, snapshot, context.dumper.kind)
+    context, dumper = workers.context, workers.context.dumper
+    with dumper.snapshot() as snapshot:
+        parent = _find_parent(finders, context.writer, snapshot, dumper)
         due = full_read_due(parent, started_at, full_every)
         stored = store_snapshot(snapshot, workers, parent, full=full or due)
         wal = snapshot.wal()
-    kind, database, notes = context.dumper.kind, snapshot.database, snapshot.notes
-    return _Read(kind, database, notes, stored, wal, started_at, parent, due)
+    return _Read(
+        dumper.kind,
+        snapshot.database,
+        snapshot.notes,
+        stored,
+        tuple(map(dumper.locate, stored.contradicted)),
+        wal,
+        started_at,
+        parent,
+        due,
+    )
 
 
 def _find_parent(
-    finders: Sequence[ParentFinder], writer: BlobWriter, snapshot: Snapshot, kind: str
+    finders: Sequence[ParentFinder], writer: BlobWriter, snapshot: Snapshot, dumper: Dumper
 ) -> Manifest | None:
-    """Look in the first store that is in the run, if anything is read in ranges."""
-    if not any(spec.blocks for spec in snapshot.parts):
+    """Look in the first store that is in the run, if anything is read in segments."""
+    if all(dumper.split(part) is None for part in snapshot.parts):
         return None
     stores = zip(writer.replicas, finders, strict=True)
     finder = next(finder for replica, finder in stores if not replica.problem)
-    return finder.find(writer, snapshot.database.id, kind)
+    database = snapshot.database.id
+    ours = BackupSet(database.system_identifier, database.name, dumper.kind)
+    return finder.find(writer, ours)
 
 
 def _manifest(
@@ -187,7 +200,7 @@ def _manifest(
         new_bytes=sum(blob.ref.stored_bytes for blob in stored.blobs if blob.new),
         tool_version=TOOL_VERSION,
         labels=labels,
-        notes=(*read.notes, *_warnings(stored, parent)),
+        notes=(*read.notes, *_warnings(read)),
         wal=read.wal,
         read_fully_at=read_fully_at(parent) if parent and stored.skipped else None,
     )
@@ -247,13 +260,14 @@ def _why_all(read: _Read, *, asked: bool) -> str:
     return read.stored.why_not or "all of them may have changed"
 
 
-def _warnings(stored: Stored, parent: Manifest | None) -> Iterator[str]:
+def _warnings(read: _Read) -> Iterator[str]:
     """Say what must not be: this backup is right, and earlier ones may not be."""
-    if not stored.contradicted or parent is None:
+    found, parent = read.contradictions, read.parent
+    if not found or parent is None:
         return
-    tables = ", ".join(str(oid) for oid in sorted({each.oid for each in stored.contradicted}))
+    tables = ", ".join(str(oid) for oid in sorted({each.oid for each in found}))
     warning = (
-        f"{len(stored.contradicted)} ranges of the tables with the oids {tables} have other bytes "
+        f"{len(found)} ranges of the tables with the oids {tables} have other bytes "
         f"than in '{parent.name}', although the WAL shows no change: do not trust backups made "
         f"since {read_fully_at(parent):%Y-%m-%d %H:%M} UTC, up to that one, and please report it"
     )
@@ -275,6 +289,6 @@ def _report(manifest: Manifest, read: _Read, replicas: ReplicaSet, *, asked: boo
         ranges=stored.ranges,
         skipped_ranges=stored.skipped,
         all_read_because=_why_all(read, asked=asked),
-        contradictions=stored.contradicted,
-        warnings=tuple(_warnings(stored, read.parent)),
+        contradictions=read.contradictions,
+        warnings=tuple(_warnings(read)),
     )

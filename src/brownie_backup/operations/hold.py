@@ -9,10 +9,10 @@ from brownie_backup.errors import (
     BackupNotFound,
     Busy,
     ConfigurationError,
-    DamagedError,
     KeyNotFound,
 )
 from brownie_backup.model import Hold
+from brownie_backup.operations.find import manifest_of
 from brownie_backup.repository import Lease, Repository
 from brownie_backup.repository.catalogue.holds import add_hold, read_holds, remove_hold
 
@@ -35,10 +35,8 @@ def hold_backup(repository: Repository, name: str, *, until: datetime | None = N
         problem = f"a hold until {until:%Y-%m-%d %H:%M} UTC would be over already"
         raise ConfigurationError([problem], hint="Give a date to come, or none")
     backup = repository.backup(name)
-    if backup.manifest is None:
-        msg = f"'{backup.name}' has no manifest that can be read"
-        raise DamagedError(msg, hint="Retention keeps it in any case: look at it")
-    hold = Hold(backup.name, backup.manifest.id, now, _us(), until)
+    manifest = manifest_of(backup, hint="Retention keeps it in any case: look at it")
+    hold = Hold(backup.name, manifest.id, now, _us(), until)
     with repository.shared_lease(f"hold of '{backup.name}'", backup=backup.name) as lease:
         earlier = read_holds(repository.store, now).get(backup.name)
         add_hold(repository.store, hold)

@@ -118,7 +118,7 @@ class _Target:
                 self.replica.identity(Identity(manifest.repository_id, manifest.hash_key))
             if not self._transfer(backup, blobs, first) or not self._still_in(source, backup):
                 return
-            self.replica.commit(manifest, backup.hold)
+            self.replica.commit(manifest, backup.hold, source)
         except (BackupExists, DamagedError) as error:
             self._note(f"{backup.name}: {error}")
             return

@@ -3,7 +3,7 @@
 from collections.abc import Generator, Iterable
 
 from brownie_backup.errors import DamagedError, DumpFailed
-from brownie_backup.model import BlockRange, PartSpec, Relation, RowFormat
+from brownie_backup.model import BlockRange, Part, Relation, RowFormat
 from brownie_backup.postgres.client import qualified, quote_name, quote_text
 from brownie_backup.postgres.encoding import sql_bytes
 from brownie_backup.postgres.session import Session
@@ -52,31 +52,28 @@ def columns_of(relation: Relation) -> str:
     return ", ".join(map(quote_name, relation.columns))
 
 
-def copy_out(part: PartSpec) -> str:
-    """Return the statement that writes the rows of a table, or of a range of its blocks."""
-    relation = part.relation
-    if relation is None:
-        msg = "a stored part does not say what its table is called"
-        raise ValueError(msg)
-    query = f"SELECT {columns_of(relation)} FROM ONLY {named(relation)}{_within(part.blocks)}"
+def copy_out(relation: Relation, blocks: BlockRange) -> str:
+    """Return the statement that writes the rows of a range of a table's blocks."""
+    query = f"SELECT {columns_of(relation)} FROM ONLY {named(relation)}{_within(blocks)}"
     return f"COPY ({query}) TO STDOUT (FORMAT {relation.format})"
 
 
-def copy_rows(session: Session, part: PartSpec, encoding: str) -> Generator[bytes, None, int]:
-    """Yield the rows of a part, whose table the session has locked; return how many they are.
+def copy_rows(
+    session: Session, relation: Relation, blocks: BlockRange, encoding: str
+) -> Generator[bytes, None, int]:
+    """Yield the rows of a range of a table, which the session has locked; return how many they are.
 
     Raises:
         DumpFailed: another table has got the name of this one: schemas can be renamed, whatever
             is locked in them.
         DatabaseError: PostgreSQL could not do it.
     """
-    rows = yield from session.copy(sql_bytes(copy_out(part), encoding))
-    if part.relation:
-        name = quote_text(named(part.relation))
-        (oid,) = session.run(sql_bytes(f"SELECT {name}::regclass::oid;", encoding))
-        if int(oid) != part.relation.oid:
-            msg = f"the table with the oid {part.relation.oid} got another name while it was read"
-            raise DumpFailed(msg, hint="Run the backup again")
+    rows = yield from session.copy(sql_bytes(copy_out(relation, blocks), encoding))
+    name = quote_text(named(relation))
+    (oid,) = session.run(sql_bytes(f"SELECT {name}::regclass::oid;", encoding))
+    if int(oid) != relation.oid:
+        msg = f"the table with the oid {relation.oid} got another name while it was read"
+        raise DumpFailed(msg, hint="Run the backup again")
     return rows
 
 
@@ -85,7 +82,7 @@ def copy_in(relation: Relation) -> str:
     return f"COPY {named(relation)} ({columns_of(relation)}) FROM STDIN (FORMAT {relation.format})"
 
 
-def check_rows(part: PartSpec, chunks: Iterable[bytes]) -> None:
+def check_rows(part: Part, chunks: Iterable[bytes]) -> None:
     """Read the rows of a stored part to their end, without a server.
 
     Text is counted: a line is a row, since COPY escapes line breaks within values. Of binary its
@@ -115,7 +112,5 @@ def named(relation: Relation) -> str:
     return qualified(relation.schema, relation.name)
 
 
-def _within(blocks: BlockRange | None) -> str:
-    if blocks is None:
-        return ""
+def _within(blocks: BlockRange) -> str:
     return f" WHERE ctid >= '({blocks.first},0)'::tid AND ctid < '({blocks.end},0)'::tid"

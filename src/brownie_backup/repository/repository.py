@@ -18,7 +18,7 @@ from brownie_backup.format.layout import (
     name_in,
     verification_key,
 )
-from brownie_backup.model import Attempt, Backup, Manifest, Verification
+from brownie_backup.model import Attempt, Backup, Kind, Manifest, Verification
 from brownie_backup.model.reports import OnCount
 from brownie_backup.protocols import (
     Cache,
@@ -149,9 +149,9 @@ class Repository:
         """Return every backup, newest first; see `Catalogue.backups`."""
         return self.catalogue.backups(check_blobs=check_blobs, on_progress=on_progress)
 
-    def backup(self, name: str, *, database: str | None = None) -> Backup:
+    def backup(self, name: str, *, database: str | None = None, kind: str = Kind.LOGICAL) -> Backup:
         """Return the backup of that name, or the newest good one; see `Catalogue.backup`."""
-        return self.catalogue.backup(name, database=database)
+        return self.catalogue.backup(name, database=database, kind=kind)
 
     def confirms(self, backup: Backup) -> bool:
         """Whether the store itself still has that manifest, which may have come from the cache."""

@@ -39,7 +39,7 @@ class BackupVerbs(Verbs):
                 on_progress=on_progress,
             )
             operation.backup = report.manifest.name
-            operation.database = report.manifest.database.name
+            operation.database = report.manifest.backup_set.name
             operation.size_bytes = report.manifest.size_bytes
             operation.stored_bytes = report.new_bytes
             operation.reused_bytes = report.reused_bytes

@@ -2,7 +2,7 @@
 
 import contextlib
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import timedelta
 
 from brownie_backup.dumpers.postgres.doctor import diagnose
@@ -19,6 +19,13 @@ from brownie_backup.dumpers.postgres.restore.selection import parse_wanted
 from brownie_backup.dumpers.postgres.restore.selective import SelectiveRestore
 from brownie_backup.dumpers.postgres.restore.swap import maintenance_client
 from brownie_backup.dumpers.postgres.restore.target import PostgresTarget
+from brownie_backup.dumpers.postgres.segments import (
+    TableDetail,
+    join_table,
+    located,
+    split_table,
+    stored_segments,
+)
 from brownie_backup.errors import (
     BackupError,
     DamagedError,
@@ -26,8 +33,8 @@ from brownie_backup.errors import (
     DumpFailed,
     ProgramMissing,
 )
-from brownie_backup.model import Database, DatabaseId, PartKind, PartSpec
-from brownie_backup.model.reports import Finding, RestoreOptions
+from brownie_backup.model import Database, DatabaseId, Part, PartKind, PartSpec, Segment
+from brownie_backup.model.reports import Finding, RestoreOptions, TableRange
 from brownie_backup.postgres.client import Client
 from brownie_backup.postgres.conninfo import Conninfo, parse_conninfo
 from brownie_backup.postgres.copy_rows import check_rows
@@ -144,7 +151,24 @@ class PostgresDumper:
             self._readers.discard(reader)
             reader.close()
 
-    def check(self, part: PartSpec, chunks: Iterable[bytes]) -> None:
+    def split(self, part: PartSpec) -> Iterator[PartSpec] | None:
+        """Yield the ranges of a bulk table; None for what a program writes."""
+        detail = part.detail
+        return split_table(part, detail) if isinstance(detail, TableDetail) else None
+
+    def join(self, part: PartSpec, segments: Sequence[Segment]) -> Part:
+        """Return a bulk table as the manifest has it."""
+        return join_table(_table_of(part), part.kind, segments)
+
+    def segments(self, part: Part) -> Iterator[Segment] | None:
+        """Yield the ranges of a stored bulk table; None for what a program wrote."""
+        return stored_segments(part, part.table) if part.table else None
+
+    def locate(self, segment: PartSpec) -> TableRange:
+        """Return which blocks of which table a range has."""
+        return located(_table_of(segment))
+
+    def check(self, part: Part, chunks: Iterable[bytes]) -> None:
         """Read a stored part to its end; nothing is connected to, and nothing loaded."""
         match part.kind:
             case PartKind.INVENTORY:
@@ -158,7 +182,7 @@ class PostgresDumper:
             case PartKind.TABLE:
                 check_rows(part, chunks)
             case _:
-                raise unknown(part)
+                raise unknown(part.kind)
 
     @contextlib.contextmanager
     def restoring(
@@ -208,3 +232,9 @@ class PostgresDumper:
             raise DamagedError(msg, hint="Restore another backup")
         if said:
             _log.info("pg_restore said: %s", said)
+
+
+def _table_of(part: PartSpec) -> TableDetail:
+    detail = part.detail
+    assert isinstance(detail, TableDetail)  # noqa: S101 - no others have segments
+    return detail

@@ -25,7 +25,7 @@ def backup(arguments: argparse.Namespace, service: Service, output: Output) -> i
     manifest = report.manifest
     lines = [
         (
-            f"{manifest.name}: {size(manifest.size_bytes)} of '{manifest.database.name}' "
+            f"{manifest.name}: {size(manifest.size_bytes)} of '{manifest.backup_set.name}' "
             f"in {span(manifest.duration)}"
         ),
         (
@@ -132,9 +132,9 @@ def _restored(report: RestoreReport, *, several: bool, some: bool) -> list[str]:
     else:
         head = f"{report.backup} is restored{source} as '{target}'"
     lines = [f"{head}: {spent}"]
-    lines += [f"{table.name}: {table.rows} rows" for table in report.tables]
-    if report.replaced_database:
-        lines.append(f"the database that was there is kept as '{report.replaced_database}'")
-    if report.created_roles:
-        lines.append(f"created roles: {', '.join(report.created_roles)}")
+    lines += [f"{table.name}: {table.rows} rows" for table in report.detail.tables]
+    if report.detail.replaced_database:
+        lines.append(f"the database that was there is kept as '{report.detail.replaced_database}'")
+    if report.detail.created_roles:
+        lines.append(f"created roles: {', '.join(report.detail.created_roles)}")
     return lines

@@ -113,17 +113,20 @@ def _row(backup: Backup) -> tuple[str, ...]:
         backup.name,
         f"{manifest.finished_at:%Y-%m-%d %H:%M:%S} UTC",
         size(manifest.stored_bytes),
-        size(manifest.database.size_bytes),
+        size(manifest.database.size_bytes) if manifest.database else "?",
         span(manifest.duration),
         _status(backup),
     )
 
 
 def _status(backup: Backup) -> str:
+    status = str(backup.status)
+    if backup.manifest and not backup.manifest.known:
+        status = f"{status}, kind {backup.manifest.kind}"
     if backup.hold is None:
-        return str(backup.status)
+        return status
     until = f" until {backup.hold.until:%Y-%m-%d %H:%M} UTC" if backup.hold.until else ""
-    return f"{backup.status}, held{until}"
+    return f"{status}, held{until}"
 
 
 def _part_rows(manifest: Manifest) -> Iterator[tuple[str, str]]:

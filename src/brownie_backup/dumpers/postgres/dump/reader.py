@@ -11,6 +11,7 @@ from datetime import timedelta
 from brownie_backup.dumpers.postgres.dump.deadlock import await_output
 from brownie_backup.dumpers.postgres.dump.snapshot_session import SnapshotSession
 from brownie_backup.dumpers.postgres.inventory import INVENTORY_SQL, parse_inventory
+from brownie_backup.dumpers.postgres.segments import DumpDetail, TableDetail
 from brownie_backup.errors import (
     BackupError,
     DatabaseError,
@@ -82,20 +83,24 @@ class PostgresReader:
 
     def read(self, part: PartSpec) -> Generator[bytes, None, int | None]:
         """Yield the bytes of a part; an error of the program is an error of the iteration."""
-        if self._snapshot != part.snapshot:
+        detail = part.detail
+        if not isinstance(detail, DumpDetail | TableDetail):
+            raise unknown(part.kind)
+        if self._snapshot != detail.snapshot:
             self.close()
-            self._snapshot = part.snapshot
+            self._snapshot = detail.snapshot
+        if isinstance(detail, TableDetail):
+            return (yield from self._read_rows(detail))
         match part.kind:
             case PartKind.INVENTORY:
-                yield self._read_inventory(part)
+                yield self._read_inventory(detail)
             case PartKind.GLOBALS:
-                yield from self._read_program(self._globals_command(part), PGOPTIONS=no_timeouts())
+                command = self._globals_command(detail)
+                yield from self._read_program(command, PGOPTIONS=no_timeouts())
             case PartKind.ARCHIVE:
-                yield from self._read_archive(part)
-            case PartKind.TABLE:
-                return (yield from self._read_rows(part))
-            case _:
-                raise unknown(part)
+                yield from self._read_archive(detail)
+            case kind:
+                raise unknown(kind)
         return None
 
     def close(self) -> None:
@@ -104,13 +109,13 @@ class PostgresReader:
         self._session = None
         self._locked.clear()
 
-    def _read_rows(self, part: PartSpec) -> Generator[bytes, None, int]:
+    def _read_rows(self, part: TableDetail) -> Generator[bytes, None, int]:
         """Read a range in our session, or in the one that holds the snapshot.
 
         That has its lock already: it need not wait behind somebody who waits for it to end.
         """
-        holder = self._holders.get(part.snapshot or "")
-        oid = part.relation.oid if part.relation else 0
+        holder = self._holders.get(part.snapshot)
+        oid = part.relation.oid
         if oid not in self._refused:
             try:
                 session = self._session_for(part)
@@ -124,9 +129,9 @@ class PostgresReader:
             raise _refusal(part)
         return (yield from holder.copy(part))
 
-    def _copy(self, session: Session, part: PartSpec) -> Generator[bytes, None, int]:
+    def _copy(self, session: Session, part: TableDetail) -> Generator[bytes, None, int]:
         try:
-            return (yield from copy_rows(session, part, self._encoding))
+            return (yield from copy_rows(session, part.relation, part.blocks, self._encoding))
         except BaseException as error:  # closed half way, it is of no more use either
             self.close()
             if isinstance(error, DatabaseError) and not isinstance(error, DumpFailed):
@@ -134,11 +139,11 @@ class PostgresReader:
                 raise DumpFailed(msg, hint=dump_hint(error.message)) from None
             raise
 
-    def _session_for(self, part: PartSpec) -> Session:
+    def _session_for(self, part: TableDetail) -> Session:
         """Return our session, which sees the part's snapshot and has locked its table."""
         try:
             session = self._session or self._open(part)
-            if part.relation and part.relation.oid not in self._locked:
+            if part.relation.oid not in self._locked:
                 # As pg_dump does: behind somebody who waits for the table to be free of locks, our
                 # own among them, we would wait for ever.
                 lock = f"LOCK TABLE ONLY {named(part.relation)} IN ACCESS SHARE MODE NOWAIT;"
@@ -152,14 +157,14 @@ class PostgresReader:
             raise DumpFailed(msg, hint=dump_hint(error.message)) from None
         return session
 
-    def _open(self, part: PartSpec) -> Session:
+    def _open(self, part: TableDetail) -> Session:
         session = self._stack.enter_context(open_session(self._client, part.database))
         session.run(_JOIN.format(snapshot=part.snapshot))
         self._encoding = begin_copying(session)
         self._session = session
         return session
 
-    def _read_inventory(self, part: PartSpec) -> bytes:
+    def _read_inventory(self, part: DumpDetail) -> bytes:
         see = _SEE.format(snapshot=part.snapshot)
         text = self._client.script(see + INVENTORY_SQL + ";\n", part.database)
         plain = json.loads(text.rstrip("\n").split("\n")[-1])
@@ -167,7 +172,7 @@ class PostgresReader:
         parse_inventory(data)  # what does not read now would not read in the restore
         return data
 
-    def _globals_command(self, part: PartSpec) -> list[str]:
+    def _globals_command(self, part: DumpDetail) -> list[str]:
         (row,) = self._client.query(
             "SELECT has_table_privilege('pg_catalog.pg_authid', 'SELECT') AS passwords",
             part.database,
@@ -183,7 +188,7 @@ class PostgresReader:
         ]
         return command if row["passwords"] else [*command, "--no-role-passwords"]
 
-    def _archive_command(self, part: PartSpec) -> list[str]:
+    def _archive_command(self, part: DumpDetail) -> list[str]:
         (row,) = self._client.query("SELECT getdatabaseencoding() AS encoding", part.database)
         encoding = row["encoding"]
         connection = self._client.connection(part.database, application_name=_application(part))
@@ -200,7 +205,7 @@ class PostgresReader:
             f"--dbname={connection}",
         ]
 
-    def _patterns(self, part: PartSpec, encoding: str) -> Iterator[str]:
+    def _patterns(self, part: DumpDetail, encoding: str) -> Iterator[str]:
         """Yield what names the bulk tables to pg_dump: in the encoding of the database."""
         for relation in part.apart:
             name = named(relation)
@@ -211,8 +216,8 @@ class PostgresReader:
                 (row,) = self._client.query(sql, part.database)
                 yield os.fsdecode(bytes.fromhex(row["name"]))
 
-    def _read_archive(self, part: PartSpec) -> Iterator[bytes]:
-        holder = self._holders.get(part.snapshot or "")
+    def _read_archive(self, part: DumpDetail) -> Iterator[bytes]:
+        holder = self._holders.get(part.snapshot)
 
         def await_locks(child: Child) -> None:
             if holder:
@@ -239,7 +244,7 @@ class PostgresReader:
             _log.info("%s said: %s", program, said)
 
 
-def _application(part: PartSpec) -> str:
+def _application(part: DumpDetail) -> str:
     """Return what pg_dump is called on the server: no other is called so."""
     return f"brownie-backup {part.snapshot}"
 
@@ -265,13 +270,13 @@ def dump_hint(said: str) -> str:
     return "Nothing of this backup was kept; run it again, or see: brownie-backup doctor"
 
 
-def unknown(part: PartSpec) -> UnsupportedFormat:
+def unknown(kind: str) -> UnsupportedFormat:
     """Return the error for a part that a newer version made."""
-    msg = f"this version cannot handle parts of the kind '{part.kind}'"
+    msg = f"this version cannot handle parts of the kind '{kind}'"
     return UnsupportedFormat(msg, hint="Upgrade brownie-backup")
 
 
-def _refusal(part: PartSpec) -> LockRefused:
-    number = part.relation.oid if part.relation else 0
+def _refusal(part: TableDetail) -> LockRefused:
+    number = part.relation.oid
     msg = f"somebody waits for an exclusive lock on the table with the oid {number}"
     return LockRefused(msg, hint="Run the backup again when that is over")

@@ -26,6 +26,7 @@ from brownie_backup.dumpers.postgres.dump.locks import (
 )
 from brownie_backup.dumpers.postgres.dump.reader import dump_hint
 from brownie_backup.dumpers.postgres.dump.wal import Tracker, take_sample
+from brownie_backup.dumpers.postgres.segments import DumpDetail, TableDetail
 from brownie_backup.errors import DatabaseError, DumpFailed
 from brownie_backup.model import (
     BlockRange,
@@ -204,26 +205,28 @@ def _lock(session: Session, tables: frozenset[LockedTable]) -> None:
 
 def _parts(name: str, held: _Held) -> Iterator[PartSpec]:
     apart = tuple(table.relation for table in held.bulk)
-    snapshot = held.exported
-    yield PartSpec(PartKind.INVENTORY, name, snapshot, apart=apart, estimate_bytes=0)
-    yield PartSpec(PartKind.GLOBALS, name, snapshot, estimate_bytes=0)
+    detail = DumpDetail(name, held.exported, apart)
+    yield PartSpec(PartKind.INVENTORY, PartKind.INVENTORY, detail, estimate_bytes=0)
+    yield PartSpec(PartKind.GLOBALS, PartKind.GLOBALS, detail, estimate_bytes=0)
     yield PartSpec(
         PartKind.ARCHIVE,
-        name,
-        snapshot,
+        PartKind.ARCHIVE,
+        detail,
         head_bytes=ARCHIVE_HEAD_BYTES,
-        apart=apart,
         estimate_bytes=held.archive_bytes,
     )
     for table in held.bulk:
         yield PartSpec(
             PartKind.TABLE,
-            name,
-            snapshot,
-            table=table.table,
-            relation=table.relation,
-            blocks=BlockRange(0, table.blocks),
-            range_blocks=table.range_blocks,
+            f"{table.relation.schema}.{table.relation.name}",
+            TableDetail(
+                name,
+                held.exported,
+                table.table,
+                table.relation,
+                BlockRange(0, table.blocks),
+                table.range_blocks,
+            ),
             estimate_bytes=table.size_bytes,
         )
 

@@ -3,8 +3,8 @@
 import threading
 from collections.abc import Generator
 
+from brownie_backup.dumpers.postgres.segments import TableDetail
 from brownie_backup.errors import DatabaseError, DumpFailed
-from brownie_backup.model import PartSpec
 from brownie_backup.postgres.copy_rows import begin_copying, copy_rows
 from brownie_backup.postgres.session import Session
 
@@ -24,8 +24,8 @@ class SnapshotSession:
         self._encoding: str | None = None
         self._broken = False
 
-    def copy(self, part: PartSpec) -> Generator[bytes, None, int]:
-        """Yield the rows of a part, while no other thread does."""
+    def copy(self, part: TableDetail) -> Generator[bytes, None, int]:
+        """Yield the rows of a range, while no other thread does."""
         with self._lock:
             if self._broken:
                 msg = "the session that holds the snapshot has ended"
@@ -34,7 +34,9 @@ class SnapshotSession:
             try:
                 if self._encoding is None:
                     self._encoding = begin_copying(self._session)
-                rows = yield from copy_rows(self._session, part, self._encoding)
+                rows = yield from copy_rows(
+                    self._session, part.relation, part.blocks, self._encoding
+                )
             except DumpFailed:
                 raise
             except DatabaseError as error:

@@ -20,6 +20,7 @@ from brownie_backup.dumpers.postgres.dump.wal_history import (
     check_seal,
     check_server,
 )
+from brownie_backup.dumpers.postgres.segments import segment_key
 from brownie_backup.errors import DatabaseError
 from brownie_backup.model import Manifest, Part, WalPosition
 from brownie_backup.postgres.client import Client, as_json, read_json
@@ -181,17 +182,15 @@ class Tracker:
         summaries = self._summaries(position.changes_from)
         check_seal(position, summaries)
         check_gaps(summaries, position.changes_from, self._seen_until)
-        ranges = dict(self._unchanged_ranges(base, position.changes_from))
+        segments = frozenset(self._unchanged_segments(base, position.changes_from))
         if not {*summaries} <= {*self._summaries(position.changes_from)}:
             raise NotKnown("WAL summaries were removed just now")
         with self._lock:
             self._pairs.append((position.sampled_at, position.sampled_next_xid))
             self._pairs.append((position.changes_from, 0))  # as its own proof said
-        return Unchanged(ranges)
+        return Unchanged(segments)
 
-    def _unchanged_ranges(
-        self, base: Manifest, changes_from: int
-    ) -> Iterator[tuple[int, frozenset[int]]]:
+    def _unchanged_segments(self, base: Manifest, changes_from: int) -> Iterator[str]:
         before = {part.table.oid: part for part in base.parts if part.table}
         same = [
             table
@@ -205,7 +204,7 @@ class Tracker:
             changed = changes.get(table.table.filenode, frozenset())
             if changed is not None:
                 known = _whole_ranges(before[table.relation.oid], table.range_blocks)
-                yield table.relation.oid, known - changed
+                yield from (segment_key(table.table.oid, first) for first in known - changed)
 
     def _changes(
         self, tables: Sequence[BulkTable], changes_from: int

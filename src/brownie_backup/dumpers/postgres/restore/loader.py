@@ -7,18 +7,29 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_EXCEPTION, wait
 
+from attrs import frozen
+
 from brownie_backup.concurrency.threads import Threads
 from brownie_backup.dumpers.postgres.restore.archive import HINT
 from brownie_backup.errors import BackupError, DamagedError, RestoreFailed
-from brownie_backup.model import PartSpec, Relation
+from brownie_backup.model import Relation
 from brownie_backup.postgres.client import Client
 from brownie_backup.postgres.copy_rows import copy_in
 from brownie_backup.postgres.encoding import sql_bytes
 from brownie_backup.postgres.process import feed, read_output, running
 from brownie_backup.tracing import step
 
-Loadable = tuple[PartSpec, Iterable[bytes]]
-"""A part, and its bytes."""
+
+@frozen
+class RowsToLoad:
+    """Rows of a bulk table: how many they must be, and the oid that the table had."""
+
+    oid: int
+    rows: int | None
+
+
+Loadable = tuple[RowsToLoad, Iterable[bytes]]
+"""Rows, and their bytes."""
 
 # What pg_restore sets too, and what the text of rows was written with. A commit need not wait for
 # the disk: the one that gives the database its name does, and all before it is on disk then.
@@ -134,8 +145,8 @@ class Loader:
                     self._shared.remove(table)
                 table = None
 
-    def _load(self, spec: PartSpec, chunks: Iterable[bytes]) -> None:
-        relation = self._relations.get(spec.table.oid) if spec.table else None
+    def _load(self, spec: RowsToLoad, chunks: Iterable[bytes]) -> None:
+        relation = self._relations.get(spec.oid)
         if relation is None:
             msg = "the inventory of the backup does not name one of its bulk tables"
             raise DamagedError(msg, hint="Restore another backup")

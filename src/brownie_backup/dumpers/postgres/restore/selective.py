@@ -29,8 +29,14 @@ from brownie_backup.dumpers.postgres.restore.tables import (
 )
 from brownie_backup.dumpers.postgres.restore.target import PostgresTarget
 from brownie_backup.errors import RestoreRefused
-from brownie_backup.model import Database, Relation
-from brownie_backup.model.reports import Finding, Level, RestoredTable, RestoreOptions
+from brownie_backup.model import Database, Part, Relation
+from brownie_backup.model.reports import (
+    Finding,
+    Level,
+    RestoredDatabase,
+    RestoredTable,
+    RestoreOptions,
+)
 from brownie_backup.postgres.client import Client, quote_name
 
 
@@ -59,18 +65,11 @@ class SelectiveRestore(PostgresTarget):
         self._addition: TableStaging | None = None
         self._tables: tuple[RestoredTable, ...] = ()
 
-    @property
-    def relations(self) -> Mapping[int, Relation]:
-        """What the bulk tables to load are called, by their oids."""
-        chosen = self._choice.tables
-        return {oid: each for oid, each in self._relations.items() if oid in chosen}
+    def report(self) -> RestoredDatabase:
+        """Return what was done on the server, and the tables with their rows."""
+        return evolve(super().report(), tables=self._tables)
 
-    @property
-    def tables(self) -> tuple[RestoredTable, ...]:
-        """The tables, with their rows."""
-        return self._tables
-
-    def receive(self, parts: Iterable[Loadable]) -> tuple[Finding, ...]:
+    def receive(self, parts: Iterable[tuple[Part, Iterable[bytes]]]) -> tuple[Finding, ...]:
         """Take roles and archive, and look for the tables in it; change nothing on the server."""
         findings = [*super().receive(parts)]
         self._choice = self._choose()
@@ -83,6 +82,9 @@ class SelectiveRestore(PostgresTarget):
         """Leave the server as it was, as far as it lets us; return the name of what is left."""
         left = (self._addition.undo() if self._addition else None, super().abandon())
         return " and ".join(filter(None, left)) or None
+
+    def _wants(self, oid: int) -> bool:
+        return oid in self._choice.tables and super()._wants(oid)
 
     @cached_property
     def _names(self) -> dict[int, TableName]:
