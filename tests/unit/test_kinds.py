@@ -2,12 +2,12 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 from attrs import evolve
+from tests.unit.backups import sealed
 from tests.unit.fakes import (
     DATABASE,
     DAY,
@@ -45,7 +45,6 @@ from brownie_backup.errors import (
     UnsupportedFormat,
 )
 from brownie_backup.format.converter import (
-    _digest,
     from_json,
     manifest_from_bytes,
     manifest_to_bytes,
@@ -98,12 +97,6 @@ def plain_manifest(repository: Repository, name: str, **changes: Any) -> dict[st
     # What a logical backup has otherwise, or not at all.
     plain |= {"kind": PHYSICAL, "wal": "0/1A000028", "read_fully_at": 17, "layers": [1.5, None]}
     return plain | changes
-
-
-def sealed(plain: Mapping[str, Any]) -> bytes:
-    """Return a manifest as it is stored, in another order of fields than we would write."""
-    rest = {key: value for key, value in plain.items() if key != "digest"}
-    return json.dumps({"digest": _digest(rest, rest["hash_key"])} | rest).encode()
 
 
 def add_physical(
