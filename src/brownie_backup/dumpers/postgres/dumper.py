@@ -65,7 +65,7 @@ class PostgresDumper:
         binary: bool = True,
     ) -> None:
         self._client = Client(conninfo or Conninfo(), pg_bin)
-        self._database = self._client.conninfo.database
+        self._database = self._client.access.conninfo.database
         self._lock_timeout = lock_timeout
         self._cutting = RangePolicy(bulk_table_bytes, range_bytes, binary)
         self._holders: dict[str, SnapshotSession] = {}
@@ -187,7 +187,7 @@ class PostgresDumper:
     def _check_archive(self, chunks: Iterable[bytes]) -> None:
         programs = self._client.newest_programs()
         argv = [programs.path("pg_restore"), "--file=/dev/null"]
-        with running(argv, self._client.environment(), pipe="stdin") as child:
+        with running(argv, self._client.access.environment(), pipe="stdin") as child:
             feed(child, chunks)
             status, said = child.finish()
         first = next(lines_of(said), f"status {status}")

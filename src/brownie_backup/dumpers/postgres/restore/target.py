@@ -115,7 +115,7 @@ class PostgresTarget:
         # After the database: a role that owns something can't be dropped.
         for role in reversed(self._created_roles):
             with contextlib.suppress(BackupError):
-                self._client.script(f"DROP ROLE IF EXISTS {quote_name(role)};")
+                self._client.run([f"DROP ROLE IF EXISTS {quote_name(role)}"])
         self._created_roles = ()
         return left
 
@@ -232,7 +232,7 @@ class PostgresTarget:
             "--quiet",
             "--no-password",
             f"--jobs={self._options.jobs}",
-            f"--dbname={self._client.connection(self._fresh.name)}",
+            f"--dbname={self._client.access.command_line(self._fresh.name)}",
         ]
         status, _, said = self._client.output(command)
         if status != 0:
