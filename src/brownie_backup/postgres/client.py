@@ -22,6 +22,7 @@ from brownie_backup.postgres.programs import (
 from brownie_backup.postgres.psql import OPTIONS, Psql
 from brownie_backup.postgres.session import Session
 
+
 class Client:
     """Asks one server, and runs pg_dump and the others against it."""
 

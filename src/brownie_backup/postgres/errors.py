@@ -52,4 +52,6 @@ def is_crowded(said: str) -> bool:
 
 
 def _not_found(database: str) -> DatabaseNotFound:
-    return DatabaseNotFound(f"there is no database '{database}' on the server", hint="See: psql --list")
+    return DatabaseNotFound(
+        f"there is no database '{database}' on the server", hint="See: psql --list"
+    )

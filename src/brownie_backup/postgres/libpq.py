@@ -1,6 +1,6 @@
 """libpq in this process, by psycopg: connecting, completing connection strings, reading values.
 
-Imported only by what connects, when it does: psycopg takes as long to import as all of this library.
+Imported only by what connects, when it does: psycopg takes as long to import as this library.
 """
 
 import json
@@ -12,6 +12,7 @@ from typing import Any
 import psycopg
 from psycopg import pq
 from psycopg.adapt import AdaptersMap, Buffer, Loader
+from psycopg.conninfo import make_conninfo
 from psycopg.rows import DictRow, dict_row
 
 from brownie_backup.postgres.errors import not_connected
@@ -43,12 +44,12 @@ def connect(arguments: Mapping[str, str]) -> psycopg.Connection[DictRow]:
     """
     try:
         return psycopg.connect(
+            make_conninfo("", **arguments),
             autocommit=True,
             # Poolers may not know of statements that were prepared in another session.
             prepare_threshold=None,
             row_factory=dict_row,
             context=_VALUES,
-            **dict(arguments),
         )
     except psycopg.Error as error:
         raise not_connected(str(error)) from None
@@ -112,7 +113,7 @@ class _Values:
     adapters = AdaptersMap(psycopg.adapters)
 
 
-for _kind in ("text", "name", "varchar", "bpchar", '"char"', "unknown", 0):
+for _kind in ("text", "name", "varchar", "bpchar", '"char"', 0):
     _Values.adapters.register_loader(_kind, _Text)
 for _kind in ("json", "jsonb"):
     _Values.adapters.register_loader(_kind, _Json)

@@ -19,7 +19,7 @@ _TIMES = 3
 def has_mark(session: Session) -> bool:
     """Whether a session that was begun with `MARK` is that of a server."""
     (row,) = session.query(_ASK_FOR_MARK)
-    return row["mark"] == "yes"
+    return bool(row["mark"] == "yes")
 
 
 def is_shared(connect: Callable[[], Session]) -> bool:

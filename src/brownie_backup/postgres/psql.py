@@ -37,7 +37,7 @@ class Psql:
         self._child.interrupt()
 
     def run(self, *statements: str | bytes) -> None:
-        """Run statements, one after the other; outside of ASCII they are in the database's encoding.
+        """Run statements, one after the other; what is not ASCII is in the database's encoding.
 
         The first error ends that.
         """

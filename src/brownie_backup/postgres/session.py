@@ -21,8 +21,8 @@ GUARD = (
     "SET lock_timeout = 0",
     "SET idle_in_transaction_session_timeout = 0",
     # From 17 on.
-    "SELECT set_config('transaction_timeout', '0', false)"
-    " WHERE current_setting('transaction_timeout', true) IS NOT NULL",
+    """SELECT set_config('transaction_timeout', '0', false)
+       WHERE current_setting('transaction_timeout', true) IS NOT NULL""",
 )
 """What every session of ours begins with. The search_path of the database is its owner's to set:
 an operator of theirs in our queries would run with our rights, a superuser's perhaps."""
@@ -177,7 +177,7 @@ class Session:
         from psycopg.generators import execute  # noqa: PLC0415 - as above
 
         self._connection.pgconn.send_query(sql)
-        results = self._connection.wait(execute(self._connection.pgconn))
+        results: list[PGresult] = self._connection.wait(execute(self._connection.pgconn))
         for result in results:
             if result.status == pq.ExecStatus.FATAL_ERROR:
                 raise error_from_result(result)

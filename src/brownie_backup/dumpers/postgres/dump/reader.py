@@ -40,9 +40,7 @@ SELECT pg_terminate_backend(pid) FROM pg_stat_activity
 WHERE application_name LIKE '% {snapshot}' AND usename = session_user AND pid <> pg_backend_pid()
 """
 
-_INSUFFICIENT_PRIVILEGE = "42501"
 _LOCK_NOT_AVAILABLE = "55P03"
-_TOO_MANY_CONNECTIONS = "53300"
 
 _log = logging.getLogger(__name__)
 
@@ -181,7 +179,9 @@ class PostgresReader:
     def _archive_command(self, part: PartSpec) -> list[str]:
         (row,) = self._client.query("SELECT getdatabaseencoding() AS encoding", part.database)
         encoding = row["encoding"]
-        connection = self._client.access.command_line(part.database, application_name=_application(part))
+        connection = self._client.access.command_line(
+            part.database, application_name=_application(part)
+        )
         return [
             self._client.programs.path("pg_dump"),
             "--format=custom",
@@ -251,11 +251,11 @@ def dump_hint(said: str, sqlstate: str = "") -> str:
         return "Give the backup role BYPASSRLS, or make it the owner of that table"
     if "permission denied for large object" in said:
         return "GRANT SELECT ON LARGE OBJECT …, or connect as their owner: see doctor"
-    if sqlstate == _INSUFFICIENT_PRIVILEGE or "permission denied" in said:
+    if "permission denied" in said:
         return "Give the backup role pg_read_all_data: brownie-backup doctor says what is missing"
-    if sqlstate == _LOCK_NOT_AVAILABLE or "LOCK TABLE" in said or "lock timeout" in said:
+    if sqlstate == _LOCK_NOT_AVAILABLE or "lock timeout" in said:
         return "Somebody holds a table exclusively: run the backup at another time"
-    if sqlstate == _TOO_MANY_CONNECTIONS or is_crowded(said) or "could not connect to database" in said:  # pg_dumpall says no more
+    if is_crowded(said) or "could not connect to database" in said:  # pg_dumpall says no more
         return CROWDED_HINT
     return "Nothing of this backup was kept; run it again, or see: brownie-backup doctor"
 
