@@ -116,7 +116,7 @@ class Session:
             encoding: in which the rows are.
             chunks: the rows; an error of theirs ends the COPY without a row.
         """
-        from psycopg.generators import copy_end, copy_to  # noqa: PLC0415 - as above
+        from psycopg.generators import copy_to  # noqa: PLC0415 - as above
 
         with self._working():
             self._speak(encoding)
@@ -126,9 +126,10 @@ class Session:
             with self._working() as connection:
                 for at in range(0, len(view), _PIECE_BYTES):
                     piece = view[at : at + _PIECE_BYTES]
-                    connection.wait(copy_to(connection.pgconn, piece, flush=False))
+                    connection.wait(copy_to(connection.pgconn, piece))
         with self._working() as connection:
-            done = connection.wait(copy_end(connection.pgconn, None))
+            connection.pgconn.put_copy_end()
+            (done,) = self._results()
             self._speak()
         return done.command_tuples or 0
 
@@ -172,11 +173,14 @@ class Session:
 
     def _command(self, sql: bytes) -> list["PGresult"]:
         """Run statements, whatever the encoding: psycopg's cursors don't know all of them."""
+        self._connection.pgconn.send_query(sql)
+        return self._results()
+
+    def _results(self) -> list["PGresult"]:
         from psycopg import pq  # noqa: PLC0415 - as above
         from psycopg.errors import error_from_result  # noqa: PLC0415 - as above
         from psycopg.generators import execute  # noqa: PLC0415 - as above
 
-        self._connection.pgconn.send_query(sql)
         results: list[PGresult] = self._connection.wait(execute(self._connection.pgconn))
         for result in results:
             if result.status == pq.ExecStatus.FATAL_ERROR:
@@ -196,8 +200,8 @@ class Session:
                 self._connection.cancel_safe(timeout=_CANCEL_SECONDS)
 
     def _status(self, name: str) -> str:
-        value = self._connection.info.parameter_status(name)
+        value = self._connection.pgconn.parameter_status(name.encode())
         if value is None:
             msg = f"the server does not say its {name}"
             raise DatabaseError(msg, hint="Connect to PostgreSQL itself")
-        return value
+        return value.decode()

@@ -22,7 +22,7 @@ _TOKEN = re.compile(
     """,
     re.VERBOSE | re.DOTALL | re.MULTILINE,
 )
-_HARMLESS = re.compile(r"\\(?:(?:un)?restrict [^\\]*$|connect )")
+_HARMLESS = re.compile(r"\\(?:(?:un)?restrict [^\\]*$|encoding \w+$|connect )")
 _ABOUT_DATABASE = (
     r"(?:CREATE|ALTER|COMMENT ON) DATABASE ",
     rf"ALTER ROLE {_NAME} IN DATABASE ",
