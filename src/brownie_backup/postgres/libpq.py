@@ -80,12 +80,20 @@ def complete_without_service(given: Mapping[str, str]) -> dict[str, str]:
         if keyword in given or keyword == "service":
             continue
         if keyword == "user":
-            value = variable or pwd.getpwuid(os.geteuid()).pw_name
+            value = variable or _user()
         if value:
             found[keyword] = value
         elif option.val:  # by the service
             found[keyword] = _NEUTRAL.get(keyword, "")
     return found
+
+
+def _user() -> str:
+    """Return the name that libpq has for us; none, where our number has no name."""
+    try:
+        return pwd.getpwuid(os.geteuid()).pw_name
+    except KeyError:
+        return ""
 
 
 def _decode(value: bytes) -> str:

@@ -116,6 +116,7 @@ class Session:
             encoding: in which the rows are.
             chunks: the rows; an error of theirs ends the COPY without a row.
         """
+        from psycopg import Error  # noqa: PLC0415 - as above
         from psycopg.generators import copy_to  # noqa: PLC0415 - as above
 
         with self._working():
@@ -126,7 +127,11 @@ class Session:
             with self._working() as connection:
                 for at in range(0, len(view), _PIECE_BYTES):
                     piece = view[at : at + _PIECE_BYTES]
-                    connection.wait(copy_to(connection.pgconn, piece))
+                    try:
+                        connection.wait(copy_to(connection.pgconn, piece))
+                    except Error:
+                        self._results()  # raises what the server says of it, if it does
+                        raise
         with self._working() as connection:
             connection.pgconn.put_copy_end()
             (done,) = self._results()
