@@ -13,7 +13,7 @@ def lines_of(said: str) -> Iterator[str]:
     """Yield each message that a program said, its continuation lines with it."""
     message = ""
     for line in said.split("\n"):
-        if message and not re.match(r"(pg_\w+|psql|vacuumdb)\b.*?: ", line):
+        if message and not re.match(r"(pg_\w+|psql)\b.*?: ", line):
             message += "\n" + line
         else:
             if message:

@@ -8,10 +8,16 @@ from pathlib import Path
 
 from brownie_backup.dumpers.postgres.inventory import COUNTS_SQL, Inventory, parse_inventory
 from brownie_backup.dumpers.postgres.restore import preflight, swap
+from brownie_backup.dumpers.postgres.restore.analyse import analyse
 from brownie_backup.dumpers.postgres.restore.archive import HINT, Archive
 from brownie_backup.dumpers.postgres.restore.contents import TABLE_DATA, Contents, parse_contents
 from brownie_backup.dumpers.postgres.restore.loader import Loadable, Loader
-from brownie_backup.dumpers.postgres.restore.new_database import NewDatabase, run_or_fail, shorten
+from brownie_backup.dumpers.postgres.restore.new_database import (
+    NewDatabase,
+    or_fail,
+    run_or_fail,
+    shorten,
+)
 from brownie_backup.dumpers.postgres.restore.statements import (
     for_roles,
     roles_created,
@@ -194,7 +200,8 @@ class PostgresTarget:
 
     def _check(self) -> Iterator[Finding]:
         yield from self._compare_counts()
-        self._analyse()
+        with or_fail("ANALYZE"):
+            analyse(self._client, self._fresh.name, self._options.jobs)
 
     def _put_in_place(self) -> Iterator[Finding]:
         name, fresh = self._name, self._fresh
@@ -224,20 +231,6 @@ class PostgresTarget:
             raise RestoreFailed(msg, hint=HINT, errors=fewer)
         total = sum(expected.values())
         yield Finding(Level.OK, "objects", f"{total} objects counted in the backup, and found")
-
-    def _analyse(self) -> None:
-        command = [
-            self._client.programs_for(self._client.server_version, "restore").path("vacuumdb"),
-            "--analyze-only",
-            "--quiet",
-            "--no-password",
-            f"--jobs={self._options.jobs}",
-            f"--dbname={self._client.access.command_line(self._fresh.name)}",
-        ]
-        status, _, said = self._client.output(command)
-        if status != 0:
-            msg = f"ANALYZE failed: {said}"
-            raise RestoreFailed(msg, hint=HINT, errors=[said])
 
 
 def restore_programs(client: Client, source: Database) -> Programs:
