@@ -14,7 +14,7 @@ from tests.servers.certificates import certificate
 from tests.servers.running import Server
 
 from brownie_backup.dumpers.postgres import parse_conninfo
-from brownie_backup.errors import BackupError
+from brownie_backup.errors import BackupError, ConnectionFailed
 from brownie_backup.postgres.client import Client
 
 pytestmark = pytest.mark.once
@@ -217,6 +217,34 @@ def test_both_connect_to_the_same(client_for: MakeClient, place: Place, case: st
         assert asked.dbname == "shop"
         assert asked.user in row["place"]
         assert "password" not in asked.get_parameters()
+
+
+def test_a_passfile_that_others_may_read_is_named(
+    client_for: MakeClient, place: Place, tmp_path: Path
+) -> None:
+    passfile = tmp_path / "pgpass"
+    passfile.write_text((place.folder / "pgpass").read_text())
+    passfile.chmod(0o640)
+    client = client_for(
+        "host=127.0.0.1 port={one} user=postgres dbname=shop", {"PGPASSFILE": str(passfile)}
+    )
+    with pytest.raises(ConnectionFailed, match="no password supplied") as caught:
+        client.query("SELECT 1")
+    assert f"Others may read {passfile}" in caught.value.hint
+    assert by_program(client).returncode == 2
+
+
+def test_a_wrong_password_of_a_passfile_names_the_file(
+    client_for: MakeClient, tmp_path: Path
+) -> None:
+    passfile = tmp_path / "pgpass"
+    passfile.write_text("*:*:*:*:wrong\n")
+    passfile.chmod(0o600)
+    client = client_for(
+        "host=127.0.0.1 port={one} user=postgres dbname=shop", {"PGPASSFILE": str(passfile)}
+    )
+    with pytest.raises(ConnectionFailed, match=f'password retrieved from file "{passfile}"'):
+        client.query("SELECT 1")
 
 
 @pytest.mark.parametrize("case", REFUSED)

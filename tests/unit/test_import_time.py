@@ -9,7 +9,9 @@ import time
 
 ALLOWANCE_SECONDS = 0.1
 ROUNDS = 9
-HEAVY = re.compile(r"(attrs?|cattrs?|rich|shtab|gnupg|croniter|boto(3|core)|google|azure)(\.|$)")
+HEAVY = re.compile(
+    r"(attrs?|cattrs?|rich|shtab|gnupg|croniter|psycopg|boto(3|core)|google|azure)(\.|$)"
+)
 
 
 def run(*arguments: str) -> "subprocess.CompletedProcess[str]":
@@ -32,6 +34,12 @@ def test_the_same_measurement_sees_the_library_when_it_is_imported() -> None:
     done = run("-X", "importtime", "-c", "import brownie_backup")
     imported = set(re.findall(r"^import time:.*\| *(\S+)$", done.stderr, re.MULTILINE))
     assert {"brownie_backup", "attrs", "cattrs"} <= imported
+
+
+def test_the_library_leaves_libpq_to_what_connects() -> None:
+    asked = "import brownie_backup, brownie_backup.config, brownie_backup.dumpers, sys"
+    done = run("-c", f"{asked}; print([name for name in sys.modules if 'psycopg' in name])")
+    assert done.stdout == "[]\n"
 
 
 def seconds(*arguments: str) -> float:

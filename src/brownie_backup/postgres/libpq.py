@@ -7,6 +7,7 @@ import json
 import os
 import pwd
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -52,7 +53,11 @@ def connect(arguments: Mapping[str, str]) -> psycopg.Connection[DictRow]:
             context=_VALUES,
         )
     except psycopg.Error as error:
-        raise not_connected(str(error)) from None
+        failure = not_connected(str(error))
+        passfile = Path(arguments.get("passfile", ""))
+        if "no password supplied" in failure.message and _is_open_to_others(passfile):
+            failure.hint = f"Others may read {passfile}, so libpq does not: chmod 0600"
+        raise failure from None
 
 
 def complete(conninfo: str) -> dict[str, str]:
@@ -86,6 +91,11 @@ def complete_without_service(given: Mapping[str, str]) -> dict[str, str]:
         elif option.val:  # by the service
             found[keyword] = _NEUTRAL.get(keyword, "")
     return found
+
+
+def _is_open_to_others(passfile: Path) -> bool:
+    """Whether libpq ignores a passfile; it says so on standard error only."""
+    return passfile.is_file() and bool(passfile.stat().st_mode & 0o077)
 
 
 def _user() -> str:
