@@ -14,7 +14,6 @@ from brownie_backup.dumpers.postgres.dump.snapshot import PostgresSnapshot
 from brownie_backup.dumpers.postgres.segments import TableDetail, split_table
 from brownie_backup.model import PartKind, PartSpec
 from brownie_backup.pipeline.ranges import counting
-from brownie_backup.postgres.session import open_session
 
 BULK_BYTES = 64 << 10
 """From which size on the tests' tables are bulk tables."""
@@ -94,7 +93,7 @@ def read_archive(dumper: PostgresDumper) -> bytes:
 @contextmanager
 def holding(server: Server, database: str, sql: str) -> Iterator[None]:
     """Run statements in a session that stays open, and in a transaction if they begin one."""
-    with open_session(dumper_for(server, database)._client, database) as session:
+    with dumper_for(server, database)._client.session(database) as session:
         session.run(sql)
         yield
 

@@ -18,7 +18,6 @@ from tests.servers.running import Server, Servers
 
 from brownie_backup.dumpers.postgres.segments import TableDetail
 from brownie_backup.postgres.copy_rows import begin_copying, copy_out
-from brownie_backup.postgres.session import open_session
 
 pytestmark = pytest.mark.once
 
@@ -334,10 +333,10 @@ def load(source: Source, table: str, data: bytes) -> None:
     """Load binary rows."""
     client = dumper_for(source.server, source.name)._client
     argv = [
-        *(str(source.server.client / "psql"), "-X", "-q", "--dbname", client.connection()),
+        *(str(source.server.client / "psql"), "-X", "-q", "--dbname", client.access.command_line()),
         *("-c", f"COPY {table} FROM STDIN (FORMAT binary)"),
     ]
-    subprocess.run(argv, input=data, env=client.environment(), check=True)
+    subprocess.run(argv, input=data, env=client.access.environment(), check=True)
 
 
 HARD_PLANS = """
@@ -359,9 +358,9 @@ CREATE INDEX ON t USING brin (a); CLUSTER t USING t_b_a_c_idx; ANALYZE t;
 def test_one_process_scans_just_the_range_and_in_order(source: Source, setting: str) -> None:
     source.sql(HARD_PLANS + f"ALTER DATABASE {source.name} SET {setting}")
     dumper = dumper_for(source.server, source.name)
-    with dumper.snapshot() as snapshot, open_session(dumper._client, source.name) as session:
+    with dumper.snapshot() as snapshot, dumper._client.session(source.name) as session:
         (spec,) = tables_of(snapshot).values()
-        session.run("BEGIN;")
+        session.run("BEGIN")
         begin_copying(session)
         detail = split(spec)[0].detail
         assert isinstance(detail, TableDetail)
@@ -370,7 +369,8 @@ def test_one_process_scans_just_the_range_and_in_order(source: Source, setting: 
             .removeprefix("COPY (")
             .rpartition(") TO STDOUT")[0]
         )
-        plan = session.run(f"EXPLAIN (COSTS off) {query};")
+        rows = session.query(f"EXPLAIN (COSTS off) {query}")
+    plan = [row["QUERY PLAN"] for row in rows]
     assert plan[0].startswith("Tid Range Scan on")
     assert len(plan) == 2, plan
     text = read_tables(dumper)["t"].text.decode()

@@ -12,7 +12,7 @@ from attrs import frozen
 
 from brownie_backup.errors import ProgramMissing
 
-NEEDED = ("psql", "pg_dump", "pg_dumpall", "pg_restore", "vacuumdb")
+NEEDED = ("psql", "pg_dump", "pg_dumpall", "pg_restore")
 
 # Where Debian, Red Hat's PGDG packages, Homebrew and Postgres.app keep several majors.
 _FOLDERS = (

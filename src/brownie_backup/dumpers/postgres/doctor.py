@@ -9,7 +9,6 @@ from brownie_backup.dumpers.postgres.restore.preflight import check_room
 from brownie_backup.errors import BackupError, DatabaseError, ProgramMissing
 from brownie_backup.model.reports import Finding, Level
 from brownie_backup.postgres.client import Client, quote_name
-from brownie_backup.postgres.session import open_session
 
 _SHOWN = 10
 _PATIENCE_SECONDS = 5
@@ -149,8 +148,8 @@ def _bulk(
 ) -> Iterator[Finding]:
     """Say how large tables are read, and whether what is unchanged can be skipped."""
     try:
-        with open_session(client, database) as session:
-            session.run(f"SET lock_timeout = '{_PATIENCE_SECONDS}s';")
+        with client.session(database) as session:
+            session.run(f"SET lock_timeout = '{_PATIENCE_SECONDS}s'")
             candidates = find_candidates(session, bulk_bytes)
     except DatabaseError as error:
         msg = f"nobody can say how large tables are: {error.message}"

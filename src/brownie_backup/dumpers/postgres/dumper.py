@@ -78,7 +78,7 @@ class PostgresDumper:
         if isinstance(conninfo, str):
             conninfo = parse_conninfo(conninfo)
         self._client = Client(conninfo or Conninfo(), pg_bin)
-        self._database = self._client.conninfo.database
+        self._database = self._client.access.conninfo.database
         self._lock_timeout = lock_timeout
         self._cutting = RangePolicy(bulk_table_bytes, range_bytes, binary)
         self._holders: dict[str, SnapshotSession] = {}
@@ -217,7 +217,7 @@ class PostgresDumper:
     def _check_archive(self, chunks: Iterable[bytes]) -> None:
         programs = self._client.newest_programs()
         argv = [programs.path("pg_restore"), "--file=/dev/null"]
-        with running(argv, self._client.environment(), pipe="stdin") as child:
+        with running(argv, self._client.access.environment(), pipe="stdin") as child:
             feed(child, chunks)
             status, said = child.finish()
         first = next(lines_of(said), f"status {status}")

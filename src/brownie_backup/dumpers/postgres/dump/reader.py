@@ -1,7 +1,6 @@
 """Reading the parts of a snapshot: by pg_dump, and of bulk tables by COPY in a session."""
 
 import contextlib
-import json
 import logging
 import os
 from collections.abc import Callable, Generator, Iterator, Mapping
@@ -21,27 +20,22 @@ from brownie_backup.errors import (
 )
 from brownie_backup.format.converter import to_json
 from brownie_backup.model import PartKind, PartSpec
-from brownie_backup.postgres.client import (
-    CROWDED_HINT,
-    Client,
-    is_crowded,
-    no_timeouts,
-    quote_text,
-)
+from brownie_backup.postgres.client import Client, no_timeouts, quote_text
 from brownie_backup.postgres.conninfo import Conninfo
 from brownie_backup.postgres.copy_rows import begin_copying, copy_rows, named
 from brownie_backup.postgres.encoding import sql_bytes
+from brownie_backup.postgres.errors import CROWDED_HINT, is_crowded
 from brownie_backup.postgres.process import Child, read_output, running
-from brownie_backup.postgres.session import Session, open_session
+from brownie_backup.postgres.psql import Psql
 
-_SEE = """
-BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY;
-SET TRANSACTION SNAPSHOT '{snapshot}';
-"""
-_JOIN = f"""
+_SEE = (
+    "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY",
+    "SET TRANSACTION SNAPSHOT '{snapshot}'",
+)
+_NAME_OURSELVES = """
 SELECT set_config('application_name',
-  left(current_setting('application_name'), 40) || ' {{snapshot}}', false);
-{_SEE}"""
+  left(current_setting('application_name'), 40) || ' {snapshot}', false)
+"""
 _END = """
 SELECT pg_terminate_backend(pid) FROM pg_stat_activity
 WHERE application_name LIKE '% {snapshot}' AND usename = session_user AND pid <> pg_backend_pid()
@@ -68,9 +62,8 @@ class PostgresReader:
         self._lock_timeout = lock_timeout
         self._holders = holders
         self._stack = ExitStack()
-        self._session: Session | None = None
+        self._session: Psql | None = None
         self._snapshot: str | None = None
-        self._encoding = "UTF8"
         self._locked: set[int] = set()
         self._refused: set[int] = set()
         self._program: Child | None = None
@@ -129,46 +122,46 @@ class PostgresReader:
             raise _refusal(part)
         return (yield from holder.copy(part))
 
-    def _copy(self, session: Session, part: TableDetail) -> Generator[bytes, None, int]:
+    def _copy(self, session: Psql, part: TableDetail) -> Generator[bytes, None, int]:
         try:
-            return (yield from copy_rows(session, part.relation, part.blocks, self._encoding))
+            return (yield from copy_rows(session, part.relation, part.blocks))
         except BaseException as error:  # closed half way, it is of no more use either
             self.close()
             if isinstance(error, DatabaseError) and not isinstance(error, DumpFailed):
                 msg = f"a bulk table could not be read: {error.message}"
-                raise DumpFailed(msg, hint=dump_hint(error.message)) from None
+                raise DumpFailed(msg, hint=dump_hint(error.message, error.sqlstate)) from None
             raise
 
-    def _session_for(self, part: TableDetail) -> Session:
+    def _session_for(self, part: TableDetail) -> Psql:
         """Return our session, which sees the part's snapshot and has locked its table."""
         try:
             session = self._session or self._open(part)
             if part.relation.oid not in self._locked:
                 # As pg_dump does: behind somebody who waits for the table to be free of locks, our
                 # own among them, we would wait for ever.
-                lock = f"LOCK TABLE ONLY {named(part.relation)} IN ACCESS SHARE MODE NOWAIT;"
-                session.run(sql_bytes(lock, self._encoding))
+                lock = f"LOCK TABLE ONLY {named(part.relation)} IN ACCESS SHARE MODE NOWAIT"
+                session.run(sql_bytes(lock, session.encoding))
                 self._locked.add(part.relation.oid)
         except DatabaseError as error:
             self.close()
             if error.sqlstate == _LOCK_NOT_AVAILABLE:
                 raise _refusal(part) from None
             msg = f"a worker could not join the snapshot: {error.message}"
-            raise DumpFailed(msg, hint=dump_hint(error.message)) from None
+            raise DumpFailed(msg, hint=dump_hint(error.message, error.sqlstate)) from None
         return session
 
-    def _open(self, part: TableDetail) -> Session:
-        session = self._stack.enter_context(open_session(self._client, part.database))
-        session.run(_JOIN.format(snapshot=part.snapshot))
-        self._encoding = begin_copying(session)
+    def _open(self, part: TableDetail) -> Psql:
+        session = self._stack.enter_context(self._client.psql(part.database))
+        session.run(*(text.format(snapshot=part.snapshot) for text in (_NAME_OURSELVES, *_SEE)))
+        begin_copying(session)
         self._session = session
         return session
 
     def _read_inventory(self, part: DumpDetail) -> bytes:
-        see = _SEE.format(snapshot=part.snapshot)
-        text = self._client.script(see + INVENTORY_SQL + ";\n", part.database)
-        plain = json.loads(text.rstrip("\n").split("\n")[-1])
-        data = to_json(plain | {"relations": list(part.apart)})
+        with self._client.session(part.database) as session:
+            session.run(*(text.format(snapshot=part.snapshot) for text in _SEE))
+            (row,) = session.query(INVENTORY_SQL)
+        data = to_json(row["inventory"] | {"relations": list(part.apart)})
         parse_inventory(data)  # what does not read now would not read in the restore
         return data
 
@@ -184,14 +177,16 @@ class PostgresReader:
             "--encoding=UTF8",
             # Not the bare name: it would be read as a connection string if it looks like one.
             f"--database={Conninfo().with_database(part.database).to_string()}",
-            f"--dbname={self._client.connection(part.database)}",
+            f"--dbname={self._client.access.command_line(part.database)}",
         ]
         return command if row["passwords"] else [*command, "--no-role-passwords"]
 
     def _archive_command(self, part: DumpDetail) -> list[str]:
         (row,) = self._client.query("SELECT getdatabaseencoding() AS encoding", part.database)
         encoding = row["encoding"]
-        connection = self._client.connection(part.database, application_name=_application(part))
+        connection = self._client.access.command_line(
+            part.database, application_name=_application(part)
+        )
         return [
             self._client.programs.path("pg_dump"),
             "--format=custom",
@@ -232,7 +227,7 @@ class PostgresReader:
         self, argv: list[str], before: Callable[[Child], None] = lambda _: None, **more: str
     ) -> Iterator[bytes]:
         program = argv[0].rpartition("/")[2]
-        with running(argv, self._client.environment() | more, pipe="stdout") as child:
+        with running(argv, self._client.access.environment() | more, pipe="stdout") as child:
             self._program = child
             before(child)
             yield from read_output(child)
@@ -255,15 +250,15 @@ def end_readers(client: Client, snapshot: str) -> None:
         client.query(_END.format(snapshot=snapshot))
 
 
-def dump_hint(said: str) -> str:
-    """Return what to do about an error of a dump."""
+def dump_hint(said: str, sqlstate: str = "") -> str:
+    """Return what to do about an error of a dump, of which programs tell no code."""
     if "row-level security" in said:
         return "Give the backup role BYPASSRLS, or make it the owner of that table"
     if "permission denied for large object" in said:
         return "GRANT SELECT ON LARGE OBJECT …, or connect as their owner: see doctor"
     if "permission denied" in said:
         return "Give the backup role pg_read_all_data: brownie-backup doctor says what is missing"
-    if "LOCK TABLE" in said or "lock timeout" in said:
+    if sqlstate == _LOCK_NOT_AVAILABLE or "lock timeout" in said:
         return "Somebody holds a table exclusively: run the backup at another time"
     if is_crowded(said) or "could not connect to database" in said:  # pg_dumpall says no more
         return CROWDED_HINT

@@ -21,7 +21,7 @@ class SnapshotSession:
         self.process_id = process_id
         self._session = session
         self._lock = threading.Lock()
-        self._encoding: str | None = None
+        self._prepared = False
         self._broken = False
 
     def copy(self, part: TableDetail) -> Generator[bytes, None, int]:
@@ -32,11 +32,10 @@ class SnapshotSession:
                 raise DumpFailed(msg, hint="Run the backup again")
             self._broken = True  # until it is known to be well
             try:
-                if self._encoding is None:
-                    self._encoding = begin_copying(self._session)
-                rows = yield from copy_rows(
-                    self._session, part.relation, part.blocks, self._encoding
-                )
+                if not self._prepared:
+                    begin_copying(self._session)
+                    self._prepared = True
+                rows = yield from copy_rows(self._session, part.relation, part.blocks)
             except DumpFailed:
                 raise
             except DatabaseError as error:

@@ -80,7 +80,11 @@ class Archive:
             strict: end at the first error; else all of it is tried, so that everything that is
                 missing shows at once.
         """
-        argv = [*arguments, "--no-password", f"--dbname={self._client.connection(database)}"]
+        argv = [
+            *arguments,
+            "--no-password",
+            f"--dbname={self._client.access.command_line(database)}",
+        ]
         if not self._sets_what_the_server_lacks():
             argv += ["--exit-on-error"] if strict else []
             argv += [f"--jobs={jobs}"] if jobs > 1 else []

@@ -1,5 +1,6 @@
 """A fresh database, made as the one in the archive was."""
 
+import contextlib
 import re
 from collections.abc import Iterator
 
@@ -57,12 +58,18 @@ class NewDatabase:
 
 def run_or_fail(
     client: Client, doing: str, statements: list[str], database: str | None = None
-) -> str:
-    """Run statements in one session; return what they print, or raise `RestoreFailed`."""
-    if not statements:
-        return ""
+) -> None:
+    """Run statements in one session, or raise `RestoreFailed`."""
+    if statements:
+        with or_fail(doing):
+            client.run(statements, database)
+
+
+@contextlib.contextmanager
+def or_fail(doing: str) -> Iterator[None]:
+    """Raise `RestoreFailed` for what PostgreSQL could not do."""
     try:
-        return client.script(";\n".join(statements) + ";\n", database)
+        yield
     except DatabaseError as error:
         msg = f"{doing} failed: {error.message}"
         raise RestoreFailed(msg, hint=HINT, errors=[error.message]) from None

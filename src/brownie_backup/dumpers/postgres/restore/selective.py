@@ -1,6 +1,5 @@
 """Restoring some tables: into a fresh database, or into one that exists."""
 
-import json
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
 
@@ -16,7 +15,7 @@ from brownie_backup.dumpers.postgres.restore.contents import (
     tables_of,
 )
 from brownie_backup.dumpers.postgres.restore.loader import Loadable, Loader
-from brownie_backup.dumpers.postgres.restore.new_database import run_or_fail
+from brownie_backup.dumpers.postgres.restore.new_database import or_fail, run_or_fail
 from brownie_backup.dumpers.postgres.restore.selection import TableName, TableSelection, similar
 from brownie_backup.dumpers.postgres.restore.staging import TableStaging, obstacles
 from brownie_backup.dumpers.postgres.restore.statements import split_statements
@@ -227,7 +226,7 @@ class SelectiveRestore(PostgresTarget):
 
     def _count(self) -> Iterator[RestoredTable]:
         """Analyse the tables, and yield them; rows that were counted before are not read again."""
-        statements, done = [], {}
+        statements, done = list[str](), {}
         for oid, rows in self._loaded_rows.items():
             done[self._final(TableName(self._relations[oid].schema, self._relations[oid].name))] = (
                 rows
@@ -241,10 +240,11 @@ class SelectiveRestore(PostgresTarget):
                 yield RestoredTable(str(name), done[name])
             elif not each.partitioned:
                 counted[name] = table
-        statements.append(count_rows(counted.values()))
         database = self._name if addition else self._fresh.name
-        said = run_or_fail(self._client, "counting rows", statements, database)
-        for name, rows in zip(counted, json.loads(said), strict=True):
+        with or_fail("counting rows"), self._client.session(database) as session:
+            session.run(*statements)
+            (found,) = session.query(count_rows(counted.values()))
+        for name, rows in zip(counted, found["counts"], strict=True):
             yield RestoredTable(str(name), rows)
 
     def _put_in_place(self) -> Iterator[Finding]:

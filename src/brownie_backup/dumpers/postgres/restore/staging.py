@@ -36,7 +36,7 @@ SELECT pg_terminate_backend(l.pid, 5000) FROM pg_locks l JOIN pg_class c ON c.oi
  JOIN pg_namespace n ON n.oid = c.relnamespace
  WHERE l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
  AND l.pid <> pg_backend_pid() AND l.granted AND l.mode <> 'AccessShareLock'
- AND n.nspname IN ({schemas});
+ AND n.nspname IN ({schemas})
 """
 
 
@@ -112,7 +112,7 @@ class TableStaging:
             self._client.programs.path("pg_dump"),
             *("--format=custom", "--compress=0", "--no-password", f"--file={path}"),
             *(f"--schema={name}" for name in self._staging.values()),
-            f"--dbname={self._client.connection(self._scratch)}",
+            f"--dbname={self._client.access.command_line(self._scratch)}",
         ]
         status, _, said = self._client.output(argv)
         if status != 0:
@@ -153,7 +153,7 @@ class TableStaging:
     def end_work(self) -> None:
         """End what is at work on the tables; nobody else writes to them."""
         texts = ", ".join(map(quote_text, self._staging.values()))
-        self._client.script(_END.format(schemas=texts), self._database)
+        self._client.run([_END.format(schemas=texts)], self._database)
 
     def undo(self) -> str | None:
         """Remove what is not in its place; return the names of what is left."""
@@ -162,7 +162,7 @@ class TableStaging:
         names = ", ".join(map(quote_name, self._staging.values()))
         with contextlib.suppress(BackupError):
             self.end_work()
-            self._client.script(f"DROP SCHEMA IF EXISTS {names} CASCADE;", self._database)
+            self._client.run([f"DROP SCHEMA IF EXISTS {names} CASCADE"], self._database)
             return None
         return f"{self._database}: {names}"
 

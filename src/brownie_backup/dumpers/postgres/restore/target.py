@@ -8,10 +8,16 @@ from pathlib import Path
 
 from brownie_backup.dumpers.postgres.inventory import COUNTS_SQL, Inventory, parse_inventory
 from brownie_backup.dumpers.postgres.restore import preflight, swap
+from brownie_backup.dumpers.postgres.restore.analyse import analyse
 from brownie_backup.dumpers.postgres.restore.archive import HINT, Archive
 from brownie_backup.dumpers.postgres.restore.contents import TABLE_DATA, Contents, parse_contents
 from brownie_backup.dumpers.postgres.restore.loader import Loadable, Loader, RowsToLoad
-from brownie_backup.dumpers.postgres.restore.new_database import NewDatabase, run_or_fail, shorten
+from brownie_backup.dumpers.postgres.restore.new_database import (
+    NewDatabase,
+    or_fail,
+    run_or_fail,
+    shorten,
+)
 from brownie_backup.dumpers.postgres.restore.statements import (
     for_roles,
     roles_created,
@@ -117,7 +123,7 @@ class PostgresTarget:
         # After the database: a role that owns something can't be dropped.
         for role in reversed(self._created_roles):
             with contextlib.suppress(BackupError):
-                self._client.script(f"DROP ROLE IF EXISTS {quote_name(role)};")
+                self._client.run([f"DROP ROLE IF EXISTS {quote_name(role)}"])
         self._created_roles = ()
         return left
 
@@ -199,7 +205,8 @@ class PostgresTarget:
 
     def _check(self) -> Iterator[Finding]:
         yield from self._compare_counts()
-        self._analyse()
+        with or_fail("ANALYZE"):
+            analyse(self._client, self._fresh.name, self._options.jobs)
 
     def _put_in_place(self) -> Iterator[Finding]:
         name, fresh = self._name, self._fresh
@@ -229,20 +236,6 @@ class PostgresTarget:
             raise RestoreFailed(msg, hint=HINT, errors=fewer)
         total = sum(expected.values())
         yield Finding(Level.OK, "objects", f"{total} objects counted in the backup, and found")
-
-    def _analyse(self) -> None:
-        command = [
-            self._client.programs_for(self._client.server_version, "restore").path("vacuumdb"),
-            "--analyze-only",
-            "--quiet",
-            "--no-password",
-            f"--jobs={self._options.jobs}",
-            f"--dbname={self._client.connection(self._fresh.name)}",
-        ]
-        status, _, said = self._client.output(command)
-        if status != 0:
-            msg = f"ANALYZE failed: {said}"
-            raise RestoreFailed(msg, hint=HINT, errors=[said])
 
 
 def _rows(oid: int, segments: Iterator[tuple[Segment, Iterable[bytes]]]) -> Iterator[Loadable]:
