@@ -6,11 +6,10 @@ from functools import cached_property
 from attrs import evolve
 
 from brownie_backup.dumpers.postgres.restore import preflight
+from brownie_backup.dumpers.postgres.restore.choice import Choice, choose
 from brownie_backup.dumpers.postgres.restore.contents import (
     FOREIGN_KEY,
     TABLE,
-    Choice,
-    choose,
     numbers_in,
     tables_of,
 )
