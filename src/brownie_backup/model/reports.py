@@ -180,6 +180,9 @@ class RestoreOptions:
     """Grant what was granted (``--no-acl`` turns it off)."""
     tablespaces: bool = True
     """Use the tablespaces that were used (``--no-tablespaces`` turns it off)."""
+    accept_unencrypted: bool = False
+    """Restore a backup in clear although new ones are encrypted: anyone who can write to the store
+    can have made it."""
     keep_failed: bool = False
     """Leave a half-made database for inspection, and name it."""
     jobs: int = 2

@@ -90,13 +90,22 @@ class Codecs:
         )
         raise KeyMissing(msg, hint="Give a Repository with a decryptor for it")
 
-    def findings(self, manifest: Manifest) -> Iterator[Finding]:
-        """Warn of a backup in clear, unless new ones are written in clear too."""
+    def expects(self, manifest: Manifest) -> bool:
+        """Whether a backup is encrypted, or new ones are written in clear too."""
         if manifest.encryption.method != UNENCRYPTED:
-            return
-        if self.encryptor is None or self.encryptor.method != UNENCRYPTED:
+            return True
+        return self.encryptor is not None and self.encryptor.method == UNENCRYPTED
+
+    def findings(self, manifest: Manifest, *, refuse: bool = False) -> Iterator[Finding]:
+        """Tell of a backup in clear, unless new ones are written in clear too.
+
+        Args:
+            manifest: of the backup.
+            refuse: whether that is an error, not a warning.
+        """
+        if not self.expects(manifest):
             yield Finding(
-                Level.WARNING,
+                Level.ERROR if refuse else Level.WARNING,
                 "encryption",
                 f"'{manifest.name}' is not encrypted",
                 "Anyone who can write to the store could have made it: check that it is yours",
