@@ -289,8 +289,8 @@ def test_doctor_says_what_a_role_needs_to_skip_what_is_unchanged(
 ) -> None:
     (finding,) = findings_on(reader, "WAL summaries")
     assert finding.level is Level.WARNING
-    assert finding.hint == f'GRANT pg_checkpoint TO "{ROLE}"'
-    server.sql(database, finding.hint)
+    assert str(finding.hint) == f'GRANT pg_checkpoint TO "{ROLE}"'
+    server.sql(database, str(finding.hint))
     (finding,) = findings_on(reader, "WAL summaries")
     assert finding.level is Level.OK
     create_backup(repository, reader)
@@ -300,7 +300,7 @@ def test_doctor_says_what_a_role_needs_to_skip_what_is_unchanged(
     try:
         (finding,) = findings_on(dumper_of(server, database), "WAL summaries")
         assert finding.level is Level.WARNING
-        assert "summarize_wal = on" in finding.hint
+        assert "summarize_wal = on" in str(finding.hint)
     finally:
         server.sql("postgres", "ALTER SYSTEM SET summarize_wal = on; SELECT pg_reload_conf()")
 

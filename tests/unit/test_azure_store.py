@@ -336,4 +336,4 @@ def test_without_a_key_another_library_is_needed(monkeypatch: pytest.MonkeyPatch
     open_store(LOCATION)
     with pytest.raises(ConfigurationError, match=r"azure\.identity") as raised:
         open_store(evolve(LOCATION, secret_key=None))
-    assert "brownie-backup[azure]" in raised.value.hint
+    assert "brownie-backup[azure]" in str(raised.value.hint)

@@ -299,7 +299,7 @@ def test_no_key_is_an_error_that_shows_three_ways() -> None:
         "PASSPHRASE_FILE",
         "brownie-backup keygen",
     ):
-        assert way in caught.value.hint
+        assert way in str(caught.value.hint)
     assert isinstance(make_repository(load_settings({})).encryptor, GnuPG)
 
 

@@ -129,7 +129,7 @@ def test_without_one_of_the_database_the_latest_is_anothers_only_if_there_is_no_
     assert other.backup.name == "crm-1"
     with pytest.raises(BackupNotFound, match="'shop'; they are of 'crm', 'erp'") as caught:
         find_backup(repositories(shared("crm", "erp")), "latest", whose=lambda: "shop")
-    assert "by its name" in caught.value.hint
+    assert "by its name" in str(caught.value.hint)
 
 
 def test_a_store_with_others_alone_gives_way_to_one_that_has_the_databases_own() -> None:

@@ -271,7 +271,7 @@ def test_more_than_a_share_goes_only_when_somebody_says_so(
             clean_up(repository, policy)
         text = f"{going} of {going + staying} backups of 'shop'"
         assert f"{text} of cluster {DATABASE.system_identifier} would go" in str(caught.value)
-        assert "--yes-delete-many" in caught.value.hint
+        assert "--yes-delete-many" in str(caught.value.hint)
         assert len(names(repository)) == going + staying
     for dry_run in (True, False):
         report = apply_retention(

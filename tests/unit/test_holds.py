@@ -136,7 +136,7 @@ def test_what_is_held_is_not_deleted_by_name_either(
     with pytest.raises(DeletionRefused) as caught:
         delete_backup(repository, "b0")
     assert "held until" in caught.value.message
-    assert "brownie-backup release b0" in caught.value.hint
+    assert "brownie-backup release b0" in str(caught.value.hint)
     assert names(repository) == {"b0", "b1", "b2"}
     clock.advance(DAY)
     delete_backup(repository, "b0")

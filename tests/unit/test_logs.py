@@ -188,7 +188,7 @@ def test_others_cannot_read_the_file(tmp_path: Path) -> None:
 def test_a_file_that_cannot_be_opened_is_a_wrong_setting(tmp_path: Path, name: str) -> None:
     with pytest.raises(ConfigurationError, match=r"the log file '.*' cannot be opened") as caught:
         configure(tmp_path / name)
-    assert "BACKUP_LOG_FILE" in caught.value.hint
+    assert "BACKUP_LOG_FILE" in str(caught.value.hint)
 
 
 def test_a_second_call_replaces_the_first(tmp_path: Path) -> None:

@@ -136,7 +136,7 @@ def test_a_certificate_that_is_not_trusted_is_no_outage() -> None:
     )
     ours = store_error("cannot read 'key'", URL, error)
     assert type(ours) is StoreError
-    assert "AWS_CA_BUNDLE" in ours.hint
+    assert "AWS_CA_BUNDLE" in str(ours.hint)
 
 
 @pytest.mark.parametrize(

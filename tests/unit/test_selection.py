@@ -38,4 +38,4 @@ def test_what_cannot_be_is_a_wrong_setting(environ: dict[str, str], problem: str
     with pytest.raises(ConfigurationError, match=problem) as caught:
         wanted_signals(environ)
     assert "hunter2" not in str(caught.value)
-    assert URL in caught.value.hint
+    assert URL in str(caught.value.hint)

@@ -184,7 +184,7 @@ def test_a_backup_whose_blobs_were_swept_at_the_last_moment_does_not_exist(
     store.stop("put", MANIFESTS, sleep)
     with pytest.raises(LeaseLost, match="it was removed") as caught:
         create_backup(repository, FakeDumper(), name="new")
-    assert "Run it again" in caught.value.hint
+    assert "Run it again" in str(caught.value.hint)
     assert list_backups(repository) == ()
     create_backup(repository, FakeDumper(), name="new")
     assert repository.backup("new").good

@@ -5,9 +5,10 @@ from datetime import timedelta
 from enum import StrEnum
 from typing import Generic, TypeVar
 
-from attrs import frozen
+from attrs import field, frozen
 
 from brownie_backup.errors import BackupError
+from brownie_backup.hints import Hint, as_hint
 from brownie_backup.model import Backup, BlockRange, Manifest, Verification
 
 T = TypeVar("T")
@@ -28,7 +29,7 @@ class Finding:
     level: Level
     subject: str
     message: str
-    hint: str = ""
+    hint: Hint | None = field(default=None, converter=as_hint)
 
 
 @frozen

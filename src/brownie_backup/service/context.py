@@ -29,6 +29,7 @@ from brownie_backup.errors import (
     UnsupportedFormat,
 )
 from brownie_backup.format.names import LATEST
+from brownie_backup.hints import BackupHint
 from brownie_backup.model import Backup, DatabaseId, Hold, Verification
 from brownie_backup.model.reports import (
     BackupReport,
@@ -430,10 +431,7 @@ class Service:
         try:
             return make_dumper(self.settings).database_id()
         except (DatabaseError, DatabaseNotFound) as error:
-            error.hint = (
-                "Only the server knows whose backups may go. Without it, to go by the catalogue "
-                "alone, for every database in the store: --all-databases"
-            )
+            error.hint = BackupHint.BY_CATALOGUE()
             raise
 
     def status(

@@ -1,19 +1,22 @@
-"""The model as JSON documents for programs. Field names are part of our interface."""
+"""The model as JSON documents for programs. Field names are part of our interface.
+
+What has hints is given the words of the interface whose document it is.
+"""
 
 from datetime import datetime, timedelta
 from typing import Any
 
 from brownie_backup.audit.proof import AuditProof
 from brownie_backup.audit.record import AuditRecord
-from brownie_backup.errors import BackupError
 from brownie_backup.format.converter import converter
+from brownie_backup.hints import Hint, Vocabulary
 from brownie_backup.model import Backup, Hold, Status, Verification
 from brownie_backup.model.reports import (
     BackupReport,
     Comparison,
     Finding,
     RestoreReport,
-    RetentionReport,
+    StoreCleanup,
     StoreOutcome,
     StoreSync,
     TableRange,
@@ -82,7 +85,7 @@ def report_document(report: BackupReport) -> dict[str, Any]:
     }
 
 
-def restore_document(report: RestoreReport) -> dict[str, Any]:
+def restore_document(report: RestoreReport, words: Vocabulary) -> dict[str, Any]:
     """Return what a restore did, or would do."""
     return {
         "backup": report.backup,
@@ -94,13 +97,13 @@ def restore_document(report: RestoreReport) -> dict[str, Any]:
         "replaced_database": report.replaced_database,
         "created_roles": list(report.created_roles),
         "tables": [{"name": table.name, "rows": table.rows} for table in report.tables],
-        "findings": [finding_document(finding) for finding in report.findings],
+        "findings": [finding_document(finding, words) for finding in report.findings],
     }
 
 
-def status_document(report: StatusReport) -> dict[str, Any]:
+def status_document(report: StatusReport, words: Vocabulary) -> dict[str, Any]:
     """Return how things stand; the primary store's state is beside what is of all."""
-    primary, *copies = (store_status_document(store, report.now) for store in report.stores)
+    primary, *copies = (store_status_document(store, report.now, words) for store in report.stores)
     return {
         **primary,
         "copies": copies,
@@ -121,12 +124,12 @@ def status_document(report: StatusReport) -> dict[str, Any]:
     }
 
 
-def store_status_document(store: StoreStatus, now: datetime) -> dict[str, Any]:
+def store_status_document(store: StoreStatus, now: datetime, words: Vocabulary) -> dict[str, Any]:
     """Return the state of one store."""
     last = store.last_good
     return {
         "store": store.url,
-        "problem": str(store.error) if store.error else None,
+        "problem": store.error.worded(words) if store.error else None,
         "reachable": store.error is None,
         "free_bytes": store.free_bytes,
         "backups": len(store.backups),
@@ -169,14 +172,13 @@ def hold_document(hold: Hold | None) -> dict[str, Any] | None:
     }
 
 
-def cleanup_document(
-    url: str, report: RetentionReport | None, problem: BackupError | None
-) -> dict[str, Any]:
+def cleanup_document(cleanup: StoreCleanup, words: Vocabulary) -> dict[str, Any]:
     """Return what a cleanup did in a store, or why it did nothing there."""
+    report, problem = cleanup.report, cleanup.problem
     decisions = report.decisions if report else ()
     return {
-        "store": url,
-        "problem": str(problem) if problem else None,
+        "store": cleanup.url,
+        "problem": problem.worded(words) if problem else None,
         "decisions": [
             {"name": d.backup.name, "keep": d.keep, "reason": d.reason} for d in decisions
         ],
@@ -206,10 +208,22 @@ def proof_document(proof: AuditProof) -> dict[str, Any]:
     }
 
 
-def finding_document(finding: Finding) -> dict[str, Any]:
+def finding_document(finding: Finding, words: Vocabulary) -> dict[str, Any]:
     """Return a finding."""
-    document: dict[str, Any] = converter.unstructure(finding)
-    return document
+    return {
+        "level": finding.level,
+        "subject": finding.subject,
+        "message": finding.message,
+        **hint_fields(finding.hint, words),
+    }
+
+
+def hint_fields(hint: Hint | None, words: Vocabulary) -> dict[str, Any]:
+    """Return a hint as every document has it: in words, and its code for programs."""
+    return {
+        "hint": hint.worded(words) if hint else "",
+        "hint_code": str(hint.code) if hint else None,
+    }
 
 
 def store_document(outcome: StoreOutcome) -> dict[str, Any]:

@@ -24,6 +24,7 @@ from brownie_backup_asgi.responses import NOT_CACHED, answer_operation, operatio
 from brownie_backup_asgi.running_operation import RunningOperation
 from brownie_backup_asgi.state import AppState
 from brownie_backup_asgi.tokens import Caller, Scope, require
+from brownie_backup_asgi.vocabulary import WORDS
 
 SETTLE_SECONDS = 10.0
 """How long an answer waits for the checks with which an operation begins: an error that they find
@@ -75,7 +76,7 @@ async def restore(app_state: AppState, request: Request, caller: Caller) -> Resp
             operation_id=identifier,
             on_progress=tell,
         )
-        return restore_document(report)
+        return restore_document(report, WORDS)
 
     def target_name() -> str | None:
         if dry_run or target:
@@ -123,7 +124,7 @@ async def cleanup(app_state: AppState, request: Request, caller: Caller) -> Resp
             operation_id=identifier,
             on_progress=tell,
         )
-        documents = [cleanup_document(each.url, each.report, each.problem) for each in stores]
+        documents = [cleanup_document(each, WORDS) for each in stores]
         return {"dry_run": body.get("dry_run", False), "stores": documents}
 
     return await _begin(

@@ -26,6 +26,7 @@ from brownie_backup.errors import (
     DumpFailed,
     ProgramMissing,
 )
+from brownie_backup.hints import RestoreHint
 from brownie_backup.model import Database, DatabaseId, PartKind, PartSpec
 from brownie_backup.model.reports import Finding, RestoreOptions
 from brownie_backup.postgres.client import Client
@@ -175,7 +176,7 @@ class PostgresDumper:
             if left:
                 _log.warning("the half-made database '%s' is on the server", left)
                 if isinstance(error, BackupError):
-                    error.hint = f"The half-made database is kept as '{left}': drop it when done"
+                    error.hint = RestoreHint.DROP_HALF_RESTORED(database=left)
             raise
         finally:
             target.close()

@@ -9,6 +9,7 @@ from brownie_backup.service.documents import audit_document, proof_document
 from brownie_backup_cli.actor import service_for
 from brownie_backup_cli.exit_codes import DONE, FAILED, WARNINGS
 from brownie_backup_cli.output import Output, size, table
+from brownie_backup_cli.vocabulary import WORDS
 
 HEADER = ("When", "Who", "From", "Action", "Backup", "Outcome", "Duration", "Size")
 LIMIT = 100
@@ -42,7 +43,7 @@ def audit(arguments: argparse.Namespace, settings: Settings, output: Output) -> 
         for problem in proof.problems:
             output.warn(f"{proof.store_url}: {problem}")
     for url, error in proved.problems.items():
-        output.warn(f"{url}: {error}")
+        output.warn(f"{url}: {error.worded(WORDS)}")
     if not all(proof.good for proof in proofs):
         return FAILED
     return WARNINGS if proved.problems else DONE

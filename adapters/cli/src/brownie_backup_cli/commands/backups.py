@@ -12,6 +12,7 @@ from brownie_backup.service.documents import report_document, restore_document, 
 from brownie_backup_cli.actor import service_for
 from brownie_backup_cli.exit_codes import DONE, FAILED, WARNINGS
 from brownie_backup_cli.output import Output, size, span
+from brownie_backup_cli.vocabulary import WORDS
 
 
 def backup(arguments: argparse.Namespace, settings: Settings, output: Output) -> int:
@@ -85,7 +86,7 @@ def restore(arguments: argparse.Namespace, settings: Settings, output: Output) -
         )
     output.findings(report.findings)
     output.result(
-        restore_document(report),
+        restore_document(report, WORDS),
         _restored(report, several=bool(settings.copy_to), some=options.selects),
     )
     if any(finding.level == "error" for finding in report.findings):

@@ -14,6 +14,7 @@ from brownie_backup.service.documents import backup_document, status_document
 from brownie_backup_cli.actor import service_for
 from brownie_backup_cli.exit_codes import DONE, WARNINGS
 from brownie_backup_cli.output import Output, size, span, table
+from brownie_backup_cli.vocabulary import WORDS
 
 HEADER = ("Name", "Created", "Size stored", "Size of database", "Duration", "Status")
 
@@ -54,13 +55,13 @@ def status(arguments: argparse.Namespace, settings: Settings, output: Output) ->
         report = service_for(settings).status(on_progress=on_progress)
     if len(report.stores) == 1 and report.stores[0].error:
         raise report.stores[0].error
-    document = status_document(report)
+    document = status_document(report, WORDS)
     rows = [row for store in (document, *document["copies"]) for row in _status_rows(store)]
     next_backup = report.next_backup.astimezone(ZoneInfo(report.timezone))
     shown = f"{next_backup:%Y-%m-%d %H:%M} {report.timezone}"
     rows.append(("schedule", f"{settings.schedule}, next at {shown}"))
     output.result(document, table(("", ""), rows)[1:])
-    problems = [str(store.error) for store in report.stores if store.error]
+    problems = [store.error.worded(WORDS) for store in report.stores if store.error]
     for problem in problems:
         output.warn(problem)
     return WARNINGS if problems else DONE

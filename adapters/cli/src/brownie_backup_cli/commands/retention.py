@@ -15,6 +15,7 @@ from brownie_backup.service.documents import cleanup_document, hold_document
 from brownie_backup_cli.actor import service_for
 from brownie_backup_cli.exit_codes import DONE, WARNINGS
 from brownie_backup_cli.output import Output, size, table
+from brownie_backup_cli.vocabulary import WORDS
 
 T = TypeVar("T")
 
@@ -30,7 +31,7 @@ def cleanup(arguments: argparse.Namespace, settings: Settings, output: Output) -
         )
     reports = {store.url: store.report for store in stores if store.report}
     problems = {store.url: store.problem for store in stores if store.problem}
-    first, *copies = [cleanup_document(each.url, each.report, each.problem) for each in stores]
+    first, *copies = [cleanup_document(each, WORDS) for each in stores]
     lines: list[str] = []
     for url, report in reports.items():
         lines += [f"{url}:"] if copies else []
@@ -75,7 +76,7 @@ def release(arguments: argparse.Namespace, settings: Settings, output: Output) -
 
 def _warned(output: Output, problems: Mapping[str, BackupError]) -> bool:
     for url, problem in problems.items():
-        output.warn(f"{url}: {problem}")
+        output.warn(f"{url}: {problem.worded(WORDS)}")
     return bool(problems)
 
 

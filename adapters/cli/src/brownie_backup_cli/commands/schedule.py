@@ -23,6 +23,7 @@ from brownie_backup_cli.exit_codes import DONE, WARNINGS
 from brownie_backup_cli.kubernetes import kubernetes
 from brownie_backup_cli.output import Output, table
 from brownie_backup_cli.units import crontab, systemd
+from brownie_backup_cli.vocabulary import WORDS
 
 PRINTERS = {"crontab": crontab, "systemd": systemd, "kubernetes": kubernetes}
 RUNNER = "brownie_backup_cron"
@@ -72,7 +73,7 @@ def _status(daemon: Daemon, settings: Settings, output: Output) -> int:
     try:
         history = service_for(settings).history()
     except BackupError as error:
-        history, problem = History(), str(error)
+        history, problem = History(), error.worded(WORDS)
     verify = settings.verify_schedule
     document: dict[str, Any] = {
         **_files(daemon),

@@ -20,6 +20,7 @@ from brownie_backup.service.documents import comparison_document, verification_d
 from brownie_backup_cli.actor import service_for
 from brownie_backup_cli.exit_codes import CANNOT_DECRYPT, DONE, FAILED, WARNINGS
 from brownie_backup_cli.output import Output
+from brownie_backup_cli.vocabulary import WORDS
 
 
 class _Place:
@@ -120,7 +121,7 @@ def _report(
         "comparison": None,
     }
     lines = [line for outcome in outcomes for line in _lines(outcome)]
-    lines += [f"{name}: NOT READ: {error}" for name, error in unread.items()]
+    lines += [f"{name}: NOT READ: {error.worded(WORDS)}" for name, error in unread.items()]
     output.result(document, lines)
     if good:
         return DONE

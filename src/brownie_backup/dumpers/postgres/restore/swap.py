@@ -11,6 +11,7 @@ from brownie_backup.errors import (
     RestoreFailed,
     TargetExists,
 )
+from brownie_backup.hints import RestoreHint
 from brownie_backup.postgres.client import Client, quote_name, quote_text
 
 _log = logging.getLogger(__name__)
@@ -39,7 +40,7 @@ def maintenance_client(client: Client, target: str) -> Client:
                 why = error
             else:
                 return other
-    why.hint = why.hint or "Let this role connect to the database 'postgres'"
+    why.hint = why.hint or RestoreHint.LET_CONNECT()
     raise why
 
 
