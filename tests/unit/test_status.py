@@ -9,6 +9,7 @@ from tests.unit.fakes import DAY, NOON, FakeClock, FakeDumper, make_repository
 from brownie_backup import Repository, create_backup, verify_backup
 from brownie_backup.config.settings import Settings
 from brownie_backup.errors import StoreUnavailable
+from brownie_backup.hints import LIBRARY
 from brownie_backup.operations.status import StatusReport, report_status
 from brownie_backup.schedule import Schedule
 from brownie_backup.service.documents import status_document
