@@ -21,5 +21,5 @@ nitpick_ignore_regex = [
     ("py:.*", r"(?!brownie_backup\b).*"),  # others' documentation is not at hand while building
     # Some types stay inside.
     ("py:.*", r"brownie_backup\.(repository|dumpers)\..*"),
-    ("py:.*", r"brownie_backup\.(config|reports)\.(T|Variable)"),
+    ("py:.*", r"brownie_backup\.(config|model\.reports)\.(T|Variable)"),
 ]

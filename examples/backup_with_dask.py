@@ -1,10 +1,10 @@
-"""Back up by the workers of a Dask cluster: they read, compress, encrypt and store.
+"""Back up with the workers of a Dask cluster: they read, compress, encrypt and store.
 
-This process holds the snapshot and writes the manifest. It and every worker find their settings,
-and the secrets among them, in their own environment: nothing secret is sent.
+This process holds the snapshot and writes the manifest. It and every worker read their settings,
+including secrets, from their own environment: no secret is sent.
 
-    python backup_with_dask.py                       # a cluster of its own, on this host
-    python backup_with_dask.py tcp://scheduler:8786  # one that is there
+    python backup_with_dask.py                       # starts a cluster on this host
+    python backup_with_dask.py tcp://scheduler:8786  # uses an existing one
 """
 
 import os
@@ -37,7 +37,7 @@ def main() -> None:
 
 
 def cluster(workers: int) -> LocalCluster:
-    """Start workers on this host, each a process; they inherit our environment."""
+    """Start worker processes on this host; they inherit this process's environment."""
     return LocalCluster(
         n_workers=workers, threads_per_worker=1, processes=True, dashboard_address=None
     )

@@ -1,4 +1,4 @@
-"""Backups below /ops of a Django project: what its asgi.py may look like.
+"""Mount backups below /ops of a Django project: an example asgi.py.
 
 ``uvicorn mount_in_django:application``
 """
@@ -20,13 +20,13 @@ Message = MutableMapping[str, Any]
 
 
 def home(_: HttpRequest) -> HttpResponse:
-    """Stand for your own service."""
+    """Your own service."""
     return HttpResponse("hello")
 
 
 urlpatterns = [path("", home)]
 
-if not settings.configured:  # your project has DJANGO_SETTINGS_MODULE instead
+if not settings.configured:  # your project sets DJANGO_SETTINGS_MODULE instead
     settings.configure(ROOT_URLCONF=__name__, ALLOWED_HOSTS=["127.0.0.1", "localhost"])
     django.setup()
 
@@ -39,9 +39,9 @@ async def application(
     receive: Callable[[], Awaitable[Message]],
     send: Callable[[Message], Awaitable[None]],
 ) -> None:
-    """Hand each request to whom it is for; Django itself knows no other ASGI app."""
+    """Route each request to its app: Django itself cannot mount another ASGI app."""
     if scope["type"] == "lifespan":
-        await backups(scope, receive, send)  # so that what runs is cancelled at the end
+        await backups(scope, receive, send)  # cancels running operations at shutdown
     elif scope["path"] == "/ops" or scope["path"].startswith("/ops/"):
         await backups({**scope, "root_path": scope.get("root_path", "") + "/ops"}, receive, send)
     else:

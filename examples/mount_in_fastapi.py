@@ -1,4 +1,4 @@
-"""Backups below /ops of a FastAPI app: ``uvicorn mount_in_fastapi:app``."""
+"""Mount backups below /ops of a FastAPI app: ``uvicorn mount_in_fastapi:app``."""
 
 import contextlib
 import os
@@ -14,7 +14,7 @@ backups = create_app(load_settings(os.environ))
 
 @contextlib.asynccontextmanager
 async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-    """Cancel, at the end, what runs: a mounted app is not told of it."""
+    """Cancel running operations at shutdown, of which a mounted app is not notified."""
     yield
     await backups.aclose()
 
@@ -25,5 +25,5 @@ app.mount("/ops", backups)
 
 @app.get("/")
 async def home() -> str:
-    """Stand for your own service."""
+    """Your own service."""
     return "hello"

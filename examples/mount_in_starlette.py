@@ -1,4 +1,4 @@
-"""Backups below /ops of a Starlette app: ``uvicorn mount_in_starlette:app``."""
+"""Mount backups below /ops of a Starlette app: ``uvicorn mount_in_starlette:app``."""
 
 import contextlib
 import os
@@ -16,13 +16,13 @@ backups = create_app(load_settings(os.environ))
 
 
 async def home(_: Request) -> PlainTextResponse:
-    """Stand for your own service."""
+    """Your own service."""
     return PlainTextResponse("hello")
 
 
 @contextlib.asynccontextmanager
 async def lifespan(_: Starlette) -> AsyncIterator[None]:
-    """Cancel, at the end, what runs: a mounted app is not told of it."""
+    """Cancel running operations at shutdown, of which a mounted app is not notified."""
     yield
     await backups.aclose()
 

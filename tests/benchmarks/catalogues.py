@@ -4,6 +4,7 @@ import hashlib
 import os
 from collections.abc import Iterator
 from datetime import timedelta
+from functools import partial
 from itertools import islice
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from brownie_backup.format.layout import blob_key, manifest_key
 from brownie_backup.model import BlobRef, Part
 from brownie_backup.stores import LocalStore
 from tests.benchmarks.measuring import CountingStore, Work
-from tests.unit.fakes import NOON, FakeClock, make_manifest, make_repository
+from tests.unit.fakes import NOON, FakeClock, make_manifest, make_repository, make_writer
 
 BLOBS_EACH = 100
 NEW_EACH = 10
@@ -85,7 +86,7 @@ def beginning(folder: Path, cache: Path) -> Work:
     """Do what every backup begins with."""
     store, _ = listing(folder, cache)
     repository = make_repository(store, cache=open_cache(cache, store.url))
-    return store, repository.writer
+    return store, partial(make_writer, repository)
 
 
 def sweeping(folder: Path, cache: Path) -> Work:

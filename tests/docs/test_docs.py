@@ -15,12 +15,12 @@ PAGES = {each.name: each for each in all_pages()}
 WITH_EXAMPLES = [name for name, each in PAGES.items() if each.examples and not each.has_python]
 
 SMALL_BLOBS_IN_LISTS = """
-from brownie_backup.repository import catalogue
-from brownie_backup.operations import storing
+from brownie_backup.pipeline import archiver
+from brownie_backup.repository.catalogue import manifests
 from brownie_backup_cli.main import main
 
-storing.BLOB_BYTES = 100_000
-catalogue.INLINE_BLOBS = 2
+archiver.BLOB_BYTES = 100_000
+manifests.INLINE_BLOBS = 2
 main(["backup", "--name", "long"])
 """
 

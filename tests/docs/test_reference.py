@@ -61,17 +61,12 @@ def test_variables_and_their_defaults() -> None:
         shown = str(value).lower() if isinstance(value, bool) else str(value)
         expected[PREFIX + variable.name] = "none" if value in (None, (), {}) else shown
     expected[f"{PREFIX}PARALLEL_JOBS"] = "processors"  # each machine has its own
-    assert variables("docs/reference/configuration.md", "Variables") == expected
-    assert variables("README.md", "Configuration").items() < expected.items()
-
-
-def variables(name: str, heading: str) -> dict[str, str]:
-    """Return the documented variables and their defaults."""
-    return {
+    documented = {
         each: row[1].strip("`")
-        for row in page(name).rows(heading)
+        for row in page("docs/reference/configuration.md").rows("Variables")
         for each in each_copy(in_code(row[0]))
     }
+    assert documented == expected
 
 
 def each_copy(name: str) -> list[str]:
@@ -175,17 +170,16 @@ def test_commands_in_code_exist() -> None:
                     assert words[1] in known, f"{each.name}:{number}: {code}"
 
 
-@pytest.mark.parametrize("name", ["README.md", "docs/reference/command-line.md"])
-def test_exit_codes(name: str) -> None:
-    heading = {text for _, text in page(name).headings if text.lower() == "exit codes"}.pop()
-    codes = {int(row[0]): row[1] for row in page(name).rows(heading)}
+def test_exit_codes() -> None:
+    codes = {int(row[0]) for row in COMMAND_LINE.rows("Exit codes")}
+    assert len(codes) == len(COMMAND_LINE.rows("Exit codes"))
 
     ours = {
         value for key, value in vars(exit_codes).items() if key.isupper() and isinstance(value, int)
     }
-    assert ours == set(codes) - set(SIGNALS)
+    assert ours == codes - set(SIGNALS)
     in_help = {int(number) for number in re.findall(r"\d+", EPILOG)}
-    assert in_help <= set(codes)
+    assert in_help <= codes
 
 
 # --- JSON documents ------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ import pytest
 from brownie_backup import Repository
 from brownie_backup.format.layout import MANIFESTS, name_in
 from brownie_backup.model import Manifest
-from brownie_backup.pipeline import commit, replicas
+from brownie_backup.pipeline import commit, replica
 from brownie_backup.repository import Lease, LeaseRecord, Swept, repository
 from brownie_backup.repository.blobs import sweep as sweep_module
 from brownie_backup.repository.blobs.sweep import ReferencedBlobs
@@ -54,7 +54,7 @@ def no_look_before_the_manifest(patch: Patch) -> None:
     def commit(repository: Repository, manifest: Manifest, lease: Lease) -> None:
         repository.add(manifest)
 
-    patch.setattr(replicas, "commit", commit)
+    patch.setattr(replica, "commit", commit)
 
 
 def no_look_after_the_manifest(patch: Patch) -> None:

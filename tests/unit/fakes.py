@@ -34,6 +34,9 @@ from brownie_backup.model import (
     Relation,
     WalPosition,
 )
+from brownie_backup.pipeline.replica import Replica
+from brownie_backup.pipeline.replicas import ReplicaSet
+from brownie_backup.pipeline.writer import BlobWriter, open_writer
 from brownie_backup.protocols import Cache, Clock, Encryptor, Store, Unchanged
 from brownie_backup.stores import MemoryStore
 
@@ -245,6 +248,14 @@ def make_repository(
     return Repository(
         store, Uncompressed(), encryptor or FakeEncryptor(), others, clock, cache=cache
     )
+
+
+def make_writer(repository: Repository) -> BlobWriter:
+    """Return a writer of blobs into a repository, which knows the suspect ones in it."""
+    replica = Replica(repository)
+    for backup in repository.catalogue():
+        replica.blobs.expect(backup)
+    return open_writer(repository, ReplicaSet([replica]), repository.identity())
 
 
 def make_manifest(

@@ -430,8 +430,7 @@ def test_an_answer_that_was_lost_makes_no_false_alarm(clock: FakeClock) -> None:
     assert [r.phase for r in read_audit(repository)] == ["begin", "begin", "end"]
 
 
-def test_a_store_that_hangs_keeps_nobody(clock: FakeClock, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("brownie_backup.audit.writer.OTHERS_SECONDS", 0.05)
+def test_a_store_that_hangs_keeps_nobody(clock: FakeClock) -> None:
     free = threading.Event()
 
     class Hanging(Wrapper):
@@ -439,7 +438,7 @@ def test_a_store_that_hangs_keeps_nobody(clock: FakeClock, monkeypatch: pytest.M
             free.wait()
 
     good, hanging = NamedStore("good", clock), Hanging(NamedStore("hanging", clock))
-    trail = AuditWriter(clock)
+    trail = AuditWriter(clock, others_seconds=0.05)
     record = AuditRecord(clock(), "end", "id", "backup", "alice", "test", "here")
     assert list(trail.record([hanging, good], record)) == ["memory:hanging"]
     assert list(trail.record([hanging], record, within_seconds=0.05)) == ["memory:hanging"]

@@ -8,8 +8,7 @@ from contextvars import ContextVar
 
 import pytest
 
-from brownie_backup.concurrency import background
-from brownie_backup.concurrency.background import begin
+from brownie_backup.concurrency.background import BackgroundThreads, begin
 
 WHO: ContextVar[str] = ContextVar("WHO")
 
@@ -56,13 +55,13 @@ def test_each_knows_what_it_works_for() -> None:
     assert found == ["one", "two"]
 
 
-def test_a_thread_without_work_ends(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(background, "_IDLE", [])
-    monkeypatch.setattr(background, "_IDLE_SECONDS", 0.05)
-    thread = begin(threading.current_thread).result(5)
+def test_a_thread_without_work_ends() -> None:
+    threads = BackgroundThreads(idle_seconds=0.05)
+    thread = threads.begin(threading.current_thread).result(5)
     thread.join(5)
     assert not thread.is_alive()
-    assert background._IDLE == []
+    again = threads.begin(threading.current_thread).result(5)
+    assert again is not thread
 
 
 def test_a_forked_process_begins_threads_of_its_own() -> None:

@@ -13,7 +13,7 @@ from brownie_backup.errors import LockRefused
 from brownie_backup.model import BlobRef, BlockRange, PartKind, PartSpec
 from brownie_backup.pipeline import buffers
 from brownie_backup.pipeline.ranges import WorkerContext, store_batch
-from brownie_backup.repository import BlobWriter, StoredBlob
+from brownie_backup.pipeline.writer import BlobWriter, StoredBlob
 
 if TYPE_CHECKING:
     from brownie_backup.protocols import Dumper

@@ -16,7 +16,7 @@ import pytest
 from attrs import evolve
 from tests.unit.fakes import NOON
 
-from brownie_backup.caches import SqliteCache, open_cache, sqlite
+from brownie_backup.caches import SqliteCache, open_cache
 from brownie_backup.protocols import StoredObject
 
 FOUND = StoredObject("repository/manifests/one.json", 3, NOON)
@@ -188,12 +188,9 @@ def test_a_folder_that_cannot_be_made_is_not_used() -> None:
     no_use(Path("/proc/cache"))  # not even root can
 
 
-def test_a_full_disk_ends_the_writing_and_not_the_reading(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_full_disk_ends_the_writing_and_not_the_reading(tmp_path: Path) -> None:
     filled(tmp_path, 100)
-    monkeypatch.setattr(sqlite, "MOST_BYTES", 60_000)
-    cache = open_cache(tmp_path, URL)
+    cache = open_cache(tmp_path, URL, most_bytes=60_000)
     noise = random.Random(1)  # noqa: S311 - the same in every run
     for index in range(100, 1000):
         cache.put(number(index), noise.randbytes(1000))
@@ -202,7 +199,7 @@ def test_a_full_disk_ends_the_writing_and_not_the_reading(
     assert sum(path.stat().st_size for path in tmp_path.rglob("*.sqlite*")) <= 60_000
     # The next one may write again, once there is room.
     cache.forget(cache.known())
-    next_one = open_cache(tmp_path, URL)
+    next_one = open_cache(tmp_path, URL, most_bytes=60_000)
     next_one.forget(next_one.known())
     next_one.put(number(1), b"abc")
     assert next_one.known() == {number(1).key}

@@ -1,7 +1,7 @@
 """A repository's identity: given once, and found again whatever becomes of its object."""
 
 import pytest
-from tests.unit.fakes import make_repository
+from tests.unit.fakes import make_repository, make_writer
 from tests.unit.test_repository import add
 
 from brownie_backup import Repository
@@ -32,7 +32,7 @@ def test_a_lost_identity_is_recovered_from_a_manifest(repository: Repository) ->
     again = make_repository(repository.store)
     assert again.identity() == identity
     assert [found.key for found in again.store.list(IDENTITY)] == [IDENTITY]
-    assert not again.writer().put(b"data").new
+    assert not make_writer(again).put(b"data").new
 
 
 @pytest.mark.parametrize("data", [b"", b"{", b'{"id": "x", "hash_key": "no hex"}'])
@@ -41,7 +41,7 @@ def test_a_damaged_identity_is_recovered_from_a_manifest(
 ) -> None:
     add(repository, "one")
     repository.store.put(IDENTITY, data)
-    assert not make_repository(repository.store).writer().put(b"data").new
+    assert not make_writer(make_repository(repository.store)).put(b"data").new
 
 
 def test_of_two_first_users_both_get_the_same_identity() -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from attrs import evolve
-from tests.unit.fakes import DAY, FakeClock, make_manifest, make_repository
+from tests.unit.fakes import DAY, FakeClock, make_manifest, make_repository, make_writer
 from tests.unit.test_repository import add, blobs, manifest_of, verified
 
 from brownie_backup import CountProgress, Repository, RetentionPolicy, Status, apply_retention
@@ -256,7 +256,7 @@ def test_a_sweep_by_the_cache_keeps_and_removes_the_same(
     repository: Repository, counted: FaultyStore, clock: FakeClock, tmp_path: Path
 ) -> None:
     clock.advance(2 * LONG_AGO)
-    repository.writer().put(b"an orphan")
+    make_writer(repository).put(b"an orphan")
     repository.backups()
     repository.remove("b9")
     clock.advance(2 * LONG_AGO)

@@ -437,18 +437,15 @@ class CountingStore(MemoryStore):
         return super().get(key)
 
 
-def test_a_trail_that_is_too_long_to_be_remembered_is_not_forgotten_as_a_whole(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(reader, "_KNOWN", reader._Known())
-    monkeypatch.setattr(reader, "_MOST_KNOWN", 8)
+def test_a_trail_that_is_too_long_to_be_remembered_is_not_forgotten_as_a_whole() -> None:
+    remembered = reader.RecordCache(most=8)
     store = CountingStore()
     for number in range(1, 11):
         name, data = seal(evolve(ended(), writer="0" * 16, sequence=number), NOON)
         store.put(name.key, data)
     reads = []
     for _ in range(3):
-        assert len(reader.read_trail(store, NOON)) == 10
+        assert len(reader.read_trail(store, NOON, remembered=remembered)) == 10
         reads.append(len(store.got))
     assert reads == [10, 12, 14]
 

@@ -1,7 +1,7 @@
 """The base of a backup: which earlier one it is."""
 
 from attrs import evolve
-from tests.unit.fakes import DAY, NOON, make_manifest, make_repository
+from tests.unit.fakes import DAY, NOON, make_manifest, make_repository, make_writer
 
 from brownie_backup.model import Backup, Manifest, Status
 from brownie_backup.pipeline.parent import ParentFinder
@@ -9,7 +9,7 @@ from brownie_backup.version import TOOL_VERSION
 
 
 def test_it_is_the_newest_good_one_of_the_same_kin() -> None:
-    writer = make_repository().writer()
+    writer = make_writer(make_repository())
     ours = evolve(
         make_manifest("ours", NOON),
         tool_version=TOOL_VERSION,

@@ -5,18 +5,21 @@ import gc
 import threading
 import time
 import weakref
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import pytest
-from tests.unit.fakes import FakeEncryptor
-from tests.unit.several import AwayStore, HangingStore, NamedStore, Wrapper, blob_puts, named
+from tests.unit.fakes import FakeEncryptor, make_repository
+from tests.unit.several import AwayStore, HangingStore, Wrapper, blob_puts, named
 
 from brownie_backup.compressors import Uncompressed
 from brownie_backup.errors import AccessDenied, KeyNotFound, StoreFull, StoreUnavailable
 from brownie_backup.format.layout import BLOBS, blob_key
 from brownie_backup.model import Encryption
-from brownie_backup.protocols import Store
-from brownie_backup.repository import BlobWriter, Replica, ReplicaSet
+from brownie_backup.pipeline.replica import Replica
+from brownie_backup.pipeline.replicas import ReplicaSet
+from brownie_backup.pipeline.writer import BlobWriter, StoredBlob
+from brownie_backup.protocols import Store, StoredObject
+from brownie_backup.repository.blobs.index import BlobIndex
 from brownie_backup.testing import FaultyStore
 
 HASH_KEY = bytes(32)
@@ -25,7 +28,7 @@ DATA = b"what is to be stored"
 
 @pytest.fixture
 def _short_grace(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("brownie_backup.repository.blobs.replicas.GRACE_SECONDS", 0.3)
+    monkeypatch.setattr("brownie_backup.pipeline.replicas.GRACE_SECONDS", 0.3)
 
 
 @pytest.fixture
@@ -41,7 +44,17 @@ def writer(*replicas: Replica) -> BlobWriter:
 
 
 def on(*stores: Store) -> tuple[Replica, ...]:
-    return tuple(Replica(store) for store in stores)
+    return tuple(replica(store) for store in stores)
+
+
+def replica(store: Store, *suspect_blobs: str) -> Replica:
+    return Replica(make_repository(store), suspect_blobs)
+
+
+def complete(replicas: Iterable[Replica], *stored: StoredBlob) -> list[bool]:
+    """Return which of the stores are well and have all these blobs, as far as the run knows."""
+    refs = [blob.ref for blob in stored]
+    return [each.problem is None and each.has(refs) for each in replicas]
 
 
 def blobs(store: Store) -> dict[str, bytes]:
@@ -51,9 +64,10 @@ def blobs(store: Store) -> dict[str, bytes]:
 def test_a_blob_is_the_same_in_every_store() -> None:
     one, two, three = named("one", "two", "three")
     replicas = on(one, two, three)
-    assert writer(*replicas).put(DATA).new
+    stored = writer(*replicas).put(DATA)
+    assert stored.new
     assert blobs(one) == blobs(two) == blobs(three) != {}
-    assert all(replica.complete and not replica.problem for replica in replicas)
+    assert complete(replicas, stored) == [True, True, True]
 
 
 def test_what_the_first_store_has_is_not_made_again_for_another() -> None:
@@ -64,7 +78,7 @@ def test_what_the_first_store_has_is_not_made_again_for_another() -> None:
     again = writer(*replicas).put(DATA)
     assert (again.ref, again.new) == (first.ref, False)
     assert blobs(two) == {}
-    assert [replica.complete for replica in replicas] == [True, False]
+    assert complete(replicas, again) == [True, False]
     assert [method for method, _ in watched.calls] == ["list"]
 
 
@@ -88,12 +102,17 @@ def test_of_several_threads_none_forgets_that_a_store_lacks_something() -> None:
         writer(*on(two)).put(piece)
     replicas = on(one, two)
     both = writer(*replicas)
-    threads = [threading.Thread(target=both.put, args=(piece,)) for piece in pieces]
+    stored: list[StoredBlob] = []
+    threads = [
+        threading.Thread(target=lambda piece=piece: stored.append(both.put(piece)))
+        for piece in pieces
+    ]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert [replica.complete for replica in replicas] == [True, False]
+    assert complete(replicas, *stored) == [True, False]
+    assert [complete(replicas, each)[1] for each in stored].count(False) == 1
 
 
 class Lock(Wrapper):
@@ -115,7 +134,7 @@ def test_the_lock_of_a_blob_is_extended_where_it_is_used_again_and_only_there() 
     writer(*replicas).put(DATA)
     key = blob_key(ref.name)
     assert (one.extended, two.extended, three.extended) == ([key], [key], [])
-    assert [replica.problem for replica in replicas] == [None] * 3
+    assert [each.problem for each in replicas] == [None] * 3
 
 
 @pytest.mark.parametrize("failing", [0, 1, 2])
@@ -127,10 +146,11 @@ def test_one_that_fails_is_left_behind_and_not_asked_again(failing: int, positio
     replicas = on(*stores)
     several = writer(*replicas)
     assert several.put(DATA).new
-    assert several.put(b"more").new
-    assert [replica.problem for replica in replicas].count(None) == 2
+    more = several.put(b"more")
+    assert more.new
+    assert [each.problem for each in replicas].count(None) == 2
     assert replicas[failing].problem is error
-    assert not replicas[failing].complete
+    assert complete(replicas, more) == [number != failing for number in range(3)]
     assert not replicas[failing].late
     assert len(faulty.calls) == position
     well = [store for number, store in enumerate(stores) if number != failing]
@@ -148,16 +168,16 @@ def test_the_frames_of_an_error_do_not_keep_a_blob_in_memory() -> None:
         except KeyError:
             raise StoreFull("no room")  # noqa: B904 - so that it has a context
 
-    replica = Replica(named("one")[0])
+    (failed,) = on(*named("one"))
     blob = Blob()
     there = weakref.ref(blob)
     try:
         fail(blob)
     except StoreFull as error:
-        replica.drop(error)
+        failed.drop(error)
     del blob
     gc.collect()
-    assert replica.problem
+    assert failed.problem
     assert there() is None
 
 
@@ -172,11 +192,11 @@ def test_when_all_fail_the_first_ones_error_is_raised() -> None:
 
 def test_one_store_alone_raises_its_error_and_may_be_tried_again() -> None:
     (store,) = named("one")
-    replica = Replica(FaultyStore(store, 2, AccessDenied("no right")))
-    alone = writer(replica)
+    only = replica(FaultyStore(store, 2, AccessDenied("no right")))
+    alone = writer(only)
     with pytest.raises(AccessDenied):
         alone.put(DATA)
-    assert replica.problem is None
+    assert only.problem is None
     assert alone.put(DATA).new
 
 
@@ -205,7 +225,7 @@ def test_one_that_hangs_is_left_behind_as_late(hanging: HangingStore) -> None:
 
 @pytest.mark.usefixtures("_short_grace")
 def test_the_quickest_is_never_left_behind_however_slow(hanging: HangingStore) -> None:
-    replicas = (Replica(hanging), Replica(HangingStore(named("two")[0], blob_puts)))
+    replicas = on(hanging, HangingStore(named("two")[0], blob_puts))
     threading.Timer(0.2, hanging.released.set).start()
     assert writer(*replicas).put(DATA).new
     assert replicas[0].problem is None
@@ -214,22 +234,22 @@ def test_the_quickest_is_never_left_behind_however_slow(hanging: HangingStore) -
 
 @pytest.mark.usefixtures("_short_grace")
 def test_grace_is_a_multiple_of_what_the_quickest_takes(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("brownie_backup.repository.blobs.replicas.GRACE_FACTOR", 10.0)
+    monkeypatch.setattr("brownie_backup.pipeline.replicas.GRACE_FACTOR", 10.0)
 
     class Slow(Wrapper):
         def before(self, method: str, key: str) -> None:
             if method == "put":
                 time.sleep(0.3 if self.url.endswith("one") else 1.2)
 
-    replicas = tuple(Replica(Slow(store)) for store in named("one", "two"))
+    replicas = on(*(Slow(store) for store in named("one", "two")))
     writer(*replicas).put(DATA)
-    assert [replica.problem for replica in replicas] == [None, None]
+    assert [each.problem for each in replicas] == [None, None]
 
 
 def test_a_store_that_failed_first_does_not_make_the_others_hurry(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("brownie_backup.repository.blobs.replicas.GRACE_SECONDS", 0.0)
+    monkeypatch.setattr("brownie_backup.pipeline.replicas.GRACE_SECONDS", 0.0)
     one, two = named("one", "two")
     slow = HangingStore(two, blob_puts)
     threading.Timer(0.5, slow.released.set).start()
@@ -243,20 +263,21 @@ def test_a_distrusted_blob_is_replaced_and_trusted_again() -> None:
     ref = writer(*on(one, two)).put(DATA).ref
     good = one.get(blob_key(ref.name))
     one.put(blob_key(ref.name), b"x" * len(good))
-    replicas = (Replica(one, {ref.name}), Replica(two))
+    replicas = (replica(one, ref.name), replica(two))
     several = writer(*replicas)
     assert several.put(DATA).new
     assert one.get(blob_key(ref.name)) == good
     assert not several.put(DATA).new
-    assert replicas[0].suspect_blobs == set()
+    assert replicas[0].blobs.suspect_blobs == set()
 
 
 def test_a_blob_that_only_a_copy_distrusts_is_left_for_copying() -> None:
     one, two = named("one", "two")
     ref = writer(*on(one, two)).put(DATA).ref
-    replicas = (Replica(one), Replica(two, {ref.name}))
-    assert not writer(*replicas).put(DATA).new
-    assert not replicas[1].complete
+    replicas = (replica(one), replica(two, ref.name))
+    stored = writer(*replicas).put(DATA)
+    assert not stored.new
+    assert complete(replicas, stored) == [True, False]
 
 
 class Grown(FakeEncryptor):
@@ -275,7 +296,8 @@ def test_another_size_in_another_store_is_remembered() -> None:
     assert grown.put(DATA).ref.stored_bytes == ref.stored_bytes + 1
     replicas = on(one, two, three)
     assert writer(*replicas).put(DATA).ref == ref
-    assert [replica.sizes for replica in replicas] == [{}, {ref.name: ref.stored_bytes + 1}, {}]
+    sizes = [each.blobs.whole(ref.name) for each in replicas]
+    assert sizes == [ref.stored_bytes, ref.stored_bytes + 1, None]
 
 
 def test_a_blob_that_another_client_stores_meanwhile_counts_as_there() -> None:
@@ -286,17 +308,53 @@ def test_a_blob_that_another_client_stores_meanwhile_counts_as_there() -> None:
             if method == "put":
                 self.inner.put(key, b"what the other has made of it")
 
-    replicas = (Replica(one), Replica(Overtaken(two)))
+    replicas = on(one, Overtaken(two))
     stored = writer(*replicas).put(DATA)
     assert stored.new
-    assert replicas[1].complete
-    assert replicas[1].sizes == {stored.ref.name: len(b"what the other has made of it")}
+    assert complete(replicas, stored) == [True, True]
+    size = replicas[1].blobs.whole(stored.ref.name)
+    assert size == len(b"what the other has made of it")
 
 
-def test_a_listing_says_which_blobs_are_whole() -> None:
-    replica = Replica(NamedStore("one", lambda: pytest.fail("not asked")), {"bad"})
-    replica.set_sizes({"good": 1, "bad": 2})
-    assert replica.sizes == {"good": 1}
+def test_a_listing_says_which_blobs_are_whole_and_is_made_once() -> None:
+    (store,) = named("one")
+    store.put(blob_key("good"), b"1")
+    store.put(blob_key("bad"), b"12")
+    watched = FaultyStore(store)
+    index = BlobIndex(watched, {"bad"})
+    for _ in range(2):
+        index.list_blobs()
+        assert (index.whole("good"), index.whole("bad"), index.whole("none")) == (1, None, None)
+        assert (index.find("good"), index.find("bad")) == (1, 0)
+    assert watched.calls == [("list", BLOBS)]
+
+
+def test_what_is_put_while_blobs_are_listed_is_not_suspect() -> None:
+    (store,) = named("one")
+    store.put(blob_key("blob"), b"cut")
+
+    class Slow(Wrapper):
+        def list(self, prefix: str) -> Iterator[StoredObject]:
+            found = [*super().list(prefix)]
+            index.put("blob", b"the whole blob", replace=True)
+            yield from found
+
+    index = BlobIndex(Slow(store), {"blob"})
+    index.list_blobs()
+    assert index.whole("blob") == len(b"the whole blob")
+
+
+def test_a_worker_elsewhere_reports_each_blob_once() -> None:
+    one, two = named("one", "two")
+    ref = writer(*on(one, two)).put(DATA).ref
+    ours = (replica(one), replica(two, ref.name))
+    theirs = tuple(Replica(each.repository, each.state.suspect_blobs) for each in ours)
+    stored = [writer(*theirs).put(data) for data in (DATA, b"more")]
+    for mine, other in zip(ours, theirs, strict=True):
+        mine.merge(other.report())
+        assert other.report().sizes == {}
+    assert complete(ours, *stored) == [True, False]
+    assert complete(ours, stored[1]) == [True, True]
 
 
 def test_a_key_that_is_gone_leaves_the_store() -> None:
@@ -308,5 +366,7 @@ def test_a_key_that_is_gone_leaves_the_store() -> None:
 
     two.extend_lock = vanished  # type: ignore[method-assign]
     replicas = on(one, two)
-    assert not writer(*replicas).put(DATA).new
-    assert [replica.complete for replica in replicas] == [True, False]
+    stored = writer(*replicas).put(DATA)
+    assert not stored.new
+    assert complete(replicas, stored) == [True, False]
+    assert not replicas[1].has([stored.ref])

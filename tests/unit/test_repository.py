@@ -4,7 +4,7 @@ import json
 
 import pytest
 from attrs import evolve
-from tests.unit.fakes import DAY, NOON, make_manifest, make_repository
+from tests.unit.fakes import DAY, NOON, make_manifest, make_repository, make_writer
 
 from brownie_backup import Repository, Status, Verification
 from brownie_backup.encryptors import Cleartext
@@ -39,7 +39,7 @@ def short_lists(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def add(repository: Repository, name: str, contents: tuple[bytes, ...] = (b"data",)) -> Manifest:
     """Make a backup of these blobs exist, an hour younger than the one before."""
-    writer = repository.writer()
+    writer = make_writer(repository)
     refs = tuple(writer.put(content).ref for content in contents)
     size = sum(ref.size_bytes for ref in refs)
     finished_at = NOON + DAY / 24 * len(repository.backups())
@@ -189,9 +189,9 @@ def test_an_unreadable_verification_says_nothing(repository: Repository) -> None
 
 def test_blobs_that_a_verification_found_damaged_are_stored_again(repository: Repository) -> None:
     manifest = add(repository, "one", blobs(2))
-    assert not repository.writer().put(b"blob 0").new
+    assert not make_writer(repository).put(b"blob 0").new
     repository.add_verification(verified(manifest, manifest.blobs[:1], total=2))
-    writer = repository.writer()
+    writer = make_writer(repository)
     assert writer.put(b"blob 0").new
     assert not writer.put(b"blob 1").new
 

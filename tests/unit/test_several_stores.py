@@ -18,7 +18,6 @@ from tests.unit.fakes import (
 from tests.unit.several import (
     AwayStore,
     HangingStore,
-    NamedStore,
     Wrapper,
     blob_puts,
     content,
@@ -38,14 +37,14 @@ from brownie_backup.errors import (
 )
 from brownie_backup.format.layout import (
     BLOBS,
+    HOLDS,
     IDENTITY,
     LEASES,
     MANIFESTS,
     blob_key,
-    lease_key,
     manifest_key,
 )
-from brownie_backup.protocols import ObjectUse, Store
+from brownie_backup.protocols import Store
 from brownie_backup.testing import FaultyStore
 
 pytestmark = [pytest.mark.usefixtures("_small_blobs"), pytest.mark.once]
@@ -487,7 +486,7 @@ def test_a_failed_dump_is_visible_nowhere() -> None:
 
 @pytest.fixture
 def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("brownie_backup.repository.blobs.replicas.GRACE_SECONDS", 0.2)
+    monkeypatch.setattr("brownie_backup.pipeline.replicas.GRACE_SECONDS", 0.2)
     monkeypatch.setattr("brownie_backup.repository.deadline.ANSWER_SECONDS", 0.5)
     monkeypatch.setattr("brownie_backup.repository.deadline.SLOWEST_BYTES_PER_SECOND", 1 << 40)
 
@@ -698,24 +697,14 @@ def test_backups_of_different_databases_at_once_do_not_disturb_each_other() -> N
 
 
 def test_that_the_sync_fails_does_not_unmake_the_backup() -> None:
-    class NoSecondLease(NamedStore):
-        taken = 0
+    class NoHolds(Wrapper):
+        """Fails when the sync begins: that asks which backups are held now."""
 
-        def put(
-            self,
-            key: str,
-            data: bytes,
-            *,
-            if_absent: bool = False,
-            use: ObjectUse = ObjectUse.STATE,
-        ) -> None:
-            if key.startswith(lease_key("")[:7]):
-                self.taken += 1
-                if self.taken > 1:
-                    raise StoreFull("no room")
-            super().put(key, data, if_absent=if_absent, use=use)
+        def before(self, method: str, key: str) -> None:
+            if (method, key) == ("list", HOLDS):
+                raise StoreFull("no room")
 
-    stores = [NoSecondLease(name, FakeClock()) for name in NAMES]
+    stores = [NoHolds(store) for store in named(*NAMES)]
     report = backup_to(*stores)
     assert stored(report) == [True] * 3
     assert [sync.problems[0][:7] for sync in report.synced] == ["no room"] * 3

@@ -4,7 +4,7 @@ import itertools
 import threading
 
 import pytest
-from tests.unit.fakes import DAY, FakeClock, make_repository
+from tests.unit.fakes import DAY, FakeClock, make_repository, make_writer
 from tests.unit.test_leases import SECOND, leave, record
 from tests.unit.test_repository import add, blobs
 
@@ -29,7 +29,7 @@ def sweep(repository: Repository) -> Swept:
 
 def orphan(repository: Repository, count: int = 1) -> int:
     """Store blobs that no manifest names; return their bytes."""
-    writer = repository.writer()
+    writer = make_writer(repository)
     return sum(writer.put(b"orphan %d" % number).ref.stored_bytes for number in range(count))
 
 

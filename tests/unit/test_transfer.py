@@ -9,27 +9,28 @@ from tests.unit.fakes import make_manifest
 from tests.unit.several import AwayStore, Wrapper, named
 
 from brownie_backup.errors import AccessDenied, StoreFull, StoreUnavailable
-from brownie_backup.format.layout import BLOBS, blob_key
+from brownie_backup.format.layout import blob_key
 from brownie_backup.model import BlobRef, Part
 from brownie_backup.protocols import Store
-from brownie_backup.repository import MOST_WORKERS, Replica
+from brownie_backup.repository import MOST_WORKERS
+from brownie_backup.repository.blobs.index import BlobIndex
 from brownie_backup.repository.blobs.transfer import Transferred, for_store, transfer_blobs
 from brownie_backup.testing import FaultyStore
 
 REFS = tuple(BlobRef(f"{number:064x}", 100, 10 + number) for number in range(9))
 
 
-def fill(store: Store, refs: Sequence[BlobRef] = REFS) -> Replica:
-    """Put blobs, as they are stored, and return a replica of them."""
+def fill(store: Store, refs: Sequence[BlobRef] = REFS) -> BlobIndex:
+    """Put blobs, as they are stored, and return an index of them."""
     for ref in refs:
         store.put(blob_key(ref.name), stored(ref))
     return looked(store)
 
 
-def looked(store: Store, suspect_blobs: Sequence[BlobRef] = ()) -> Replica:
-    replica = Replica(store, {ref.name for ref in suspect_blobs})
-    replica.set_sizes({f.key.rpartition("/")[2]: f.size_bytes for f in store.list(BLOBS)})
-    return replica
+def looked(store: Store, suspect_blobs: Sequence[BlobRef] = ()) -> BlobIndex:
+    blobs = BlobIndex(store, {ref.name for ref in suspect_blobs})
+    blobs.list_blobs()
+    return blobs
 
 
 def stored(ref: BlobRef) -> bytes:
@@ -64,7 +65,7 @@ def test_each_blob_comes_from_the_first_store_that_has_it_whole() -> None:
     fill(suspect_blobs)
     suspect_blobs.put(blob_key(REFS[0].name), b"x" * REFS[0].stored_bytes)
     fill(good, REFS[:1])
-    sources = [Replica(missing), Replica(cut), looked(suspect_blobs, REFS[:1]), looked(good)]
+    sources = [BlobIndex(missing), BlobIndex(cut), looked(suspect_blobs, REFS[:1]), looked(good)]
     transfer_blobs(looked(target), sources, REFS)
     assert_whole(target)
 
@@ -72,7 +73,7 @@ def test_each_blob_comes_from_the_first_store_that_has_it_whole() -> None:
 def test_a_source_may_have_another_size_of_which_it_knows() -> None:
     one, two = named("one", "two")
     one.put(blob_key(REFS[0].name), b"a" * 99)
-    refused = transfer_blobs(looked(two), [Replica(one)], REFS[:1])
+    refused = transfer_blobs(looked(two), [BlobIndex(one)], REFS[:1])
     assert refused.problem
     assert refused.problem.message.endswith("could not be read whole from memory:one")
     target = looked(two)
@@ -107,10 +108,10 @@ def test_a_source_that_is_away_is_no_fault_of_the_target_and_asked_once() -> Non
     one, two, three, four = named("one", "two", "three", "four")
     away = AwayStore(one)
     source = fill(two)
-    assert transfer_blobs(looked(three), [Replica(away), source], REFS).blobs == len(REFS)
+    assert transfer_blobs(looked(three), [BlobIndex(away), source], REFS).blobs == len(REFS)
     assert_whole(three)
     assert 1 <= away.refused <= MOST_WORKERS
-    problem = transfer_blobs(looked(four), [Replica(away)], REFS).problem
+    problem = transfer_blobs(looked(four), [BlobIndex(away)], REFS).problem
     assert problem
     assert problem.message.endswith("from memory:one (memory:one is out of reach)")
 
@@ -119,7 +120,7 @@ def test_a_source_that_denies_one_blob_is_asked_for_the_next() -> None:
     one, two = named("one", "two")
     fill(one)
     denying = FaultyStore(one, 1, AccessDenied("not this one"))
-    done = transfer_blobs(looked(two), [Replica(denying)], REFS)
+    done = transfer_blobs(looked(two), [BlobIndex(denying)], REFS)
     assert done.blobs == len(REFS) - 1
     assert "not this one" in str(done.problem)
 
@@ -139,7 +140,7 @@ def test_a_target_that_fails_raises_its_own_error(error: Exception) -> None:
     one, two = named("one", "two")
     faulty = FaultyStore(two, 3, error)
     with pytest.raises(type(error)) as caught:
-        transfer_blobs(Replica(faulty), [fill(one)], REFS)
+        transfer_blobs(BlobIndex(faulty), [fill(one)], REFS)
     assert caught.value is error
     assert len(faulty.calls) < len(REFS)  # it does not go on for long
 
@@ -152,7 +153,7 @@ def test_a_blob_that_a_backup_stores_meanwhile_stays_as_it_is() -> None:
             if method == "put":
                 self.inner.put(key, b"another's")
 
-    target = Replica(Overtaken(two))
+    target = BlobIndex(Overtaken(two))
     seen: list[int] = []
     done = transfer_blobs(target, [fill(one)], REFS[:1], on_bytes=seen.append)
     assert (done, seen) == (Transferred(), [])
@@ -187,7 +188,7 @@ def test_few_blobs_are_in_memory_at_once() -> None:
     one, two = named("one", "two")
     refs = [BlobRef(f"{number:064x}", 1, 1) for number in range(500)]
     fill(one, refs)
-    transfer_blobs(Replica(Counting(two)), [looked(Counting(one))], refs)
+    transfer_blobs(BlobIndex(Counting(two)), [looked(Counting(one))], refs)
     assert at_once[-1] == 0
     assert len(at_once) == 1001
     assert max(at_once) <= MOST_WORKERS

@@ -16,18 +16,22 @@ _log = logging.getLogger(__name__)
 _MOST_DAYS = 3
 """Of more days whole months are listed, and of more than two years everything."""
 _MOST_MONTHS = 24
-_MOST_KNOWN = 50_000
+MOST_REMEMBERED = 50_000
 """``docs/reference/metrics.md`` says what follows from it."""
 _DAY = timedelta(days=1)
 
 
-class _Known:
+class RecordCache:
     """The records that this process has read. Thread-safe.
 
     A record's id holds the hash of its bytes, so it is the same wherever it is found.
+
+    Args:
+        most: how many are remembered.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, most: int = MOST_REMEMBERED) -> None:
+        self._most = most
         self._records: dict[RecordId, AuditRecord] = {}
         self._lock = threading.Lock()
 
@@ -42,15 +46,20 @@ class _Known:
         each would go just before it is asked for.
         """
         with self._lock:
-            if len(self._records) < _MOST_KNOWN:
+            if len(self._records) < self._most:
                 self._records[name] = record
 
 
-_KNOWN = _Known()
+_RECORDS = RecordCache()
 
 
 def read_trail(
-    store: Store, now: datetime, *, since: datetime | None = None, limit: int | None = None
+    store: Store,
+    now: datetime,
+    *,
+    since: datetime | None = None,
+    limit: int | None = None,
+    remembered: RecordCache = _RECORDS,
 ) -> tuple[AuditRecord, ...]:
     """Return the records of a store, in the order in which they were put.
 
@@ -61,7 +70,8 @@ def read_trail(
         store: where the trail is.
         now: by our own clock.
         since: only what was put then or later, UTC-aware; None for all.
-        limit: only so many, the newest.
+        limit: only the newest N.
+        remembered: the records that need not be read again; by default this process's.
     """
     names = sorted(
         (name for found in list_trail(store, since, now) if (name := id_in(found.key))),
@@ -74,7 +84,7 @@ def read_trail(
         names = [name for name in names if name.day >= first]
 
     def read(name: RecordId) -> AuditRecord | None:
-        return _read(store, name)
+        return _read(store, name, remembered)
 
     with thread_pool() as threads:
         records = [record for record in threads.each(read, names) if record]
@@ -113,8 +123,8 @@ def _prefixes(first: date, last: date) -> Iterator[str]:
         yield ""
 
 
-def _read(store: Store, name: RecordId) -> AuditRecord | None:
-    known = _KNOWN.get(name)
+def _read(store: Store, name: RecordId, remembered: RecordCache) -> AuditRecord | None:
+    known = remembered.get(name)
     if known:
         return known
     try:
@@ -126,5 +136,5 @@ def _read(store: Store, name: RecordId) -> AuditRecord | None:
             "%s in %s: %s. See 'brownie-backup audit --verify'", name.key, store.url, error
         )
         return None
-    _KNOWN.add(name, record)
+    remembered.add(name, record)
     return record

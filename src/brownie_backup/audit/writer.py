@@ -22,7 +22,6 @@ _log = logging.getLogger(__name__)
 _audit_log = logging.getLogger("brownie_backup.audit")
 
 OTHERS_SECONDS = 5.0
-"""How long the other stores are waited for when one has taken a record."""
 SEEN_WITHIN = timedelta(minutes=10)
 """A record names what was put so long before the newest that it found, and since. What is older,
 that newest one or one before it has named: no record takes so long from its look at the store
@@ -42,10 +41,15 @@ class AuditWriter:
     """Appends records to the audit trails of stores. Thread-safe.
 
     A store that does not take a record gets it with the next one, as long as this object lives.
+
+    Args:
+        clock: the time now.
+        others_seconds: how long the other stores are waited for when one has taken a record.
     """
 
-    def __init__(self, clock: Clock = _utc_now) -> None:
+    def __init__(self, clock: Clock = _utc_now, *, others_seconds: float = OTHERS_SECONDS) -> None:
         self._clock = clock
+        self._others_seconds = others_seconds
         self._chains: dict[str, _WriterChain] = {}
         self._lock = threading.Lock()
 
@@ -58,7 +62,7 @@ class AuditWriter:
         longer; and in all, if it is said, so many seconds.
         """
         futures = {store.url: self._chain(store).append(store, record) for store in stores}
-        _wait(list(futures.values()), within_seconds)
+        _wait(list(futures.values()), within_seconds, self._others_seconds)
         problems = {url: error for url, future in futures.items() if (error := _problem(future))}
         for store in stores:
             self._chain(store).report(store.url, record, problems.get(store.url))
@@ -69,7 +73,9 @@ class AuditWriter:
             return self._chains.setdefault(store.url, _WriterChain(self._clock))
 
 
-def _wait(futures: Sequence[Future[None]], within_seconds: float | None) -> None:
+def _wait(
+    futures: Sequence[Future[None]], within_seconds: float | None, others_seconds: float
+) -> None:
     """Wait until one has succeeded, or all are done, and a little longer for the others."""
     end = None if within_seconds is None else time.monotonic() + within_seconds
     left: set[Future[None]] = set(futures)
@@ -77,8 +83,8 @@ def _wait(futures: Sequence[Future[None]], within_seconds: float | None) -> None
         seconds = None if end is None else end - time.monotonic()
         done, left = wait(left, seconds, FIRST_COMPLETED)
         if any(future.exception() is None for future in done):
-            seconds = OTHERS_SECONDS if end is None else min(OTHERS_SECONDS, end - time.monotonic())
-            wait(left, max(0.0, seconds))
+            left_seconds = others_seconds if end is None else end - time.monotonic()
+            wait(left, max(0.0, min(others_seconds, left_seconds)))
             return
 
 

@@ -36,15 +36,16 @@ _NONE: Sequence[_Row] = ()
 _BROKEN = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_SCHEMA}
 
 
-def open_cache(folder: Path, store_url: str) -> "SqliteCache":
+def open_cache(folder: Path, store_url: str, *, most_bytes: int = MOST_BYTES) -> "SqliteCache":
     """Return the cache of a store. Nothing is read or written before it is used.
 
     Args:
         folder: made when needed. The file is in a folder of its own in it, for its owner alone.
         store_url: what tells the store from others; it does not get into the file.
+        most_bytes: how large the file may grow.
     """
     name = hashlib.sha256(store_url.encode("utf-8", "surrogatepass")).hexdigest()[:32]
-    return SqliteCache(folder / "catalogues" / f"{name}.sqlite")
+    return SqliteCache(folder / "catalogues" / f"{name}.sqlite", most_bytes)
 
 
 class SqliteCache:
@@ -54,8 +55,9 @@ class SqliteCache:
     names of the log's files would outlive those of the removed file.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, most_bytes: int = MOST_BYTES) -> None:
         self._path = path
+        self._most_bytes = most_bytes
         self._lock = threading.Lock()
         self._connection: sqlite3.Connection | None = None
         self._usable = True
@@ -162,7 +164,7 @@ class SqliteCache:
             for pragma in ("journal_mode = DELETE", "synchronous = OFF"):
                 connection.execute(f"PRAGMA {pragma}").fetchall()
             ((page_bytes,),) = connection.execute("PRAGMA page_size").fetchall()
-            limit = f"PRAGMA max_page_count = {MOST_BYTES // page_bytes}"
+            limit = f"PRAGMA max_page_count = {self._most_bytes // page_bytes}"
             connection.execute(limit).fetchall()
             connection.execute(_TABLE)
         except BaseException:

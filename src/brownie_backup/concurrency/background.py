@@ -4,57 +4,72 @@ import os
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, wait
-from contextlib import ExitStack
 from functools import partial
 from queue import Empty, SimpleQueue
-from typing import TypeVar
+from typing import TypeAlias, TypeVar
 
 from brownie_backup.concurrency.threads import carrying
 
 T = TypeVar("T")
 
-_IDLE_SECONDS = 2.0
-_IDLE: list["SimpleQueue[Callable[[], None]]"] = []
-"""Where threads that have nothing to do wait for something: to start one costs more than most calls
-of a local store do. A list's operations are atomic."""
-os.register_at_fork(after_in_child=_IDLE.clear)  # it has none of the threads
-
 CLOSING_SECONDS = 10.0
 """How long the leases in several stores may take to be released; after that they expire."""
 
+_Queue: TypeAlias = "SimpleQueue[Callable[[], None]]"
 
-def begin(call: Callable[[], T]) -> Future[T]:
-    """Do something in a thread that does nothing else, and return at once what will come of it.
 
-    Whoever does not want to wait any longer just goes: the process ends without the thread, which
-    an executor's threads would keep it from. So a store that never answers can be left behind.
+class BackgroundThreads:
+    """Threads that work beside, and wait a little for more work. Thread-safe.
+
+    To start a thread costs more than most calls of a local store do.
+
+    Args:
+        idle_seconds: how long a thread without work waits for some, before it ends.
     """
-    future: Future[T] = Future()
-    work = carrying(partial(_work, call, future))
-    try:
-        todo = _IDLE.pop()
-    except IndexError:
-        todo = SimpleQueue()
-        threading.Thread(target=_serve, args=(todo,), name="background", daemon=True).start()
-    todo.put(work)
-    return future
 
+    def __init__(self, idle_seconds: float = 2.0) -> None:
+        self._idle_seconds = idle_seconds
+        self._idle: list[_Queue] = []
+        """Where threads without work wait for some. A list's operations are atomic."""
+        os.register_at_fork(after_in_child=self._idle.clear)  # it has none of the threads
 
-def _serve(todo: "SimpleQueue[Callable[[], None]]") -> None:
-    """Work in a thread, as long as there is something to do every few seconds."""
-    while True:
+    def begin(self, call: Callable[[], T]) -> Future[T]:
+        """Do something in a thread that does nothing else, and return at once.
+
+        A caller that does not want to wait any longer just goes: the process ends without the
+        thread, which an executor's threads would not allow. So a store that never answers can be
+        left behind.
+        """
+        future: Future[T] = Future()
+        work = carrying(partial(_work, call, future))
         try:
-            work = todo.get(timeout=_IDLE_SECONDS)
-        except Empty:
+            todo = self._idle.pop()
+        except IndexError:
+            todo = SimpleQueue()
+            serve = partial(self._serve, todo)
+            threading.Thread(target=serve, name="background", daemon=True).start()
+        todo.put(work)
+        return future
+
+    def _serve(self, todo: _Queue) -> None:
+        """Work in a thread, as long as there is something to do every few seconds."""
+        while True:
             try:
-                _IDLE.remove(todo)
-            except ValueError:  # somebody has just taken it, and is about to put something in
-                work = todo.get()
-            else:
-                return
-        work()
-        del work  # what it was about may be a blob
-        _IDLE.append(todo)
+                work = todo.get(timeout=self._idle_seconds)
+            except Empty:
+                try:
+                    self._idle.remove(todo)
+                except ValueError:  # a caller has just taken it, and is about to put work in
+                    work = todo.get()
+                else:
+                    return
+            work()
+            del work  # what it was about may be a blob
+            self._idle.append(todo)
+
+
+_THREADS = BackgroundThreads()
+begin = _THREADS.begin
 
 
 def _work(call: Callable[[], T], future: Future[T]) -> None:
@@ -67,11 +82,11 @@ def _work(call: Callable[[], T], future: Future[T]) -> None:
         future.set_result(result)
 
 
-def close_all(stacks: Sequence[ExitStack]) -> None:
-    """Leave what was entered, of several stores at once, so that one that hangs keeps no other."""
-    if len(stacks) == 1:
-        stacks[0].close()
+def release_all(releases: Sequence[Callable[[], None]]) -> None:
+    """Leave several stores at once, so that one that hangs keeps no other."""
+    if len(releases) == 1:
+        releases[0]()
         return
-    done, _ = wait([begin(stack.close) for stack in stacks], CLOSING_SECONDS)
+    done, _ = wait([begin(release) for release in releases], CLOSING_SECONDS)
     for future in done:
         future.result()

@@ -5,23 +5,24 @@ import secrets
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
-from datetime import timedelta
+from datetime import datetime, timedelta
 
-from attrs import evolve
+from attrs import evolve, frozen
 
-from brownie_backup.errors import BackupError, ConfigurationError
+from brownie_backup.errors import ConfigurationError
 from brownie_backup.format.names import check_labels, check_name, default_name
-from brownie_backup.model import Attempt, Manifest
-from brownie_backup.model.reports import BackupReport, StoreOutcome, StoreSync
-from brownie_backup.operations.sync import sync_backups
-from brownie_backup.pipeline.archiver import Stored, store_snapshot, worker_pool
-from brownie_backup.pipeline.parent import FULL_EVERY, full_read_due, read_fully_at
-from brownie_backup.pipeline.progress import OnProgress, PartMeter
+from brownie_backup.model import Attempt, Database, Manifest, WalPosition
+from brownie_backup.model.reports import BackupReport, StoreOutcome
+from brownie_backup.pipeline.archiver import Stored, Workers, store_snapshot, worker_pool
+from brownie_backup.pipeline.catch_up import catch_up
+from brownie_backup.pipeline.parent import FULL_EVERY, ParentFinder, full_read_due, read_fully_at
+from brownie_backup.pipeline.progress import Meter, OnProgress, PartMeter
 from brownie_backup.pipeline.ranges import WorkerContext
-from brownie_backup.pipeline.replicas import Mirror, agree_on_identity, open_mirrors, publish
+from brownie_backup.pipeline.replicas import ReplicaSet, open_replicas
 from brownie_backup.pipeline.workers import WorkerFactory, make_task
+from brownie_backup.pipeline.writer import BlobWriter, open_writer
 from brownie_backup.protocols import Dumper, Snapshot
-from brownie_backup.repository import BlobWriter, ReplicaSet, Repository, with_deadlines
+from brownie_backup.repository import Identity, Repository, with_deadlines
 from brownie_backup.tracing import step
 from brownie_backup.version import TOOL_VERSION
 
@@ -94,60 +95,97 @@ def create_backup(
     name = name or default_name(database, started_at, secrets.token_hex(2))
     repositories = with_deadlines((repository, *copies))
     count = max(1, min(jobs, MOST_JOBS))
-    with open_mirrors(repositories, Attempt(database, name, started_at)) as mirrors:
-        identity = agree_on_identity(mirrors)
-        replicas = ReplicaSet(tuple(mirror.replica for mirror in mirrors))
-        writer = repository.writer(replicas, identity)
+    finders = [ParentFinder() for _ in repositories]
+    looks = [finder.add for finder in finders]
+    with open_replicas(repositories, Attempt(database, name, started_at), looks) as replicas:
+        identity = replicas.agree_on_identity()
+        writer = open_writer(repository, replicas, identity)
         context = WorkerContext(dumper, writer, PartMeter(on_progress, "backup"))
-        task = make_task(worker_factory, mirrors, writer, identity) if worker_factory else None
-        with (
-            worker_pool(context, count, executor, task) as workers,
-            step("read database"),
-            dumper.snapshot() as snapshot,
-        ):
-            parent = _find_parent(mirrors, writer, snapshot, dumper.kind)
-            due = full_read_due(parent, started_at, full_every)
-            stored = store_snapshot(snapshot, workers, parent, full=full or due)
-            wal = snapshot.wal()
-        warnings = tuple(_warnings(stored, parent))
-        manifest = Manifest(
-            name=name,
-            id=str(uuid.uuid4()),
-            kind=dumper.kind,
-            repository_id=identity.id,
-            hash_key=identity.hash_key,
-            started_at=started_at,
-            finished_at=repository.clock(),
-            database=snapshot.database,
-            compression=repository.compressor.name,
-            encryption=writer.encryption,
-            parts=stored.parts,
-            new_bytes=sum(blob.ref.stored_bytes for blob in stored.blobs if blob.new),
-            tool_version=TOOL_VERSION,
-            labels=labels,
-            notes=(*snapshot.notes, *warnings),
-            wal=wal,
-            read_fully_at=read_fully_at(parent) if parent and stored.skipped else None,
-        )
+        task = make_task(worker_factory, writer, identity) if worker_factory else None
+        with worker_pool(context, count, executor, task) as workers, step("read database"):
+            read = _read_database(
+                workers, finders, started_at=started_at, full=full, full_every=full_every
+            )
+        manifest = _manifest(read, repository, writer, identity, name=name, labels=labels)
         with step("publish"):
-            publish(mirrors, manifest)
-    report = evolve(
-        _report(manifest, stored),
-        stores=tuple(mirror.outcome() for mirror in mirrors),
-        all_read_because=_why_all(stored, parent, asked=full, due=due),
-        warnings=warnings,
-    )
-    return _with_earlier_ones(report, repositories) if copies else report
+            replicas.publish(manifest)
+        report = _report(manifest, read, replicas, asked=full)
+        return _with_earlier_ones(report, replicas) if copies else report
+
+
+@frozen
+class _Read:
+    """What a run has read of a database, and how."""
+
+    kind: str
+    database: Database
+    notes: tuple[str, ...]
+    stored: Stored
+    wal: WalPosition | None
+    started_at: datetime
+    parent: Manifest | None
+    due: bool
+    """Whether it was time to read every block again."""
+
+
+def _read_database(
+    workers: Workers,
+    finders: Sequence[ParentFinder],
+    *,
+    started_at: datetime,
+    full: bool,
+    full_every: timedelta | None,
+) -> _Read:
+    context = workers.context
+    with context.dumper.snapshot() as snapshot:
+        parent = _find_parent(finders, context.writer, snapshot, context.dumper.kind)
+        due = full_read_due(parent, started_at, full_every)
+        stored = store_snapshot(snapshot, workers, parent, full=full or due)
+        wal = snapshot.wal()
+    kind, database, notes = context.dumper.kind, snapshot.database, snapshot.notes
+    return _Read(kind, database, notes, stored, wal, started_at, parent, due)
 
 
 def _find_parent(
-    mirrors: Sequence[Mirror], writer: BlobWriter, snapshot: Snapshot, kind: str
+    finders: Sequence[ParentFinder], writer: BlobWriter, snapshot: Snapshot, kind: str
 ) -> Manifest | None:
     """Look in the first store that is in the run, if anything is read in ranges."""
     if not any(spec.blocks for spec in snapshot.parts):
         return None
-    candidates = next(each.candidates for each in mirrors if not each.problem)
-    return candidates.find(writer, snapshot.database.id, kind)
+    stores = zip(writer.replicas, finders, strict=True)
+    finder = next(finder for replica, finder in stores if not replica.problem)
+    return finder.find(writer, snapshot.database.id, kind)
+
+
+def _manifest(
+    read: _Read,
+    repository: Repository,
+    writer: BlobWriter,
+    identity: Identity,
+    *,
+    name: str,
+    labels: Mapping[str, str],
+) -> Manifest:
+    parent, stored = read.parent, read.stored
+    return Manifest(
+        name=name,
+        id=str(uuid.uuid4()),
+        kind=read.kind,
+        repository_id=identity.id,
+        hash_key=identity.hash_key,
+        started_at=read.started_at,
+        finished_at=repository.clock(),
+        database=read.database,
+        compression=writer.compressor.name,
+        encryption=writer.encryption,
+        parts=stored.parts,
+        new_bytes=sum(blob.ref.stored_bytes for blob in stored.blobs if blob.new),
+        tool_version=TOOL_VERSION,
+        labels=labels,
+        notes=(*read.notes, *_warnings(stored, parent)),
+        wal=read.wal,
+        read_fully_at=read_fully_at(parent) if parent and stored.skipped else None,
+    )
 
 
 def _check_executor(executor: Executor | None, worker_factory: WorkerFactory | None) -> None:
@@ -174,13 +212,11 @@ def _forks(pool: ProcessPoolExecutor) -> bool:
     return context is not None and context.get_start_method() == "fork"
 
 
-def _with_earlier_ones(report: BackupReport, repositories: Sequence[Repository]) -> BackupReport:
+def _with_earlier_ones(report: BackupReport, replicas: ReplicaSet) -> BackupReport:
     """Copy what earlier runs left behind, and what this one did: a store may be back by now."""
-    try:
-        with step("sync"):
-            synced = sync_backups(repositories)
-    except BackupError as error:  # the backup is made, all the same
-        synced = tuple(StoreSync(r.store.url, problems=(str(error),)) for r in repositories)
+    with step("sync"):
+        replicas.rejoin()
+        synced = catch_up(replicas, Meter(None, "sync", None))
     name = report.manifest.name
     stores = tuple(
         StoreOutcome(outcome.url, "", sync.copied_blobs, sync.copied_bytes)
@@ -191,17 +227,17 @@ def _with_earlier_ones(report: BackupReport, repositories: Sequence[Repository])
     return evolve(report, stores=stores, synced=synced)
 
 
-def _why_all(stored: Stored, parent: Manifest | None, *, asked: bool, due: bool) -> str:
+def _why_all(read: _Read, *, asked: bool) -> str:
     """Say why every range was read, if there are any."""
-    if stored.skipped or not stored.ranges:
+    if read.stored.skipped or not read.stored.ranges:
         return ""
     if asked:
         return "that was asked for"
-    if parent is None:
+    if read.parent is None:
         return "no earlier good backup with the same key and compression is known"
-    if due:
-        return f"they were read last on {read_fully_at(parent):%Y-%m-%d}"
-    return stored.why_not or "all of them may have changed"
+    if read.due:
+        return f"they were read last on {read_fully_at(read.parent):%Y-%m-%d}"
+    return read.stored.why_not or "all of them may have changed"
 
 
 def _warnings(stored: Stored, parent: Manifest | None) -> Iterator[str]:
@@ -218,7 +254,8 @@ def _warnings(stored: Stored, parent: Manifest | None) -> Iterator[str]:
     yield warning
 
 
-def _report(manifest: Manifest, stored: Stored) -> BackupReport:
+def _report(manifest: Manifest, read: _Read, replicas: ReplicaSet, *, asked: bool) -> BackupReport:
+    stored = read.stored
     new = [blob.ref for blob in stored.blobs if blob.new]
     reused = [blob.ref for blob in stored.blobs if not blob.new]
     return BackupReport(
@@ -227,7 +264,10 @@ def _report(manifest: Manifest, stored: Stored) -> BackupReport:
         new_bytes=sum(ref.stored_bytes for ref in new),
         reused_blobs=len(reused),
         reused_bytes=sum(ref.stored_bytes for ref in reused),
+        stores=tuple(replica.outcome() for replica in replicas),
         ranges=stored.ranges,
         skipped_ranges=stored.skipped,
+        all_read_because=_why_all(read, asked=asked),
         contradictions=stored.contradicted,
+        warnings=tuple(_warnings(stored, read.parent)),
     )

@@ -26,8 +26,9 @@ from brownie_backup.pipeline.ranges import (
     table_part,
     totals,
 )
+from brownie_backup.pipeline.writer import StoredBlob
 from brownie_backup.protocols import Snapshot
-from brownie_backup.repository import BLOB_BYTES, MOST_WORKERS, StoredBlob
+from brownie_backup.repository import BLOB_BYTES, MOST_WORKERS
 from brownie_backup.repository.blobs.chunks import chunked
 from brownie_backup.tracing import step
 

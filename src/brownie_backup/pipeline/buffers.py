@@ -7,7 +7,8 @@ from concurrent.futures import Future
 from attrs import define, field
 
 from brownie_backup.concurrency.threads import Threads
-from brownie_backup.repository import BLOB_BYTES, StoredBlob
+from brownie_backup.pipeline.writer import StoredBlob
+from brownie_backup.repository import BLOB_BYTES
 
 Put = Callable[[memoryview], StoredBlob]
 

@@ -7,8 +7,8 @@ from attrs import frozen
 
 from brownie_backup.model import Backup, BlobRef, DatabaseId, Encryption, Manifest, PartSpec
 from brownie_backup.pipeline.ranges import StoredPart, ranges_of
+from brownie_backup.pipeline.writer import BlobWriter
 from brownie_backup.protocols import Unchanged
-from brownie_backup.repository import BlobWriter
 from brownie_backup.repository.catalogue.listing import FEW
 from brownie_backup.version import TOOL_VERSION
 

@@ -12,8 +12,9 @@ from brownie_backup.errors import LockRefused
 from brownie_backup.model import BlobRef, BlockRange, Part, PartSpec, RowRange
 from brownie_backup.pipeline.buffers import DoubleBuffer
 from brownie_backup.pipeline.progress import PartMeter
+from brownie_backup.pipeline.replica import ReplicaState
+from brownie_backup.pipeline.writer import BlobWriter, StoredBlob
 from brownie_backup.protocols import Dumper, Reader
-from brownie_backup.repository import BlobWriter, ReplicaState, StoredBlob
 from brownie_backup.repository.blobs.chunks import refilled
 from brownie_backup.tracing import step
 

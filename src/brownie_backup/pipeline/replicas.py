@@ -1,178 +1,197 @@
-"""Mirrors: the repositories of one run, their leases, and which of them got the backup."""
+"""The replicas of a run, side by side.
 
-import logging
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+What one store lacks another has, so that a slow or failing store never costs the others a backup:
+it is left behind, and gets what it misses by copying, when the database is no longer needed.
+"""
+
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, wait
+from contextlib import contextmanager
+from functools import partial
+from itertools import zip_longest
 from typing import TypeVar
 
-from brownie_backup.concurrency.background import close_all
-from brownie_backup.errors import BackupError, BackupExists, Busy, StoreUnavailable
+from brownie_backup.concurrency.background import begin, release_all
+from brownie_backup.errors import BackupError, BackupExists, Busy, StoreError, StoreUnavailable
 from brownie_backup.model import Attempt, Manifest
-from brownie_backup.model.reports import StoreOutcome
-from brownie_backup.pipeline.commit import commit
-from brownie_backup.pipeline.parent import ParentFinder
-from brownie_backup.repository import Identity, Lease, Replica, Repository
-from brownie_backup.repository.blobs.transfer import Transferred, for_store, transfer_blobs
+from brownie_backup.pipeline.replica import Look, Replica, ReplicaState
+from brownie_backup.repository import Identity, Repository
 from brownie_backup.tracing import step
-
-_log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
+GRACE_SECONDS = 10.0
+"""How long the quickest store waits for the others at least, with each blob."""
+GRACE_FACTOR = 3.0
+"""How many times as long as the quickest another store may take, before it is left behind."""
 
-class Mirror:
-    """One repository of a run, open for writing or already given up."""
 
-    def __init__(self, repository: Repository) -> None:
-        self.repository = repository
-        self.replica = Replica(repository.store)
-        self.candidates = ParentFinder()
-        self.copied = Transferred()
-        self.stored = False
-        self.stack = ExitStack()
-        """Releases its lease."""
-        self._lease: Lease | None = None
+class ReplicaSet:
+    """The stores of a run, in the order in which they count. Thread-safe."""
 
-    @property
-    def problem(self) -> BackupError | None:
-        """Why nothing is written to it."""
-        return self.replica.problem
+    def __init__(self, replicas: Iterable[Replica]) -> None:
+        self._replicas = tuple(replicas)
 
-    @property
-    def lease_id(self) -> str:
-        """What its lease is found by; empty if there is none."""
-        return self._lease.id if self._lease else ""
+    def __iter__(self) -> Iterator[Replica]:
+        return iter(self._replicas)
 
-    def open(self, attempt: Attempt) -> None:
-        """Take a lease, look at what is there, and write down that we begin.
+    def ensure_any(self) -> None:
+        """Raise the first one's error if all have failed."""
+        if all(replica.problem for replica in self._replicas):
+            raise next(replica.problem for replica in self._replicas if replica.problem)
 
-        Should we fail, retention deletes nothing there.
+    def merge(self, states: Iterable[ReplicaState]) -> None:
+        """Take in what somebody else has learnt of the stores, in their order."""
+        for replica, state in zip(self._replicas, states, strict=False):
+            replica.merge(state)
+
+    def find(self, name: str) -> Mapping[Replica, int | None]:
+        """Return the size that a blob has in each store; see `BlobIndex.find`."""
+        return self._each(lambda replica: replica.blobs.find(name), self._replicas)
+
+    def list_blobs(self) -> None:
+        """List all blobs, where that was not done, when many are about to be looked for."""
+        self._each(lambda replica: replica.blobs.list_blobs(), self._replicas)
+
+    def keep(self, name: str, replicas: Iterable[Replica]) -> None:
+        """Lock a blob, in the stores that have it, for as long as a new one would be."""
+        self._each(lambda replica: replica.blobs.keep(name), replicas)
+
+    def put(
+        self, name: str, packed: bytes, found: Mapping[Replica, int | None]
+    ) -> Mapping[Replica, tuple[int, bool]]:
+        """Store a blob where it was not found; return what `BlobIndex.put` says of each store."""
+        return self._each(
+            lambda replica: replica.blobs.put(name, packed, replace=found[replica] == 0),
+            [replica for replica in found if not found[replica]],
+        )
+
+    def agree_on_identity(self) -> Identity:
+        """Return the identity by which blobs are named in all stores: the first that a store has.
+
+        A store without one gets it too: so that it is a repository by itself, and goes on with its
+        blobs in a run without the others.
         """
-        name = attempt.backup
-        if self.repository.exists(name):
-            msg = f"a backup named '{name}' exists in {self.repository.store.url}"
-            raise BackupExists(msg, hint="Choose another name, or leave it out")
-        with ExitStack() as ours:
-            purpose = f"backup '{name}'"
-            lease = ours.enter_context(self.repository.shared_lease(purpose, backup=name))
-            self.repository.record_attempt(attempt)
-            self.replica = self.repository.replica(self.candidates.add)
-            self.stack = ours.pop_all()
-        self._lease = lease
+        known = next((found for found in self._in_turn(Replica.known_identity) if found), None)
+        agreed = known or next(self._in_turn(Replica.identity))
+        for _ in self._in_turn(lambda replica: replica.identity(agreed)):
+            pass
+        return agreed
 
-    def publish(self, manifest: Manifest, sources: Sequence[Replica]) -> None:
-        """Make the backup exist in it, after copying what it lacks from the others."""
-        if self._lease is None or (self.problem and not self.replica.late):
-            return
-        try:
-            if not self.replica.complete:
-                self._catch_up(manifest, sources)
-            commit(self.repository, for_store(manifest, self.replica.sizes), self._lease)
-        except BackupError as error:
-            self.replica.problem = error  # which says more than that it is slow
-        else:
-            self.stored = True
-            _log.info("backup '%s' exists in %s", manifest.name, self.repository.store.url)
+    def publish(self, manifest: Manifest) -> None:
+        """Make the backup exist wherever it can be, first where nothing has to be copied.
 
-    def abandon(self) -> None:
-        """Let the lease expire, of a store that did not answer: nobody waits for it again."""
-        if self._lease and not self.stored and isinstance(self.problem, StoreUnavailable):
-            self._lease.abandon()
+        Raises:
+            BackupError: it could be nowhere.
+        """
+        lacking = {r: r.problem is not None or not r.has(manifest.blobs) for r in self._replicas}
+        for replica in sorted(self._replicas, key=lacking.__getitem__):
+            others = [
+                other
+                for other in sorted(self._replicas, key=lambda each: not each.stored)
+                if other is not replica and other.readable
+            ]
+            replica.publish(manifest, others)
+        if not any(replica.stored for replica in self._replicas):
+            self.ensure_any()
 
-    def outcome(self) -> StoreOutcome:
-        """Return what came of it."""
-        url = self.repository.store.url
-        problem = "" if self.stored else str(self.problem)
-        return StoreOutcome(url, problem, self.copied.blobs, self.copied.size_bytes)
+    def rejoin(self) -> None:
+        """Open those again that have failed: a store may be back by now."""
+        for replica in self._replicas:
+            if replica.problem:
+                replica.rejoin()
 
-    def _catch_up(self, manifest: Manifest, sources: Sequence[Replica]) -> None:
-        url = self.repository.store.url
-        _log.info("copying what %s lacks of backup '%s'", url, manifest.name)
-        self.replica.set_sizes(self.repository.blob_sizes())
-        self.copied = transfer_blobs(self.replica, sources, manifest.blobs)
-        if self.copied.problem:
-            raise self.copied.problem
+    def _in_turn(self, call: Callable[[Replica], T]) -> Iterator[T]:
+        """Yield what a call returns for each store; those for which it raises are left."""
+        for replica in self._replicas:
+            if replica.problem:
+                continue
+            try:
+                result = call(replica)
+            except BackupError as error:
+                if len(self._replicas) == 1:
+                    raise
+                replica.drop(error)
+            else:
+                yield result
+        self.ensure_any()
+
+    def _each(self, call: Callable[[Replica], T], replicas: Iterable[Replica]) -> dict[Replica, T]:
+        """Do something in several stores that are still in the run; return what came of it.
+
+        One that fails is not in the run any more; when no store is, the first one's error is
+        raised. No thread waits for another store's call for long.
+        """
+        if len(self._replicas) == 1:
+            return {replica: call(replica) for replica in replicas}
+        futures = {r: begin(partial(call, r)) for r in replicas if r.problem is None}
+        results = _gather(futures)
+        self.ensure_any()
+        return {replica: results[replica] for replica in futures if replica in results}
+
+
+def _gather(futures: Mapping[Replica, Future[T]]) -> dict[Replica, T]:
+    """Wait for all; once one is done, for the others only so long."""
+    began = time.monotonic()
+    results: dict[Replica, T] = {}
+    replicas = {future: replica for replica, future in futures.items()}
+    pending = {*replicas}
+    until: float | None = None
+    while pending:
+        left = None if until is None else max(0.0, until - time.monotonic())
+        done, pending = wait(pending, left, FIRST_COMPLETED)
+        if not done:
+            break
+        for future in done:
+            try:
+                results[replicas[future]] = future.result()
+            except StoreError as error:
+                replicas[future].drop(error)
+        if results and until is None:
+            took = time.monotonic() - began
+            until = began + took + max(GRACE_SECONDS, GRACE_FACTOR * took)
+    for future in pending:
+        late = StoreUnavailable(f"{replicas[future].url} is much slower than another store")
+        replicas[future].drop(late, late=True)
+    return results
 
 
 @contextmanager
-def open_mirrors(
-    repositories: Sequence[Repository], attempt: Attempt
-) -> Iterator[tuple[Mirror, ...]]:
+def open_replicas(
+    repositories: Sequence[Repository],
+    attempt: Attempt | None = None,
+    looks: Sequence[Look] = (),
+) -> Iterator[ReplicaSet]:
     """Open the repositories, the primary one first; those that can't be are left out.
 
+    Args:
+        repositories: the stores of the run.
+        attempt: the backup that it makes, if it makes one.
+        looks: for each repository, what is shown its catalogue.
+
     Raises:
-        Busy: the primary one is: then nothing is done at all.
+        Busy: the primary one is, and is to get a backup: then nothing is done at all.
         BackupExists: the primary one has a backup of that name.
         BackupError: none could be opened.
     """
-    mirrors = tuple(Mirror(repository) for repository in repositories)
+    replicas = ReplicaSet(map(Replica, repositories))
+    alone = len(repositories) == 1
     try:
         with step("open stores"):
-            for mirror in mirrors:
+            for number, (replica, look) in enumerate(zip_longest(replicas, looks)):
                 try:
-                    mirror.open(attempt)
-                except (Busy, BackupExists) as error:
-                    if mirror is mirrors[0]:
-                        raise
-                    mirror.replica.drop(error)
+                    replica.open(attempt, look=look or _ignore, alone=alone)
                 except BackupError as error:
-                    if len(mirrors) == 1:
+                    refused = attempt and isinstance(error, (Busy, BackupExists))
+                    if alone or (refused and number == 0):
                         raise
-                    mirror.replica.drop(error)
-            _ensure_any(mirrors)
-        yield mirrors
+                    replica.drop(error)
+            replicas.ensure_any()
+        yield replicas
     finally:
-        for mirror in mirrors:
-            mirror.abandon()
-        close_all([mirror.stack for mirror in mirrors])
+        release_all([replica.release for replica in replicas])
 
 
-def agree_on_identity(mirrors: Sequence[Mirror]) -> Identity:
-    """Return the identity by which blobs are named in all stores: the first that a store has.
-
-    A store without one gets it too: so that it is a repository by itself, and goes on with its
-    blobs in a run without the others.
-    """
-    known = next((found for found in _each(mirrors, Repository.known_identity) if found), None)
-    agreed = known or next(_each(mirrors, Repository.identity))
-    for _ in _each(mirrors, lambda repository: repository.identity(agreed)):
-        pass
-    return agreed
-
-
-def _each(mirrors: Sequence[Mirror], call: Callable[[Repository], T]) -> Iterator[T]:
-    """Yield what a call returns for each repository; those for which it raises are left."""
-    for mirror in mirrors:
-        if mirror.problem:
-            continue
-        try:
-            result = call(mirror.repository)
-        except BackupError as error:
-            if len(mirrors) == 1:
-                raise
-            mirror.replica.drop(error)
-        else:
-            yield result
-    _ensure_any(mirrors)
-
-
-def _ensure_any(mirrors: Sequence[Mirror]) -> None:
-    if all(mirror.problem for mirror in mirrors):
-        raise next(mirror.problem for mirror in mirrors if mirror.problem)
-
-
-def publish(mirrors: Sequence[Mirror], manifest: Manifest) -> None:
-    """Make the backup exist wherever it can be, first where nothing has to be copied.
-
-    Raises:
-        BackupError: it could be nowhere.
-    """
-    for mirror in sorted(mirrors, key=lambda each: not each.replica.complete):
-        others = [
-            other.replica
-            for other in sorted(mirrors, key=lambda each: not each.stored)
-            if other is not mirror and (other.stored or not other.problem or other.replica.late)
-        ]
-        mirror.publish(manifest, others)
-    if not any(mirror.stored for mirror in mirrors):
-        _ensure_any(mirrors)
+def _ignore(_: object) -> None:
+    """Look at no backup."""

@@ -16,17 +16,11 @@ from attrs import define, field, frozen
 from brownie_backup.errors import BackupError, ConfigurationError
 from brownie_backup.model import Encryption
 from brownie_backup.pipeline.ranges import WorkerContext
-from brownie_backup.pipeline.replicas import Mirror
+from brownie_backup.pipeline.replica import Replica, ReplicaState
+from brownie_backup.pipeline.replicas import ReplicaSet
+from brownie_backup.pipeline.writer import BlobWriter, open_writer
 from brownie_backup.protocols import Dumper
-from brownie_backup.repository import (
-    BlobWriter,
-    Identity,
-    Replica,
-    ReplicaSet,
-    ReplicaState,
-    Repository,
-)
-from brownie_backup.repository.repository import with_deadlines
+from brownie_backup.repository import Identity, Repository, with_deadlines
 
 LINGER_SECONDS = 5.0
 """How long a worker that has nothing to do keeps what it works with: the next ranges may come."""
@@ -50,16 +44,6 @@ class WorkerFactory(Protocol):
 
 
 @frozen
-class StoreHandle:
-    """One store of a run."""
-
-    url: str
-    lease_id: str
-    """What the run's lease in it is found by; empty if it is not in the run."""
-    state: ReplicaState
-
-
-@frozen
 class WorkerTask:
     """What a worker is told of a run; it opens what the worker works with."""
 
@@ -68,24 +52,26 @@ class WorkerTask:
     identity: Identity
     compression: str
     encryption: Encryption
-    places: tuple[StoreHandle, ...]
+    stores: tuple[ReplicaState, ...]
 
     def __call__(self) -> AbstractContextManager[WorkerContext]:
         """Open the context of the run, which the workers of this process share."""
         return _CONTEXTS.context(self)
 
 
-def make_task(
-    worker_factory: WorkerFactory, mirrors: Sequence[Mirror], writer: BlobWriter, identity: Identity
-) -> WorkerTask:
-    """Return what to tell the workers of a run that begins."""
+def make_task(worker_factory: WorkerFactory, writer: BlobWriter, identity: Identity) -> WorkerTask:
+    """Return what to tell the workers of a run that begins.
+
+    Blobs are listed now, where that was not done: only so workers know which are suspect.
+    """
+    writer.replicas.list_blobs()
     return WorkerTask(
         worker_factory,
         secrets.token_hex(8),
         identity,
         writer.compressor.name,
         writer.encryption,
-        tuple(StoreHandle(m.repository.store.url, m.lease_id, m.replica.state) for m in mirrors),
+        tuple(replica.state for replica in writer.replicas),
     )
 
 
@@ -100,35 +86,35 @@ def make_context(
     """
     repositories = with_deadlines(repositories)
     ours = [repository.store.url for repository in repositories]
-    theirs = [place.url for place in task.places]
+    theirs = [state.url for state in task.stores]
     if ours != theirs:
         problem = f"a worker has the stores {', '.join(ours)}, and the run {', '.join(theirs)}"
         raise ConfigurationError([problem], hint=_HINT)
-    replicas = tuple(map(_make_replica, task.places, repositories))
-    if len(replicas) == 1 and replicas[0].problem:
-        raise replicas[0].problem
-    writer = repositories[0].writer(ReplicaSet(replicas), task.identity)
+    replicas = ReplicaSet(map(_join, repositories, task.stores))
+    if len(repositories) == 1:
+        replicas.ensure_any()
+    writer = open_writer(repositories[0], replicas, task.identity)
     if (writer.compressor.name, writer.encryption) != (task.compression, task.encryption):
         problem = "a worker compresses or encrypts in another way, or with another key"
         raise ConfigurationError([problem], hint=_HINT)
     return WorkerContext(
-        dumper, writer, stores=lambda: tuple(replica.state for replica in replicas)
+        dumper, writer, stores=lambda: tuple(replica.report() for replica in replicas)
     )
 
 
-def _make_replica(place: StoreHandle, repository: Repository) -> Replica:
+def _join(repository: Repository, state: ReplicaState) -> Replica:
     """Return a store as the run knows it; without our lease in it, it is another of that name."""
-    replica = Replica(repository.store, place.state.suspect_blobs)
-    replica.merge(place.state)
+    replica = Replica(repository, state.suspect_blobs)
+    replica.merge(state)
     if replica.problem:
         return replica
     try:
-        found = repository.has_lease(place.lease_id)
+        found = repository.has_lease(state.lease_id)
     except BackupError as error:
         replica.drop(error)
     else:
         if not found:
-            problem = f"what a worker finds at {place.url} is not the store of the run"
+            problem = f"what a worker finds at {state.url} is not the store of the run"
             raise ConfigurationError([problem], hint=_HINT)
     return replica
 

@@ -2,7 +2,7 @@
 
 import contextlib
 import secrets
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 
@@ -25,18 +25,16 @@ from brownie_backup.format.layout import (
     verification_key,
 )
 from brownie_backup.format.names import LATEST, check_name
-from brownie_backup.model import Attempt, Backup, Encryption, Manifest, Status, Verification
+from brownie_backup.model import Attempt, Backup, Manifest, Status, Verification
 from brownie_backup.model.reports import OnCount
 from brownie_backup.protocols import Cache, Clock, Compressor, Encryptor, Store
 from brownie_backup.repository.blobs.reader import BlobReader
-from brownie_backup.repository.blobs.replicas import Replica, ReplicaSet
-from brownie_backup.repository.blobs.suspects import suspect_blobs
 from brownie_backup.repository.blobs.sweep import SWEEP_MARGIN, ReferencedBlobs, Swept, sweep
-from brownie_backup.repository.blobs.writer import BlobWriter
 from brownie_backup.repository.catalogue import holds, manifests
 from brownie_backup.repository.catalogue.cached import RepositoryCache
 from brownie_backup.repository.catalogue.identity import (
     Identity,
+    Recover,
     ensure_identity,
     known_identity,
     read_identity,
@@ -78,40 +76,20 @@ class Repository:
     policy: RetentionPolicy = field(factory=RetentionPolicy)
     cache: Cache | None = None
 
-    def identity(self, proposed: Identity | None = None) -> Identity:
+    def identity(
+        self, proposed: Identity | None = None, recover: Recover | None = None
+    ) -> Identity:
         """Return the repository's identity, giving it one at its first use.
 
         Args:
             proposed: which, if it has none; by default a new one.
+            recover: returns what its manifests say, if somebody has read them already.
         """
-        return ensure_identity(self.store, proposed)
+        return ensure_identity(self.store, proposed, recover)
 
-    def known_identity(self) -> Identity | None:
+    def known_identity(self, recover: Recover | None = None) -> Identity | None:
         """Return the repository's identity, or None if it was never used."""
-        return known_identity(self.store)
-
-    def replica(self, look: Callable[[Backup], None] | None = None) -> Replica:
-        """Return the store as one that a run writes to, which knows its damaged blobs.
-
-        For that the whole catalogue is read.
-
-        Args:
-            look: called with each backup, whose health goes by its manifest and its last
-                verification alone.
-        """
-        return Replica(self.store, suspect_blobs(self.store, _seen(self._read(), look)))
-
-    def writer(
-        self, replicas: ReplicaSet | None = None, identity: Identity | None = None
-    ) -> BlobWriter:
-        """Return a writer of blobs, into this store unless `replicas` says where.
-
-        The names of blobs are those that a repository of that identity gives: by default ours.
-        """
-        key = bytes.fromhex((identity or self.identity()).hash_key)
-        encryption = Encryption(self.encryptor.method, self.encryptor.identity(key))
-        replicas = replicas or ReplicaSet((self.replica(),))
-        return BlobWriter(replicas, self.compressor, self.encryptor, key, encryption)
+        return known_identity(self.store, recover)
 
     def reader(self, manifest: Manifest, others: Sequence[Store] = ()) -> BlobReader:
         """Return a reader of the blobs of one backup; `UnsupportedFormat` if it can't be read.
@@ -141,17 +119,31 @@ class Repository:
     ) -> tuple[Backup, ...]:
         """Return every backup, newest first; with `check_blobs`, see that all blobs are there."""
         found = tuple(sharing(self._read(on_progress)))
-        if check_blobs:
-            # Blobs are listed after the manifests are read: a backup that is finished between
-            # the two then has all of its blobs in the listing.
-            sizes = sizes_of(self.store, found)
-            found = tuple(manifests.check_blobs(backup, sizes) for backup in found)
+        # Blobs are listed after the manifests are read: a backup that is finished between the two
+        # then has all of its blobs in the listing.
+        return self.judge(found, sizes_of(self.store, found) if check_blobs else None)
+
+    def catalogue(self) -> Iterator[Backup]:
+        """Yield every backup, in no order, its health by manifest and last verification alone."""
+        return self._read()
+
+    def judge(
+        self, found: Iterable[Backup], sizes: Mapping[str, int | None] | None
+    ) -> tuple[Backup, ...]:
+        """Return backups of the catalogue, newest first, with their holds.
+
+        Args:
+            found: the backups.
+            sizes: of the blobs in the store, which their health goes by too; or None.
+        """
+        if sizes is not None:
+            found = [manifests.check_blobs(backup, sizes) for backup in found]
         held = holds.read_holds(self.store, self.clock())
-        found = tuple(
+        with_holds = (
             evolve(b, hold=holds.hold_of(b.name, b.manifest, held)) if b.name in held else b
             for b in found
         )
-        return tuple(sorted(found, key=_newest_first, reverse=True))
+        return tuple(sorted(with_holds, key=_newest_first, reverse=True))
 
     def backup(self, name: str, *, database: str | None = None) -> Backup:
         """Return the backup of that name, or the newest good one for ``latest``.
@@ -324,13 +316,6 @@ def with_deadlines(repositories: Sequence[Repository]) -> tuple[Repository, ...]
     if len(repositories) == 1:
         return tuple(repositories)
     return tuple(evolve(each, store=with_deadline(each.store)) for each in repositories)
-
-
-def _seen(backups: Iterator[Backup], look: Callable[[Backup], None] | None) -> Iterator[Backup]:
-    for backup in backups:
-        if look:
-            look(backup)
-        yield backup
 
 
 def _newest_first(backup: Backup) -> tuple[float, str]:

@@ -13,8 +13,8 @@ from brownie_backup.concurrency.threads import Threads
 from brownie_backup.errors import DamagedError, KeyNotFound, StoreError, StoreUnavailable
 from brownie_backup.format.layout import blob_key
 from brownie_backup.model import BlobRef, Manifest
+from brownie_backup.repository.blobs.index import BlobIndex
 from brownie_backup.repository.blobs.naming import MOST_WORKERS
-from brownie_backup.repository.blobs.replicas import Replica
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
@@ -31,8 +31,8 @@ class Transferred:
 
 
 def transfer_blobs(
-    target: Replica,
-    sources: Sequence[Replica],
+    target: BlobIndex,
+    sources: Sequence[BlobIndex],
     refs: Iterable[BlobRef],
     *,
     on_bytes: Callable[[int], None] = lambda _: None,
@@ -40,7 +40,7 @@ def transfer_blobs(
     """Copy the blobs that the target lacks, a few at once; lock those it has for longer.
 
     Args:
-        target: where to; its `sizes` say which whole blobs it has, and afterwards that of each.
+        target: where to; it knows which whole blobs it has, and afterwards the size of each.
         sources: where from; the first that has a blob whole is used.
         refs: what is wanted.
         on_bytes: called with the size of each blob that was copied.
@@ -52,12 +52,12 @@ def transfer_blobs(
 
     def transfer(ref: BlobRef) -> int:
         """Return how many bytes were copied."""
-        if ref.name in target.sizes:
+        if target.whole(ref.name) is not None:
             target.keep(ref.name)
             return 0
         replace = ref.name in target.suspect_blobs
         data = read.get(ref, unlike=_get(target, ref) if replace else None)
-        target.sizes[ref.name], ours = target.put(ref.name, data, replace=replace)
+        _, ours = target.put(ref.name, data, replace=replace)
         return len(data) if ours else 0
 
     done = Transferred()
@@ -94,9 +94,9 @@ def _several_at_once(
         pool.shutdown(cancel_futures=True)
 
 
-def _get(replica: Replica, ref: BlobRef) -> bytes | None:
+def _get(blobs: BlobIndex, ref: BlobRef) -> bytes | None:
     try:
-        return replica.store.get(blob_key(ref.name))
+        return blobs.store.get(blob_key(ref.name))
     except KeyNotFound:
         return None
 
@@ -104,9 +104,9 @@ def _get(replica: Replica, ref: BlobRef) -> bytes | None:
 class _Reading:
     """Reads blobs, each from the first store that has it whole. Thread-safe."""
 
-    def __init__(self, sources: Sequence[Replica]) -> None:
+    def __init__(self, sources: Sequence[BlobIndex]) -> None:
         self._sources = sources
-        self._away: set[Replica] = set()
+        self._away: set[BlobIndex] = set()
 
     def get(self, ref: BlobRef, *, unlike: bytes | None) -> bytes:
         """Return a blob as it is stored, but not as it is where it is known to be bad."""

@@ -4,6 +4,8 @@ import contextlib
 import logging
 import secrets
 import uuid
+from collections.abc import Callable
+from functools import partial
 
 from attrs import field, frozen
 
@@ -32,32 +34,45 @@ class Identity:
         bytes.fromhex(value)
 
 
+Recover = Callable[[], Identity | None]
+"""Returns the identity that a manifest repeats."""
+
+
 def read_identity(store: Store) -> Identity:
     """Return the identity that its object says; `KeyNotFound` or `DamagedError` if it doesn't."""
     return from_json(store.get(IDENTITY), Identity, IDENTITY)
 
 
-def known_identity(store: Store) -> Identity | None:
-    """Return the repository's identity, or None if it was never used."""
+def known_identity(store: Store, recover: Recover | None = None) -> Identity | None:
+    """Return the repository's identity, or None if it was never used.
+
+    Args:
+        store: where the repository is.
+        recover: returns what its manifests say, if somebody has read them already.
+    """
+    recover = recover or partial(_recovered, store)
     try:
         return read_identity(store)
     except KeyNotFound:
-        return _recovered(store)
+        return recover()
     except DamagedError:
-        if recovered := _recovered(store):
+        if recovered := recover():
             return recovered
         raise
 
 
-def ensure_identity(store: Store, proposed: Identity | None = None) -> Identity:
+def ensure_identity(
+    store: Store, proposed: Identity | None = None, recover: Recover | None = None
+) -> Identity:
     """Return the repository's identity, giving it the proposed one or a new one if it has none."""
+    recover = recover or partial(_recovered, store)
     try:
         return read_identity(store)
     except KeyNotFound:
         new = proposed or Identity(str(uuid.uuid4()), secrets.token_bytes(32).hex())
-        identity = _recovered(store) or new
+        identity = recover() or new
     except DamagedError:
-        recovered = _recovered(store)
+        recovered = recover()
         if recovered is None:
             raise
         store.put(IDENTITY, to_json(recovered), use=ObjectUse.BACKUP)

@@ -12,7 +12,7 @@ from brownie_backup.errors import (
     KeyExists,
     KeyNotFound,
 )
-from brownie_backup.protocols import Store
+from brownie_backup.protocols import ObjectUse, Store
 from brownie_backup.testing.stores.fixtures import StoreFixtures
 
 BIG = 33 << 20
@@ -45,6 +45,14 @@ class ObjectPromises(StoreFixtures):
         store.put("key", b"second")
         assert store.get("key") == b"second"
         assert [found.size_bytes for found in store.list("")] == [6]
+
+    @pytest.mark.parametrize("use", ObjectUse)
+    def test_an_object_may_be_put_for_any_use(self, store: Store, use: ObjectUse) -> None:
+        """Whatever an object is stored for, it comes back."""
+        store.put("key", b"data", use=use)
+        assert store.get("key") == b"data"
+        with pytest.raises(KeyExists):
+            store.put("key", b"other", if_absent=True, use=use)
 
     def test_if_absent_creates_and_then_refuses(self, store: Store) -> None:
         """The second create-if-absent raises `KeyExists`, and changes nothing."""

@@ -6,9 +6,11 @@ from collections.abc import Mapping
 from attrs import frozen
 
 from brownie_backup.model import BlobRef, Encryption
+from brownie_backup.pipeline.replica import Replica
+from brownie_backup.pipeline.replicas import ReplicaSet
 from brownie_backup.protocols import Compressor, Encryptor
+from brownie_backup.repository import Identity, Repository
 from brownie_backup.repository.blobs.naming import blob_name
-from brownie_backup.repository.blobs.replicas import Replica, ReplicaSet
 
 _log = logging.getLogger(__name__)
 
@@ -61,9 +63,17 @@ class BlobWriter:
         if next(iter(found)) not in there:
             return None
         self.replicas.keep(name, there)
-        for replica in found.keys() - there.keys():
-            replica.complete = False
         return _stored(name, size, there)
+
+
+def open_writer(repository: Repository, replicas: ReplicaSet, identity: Identity) -> BlobWriter:
+    """Return a writer into the stores of a run, which compresses and encrypts as a repository does.
+
+    The names of blobs are those that a repository of that identity gives.
+    """
+    key = bytes.fromhex(identity.hash_key)
+    encryption = Encryption(repository.encryptor.method, repository.encryptor.identity(key))
+    return BlobWriter(replicas, repository.compressor, repository.encryptor, key, encryption)
 
 
 def _there(found: Mapping[Replica, int | None]) -> dict[Replica, tuple[int, bool]]:
@@ -71,9 +81,6 @@ def _there(found: Mapping[Replica, int | None]) -> dict[Replica, tuple[int, bool
 
 
 def _stored(name: str, size: int, stored: Mapping[Replica, tuple[int, bool]]) -> StoredBlob:
-    """Return the blob as it is in the first store, and remember where its size is another."""
+    """Return the blob as it is in the first store."""
     stored_bytes, new = next(iter(stored.values()))
-    for replica, (other, _) in stored.items():
-        if other != stored_bytes:
-            replica.sizes[name] = other
     return StoredBlob(BlobRef(name, size, stored_bytes), new)

@@ -1,0 +1,197 @@
+"""Catching up: each store of a run gets what others have and it lacks, by copying."""
+
+import logging
+from collections.abc import Iterable, Mapping, Sequence
+
+from attrs import evolve
+
+from brownie_backup.errors import BackupError, BackupExists, DamagedError
+from brownie_backup.model import Backup, BlobRef, Manifest, Status
+from brownie_backup.model.reports import StoreSync
+from brownie_backup.pipeline.progress import Meter
+from brownie_backup.pipeline.replica import Replica
+from brownie_backup.pipeline.replicas import ReplicaSet
+from brownie_backup.repository import Identity
+from brownie_backup.repository.catalogue.manifests import read_verification
+from brownie_backup.retention import plan_retention
+
+_log = logging.getLogger(__name__)
+
+_LOST = "{} of its blobs are whole in no store that can be read"
+
+
+def catch_up(replicas: ReplicaSet, meter: Meter) -> tuple[StoreSync, ...]:
+    """Copy to each store the backups that others have and its policy keeps, and bad blobs.
+
+    It goes by what the run has read of the stores when it opened them, and has put there since.
+    A store that fails does not keep the others from what they lack.
+    """
+    targets = [_Target(replica, meter) for replica in replicas]
+    for target in targets:
+        target.begin()
+    for target in targets:
+        others = [each for each in replicas if each is not target.replica and each.readable]
+        target.run(others)
+    return tuple(target.result for target in targets)
+
+
+class _Target:
+    """A store that catches up, and what it got."""
+
+    def __init__(self, replica: Replica, meter: Meter) -> None:
+        self.replica = replica
+        self.result = StoreSync(replica.url)
+        self._meter = meter
+
+    def begin(self) -> None:
+        """See which of its backups are good now, and held."""
+        replica = self.replica
+        if replica.problem is None:
+            try:
+                replica.judge()
+            except BackupError as error:
+                replica.drop(error)
+        if replica.problem:
+            self._note(str(replica.problem))
+
+    def run(self, others: Sequence[Replica]) -> None:
+        """Mend what is damaged here, then copy what is missing, the newest backup first."""
+        replica = self.replica
+        if replica.problem:
+            return
+        try:
+            # Looked at first, since backups have blobs in common.
+            damaged = [backup for backup in replica.backups.values() if not backup.good]
+            for backup, bad in [(each, self._bad(each)) for each in damaged]:
+                self._mend(backup, bad, others)
+            wanted, refused = _lacking(replica, others)
+            self._note(*refused)
+            for source, backup in wanted:
+                self._copy(source, backup, others)
+        except BackupError as error:
+            replica.drop(error)
+            self._note(str(error))
+
+    def _bad(self, backup: Backup) -> Sequence[BlobRef]:
+        """Return the blobs of a backup that are missing or damaged here."""
+        blobs = backup.manifest.blobs if backup.manifest else ()
+        whole = self.replica.blobs.whole
+        return list({ref.name: ref for ref in blobs if whole(ref.name) is None}.values())
+
+    def _mend(self, backup: Backup, bad: Sequence[BlobRef], others: Sequence[Replica]) -> None:
+        """Copy the bad blobs of a backup, as far as others have them."""
+        found = [ref for ref in bad if _anywhere(ref, others)]
+        lost = len(bad) - len(found)
+        if lost:
+            self._note(f"{backup.name}: {_LOST.format(lost)}")
+        if not self._transfer(backup, found, others):
+            return
+        if found:
+            self.result = evolve(self.result, mended=(*self.result.mended, backup.name))
+        if not lost:
+            self._forget_damage(backup)
+
+    def _copy(self, source: Replica, backup: Backup, others: Sequence[Replica]) -> None:
+        """Make a backup exist here as well."""
+        manifest = _manifest(backup)
+        blobs = {ref.name: ref for ref in manifest.blobs}.values()
+        lost = [ref for ref in blobs if not _anywhere(ref, (self.replica, *others))]
+        if lost:
+            self._note(f"{backup.name} is not copied: {_LOST.format(len(lost))}")
+            return
+        first = [source, *(other for other in others if other is not source)]
+        try:
+            if not self.replica.backups:
+                self.replica.identity(Identity(manifest.repository_id, manifest.hash_key))
+            if not self._transfer(backup, blobs, first) or not self._still_in(source, backup):
+                return
+            self.replica.commit(manifest, backup.hold)
+        except (BackupExists, DamagedError) as error:
+            self._note(f"{backup.name}: {error}")
+            return
+        self.result = evolve(self.result, copied=(*self.result.copied, backup.name))
+        _log.info("copied '%s' to %s", backup.name, self.replica.url)
+
+    def _still_in(self, source: Replica, backup: Backup) -> bool:
+        """Whether nobody has deleted a backup since the catalogue was read: it would come back."""
+        try:
+            return source.repository.exists(backup.name)
+        except BackupError as error:
+            self._note(f"{backup.name} is not copied: {error}")
+            return False
+
+    def _transfer(
+        self, backup: Backup, refs: Iterable[BlobRef], sources: Iterable[Replica]
+    ) -> bool:
+        """Copy blobs, and return whether all are here now."""
+        done = self.replica.copy(refs, sources, self._meter.add)
+        self.result = evolve(
+            self.result,
+            copied_blobs=self.result.copied_blobs + done.blobs,
+            copied_bytes=self.result.copied_bytes + done.size_bytes,
+        )
+        if done.problem:
+            self._note(f"{backup.name}: {done.problem}")
+        return not done.problem
+
+    def _forget_damage(self, backup: Backup) -> None:
+        """Remove the record of a failed verification, when all that it found bad is replaced."""
+        outcome = backup.verification
+        if not outcome or outcome.good or len(outcome.problems) != len(outcome.damaged_blobs):
+            return
+        repository = self.replica.repository
+        if read_verification(repository.store, _manifest(backup)) == outcome:  # and no newer one
+            repository.forget_verification(backup.name)
+
+    def _note(self, *problems: str) -> None:
+        self.result = evolve(self.result, problems=(*self.result.problems, *problems))
+
+
+_Wanted = tuple[Replica, Backup]
+
+
+def _lacking(target: Replica, others: Sequence[Replica]) -> tuple[Sequence[_Wanted], Sequence[str]]:
+    """Return the backups that a store is to get, with where from, and why it can't get some.
+
+    What its policy would delete at once is not copied to it.
+    """
+    elsewhere: dict[str, _Wanted] = {}
+    refused: dict[str, str] = {}
+    for other in others:
+        for name, backup in other.backups.items():
+            own = target.backups.get(name)
+            if backup.manifest is None:
+                if own is None:
+                    refused.setdefault(name, f"{name} is not copied: {backup.problem}")
+            elif own is None:
+                if name not in elsewhere or (backup.good and not elsewhere[name][1].good):
+                    elsewhere[name] = (other, backup)
+            elif own.manifest is None or own.manifest.id != backup.manifest.id:
+                refused[name] = _conflict(own, other.url)
+    wanted = _kept(target, elsewhere)
+    return wanted, [note for name, note in refused.items() if name not in elsewhere]
+
+
+def _kept(target: Replica, elsewhere: Mapping[str, _Wanted]) -> Sequence[_Wanted]:
+    """Return those of the backups that the target's policy would keep, the newest first."""
+    # As if they were there and good, which they will be.
+    would_be = [evolve(backup, status=Status.GOOD, problem="") for _, backup in elsewhere.values()]
+    repository = target.repository
+    everything = (*target.backups.values(), *would_be)
+    plan = plan_retention(everything, repository.policy, repository.clock(), database=None)
+    return [elsewhere[d.backup.name] for d in plan if d.keep and d.backup.name in elsewhere]
+
+
+def _conflict(own: Backup, url: str) -> str:
+    if own.manifest is None:
+        return f"{own.name}, which {url} has, cannot be compared: {own.problem}"
+    return f"{own.name} is another backup than that in {url}: delete one of the two"
+
+
+def _anywhere(ref: BlobRef, replicas: Iterable[Replica]) -> bool:
+    return any(replica.has([ref]) for replica in replicas)
+
+
+def _manifest(backup: Backup) -> Manifest:
+    assert backup.manifest is not None  # noqa: S101 - others are not copied
+    return backup.manifest

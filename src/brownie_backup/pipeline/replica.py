@@ -1,0 +1,254 @@
+"""A replica: one store of a run, from its lease to the backups that it got."""
+
+import logging
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import ExitStack
+
+from attrs import Factory, evolve, frozen
+
+from brownie_backup.errors import BackupError, BackupExists, LeaseLost, StoreUnavailable
+from brownie_backup.model import Attempt, Backup, BlobRef, Hold, Manifest, Status
+from brownie_backup.model.reports import StoreOutcome
+from brownie_backup.pipeline.commit import commit
+from brownie_backup.repository import Identity, Lease, Repository
+from brownie_backup.repository.blobs.index import BlobIndex
+from brownie_backup.repository.blobs.transfer import Transferred, for_store, transfer_blobs
+from brownie_backup.repository.catalogue.holds import add_hold
+from brownie_backup.repository.catalogue.listing import sharing
+
+_log = logging.getLogger(__name__)
+
+Look = Callable[[Backup], None]
+"""Is shown every backup of a store while its catalogue is read."""
+
+
+@frozen
+class ReplicaState:
+    """What a run knows of one of its stores, or one of its workers has learnt; picklable."""
+
+    url: str = ""
+    lease_id: str = ""
+    """What the run's lease in it is found by; empty if it has none."""
+    suspect_blobs: frozenset[str] = frozenset()
+    sizes: Mapping[str, int] = Factory(dict)
+    """Of blobs that a worker has found or put since it last said so."""
+    problem: BackupError | None = None
+    late: bool = False
+
+
+class Replica:
+    """One store of a run: what is there, what it gets, and how it fares.
+
+    What is read when it is opened serves the whole run: its catalogue is read once, its blobs are
+    listed at most once, and both are kept up to date by what the run puts there.
+
+    Args:
+        repository: the one in that store.
+        suspect_blobs: names of blobs in it that are known to be damaged.
+    """
+
+    def __init__(self, repository: Repository, suspect_blobs: Iterable[str] = ()) -> None:
+        self.repository = repository
+        self.blobs = BlobIndex(repository.store, suspect_blobs)
+        self.backups: dict[str, Backup] = {}
+        """By name, if the run has several stores."""
+        self.problem: BackupError | None = None
+        """Why nothing more is written to it."""
+        self.late = False
+        """Whether it is well and only too slow, so that copying can catch up."""
+        self.stored = False
+        """Whether it has the backup that the run makes."""
+        self.copied = Transferred()
+        """What it got of that by copying."""
+        self._identity: Identity | None = None
+        self._lease: Lease | None = None
+        self._stack = ExitStack()
+
+    @property
+    def url(self) -> str:
+        """Where it is."""
+        return self.repository.store.url
+
+    # --- opening -----------------------------------------------------------------------------
+
+    def open(
+        self,
+        attempt: Attempt | None = None,
+        *,
+        look: Look = lambda _: None,
+        alone: bool = False,
+    ) -> None:
+        """Take a lease, write down that a backup is begun, and read what is there.
+
+        Should we fail, retention deletes nothing there.
+
+        Args:
+            attempt: the backup that the run makes, if it makes one.
+            look: shown each backup, whose health goes by manifest and last verification alone.
+            alone: whether the run has no other store. Then nothing is copied: the catalogue is
+                not kept, and blobs are not listed before somebody asks for it.
+
+        Raises:
+            BackupExists: there is a backup of that name.
+            Busy: a sweep is running, or a backup of that name.
+        """
+        name = attempt.backup if attempt else None
+        if name and self.repository.exists(name):
+            msg = f"a backup named '{name}' exists in {self.url}"
+            raise BackupExists(msg, hint="Choose another name, or leave it out")
+        purpose = f"backup '{name}'" if name else "sync"
+        with ExitStack() as ours:
+            lease = ours.enter_context(self.repository.shared_lease(purpose, backup=name))
+            if attempt:
+                self.repository.record_attempt(attempt)
+            self._read(look, alone=alone)
+            self._stack = ours.pop_all()
+        self._lease = lease
+
+    def _read(self, look: Look, *, alone: bool) -> None:
+        blobs, backups = BlobIndex(self.repository.store), dict[str, Backup]()
+        catalogue = self.repository.catalogue()
+        for backup in catalogue if alone else sharing(catalogue):
+            blobs.expect(backup)
+            look(backup)
+            if self._identity is None and backup.manifest:
+                manifest = backup.manifest
+                self._identity = Identity(manifest.repository_id, manifest.hash_key)
+            if not alone:
+                backups[backup.name] = backup
+        if not alone:
+            # Listed after the manifests are read: a backup that is finished between the two then
+            # has all of its blobs in the listing.
+            blobs.list_blobs()
+        self.blobs, self.backups = blobs, backups
+
+    def known_identity(self) -> Identity | None:
+        """Return the repository's identity, or None if it was never used."""
+        return self.repository.known_identity(lambda: self._identity)
+
+    def identity(self, proposed: Identity | None = None) -> Identity:
+        """Return the repository's identity, giving it the proposed one if it has none."""
+        return self.repository.identity(proposed, lambda: self._identity)
+
+    # --- how it fares ------------------------------------------------------------------------
+
+    def drop(self, problem: BackupError, *, late: bool = False) -> None:
+        """Write nothing more to it, or when it is only `late`, not before the others are done."""
+        if self.problem is None:
+            # Its frames would keep blobs in memory.
+            problem.__traceback__ = problem.__context__ = problem.__cause__ = None
+            self.problem, self.late = problem, late
+            _log.info("going on without %s: %s", self.url, problem)
+
+    @property
+    def can_catch_up(self) -> bool:
+        """Whether it is well, or only late."""
+        return self._lease is not None and (self.problem is None or self.late)
+
+    @property
+    def readable(self) -> bool:
+        """Whether others may copy from it: it was opened, and has not stopped to answer."""
+        away = isinstance(self.problem, StoreUnavailable) and not self.late
+        return self._lease is not None and not away
+
+    def rejoin(self) -> None:
+        """Open it again after a problem, which may be over by now; or there may be another."""
+        self.release()
+        self._stack, self._lease = ExitStack(), None
+        try:
+            self.open()
+        except BackupError as error:
+            self.problem, self.late = error, False
+        else:
+            self.problem, self.late = None, False
+
+    def release(self) -> None:
+        """End its lease; in a store that did not answer let it expire: nobody waits again."""
+        if self._lease and isinstance(self.problem, StoreUnavailable):
+            self._lease.abandon()
+        self._stack.close()
+
+    # --- workers elsewhere -------------------------------------------------------------------
+
+    @property
+    def state(self) -> ReplicaState:
+        """What a worker in another process has to know of it."""
+        lease_id = self._lease.id if self._lease else ""
+        suspect_blobs = frozenset(self.blobs.suspect_blobs)
+        return ReplicaState(self.url, lease_id, suspect_blobs, {}, self.problem, self.late)
+
+    def report(self) -> ReplicaState:
+        """Return what has been learnt since the last report, for somebody in another process."""
+        return evolve(self.state, sizes=self.blobs.take_sizes())
+
+    def merge(self, state: ReplicaState) -> None:
+        """Take in what somebody else has learnt, who works in the same run."""
+        self.blobs.suspect_blobs &= state.suspect_blobs  # what is gone from it was stored again
+        self.blobs.sizes.update(state.sizes)
+        if state.problem:
+            self.drop(state.problem, late=state.late)
+
+    # --- catching up -------------------------------------------------------------------------
+
+    def judge(self) -> None:
+        """See which of its backups are good, by the blobs that are here now, and which are held."""
+        found, self.backups = self.backups.values(), {}
+        judged = self.repository.judge(found, self.blobs.sizes)
+        self.backups = {backup.name: backup for backup in judged}
+
+    def has(self, refs: Iterable[BlobRef]) -> bool:
+        """Whether all these blobs were seen or put there, and none is suspect."""
+        return all(self.blobs.whole(ref.name) is not None for ref in refs)
+
+    def copy(
+        self,
+        refs: Iterable[BlobRef],
+        sources: "Iterable[Replica]",
+        on_bytes: Callable[[int], None] = lambda _: None,
+    ) -> Transferred:
+        """Copy the blobs that it lacks from others; see `transfer_blobs`."""
+        return transfer_blobs(
+            self.blobs, [source.blobs for source in sources], refs, on_bytes=on_bytes
+        )
+
+    def commit(self, manifest: Manifest, hold: Hold | None = None) -> None:
+        """Make a backup exist, all of whose blobs are there; see `commit`.
+
+        Args:
+            manifest: of the backup. The stored one gives the sizes that its blobs have here.
+            hold: put before it, so that it is never there without.
+        """
+        if self._lease is None:
+            msg = f"there is no lease on {self.url}"
+            raise LeaseLost(msg, hint="Run it again")
+        if hold:
+            self._lease.ensure_held()
+            add_hold(self.repository.store, hold)
+        ours = for_store(manifest, self.blobs.sizes)
+        commit(self.repository, ours, self._lease)
+        self.backups[ours.name] = Backup(ours.name, Status.GOOD, ours, hold=hold)
+
+    def publish(self, manifest: Manifest, sources: "Sequence[Replica]") -> None:
+        """Make the run's backup exist in it, after copying what it lacks from the others.
+
+        That is where a store that was late catches up; then it is in the run again.
+        """
+        if not self.can_catch_up:
+            return
+        try:
+            if not self.has(manifest.blobs):
+                _log.info("copying what %s lacks of backup '%s'", self.url, manifest.name)
+                self.copied = self.copy(manifest.blobs, sources)
+                if self.copied.problem:
+                    raise self.copied.problem
+            self.commit(manifest)
+        except BackupError as error:
+            self.problem, self.late = error, False  # which says more than that it is slow
+        else:
+            self.stored, self.problem, self.late = True, None, False
+            _log.info("backup '%s' exists in %s", manifest.name, self.url)
+
+    def outcome(self) -> StoreOutcome:
+        """Return what came of the run's backup in it."""
+        problem = "" if self.stored else str(self.problem)
+        return StoreOutcome(self.url, problem, self.copied.blobs, self.copied.size_bytes)
