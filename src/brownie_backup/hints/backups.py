@@ -85,6 +85,7 @@ class BackupHint(HintCode):
         "every database in the store, use {option:all_databases}",
     )
     RETENTION_RULES = "retention_rules", "See the rules of retention in the documentation"
+    PROVE_AUDIT = "prove_audit", "See {verb:audit_verify}"
     RIGHT_TO_RECORD = (
         "right_to_record",
         "A deletion must be recorded first: grant the right to write to the store",

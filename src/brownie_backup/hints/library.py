@@ -39,6 +39,7 @@ _OPTIONS = {
     "yes_delete_many": "yes_delete_many=True",
 }
 _VERBS = {
+    "audit_verify": "prove_audit()",
     "cleanup": "apply_retention()",
     "cleanup_dry_run": "apply_retention(dry_run=True)",
     "doctor": "diagnose()",

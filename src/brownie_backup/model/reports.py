@@ -3,12 +3,12 @@
 from collections.abc import Callable, Mapping
 from datetime import timedelta
 from enum import StrEnum
-from typing import Generic, TypeVar
+from typing import Generic, Self, TypeVar
 
 from attrs import field, frozen
 
 from brownie_backup.errors import BackupError
-from brownie_backup.hints import Hint, as_hint
+from brownie_backup.hints import LIBRARY, Hint, Vocabulary, as_hint
 from brownie_backup.model import Backup, BlockRange, Manifest, Verification
 
 T = TypeVar("T")
@@ -30,6 +30,26 @@ class Finding:
     subject: str
     message: str
     hint: Hint | None = field(default=None, converter=as_hint)
+
+
+@frozen
+class Problem:
+    """Why something was not done in a store, and what to do about it."""
+
+    message: str
+    hint: Hint | None = field(default=None, converter=as_hint)
+
+    @classmethod
+    def of(cls, error: BackupError, about: str = "") -> Self:
+        """Return what an error says; `about` is put before it."""
+        return cls(about + error.message, error.hint)
+
+    def worded(self, words: Vocabulary = LIBRARY) -> str:
+        """Return the message and the hint, in the words of an interface."""
+        return f"{self.message}. {self.hint.worded(words)}" if self.hint else self.message
+
+    def __str__(self) -> str:
+        return self.worded()
 
 
 @frozen
@@ -67,8 +87,8 @@ class StoreOutcome:
     """What came of one store."""
 
     url: str
-    problem: str = ""
-    """Why the backup is not in it; empty if it is."""
+    problem: Problem | None = None
+    """Why the backup is not in it; None if it is."""
     copied_blobs: int = 0
     """Blobs that it got by copying, after the database had been read."""
     copied_bytes: int = 0
@@ -76,7 +96,7 @@ class StoreOutcome:
     @property
     def stored(self) -> bool:
         """Whether the backup is in it."""
-        return not self.problem
+        return self.problem is None
 
 
 @frozen
@@ -90,7 +110,7 @@ class StoreSync:
     """The backups whose missing or damaged blobs it got. A verification proves them again."""
     copied_blobs: int = 0
     copied_bytes: int = 0
-    problems: tuple[str, ...] = ()
+    problems: tuple[Problem, ...] = ()
     """Why it does not have all that it should."""
 
 

@@ -11,6 +11,7 @@ from attrs import evolve, frozen
 
 from brownie_backup.errors import ConfigurationError
 from brownie_backup.format.names import check_labels, check_name, default_name
+from brownie_backup.hints import BackupHint
 from brownie_backup.model import Attempt, Database, Manifest, WalPosition
 from brownie_backup.model.reports import BackupReport, StoreOutcome
 from brownie_backup.pipeline.archiver import Stored, Workers, store_snapshot, worker_pool
@@ -25,6 +26,7 @@ from brownie_backup.protocols import Dumper, Snapshot
 from brownie_backup.repository import Identity, Repository, with_deadlines
 from brownie_backup.tracing import step
 from brownie_backup.version import TOOL_VERSION
+from brownie_backup.wording import counted, written
 
 _log = logging.getLogger(__name__)
 
@@ -191,20 +193,18 @@ def _manifest(
 def _check_executor(executor: Executor | None, worker_factory: WorkerFactory | None) -> None:
     if executor is None and worker_factory is not None:
         problem = "there is a worker factory, and no executor whose workers would use it"
-        raise ConfigurationError([problem], hint="Give the executor too")
+        raise ConfigurationError([problem], hint=BackupHint.GIVE_EXECUTOR)
     if (
         executor is not None
         and worker_factory is None
         and not isinstance(executor, ThreadPoolExecutor)
     ):
         problem = f"the workers of a {type(executor).__name__} don't know what to work with"
-        hint = "Give a worker factory, such as brownie_backup.config.make_worker"
-        raise ConfigurationError([problem], hint=hint)
+        raise ConfigurationError([problem], hint=BackupHint.GIVE_WORKER_FACTORY)
     if isinstance(executor, ProcessPoolExecutor) and _forks(executor):
         # Such a process has our ends of the pipes to psql too: that never sees them closed.
         problem = "the executor forks its processes, while threads of ours run programs"
-        hint = "ProcessPoolExecutor(…, mp_context=multiprocessing.get_context('spawn'))"
-        raise ConfigurationError([problem], hint=hint)
+        raise ConfigurationError([problem], hint=BackupHint.SPAWN_PROCESSES)
 
 
 def _forks(pool: ProcessPoolExecutor) -> bool:
@@ -219,7 +219,7 @@ def _with_earlier_ones(report: BackupReport, replicas: ReplicaSet) -> BackupRepo
         synced = catch_up(replicas, Meter(None, "sync", None))
     name = report.manifest.name
     stores = tuple(
-        StoreOutcome(outcome.url, "", sync.copied_blobs, sync.copied_bytes)
+        StoreOutcome(outcome.url, None, sync.copied_blobs, sync.copied_bytes)
         if name in sync.copied
         else outcome
         for outcome, sync in zip(report.stores, synced, strict=True)
@@ -236,7 +236,7 @@ def _why_all(read: _Read, *, asked: bool) -> str:
     if read.parent is None:
         return "no earlier good backup with the same key and compression is known"
     if read.due:
-        return f"they were read last on {read_fully_at(read.parent):%Y-%m-%d}"
+        return f"the last full read was on {written(read_fully_at(read.parent))}"
     return read.stored.why_not or "all of them may have changed"
 
 
@@ -246,9 +246,9 @@ def _warnings(stored: Stored, parent: Manifest | None) -> Iterator[str]:
         return
     tables = ", ".join(str(oid) for oid in sorted({each.oid for each in stored.contradicted}))
     warning = (
-        f"{len(stored.contradicted)} ranges of the tables with the oids {tables} have other bytes "
-        f"than in '{parent.name}', although the WAL shows no change: do not trust backups made "
-        f"since {read_fully_at(parent):%Y-%m-%d %H:%M} UTC, up to that one, and please report it"
+        f"{counted(len(stored.contradicted), 'range')} of the tables with the oids {tables} "
+        f"changed since '{parent.name}', although the WAL shows no change: do not trust the "
+        f"backups made since {written(read_fully_at(parent))}, up to that one. Please report it"
     )
     _log.error("%s", warning)
     yield warning

@@ -11,6 +11,7 @@ from attrs import field, frozen
 
 from brownie_backup.concurrency.threads import Threads, carrying
 from brownie_backup.errors import BackupError, DumpFailed, redact
+from brownie_backup.hints import BackupHint, DatabaseHint
 from brownie_backup.model import Manifest, Part, PartSpec
 from brownie_backup.model.reports import TableRange
 from brownie_backup.pipeline.parent import Parent, make_parent, prepare, reuse
@@ -90,8 +91,8 @@ class Workers:
             if not self.remote:
                 raise
             why = redact(f"{type(error).__name__}: {error}")
-            msg = f"a worker of the executor did not do its part: {why}"
-            raise DumpFailed(msg, hint="See what the executor's workers said, and why") from error
+            msg = f"a worker of the executor failed: {why}"
+            raise DumpFailed(msg, hint=BackupHint.SEE_WORKERS) from error
 
 
 @contextlib.contextmanager
@@ -281,8 +282,8 @@ def _results(
 def _store_here(context: WorkerContext, spec: PartSpec) -> StoredPart:
     (stored,) = store_batch(lambda: contextlib.nullcontext(context), [spec]).parts
     if stored is None:
-        msg = "nobody got a lock on a table, although the snapshot's session should have one"
-        raise DumpFailed(msg, hint="Run the backup again")
+        msg = "no worker could lock a table, although the snapshot's session should hold it"
+        raise DumpFailed(msg, hint=DatabaseHint.BACK_UP_AGAIN)
     return stored
 
 

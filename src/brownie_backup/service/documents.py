@@ -66,7 +66,7 @@ def backup_document(backup: Backup) -> dict[str, Any]:
     return document
 
 
-def report_document(report: BackupReport) -> dict[str, Any]:
+def report_document(report: BackupReport, words: Vocabulary) -> dict[str, Any]:
     """Return what making a backup did."""
     manifest = report.manifest
     return {
@@ -75,8 +75,8 @@ def report_document(report: BackupReport) -> dict[str, Any]:
         "new_bytes": report.new_bytes,
         "reused_blobs": report.reused_blobs,
         "reused_bytes": report.reused_bytes,
-        "stores": [store_document(outcome) for outcome in report.stores],
-        "synced": [sync_document(synced) for synced in report.synced],
+        "stores": [store_document(outcome, words) for outcome in report.stores],
+        "synced": [sync_document(synced, words) for synced in report.synced],
         "ranges": report.ranges,
         "skipped_ranges": report.skipped_ranges,
         "all_read_because": report.all_read_because or None,
@@ -226,10 +226,15 @@ def hint_fields(hint: Hint | None, words: Vocabulary) -> dict[str, Any]:
     }
 
 
-def store_document(outcome: StoreOutcome) -> dict[str, Any]:
+def store_document(outcome: StoreOutcome, words: Vocabulary) -> dict[str, Any]:
     """Return what came of one store."""
-    document: dict[str, Any] = converter.unstructure(outcome)
-    return document | {"stored": outcome.stored}
+    return {
+        "url": outcome.url,
+        "problem": outcome.problem.worded(words) if outcome.problem else "",
+        "copied_blobs": outcome.copied_blobs,
+        "copied_bytes": outcome.copied_bytes,
+        "stored": outcome.stored,
+    }
 
 
 def range_document(found: TableRange) -> dict[str, int]:
@@ -248,10 +253,16 @@ def comparison_document(comparison: Comparison) -> dict[str, Any]:
     }
 
 
-def sync_document(report: StoreSync) -> dict[str, Any]:
+def sync_document(report: StoreSync, words: Vocabulary) -> dict[str, Any]:
     """Return what a sync did to one store."""
-    document: dict[str, Any] = converter.unstructure(report)
-    return document
+    return {
+        "url": report.url,
+        "copied": list(report.copied),
+        "mended": list(report.mended),
+        "copied_blobs": report.copied_blobs,
+        "copied_bytes": report.copied_bytes,
+        "problems": [problem.worded(words) for problem in report.problems],
+    }
 
 
 def instant(value: datetime) -> str:

@@ -21,7 +21,7 @@ from brownie_backup.audit.operation import current_operation
 from brownie_backup.config.redaction import redactor
 from brownie_backup.config.settings import Settings
 from brownie_backup.errors import BackupError, ConfigurationError
-from brownie_backup.hints import LIBRARY, Vocabulary
+from brownie_backup.hints import LIBRARY, Hint, SetupHint, Vocabulary
 
 FILE_BYTES = 10 << 20
 """How large a log file gets before a new one is begun."""
@@ -105,7 +105,9 @@ class _Formatter(logging.Formatter):
         return self._redact(str(record.msg) % arguments if arguments else str(record.msg))
 
     def _worded(self, argument: object) -> object:
-        return argument.worded(self._words) if isinstance(argument, BackupError) else argument
+        if isinstance(argument, BackupError | Hint):
+            return argument.worded(self._words)
+        return argument
 
     def _traceback(self, record: logging.LogRecord) -> str:
         return self._redact(self.formatException(record.exc_info)) if record.exc_info else ""
@@ -167,8 +169,7 @@ def _open(path: str) -> "_File":
         return _File(path, maxBytes=FILE_BYTES, backupCount=FILES, encoding="utf-8")
     except OSError as error:
         problem = f"the log file '{path}' cannot be opened: {error.strerror}"
-        hint = "Make its folder, give this user the right to write there, or unset BACKUP_LOG_FILE"
-        raise ConfigurationError([problem], hint=hint) from None
+        raise ConfigurationError([problem], hint=SetupHint.MAKE_LOG_FOLDER) from None
 
 
 class _File(RotatingFileHandler):

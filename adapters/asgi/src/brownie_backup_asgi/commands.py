@@ -176,7 +176,7 @@ async def _back_up(
             operation_id=identifier,
             on_progress=tell,
         )
-        return report_document(report)
+        return report_document(report, WORDS)
 
     order = partial(
         OperationRequest, "backup", work, caller.name, body, backup=name, database=database

@@ -20,6 +20,7 @@ WORDS: Vocabulary = {
     "option:target_database": '"target_database"',
     "option:with_roles": '"with_roles": true',
     "option:yes_delete_many": '"yes_delete_many": true',
+    "verb:audit_verify": "the command 'audit' with its option verify",
     "verb:cleanup": "POST /backup/cleanup",
     "verb:cleanup_dry_run": 'POST /backup/cleanup with "dry_run": true',
     "verb:doctor": "the command 'doctor'",

@@ -17,6 +17,7 @@ WORDS: Vocabulary = {
     "option:target_database": "--target-db",
     "option:with_roles": "--with-roles",
     "option:yes_delete_many": "--yes-delete-many",
+    "verb:audit_verify": "'brownie-backup audit --verify'",
     "verb:cleanup": "'brownie-backup cleanup'",
     "verb:cleanup_dry_run": "'brownie-backup cleanup --dry-run'",
     "verb:doctor": "'brownie-backup doctor'",

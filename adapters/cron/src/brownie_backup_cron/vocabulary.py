@@ -19,6 +19,7 @@ WORDS: Vocabulary = {
     "option:target_database": f"{_RESTORE}--target-db'",
     "option:with_roles": f"{_RESTORE}--with-roles'",
     "option:yes_delete_many": "'brownie-backup cleanup --yes-delete-many'",
+    "verb:audit_verify": "'brownie-backup audit --verify'",
     "verb:cleanup": "'brownie-backup cleanup'",
     "verb:cleanup_dry_run": "'brownie-backup cleanup --dry-run'",
     "verb:doctor": "'brownie-backup doctor'",
