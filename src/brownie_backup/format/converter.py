@@ -16,6 +16,7 @@ from cattrs.errors import BaseValidationError
 from cattrs.gen import make_dict_structure_fn, make_dict_unstructure_fn, override
 
 from brownie_backup.errors import DamagedError, UnsupportedFormat
+from brownie_backup.hints import BackupHint
 from brownie_backup.model import FORMAT, BlobRef, Database, Manifest, Part
 
 T = TypeVar("T")
@@ -47,7 +48,7 @@ def _structured(plain: dict[str, Any], kind: type[T], what: str) -> T:
 
 def _unreadable(kind: type, what: str) -> DamagedError:
     msg = f"{what} is cut short or changed: it does not read as {kind.__name__}"
-    return DamagedError(msg, hint="Restore that object from another copy of the store")
+    return DamagedError(msg, hint=BackupHint.TAKE_FROM_ANOTHER_COPY)
 
 
 def manifest_to_bytes(manifest: Manifest) -> bytes:
@@ -65,25 +66,24 @@ def manifest_from_bytes(data: bytes, what: str) -> Manifest:
         UnsupportedFormat: a newer version wrote it.
     """
     damaged = f"{what} is cut short or changed"
-    hint = "Take that file from another copy of the store, or delete the backup"
     try:
         plain = _load_object(data)
     except ValueError:
-        raise DamagedError(damaged, hint=hint) from None
+        raise DamagedError(damaged, hint=BackupHint.TAKE_OR_DELETE) from None
     number = plain.get("format")
     if type(number) is int and number > FORMAT:
         msg = f"{what} has format {number}; this version reads up to {FORMAT}"
-        raise UnsupportedFormat(msg, hint="Upgrade brownie-backup")
+        raise UnsupportedFormat(msg, hint=BackupHint.UPGRADE)
     digest = plain.pop(_DIGEST, None)
     key = plain.get("hash_key")
     if not isinstance(digest, str) or not isinstance(key, str):
-        raise DamagedError(damaged, hint=hint)
+        raise DamagedError(damaged, hint=BackupHint.TAKE_OR_DELETE)
     try:
         same = hmac.compare_digest(digest.encode(), _digest(plain, key).encode())
     except ValueError:
         same = False
     if not same:
-        raise DamagedError(damaged, hint=hint)
+        raise DamagedError(damaged, hint=BackupHint.TAKE_OR_DELETE)
     return _structured(plain, Manifest, what)
 
 

@@ -26,7 +26,8 @@ class BackupHint(HintCode):
     NAME_ONE_BACKUP = "name_one_backup", "Name one backup: see {verb:list}"
     CHECK_DESTINATION = "check_destination", "Check {setting:destination}"
     ADD_A_COPY = "add_a_copy", "Name one more store, or several, in {setting:copy_to}"
-    COMPARE_ANOTHER = "compare_another", "Compare another backup"
+    VERIFY_ANOTHER = "verify_another", "Verify another backup: see {verb:list}"
+    COMPARE_ANOTHER = "compare_another", "Compare another backup: see {verb:list}"
     OTHER_STORES_USED = (
         "other_stores_used",
         "Blobs that are missing or damaged there are read from the other stores",

@@ -30,7 +30,7 @@ class HintCode(StrEnum):
         member.sentence = sentence
         return member
 
-    def __call__(self, **data: str) -> "Hint":
+    def __call__(self, **data: "Datum") -> "Hint":
         """Return the hint with this code, and its data."""
         return Hint(self, data)
 
@@ -46,7 +46,7 @@ class Hint:
     """What to do next."""
 
     code: HintCode
-    data: Mapping[str, str] = field(factory=dict)
+    data: "Mapping[str, Datum]" = field(factory=dict)
 
     def worded(self, words: Vocabulary = LIBRARY) -> str:
         """Return the sentence, in the words of an interface; by default, of the library."""
@@ -56,6 +56,8 @@ class Hint:
         return self.worded()
 
 
+Datum: TypeAlias = str | Hint
+"""A hint in the data of another is worded with it."""
 Advice: TypeAlias = Hint | HintCode | str | None
 """What an error or a finding takes as its hint: a text is one without a code of its own."""
 
@@ -69,10 +71,13 @@ def as_hint(advice: Advice) -> Hint | None:
     return advice
 
 
-def _filled(template: str, words: Vocabulary, data: Mapping[str, str]) -> str:
+def _filled(template: str, words: Vocabulary, data: Mapping[str, Datum]) -> str:
     text = ""
     for literal, kind, name, _ in Formatter().parse(template):
         text += literal
-        if kind is not None:
-            text += _filled(words[f"{kind}:{name}"], words, data) if name else data[kind]
+        if kind and name:
+            text += _filled(words[f"{kind}:{name}"], words, data)
+        elif kind:
+            datum = data[kind]
+            text += datum if isinstance(datum, str) else datum.worded(words)
     return text

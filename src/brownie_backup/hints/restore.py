@@ -6,7 +6,8 @@ from brownie_backup.hints.hint import HintCode
 class RestoreHint(HintCode):
     """What to do so that a restore succeeds, or after it."""
 
-    NOTHING_CHANGED = "nothing_changed", "Nothing was changed"
+    ABOUT = "about", "{subject}: {advice}"
+    BOTH = "both", "{first}; {then}"
     TARGET_UNCHANGED = (
         "target_unchanged",
         "The target is unchanged. Remove the cause, or inspect what was restored: use "

@@ -7,6 +7,7 @@ from attrs import frozen
 
 from brownie_backup.concurrency.threads import Threads
 from brownie_backup.errors import DamagedError
+from brownie_backup.hints import BackupHint
 from brownie_backup.model import Manifest, PartSpec
 from brownie_backup.model.reports import Comparison, TableRange
 from brownie_backup.pipeline.parent import Parent, make_parent
@@ -49,7 +50,7 @@ def compare_with_database(
     backup = repository.backup(name)
     manifest = backup.manifest
     if manifest is None:
-        raise DamagedError(backup.problem, hint="Compare another backup")
+        raise DamagedError(backup.problem, hint=BackupHint.COMPARE_ANOTHER)
     total = sum(1 for part in manifest.parts for blob in part.blobs if blob.begins)
     count = max(1, jobs)
     # In this order: what is still read when something fails ends with the snapshot.
@@ -73,7 +74,7 @@ def _unchanged(snapshot: Snapshot, manifest: Manifest) -> tuple[Parent | None, s
     if snapshot.database.id != manifest.database.id:
         return None, f"it is a backup of {manifest.database.id}, not of {snapshot.database.id}"
     if not any(part.table for part in manifest.parts):
-        return None, "the backup has no bulk tables"
+        return None, "the backup has no large tables"
     unchanged = snapshot.unchanged_since(manifest)
     return make_parent(manifest, unchanged), unchanged.why_not
 

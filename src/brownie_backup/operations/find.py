@@ -105,7 +105,7 @@ def _findings(
         if each is best:
             message = f"'{name}' is taken from {url}"
         elif name == best.backup.name and _differ(each.backup, best.backup):
-            message = f"'{name}' in {url} is another backup, and damaged: {each.backup.problem}"
+            message = f"'{name}' in {url} is a different backup, and damaged: {each.backup.problem}"
         elif each.backup.good:
             message = f"the newest good backup in {url} is '{name}'"
         else:

@@ -4,6 +4,7 @@ import contextlib
 import secrets
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from functools import reduce
 
 from attrs import evolve
 
@@ -15,6 +16,7 @@ from brownie_backup.errors import (
     StoreError,
     TargetExists,
 )
+from brownie_backup.hints import BackupHint, Hint, RestoreHint
 from brownie_backup.model import Manifest
 from brownie_backup.model.reports import Finding, Level, RestoreOptions, RestoreReport
 from brownie_backup.operations.find import LocatedBackup, find_backup
@@ -138,12 +140,21 @@ def _refuse(findings: list[Finding]) -> None:
         return
     if errors[0].subject == "target":
         raise TargetExists(errors[0].message, hint=errors[0].hint)
-    message = "; ".join(f"{e.message} ({e.hint})" for e in errors)
+    message = "; ".join(e.message for e in errors)
     raise RestoreRefused(
-        f"the restore would fail: {message}",
-        hint="Nothing was changed",
+        f"the restore would fail, so nothing was changed: {message}",
+        hint=_all_hints(errors),
         errors=[e.message for e in errors],
     )
+
+
+def _all_hints(errors: Sequence[Finding]) -> Hint | None:
+    """Return one hint that has those of all findings, each after what it is about."""
+    hints = [(e.subject, e.hint) for e in errors if e.hint]
+    if len(hints) < 2:  # noqa: PLR2004 - one needs no subject
+        return hints[0][1] if hints else None
+    about = [RestoreHint.ABOUT(subject=subject, advice=hint) for subject, hint in hints]
+    return reduce(lambda first, then: RestoreHint.BOTH(first=first, then=then), about)
 
 
 def fallback_findings(reader: BlobReader) -> Iterator[Finding]:
@@ -151,8 +162,9 @@ def fallback_findings(reader: BlobReader) -> Iterator[Finding]:
     first = reader.stores[0].url
     for url, count in Counter(fallback.store_url for fallback in reader.fallbacks).items():
         why = next(f.problem for f in reader.fallbacks if f.store_url == url)
-        msg = f"{count} blobs were read from {url}, being bad or out of reach in {first}"
-        hint = f"The first: {why.message}. 'brownie-backup sync' mends what is missing"
+        were = "1 blob was" if count == 1 else f"{count} blobs were"
+        msg = f"{were} read from {url}, being missing, damaged or out of reach in {first}"
+        hint = BackupHint.REPAIR_BY_SYNC(why=why.message)
         yield Finding(Level.WARNING, "store", msg, hint)
 
 
@@ -163,11 +175,10 @@ def _readable(found: LocatedBackup) -> Manifest:
     """
     backup = found.backup
     if backup.manifest is None:
-        raise DamagedError(backup.problem, hint="Restore another backup: brownie-backup list")
+        raise DamagedError(backup.problem, hint=BackupHint.RESTORE_ANOTHER)
     if not backup.good and not found.others:
         msg = f"'{backup.name}' is damaged: {backup.problem}"
-        hint = "Restore another backup: brownie-backup list; if it was mended since, verify it"
-        raise DamagedError(msg, hint=hint)
+        raise DamagedError(msg, hint=BackupHint.RESTORE_ANOTHER_OR_VERIFY)
     return backup.manifest
 
 
@@ -175,8 +186,7 @@ def _damage(found: LocatedBackup) -> Iterator[Finding]:
     if not found.backup.good:
         url = found.repository.store.url
         msg = f"'{found.backup.name}' in {url} is damaged: {found.backup.problem}"
-        hint = "What is bad there is looked for in the other stores"
-        yield Finding(Level.WARNING, "store", msg, hint)
+        yield Finding(Level.WARNING, "store", msg, BackupHint.OTHER_STORES_USED)
 
 
 @contextlib.contextmanager

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from attrs import evolve
 
 from brownie_backup.errors import BackupError, DamagedError, DecryptionError
+from brownie_backup.hints import BackupHint
 from brownie_backup.model import BlobRef, Manifest, Part, PartSpec, Verification
 from brownie_backup.pipeline.progress import Meter, OnProgress
 from brownie_backup.pipeline.reading import read_blobs, spec_of
@@ -55,7 +56,7 @@ def verify_backup(
     with repository.shared_lease(f"verification of '{name}'"):
         backup = repository.backup(name)
         if backup.manifest is None:
-            raise DamagedError(backup.problem, hint="Delete that backup, or mend its manifest")
+            raise DamagedError(backup.problem, hint=BackupHint.VERIFY_ANOTHER)
         manifest = backup.manifest
         reader = repository.reader(manifest, [copy.store for copy in copies])
         outcome = _Outcome(reader, jobs)
@@ -110,7 +111,7 @@ class _Outcome:
         try:
             dumper.check(spec, stream)
         except DamagedError as error:
-            problem = str(error)
+            problem = error.message
         else:
             problem = ""
         for _ in stream:  # what the dumper left, having seen enough
@@ -143,7 +144,7 @@ class _Outcome:
         problems = [
             f"{error.message}; {elsewhere[name].store_url} has it"
             if name in elsewhere
-            else str(error)
+            else error.message
             for name, error in self._bad.items()
         ]
         problems += self._problems

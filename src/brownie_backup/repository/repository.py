@@ -25,6 +25,7 @@ from brownie_backup.format.layout import (
     verification_key,
 )
 from brownie_backup.format.names import LATEST, check_name
+from brownie_backup.hints import BackupHint, KeyHint
 from brownie_backup.model import Attempt, Backup, Manifest, Status, Verification
 from brownie_backup.model.reports import OnCount
 from brownie_backup.protocols import Cache, Clock, Compressor, Encryptor, Store
@@ -100,15 +101,14 @@ class Repository:
         compressor = compressors.get(manifest.compression)
         if compressor is None:
             msg = f"'{manifest.name}' is compressed with {manifest.compression}, which is not here"
-            raise UnsupportedFormat(msg, hint="Give a Repository with that compressor")
+            raise UnsupportedFormat(msg, hint=KeyHint.GIVE_COMPRESSOR)
         method = manifest.encryption.method
         if method != self.encryptor.method:
             # Reading cleartext because a manifest says so would let whoever can write to the
             # store put anything into the restored database.
             msg = f"'{manifest.name}' has encryption '{method}', here is '{self.encryptor.method}'"
-            hint = "Set BACKUP_ENCRYPTION=false to read backups that are not encrypted"
-            if method != "none":
-                hint = "Set BACKUP_ENCRYPTION=true and give the key"
+            clear = method == "none"
+            hint = KeyHint.READ_UNENCRYPTED if clear else KeyHint.TURN_ON_ENCRYPTION
             raise UnsupportedFormat(msg, hint=hint)
         key = bytes.fromhex(manifest.hash_key)
         stores = (self.store, *others)
@@ -165,7 +165,7 @@ class Repository:
             return backup
         wanted = "good backup" if name == LATEST else f"backup named '{name}'"
         msg = f"there is no {wanted} in {self.store.url}"
-        raise BackupNotFound(msg, hint="See 'brownie-backup list'")
+        raise BackupNotFound(msg, hint=BackupHint.LIST_BACKUPS)
 
     def _whose(self, backups: list[Backup], database: str | None) -> list[Backup]:
         names = {each.manifest.database.name for each in backups if each.manifest}
@@ -175,7 +175,7 @@ class Repository:
             return backups
         others = ", ".join(f"'{name}'" for name in sorted(names))
         msg = f"no good backup in {self.store.url} is of '{database}'; they are of {others}"
-        raise BackupNotFound(msg, hint="Say which by its name: brownie-backup list")
+        raise BackupNotFound(msg, hint=BackupHint.NAME_ONE_BACKUP)
 
     def confirms(self, backup: Backup) -> bool:
         """Whether the store itself still has that manifest, which may have come from the cache."""

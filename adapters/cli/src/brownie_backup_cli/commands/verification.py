@@ -14,9 +14,11 @@ from brownie_backup.errors import (
     DecryptionError,
 )
 from brownie_backup.format.names import LATEST
+from brownie_backup.hints import BackupHint
 from brownie_backup.operations.find import LocatedBackup
 from brownie_backup.operations.verify import ALL
 from brownie_backup.service.documents import comparison_document, verification_document
+from brownie_backup.wording import counted
 from brownie_backup_cli.actor import service_for
 from brownie_backup_cli.exit_codes import CANNOT_DECRYPT, DONE, FAILED, WARNINGS
 from brownie_backup_cli.output import Output
@@ -66,7 +68,7 @@ def verify(arguments: argparse.Namespace, settings: Settings, output: Output) ->
 def _compare(arguments: argparse.Namespace, settings: Settings, output: Output) -> int:
     """Compare a backup with the database."""
     if arguments.all or arguments.sample < ALL:
-        problem = "--against-database reads the database, not blobs: leave --all and --sample out"
+        problem = "--against-database reads the database, not blobs: omit --all and --sample"
         raise ConfigurationError([problem])
     place = _Place(output)
     with output.progress() as on_progress:
@@ -92,7 +94,7 @@ def _compare(arguments: argparse.Namespace, settings: Settings, output: Output) 
 
 
 def _compared(comparison: Comparison) -> list[str]:
-    ranges = f"{comparison.compared_ranges} of {comparison.total_ranges} ranges compared"
+    ranges = f"{comparison.compared_ranges} of {counted(comparison.total_ranges, 'range')} compared"
     if comparison.good:
         verdict = "nothing compared" if comparison.why_not else "as in the database"
         return [f"{comparison.backup}: {verdict}, {ranges}"]
@@ -131,7 +133,9 @@ def _report(
 
 
 def _lines(outcome: Verification) -> list[str]:
-    blobs = f"{outcome.checked_blobs} of {outcome.total_blobs} blobs read"
+    blobs = f"{outcome.checked_blobs} of {counted(outcome.total_blobs, 'blob')} read"
     if outcome.good:
         return [f"{outcome.backup}: good, {blobs}"]
-    return [f"{outcome.backup}: DAMAGED, {blobs}", *(f"  {p}" for p in outcome.problems)]
+    hint = BackupHint.NEXT_BACKUP_REPAIRS().worded(WORDS)
+    problems = (f"  {problem}" for problem in outcome.problems)
+    return [f"{outcome.backup}: DAMAGED, {blobs}", *problems, f"  -> {hint}"]
