@@ -19,7 +19,7 @@ class ApiHint(HintCode):
     )
     REPORT_DEFECT = "report_defect", "Please report it, with the lines of the log"
     REQUEST_AGAIN = "request_again", "Send the request again"
-    SEE_OPERATION = "see_operation", "See GET /backup/operations/{{id}}"
+    SEE_OPERATION = "see_operation", "See the operation"
     SEE_PATHS = "see_paths", "See GET /openapi.json for all paths"
     SEE_SCHEMA = "see_schema", "See GET /openapi.json for the fields and their values"
     SEND_AS_JSON = "send_as_json", "Send it with 'Content-Type: application/json'"

@@ -28,7 +28,16 @@ WORDS: Vocabulary = {
     "verb:operations": "GET /backup/operations",
     "verb:release": "the command 'release', with {name}",
     "verb:sync": "the command 'sync'",
-    # The library's word for this is a statement in Python.
+    # The sentences of the library have a command for the operator of the service.
     "hint:install_package": "Have the package '{package}' installed where the service runs",
     "hint:not_as_root": "Have the service run as an ordinary user",
+    "hint:give_armoured_key": "Have an armoured public key set in the service",
+    "hint:give_armoured_private_key": "Have an armoured private key set in the service",
+    "hint:import_key": "Have the key imported into the keyring of the service",
+    "hint:renew_key": "Have another key set in the service, or this one extended",
+    "hint:list_databases": "Have the name of the database checked on the server",
+    "hint:gcs_no_lock": (
+        "The service's BACKUP_OBJECT_LOCK_DAYS needs a bucket that was created with object "
+        "retention, and the right storage.objects.setRetention"
+    ),
 }
