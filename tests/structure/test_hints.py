@@ -8,6 +8,7 @@ from pathlib import Path
 from string import Formatter
 
 import pytest
+from tests.hints import shown
 
 from brownie_backup.config.variables import PREFIX, VARIABLES
 from brownie_backup.hints import CODES, LIBRARY, HintCode, Plain
@@ -75,16 +76,6 @@ def texts(path: Path) -> Iterator[tuple[int, str]]:
             yield node.lineno, node.value
 
 
-def data_of(code: HintCode) -> dict[str, str]:
-    """Return something for each datum in the sentence of a code, and for those of its words."""
-    fields = [(name, spec) for _, name, spec, _ in Formatter().parse(code.sentence) if name]
-    return {name: f"<{name}>" for name, spec in fields if not spec} | {
-        "name": "<name>",
-        "table": "<table>",
-        "package": "<package>",
-    }
-
-
 def references(template: str) -> set[str]:
     return {f"{kind}:{name}" for _, kind, name, _ in Formatter().parse(template) if name}
 
@@ -120,14 +111,14 @@ def test_the_library_names_no_variable_no_flag_and_no_command() -> None:
 def test_every_interface_words_every_hint(name: str) -> None:
     words = VOCABULARIES[name]
     for code in (*CODES, *(ApiHint if name == "REST" else ())):
-        sentence = code(**data_of(code)).worded(words)
+        sentence = code(**shown(code)).worded(words)
         assert sentence, code
         assert "{" not in sentence, code
 
 
 @pytest.mark.parametrize("code", [*CODES, *ApiHint])
 def test_no_hint_of_rest_is_for_the_command_line(code: HintCode) -> None:
-    sentence = code(**data_of(code)).worded(rest.WORDS)
+    sentence = code(**shown(code)).worded(rest.WORDS)
     assert "--" not in sentence
     assert "brownie-backup " not in sentence
 

@@ -1,21 +1,12 @@
 """A hint is a code with data, and each interface words it."""
 
 import pickle
-from string import Formatter
 
 import pytest
+from tests.hints import shown
 
 from brownie_backup.errors import DeletionRefused, StoreError
 from brownie_backup.hints import CODES, LIBRARY, BackupHint, Hint, HintCode, Plain, as_hint
-
-
-def data_of(code: HintCode) -> dict[str, str]:
-    """Return something for each datum in the sentence of a code, and for those of its words."""
-    fields = [(name, spec) for _, name, spec, _ in Formatter().parse(code.sentence) if name]
-    return {name: f"<{name}>" for name, spec in fields if not spec} | {
-        "name": "<name>",
-        "table": "<table>",
-    }
 
 
 def test_the_library_words_a_hint_with_its_functions() -> None:
@@ -68,7 +59,7 @@ def test_codes_are_stable_names_that_no_two_hints_share() -> None:
 
 @pytest.mark.parametrize("code", CODES)
 def test_the_library_words_every_code(code: HintCode) -> None:
-    sentence = code(**data_of(code)).worded(LIBRARY)
+    sentence = code(**shown(code)).worded(LIBRARY)
     assert sentence
     assert "{" not in sentence
     assert not sentence.endswith(".")
