@@ -1,17 +1,23 @@
 """PostgreSQL backups that people can trust.
 
-The verbs are functions of a `Repository` (a store, how blobs are compressed, how they are
-encrypted) and a `Dumper` (what reads the database and loads it back)::
+The verbs are functions of a `Repository` (a store, and how blobs are compressed and encrypted in
+it) and a `Dumper` (what reads the database and loads it back)::
 
-    from brownie_backup import Repository, create_backup
-    from brownie_backup.compressors import Zstd
+    from brownie_backup import create_backup, list_backups, open_repository
     from brownie_backup.dumpers import PostgresDumper
-    from brownie_backup.encryptors import GnuPG
-    from brownie_backup.stores import LocalStore
 
-`brownie_backup.config` makes all of these from the environment.
+    database = PostgresDumper("postgresql://postgres@db.example.com/shop")
+    with open_repository("s3://my-backups/shop", public_key="public.asc") as repository:
+        report = create_backup(repository, database, labels={"by": "the nightly job"})
+        print(report.manifest.name, report.new_bytes, "bytes stored")
+        for backup in list_backups(repository):
+            print(backup.name, backup.status)
+
+`Repository` itself takes any store, compressor and encryptor, yours too; `brownie_backup.config`
+makes all of these from the environment.
 """
 
+from brownie_backup.config.opening import open_repository
 from brownie_backup.errors import BackupError
 from brownie_backup.model import Backup, DatabaseId, Hold, Manifest, Status, Verification
 from brownie_backup.model.reports import (
@@ -46,7 +52,7 @@ from brownie_backup.operations import (
     sync_backups,
     verify_backup,
 )
-from brownie_backup.protocols import Cache, Compressor, Dumper, Encryptor, Store
+from brownie_backup.protocols import Cache, Compressor, Decryptor, Dumper, Encryptor, Store
 from brownie_backup.repository import Repository
 from brownie_backup.retention import plan_retention
 from brownie_backup.retention.policy import RetentionPolicy
@@ -61,6 +67,7 @@ __all__ = [
     "Compressor",
     "CountProgress",
     "DatabaseId",
+    "Decryptor",
     "Dumper",
     "Encryptor",
     "Finding",
@@ -92,6 +99,7 @@ __all__ = [
     "diagnose",
     "hold_backup",
     "list_backups",
+    "open_repository",
     "plan_retention",
     "release_backup",
     "restore",

@@ -174,15 +174,15 @@ def test_every_wrong_variable_is_reported_at_once(cli: Cli) -> None:
         assert name in result.err
 
 
-def test_encryption_off_stores_cleartext_only_when_asked_and_reads_it_only_when_asked(
+def test_encryption_off_stores_cleartext_only_when_asked_and_else_it_is_read_with_a_warning(
     cli: Cli, tmp_path: Path
 ) -> None:
     clear = {"BACKUP_ENCRYPTION": "false", "BACKUP_DESTINATION": str(tmp_path / "clear")}
     cli.json("backup", "--name", "clear", **clear)
     assert cli.json("verify", "clear", **clear)["good"]
     result = cli.run("verify", "clear", BACKUP_DESTINATION=clear["BACKUP_DESTINATION"])
-    assert result.status == 1
-    assert "BACKUP_ENCRYPTION=false" in result.err
+    assert result.status == 3
+    assert "'clear' is not encrypted" in result.err
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,6 @@ from brownie_backup.model import Manifest
 from brownie_backup.pipeline import commit, replica
 from brownie_backup.repository import Lease, LeaseRecord, Swept, repository
 from brownie_backup.repository.blobs import sweep as sweep_module
-from brownie_backup.repository.blobs.sweep import ReferencedBlobs
 
 Patch = pytest.MonkeyPatch
 
@@ -75,11 +74,12 @@ def manifests_are_read_before_the_lease(patch: Patch) -> None:
             yield held
 
     def sweep(self: Repository, lease: Lease, **_: object) -> Swept:
-        live = ReferencedBlobs()
-        for backup in self._read():
-            if backup.manifest and backup.name in seen:
-                live.add(backup.manifest)
-        return sweep_module.sweep(self.store, live, lease=lease, now=lease.now())
+        later = frozenset(backup.name for backup in self.catalogue.read()) - seen
+
+        def roots(_: object) -> Iterator[str]:
+            return self.catalogue.roots(without=later)
+
+        return sweep_module.sweep(self.store, (roots,), lease=lease, now=lease.now())
 
     patch.setattr(Repository, "exclusive_lease", lease)
     patch.setattr(Repository, "sweep", sweep)

@@ -138,6 +138,26 @@ def test_no_two_codes_are_the_same() -> None:
     assert len(set(codes)) == len(codes)
 
 
+def advice(tree: ast.AST) -> Iterator[ast.expr]:
+    """Yield what errors and findings are given as their hints."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call):
+            yield from (each.value for each in node.keywords if each.arg == "hint")
+            if isinstance(node.func, ast.Name) and node.func.id == "Finding":
+                yield from node.args[3:]
+
+
+def test_every_hint_of_the_library_has_a_code() -> None:
+    found = [
+        f"{path.relative_to(ROOT)}:{node.lineno}"
+        for path in WORDED
+        for node in advice(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.JoinedStr)
+        or (isinstance(node, ast.Constant) and isinstance(node.value, str))
+    ]
+    assert found == []
+
+
 def test_every_hint_is_given_somewhere() -> None:
     given = {
         (node.value.id, node.attr)

@@ -18,7 +18,7 @@ stores: list[bb.Store] = [LocalStore("/backups"), MemoryStore(), RetryingStore(M
 stores.append(open_store(Location("s3", "bucket")))
 compressors: list[bb.Compressor] = [Zstd(), Gzip(), Uncompressed()]
 encryptors: list[bb.Encryptor] = [GnuPG(passphrase=bb.Secret("x")), Cleartext()]
-dumper: bb.Dumper = PostgresDumper()
+dumper: bb.Dumper = PostgresDumper("postgresql://localhost/shop")
 
 
 class TheirStore:
@@ -49,6 +49,10 @@ class TheirStore:
 
 
 repository = bb.Repository(TheirStore(), Zstd(level=3), GnuPG(recipients=["ops@example.com"]))
+decryptors: list[bb.Decryptor] = [*encryptors]
+reading = bb.Repository(TheirStore(), other_compressors=compressors, other_decryptors=decryptors)
+with bb.open_repository("s3://bucket/prefix", passphrase="x", compressor=Gzip()) as opened:
+    assert_type(opened, bb.Repository)
 settings = load_settings({"BACKUP_PASSPHRASE": "x"})
 assert_type(make_repository(settings, writes=True), bb.Repository)
 assert_type(make_dumper(settings), PostgresDumper)

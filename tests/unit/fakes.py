@@ -246,14 +246,14 @@ def make_repository(
     store = store or MemoryStore(clock)
     others = (Zstd(), Gzip())
     return Repository(
-        store, Uncompressed(), encryptor or FakeEncryptor(), others, clock, cache=cache
+        store, Uncompressed(), encryptor or FakeEncryptor(), others, clock=clock, cache=cache
     )
 
 
 def make_writer(repository: Repository) -> BlobWriter:
     """Return a writer of blobs into a repository, which knows the suspect ones in it."""
     replica = Replica(repository)
-    for backup in repository.catalogue():
+    for backup in repository.catalogue.read():
         replica.blobs.expect(backup)
     return open_writer(repository, ReplicaSet([replica]), repository.identity())
 

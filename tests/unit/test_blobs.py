@@ -162,7 +162,7 @@ def _refuses(reader: BlobReader, ref: BlobRef, store: MemoryStore, packed: bytes
         named = ref.name in str(error)
     else:
         # Bits that mean nothing to the codec (gzip's time stamp) may change: the content didn't.
-        named = data == DATA and reader.encryptor.method == "none" != reader.compressor.name
+        named = data == DATA and reader.decryptor.method == "none" != reader.compressor.name
     assert named
 
 

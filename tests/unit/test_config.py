@@ -18,16 +18,16 @@ from brownie_backup.config import (
     describe,
     load_settings,
     locations,
+    make_codecs,
     make_compressors,
     make_dumper,
-    make_encryptor,
     make_repository,
     make_store,
 )
 from brownie_backup.config import settings as settings_module
 from brownie_backup.config.variables import COPY_CREDENTIALS, VARIABLES
 from brownie_backup.dumpers.postgres.dump.bulk import BULK_TABLE_BYTES
-from brownie_backup.encryptors import Cleartext, GnuPG
+from brownie_backup.encryptors import Cleartext
 from brownie_backup.errors import ConfigurationError
 from brownie_backup.pipeline.parent import FULL_EVERY
 from brownie_backup.secret import Secret
@@ -300,15 +300,18 @@ def test_no_key_is_an_error_that_shows_three_ways() -> None:
         "brownie-backup keygen",
     ):
         assert way in str(caught.value.hint)
-    assert isinstance(make_repository(load_settings({})).encryptor, GnuPG)
+    encryptor = make_repository(load_settings({})).codecs.encryptor  # to read with, any will do
+    assert encryptor
+    assert encryptor.method == "gpg"
 
 
 @pytest.mark.parametrize(
     "name", ["GPG_RECIPIENTS", "GPG_PUBLIC_KEY", "GPG_PRIVATE_KEY", "PASSPHRASE"]
 )
 def test_any_key_will_do(name: str) -> None:
-    settings = load_settings({f"BACKUP_{name}": "x"})
-    assert isinstance(make_encryptor(settings, writes=True), GnuPG)
+    codecs = make_codecs(load_settings({f"BACKUP_{name}": "x"}), writes=True)
+    _, encryptor = codecs.for_writing()
+    assert encryptor.method == "gpg"
 
 
 @pytest.mark.parametrize(
@@ -343,7 +346,8 @@ def test_the_default_size_of_a_bulk_table_is_the_dumpers() -> None:
 
 def test_cleartext_only_by_name() -> None:
     settings = load_settings({"BACKUP_ENCRYPTION": "false", "BACKUP_PASSPHRASE": "x"})
-    assert isinstance(make_encryptor(settings, writes=True), Cleartext)
+    _, encryptor = make_codecs(settings, writes=True).for_writing()
+    assert isinstance(encryptor, Cleartext)
 
 
 @pytest.mark.parametrize(("word", "kind"), [("zstd", Zstd), ("gzip", Gzip), ("no", Uncompressed)])

@@ -364,7 +364,7 @@ def slow(repository: Repository, **named: object) -> tuple[Repository, SlowStore
 
 def test_several_are_read_at_once_and_few_are_waiting(repository: Repository) -> None:
     reading, store = slow(repository)
-    entries = reading._read()
+    entries = reading.catalogue.read()
     next(entries)
     time.sleep(0.2)
     assert store.most_at_once == 8
@@ -376,7 +376,7 @@ def test_several_are_read_at_once_and_few_are_waiting(repository: Repository) ->
 
 def test_who_has_seen_enough_ends_the_reading(repository: Repository) -> None:
     reading, store = slow(repository)
-    entries = reading._read()
+    entries = reading.catalogue.read()
     assert len(list(itertools.islice(entries, 3))) == 3
     assert isinstance(entries, Iterator)
     entries.close()  # type: ignore[attr-defined]

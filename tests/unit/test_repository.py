@@ -7,7 +7,6 @@ from attrs import evolve
 from tests.unit.fakes import DAY, NOON, make_manifest, make_repository, make_writer
 
 from brownie_backup import Repository, Status, Verification
-from brownie_backup.encryptors import Cleartext
 from brownie_backup.errors import (
     BackupExists,
     BackupNotFound,
@@ -242,16 +241,6 @@ def test_a_manifest_that_is_out_of_reach_is_no_damage(repository: Repository) ->
     )
     with pytest.raises(StoreUnavailable):
         make_repository(FaultyStore(repository.store, fail_at=reading)).backups()
-
-
-def test_cleartext_is_not_read_because_a_manifest_says_so(repository: Repository) -> None:
-    clear = make_repository(repository.store, encryptor=Cleartext())
-    add(clear, "clear")
-    with pytest.raises(UnsupportedFormat, match="has encryption 'none', here is 'fake'"):
-        repository.reader(manifest_of(repository, "clear"))
-    add(repository, "secret")
-    with pytest.raises(UnsupportedFormat, match="has encryption 'fake', here is 'none'"):
-        clear.reader(manifest_of(clear, "secret"))
 
 
 def test_an_unknown_compressor_is_named(repository: Repository) -> None:

@@ -2,16 +2,34 @@
 
 import itertools
 import threading
+from collections.abc import Iterator
 
 import pytest
+from attrs import evolve
 from tests.unit.fakes import DAY, FakeClock, make_repository, make_writer
 from tests.unit.test_leases import SECOND, leave, record
 from tests.unit.test_repository import add, blobs
 
-from brownie_backup import CountProgress, Repository
+from brownie_backup import (
+    CountProgress,
+    Repository,
+    RetentionPolicy,
+    apply_retention,
+    delete_backup,
+)
 from brownie_backup.concurrency.ordered_map import THREADS
-from brownie_backup.errors import LeaseLost, ObjectLocked, StoreUnavailable
+from brownie_backup.errors import (
+    BackupError,
+    DamagedError,
+    LeaseLost,
+    ObjectLocked,
+    StoreUnavailable,
+    UnsupportedFormat,
+)
+from brownie_backup.format.converter import manifest_to_bytes
 from brownie_backup.format.layout import BLOB_LISTS, BLOBS, LEASES, blob_key, manifest_key
+from brownie_backup.model import FORMAT
+from brownie_backup.protocols import Store
 from brownie_backup.repository import SWEEP_MARGIN, Swept
 from brownie_backup.repository.coordination.leases import EXPIRY_MARGIN, LIFETIME
 from brownie_backup.testing import FaultyStore
@@ -77,7 +95,7 @@ def test_while_a_manifest_cannot_be_read_nothing_goes(
     broken = manifest_key("one") if bad == "manifest" else min(keys(repository, BLOB_LISTS))
     repository.store.put(broken, b"{")
     clock.advance(2 * SWEEP_MARGIN)
-    assert sweep(repository) == Swept(0, 0)
+    assert sweep(repository) == Swept(problem="a manifest that cannot be read may need any of them")
     assert keys(repository, BLOBS) == before
 
 
@@ -224,3 +242,124 @@ def test_leases_that_hold_stay(repository: Repository, clock: FakeClock) -> None
     with repository.exclusive_lease("sweep") as lease:
         repository.sweep(lease)
         lease.ensure_held()
+
+
+ELSEWHERE = "snapshots/"
+"""Where a kind of object that this version does not know keeps what refers to blobs."""
+
+
+def in_snapshots(store: Store, /) -> Iterator[str]:
+    """Yield the blobs that made-up snapshots refer to."""
+    for found in store.list(ELSEWHERE):
+        try:
+            yield from store.get(found.key).decode("ascii").split()
+        except UnicodeDecodeError:
+            raise DamagedError(f"{found.key} cannot be read") from None
+
+
+def keep_for_a_snapshot(repository: Repository, content: bytes) -> str:
+    """Store a blob that a snapshot refers to; return its key."""
+    name = make_writer(repository).put(content).ref.name
+    repository.store.put(f"{ELSEWHERE}one", name.encode())
+    return blob_key(name)
+
+
+def test_what_another_kind_refers_to_stays(repository: Repository, clock: FakeClock) -> None:
+    manifest = add(repository, "one", blobs(2))
+    kept = keep_for_a_snapshot(repository, b"of a snapshot")
+    orphan(repository, 3)
+    clock.advance(2 * SWEEP_MARGIN)
+    knowing = evolve(repository, roots=(in_snapshots,))
+    assert knowing.sweep(None).blobs == 3
+    assert repository.sweep(None).blobs == 4  # without that root it would go
+    assert sweep(knowing).blobs == 3
+    assert keys(repository, BLOBS) == {kept, *(blob_key(ref.name) for ref in manifest.blobs)}
+    assert sweep(repository).blobs == 1
+
+
+@pytest.mark.parametrize(
+    "error", [DamagedError("it is cut short"), UnsupportedFormat("it is of a later version")]
+)
+@pytest.mark.parametrize("first", [False, True])
+def test_while_any_root_cannot_be_read_nothing_goes(
+    repository: Repository, clock: FakeClock, error: BackupError, *, first: bool
+) -> None:
+    def fails(_: Store, /) -> Iterator[str]:
+        if not first:
+            yield "one name"
+        raise error
+
+    add(repository, "one", blobs(2))
+    orphan(repository, 3)
+    clock.advance(2 * SWEEP_MARGIN)
+    before = keys(repository, "")
+    failing = evolve(repository, roots=(in_snapshots, fails))
+    assert sweep(failing) == failing.sweep(None) == Swept(problem=error.message)
+    assert keys(repository, "") == before
+
+
+def test_a_root_that_is_out_of_reach_ends_the_sweep_before_it_begins(
+    repository: Repository, clock: FakeClock
+) -> None:
+    def away(store: Store, /) -> Iterator[str]:
+        raise StoreUnavailable(f"{store.url} is away")
+
+    orphan(repository, 3)
+    clock.advance(2 * SWEEP_MARGIN)
+    before = keys(repository, BLOBS)
+    with pytest.raises(StoreUnavailable):
+        sweep(evolve(repository, roots=(away,)))
+    assert keys(repository, BLOBS) == before
+
+
+@pytest.mark.parametrize(("kind", "format_"), [("physical", FORMAT), ("logical", FORMAT + 1)])
+def test_what_a_manifest_of_a_later_version_names_stays(
+    repository: Repository, clock: FakeClock, kind: str, format_: int
+) -> None:
+    manifest = add(repository, "one", blobs(2))
+    add(repository, "two", blobs(1))
+    orphan(repository, 2)
+    stored = manifest_to_bytes(evolve(manifest, kind=kind, format=format_))
+    repository.store.put(manifest_key("one"), stored)
+    clock.advance(2 * SWEEP_MARGIN)
+    apply_retention(repository, RetentionPolicy(), database=None)
+    assert {blob_key(ref.name) for ref in manifest.blobs} <= keys(repository, BLOBS)
+    assert repository.store.get(manifest_key("one")) == stored
+
+
+UNKNOWN = (
+    "wal/000000010000000000000001",
+    "keys/0123/4567.json",
+    "snapshots/one.json",
+    "blobs.v2/aa/aabb",
+    "blobs/README",
+    "blobs/index/aabb.json",
+    f"blobs/ff/{64 * 'a'}",
+    f"blobs/aa/{64 * 'a'}.idx",
+    f"lists/{64 * 'a'}",
+    "lists/notes.json",
+    "manifests.v2/one.json",
+    "README",
+)
+"""Keys that this version would not make."""
+
+
+def test_what_this_version_does_not_know_is_never_deleted(
+    repository: Repository, clock: FakeClock
+) -> None:
+    for key in UNKNOWN:
+        repository.store.put(key, b"of a later version")
+    for number in range(4):
+        add(repository, f"b{number}", blobs(number + 1))
+    orphan(repository, 2)
+    clock.advance(10 * DAY)
+    delete_backup(repository, "b0")
+    repository.unlock()
+    policy = RetentionPolicy(keep_within=None, keep_last=1, most_deleted_share=1)
+    report = apply_retention(repository, policy, database=None)
+    assert [d.backup.name for d in report.decisions if not d.keep]
+    assert report.swept_blobs
+    assert sweep(repository) == Swept()
+    assert {key: repository.store.get(key) for key in UNKNOWN} == dict.fromkeys(
+        UNKNOWN, b"of a later version"
+    )

@@ -2,12 +2,13 @@
 
 import os
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import contextmanager
 from importlib import import_module
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
+from brownie_backup.config.codecs import make_codecs
 from brownie_backup.config.destinations import locations
 from brownie_backup.config.settings import DEFAULT_CACHE, Settings, load_settings
 from brownie_backup.errors import BackupError, ConfigurationError
@@ -18,18 +19,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from brownie_backup.dumpers.postgres import PostgresDumper
-    from brownie_backup.protocols import Cache, Compressor, Encryptor, Store
+    from brownie_backup.protocols import Cache, Store
     from brownie_backup.repository import Repository
     from brownie_backup.retention.policy import RetentionPolicy
 
     Opener = Callable[[Location], Store]
-
-NO_KEY_HINT = (
-    "Choose one of three: BACKUP_GPG_RECIPIENTS=<key in your keyring>, "
-    "BACKUP_GPG_PUBLIC_KEY_FILE=<armoured public key>, or BACKUP_PASSPHRASE_FILE=<file with a "
-    "passphrase>. 'brownie-backup keygen' makes a key pair"
-)
-
 
 EXTRAS = {"s3": "s3", "gs": "gcs", "azure": "azure"}
 """For each cloud's URL scheme, the extra that brings its SDK, and our module for it."""
@@ -92,30 +86,6 @@ def _local_store(location: Location) -> "Store":
     return LocalStore(location.path)
 
 
-def make_compressors(settings: Settings) -> "tuple[Compressor, ...]":
-    """Return all compressors, the one for new backups first."""
-    from brownie_backup.compressors import Gzip, Uncompressed, Zstd
-
-    known: tuple[Compressor, ...] = (Zstd(), Gzip(), Uncompressed())
-    return tuple(sorted(known, key=lambda compressor: compressor.name != settings.compression))
-
-
-def make_encryptor(settings: Settings, *, writes: bool) -> "Encryptor":
-    """Return the encryptor; one that `writes` must have a key, for nothing goes out in clear."""
-    from brownie_backup.encryptors import Cleartext, GnuPG
-
-    if not settings.encryption:
-        return Cleartext()
-    if writes and not settings.has_key:
-        raise ConfigurationError(["encryption is on, but no key is given"], hint=NO_KEY_HINT)
-    return GnuPG(
-        recipients=settings.gpg_recipients,
-        public_key=settings.gpg_public_key,
-        private_key=settings.gpg_private_key,
-        passphrase=settings.passphrase,
-    )
-
-
 def make_repository(settings: Settings, *, writes: bool = False) -> "Repository":
     """Return the repository that the settings describe.
 
@@ -138,8 +108,7 @@ def make_repositories(
     """
     from brownie_backup.repository import Repository
 
-    compressor, *others = make_compressors(settings)
-    encryptor = make_encryptor(settings, writes=writes)
+    codecs = make_codecs(settings, writes=writes)
     named = _named(locations(settings))
     if first and first not in {*named, *(location.url for location in named.values())}:
         known = ", ".join(f"{name} ({location.url})" for name, location in named.items())
@@ -147,11 +116,9 @@ def make_repositories(
     return tuple(
         Repository(
             _named_store(name, location, settings.retry_seconds),
-            compressor,
-            encryptor,
-            tuple(others),
             policy=_policy(settings, location),
             cache=_make_cache(settings, location),
+            codecs=codecs,
         )
         # A sort keeps the order of all others.
         for name, location in sorted(
@@ -236,8 +203,5 @@ def make_worker() -> "Iterator[tuple[tuple[Repository, ...], PostgresDumper]]":
     """
     settings = load_settings(os.environ)
     repositories = make_repositories(settings, writes=True)
-    with ExitStack() as stack:
-        encryptor = repositories[0].encryptor
-        if isinstance(encryptor, AbstractContextManager):
-            stack.enter_context(encryptor)
+    with repositories[0]:  # the codecs are the same in all
         yield repositories, make_dumper(settings)

@@ -63,6 +63,10 @@ class BackupHint(HintCode):
         "give_former_name",
         "The file was renamed or copied: give it its former name",
     )
+    CHECK_ORIGIN = (
+        "check_origin",
+        "Anyone who can write to the store could have made it: check that it is yours",
+    )
     UPGRADE = "upgrade", "Upgrade brownie-backup"
     DO_NOT_TRUST_STORE = "do_not_trust_store", "Do not trust that store: run {verb:doctor}"
 

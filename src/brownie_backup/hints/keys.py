@@ -10,11 +10,9 @@ class KeyHint(HintCode):
         "turn_on_encryption",
         "Turn on encryption with {setting:encryption}, and give a key",
     )
-    READ_UNENCRYPTED = (
-        "read_unencrypted",
-        "To read backups that are not encrypted, turn encryption off with {setting:encryption}",
-    )
-    GIVE_COMPRESSOR = "give_compressor", "Give a Repository with that compressor"
+    GIVE_CODECS = "give_codecs", "Give the repository a compressor and an encryptor"
+    GIVE_COMPRESSOR = "give_compressor", "Give the repository that compressor"
+    GIVE_DECRYPTOR = "give_decryptor", "Give the repository a decryptor of that method"
     GIVE_ENCRYPTION_KEY = (
         "give_encryption_key",
         "Set {setting:gpg_recipients} or {setting:passphrase}",

@@ -31,6 +31,8 @@ class Verification:
     problems: tuple[str, ...] = ()
     resized: Mapping[str, int] = Factory(dict)
     """Good blobs that were stored again and now have another size than their manifest says."""
+    warnings: tuple[str, ...] = ()
+    """What is no damage, and yet to be known, such as that the backup is not encrypted."""
 
     @property
     def complete(self) -> bool:

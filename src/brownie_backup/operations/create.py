@@ -79,8 +79,8 @@ def create_backup(
         on_progress: called from several threads, one at a time.
 
     Raises:
-        ConfigurationError: an executor needs a worker factory, or forks, or its workers have other
-            stores or keys.
+        ConfigurationError: the repository is open for reading only; or an executor needs a worker
+            factory, or forks, or its workers have other stores or keys.
         BackupExists: there is one of that name.
         InvalidName: some store could not hold the name or a label.
         Busy: in the first repository a sweep is running, or a backup of the same name.
@@ -89,6 +89,7 @@ def create_backup(
         EncryptionError, StoreError: a blob or the manifest could be stored nowhere.
     """
     _check_executor(executor, worker_factory)
+    repository.codecs.for_writing()  # before anything is written
     labels = check_labels(labels or {})
     if name is not None:
         check_name(name)

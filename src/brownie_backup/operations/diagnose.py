@@ -82,7 +82,11 @@ def _space(repository: Repository) -> Iterator[Finding]:
 
 
 def _encryption(repository: Repository) -> Iterator[Finding]:
-    encryptor = repository.encryptor
+    encryptor = repository.codecs.encryptor
+    if encryptor is None:
+        msg = "the repository is open for reading only: it has no encryptor"
+        yield Finding(Level.WARNING, "encryption", msg, "Give one to make backups")
+        return
     if encryptor.method == "none":
         msg = "encryption is off: anyone who can read the store can read the database"
         yield Finding(Level.WARNING, "encryption", msg, KeyHint.TURN_ON_ENCRYPTION)

@@ -69,7 +69,8 @@ def restore(
             that were asked for is in it.
         RestoreRefused: something is missing on the server; nothing was changed.
         RestoreFailed: PostgreSQL reported an error; the target is as it was.
-        DecryptionError, DamagedError: the backup could not be read; the target is as it was.
+        DecryptionError, DamagedError, UnsupportedFormat: the backup could not be read; the target
+            is as it was.
         Busy: a cleanup is running.
     """
     options = options or RestoreOptions()
@@ -81,7 +82,8 @@ def restore(
         again = find_backup((found.repository, *found.others), found.backup.name)
         found = evolve(again, findings=(*found.findings, *again.findings))
         manifest = _readable(found)
-        findings = [*found.findings, *_damage(found)]
+        codecs = found.repository.codecs
+        findings = [*found.findings, *_damage(found), *codecs.findings(manifest)]
         reader = found.repository.reader(manifest, [other.store for other in found.others])
         meter = PartMeter(on_progress, "restore")
         target_name = target_database or manifest.database.name

@@ -11,7 +11,7 @@ from brownie_backup.hints import BackupHint
 from brownie_backup.model import Backup, DatabaseId
 from brownie_backup.model.reports import OnCount, RetentionDecision, RetentionReport
 from brownie_backup.operations import guards
-from brownie_backup.repository import Lease, Repository
+from brownie_backup.repository import Lease, Repository, Swept
 from brownie_backup.retention import plan_retention
 from brownie_backup.retention.policy import RetentionPolicy
 
@@ -74,7 +74,7 @@ def apply_retention(
         dry_run,
         swept.blobs,
         swept.size_bytes,
-        _notes(done),
+        _notes(swept),
         locked=locked,
         locked_blobs=swept.locked_blobs,
     )
@@ -130,7 +130,7 @@ def _rehearse(
         dry_run=True,
         swept_blobs=would.blobs,
         swept_bytes=would.size_bytes,
-        notes=_notes(decisions),
+        notes=_notes(would),
         refusals=(*guards.failed(repository, decisions), *many),
     )
 
@@ -161,7 +161,5 @@ def _carry_out(
             yield decision
 
 
-def _notes(decisions: Iterable[RetentionDecision]) -> tuple[str, ...]:
-    if any(decision.backup.manifest is None for decision in decisions):
-        return ("no blob was deleted: a manifest that cannot be read may need any of them",)
-    return ()
+def _notes(swept: Swept) -> tuple[str, ...]:
+    return (f"no blob was deleted: {swept.problem}",) if swept.problem else ()

@@ -47,7 +47,9 @@ def verify_backup(
 
     Raises:
         BackupNotFound: there is none of that name.
-        DecryptionError: no blob could be decrypted: the key is wrong, and nothing is proven.
+        DecryptionError: no blob could be decrypted: the key is wrong or missing, and nothing is
+            proven.
+        UnsupportedFormat: this version does not know how the blobs are encrypted or compressed.
         DamagedError: the manifest itself can't be read.
         Busy: a cleanup is running.
     """
@@ -158,6 +160,10 @@ class _Outcome:
             damaged_blobs=tuple(sorted(self._bad)),
             problems=tuple(problems),
             resized=dict(self._reader.resized),
+            warnings=tuple(
+                f"{finding.message}. {finding.hint}"
+                for finding in repository.codecs.findings(manifest)
+            ),
         )
 
 

@@ -108,7 +108,7 @@ class Replica:
 
     def _read(self, look: Look, *, alone: bool) -> None:
         blobs, backups = BlobIndex(self.repository.store), dict[str, Backup]()
-        catalogue = self.repository.catalogue()
+        catalogue = self.repository.catalogue.read()
         for backup in catalogue if alone else sharing(catalogue):
             blobs.expect(backup)
             look(backup)
@@ -194,7 +194,7 @@ class Replica:
     def judge(self) -> None:
         """See which of its backups are good, by the blobs that are here now, and which are held."""
         found, self.backups = self.backups.values(), {}
-        judged = self.repository.judge(found, self.blobs.sizes)
+        judged = self.repository.catalogue.judge(found, self.blobs.sizes)
         self.backups = {backup.name: backup for backup in judged}
 
     def has(self, refs: Iterable[BlobRef]) -> bool:

@@ -70,10 +70,14 @@ def open_writer(repository: Repository, replicas: ReplicaSet, identity: Identity
     """Return a writer into the stores of a run, which compresses and encrypts as a repository does.
 
     The names of blobs are those that a repository of that identity gives.
+
+    Raises:
+        ConfigurationError: the repository is open for reading only.
     """
+    compressor, encryptor = repository.codecs.for_writing()
     key = bytes.fromhex(identity.hash_key)
-    encryption = Encryption(repository.encryptor.method, repository.encryptor.identity(key))
-    return BlobWriter(replicas, repository.compressor, repository.encryptor, key, encryption)
+    encryption = Encryption(encryptor.method, encryptor.identity(key))
+    return BlobWriter(replicas, compressor, encryptor, key, encryption)
 
 
 def _there(found: Mapping[Replica, int | None]) -> dict[Replica, tuple[int, bool]]:

@@ -5,7 +5,7 @@ that they keep these promises by joining the contract tests of `brownie_backup.t
 """
 
 from brownie_backup.protocols.cache import Cache
-from brownie_backup.protocols.codecs import Compressor, Encryptor
+from brownie_backup.protocols.codecs import Compressor, Decryptor, Encryptor
 from brownie_backup.protocols.dumper import Dumper, Reader, Snapshot, Unchanged
 from brownie_backup.protocols.store import (
     Clock,
@@ -24,6 +24,7 @@ __all__ = [
     "Cache",
     "Clock",
     "Compressor",
+    "Decryptor",
     "Dumper",
     "Encryptor",
     "HasFreeSpace",

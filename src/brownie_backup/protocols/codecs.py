@@ -25,17 +25,28 @@ class Compressor(Protocol):
         ...
 
 
-class Encryptor(Protocol):
-    """Maps bytes to bytes that only the key's owner can read, and back. Thread-safe.
+class Decryptor(Protocol):
+    """Maps encrypted bytes back. Thread-safe.
 
-    Fails closed: `encrypt` returns ciphertext or raises `EncryptionError`. A wrong key, a changed
-    byte or a cut tail makes `decrypt` raise `DecryptionError` or `DamagedError`.
+    A wrong key, a changed byte or a cut tail makes `decrypt` raise `DecryptionError` or
+    `DamagedError`.
     """
 
     @property
     def method(self) -> str:
         """What the manifest calls it: ``gpg``, ``none``."""
         ...
+
+    def decrypt(self, data: bytes) -> bytes:
+        """Return the authenticated plaintext, all of it, or raise."""
+        ...
+
+
+class Encryptor(Decryptor, Protocol):
+    """Maps bytes to bytes that only the key's owner can read, and back. Thread-safe.
+
+    Fails closed: `encrypt` returns ciphertext or raises `EncryptionError`.
+    """
 
     def identity(self, salt: bytes) -> str:
         """Name the key, not reveal it: equal for equal keys, and hard to guess a passphrase from.
@@ -46,8 +57,4 @@ class Encryptor(Protocol):
 
     def encrypt(self, data: bytes) -> bytes:
         """Return `data` encrypted, or raise `EncryptionError`."""
-        ...
-
-    def decrypt(self, data: bytes) -> bytes:
-        """Return the authenticated plaintext, all of it, or raise."""
         ...

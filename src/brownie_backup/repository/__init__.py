@@ -1,8 +1,10 @@
 """Blobs and manifests over a store: what a backup is, however it was made."""
 
 from brownie_backup.repository.blobs.naming import BLOB_BYTES, MOST_WORKERS
-from brownie_backup.repository.blobs.sweep import SWEEP_MARGIN, Swept
+from brownie_backup.repository.blobs.sweep import SWEEP_MARGIN, Roots, Swept
+from brownie_backup.repository.catalogue.catalogue import Catalogue
 from brownie_backup.repository.catalogue.identity import Identity
+from brownie_backup.repository.codecs import Codecs, EncryptorOnDemand
 from brownie_backup.repository.coordination.leases import Lease, LeaseRecord
 from brownie_backup.repository.coordination.operations import OperationLog, OperationRecord
 from brownie_backup.repository.repository import Repository, with_deadlines
@@ -11,12 +13,16 @@ __all__ = [
     "BLOB_BYTES",
     "MOST_WORKERS",
     "SWEEP_MARGIN",
+    "Catalogue",
+    "Codecs",
+    "EncryptorOnDemand",
     "Identity",
     "Lease",
     "LeaseRecord",
     "OperationLog",
     "OperationRecord",
     "Repository",
+    "Roots",
     "Swept",
     "with_deadlines",
 ]

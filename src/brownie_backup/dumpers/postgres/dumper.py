@@ -30,7 +30,7 @@ from brownie_backup.hints import RestoreHint
 from brownie_backup.model import Database, DatabaseId, PartKind, PartSpec
 from brownie_backup.model.reports import Finding, RestoreOptions
 from brownie_backup.postgres.client import Client
-from brownie_backup.postgres.conninfo import Conninfo
+from brownie_backup.postgres.conninfo import Conninfo, parse_conninfo
 from brownie_backup.postgres.copy_rows import check_rows
 from brownie_backup.postgres.output import lines_of
 from brownie_backup.postgres.process import feed, running
@@ -46,18 +46,22 @@ class PostgresDumper:
     """Dumps and restores one database with PostgreSQL's client programs.
 
     Args:
-        conninfo: how to connect; what it leaves out comes from libpq's own sources.
+        conninfo: how to connect, such as ``postgresql://user@host/database``; what it leaves out
+            comes from libpq's own sources.
         pg_bin: the folder of the client programs, if they are not where they usually are.
         lock_timeout: how long a table that somebody holds exclusively is waited for.
         bulk_table_bytes: from which size of its heap on a table is read in ranges.
         range_bytes: how much of a heap is one range; with another one than the backup before had,
             nothing of that is recognised.
         binary: whether ranges may be read in COPY's binary format, where all types allow it.
+
+    Raises:
+        ConfigurationError: the text is no connection string.
     """
 
     def __init__(
         self,
-        conninfo: Conninfo | None = None,
+        conninfo: Conninfo | str | None = None,
         *,
         pg_bin: str | None = None,
         lock_timeout: timedelta = LOCK_TIMEOUT,
@@ -65,6 +69,8 @@ class PostgresDumper:
         range_bytes: int = RANGE_BYTES,
         binary: bool = True,
     ) -> None:
+        if isinstance(conninfo, str):
+            conninfo = parse_conninfo(conninfo)
         self._client = Client(conninfo or Conninfo(), pg_bin)
         self._database = self._client.conninfo.database
         self._lock_timeout = lock_timeout

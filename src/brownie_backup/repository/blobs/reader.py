@@ -6,6 +6,7 @@ from attrs import field, frozen
 
 from brownie_backup.errors import (
     BackupError,
+    ConfigurationError,
     DamagedError,
     DecryptionError,
     KeyNotFound,
@@ -15,7 +16,7 @@ from brownie_backup.errors import (
 from brownie_backup.format.layout import blob_key
 from brownie_backup.hints import BackupHint
 from brownie_backup.model import BlobRef, Encryption
-from brownie_backup.protocols import Compressor, Encryptor, Store
+from brownie_backup.protocols import Compressor, Decryptor, Store
 from brownie_backup.repository.blobs.naming import MAX_BLOB_BYTES, blob_name
 
 
@@ -37,7 +38,7 @@ class BlobReader:
 
     stores: tuple[Store, ...]
     compressor: Compressor
-    encryptor: Encryptor
+    decryptor: Decryptor
     hash_key: bytes
     encryption: Encryption
     resized: dict[str, int] = field(factory=dict, eq=False)
@@ -92,20 +93,27 @@ class BlobReader:
             msg = f"blob {ref.name} is missing from {store.url}"
             raise DamagedError(msg, hint=BackupHint.NEXT_BACKUP_REPAIRS) from None
         try:
-            data = self.compressor.decompress(self.encryptor.decrypt(packed), ref.size_bytes)
+            data = self.compressor.decompress(self.decryptor.decrypt(packed), ref.size_bytes)
         except DamagedError as error:
             raise _damaged(store, ref, error.message) from None
         except DecryptionError as error:
             if len(packed) != ref.stored_bytes:
                 why = f"{len(packed)} bytes, not {ref.stored_bytes}"
                 raise _damaged(store, ref, why) from None
-            raise DecryptionError(f"blob {ref.name}: {error.message}", hint=error.hint) from None
+            raise self._unopened(ref, error) from None
+        except ConfigurationError as error:  # of what decrypts this backup; others may need none
+            raise self._unopened(ref, error) from None
         name = blob_name(data, self.hash_key, self.compressor.name, self.encryption)
         if not hmac.compare_digest(name, ref.name) or len(data) != ref.size_bytes:
             raise _damaged(store, ref, "its content does not match its name")
         if len(packed) != ref.stored_bytes and number == 0:
             self.resized[ref.name] = len(packed)
         return data
+
+    def _unopened(self, ref: BlobRef, error: BackupError) -> DecryptionError:
+        """Return why a blob can't be decrypted, with the key that it was encrypted with."""
+        by = f"{self.encryption.method}, {self.encryption.identity}"
+        return DecryptionError(f"blob {ref.name} ({by}): {error.message}", hint=error.hint)
 
 
 def _damaged(store: Store, ref: BlobRef, why: str) -> DamagedError:

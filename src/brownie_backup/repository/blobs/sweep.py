@@ -1,23 +1,41 @@
-"""The sweep: removes blobs that no manifest names."""
+"""The sweep: removes blobs that no root names."""
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 from itertools import islice
+from typing import Protocol
 
 from attrs import define, field, frozen
 
 from brownie_backup.concurrency.ordered_map import thread_pool
-from brownie_backup.errors import ObjectLocked
-from brownie_backup.format.layout import BLOB_LISTS, BLOBS, name_in
-from brownie_backup.model import Manifest
+from brownie_backup.errors import DamagedError, ObjectLocked, UnsupportedFormat
+from brownie_backup.format.layout import BLOB_LISTS, BLOBS, blob_key, blob_list_key, name_in
 from brownie_backup.model.reports import CountProgress, OnCount
 from brownie_backup.protocols import Store, StoredObject
 from brownie_backup.repository.coordination.leases import Lease, remove_expired
 
 SWEEP_MARGIN = timedelta(hours=24)
-"""A blob younger than this stays, whatever the manifests say: a second line behind the leases."""
+"""A blob younger than this stays, whatever the roots say: a second line behind the leases."""
 
 _CHECK_EVERY = 100
+_NAME = re.compile(r"[0-9a-f]{64}")
+
+
+class Roots(Protocol):
+    """What the objects of one kind refer to; manifests are one kind.
+
+    It is asked while the sweep holds the store alone.
+    """
+
+    def __call__(self, store: Store, /) -> Iterable[str]:
+        """Return the names of blobs, and of lists of blobs, that must stay.
+
+        Raises:
+            DamagedError, UnsupportedFormat: one of the objects can't be read. It may refer to any
+                blob, so nothing is swept.
+        """
+        ...
 
 
 @frozen
@@ -27,47 +45,57 @@ class Swept:
     blobs: int = 0
     size_bytes: int = 0
     locked_blobs: int = 0
-    """Those that no backup names either, but that the store keeps until a date."""
+    """Those that no root names either, but that the store keeps until a date."""
+    problem: str = ""
+    """Why nothing was removed: a root could not be read."""
 
 
 @define
 class ReferencedBlobs:
-    """The names that manifests hold.
+    """The names that roots hold, of blobs and of lists of blobs alike.
 
     Of each only the hash is kept, a fifth of the memory. Should the hashes of two names be the
     same, a blob stays that could go.
     """
 
-    _blobs: set[int] = field(factory=set, init=False)
-    _lists: set[int] = field(factory=set, init=False)
+    _names: set[int] = field(factory=set, init=False)
 
-    def add(self, manifest: Manifest) -> None:
-        """Take in what a manifest names."""
-        for part in manifest.parts:
-            self._lists.update(map(hash, part.blob_lists))
-            self._blobs.update(hash(blob.name) for blob in part.blobs)
+    def add(self, names: Iterable[str]) -> None:
+        """Take in what a root names."""
+        self._names.update(map(hash, names))
 
     def others(self, store: Store, before: datetime) -> Iterator[StoredObject]:
-        """Yield the blobs and lists of blobs that are older and not named."""
-        for prefix, named in ((BLOBS, self._blobs), (BLOB_LISTS, self._lists)):
+        """Yield the blobs and lists of blobs that are older and not named.
+
+        What else is below their prefixes is not ours to judge: a later version may keep it there.
+        """
+        for prefix, key_of in ((BLOBS, blob_key), (BLOB_LISTS, blob_list_key)):
             for found in store.list(prefix):
-                if found.modified_at <= before and hash(name_in(found.key)) not in named:
+                name = name_in(found.key)
+                ours = _NAME.fullmatch(name) and found.key == key_of(name)
+                if ours and found.modified_at <= before and hash(name) not in self._names:
                     yield found
 
 
 def sweep(
     store: Store,
-    live: ReferencedBlobs,
+    roots: Iterable[Roots],
     *,
     lease: Lease | None,
     now: datetime,
     margin: timedelta = SWEEP_MARGIN,
     on_progress: OnCount | None = None,
 ) -> Swept:
-    """Remove unnamed blobs older than `margin`; with no `lease`, only count them.
+    """Remove blobs older than `margin` that no root names; with no `lease`, only count them.
 
-    The caller took the names from every manifest, and read those after it got the lease.
+    The caller got the lease before: what the roots say now stays so until the end.
     """
+    live = ReferencedBlobs()
+    try:
+        for root in roots:
+            live.add(root(store))
+    except (DamagedError, UnsupportedFormat) as error:
+        return Swept(problem=error.message)
     rubbish = live.others(store, now - margin)
     # Nobody tries whether a blob is locked when nothing is to be removed.
     outcomes = _delete(store, rubbish, lease) if lease else ((found, True) for found in rubbish)

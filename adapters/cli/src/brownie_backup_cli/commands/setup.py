@@ -10,7 +10,6 @@ from brownie_backup.config import (
     describe,
     locations,
     make_dumper,
-    make_encryptor,
     make_repositories,
 )
 from brownie_backup.encryptors.keypair import make_key_pair
@@ -35,9 +34,7 @@ def config(arguments: argparse.Namespace, settings: Settings, output: Output) ->
 def doctor(arguments: argparse.Namespace, settings: Settings, output: Output) -> int:
     """Look for what would hurt."""
     del arguments
-    repository, *copies = make_repositories(settings)
-    if settings.encryption and not settings.has_key:
-        make_encryptor(settings, writes=True)
+    repository, *copies = make_repositories(settings, writes=True)
     findings = [
         *diagnose(repository, make_dumper(settings), copies=copies),
         *diagnose_proxies(locations(settings)),

@@ -125,8 +125,11 @@ def _report(
     lines = [line for outcome in outcomes for line in _lines(outcome)]
     lines += [f"{name}: NOT READ: {error.worded(WORDS)}" for name, error in unread.items()]
     output.result(document, lines)
+    warnings = [warning for outcome in outcomes for warning in outcome.warnings]
+    for warning in warnings:
+        output.warn(warning)
     if good:
-        return DONE
+        return WARNINGS if warnings else DONE
     damaged = [outcome for outcome in outcomes if not outcome.good]
     only_keys = all(isinstance(error, DecryptionError) for error in unread.values())
     return CANNOT_DECRYPT if only_keys and not damaged else FAILED

@@ -1,0 +1,65 @@
+"""From the settings to codecs: what new blobs are written with, and all that can be read."""
+
+from typing import TYPE_CHECKING
+
+from brownie_backup.errors import ConfigurationError
+from brownie_backup.repository import Codecs, EncryptorOnDemand
+
+if TYPE_CHECKING:
+    from brownie_backup.config.settings import Settings
+    from brownie_backup.encryptors import GnuPG
+    from brownie_backup.protocols import Compressor
+
+NO_KEY_HINT = (
+    "Choose one of three: BACKUP_GPG_RECIPIENTS=<key in your keyring>, "
+    "BACKUP_GPG_PUBLIC_KEY_FILE=<armoured public key>, or BACKUP_PASSPHRASE_FILE=<file with a "
+    "passphrase>. 'brownie-backup keygen' makes a key pair"
+)
+
+
+def known_compressors(first: str) -> "tuple[Compressor, ...]":
+    """Return all compressors, the one of that name first."""
+    from brownie_backup.compressors import Gzip, Uncompressed, Zstd
+
+    known: tuple[Compressor, ...] = (Zstd(), Gzip(), Uncompressed())
+    return tuple(sorted(known, key=lambda compressor: compressor.name != first))
+
+
+def make_compressors(settings: "Settings") -> "tuple[Compressor, ...]":
+    """Return all compressors, the one for new backups first."""
+    return known_compressors(settings.compression)
+
+
+def make_codecs(settings: "Settings", *, writes: bool) -> Codecs:
+    """Return what the settings say that new blobs are written with, and what reads any blob.
+
+    An old backup may be of another method than new ones: the keys that are set are used for those
+    too. gpg is not run before a blob needs it.
+
+    Args:
+        settings: from `load_settings`.
+        writes: whether backups will be made, which needs a key: nothing goes out in clear.
+
+    Raises:
+        ConfigurationError: a key is needed, and none is given.
+    """
+    from brownie_backup.encryptors import Cleartext
+
+    if writes and settings.encryption and not settings.has_key:
+        raise ConfigurationError(["encryption is on, but no key is given"], hint=NO_KEY_HINT)
+    compressor, *others = make_compressors(settings)
+    gpg = EncryptorOnDemand("gpg", lambda: _make_gpg(settings))
+    if settings.encryption:
+        return Codecs(compressor, gpg, tuple(others))
+    return Codecs(compressor, Cleartext(), tuple(others), (gpg,))
+
+
+def _make_gpg(settings: "Settings") -> "GnuPG":
+    from brownie_backup.encryptors import GnuPG
+
+    return GnuPG(
+        recipients=settings.gpg_recipients,
+        public_key=settings.gpg_public_key,
+        private_key=settings.gpg_private_key,
+        passphrase=settings.passphrase,
+    )

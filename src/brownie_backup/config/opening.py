@@ -1,0 +1,142 @@
+"""Opening a repository by its URL: the short way for those who use the library."""
+
+from collections.abc import Sequence
+from os import PathLike
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from attrs import evolve
+
+from brownie_backup.config.codecs import known_compressors
+from brownie_backup.config.factory import make_store
+from brownie_backup.errors import ConfigurationError
+from brownie_backup.repository import Codecs, EncryptorOnDemand, Repository
+from brownie_backup.retention.policy import RetentionPolicy
+from brownie_backup.retention.rules import policy_from
+from brownie_backup.secret import Secret
+from brownie_backup.stores.location import Location, parse_location
+
+if TYPE_CHECKING:
+    from brownie_backup.protocols import Compressor, Encryptor
+
+_ARMOUR = "-----BEGIN PGP"
+
+
+def open_repository(
+    place: str | PathLike[str],
+    *,
+    encryptor: "Encryptor | None" = None,
+    recipients: Sequence[str] = (),
+    public_key: str | PathLike[str] | None = None,
+    private_key: Secret | str | PathLike[str] | None = None,
+    passphrase: Secret | str | None = None,
+    encrypt: bool = True,
+    read_only: bool = False,
+    compressor: "Compressor | None" = None,
+    policy: RetentionPolicy | None = None,
+) -> Repository:
+    """Open the repository in a folder or a bucket; it need not exist.
+
+    Say how new backups are encrypted: by one `encryptor`, or by keys for gpg (the next four), or
+    ``encrypt=False``. A repository that is ``read_only`` needs none of them. The keys are not
+    looked at before a blob is written or read. Use it in a ``with`` block: that removes the
+    keyrings that gpg was given.
+
+    Args:
+        place: a folder, or a URL such as ``s3://bucket/prefix``, ``gs://…``, ``azure://…`` or
+            ``file:///folder``. Credentials come from where the cloud's own tools take them.
+        encryptor: encrypts new backups, and decrypts old ones of its method.
+        recipients: key ids, fingerprints or addresses of keys in your keyring, to encrypt for.
+        public_key: a key to encrypt for, as armoured text or as the path of a file.
+        private_key: a key to decrypt with, and to encrypt for if nothing else says for whom;
+            likewise. Without it your keyring is asked.
+        passphrase: of the private key; or, with no key to encrypt for, what backups are encrypted
+            with.
+        encrypt: whether new backups are encrypted.
+        read_only: whether none are made: backups can be listed, verified, restored and deleted.
+        compressor: compresses new backups; by default `brownie_backup.compressors.Zstd`.
+        policy: which backups to keep; by default what the URL says, if it does.
+
+    Raises:
+        ConfigurationError: the place or a key is no such thing, it is not said how to encrypt, or
+            it is said twice; or the store is not there, or its SDK is not installed.
+    """
+    location = _locate(place)
+    keyed = bool(recipients or public_key or private_key or passphrase)
+    _check_choice(encryptor=encryptor is not None, keys=keyed, clear=not encrypt, none=read_only)
+    first, *others = known_compressors("zstd")
+    if compressor:
+        first, others = compressor, [first, *others]
+    public, private = _text(public_key, "public_key"), _secret(private_key)
+    secret = Secret(passphrase) if isinstance(passphrase, str) else passphrase
+    gpg = EncryptorOnDemand("gpg", lambda: _make_gpg(recipients, public, private, secret))
+    if read_only:
+        readers = (encryptor, gpg) if encryptor else (gpg,)
+        codecs = Codecs(None, None, (first, *others), readers)
+    elif keyed:
+        codecs = Codecs(first, gpg, tuple(others))
+    else:
+        codecs = Codecs(first, encryptor or _cleartext(), tuple(others), (gpg,))
+    said = policy_from(location.retention) if location.retention else None
+    return Repository(make_store(location), policy=policy or said, codecs=codecs)
+
+
+def _check_choice(*, encryptor: bool, keys: bool, clear: bool, none: bool) -> None:
+    """Let nothing be stored in clear, or with another key than somebody thinks, by mistake."""
+    ways = encryptor + keys + clear
+    hint = "Give one of encryptor, recipients, public_key, passphrase; or encrypt=False"
+    if ways > 1:
+        raise ConfigurationError(["it is said twice how new backups are encrypted"], hint=hint)
+    if not ways and not none:
+        raise ConfigurationError(["it is not said how new backups are encrypted"], hint=hint)
+
+
+def _cleartext() -> "Encryptor":
+    from brownie_backup.encryptors import Cleartext
+
+    return Cleartext()
+
+
+def _make_gpg(
+    recipients: Sequence[str], public: str | None, private: Secret | None, secret: Secret | None
+) -> "Encryptor":
+    from brownie_backup.encryptors import GnuPG
+
+    return GnuPG(recipients=recipients, public_key=public, private_key=private, passphrase=secret)
+
+
+def _locate(place: str | PathLike[str]) -> Location:
+    if isinstance(place, str) and "://" in place:
+        try:
+            location = parse_location(place)
+        except ValueError as error:
+            hint = "Give a folder, or a URL such as s3://bucket/prefix"
+            raise ConfigurationError([f"the repository's place{error}"], hint=hint) from None
+    else:
+        location = Location("file", path=str(place))
+    if location.scheme != "file":
+        return location
+    try:
+        return evolve(location, path=str(Path(location.path).expanduser().absolute()))
+    except RuntimeError as error:  # a home folder that is not known
+        problem = f"the repository's place '{location.path}': {error}"
+        raise ConfigurationError([problem], hint="Give the whole path") from None
+
+
+def _text(key: str | PathLike[str] | None, name: str) -> str | None:
+    """Return a key's text, from its file if it is a path."""
+    if key is None or (isinstance(key, str) and _ARMOUR in key):
+        return key
+    try:
+        return Path(key).read_text(encoding="utf-8")
+    except (OSError, ValueError):  # its text is left out: it may be a secret
+        problem = f"{name} is neither an armoured key nor a file that can be read"
+        hint = "Give the text of a key, or the path of its file"
+        raise ConfigurationError([problem], hint=hint) from None
+
+
+def _secret(key: Secret | str | PathLike[str] | None) -> Secret | None:
+    if isinstance(key, Secret):
+        return key
+    text = _text(key, "private_key")
+    return Secret(text) if text else None

@@ -1,0 +1,192 @@
+"""Codecs: what compresses and encrypts new blobs, and what can read each of the old ones."""
+
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack
+
+from attrs import frozen
+
+from brownie_backup.errors import (
+    BackupError,
+    ConfigurationError,
+    DamagedError,
+    DecryptionError,
+    KeyMissing,
+    UnsupportedFormat,
+)
+from brownie_backup.hints import BackupHint, KeyHint
+from brownie_backup.model import Manifest
+from brownie_backup.model.reports import Finding, Level
+from brownie_backup.protocols import Compressor, Decryptor, Encryptor
+
+UNENCRYPTED = "none"
+"""What a manifest calls it when blobs are not encrypted."""
+
+METHODS = frozenset({"gpg", UNENCRYPTED})
+"""The methods of encryption that this version knows (docs/format.md)."""
+
+
+@frozen(eq=False)
+class Codecs:
+    """What new blobs are written with, and what can be read. Thread-safe.
+
+    Which of them reads a blob is said by the manifest alone. Blobs that are not encrypted need
+    nothing to decrypt them, so those are always readable.
+
+    Args:
+        compressor, encryptor: for new blobs, and for old ones made with the same; None where
+            nothing is written.
+        other_compressors: more that old blobs may need.
+        other_decryptors: more that old blobs may need. Several may be of one method.
+    """
+
+    compressor: Compressor | None = None
+    encryptor: Encryptor | None = None
+    other_compressors: tuple[Compressor, ...] = ()
+    other_decryptors: tuple[Decryptor, ...] = ()
+
+    def for_writing(self) -> tuple[Compressor, Encryptor]:
+        """Return what new blobs are written with.
+
+        Raises:
+            ConfigurationError: the repository was opened for reading only.
+        """
+        if self.compressor is None or self.encryptor is None:
+            lacking = "compressor" if self.compressor is None else "encryptor"
+            problem = f"the repository is open for reading only: it has no {lacking}"
+            raise ConfigurationError([problem], hint=KeyHint.GIVE_CODECS)
+        return self.compressor, self.encryptor
+
+    def compressor_for(self, manifest: Manifest) -> Compressor:
+        """Return what decompresses a backup's blobs; `UnsupportedFormat` if it is not here."""
+        for compressor in (self.compressor, *self.other_compressors):
+            if compressor and compressor.name == manifest.compression:
+                return compressor
+        msg = f"'{manifest.name}' is compressed with {manifest.compression}, which is not here"
+        raise UnsupportedFormat(msg, hint=KeyHint.GIVE_COMPRESSOR)
+
+    def decryptor_for(self, manifest: Manifest) -> Decryptor:
+        """Return what decrypts a backup's blobs.
+
+        Raises:
+            KeyMissing: nothing is here that could hold a key for that method.
+            UnsupportedFormat: this version does not know the method.
+        """
+        name, encryption = manifest.name, manifest.encryption
+        if encryption.method == UNENCRYPTED:
+            return _Unencrypted()
+        known = [
+            each
+            for each in (self.encryptor, *self.other_decryptors)
+            if each and each.method == encryption.method
+        ]
+        if known:
+            return known[0] if len(known) == 1 else _FirstThatOpens(known)
+        if encryption.method not in METHODS:
+            msg = f"'{name}' has encryption '{encryption.method}', which this version does not know"
+            raise UnsupportedFormat(msg, hint=BackupHint.UPGRADE)
+        msg = (
+            f"'{name}' is encrypted by {encryption.method} for {encryption.identity}, "
+            "and no key for that method is here"
+        )
+        raise KeyMissing(msg, hint=KeyHint.GIVE_DECRYPTOR)
+
+    def findings(self, manifest: Manifest) -> Iterator[Finding]:
+        """Warn of a backup in clear, unless new ones are written in clear too."""
+        if manifest.encryption.method != UNENCRYPTED:
+            return
+        if self.encryptor is None or self.encryptor.method != UNENCRYPTED:
+            yield Finding(
+                Level.WARNING,
+                "encryption",
+                f"'{manifest.name}' is not encrypted",
+                BackupHint.CHECK_ORIGIN,
+            )
+
+    def close(self) -> None:
+        """Close the encryptors that were made on demand; others belong to their maker."""
+        for each in (self.encryptor, *self.other_decryptors):
+            if isinstance(each, EncryptorOnDemand):
+                each.close()
+
+
+class EncryptorOnDemand:
+    """An encryptor that is made when it is first used, and again after `close`. Thread-safe.
+
+    Args:
+        method: which it will be of.
+        make: makes it; it is closed if it is a context manager.
+    """
+
+    def __init__(self, method: str, make: Callable[[], Encryptor]) -> None:
+        self._method = method
+        self._make = make
+        self._made: Encryptor | None = None
+        self._stack = ExitStack()
+        self._lock = threading.Lock()
+
+    @property
+    def method(self) -> str:
+        """What the manifest calls it."""
+        return self._method
+
+    def identity(self, salt: bytes) -> str:
+        """Name the key; see `brownie_backup.protocols.Encryptor`."""
+        return self._get().identity(salt)
+
+    def encrypt(self, data: bytes) -> bytes:
+        """Return `data` encrypted."""
+        return self._get().encrypt(data)
+
+    def decrypt(self, data: bytes) -> bytes:
+        """Return the plaintext."""
+        return self._get().decrypt(data)
+
+    def close(self) -> None:
+        """Close the encryptor, if there is one."""
+        with self._lock:
+            self._made = None
+            self._stack.close()
+
+    def _get(self) -> Encryptor:
+        with self._lock:
+            if self._made is None:
+                made = self._make()
+                if isinstance(made, AbstractContextManager):
+                    self._stack.enter_context(made)
+                self._made = made
+            return self._made
+
+
+@frozen
+class _Unencrypted:
+    """Bytes as they are stored: the blob's name proves them."""
+
+    method: str = UNENCRYPTED
+
+    def decrypt(self, data: bytes) -> bytes:
+        return data
+
+
+class _FirstThatOpens:
+    """Several decryptors of one method: the one that opened the last blob is asked first."""
+
+    def __init__(self, decryptors: Sequence[Decryptor]) -> None:
+        self._decryptors = tuple(decryptors)
+        self._last = self._decryptors[0]
+
+    @property
+    def method(self) -> str:
+        return self._last.method
+
+    def decrypt(self, data: bytes) -> bytes:
+        problems: list[BackupError] = []
+        for each in sorted(self._decryptors, key=lambda each: each is not self._last):
+            try:
+                plain = each.decrypt(data)
+            except (ConfigurationError, DamagedError, DecryptionError) as error:
+                problems.append(error)
+            else:
+                self._last = each
+                return plain
+        raise problems[0]

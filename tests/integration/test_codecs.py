@@ -1,0 +1,98 @@
+"""Switching encryption on, and from a passphrase to keys: old backups stay of use."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+from tests.integration.cli import Cli
+from tests.servers.running import Servers
+
+pytestmark = pytest.mark.once
+
+CLEAR = "BACKUP_ENCRYPTION"
+NO_KEYS = {"BACKUP_GPG_PRIVATE_KEY_FILE": "", "BACKUP_PASSPHRASE": ""}
+
+
+@pytest.fixture
+def keys(small_cli: Cli, tmp_path: Path) -> Mapping[str, str]:
+    """Keys in files, made by the command."""
+    made = small_cli.json("keygen", "--directory", str(tmp_path / "keys"))
+    return {name: made[name] for name in ("public_key_file", "private_key_file", "fingerprint")}
+
+
+@pytest.fixture
+def switched(small_cli: Cli, keys: Mapping[str, str]) -> Cli:
+    """The command with all keys, after a backup in clear, by a passphrase and by a public key."""
+    public = {"BACKUP_GPG_PUBLIC_KEY_FILE": keys["public_key_file"]}
+    private = {"BACKUP_GPG_PRIVATE_KEY_FILE": keys["private_key_file"]}
+    passphrase = {"BACKUP_PASSPHRASE": small_cli.env["BACKUP_PASSPHRASE"]}
+    small_cli.json("backup", "--name", "clear", **(NO_KEYS | {CLEAR: "false"}))
+    small_cli.json("backup", "--name", "passphrase", **(NO_KEYS | passphrase))
+    small_cli.json("backup", "--name", "key", **(NO_KEYS | public))
+    return Cli(small_cli.env | public | private)
+
+
+def test_with_all_keys_each_backup_is_listed_verified_and_restored(
+    switched: Cli, small: str, servers: Servers
+) -> None:
+    server = servers.get(18)
+    assert switched.backups() == {"clear": "good", "passphrase": "good", "key": "good"}
+    result = switched.run("verify", "--all", "--json")
+    assert result.status == 3
+    assert result.json["good"]
+    assert result.json["unread"] == []
+    warned = {each["backup"] for each in result.json["verifications"] if each["warnings"]}
+    assert warned == {"clear"}
+    assert "'clear' is not encrypted" in result.err
+    assert "not encrypted" not in switched.run("verify", "key").err
+    for name in ("clear", "passphrase", "key"):
+        target = f"{small}_{name}"
+        result = switched.run("restore", name, "--target-db", target, "--json")
+        assert (name, result.status) == (name, 3 if name == "clear" else 0)
+        assert ("is not encrypted" in result.err) == (name == "clear")
+        assert server.sql(target, "SELECT count(*), max(id) FROM orders") == "1000|1000\n"
+
+
+def test_nobody_who_does_without_encryption_is_warned(switched: Cli) -> None:
+    result = switched.run("verify", "--all", "--json", **{CLEAR: "no"})
+    assert result.status == 0
+    assert len(result.json["verifications"]) == 3
+    assert "not encrypted" not in result.err
+
+
+def test_what_has_no_key_here_is_unread_and_all_else_verified(
+    switched: Cli, keys: Mapping[str, str]
+) -> None:
+    without = {"BACKUP_GPG_PRIVATE_KEY_FILE": ""}
+    result = switched.run("verify", "--all", "--json", **without)
+    assert result.status == 12
+    assert {each["backup"] for each in result.json["verifications"]} == {"clear", "passphrase"}
+    (unread,) = result.json["unread"]
+    assert (unread["name"], unread["type"]) == ("key", "DecryptionError")
+    assert f"gpg, public-key:{keys['fingerprint']}" in unread["message"]
+    result = switched.run("verify", "passphrase", BACKUP_PASSPHRASE="wrong")
+    assert result.status == 12
+    assert "(gpg, passphrase:" in result.err
+
+
+def test_the_catalogue_needs_neither_gpg_nor_a_key(switched: Cli, tmp_path: Path) -> None:
+    bare = NO_KEYS | {"BACKUP_GPG_PUBLIC_KEY_FILE": "", "PATH": str(tmp_path / "home")}
+    for command in (
+        ("list",),
+        ("status",),
+        ("show", "key"),
+        ("cleanup", "--dry-run"),
+        ("hold", "key"),
+        ("release", "key"),
+        ("audit",),
+        ("delete", "passphrase"),
+        ("cleanup",),
+    ):
+        result = switched.run(*command, "--json", **bare)
+        assert result.status == 0, (command, result)
+    synced = switched.json("sync", **bare, BACKUP_COPY_TO=(tmp_path / "copy").as_uri())
+    assert set(synced["stores"][1]["copied"]) == {"clear", "key"}
+    assert switched.run("verify", "clear", **bare).status == 3
+    result = switched.run("verify", "key", **bare)
+    assert result.status == 12
+    assert "the gpg program cannot be run" in result.err
