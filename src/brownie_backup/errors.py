@@ -43,7 +43,7 @@ Secrets never enter a message: what a child process says passes through `redact`
 import re
 from collections.abc import Iterable, Sequence
 
-from brownie_backup.hints import LIBRARY, Advice, Hint, Vocabulary, as_hint
+from brownie_backup import hints
 
 __all__ = [
     "AccessDenied",
@@ -89,15 +89,15 @@ class BackupError(Exception):
     `str` has both, the hint in the words of the library.
     """
 
-    def __init__(self, message: str, *, hint: Advice = None) -> None:
+    def __init__(self, message: str, *, hint: hints.Advice = None) -> None:
         super().__init__(message)
         self.message = message
-        self.hint: Hint | None = as_hint(hint)
+        self.hint: hints.Hint | None = hints.as_hint(hint)
 
     def __str__(self) -> str:
         return self.worded()
 
-    def worded(self, words: Vocabulary = LIBRARY) -> str:
+    def worded(self, words: hints.Vocabulary = hints.LIBRARY) -> str:
         """Return the message and the hint, in the words of an interface."""
         return f"{self.message}. {self.hint.worded(words)}" if self.hint else self.message
 
@@ -105,7 +105,7 @@ class BackupError(Exception):
 class ConfigurationError(BackupError):
     """One or more settings are wrong; `problems` has a line for each."""
 
-    def __init__(self, problems: Sequence[str], *, hint: Advice = None) -> None:
+    def __init__(self, problems: Sequence[str], *, hint: hints.Advice = None) -> None:
         self.problems = tuple(problems)
         super().__init__("; ".join(self.problems), hint=hint)
 
@@ -181,7 +181,7 @@ class StoreUnavailable(StoreError):
     """
 
     def __init__(
-        self, message: str, *, hint: Advice = None, retry_after_seconds: float | None = None
+        self, message: str, *, hint: hints.Advice = None, retry_after_seconds: float | None = None
     ) -> None:
         super().__init__(message, hint=hint)
         self.retry_after_seconds = retry_after_seconds
@@ -221,7 +221,7 @@ class DatabaseError(BackupError):
     `sqlstate` is PostgreSQL's code of the error (its manual, appendix A), empty if there is none.
     """
 
-    def __init__(self, message: str, *, hint: Advice = None, sqlstate: str = "") -> None:
+    def __init__(self, message: str, *, hint: hints.Advice = None, sqlstate: str = "") -> None:
         super().__init__(message, hint=hint)
         self.sqlstate = sqlstate
 
@@ -245,7 +245,9 @@ class LockRefused(DumpFailed):
 class RestoreFailed(DatabaseError):
     """The restore failed; the target is as it was. `errors` has what PostgreSQL said."""
 
-    def __init__(self, message: str, *, hint: Advice = None, errors: Sequence[str] = ()) -> None:
+    def __init__(
+        self, message: str, *, hint: hints.Advice = None, errors: Sequence[str] = ()
+    ) -> None:
         super().__init__(message, hint=hint)
         self.errors = tuple(errors)
 

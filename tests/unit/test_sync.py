@@ -311,7 +311,7 @@ def test_what_is_just_as_bad_elsewhere_mends_nothing() -> None:
     assert not verify_backup(one, FakeDumper(), "0").good
     ours, _ = sync_backups((one, two))
     assert ours.mended == ()
-    assert "could not be read whole from memory:two" in str(ours.problems[0])
+    assert "could not be read in full from memory:two" in str(ours.problems[0])
     assert not list_backups(one)[0].good
 
 

@@ -276,7 +276,7 @@ def test_a_hold_that_was_released_while_it_was_made_is_none(
 
     ahead = make_repository(store, clock=FakeClock(clock.now + SECOND))
     store.stop("put", HOLDS, lambda: store.stop("list", LEASES, release))
-    with pytest.raises(Busy, match="somebody else"):
+    with pytest.raises(Busy, match="another process"):
         hold_backup(ahead, "one")
     assert repository.backup("one").hold is None
 
