@@ -19,6 +19,7 @@ from brownie_backup.errors import (
     StoreFull,
     StoreUnavailable,
 )
+from brownie_backup.hints import StoreHint
 from brownie_backup.protocols import ObjectUse, StoredObject
 
 # Segments of keys never begin with a dot, so nothing in here can be mistaken for an object.
@@ -171,14 +172,13 @@ def _store_error(what: str, url: str, error: OSError) -> StoreError:
     msg = f"{what} in {url}: {error.strerror or error}"
     match error.errno:
         case errno.EACCES | errno.EPERM | errno.EROFS:
-            hint = "Give the user that runs the backup the right to write there"
-            return AccessDenied(msg, hint=hint)
+            return AccessDenied(msg, hint=StoreHint.RIGHT_TO_WRITE)
         case errno.ENOSPC | errno.EDQUOT:
-            return StoreFull(msg, hint="Free some space, or store the backups elsewhere")
+            return StoreFull(msg, hint=StoreHint.FREE_SPACE)
         case errno.EIO | errno.ESTALE | errno.ENXIO | errno.ETIMEDOUT:
-            return StoreUnavailable(msg, hint="Look at the disk or the mount")
+            return StoreUnavailable(msg, hint=StoreHint.CHECK_DISK)
         case _:
-            return StoreError(msg, hint="Look at the folder: is it a folder, and mounted?")
+            return StoreError(msg, hint=StoreHint.CHECK_FOLDER)
 
 
 def _link(unfinished: Path, path: Path) -> None:
@@ -189,7 +189,7 @@ def _link(unfinished: Path, path: Path) -> None:
         if error.errno not in {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS}:
             raise
         msg = f"the file system of {path.parent} has no hard links, so no safe create-if-absent"
-        raise StoreError(msg, hint="Store the backups on another file system") from None
+        raise StoreError(msg, hint=StoreHint.OTHER_FILE_SYSTEM) from None
 
 
 def _private(path: str, flags: int) -> int:
