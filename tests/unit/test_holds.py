@@ -337,4 +337,4 @@ def test_a_copy_of_a_held_backup_is_held_too(repository: Repository, clock: Fake
 def test_a_hold_reads_for_people(repository: Repository, clock: FakeClock) -> None:
     hold = Hold("b0", "id", NOON, "ada on host")
     assert str(hold) == "held, by ada on host"
-    assert str(evolve(hold, until=NOON)) == "held until 2026-03-01 12:00 UTC, by ada on host"
+    assert str(evolve(hold, until=NOON)) == "held until 2026-03-01 12:00:00 UTC, by ada on host"

@@ -7,6 +7,7 @@ from enum import StrEnum
 from attrs import Factory, frozen
 
 from brownie_backup.model.manifest import Manifest
+from brownie_backup.wording import written
 
 
 class Status(StrEnum):
@@ -56,7 +57,7 @@ class Hold:
         return self.until is None or now < self.until
 
     def __str__(self) -> str:
-        until = f" until {self.until:%Y-%m-%d %H:%M} UTC" if self.until else ""
+        until = f" until {written(self.until)}" if self.until else ""
         return f"held{until}, by {self.by}"
 
 

@@ -237,7 +237,7 @@ def _why_all(read: _Read, *, asked: bool) -> str:
     if read.parent is None:
         return "no earlier good backup with the same key and compression is known"
     if read.due:
-        return f"the last full read was on {written(read_fully_at(read.parent))}"
+        return f"the last full read was at {written(read_fully_at(read.parent))}"
     return read.stored.why_not or "all of them may have changed"
 
 

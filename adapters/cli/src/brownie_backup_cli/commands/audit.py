@@ -6,6 +6,7 @@ from brownie_backup.audit.proof import AuditProof
 from brownie_backup.audit.record import AuditRecord
 from brownie_backup.config import Settings
 from brownie_backup.service.documents import audit_document, proof_document
+from brownie_backup.wording import counted, written
 from brownie_backup_cli.actor import service_for
 from brownie_backup_cli.exit_codes import DONE, FAILED, WARNINGS
 from brownie_backup_cli.output import Output, size, table
@@ -52,7 +53,7 @@ def audit(arguments: argparse.Namespace, settings: Settings, output: Output) -> 
 def _row(entry: AuditRecord) -> tuple[str, ...]:
     seconds = entry.duration_seconds
     return (
-        f"{entry.at:%Y-%m-%d %H:%M:%S} UTC",
+        written(entry.at),
         _visible(entry.actor),
         _visible(entry.origin),
         _visible(f"{entry.action} (dry run)" if entry.dry_run else entry.action),
@@ -77,6 +78,6 @@ def _outcome(entry: AuditRecord) -> str:
 
 
 def _verdict(proof: AuditProof) -> str:
-    if proof.good:
-        return f"{proof.store_url}: {proof.records} records, none changed, none missing"
-    return f"{proof.store_url}: {proof.records} records, {len(proof.problems)} PROBLEMS"
+    records = counted(proof.records, "record")
+    found = counted(len(proof.problems), "PROBLEM", "PROBLEMS")
+    return f"{proof.store_url}: {records}, {'none changed, none missing' if proof.good else found}"

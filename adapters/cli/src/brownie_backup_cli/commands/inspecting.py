@@ -11,6 +11,7 @@ from brownie_backup import Backup, list_backups
 from brownie_backup.config import Settings, make_repositories
 from brownie_backup.model import Manifest, PartKind
 from brownie_backup.service.documents import backup_document, status_document
+from brownie_backup.wording import counted, written
 from brownie_backup_cli.actor import service_for
 from brownie_backup_cli.exit_codes import DONE, WARNINGS
 from brownie_backup_cli.output import Output, size, span, table
@@ -113,7 +114,7 @@ def _row(backup: Backup) -> tuple[str, ...]:
         return (backup.name, "?", "?", "?", "?", _status(backup))
     return (
         backup.name,
-        f"{manifest.finished_at:%Y-%m-%d %H:%M:%S} UTC",
+        written(manifest.finished_at),
         size(manifest.stored_bytes),
         size(manifest.database.size_bytes),
         span(manifest.duration),
@@ -124,21 +125,22 @@ def _row(backup: Backup) -> tuple[str, ...]:
 def _status(backup: Backup) -> str:
     if backup.hold is None:
         return str(backup.status)
-    until = f" until {backup.hold.until:%Y-%m-%d %H:%M} UTC" if backup.hold.until else ""
+    until = f" until {written(backup.hold.until)}" if backup.hold.until else ""
     return f"{backup.status}, held{until}"
 
 
 def _part_rows(manifest: Manifest) -> Iterator[tuple[str, str]]:
-    """Yield a line for each part but bulk tables, of which there may be many, and one for these."""
+    """Yield a line for each part, and one for all large tables, of which there may be many."""
     tables = [part for part in manifest.parts if part.kind == PartKind.TABLE]
     for part in manifest.parts:
         if part.kind != PartKind.TABLE:
-            yield part.kind, f"{size(part.size_bytes)} in {len(part.blobs)} blobs"
+            yield part.kind, f"{size(part.size_bytes)} in {counted(len(part.blobs), 'blob')}"
     if tables:
         rows = sum(table.rows or 0 for table in tables)
         blobs = sum(len(table.blobs) for table in tables)
         total = size(sum(table.size_bytes for table in tables))
-        yield "bulk tables", f"{len(tables)}, {rows} rows, {total} in {blobs} blobs"
+        where = f"{total} in {counted(blobs, 'blob')}"
+        yield "large tables", f"{len(tables)}, {counted(rows, 'row')}, {where}"
 
 
 def _value(value: object) -> str:

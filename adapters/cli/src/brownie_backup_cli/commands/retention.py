@@ -12,6 +12,7 @@ from brownie_backup.errors import (
     BackupError,
 )
 from brownie_backup.service.documents import cleanup_document, hold_document
+from brownie_backup.wording import counted
 from brownie_backup_cli.actor import service_for
 from brownie_backup_cli.exit_codes import DONE, WARNINGS
 from brownie_backup_cli.output import Output, size, table
@@ -49,7 +50,9 @@ def cleanup(arguments: argparse.Namespace, settings: Settings, output: Output) -
 def delete(arguments: argparse.Namespace, settings: Settings, output: Output) -> int:
     """Delete a backup wherever it is."""
     service_for(settings).delete(arguments.name)
-    lines = [f"{arguments.name} is deleted; 'brownie-backup cleanup' frees what it alone held"]
+    lines = [
+        f"{arguments.name} is deleted; 'brownie-backup cleanup' frees the blobs that only it used"
+    ]
     output.result({"deleted": arguments.name}, lines)
     return DONE
 
@@ -87,11 +90,12 @@ def _cleaned(report: RetentionReport, *, verbose: bool) -> list[str]:
         rows = [("keep" if d.keep else "delete", d.backup.name, d.reason) for d in report.decisions]
         lines += table(("", "Name", "Reason"), rows) if rows else []
     if report.locked:
-        lines.append(f"{len(report.locked)} backups stay: the store does not let them go yet")
+        lines.append(f"{counted(len(report.locked), 'backup')} kept: the store has them locked")
     if report.locked_blobs:
-        lines.append(f"{report.locked_blobs} blobs stay: the store does not let them go yet")
+        lines.append(f"{counted(report.locked_blobs, 'blob')} kept: the store has them locked")
     lines.append(
-        f"{len(report.deleted)} backups {would}deleted, {len(report.decisions)} seen; "
-        f"{report.swept_blobs} blobs {would}removed, {size(report.swept_bytes)} {would}freed"
+        f"{counted(len(report.deleted), 'backup')} {would}deleted, {len(report.decisions)} seen; "
+        f"{counted(report.swept_blobs, 'blob')} {would}removed, "
+        f"{size(report.swept_bytes)} {would}freed"
     )
     return lines

@@ -142,7 +142,7 @@ def _state_folder() -> Path:
     try:
         return Path(base).expanduser() / "brownie-backup"
     except RuntimeError:
-        problem = "nobody knows where this user's files are: HOME is not set"
+        problem = "the home folder of this user is not known: HOME is not set"
         raise ConfigurationError([problem], hint="Give a --directory") from None
 
 
