@@ -89,10 +89,10 @@ def test_settings(name: str) -> None:
     pairs = (pair.partition("=") for pair in done.stdout.decode().split("\0") if pair)
     settings = load_settings({key: value for key, _, value in pairs})
     assert not settings.warnings
-    assert settings.provider == ("s3" if name == "quick start" else name)
-    assert settings.destination in SETTINGS[name]
-    assert bool(settings.token) == (name == "gcs")
-    assert bool(settings.secret_key) == (name in {"quick start", "s3", "azure"})
+    assert settings.value("provider") == ("s3" if name == "quick start" else name)
+    assert settings.value("destination") in SETTINGS[name]
+    assert bool(settings.primary.token) == (name == "gcs")
+    assert bool(settings.primary.secret_key) == (name in {"quick start", "s3", "azure"})
 
 
 def test_defaults() -> None:

@@ -282,6 +282,7 @@ def test_every_command_has_its_document() -> None:
         ("repository.json", Identity, set()),
         ("Manifest", model.Manifest, {"digest"}),
         ("Database", model.Database, set()),
+        ("Cluster", model.Cluster, set()),
         ("Encryption", model.Encryption, set()),
         ("Part", model.Part, set()),
         ("Blob reference", model.BlobRef, set()),

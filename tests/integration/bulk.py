@@ -11,9 +11,9 @@ from brownie_backup.dumpers import PostgresDumper
 from brownie_backup.dumpers.postgres import parse_conninfo
 from brownie_backup.dumpers.postgres.dump.bulk import BulkTable
 from brownie_backup.dumpers.postgres.dump.snapshot import PostgresSnapshot
+from brownie_backup.dumpers.postgres.segments import TableDetail, split_table
 from brownie_backup.model import PartKind, PartSpec
-from brownie_backup.pipeline.ranges import counting, split_ranges
-from brownie_backup.postgres.session import open_session
+from brownie_backup.pipeline.ranges import counting
 
 BULK_BYTES = 64 << 10
 """From which size on the tests' tables are bulk tables."""
@@ -25,7 +25,7 @@ RANGE_BLOCKS = 5
 class Rows:
     """The ranges of a table as they were read, in order."""
 
-    spec: PartSpec
+    detail: TableDetail
     ranges: tuple[bytes, ...]
     count: int
 
@@ -59,8 +59,14 @@ def dumper_for(
 
 def tables_of(snapshot: PostgresSnapshot) -> dict[str, PartSpec]:
     """Return a snapshot's bulk tables by their names."""
-    specs = [spec for spec in snapshot.parts if spec.kind == PartKind.TABLE]
-    return {spec.relation.name: spec for spec in specs if spec.relation}
+    details = [(spec, spec.detail) for spec in snapshot.parts]
+    return {d.relation.name: spec for spec, d in details if isinstance(d, TableDetail)}
+
+
+def split(spec: PartSpec, range_blocks: int = RANGE_BLOCKS) -> list[PartSpec]:
+    """Return the ranges of a bulk table, of that many blocks each."""
+    assert isinstance(spec.detail, TableDetail)
+    return [*split_table(spec, evolve(spec.detail, range_blocks=range_blocks))]
 
 
 def read_tables(dumper: PostgresDumper, range_blocks: int = RANGE_BLOCKS) -> Mapping[str, Rows]:
@@ -68,10 +74,12 @@ def read_tables(dumper: PostgresDumper, range_blocks: int = RANGE_BLOCKS) -> Map
     with dumper.snapshot() as snapshot, dumper.reading() as reader:
         read = {}
         for name, spec in tables_of(snapshot).items():
+            detail = spec.detail
+            assert isinstance(detail, TableDetail)
             counts: list[int | None] = []
-            pieces = [*split_ranges(evolve(spec, range_blocks=range_blocks))]
+            pieces = split(spec, range_blocks)
             ranges = tuple(b"".join(counting(reader.read(p), counts)) for p in pieces)
-            read[name] = Rows(spec, ranges, sum(count or 0 for count in counts))
+            read[name] = Rows(detail, ranges, sum(count or 0 for count in counts))
         return read
 
 
@@ -85,7 +93,7 @@ def read_archive(dumper: PostgresDumper) -> bytes:
 @contextmanager
 def holding(server: Server, database: str, sql: str) -> Iterator[None]:
     """Run statements in a session that stays open, and in a transaction if they begin one."""
-    with open_session(dumper_for(server, database)._client, database) as session:
+    with dumper_for(server, database)._client.session(database) as session:
         session.run(sql)
         yield
 

@@ -18,8 +18,9 @@ from brownie_backup import BackupReport, Repository, create_backup, delete_backu
 from brownie_backup.compressors import Uncompressed
 from brownie_backup.dumpers import PostgresDumper
 from brownie_backup.dumpers.postgres import parse_conninfo
+from brownie_backup.dumpers.postgres.segments import TableDetail
 from brownie_backup.encryptors import Cleartext
-from brownie_backup.model import BlobRef, PartKind, PartSpec
+from brownie_backup.model import BlobRef, PartSpec
 from brownie_backup.protocols import Reader, Snapshot
 from brownie_backup.stores import MemoryStore
 
@@ -62,8 +63,9 @@ class _Noting:
         self._read = read
 
     def read(self, part: PartSpec) -> Generator[bytes, None, int | None]:
-        if part.kind == PartKind.TABLE and part.relation and part.blocks:
-            self._read.add((part.relation.name, part.blocks.first // part.range_blocks))
+        table = part.detail
+        if isinstance(table, TableDetail):
+            self._read.add((table.relation.name, table.blocks.first // table.range_blocks))
         return (yield from self._reader.read(part))
 
 
@@ -77,6 +79,10 @@ class _Held:
         self.kind = dumper.kind
         self.database_name = dumper.database_name
         self.database_id = dumper.database_id
+        self.split = dumper.split
+        self.join = dumper.join
+        self.segments = dumper.segments
+        self.locate = dumper.locate
         self.check = dumper.check
         self.restoring = dumper.restoring
         self.diagnose = dumper.diagnose
@@ -187,10 +193,10 @@ def _streams_differ(one: BackupReport, other: BackupReport) -> bool:
 
 def _all_ranges(snapshot: Snapshot) -> Ranges:
     return frozenset(
-        (part.relation.name, first // part.range_blocks)
+        (table.relation.name, first // table.range_blocks)
         for part in snapshot.parts
-        if part.relation and part.blocks
-        for first in range(0, part.blocks.end, part.range_blocks)
+        if isinstance(table := part.detail, TableDetail)
+        for first in range(0, table.blocks.end, table.range_blocks)
     )
 
 

@@ -5,20 +5,19 @@ import subprocess
 from collections.abc import Iterator
 
 import pytest
-from attrs import evolve, frozen
+from attrs import frozen
 from tests.integration.bulk import (
-    RANGE_BLOCKS,
     dumper_for,
     read_archive,
     read_tables,
+    split,
     tables_of,
 )
 from tests.integration.majors import EACH_MAJOR
 from tests.servers.running import Server, Servers
 
-from brownie_backup.pipeline.ranges import split_ranges
+from brownie_backup.dumpers.postgres.segments import TableDetail
 from brownie_backup.postgres.copy_rows import begin_copying, copy_out
-from brownie_backup.postgres.session import open_session
 
 pytestmark = pytest.mark.once
 
@@ -61,11 +60,7 @@ def source(servers: Servers, request: pytest.FixtureRequest) -> Iterator[Source]
 
 def found(source: Source, role: str | None = None) -> set[str]:
     with dumper_for(source.server, source.name, role=role).snapshot() as snapshot:
-        return {
-            f"{spec.relation.schema}.{spec.relation.name}"
-            for spec in tables_of(snapshot).values()
-            if spec.relation
-        }
+        return {spec.name for spec in tables_of(snapshot).values()}
 
 
 def test_plain_heaps_over_the_threshold_are_read_in_ranges_and_nothing_else(source: Source) -> None:
@@ -312,7 +307,7 @@ def test_settings_of_a_role_change_no_byte(source: Source) -> None:
         after = read_tables(dumper_for(source.server, source.name, role=role))["every"]
         assert after.ranges == before.ranges
         assert after.count == before.count
-        assert after.spec.table == before.spec.table
+        assert after.detail.table == before.detail.table
     finally:
         source.sql(f"DROP ROLE {role}")
 
@@ -338,10 +333,10 @@ def load(source: Source, table: str, data: bytes) -> None:
     """Load binary rows."""
     client = dumper_for(source.server, source.name)._client
     argv = [
-        *(str(source.server.client / "psql"), "-X", "-q", "--dbname", client.connection()),
+        *(str(source.server.client / "psql"), "-X", "-q", "--dbname", client.access.command_line()),
         *("-c", f"COPY {table} FROM STDIN (FORMAT binary)"),
     ]
-    subprocess.run(argv, input=data, env=client.environment(), check=True)
+    subprocess.run(argv, input=data, env=client.access.environment(), check=True)
 
 
 HARD_PLANS = """
@@ -363,13 +358,19 @@ CREATE INDEX ON t USING brin (a); CLUSTER t USING t_b_a_c_idx; ANALYZE t;
 def test_one_process_scans_just_the_range_and_in_order(source: Source, setting: str) -> None:
     source.sql(HARD_PLANS + f"ALTER DATABASE {source.name} SET {setting}")
     dumper = dumper_for(source.server, source.name)
-    with dumper.snapshot() as snapshot, open_session(dumper._client, source.name) as session:
+    with dumper.snapshot() as snapshot, dumper._client.session(source.name) as session:
         (spec,) = tables_of(snapshot).values()
-        session.run("BEGIN;")
+        session.run("BEGIN")
         begin_copying(session)
-        (piece, *_) = split_ranges(evolve(spec, range_blocks=RANGE_BLOCKS))
-        query = copy_out(piece).removeprefix("COPY (").rpartition(") TO STDOUT")[0]
-        plan = session.run(f"EXPLAIN (COSTS off) {query};")
+        detail = split(spec)[0].detail
+        assert isinstance(detail, TableDetail)
+        query = (
+            copy_out(detail.relation, detail.blocks)
+            .removeprefix("COPY (")
+            .rpartition(") TO STDOUT")[0]
+        )
+        rows = session.query(f"EXPLAIN (COSTS off) {query}")
+    plan = [row["QUERY PLAN"] for row in rows]
     assert plan[0].startswith("Tid Range Scan on")
     assert len(plan) == 2, plan
     text = read_tables(dumper)["t"].text.decode()

@@ -75,10 +75,10 @@ def alter(server: Server, database: str, before: str = "") -> Altering:
     """Begin an ALTER TABLE behind our locks."""
     client = dumper_for(server, database)._client
     argv = [
-        *(str(server.client / "psql"), "-Xq", "--dbname", client.connection(database)),
+        *(str(server.client / "psql"), "-Xq", "--dbname", client.access.command_line(database)),
         *("-c", f"{before}; ALTER TABLE a ADD added int"),
     ]
-    altering = Altering(server, database, subprocess.Popen(argv, env=client.environment()))
+    altering = Altering(server, database, subprocess.Popen(argv, env=client.access.environment()))
     wait_until(lambda: altering.waits, what="ALTER TABLE waits")
     return altering
 

@@ -27,10 +27,11 @@ from brownie_backup.config import make_worker
 from brownie_backup.dumpers import PostgresDumper
 from brownie_backup.dumpers.postgres import parse_conninfo
 from brownie_backup.dumpers.postgres.dump.reader import PostgresReader
+from brownie_backup.dumpers.postgres.segments import DumpDetail
 from brownie_backup.encryptors import GnuPG
 from brownie_backup.errors import ConfigurationError, DumpFailed, StoreFull
 from brownie_backup.format.layout import blob_key
-from brownie_backup.model import Manifest, PartSpec, RowFormat
+from brownie_backup.model import Manifest, RowFormat
 from brownie_backup.pipeline import workers
 from brownie_backup.stores import LocalStore
 
@@ -252,7 +253,7 @@ def test_what_workers_get_no_lock_for_the_coordinator_reads(
     before = tables(create_backup(repository, source, full=True).manifest)
     locked, read_archive = threading.Event(), PostgresReader._read_archive
 
-    def read(self: PostgresReader, part: PartSpec) -> Iterator[bytes]:
+    def read(self: PostgresReader, part: DumpDetail) -> Iterator[bytes]:
         stream = read_archive(self, part)
         yield next(stream)
         locked.set()  # pg_dump has begun to write, so it has its locks

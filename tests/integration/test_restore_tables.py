@@ -22,7 +22,7 @@ from brownie_backup.errors import (
     TargetExists,
 )
 from brownie_backup.format.layout import blob_key
-from brownie_backup.model import Manifest, PartSpec
+from brownie_backup.model import Manifest, Part
 from brownie_backup.model.reports import RestoreReport
 from brownie_backup.stores import LocalStore
 
@@ -179,7 +179,7 @@ def test_tables_and_what_they_need_come_into_a_fresh_database(shop: Shop, fresh:
     tables = ("public.orders", "public.customers")
     report = shop.restore(fresh, RestoreOptions(tables=tables))
     assert report.warnings == ()
-    assert report.tables == (
+    assert report.detail.tables == (
         RestoredTable("public.customers", 100),
         RestoredTable("public.orders", 2000),
     )
@@ -209,7 +209,7 @@ def test_a_lost_table_comes_back(shop: Shop, copy: str) -> None:
     before = shop.dump(copy)
     shop.sql(copy, "DROP TABLE orders")
     report = shop.restore(copy, RestoreOptions(tables=("public.orders",)))
-    assert report.tables == (RestoredTable("public.orders", 2000),)
+    assert report.detail.tables == (RestoredTable("public.orders", 2000),)
     (warning,) = report.warnings
     assert "FK CONSTRAINT public.orders orders_customer_fkey" in warning.message
     shop.sql(copy, str(warning.hint).partition(": ")[2])
@@ -224,7 +224,7 @@ def test_a_table_comes_back_beside_the_one_that_is_there(shop: Shop, copy: str) 
     report = shop.restore(
         copy, RestoreOptions(tables=("public.orders",), into='public."Örders.old"')
     )
-    assert report.tables == (RestoredTable('public."Örders.old"', 2000),)
+    assert report.detail.tables == (RestoredTable('public."Örders.old"', 2000),)
     rows = "SELECT md5(string_agg(o::text, ',' ORDER BY id)) FROM {} o"
     old = shop.sql(copy, rows.format('"Örders.old"'))
     assert old == shop.sql(shop.name, rows.format("orders"))
@@ -244,7 +244,7 @@ def test_a_table_comes_back_beside_the_one_that_is_there(shop: Shop, copy: str) 
 
 def test_a_table_gets_another_name_in_a_fresh_database(shop: Shop, fresh: str) -> None:
     options = RestoreOptions(tables=(ODD,), into="archive.Rows")
-    assert shop.restore(fresh, options).tables == (RestoredTable("archive.Rows", 2),)
+    assert shop.restore(fresh, options).detail.tables == (RestoredTable("archive.Rows", 2),)
     assert shop.sql(fresh, 'SELECT * FROM archive."Rows"') == "1|one\n2|two"
     assert shop.sql(fresh, "SELECT indexrelid::regclass FROM pg_index WHERE indrelid = "
                     "'archive.\"Rows\"'::regclass") == 'archive."Rows_pkey"'  # fmt: skip
@@ -303,7 +303,7 @@ def test_partitions_come_with_their_root(shop: Shop, fresh: str, copy: str) -> N
     shop.sql(copy, "DROP TABLE months")
     for target in (fresh, copy):
         report = shop.restore(target, RestoreOptions(tables=("public.months",)))
-        assert report.tables == (
+        assert report.detail.tables == (
             RestoredTable("public.months_1", 999),
             RestoredTable("public.months_2a", 2001),
         )
@@ -313,7 +313,7 @@ def test_partitions_come_with_their_root(shop: Shop, fresh: str, copy: str) -> N
 
 def test_a_partition_comes_alone(shop: Shop, fresh: str) -> None:
     report = shop.restore(fresh, RestoreOptions(tables=("public.months_2a",)))
-    assert report.tables == (RestoredTable("public.months_2a", 2001),)
+    assert report.detail.tables == (RestoredTable("public.months_2a", 2001),)
     assert report.warnings == ()
     assert shop.sql(fresh, "SELECT count(*), max(at) FROM months_2a") == "2001|3000"
     assert shop.sql(fresh, "SELECT to_regclass('months')") == ""
@@ -334,7 +334,7 @@ def test_a_schema_comes_with_its_views_and_functions(shop: Shop, fresh: str) -> 
     (warning,) = report.warnings
     assert warning.message.startswith("left out: VIEW")
     assert "beyond" in warning.message
-    assert report.tables == (RestoredTable(ODD, 2),)
+    assert report.detail.tables == (RestoredTable(ODD, 2),)
     schema = '"Söme. ""x"'
     assert shop.sql(fresh, f"SELECT count(*), {schema}.one() FROM {schema}.seen") == "2|1"
 
@@ -345,7 +345,7 @@ def test_a_schema_is_added(shop: Shop, copy: str) -> None:
     view = shop.dump(copy, "--schema-only", f"--table={schema}.seen")
     shop.sql(copy, f"DROP TABLE {ODD} CASCADE")
     report = shop.restore(copy, RestoreOptions(schemas=(schema,)))
-    assert report.tables == (RestoredTable(ODD, 2),)
+    assert report.detail.tables == (RestoredTable(ODD, 2),)
     assert report.warnings == ()
     shop.sql(copy, "\n".join(line for line in view if not line.startswith("--")))
     assert shop.dump(copy) == before
@@ -421,11 +421,14 @@ def test_the_inventory_and_the_other_parts_must_agree(servers: Servers, tmp_path
     inventory = part_of(shop, shop.manifest, "inventory")
     archives = [part_of(shop, manifest, "archive") for manifest in (other, shop.manifest)]
 
+    assert other.database
+    source = other.database
+
     def load(archive: bytes) -> None:
-        with shop.dumper.restoring(other.database, target, options, "t") as restoring:
+        with shop.dumper.restoring(source, target, options, "t") as restoring:
             restoring.preflight(inventory, 0)
-            restoring.receive([(PartSpec("archive", shop.name), [archive])])
-            restoring.load({})
+            restoring.receive([(Part("archive", len(archive)), [archive])])
+            restoring.load([])
 
     with pytest.raises(DamagedError, match="twice"):
         load(archives[0])
@@ -445,7 +448,7 @@ def part_of(shop: Shop, manifest: Manifest, kind: str) -> bytes:
 def test_on_15(servers: Servers, tmp_path: Path) -> None:
     shop = Shop(servers.get(15), tmp_path, 1)
     report = shop.restore(shop.name, RestoreOptions(tables=("public.orders",), into="public.again"))
-    assert report.tables == (RestoredTable("public.again", 2000),)
+    assert report.detail.tables == (RestoredTable("public.again", 2000),)
     shop.restore(f"{shop.name}_2", RestoreOptions(tables=("public.orders",)))
     rows = "SELECT md5(string_agg(o::text, ',' ORDER BY id)) FROM {} o"
     expected = shop.sql(shop.name, rows.format("orders"))
@@ -490,7 +493,7 @@ def test_a_role_that_is_no_superuser_adds_a_table_with_its_owner(
     dumper = PostgresDumper(parse_conninfo(url), pg_bin=str(shop.server.client))
     options = RestoreOptions(tables=("public.months",))
     report = restore(shop.repository, dumper, "owned", options=options)
-    assert [table.rows for table in report.tables] == [999, 2001]
+    assert [table.rows for table in report.detail.tables] == [999, 2001]
     assert shop.dump(shop.name) == before
     shop.server.drop(shop.name)
     shop.sql("postgres", f"DROP ROLE {clerk}, {mover}")

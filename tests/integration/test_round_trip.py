@@ -65,7 +65,7 @@ def test_a_backup_restores_on_a_new_server_of_18_with_roles_and_database_setting
         # As PostgreSQL's manual says for moving to a newer major: with the newer one's programs.
         create_backup(repository, source.dumper(SOURCE, client=newest.client))
         report = restore(repository, newest.dumper(SOURCE), "latest", options=ALL_ROLES)
-        assert {"rt_owner", 'rt_Ünï "q"'} <= set(report.created_roles)
+        assert {"rt_owner", 'rt_Ünï "q"'} <= set(report.detail.created_roles)
         assert report.target_database == SOURCE
         expected = source.plain_dump(SOURCE, "--create", client=newest.client)
         found = newest.plain_dump(SOURCE, "--create")

@@ -65,7 +65,7 @@ class Watch:
                     self.seen.update(arguments)
                     name = process.name()
                     self.programs.add(name)
-                    if name in {"pg_dump", "pg_restore", "psql", "gpg", "pg_dumpall", "vacuumdb"}:
+                    if name in {"pg_dump", "pg_restore", "psql", "gpg", "pg_dumpall"}:
                         self.seen.update(process.environ().values())
                 except (psutil.Error, OSError):
                     continue

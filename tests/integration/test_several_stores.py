@@ -13,7 +13,7 @@ from tests.integration.waiting import wait_until
 from tests.servers.objects import AzureServer, S3Server
 from tests.servers.running import Server, Servers
 
-from brownie_backup.config import load_settings, locations, make_store
+from brownie_backup.config import load_settings, make_store
 from brownie_backup.format.layout import (
     BLOB_LISTS,
     BLOBS,
@@ -59,7 +59,7 @@ class Stores:
     def __init__(self, cli: Cli) -> None:
         self.cli = cli
         environ = {name: cli.env[name] for name in cli.env if name.startswith("BACKUP_")}
-        found = locations(load_settings(environ))
+        found = load_settings(environ).stores.values()
         self.urls = [location.url for location in found]
         self.stores = [make_store(location) for location in found]
 

@@ -16,7 +16,7 @@ from tests.unit.fakes import FakeDumper, read_back
 
 from brownie_backup import Repository, create_backup
 from brownie_backup.compressors import Uncompressed
-from brownie_backup.config import load_settings, locations
+from brownie_backup.config import load_settings
 from brownie_backup.encryptors import Cleartext
 from brownie_backup.errors import StoreUnavailable
 from brownie_backup.pipeline import archiver
@@ -55,7 +55,7 @@ class Network:
 
     def repository(self, retry_policy: RetryPolicy = QUICK) -> Repository:
         """Return a repository behind the network."""
-        (location,) = locations(load_settings(self.env))
+        location = load_settings(self.env).primary
         store = RetryingStore(OPEN[self.cloud](location, retry_policy), retry_policy)
         return Repository(store, Uncompressed(), Cleartext())
 

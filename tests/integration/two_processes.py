@@ -13,7 +13,7 @@ from tests.unit.fakes import FakeDumper
 
 from brownie_backup import Repository, RetentionPolicy, apply_retention, create_backup
 from brownie_backup.compressors import Uncompressed
-from brownie_backup.config import load_settings, locations, make_store
+from brownie_backup.config import load_settings, make_store
 from brownie_backup.encryptors import Cleartext
 from brownie_backup.errors import Busy, DeletionRefused
 from brownie_backup.pipeline import archiver
@@ -25,7 +25,7 @@ _CHUNKS = [random.Random(number).randbytes(2000) for number in range(40)]  # noq
 
 def open_repository() -> Repository:
     """Return a repository in the store that the environment names."""
-    (location,) = locations(load_settings(os.environ))
+    location = load_settings(os.environ).primary
     return Repository(make_store(location), Uncompressed(), Cleartext())
 
 

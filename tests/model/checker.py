@@ -102,7 +102,7 @@ class Model:
             good = [
                 other
                 for other in self.backups.values()
-                if other.manifest.database.id == known.manifest.database.id
+                if other.manifest.backup_set == known.manifest.backup_set
                 and (after is None or _finished(other.manifest) > after)
                 and not self._missing(other.manifest)
             ]

@@ -12,7 +12,7 @@ from pathlib import Path
 from tests.servers.cache import cached, download
 
 MAJORS = (15, 16, 17, 18)
-CLIENTS = ("pg_dump", "pg_dumpall", "pg_restore", "psql", "vacuumdb")
+CLIENTS = ("pg_dump", "pg_dumpall", "pg_restore", "psql")
 
 _PINS = Path(__file__).parents[2] / "requirements" / "postgresql.txt"
 

@@ -145,6 +145,9 @@ def advice(tree: ast.AST) -> Iterator[ast.expr]:
             yield from (each.value for each in node.keywords if each.arg == "hint")
             if isinstance(node.func, ast.Name) and node.func.id == "Finding":
                 yield from node.args[3:]
+        # A text that is a hint a line later.
+        if isinstance(node, ast.Assign) and "hint" in ast.unparse(node.targets[0]).lower():
+            yield node.value
 
 
 def test_every_hint_of_the_library_has_a_code() -> None:

@@ -1,6 +1,9 @@
 """Entries of a catalogue, and short ways to ask what a policy makes of them."""
 
+import json
+from collections.abc import Mapping
 from datetime import datetime, timedelta
+from typing import Any
 
 from attrs import evolve
 from tests.unit.fakes import DATABASE, DAY, NOON
@@ -13,6 +16,7 @@ from brownie_backup import (
     RetentionPolicy,
     plan_retention,
 )
+from brownie_backup.format.converter import _digest
 
 KEEP_30 = RetentionPolicy(keep_within=30 * DAY)
 HOUR = timedelta(hours=1)
@@ -65,3 +69,9 @@ def reason(backups: list[Backup], name: str, policy: RetentionPolicy = KEEP_30) 
 
 def count(rule: str, number: int, **more: int) -> RetentionPolicy:
     return RetentionPolicy(None, **{f"keep_{rule}": number}, **more)  # type: ignore[arg-type]
+
+
+def sealed(plain: Mapping[str, Any]) -> bytes:
+    """Return a manifest as it is stored, in another order of fields than we would write."""
+    rest = {key: value for key, value in plain.items() if key != "digest"}
+    return json.dumps({"digest": _digest(rest, rest["hash_key"])} | rest).encode()

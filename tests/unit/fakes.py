@@ -6,9 +6,8 @@ import hashlib
 import hmac
 import random
 import threading
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from types import MappingProxyType
 
 from attrs import evolve, field, frozen
 
@@ -18,7 +17,7 @@ from brownie_backup import (
     Level,
     Manifest,
     Repository,
-    RestoredTable,
+    RestoredDatabase,
     RestoreOptions,
     Status,
 )
@@ -31,9 +30,10 @@ from brownie_backup.model import (
     Part,
     PartKind,
     PartSpec,
-    Relation,
+    Segment,
     WalPosition,
 )
+from brownie_backup.model.reports import TableRange
 from brownie_backup.pipeline.replica import Replica
 from brownie_backup.pipeline.replicas import ReplicaSet
 from brownie_backup.pipeline.writer import BlobWriter, open_writer
@@ -119,7 +119,7 @@ class FakeDumper:
     @contextlib.contextmanager
     def snapshot(self) -> Iterator[FakeSnapshot]:
         with self._work("snapshot") as token:
-            parts = tuple(PartSpec(kind, self.database.name, token) for kind in self.content)
+            parts = tuple(PartSpec(kind, kind, token) for kind in self.content)
             yield FakeSnapshot(self.database, parts)
 
     @contextlib.contextmanager
@@ -127,7 +127,7 @@ class FakeDumper:
         yield self
 
     def read(self, part: PartSpec) -> Generator[bytes, None, int | None]:
-        if part.snapshot not in self.running:
+        if part.detail not in self.running:
             raise DumpFailed("that snapshot is over")
         data = self.content[part.kind]
         with self._work("reading"):
@@ -138,7 +138,21 @@ class FakeDumper:
                 self.meanwhile()
         return None
 
-    def check(self, part: PartSpec, chunks: Iterable[bytes]) -> None:
+    def split(self, part: PartSpec) -> Iterator[PartSpec] | None:
+        assert part.kind in self.content
+        return None
+
+    def join(self, part: PartSpec, segments: Sequence[Segment]) -> Part:
+        raise NotImplementedError(part, segments)
+
+    def segments(self, part: Part) -> Iterator[Segment] | None:
+        assert not part.table
+        return None
+
+    def locate(self, segment: PartSpec) -> TableRange:
+        raise NotImplementedError(segment)
+
+    def check(self, part: Part, chunks: Iterable[bytes]) -> None:
         if not b"".join(chunks).endswith(END):
             raise DamagedError(f"the {part.kind} does not reach its end")
 
@@ -165,11 +179,6 @@ class FakeDumper:
 class FakeTarget:
     """A database of a `FakeDumper`'s server that is being restored."""
 
-    relations: Mapping[int, Relation] = MappingProxyType({})
-    replaced_database: str | None = None
-    created_roles: tuple[str, ...] = ()
-    tables: tuple[RestoredTable, ...] = ()
-
     def __init__(self, dumper: FakeDumper, name: str, options: RestoreOptions) -> None:
         self._dumper = dumper
         self._name = name
@@ -182,15 +191,25 @@ class FakeTarget:
             return (Finding(Level.ERROR, "target", f"'{self._name}' exists", "Use --replace"),)
         return (Finding(Level.OK, "target", f"'{self._name}' is free"),)
 
-    def receive(self, parts: Iterable[tuple[PartSpec, Iterable[bytes]]]) -> tuple[Finding, ...]:
+    def receive(self, parts: Iterable[tuple[Part, Iterable[bytes]]]) -> tuple[Finding, ...]:
         for part, chunks in parts:
             self._loaded[part.kind] = b"".join(chunks)
         return ()
 
+    def wanted(self, part: Part) -> Iterator[Segment]:
+        raise NotImplementedError(part)
+
+    def name_of(self, part: Part) -> str:
+        return part.kind
+
     def load(
-        self, tables: Mapping[int, Iterator[tuple[PartSpec, Iterable[bytes]]]]
+        self, parts: Sequence[tuple[Part, Iterator[tuple[Segment, Iterable[bytes]]]]]
     ) -> tuple[Finding, ...]:
+        assert not parts
         return ()
+
+    def report(self) -> RestoredDatabase:
+        return RestoredDatabase()
 
     def finish(self) -> tuple[Finding, ...]:
         self._dumper.databases[self._name] = self._loaded

@@ -75,7 +75,7 @@ manifests = st.builds(
     Manifest,
     name=texts,
     id=st.uuids().map(str),
-    kind=st.just("logical") | texts,
+    kind=st.just("logical"),
     repository_id=st.uuids().map(str),
     hash_key=names,
     started_at=instants,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, cast
 import pytest
 
 from brownie_backup.errors import LockRefused
-from brownie_backup.model import BlobRef, BlockRange, PartKind, PartSpec
+from brownie_backup.model import BlobRef, PartKind, PartSpec
 from brownie_backup.pipeline import buffers
 from brownie_backup.pipeline.ranges import WorkerContext, store_batch
 from brownie_backup.pipeline.writer import BlobWriter, StoredBlob
@@ -33,12 +33,12 @@ class Rows:
         return nullcontext(self)
 
     def read(self, part: PartSpec) -> Generator[bytes, None, int]:
-        assert part.blocks
-        data = self._ranges[part.blocks.first]
+        assert isinstance(part.detail, int)
+        data = self._ranges[part.detail]
         if data is None:
             raise LockRefused("somebody waits for it")
         yield data
-        if part.blocks.end == len(self._ranges):
+        if part.detail + 1 == len(self._ranges):
             self.all_read.set()
         return 1
 
@@ -73,9 +73,7 @@ def test_each_range_is_stored_as_it_was_read(
     monkeypatch.setattr(buffers, "BLOB_BYTES", SIZE)
     rows = Rows(ranges)
     bench = WorkerContext(cast("Dumper", rows), cast("BlobWriter", SlowWriter(rows)))
-    specs = [
-        PartSpec(PartKind.TABLE, "shop", blocks=BlockRange(n, n + 1)) for n in range(len(ranges))
-    ]
+    specs = [PartSpec(PartKind.TABLE, "public.t", n, segment=f"1/{n}") for n in range(len(ranges))]
     done = store_batch(lambda: nullcontext(bench), specs)
     for data, part in zip(ranges, done.parts, strict=True):
         if data is None:

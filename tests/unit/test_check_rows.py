@@ -3,15 +3,15 @@
 import pytest
 
 from brownie_backup.errors import DamagedError
-from brownie_backup.model import PartKind, PartSpec, RowFormat, Table
+from brownie_backup.model import Part, PartKind, RowFormat, Table
 from brownie_backup.postgres.copy_rows import BINARY_HEAD, BINARY_TAIL, check_rows
 
 RANGE = BINARY_HEAD + b"\0" * 8 + b"rows" + BINARY_TAIL
 
 
-def stored(row_format: RowFormat, rows: int) -> PartSpec:
+def stored(row_format: RowFormat, rows: int) -> Part:
     table = Table(16384, 16384, "signature", row_format)
-    return PartSpec(PartKind.TABLE, "shop", table=table, rows=rows)
+    return Part(PartKind.TABLE, 0, table=table, rows=rows)
 
 
 @pytest.mark.parametrize(

@@ -221,8 +221,8 @@ def test_an_encrypted_backup_uses_nothing_of_one_in_clear() -> None:
     finder = ParentFinder()
     finder.add(clear.backup("clear"))
     manifest = manifest_of(clear, "clear")
-    assert finder.find(make_writer(clear), manifest.database.id, manifest.kind) == manifest
-    assert finder.find(make_writer(secret), manifest.database.id, manifest.kind) is None
+    assert finder.find(make_writer(clear), manifest.backup_set) == manifest
+    assert finder.find(make_writer(secret), manifest.backup_set) is None
 
 
 def test_a_decryptor_that_cannot_be_made_is_the_problem_of_its_backups_alone() -> None:
@@ -297,12 +297,8 @@ def test_a_repository_that_is_evolved_has_the_same_codecs_and_all_else() -> None
         return [store.url]
 
     codecs = Codecs(Zstd(), NEW)
-    repository = Repository(MemoryStore(), codecs=codecs, roots=[roots], policy=RetentionPolicy())
+    repository = Repository(MemoryStore(), codecs=codecs, roots=[roots])
     other = evolve(repository, store=MemoryStore(), cache=None)
     assert other.codecs is codecs
-    assert (other.clock, other.policy, other.roots) == (
-        repository.clock,
-        repository.policy,
-        (roots,),
-    )
+    assert (other.clock, other.roots) == (repository.clock, (roots,))
     assert other.store is not repository.store

@@ -15,9 +15,9 @@ from tests.unit.fakes import DAY
 from brownie_backup.compressors import Gzip, Uncompressed, Zstd
 from brownie_backup.config import (
     Settings,
+    check_key,
     describe,
     load_settings,
-    locations,
     make_codecs,
     make_compressors,
     make_dumper,
@@ -25,13 +25,14 @@ from brownie_backup.config import (
     make_store,
 )
 from brownie_backup.config import settings as settings_module
-from brownie_backup.config.variables import COPY_CREDENTIALS, VARIABLES
+from brownie_backup.config.variables import COPY_CREDENTIALS, OF_STORES, VARIABLES
 from brownie_backup.dumpers.postgres.dump.bulk import BULK_TABLE_BYTES
 from brownie_backup.encryptors import Cleartext
 from brownie_backup.errors import ConfigurationError
 from brownie_backup.pipeline.parent import FULL_EVERY
 from brownie_backup.secret import Secret
 from brownie_backup.stores import LocalStore
+from brownie_backup.stores.location import Location
 
 PLANTED = "s3cr3t-Pl4nted"
 SECRETS = [variable.name for variable in VARIABLES if variable.secret]
@@ -39,7 +40,7 @@ SECRETS = [variable.name for variable in VARIABLES if variable.secret]
 EXAMPLES: dict[str, tuple[str, object]] = {
     "PROVIDER": ("S3", "s3"),
     "DESTINATION": ("/mnt/backups", "/mnt/backups"),
-    "COPY_TO": ("file:///mnt/a, s3://b/c?region=x", ("file:///mnt/a", "s3://b/c?region=x")),
+    "COPY_TO": ("file:///mnt/a, s3://b/c?region=x", "file:///mnt/a, s3://b/c?region=x"),
     "SCHEDULE": ("*/5 * * * *", "*/5 * * * *"),
     "RETENTION_DAYS": ("7", 7),
     "KEEP_WITHIN": ("36h", 36 * timedelta(hours=1)),
@@ -91,6 +92,16 @@ EXAMPLES: dict[str, tuple[str, object]] = {
     "PG_BIN": ("/opt/pg/bin", "/opt/pg/bin"),
 }
 ADDRESSES = ("PING_URL", "WEBHOOK_URL")
+BUCKET = {"BACKUP_DESTINATION": "s3://bucket"}
+# What else has to be set, since a variable alone makes no sense.
+BESIDE: dict[str, dict[str, str]] = {
+    "PROVIDER": {"BACKUP_DESTINATION": "bucket"},
+    **dict.fromkeys(("SSE_KMS_KEY", "STORAGE_CLASS", "OBJECT_TAGS", "OBJECT_LOCK_DAYS"), BUCKET),
+    **{
+        name.upper(): {"BACKUP_COPY_TO": "file:///1 file:///2 file:///3 file:///4"}
+        for name in COPY_CREDENTIALS
+    },
+}
 every_variable = pytest.mark.parametrize("name", [variable.name for variable in VARIABLES])
 
 
@@ -102,7 +113,7 @@ def problems(environ: dict[str, str]) -> tuple[str, ...]:
 
 def test_variables_settings_and_these_examples_agree() -> None:
     fields = {field.name for field in attrs.fields(Settings)} - {"sources", "warnings"}
-    fields = fields - {"copy_credentials"} | {*COPY_CREDENTIALS}
+    fields = fields - {"primary", "copies", "of_stores"} | OF_STORES
     assert {variable.name.lower() for variable in VARIABLES} == fields
     assert len(VARIABLES) == len(fields)
     assert {variable.name for variable in VARIABLES} == set(EXAMPLES)
@@ -112,7 +123,7 @@ def test_variables_settings_and_these_examples_agree() -> None:
 @every_variable
 def test_a_variable_sets_its_field_and_says_so(name: str) -> None:
     text, value = EXAMPLES[name]
-    settings = load_settings({f"BACKUP_{name}": text})
+    settings = load_settings({f"BACKUP_{name}": text} | BESIDE.get(name, {}))
     assert settings.value(name.lower()) == value
     assert settings.value(name.lower()) != Settings().value(name.lower())
     assert settings.sources[name.lower()] == f"BACKUP_{name}"
@@ -121,7 +132,7 @@ def test_a_variable_sets_its_field_and_says_so(name: str) -> None:
 
 def test_spaces_around_a_value_do_not_count_but_a_secret_is_taken_as_it_is() -> None:
     settings = load_settings({"BACKUP_REGION": " here\n", "BACKUP_PASSPHRASE": "  pad  "})
-    assert settings.region == "here"
+    assert settings.value("region") == "here"
     assert settings.passphrase == Secret("  pad  ")
 
 
@@ -130,7 +141,7 @@ def test_a_file_may_hold_the_value(name: str, tmp_path: Path) -> None:
     text, value = EXAMPLES[name]
     path = tmp_path / "value"
     path.write_text(text + "\n", encoding="utf-8")
-    settings = load_settings({f"BACKUP_{name}_FILE": str(path)})
+    settings = load_settings({f"BACKUP_{name}_FILE": str(path)} | BESIDE.get(name, {}))
     assert settings.value(name.lower()) == value
     assert settings.sources[name.lower()] == f"BACKUP_{name}_FILE={path}"
 
@@ -157,7 +168,7 @@ def test_the_defaults_are_safe() -> None:
     settings = load_settings({"PATH": "/bin", "HOME": "/root"})
     assert settings.encryption
     assert not settings.has_key
-    assert (settings.provider, settings.destination) == ("local", "/backups")
+    assert settings.stores == {"primary": Location("file", path="/backups")}
     assert settings.policy.keep_within == 30 * DAY
     assert settings.policy.keep_min >= 1
 
@@ -250,7 +261,7 @@ def test_secrets_are_never_shown(name: str, tmp_path: Path) -> None:
     value = str(EXAMPLES[name][0]) if name in ADDRESSES else PLANTED
     path.write_text(value, encoding="utf-8")
     for environ in ({f"BACKUP_{name}": value}, {f"BACKUP_{name}_FILE": str(path)}):
-        settings = load_settings(environ)
+        settings = load_settings(environ | BESIDE.get(name, {}))
         rows = describe(settings)
         for text in (repr(settings), str(settings), json.dumps(rows), repr(rows)):
             assert PLANTED not in text
@@ -309,7 +320,9 @@ def test_no_key_is_an_error_that_shows_three_ways() -> None:
     "name", ["GPG_RECIPIENTS", "GPG_PUBLIC_KEY", "GPG_PRIVATE_KEY", "PASSPHRASE"]
 )
 def test_any_key_will_do(name: str) -> None:
-    codecs = make_codecs(load_settings({f"BACKUP_{name}": "x"}), writes=True)
+    settings = load_settings({f"BACKUP_{name}": "x"})
+    check_key(settings)
+    codecs = make_codecs(settings)
     _, encryptor = codecs.for_writing()
     assert encryptor.method == "gpg"
 
@@ -346,7 +359,8 @@ def test_the_default_size_of_a_bulk_table_is_the_dumpers() -> None:
 
 def test_cleartext_only_by_name() -> None:
     settings = load_settings({"BACKUP_ENCRYPTION": "false", "BACKUP_PASSPHRASE": "x"})
-    _, encryptor = make_codecs(settings, writes=True).for_writing()
+    check_key(settings)
+    _, encryptor = make_codecs(settings).for_writing()
     assert isinstance(encryptor, Cleartext)
 
 
@@ -359,7 +373,7 @@ def test_all_compressors_are_there_the_chosen_one_first(word: str, kind: type[An
 
 def test_the_local_store_is_in_the_destination(tmp_path: Path) -> None:
     settings = load_settings({"BACKUP_DESTINATION": str(tmp_path)})
-    assert make_store(locations(settings)[0]) == LocalStore(tmp_path)
+    assert make_store(settings.primary) == LocalStore(tmp_path)
 
 
 @pytest.mark.parametrize("url", ["postgresql://u:{}@[h", "host=a password={} x", "{}"])

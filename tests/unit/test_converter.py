@@ -2,6 +2,7 @@
 
 import json
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,7 +20,16 @@ from brownie_backup.format.converter import (
     manifest_to_bytes,
     to_json,
 )
-from brownie_backup.model import FORMAT, BlobRef, Manifest, Part, Verification
+from brownie_backup.model import (
+    FORMAT,
+    BlobRef,
+    BlockRange,
+    Manifest,
+    Part,
+    RowRange,
+    Table,
+    Verification,
+)
 from brownie_backup.repository import LeaseRecord
 
 MANIFEST = evolve(
@@ -51,6 +61,7 @@ def test_fields_of_the_future_survive(manifest: Manifest) -> None:
     again = manifest_from_bytes(manifest_to_bytes(manifest), "it")
     plain = json.loads(manifest_to_bytes(evolve(again, notes=("changed",))))
     assert {key: plain[key] for key in manifest.unknown} == manifest.unknown
+    assert manifest.database
     assert {k: plain["database"][k] for k in manifest.database.unknown} == manifest.database.unknown
     for part, written in zip(manifest.parts, plain["parts"], strict=True):
         assert {key: written[key] for key in part.unknown} == part.unknown
@@ -68,6 +79,7 @@ def test_fields_of_the_future_are_read_into_unknown() -> None:
         "it",
     )
     assert manifest.unknown == {"mood": {"a": [1]}, "unknown": "a field of this very name"}
+    assert manifest.database
     assert manifest.database.unknown == {"owner": "me"}
     assert manifest.parts[0].unknown == {"mirror": None}
 
@@ -187,6 +199,21 @@ def test_a_missing_field_is_damage(field: str) -> None:
         plain["digest"] = _digest(plain, plain["hash_key"])
     with pytest.raises(DamagedError):
         manifest_from_bytes(json.dumps(plain).encode(), "it")
+
+
+def test_a_logical_manifest_is_stored_as_ever() -> None:
+    """Byte for byte, by a manifest of the first version that is kept as data."""
+    data = (Path(__file__).parent / "data" / "manifest-format-1.json").read_bytes()
+    manifest = manifest_from_bytes(data, "it")
+    assert manifest_to_bytes(manifest) == data
+    assert manifest.unknown == {}
+    assert manifest.database
+    assert manifest.wal
+    first, table = manifest.parts
+    assert first == Part("inventory", 2, (BlobRef("ab" * 32, 2, 9),))
+    assert table.table == Table(16384, 16390, "0f", "binary")
+    assert table.blobs[0].begins == RowRange(BlockRange(0, 2048), 3)
+    assert table.blobs[1].begins is None
 
 
 def test_a_part_of_unknown_kind_is_read() -> None:

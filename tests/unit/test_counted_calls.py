@@ -37,14 +37,14 @@ from brownie_backup.format.layout import (
     blob_key,
     manifest_key,
 )
-from brownie_backup.model import BlockRange, PartKind, PartSpec, Table
+from brownie_backup.model import Part, PartKind, PartSpec, Segment
 from brownie_backup.protocols import Store, Unchanged
 
 pytestmark = [pytest.mark.usefixtures("_small_blobs"), pytest.mark.once]
 
 OLD, NEW = noise(1, 4000), noise(2, 4000)
 NAMES = ("primary", "first", "second")
-OID, RANGES = 16384, 40
+RANGES = 40
 
 
 class CountingStore(Wrapper):
@@ -110,21 +110,27 @@ class RangesDumper(FakeDumper):
     @contextlib.contextmanager
     def snapshot(self) -> Iterator[FakeSnapshot]:
         with super().snapshot() as plain:
-            token = plain.parts[0].snapshot
-            table = PartSpec(
-                PartKind.TABLE,
-                self.database.name,
-                token,
-                table=Table(OID, OID, "signature", "text"),
-                blocks=BlockRange(0, RANGES),
-                range_blocks=1,
-            )
+            table = PartSpec(PartKind.TABLE, "public.t", None)
             yield Unchanging(plain.database, (*plain.parts, table))
 
+    def split(self, part: PartSpec) -> Iterator[PartSpec] | None:
+        if part.kind != PartKind.TABLE:
+            return super().split(part)
+        return (evolve(part, segment=str(number)) for number in range(RANGES))
+
+    def join(self, part: PartSpec, segments: Sequence[Segment]) -> Part:
+        blobs = tuple(blob for segment in segments for blob in segment.blobs)
+        return Part(part.kind, sum(blob.size_bytes for blob in blobs), blobs)
+
+    def segments(self, part: Part) -> Iterator[Segment] | None:
+        if part.kind != PartKind.TABLE:
+            return super().segments(part)
+        return (Segment(str(number), (blob,), 1) for number, blob in enumerate(part.blobs))
+
     def read(self, part: PartSpec) -> Generator[bytes, None, int | None]:
-        if part.blocks is None:
+        if not part.segment:
             return (yield from super().read(part))
-        yield b"a row of block %d" % part.blocks.first
+        yield b"a row of segment %s" % part.segment.encode()
         return 1
 
 
@@ -133,7 +139,7 @@ class Unchanging(FakeSnapshot):
 
     def unchanged_since(self, base: Manifest) -> Unchanged:
         assert base.name == "old"
-        return Unchanged({OID: frozenset(range(RANGES))})
+        return Unchanged(frozenset(map(str, range(RANGES))))
 
 
 # --- a backup ------------------------------------------------------------------------------------

@@ -5,17 +5,19 @@ from pathlib import Path
 
 import pytest
 
-from brownie_backup.config import load_settings, locations, make_repositories, make_store
+from brownie_backup.config import OpenStores, load_settings, make_repositories, make_store
 from brownie_backup.errors import ConfigurationError
 from brownie_backup.stores import LocalStore, RetryingStore
-from brownie_backup.stores.location import Location, parse_location
+from brownie_backup.stores.location import Location
+from brownie_backup.stores.urls import parse_location
 
 PLANTED = "s3cr3t-Pl4nted"
 CLEAR = {"BACKUP_ENCRYPTION": "no"}
 
 
 def found(**variables: str) -> tuple[Location, ...]:
-    return locations(load_settings({f"BACKUP_{name}": text for name, text in variables.items()}))
+    settings = load_settings({f"BACKUP_{name}": text for name, text in variables.items()})
+    return (settings.primary, *settings.copies)
 
 
 def problems(**variables: str) -> tuple[str, ...]:
@@ -115,7 +117,7 @@ def test_copies_are_separated_by_commas_or_space() -> None:
 def test_a_copy_has_credentials_of_its_own() -> None:
     stores = found(
         DESTINATION="s3://a",
-        COPY_TO="s3://b s3://c?endpoint_url=https://minio azure://d s3://e?region=x",
+        COPY_TO="s3://b s3://c?endpoint_url=https://minio azure://box s3://e?region=x",
         REGION="eu",
         ACCESS_KEY="primary's",
         SECRET_KEY="primary's",
@@ -235,8 +237,8 @@ def test_a_store_that_there_is_not_is_refused_with_those_that_there_are(first: s
 
 
 def test_each_store_has_its_own_retention() -> None:
-    made = make_repositories(load_settings(CLEAR | THREE | {"BACKUP_RETENTION_DAYS": "5"}))
-    kept = [each.policy.keep_within for each in made]
+    stores = OpenStores(load_settings(CLEAR | THREE | {"BACKUP_RETENTION_DAYS": "5"}))
+    kept = [each.keep_within for each in stores.policies]
     assert [span.days if span else None for span in kept] == [5, 9, 5]
 
 
@@ -244,8 +246,7 @@ def test_a_wrong_retention_names_its_store() -> None:
     with pytest.raises(ConfigurationError) as caught:
         urls({"BACKUP_COPY_TO": "file:///b?keep_daily=x"})
     (problem,) = caught.value.problems
-    assert problem.startswith("file:///b: ")
-    assert "keep_daily" in problem
+    assert problem.startswith("BACKUP_COPY_TO (store 1) has a wrong retention: keep_daily ('x')")
 
 
 def test_what_is_wrong_with_a_copy_says_which_and_by_which_variables() -> None:
@@ -326,14 +327,40 @@ def test_a_scheme_that_nobody_serves_is_told_with_those_that_there_are() -> None
 def test_a_missing_extra_is_told_with_the_command_that_installs_it(
     url: str, extra: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(sys.modules, f"brownie_backup.stores.{extra}", None)
+    monkeypatch.setitem(sys.modules, f"brownie_backup.stores.{extra}.opening", None)
     with pytest.raises(ConfigurationError, match="is not installed") as caught:
         make_store(parse_location(url))
     assert str(caught.value.hint) == f"python -m pip install 'brownie-backup[{extra}]'"
 
 
 def test_a_folder_has_no_options_of_clouds() -> None:
-    for option in ("storage_class=x", "object_lock_days=3", "object_tags=a=b"):
-        with pytest.raises(ConfigurationError, match="a local folder has no"):
-            make_store(parse_location(f"file:///a?{option}"))
+    for option in ("storage_class=x", "object_lock_days=3", "object_tags=a=b", "region=x"):
+        with pytest.raises(ValueError, match=r"options that file:// does not have"):
+            parse_location(f"file:///a?{option}")
     assert isinstance(make_store(parse_location("file:///a")), LocalStore)
+
+
+def test_a_promise_that_a_folder_cannot_keep_is_refused_and_no_address() -> None:
+    said = problems(STORAGE_CLASS="x", OBJECT_LOCK_DAYS="3", OBJECT_TAGS="a=b", SSE_KMS_KEY="k")
+    assert [each.split()[0] for each in said] == [
+        *("BACKUP_SSE_KMS_KEY", "BACKUP_STORAGE_CLASS"),
+        *("BACKUP_OBJECT_TAGS", "BACKUP_OBJECT_LOCK_DAYS"),
+    ]
+    assert all("a local folder has no such thing" in each for each in said)
+    (location,) = found(REGION="x", ENDPOINT_URL="https://host", OBJECT_LOCK_MODE="governance")
+    assert location == Location("file", path="/backups")
+
+
+def test_what_a_store_cannot_do_is_a_problem_of_the_settings_with_all_others() -> None:
+    said = problems(
+        DESTINATION="s3://bucket?storage_class=GLACIER",
+        COPY_TO="gs://b/c?object_tags=a=b azure://Box/a",
+        SCHEDULE="at noon",
+    )
+    wanted = (
+        "BACKUP_SCHEDULE ('at noon')",
+        "BACKUP_STORAGE_CLASS 'GLACIER'",
+        "copy1 (gs://b/c): BACKUP_OBJECT_TAGS:",
+        "copy2 (azure://Box/a): BACKUP_DESTINATION: 'Box'",
+    )
+    assert all(each.startswith(start) for each, start in zip(said, wanted, strict=True))

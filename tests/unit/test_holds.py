@@ -326,9 +326,9 @@ def test_a_deletion_and_a_hold_at_once_never_both_succeed(
 
 def test_a_copy_of_a_held_backup_is_held_too(repository: Repository, clock: FakeClock) -> None:
     hold_backup(repository, "b0", until=NOON + 9 * DAY)
-    copy = evolve(make_repository(clock=clock), policy=LAST_ONE)
+    copy = make_repository(clock=clock)
     for _ in range(2):
-        sync_backups([repository, copy])
+        sync_backups([repository, copy], policies=[RetentionPolicy(), LAST_ONE])
         clean_up(copy)
         assert names(copy) == {"b0", "b2"}
     assert held(copy) == {"b0": NOON + 9 * DAY}

@@ -9,7 +9,9 @@ import time
 
 ALLOWANCE_SECONDS = 0.1
 ROUNDS = 9
-HEAVY = re.compile(r"(attrs?|cattrs?|rich|shtab|gnupg|croniter|boto(3|core)|google|azure)(\.|$)")
+HEAVY = re.compile(
+    r"(attrs?|cattrs?|rich|shtab|gnupg|croniter|psycopg|boto(3|core)|google|azure)(\.|$)"
+)
 
 
 def run(*arguments: str) -> "subprocess.CompletedProcess[str]":
@@ -34,6 +36,12 @@ def test_the_same_measurement_sees_the_library_when_it_is_imported() -> None:
     assert {"brownie_backup", "attrs", "cattrs"} <= imported
     # Although it opens any store, and any encryption: what is not chosen is not imported.
     assert not {name for name in imported if re.match(r"(gnupg|boto|google|azure)", name)}
+
+
+def test_the_library_leaves_libpq_to_what_connects() -> None:
+    asked = "import brownie_backup, brownie_backup.config, brownie_backup.dumpers, sys"
+    done = run("-c", f"{asked}; print([name for name in sys.modules if 'psycopg' in name])")
+    assert done.stdout == "[]\n"
 
 
 def seconds(*arguments: str) -> float:

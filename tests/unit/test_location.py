@@ -4,14 +4,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from brownie_backup.retention.rules import policy_from
 from brownie_backup.secret import Secret
-from brownie_backup.stores.location import (
-    OPTIONS,
-    Location,
-    parse_location,
-    read_endpoint,
-    read_tags,
-)
+from brownie_backup.stores.location import Location
+from brownie_backup.stores.options import OPTIONS, read_endpoint, read_tags
+from brownie_backup.stores.urls import parse_location
 
 PLANTED = "s3cr3t-Pl4nted"
 
@@ -56,12 +53,13 @@ def test_all_options_of_a_url() -> None:
         tags={"team": "data", "env": "prod"},
         object_lock_days=30,
         object_lock_mode="governance",
-        retention={"retention_days": "365", "keep_daily": "7", "most_deleted_percent": "10"},
+        retention=policy_from(
+            {"retention_days": "365", "keep_daily": "7", "most_deleted_percent": "10"}
+        ),
     )
     assert location.url == "s3://bucket/a"
-    named = {"object_tags": "tags"}
     for option in OPTIONS:
-        assert getattr(location, named.get(option, option))
+        assert getattr(location, option.field)
 
 
 @pytest.mark.parametrize(
@@ -84,8 +82,8 @@ def test_all_options_of_a_url() -> None:
         ("s3://", "names no bucket"),
         ("gs:///a", "names no bucket"),
         ("s3://localhost:9000/bucket", "endpoint_url="),
-        ("s3://bucket?nonsense=1&more=2", "nobody knows: more, nonsense"),
-        ("file:///mnt/a?nonsense=1", "nobody knows: nonsense"),
+        ("s3://bucket?nonsense=1&more=2", "s3:// does not have: more, nonsense"),
+        ("file:///mnt/a?nonsense=1", "file:// does not have: nonsense"),
         ("s3://bucket?region", "is not a URL"),
         ("s3://[bucket", "is not a URL"),
         ("s3://bucket?region=a&region=b", "says something twice"),
@@ -96,6 +94,9 @@ def test_all_options_of_a_url() -> None:
         ("s3://bucket?endpoint_url=minio:9000", "wrong endpoint_url, which is no endpoint"),
         ("s3://bucket?object_lock_days=0", "wrong object_lock_days, which is not a whole number"),
         ("s3://bucket?object_lock_mode=x", "wrong object_lock_mode, which is none of"),
+        ("gs://bucket?region=x", "gs:// does not have: region"),
+        ("s3://bucket?keep_daily=x", "wrong retention: keep_daily ('x')"),
+        ("s3://bucket?keep_dayly=7", "keep_dayly is no rule of retention: did you mean keep_d"),
         ("s3://bucket?object_tags=x", "wrong object_tags, which has a tag that is not key=value"),
     ],
 )

@@ -18,12 +18,13 @@ from brownie_backup import RetentionPolicy
 from brownie_backup.audit import reader
 from brownie_backup.audit.operation import Actor
 from brownie_backup.audit.record import AuditRecord, Outcome, Phase, seal
-from brownie_backup.config import load_settings, make_repositories
+from brownie_backup.config import OpenStores, load_settings, make_repositories
 from brownie_backup.config.settings import Settings
 from brownie_backup.errors import BackupError, ConfigurationError, StoreUnavailable
 from brownie_backup.repository import LeaseRecord, Repository
 from brownie_backup.service import Service
 from brownie_backup.stores import MemoryStore
+from brownie_backup.stores.location import Location
 from brownie_backup.telemetry import exposition, prometheus_text, sources, write_textfile
 from brownie_backup.telemetry.aggregate import DatabaseMetrics, Labels, MetricsSnapshot, aggregate
 from brownie_backup.telemetry.collect import database_name
@@ -49,18 +50,18 @@ def nothing_known() -> Iterator[None]:
 def service(dumper: FakeDumper, tmp_path: Path) -> Service:
     assert not dumper.databases
     settings = Settings(
-        destination=str(tmp_path / "store"),
-        copy_to=((tmp_path / "copy").as_uri(),),
+        primary=Location("file", path=str(tmp_path / "store")),
+        copies=(Location("file", path=str(tmp_path / "copy")),),
         encryption=False,
         cache_dir="none",
     )
     return Service(settings, Actor("ann", "cli db1"))
 
 
-def scraped(settings: Settings) -> list[Sample]:
+def scraped(stores: OpenStores) -> list[Sample]:
     """Return what /metrics says now, to somebody who has not asked before."""
     sources._KNOWN.clear()
-    text, content_type = prometheus_text(settings)
+    text, content_type = prometheus_text(stores)
     assert content_type == "text/plain; version=0.0.4; charset=utf-8"
     families = text_string_to_metric_families(text.decode())
     return [sample for family in families for sample in family.samples]
@@ -87,7 +88,7 @@ def test_what_operations_leave_is_counted(service: Service) -> None:
     second = service.create_backup(name="two")
     service.verify("two")
     service.restore("two", target_database="drill_4711")
-    samples = scraped(service.settings)
+    samples = scraped(service.context.stores)
     assert alone(samples, "backup_total") == 2
     assert alone(samples, "backup_errors_total") == 0
     assert alone(samples, "backup_duration_seconds_count") == 2
@@ -110,9 +111,9 @@ def test_totals_do_not_fall_when_backups_go(service: Service) -> None:
     for name in ("one", "two", "three"):
         service.create_backup(name=name)
     service.verify("one")
-    before = scraped(service.settings)
+    before = scraped(service.context.stores)
     service.delete("one")
-    after = scraped(service.settings)
+    after = scraped(service.context.stores)
     for total in (
         "backup_total",
         "backup_duration_seconds_count",
@@ -127,16 +128,16 @@ def test_totals_do_not_fall_when_backups_go(service: Service) -> None:
 
 
 def test_a_failure_is_counted_and_was_announced(service: Service, dumper: FakeDumper) -> None:
-    named = evolve(service, settings=evolve(service.settings, database_url=None))
+    named = Service(evolve(service.settings, database_url=None), service.actor)
     dumper.fail_after = 10
     with pytest.raises(BackupError):
         named.create_backup(name="one")
-    samples = scraped(named.settings)
+    samples = scraped(named.context.stores)
     errors = values(samples, "backup_errors_total", "database")
     assert errors == {("unknown",): 0, (dumper.database.name,): 1}
     dumper.fail_after = None
     named.create_backup(name="two")
-    samples = scraped(named.settings)
+    samples = scraped(named.context.stores)
     assert values(samples, "backup_errors_total", "database") == {(dumper.database.name,): 1}
     assert alone(samples, "backup_total") == 1
 
@@ -147,7 +148,7 @@ def test_a_store_that_a_backup_did_not_reach_has_an_error_and_lacks_a_copy(
     (tmp_path / "copy").write_text("no folder")
     service.create_backup(name="one")
     (tmp_path / "copy").unlink()
-    samples = scraped(service.settings)
+    samples = scraped(service.context.stores)
     by_store = {
         url.rpartition("/")[2]: value
         for (url,), value in values(samples, "backup_copies_missing", "store").items()
@@ -159,7 +160,7 @@ def test_without_a_trail_the_manifests_are_counted(service: Service, tmp_path: P
     service.create_backup(name="one")
     for path in (tmp_path / "store" / "audit").rglob("*.json"):
         path.unlink()
-    samples = scraped(service.settings)
+    samples = scraped(service.context.stores)
     assert alone(samples, "backup_total") == 1
     assert alone(samples, "backup_duration_seconds_count") == 1
 
@@ -168,7 +169,7 @@ def test_promtool_finds_nothing(service: Service) -> None:
     service.create_backup(name="one")
     service.restore("one", target_database="copy")
     sources._KNOWN.clear()
-    text, _ = prometheus_text(service.settings)
+    text, _ = prometheus_text(service.context.stores)
     try:
         program = promtool()
     except AptMissing as missing:
@@ -177,7 +178,7 @@ def test_promtool_finds_nothing(service: Service) -> None:
         [str(program), "check", "metrics"], input=text, capture_output=True, check=False
     )
     assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
-    names = {sample.name.removesuffix("_bucket") for sample in scraped(service.settings)}
+    names = {sample.name.removesuffix("_bucket") for sample in scraped(service.context.stores)}
     assert len(names - {n for n in names if n.endswith(("_count", "_sum"))}) == len(METRICS)
 
 
@@ -469,7 +470,7 @@ def reads(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """What is read, by a made-up way to read stores."""
     done: list[str] = []
 
-    def read(repository: Repository) -> StoreContent:
+    def read(repository: Repository, policy: RetentionPolicy) -> StoreContent:
         done.append(repository.store.url)
         return content(url=repository.store.url)
 
@@ -478,8 +479,10 @@ def reads(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 def make_sources(tmp_path: Path, clock: Time) -> Sources:
-    settings = Settings(destination=str(tmp_path), encryption=False, cache_dir="none")
-    return Sources(make_repositories(settings), clock)
+    settings = Settings(
+        primary=Location("file", path=str(tmp_path)), encryption=False, cache_dir="none"
+    )
+    return Sources(make_repositories(settings), [settings.policy], clock)
 
 
 def test_a_scrape_soon_after_another_reads_nothing(tmp_path: Path, reads: list[str]) -> None:
@@ -499,7 +502,7 @@ def test_what_takes_long_is_read_less_often(
 ) -> None:
     clock, reads = Time(), []
 
-    def read(repository: Repository) -> StoreContent:
+    def read(repository: Repository, policy: RetentionPolicy) -> StoreContent:
         reads.append(clock.now)
         clock.now += 20
         return content(url=repository.store.url)
@@ -517,7 +520,7 @@ def test_one_reads_at_a_time_and_nobody_waits_for_ever(
 ) -> None:
     go, reads = threading.Event(), []
 
-    def read(repository: Repository) -> StoreContent:
+    def read(repository: Repository, policy: RetentionPolicy) -> StoreContent:
         reads.append(1)
         go.wait(30)
         return content(url=repository.store.url)
@@ -542,7 +545,7 @@ def test_of_a_store_out_of_reach_the_last_is_shown(
     stores = make_sources(tmp_path, clock)
     stores.contents()
 
-    def fail(repository: Repository) -> StoreContent:
+    def fail(repository: Repository, policy: RetentionPolicy) -> StoreContent:
         raise StoreUnavailable("no answer")
 
     monkeypatch.setattr(sources, "read_content", fail)
@@ -555,7 +558,7 @@ def test_of_a_store_out_of_reach_the_last_is_shown(
 def test_a_defect_does_not_look_like_an_old_store(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fail(repository: Repository) -> StoreContent:
+    def fail(repository: Repository, policy: RetentionPolicy) -> StoreContent:
         raise ZeroDivisionError
 
     monkeypatch.setattr(sources, "read_content", fail)
@@ -566,13 +569,18 @@ def test_a_defect_does_not_look_like_an_old_store(
 # --- the textfile --------------------------------------------------------------------------------
 
 
+def to_file(service: Service, path: Path) -> OpenStores:
+    """Return the service's stores, with a file that their metrics go to."""
+    return OpenStores(evolve(service.settings, metrics_textfile=str(path)))
+
+
 def test_the_textfile_is_replaced_as_a_whole(service: Service, tmp_path: Path) -> None:
     service.create_backup(name="one")
     target = tmp_path / "out" / "backup.prom"
     target.parent.mkdir()
     target.write_text("old")
     before = target.stat().st_ino
-    write_textfile(evolve(service.settings, metrics_textfile=str(target)))
+    write_textfile(to_file(service, target))
     assert "backup_total{" in target.read_text()
     assert target.stat().st_ino != before
     assert target.stat().st_mode & 0o777 == 0o644
@@ -580,10 +588,10 @@ def test_the_textfile_is_replaced_as_a_whole(service: Service, tmp_path: Path) -
 
 
 def test_the_textfile_knows_what_was_done_a_moment_ago(service: Service, tmp_path: Path) -> None:
-    prometheus_text(service.settings)
+    prometheus_text(service.context.stores)
     service.create_backup(name="one")
     target = tmp_path / "backup.prom"
-    write_textfile(evolve(service.settings, metrics_textfile=str(target)))
+    write_textfile(to_file(service, target))
     assert re.search(r"^backup_total{.*/store\"} 1\.0$", target.read_text(), re.MULTILINE)
 
 
@@ -594,25 +602,25 @@ def test_the_textfile_stays_while_a_store_says_nothing(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     target = tmp_path / "backup.prom"
-    settings = evolve(service.settings, metrics_textfile=str(target))
+    stores = to_file(service, target)
     service.create_backup(name="one")
     answers = threading.Event()
     really_read = sources.read_content
 
-    def read(repository: Repository) -> StoreContent:
+    def read(repository: Repository, policy: RetentionPolicy) -> StoreContent:
         if repository.store.url.endswith("/store"):
             answers.wait()
-        return really_read(repository)
+        return really_read(repository, policy)
 
     monkeypatch.setattr(sources, "read_content", read)
     monkeypatch.setattr(exposition, "_FILE_PATIENCE", timedelta(seconds=0.2))
     try:
-        write_textfile(settings)  # there is none yet: that it is out of reach must be said
+        write_textfile(stores)  # there is none yet: that it is out of reach must be said
         first = target.read_text()
         assert re.search(r"^backup_store_reachable{.*/store\"} 0\.0$", first, re.MULTILINE)
         target.write_text("old")
         caplog.clear()
-        write_textfile(settings)
+        write_textfile(stores)
         assert target.read_text() == "old"
         url = (tmp_path / "store").as_uri()
         assert [record.getMessage() for record in caplog.records] == [
@@ -621,14 +629,14 @@ def test_the_textfile_stays_while_a_store_says_nothing(
     finally:
         answers.set()
     monkeypatch.setattr(exposition, "_FILE_PATIENCE", timedelta(minutes=1))
-    write_textfile(settings)
+    write_textfile(stores)
     assert "backup_total{" in target.read_text()
 
 
 def test_a_textfile_that_cannot_be_written_is_said(service: Service, tmp_path: Path) -> None:
     for path in (tmp_path / "missing" / "x.prom", tmp_path):
-        with pytest.raises(ConfigurationError, match="cannot be written"):
-            write_textfile(evolve(service.settings, metrics_textfile=str(path)))
+        with pytest.raises(ConfigurationError, match="BACKUP_METRICS_TEXTFILE"):
+            write_textfile(to_file(service, path))
     assert not list(tmp_path.parent.glob(f".{tmp_path.name}.*"))
 
 

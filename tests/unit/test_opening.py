@@ -1,7 +1,6 @@
 """Opening a repository by its URL, and saying how it is encrypted: once, and on purpose."""
 
 from collections.abc import Mapping
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +9,6 @@ from tests.unit.fakes import FakeDumper, FakeEncryptor, read_back
 from tests.unit.keys import PASSPHRASE, plain_pair, protected_pair
 
 from brownie_backup import (
-    RetentionPolicy,
     create_backup,
     delete_backup,
     hold_backup,
@@ -44,16 +42,12 @@ def test_a_folder_may_be_a_path_a_text_or_a_url(
             assert len(list_backups(repository)) == number + 1
 
 
-def test_a_url_says_where_and_what_to_keep(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_url_says_where(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "x")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "x")
-    url = "s3://bucket/shop?region=eu-central-1&keep_last=3"
+    url = "s3://bucket/shop?region=eu-central-1"
     opened = open_repository(url, read_only=True)
     assert opened.store.url == "s3://bucket/shop"
-    assert opened.policy.keep_last == 3
-    policy = RetentionPolicy(keep_within=timedelta(days=1))
-    assert open_repository(url, read_only=True, policy=policy).policy == policy
-    assert open_repository(tmp_path, read_only=True).policy == RetentionPolicy()
 
 
 @pytest.mark.parametrize(
@@ -85,7 +79,7 @@ def test_what_is_no_key_is_not_repeated(tmp_path: Path, name: str) -> None:
         ("s3://user:pl4nted@bucket", "holds credentials"),
         ("s3://", "names no bucket"),
         ("nonsense://x", "no store for nonsense://"),
-        ("file:///folder?storage_class=x", "a local folder has no storage_class"),
+        ("file:///folder?storage_class=x", "file:// does not have: storage_class"),
     ],
 )
 def test_what_is_no_place(place: str, problem: str) -> None:

@@ -1,7 +1,7 @@
 """The base of a backup: which earlier one it is."""
 
 from attrs import evolve
-from tests.unit.fakes import DAY, NOON, make_manifest, make_repository, make_writer
+from tests.unit.fakes import DATABASE, DAY, NOON, make_manifest, make_repository, make_writer
 
 from brownie_backup.model import Backup, Manifest, Status
 from brownie_backup.pipeline.parent import ParentFinder
@@ -17,13 +17,13 @@ def test_it_is_the_newest_good_one_of_the_same_kin() -> None:
         encryption=writer.encryption,
         hash_key=writer.hash_key.hex(),
     )
-    database, later = ours.database.id, NOON + DAY
+    later = NOON + DAY
 
     def found(*others: Backup) -> Manifest | None:
         candidates = ParentFinder()
         for backup in (Backup("ours", Status.GOOD, ours), *others):
             candidates.add(backup)
-        return candidates.find(writer, database, ours.kind)
+        return candidates.find(writer, ours.backup_set)
 
     newer = evolve(ours, name="newer", finished_at=later)
     assert found(Backup("newer", Status.GOOD, newer)) == newer
@@ -31,7 +31,7 @@ def test_it_is_the_newest_good_one_of_the_same_kin() -> None:
     assert found(Backup("newer", Status.DAMAGED, newer)) == ours
     assert found(Backup("gone", Status.DAMAGED, None)) == ours
     for other in (
-        evolve(newer, database=evolve(newer.database, name="another")),
+        evolve(newer, database=evolve(DATABASE, name="another")),
         evolve(newer, kind="physical"),
         evolve(newer, tool_version="0"),
         evolve(newer, compression="gzip"),
@@ -39,4 +39,4 @@ def test_it_is_the_newest_good_one_of_the_same_kin() -> None:
         evolve(newer, encryption=evolve(newer.encryption, identity="another")),
     ):
         assert found(Backup("newer", Status.GOOD, other)) == ours
-    assert ParentFinder().find(writer, database, ours.kind) is None
+    assert ParentFinder().find(writer, ours.backup_set) is None

@@ -8,38 +8,38 @@ from attrs import evolve
 from hypothesis import given
 from hypothesis import strategies as st
 
+from brownie_backup.dumpers.postgres.segments import TableDetail, split_table
 from brownie_backup.model import BlockRange, PartKind, PartSpec, Relation, Table
 from brownie_backup.pipeline.progress import PartMeter
-from brownie_backup.pipeline.ranges import split_ranges
 
 if TYPE_CHECKING:
     from brownie_backup import Progress
 
-ARCHIVE = PartSpec(PartKind.ARCHIVE, "shop", estimate_bytes=1000)
+ARCHIVE = PartSpec(PartKind.ARCHIVE, "archive", None, estimate_bytes=1000)
 
 
 def table(oid: int, blocks: int, estimate: int, *, range_blocks: int = 10) -> PartSpec:
-    return PartSpec(
-        PartKind.TABLE,
-        "shop",
-        table=Table(oid, oid, "", "text"),
-        relation=Relation(oid, "public", f"t{oid}", ("a",), "text"),
-        blocks=BlockRange(0, blocks),
-        range_blocks=range_blocks,
-        estimate_bytes=estimate,
-    )
+    relation = Relation(oid, "public", f"t{oid}", ("a",), "text")
+    numbers = Table(oid, oid, "", "text")
+    detail = TableDetail("shop", "1", numbers, relation, BlockRange(0, blocks), range_blocks)
+    return PartSpec(PartKind.TABLE, f"public.t{oid}", detail, estimate_bytes=estimate)
+
+
+def split(spec: PartSpec) -> list[PartSpec]:
+    assert isinstance(spec.detail, TableDetail)
+    return [*split_table(spec, spec.detail)]
 
 
 @given(st.integers(1, 200), st.integers(0, 10**9), st.integers(1, 50))
 def test_the_shares_of_ranges_are_the_whole(blocks: int, estimate: int, size: int) -> None:
-    shares = [p.estimate_bytes for p in split_ranges(table(1, blocks, estimate, range_blocks=size))]
+    shares = [p.estimate_bytes for p in split(table(1, blocks, estimate, range_blocks=size))]
     assert sum(share or 0 for share in shares) == estimate
     assert all(share is not None and share >= 0 for share in shares)
 
 
 def test_a_range_without_an_estimate_has_no_share() -> None:
     spec = evolve(table(1, 20, 0), estimate_bytes=None)
-    assert {piece.estimate_bytes for piece in split_ranges(spec)} == {None}
+    assert {piece.estimate_bytes for piece in split(spec)} == {None}
 
 
 @given(
@@ -52,7 +52,7 @@ def test_it_never_goes_back_and_ends_at_the_total(
     seen: list[Progress] = []
     meter = PartMeter(seen.append, "backup")
     specs = [table(number, *each) for number, each in enumerate(tables)]
-    pieces = [ARCHIVE, *(piece for spec in specs for piece in split_ranges(spec))]
+    pieces = [ARCHIVE, *(piece for spec in specs for piece in split(spec))]
     meter.plan(pieces)
 
     def work(number: int) -> None:
@@ -82,7 +82,7 @@ def test_it_never_goes_back_and_ends_at_the_total(
 def test_what_was_not_read_took_no_time() -> None:
     seen: list[Progress] = []
     meter = PartMeter(seen.append, "backup")
-    (first, second) = split_ranges(table(1, 20, 500))
+    (first, second) = split(table(1, 20, 500))
     meter.plan([first, second])
     meter.end(first, 3)
     meter.end(second, 4)
@@ -97,7 +97,7 @@ def test_without_estimates_there_is_no_total_and_bytes_count_as_they_are() -> No
     seen: list[Progress] = []
     meter = PartMeter(seen.append, "backup")
     spec = evolve(ARCHIVE, estimate_bytes=None)
-    meter.plan([spec, evolve(ARCHIVE, kind=PartKind.GLOBALS)])
+    meter.plan([spec, PartSpec(PartKind.GLOBALS, "globals", None)])
     meter.begin(spec)
     meter.add(spec, 12)
     meter.end(spec, None)
@@ -105,11 +105,6 @@ def test_without_estimates_there_is_no_total_and_bytes_count_as_they_are() -> No
     assert {each.total_bytes for each in seen} == {None}
 
 
-def test_a_stored_table_has_no_name() -> None:
-    seen: list[Progress] = []
-    meter = PartMeter(seen.append, "restore")
-    spec = evolve(table(41, 5, 9), relation=None)
-    meter.plan([spec])
-    meter.end(spec, 1)
-    assert seen[0].part is not None
-    assert seen[0].part.name == "table with oid 41"
+def test_segments_have_their_table_and_first_block_as_key() -> None:
+    assert [piece.segment for piece in split(table(7, 25, 9))] == ["7/0", "7/10", "7/20"]
+    assert split(table(7, 0, 9)) == []

@@ -64,7 +64,7 @@ by_age = st.builds(
 
 
 def newest_good(backups: list[Backup], database: DatabaseId, number: int) -> set[str]:
-    good = [b for b in backups if b.good and b.manifest and b.manifest.database.id == database]
+    good = [b for b in backups if b.good and b.manifest and b.manifest.backup_set.is_of(database)]
     good.sort(key=lambda b: (b.manifest and b.manifest.finished_at, b.name), reverse=True)
     return {backup.name for backup in good[:number]}
 
@@ -76,7 +76,7 @@ def floor(backups: list[Backup], number: int) -> set[str]:
         good = newest_good(backups, database, number)
         names |= good
         if len(good) < number:
-            all_ = [b for b in backups if b.manifest and b.manifest.database.id == database]
+            all_ = [b for b in backups if b.manifest and b.manifest.backup_set.is_of(database)]
             names |= {backup.name for backup in all_}
     return names
 
@@ -130,7 +130,7 @@ def test_what_cannot_be_read_stays(backups: list[Backup], policy: RetentionPolic
 def test_other_databases_are_never_touched_and_change_nothing(
     backups: list[Backup], policy: RetentionPolicy, database: DatabaseId
 ) -> None:
-    its = [b for b in backups if b.manifest and b.manifest.database.id == database]
+    its = [b for b in backups if b.manifest and b.manifest.backup_set.is_of(database)]
     others = {b.name for b in backups} - {b.name for b in its}
     assert kept(backups, policy, database) == kept(its, policy) | others
 

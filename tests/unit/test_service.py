@@ -19,6 +19,7 @@ from brownie_backup.errors import (
     TargetExists,
 )
 from brownie_backup.service import Service
+from brownie_backup.stores.location import Location
 
 WHO = Actor("alice", "test here")
 
@@ -32,12 +33,14 @@ def service(dumper: FakeDumper, tmp_path: Path) -> Service:
 @pytest.fixture
 def two_stores(dumper: FakeDumper, tmp_path: Path) -> Service:
     assert not dumper.databases
-    copy = (tmp_path / "copy").as_uri()
-    return Service(evolve(settings_for(tmp_path / "store"), copy_to=(copy,)), WHO)
+    copy = Location("file", path=str(tmp_path / "copy"))
+    return Service(evolve(settings_for(tmp_path / "store"), copies=(copy,)), WHO)
 
 
 def settings_for(folder: Path) -> Settings:
-    return Settings(destination=str(folder), encryption=False, compression="none")
+    return Settings(
+        primary=Location("file", path=str(folder)), encryption=False, compression="none"
+    )
 
 
 def test_a_backup_is_made_verified_restored_and_deleted(
@@ -156,7 +159,7 @@ def test_what_a_cleanup_deleted_is_recorded_though_the_rest_fails(
     keeping_one = evolve(service.settings, retention_days=None, keep_last=1)
     monkeypatch.setattr(Repository, "sweep", fail)
     with pytest.raises(StoreUnavailable):
-        evolve(service, settings=keeping_one).cleanup(yes_delete_many=True)
+        Service(keeping_one, WHO).cleanup(yes_delete_many=True)
     assert [backup.name for backup in service.list(check_blobs=False)] == ["three"]
     ended = service.audit(action="cleanup").entries[-1]
     assert ended.deleted == ("one", "two")

@@ -1,5 +1,6 @@
 """The SQL of pg_dump and pg_dumpall, cut into statements, and renamed where it must be."""
 
+import contextlib
 import re
 
 import pytest
@@ -13,6 +14,7 @@ from brownie_backup.dumpers.postgres.restore.statements import (
     split_statements,
     unquote_name,
 )
+from brownie_backup.errors import DamagedError
 from brownie_backup.postgres.client import quote_name, quote_text
 
 texts = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=20)
@@ -110,9 +112,42 @@ def test_no_body_of_a_function_ends_a_statement(text: str) -> None:
 
 @given(st.text("-eE'\"$\\; \nab"))
 def test_nothing_but_comments_is_lost(script: str) -> None:
-    # Whatever it is, it ends, and no statement is made of nothing.
-    statements = split(script)
-    assert sum(map(len, statements)) <= len(script)
+    # Whatever it is, it ends, or is refused; and no statement is made of nothing.
+    with contextlib.suppress(DamagedError):
+        statements = split(script)
+        assert sum(map(len, statements)) <= len(script)
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        "\\! touch file",
+        "SELECT 1;\n\\! touch file\n",
+        "SELECT 1 \\! touch file\n;",
+        "-- a comment\n\\o |touch file\nSELECT 1;",
+        "\\copy t FROM PROGRAM 'touch file'",
+        "SELECT 'DROP TABLE t' \\gexec",
+        "\\restrict key\nSELECT 1;\n\\unrestrict key \\! touch file\n",
+        "\\i file",
+        "COMMENT ON DATABASE shop IS 'ends here'\n\\! touch file\n;",
+    ],
+)
+def test_a_command_of_psql_is_refused(script: str) -> None:
+    with pytest.raises(DamagedError, match="a command of psql where only SQL belongs"):
+        split(script)
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "SELECT '\n\\! touch file\n'",
+        'SELECT "\n\\! touch file"',
+        "SELECT $$\n\\! touch file\n$$",
+        "SELECT E'\\\\! it''s a text'",
+    ],
+)
+def test_what_looks_like_one_in_quotes_is_text(statement: str) -> None:
+    assert split(statement + ";\n-- \\! touch file") == [statement]
 
 
 @pytest.mark.parametrize(

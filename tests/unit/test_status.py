@@ -35,6 +35,7 @@ def report(
         Schedule(settings.schedule, settings.timezone),
         now,
         database=database,
+        policies=[settings.policy] * len(repositories),
         retention_days=settings.retention_days,
     )
 

@@ -1,11 +1,13 @@
 """The sweep: it removes what no manifest names, late, and only under a lease."""
 
 import itertools
+import json
 import threading
 from collections.abc import Iterator
 
 import pytest
 from attrs import evolve
+from tests.unit.backups import sealed
 from tests.unit.fakes import DAY, FakeClock, make_repository, make_writer
 from tests.unit.test_leases import SECOND, leave, record
 from tests.unit.test_repository import add, blobs
@@ -319,7 +321,8 @@ def test_what_a_manifest_of_a_later_version_names_stays(
     manifest = add(repository, "one", blobs(2))
     add(repository, "two", blobs(1))
     orphan(repository, 2)
-    stored = manifest_to_bytes(evolve(manifest, kind=kind, format=format_))
+    plain = json.loads(manifest_to_bytes(manifest))
+    stored = sealed(plain | {"kind": kind, "format": format_})
     repository.store.put(manifest_key("one"), stored)
     clock.advance(2 * SWEEP_MARGIN)
     apply_retention(repository, RetentionPolicy(), database=None)

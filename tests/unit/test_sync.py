@@ -3,7 +3,6 @@
 from datetime import timedelta
 
 import pytest
-from attrs import evolve
 from tests.unit.fakes import NOON, FakeClock, FakeDumper, make_repository, noise, read_back
 from tests.unit.several import AwayStore, Wrapper, content, named, repositories
 
@@ -168,13 +167,13 @@ def test_a_store_gets_only_what_its_own_policy_keeps() -> None:
     for name in ("0", "1", "2", "3"):
         make(one, name)
         clock.advance(DAY)
-    two = evolve(two, policy=RetentionPolicy(keep_within=None, keep_last=2))
-    _, report = sync_backups((one, two))
+    policies = (RetentionPolicy(), RetentionPolicy(keep_within=None, keep_last=2))
+    _, report = sync_backups((one, two), policies=policies)
     assert report.copied == ("3", "2")
     assert problems(report) == []
     make(two, "0")
     clock.advance(DAY)
-    assert sync_backups((one, two))[1].copied == ()
+    assert sync_backups((one, two), policies=policies)[1].copied == ()
 
 
 def test_what_has_more_good_ones_than_the_policy_keeps_is_not_filled_up() -> None:
@@ -185,7 +184,7 @@ def test_what_has_more_good_ones_than_the_policy_keeps_is_not_filled_up() -> Non
     make(one, "0")
     clock.advance(40 * DAY)
     make(one, "1")
-    _, report = sync_backups((one, evolve(two, policy=RetentionPolicy(keep_within=30 * DAY))))
+    _, report = sync_backups((one, two), policies=[RetentionPolicy(keep_within=30 * DAY)] * 2)
     assert report.copied == ("1",)
 
 
@@ -320,12 +319,12 @@ def test_blobs_are_mended_from_a_store_without_that_backup() -> None:
     one, two = repositories(*stores)
     make(one, "0")
     create_backup(one, FakeDumper(CONTENT["0"]), name="same")
-    sync_backups((one, evolve(two, policy=RetentionPolicy(keep_within=None, keep_last=1))))
+    policies = (RetentionPolicy(), RetentionPolicy(keep_within=None, keep_last=1))
+    sync_backups((one, two), policies=policies)
     assert len(list_backups(two)) == 1
     for key in blobs_of(one, "0"):
         stores[0].delete(key)
-    policy = RetentionPolicy(keep_within=None, keep_last=1)
-    assert {*sync_backups((one, evolve(two, policy=policy)))[0].mended} == {"0", "same"}
+    assert {*sync_backups((one, two), policies=policies)[0].mended} == {"0", "same"}
     assert all(backup.good for backup in list_backups(one))
 
 

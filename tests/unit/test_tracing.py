@@ -18,6 +18,7 @@ from brownie_backup.concurrency.threads import Threads
 from brownie_backup.config.settings import Settings
 from brownie_backup.errors import DumpFailed
 from brownie_backup.service import Service
+from brownie_backup.stores.location import Location
 from brownie_backup.tracing import step
 
 ROUNDS = 2000
@@ -37,7 +38,9 @@ def spans(monkeypatch: pytest.MonkeyPatch) -> Iterator[InMemorySpanExporter]:
 @pytest.fixture
 def service(dumper: FakeDumper, tmp_path: Path) -> Service:
     assert not dumper.databases
-    settings = Settings(destination=str(tmp_path), encryption=False, cache_dir="none")
+    settings = Settings(
+        primary=Location("file", path=str(tmp_path)), encryption=False, cache_dir="none"
+    )
     return Service(settings, Actor("ann", "cli db1"))
 
 

@@ -22,7 +22,7 @@ from brownie_backup.errors import (
     StoreUnavailable,
 )
 from brownie_backup.format.layout import LEASES, blob_key, manifest_key
-from brownie_backup.model import BlobRef, PartSpec
+from brownie_backup.model import BlobRef, Part
 from brownie_backup.testing import FaultyStore
 
 pytestmark = pytest.mark.usefixtures("_small_blobs")
@@ -107,7 +107,7 @@ def test_the_next_backup_heals_what_was_found_damaged(repository: Repository) ->
 
 def test_an_archive_that_the_dumper_refuses_is_damaged_although_its_blobs_are_good() -> None:
     class Strict(FakeDumper):
-        def check(self, part: PartSpec, chunks: Iterable[bytes]) -> None:
+        def check(self, part: Part, chunks: Iterable[bytes]) -> None:
             if part.kind == "archive":
                 next(iter(chunks))
                 raise DamagedError("no data for one table")

@@ -65,6 +65,20 @@ class SqliteCache:
         self._pending: dict[str, tuple[str, bytes]] = {}
         self._pending_bytes = 0
 
+    @property
+    def works(self) -> bool:
+        """Whether there was no trouble yet."""
+        return self._usable and self._writable
+
+    def close(self) -> None:
+        """Close the file; what has not been written yet is forgotten."""
+        with self._lock:
+            if self._connection:
+                self._connection.close()
+            self._connection = None
+            self._usable = self._writable = False
+            self._pending.clear()
+
     def get(self, found: StoredObject) -> bytes | None:
         """Return what was put for exactly this key, size and time, or None."""
 

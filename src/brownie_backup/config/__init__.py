@@ -1,13 +1,13 @@
 """From the environment to settings, and from settings to implementations.
 
-`load_settings` reads the variables; the `make_*` functions choose the classes that do the work.
+`load_settings` reads the variables; the `make_*` functions choose the classes that do the work;
+`OpenStores` opens the stores once, for all that a process does.
 """
 
-from brownie_backup.config.codecs import make_codecs, make_compressors
-from brownie_backup.config.destinations import locations
-from brownie_backup.config.factory import (
-    ENTRY_POINTS,
-    make_dumper,
+from brownie_backup.config.codecs import check_key, make_codecs, make_compressors
+from brownie_backup.config.factory import make_dumper
+from brownie_backup.config.open_stores import (
+    OpenStores,
     make_repositories,
     make_repository,
     make_store,
@@ -17,11 +17,11 @@ from brownie_backup.config.opening import open_repository
 from brownie_backup.config.settings import Settings, describe, load_settings
 
 __all__ = [
-    "ENTRY_POINTS",
+    "OpenStores",
     "Settings",
+    "check_key",
     "describe",
     "load_settings",
-    "locations",
     "make_codecs",
     "make_compressors",
     "make_dumper",

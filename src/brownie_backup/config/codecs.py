@@ -30,23 +30,24 @@ def make_compressors(settings: "Settings") -> "tuple[Compressor, ...]":
     return known_compressors(settings.compression)
 
 
-def make_codecs(settings: "Settings", *, writes: bool) -> Codecs:
+def check_key(settings: "Settings") -> None:
+    """Refuse to make backups without a key, unless encryption is off: nothing goes out in clear.
+
+    Raises:
+        ConfigurationError: there is none.
+    """
+    if settings.encryption and not settings.has_key:
+        raise ConfigurationError(["encryption is on, but no key is given"], hint=NO_KEY_HINT)
+
+
+def make_codecs(settings: "Settings") -> Codecs:
     """Return what the settings say that new blobs are written with, and what reads any blob.
 
     An old backup may be of another method than new ones: the keys that are set are used for those
-    too. gpg is not run before a blob needs it.
-
-    Args:
-        settings: from `load_settings`.
-        writes: whether backups will be made, which needs a key: nothing goes out in clear.
-
-    Raises:
-        ConfigurationError: a key is needed, and none is given.
+    too. gpg is not run before a blob needs it. Callers that write call `check_key` first.
     """
     from brownie_backup.encryptors import Cleartext
 
-    if writes and settings.encryption and not settings.has_key:
-        raise ConfigurationError(["encryption is on, but no key is given"], hint=NO_KEY_HINT)
     compressor, *others = make_compressors(settings)
     gpg = EncryptorOnDemand("gpg", lambda: _make_gpg(settings))
     if settings.encryption:

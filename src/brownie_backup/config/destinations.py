@@ -1,48 +1,165 @@
-"""Where the stores are: from the settings to the location of each."""
+"""Where the stores are: from the variables that are about stores to the location of each."""
 
 import os
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
-from attrs import evolve
+from attrs import evolve, field, frozen
 
-from brownie_backup.config.settings import Settings
-from brownie_backup.config.variables import CREDENTIALS
-from brownie_backup.errors import ConfigurationError
-from brownie_backup.stores.location import CLOUDS, Location, parse_location
+from brownie_backup.config.variables import CREDENTIALS, PREFIX, PROVIDERS
+from brownie_backup.config.vocabulary import VARIABLE_NAMES
+from brownie_backup.hints import LIBRARY, Advice, as_hint
+from brownie_backup.stores.location import Location
+from brownie_backup.stores.options import OPTIONS
+from brownie_backup.stores.registry import STORE_TYPES
+from brownie_backup.stores.store_type import StoreType
 
-SCHEMES = {"local": "file", "s3": "s3", "gcs": "gs", "azure": "azure"}
-"""The URL scheme of each BACKUP_PROVIDER."""
+DEFAULT_PROVIDER = "local"
+DEFAULT_FOLDER = "/backups"
+
+_OPTION = re.compile("|".join((*CREDENTIALS, *(each.name for each in OPTIONS), "destination")))
+_CONTRADICTION = "See the guide 'Keep several copies'"
 
 
-def locations(settings: Settings) -> tuple[Location, ...]:
-    """Return where the stores are: the primary one first, then the copies.
+@frozen
+class Found:
+    """The locations that the variables name, and what is wrong with them."""
+
+    locations: tuple[Location, ...] = ()
+    """The primary one first."""
+    problems: Sequence[str] = field(factory=list)
+    hint: Advice = None
+    """What helps, if nothing else is wrong."""
+
+
+def find_locations(values: Mapping[str, Any]) -> Found:
+    """Return where the stores are.
 
     A copy in the same service as the primary store uses its credentials, unless it has its own.
 
-    Raises:
-        ConfigurationError: the settings contradict each other.
+    Args:
+        values: of the variables that are set and about stores, by their names in lower case.
     """
-    primary = _folder(_primary(settings), "BACKUP_DESTINATION")
-    found = [primary]
-    for number, url in enumerate(settings.copy_to, 1):
-        copy = _folder(parse_location(url), "BACKUP_COPY_TO")
-        own = [settings.copy_credentials.get(f"copy{number}_{name}") for name in CREDENTIALS]
-        if _service(copy) == _service(primary):
-            copy = evolve(copy, region=copy.region or primary.region)
-            if not any(own):
-                own = [primary.access_key, primary.secret_key, primary.token]
-        access_key, secret_key, token = own
-        found.append(evolve(copy, access_key=access_key, secret_key=secret_key, token=token))
-    problems = [*_unused(settings), *_twice(found)]
-    if problems:
-        raise ConfigurationError(problems, hint="See the guide 'Keep several copies'")
-    return tuple(found)
+    try:
+        primary = _folder(_primary(values), "BACKUP_DESTINATION")
+        copies = [_folder(each, "BACKUP_COPY_TO") for each in values.get("copy_to", ())]
+    except _Contradiction as error:
+        return Found(problems=[str(error)], hint=error.hint)
+    found = (primary, *(_with_credentials(n, c, primary, values) for n, c in enumerate(copies, 1)))
+    problems = [*_unused(values, len(copies)), *_twice(found)]
+    hint: Advice = _CONTRADICTION if problems else None
+    for name, location in named(found).items():
+        ours = STORE_TYPES.get(location.scheme)
+        if ours is None:  # what is wrong with it, it says when it is opened
+            continue
+        wrong = [*(_ignored(values, ours) if name == "primary" else ()), *ours.problems(location)]
+        problems += problems_of(name, location, wrong)
+        if wrong:
+            hint = hint or hint_for(name, ours.hint)
+    return Found(found, problems, hint)
+
+
+def named(locations: Sequence[Location]) -> dict[str, Location]:
+    """Return the locations by the names of their stores: ``primary``, ``copy1`` and so on."""
+    names = ["primary", *(f"copy{number}" for number in range(1, len(locations)))]
+    return dict(zip(names, locations, strict=True))
+
+
+def problems_of(name: str, location: Location, problems: Sequence[str]) -> list[str]:
+    """Return problems of one store, by its variables; of a copy they say which it is."""
+    worded = [_by_variable(name, problem) for problem in problems]
+    if name == "primary":
+        return worded
+    return [f"{name} ({location.url}): {problem}" for problem in worded]
+
+
+def _by_variable(name: str, problem: str) -> str:
+    """Return a problem that begins with the variable of the option that it is about.
+
+    Of a copy only the credentials have variables; all else is in its URL.
+    """
+    found = _OPTION.match(problem)
+    if not found:
+        return problem
+    prefix = PREFIX if name == "primary" else f"{PREFIX}{name.upper()}_"
+    if name != "primary" and found[0] not in CREDENTIALS:
+        return f"its URL{problem[found.end() :]}" if found[0] == "destination" else problem
+    return prefix + found[0].upper() + problem[found.end() :]
+
+
+def hint_for(name: str, advice: Advice) -> Advice:
+    """Return a hint for one store; of a copy it says by which variables, for it has its own."""
+    if name == "primary":
+        return advice
+    hint = as_hint(advice)
+    return (
+        f"The credentials of a copy are BACKUP_{name.upper()}_ACCESS_KEY, …_SECRET_KEY and "
+        "…_TOKEN, and all else is in its URL, such as ?region=…"
+        f"{f'. {hint.worded({**LIBRARY, **VARIABLE_NAMES})}' if hint else ''}"
+    )
+
+
+class _Contradiction(Exception):
+    """The variables do not say where a store is."""
+
+    def __init__(self, problem: str, hint: str) -> None:
+        super().__init__(problem)
+        self.hint = hint
+
+
+def _primary(values: Mapping[str, Any]) -> Location:
+    provider = values.get("provider", DEFAULT_PROVIDER)
+    destination: Location | str = values.get("destination", DEFAULT_FOLDER)
+    chosen = PROVIDERS[provider]
+    if isinstance(destination, Location):
+        location = destination
+        if "provider" in values and location.scheme != chosen.scheme:
+            problem = f"BACKUP_PROVIDER '{provider}' and BACKUP_DESTINATION disagree"
+            raise _Contradiction(problem, "Leave BACKUP_PROVIDER out: the URL says it")
+    elif not chosen.in_buckets:
+        location = Location(chosen.scheme, path=destination)
+    else:
+        bucket, _, prefix = destination.strip("/").partition("/")
+        if not bucket or destination == DEFAULT_FOLDER:
+            problem = f"BACKUP_DESTINATION names no bucket for BACKUP_PROVIDER={provider}"
+            raise _Contradiction(problem, "Write BACKUP_DESTINATION=bucket/prefix")
+        location = Location(chosen.scheme, bucket, prefix)
+    return _with_variables(location, values)
+
+
+def _with_variables(location: Location, values: Mapping[str, Any]) -> Location:
+    """Return the location with what variables say, where its URL does not say it."""
+    ours = STORE_TYPES.get(location.scheme)
+    said: dict[str, Any] = {
+        option.field: values[option.name]
+        for option in (ours.options if ours else OPTIONS)
+        if option.name in values
+    }
+    if location.object_lock_days:  # then the URL says all of the lock
+        said.pop("object_lock_days", None)
+        said.pop("object_lock_mode", None)
+    plain = Location(location.scheme)
+    said = {n: v for n, v in said.items() if getattr(location, n) == getattr(plain, n)}
+    said |= {name: values.get(name) for name in CREDENTIALS}
+    return evolve(location, **said)
+
+
+def _with_credentials(
+    number: int, copy: Location, primary: Location, values: Mapping[str, Any]
+) -> Location:
+    own: dict[str, Any] = {name: values.get(f"copy{number}_{name}") for name in CREDENTIALS}
+    if _service(copy) == _service(primary):
+        copy = evolve(copy, region=copy.region or primary.region)
+        if not any(own.values()):
+            own = {name: getattr(primary, name) for name in CREDENTIALS}
+    return evolve(copy, **own)
 
 
 def _service(location: Location) -> tuple[str | None, ...]:
     """Return what credentials are for. Of a third party's store nobody knows whose the host is."""
-    host = "" if location.scheme in CLOUDS else location.host
+    host = "" if location.scheme in STORE_TYPES else location.host
     return location.scheme, host, location.endpoint_url
 
 
@@ -54,18 +171,23 @@ def _folder(location: Location, variable: str) -> Location:
         return evolve(location, path=str(Path(location.path).expanduser().absolute()))
     except RuntimeError as error:  # a home folder that is not known
         problem = f"{variable} '{location.path}': {error}"
-        raise ConfigurationError([problem], hint="Give the whole path") from None
+        raise _Contradiction(problem, "Give the whole path") from None
 
 
-def _unused(settings: Settings) -> Iterator[str]:
+def _ignored(values: Mapping[str, Any], ours: StoreType) -> Iterator[str]:
+    """Yield what variables promise of objects, and a store of this type can't keep."""
+    for option in OPTIONS:
+        if option.name in values and option.promise and option not in ours.options:
+            yield f"BACKUP_{option.name.upper()} is set, but {ours.name} has no such thing"
+
+
+def _unused(values: Mapping[str, Any], copies: int) -> Iterator[str]:
     """Yield credentials of stores that there are not, as when one has been taken out."""
-    for name in settings.copy_credentials:
-        number = int(name.removeprefix("copy").partition("_")[0])
-        if number > len(settings.copy_to):
-            yield (
-                f"BACKUP_{name.upper()} is set, but BACKUP_COPY_TO names "
-                f"{len(settings.copy_to)} stores"
-            )
+    for name in values:
+        prefix, _, credential = name.partition("_")
+        number = prefix.removeprefix("copy")
+        if credential in CREDENTIALS and number.isdigit() and int(number) > copies:
+            yield f"BACKUP_{name.upper()} is set, but BACKUP_COPY_TO names {copies} stores"
 
 
 def _twice(found: Sequence[Location]) -> Iterator[str]:
@@ -79,34 +201,3 @@ def _twice(found: Sequence[Location]) -> Iterator[str]:
                 else f"{seen[place]} and {location.url} are one folder"
             )
         seen[place] = location.url
-
-
-def _primary(settings: Settings) -> Location:
-    scheme = SCHEMES[settings.provider]
-    if "://" in settings.destination:
-        location = parse_location(settings.destination)
-        if settings.sources.get("provider", "default") != "default" and location.scheme != scheme:
-            problem = f"BACKUP_PROVIDER '{settings.provider}' and BACKUP_DESTINATION disagree"
-            raise ConfigurationError([problem], hint="Leave BACKUP_PROVIDER out: the URL says it")
-    elif scheme == "file":
-        location = Location(scheme, path=settings.destination)
-    else:
-        bucket, _, prefix = settings.destination.strip("/").partition("/")
-        if not bucket or (bucket == "backups" and settings.destination == "/backups"):
-            problem = f"BACKUP_DESTINATION names no bucket for BACKUP_PROVIDER={settings.provider}"
-            raise ConfigurationError([problem], hint="Write BACKUP_DESTINATION=bucket/prefix")
-        location = Location(scheme, bucket, prefix)
-    lock = location if location.object_lock_days else settings
-    return evolve(
-        location,
-        region=location.region or settings.region,
-        endpoint_url=location.endpoint_url or settings.endpoint_url,
-        sse_kms_key=location.sse_kms_key or settings.sse_kms_key,
-        storage_class=location.storage_class or settings.storage_class,
-        tags=location.tags or settings.object_tags,
-        object_lock_days=lock.object_lock_days,
-        object_lock_mode=lock.object_lock_mode,
-        access_key=settings.access_key,
-        secret_key=settings.secret_key,
-        token=settings.token,
-    )

@@ -8,13 +8,12 @@ from typing import TYPE_CHECKING
 from attrs import evolve
 
 from brownie_backup.config.codecs import known_compressors
-from brownie_backup.config.factory import make_store
+from brownie_backup.config.open_stores import make_store
 from brownie_backup.errors import ConfigurationError
 from brownie_backup.repository import Codecs, EncryptorOnDemand, Repository
-from brownie_backup.retention.policy import RetentionPolicy
-from brownie_backup.retention.rules import policy_from
 from brownie_backup.secret import Secret
-from brownie_backup.stores.location import Location, parse_location
+from brownie_backup.stores.location import Location
+from brownie_backup.stores.urls import parse_location
 
 if TYPE_CHECKING:
     from brownie_backup.protocols import Compressor, Encryptor
@@ -33,14 +32,13 @@ def open_repository(
     encrypt: bool = True,
     read_only: bool = False,
     compressor: "Compressor | None" = None,
-    policy: RetentionPolicy | None = None,
 ) -> Repository:
     """Open the repository in a folder or a bucket; it need not exist.
 
     Say how new backups are encrypted: by one `encryptor`, or by keys for gpg (the next four), or
     ``encrypt=False``. A repository that is ``read_only`` needs none of them. The keys are not
-    looked at before a blob is written or read. Use it in a ``with`` block: that removes the
-    keyrings that gpg was given.
+    looked at before a blob is written or read. Use it in a ``with`` block: that closes
+    connections, and removes the keyrings that gpg was given.
 
     Args:
         place: a folder, or a URL such as ``s3://bucket/prefix``, ``gs://…``, ``azure://…`` or
@@ -55,7 +53,6 @@ def open_repository(
         encrypt: whether new backups are encrypted.
         read_only: whether none are made: backups can be listed, verified, restored and deleted.
         compressor: compresses new backups; by default `brownie_backup.compressors.Zstd`.
-        policy: which backups to keep; by default what the URL says, if it does.
 
     Raises:
         ConfigurationError: the place or a key is no such thing, it is not said how to encrypt, or
@@ -77,8 +74,7 @@ def open_repository(
         codecs = Codecs(first, gpg, tuple(others))
     else:
         codecs = Codecs(first, encryptor or _cleartext(), tuple(others), (gpg,))
-    said = policy_from(location.retention) if location.retention else None
-    return Repository(make_store(location), policy=policy or said, codecs=codecs)
+    return Repository(make_store(location), codecs=codecs)
 
 
 def _check_choice(*, encryptor: bool, keys: bool, clear: bool, none: bool) -> None:

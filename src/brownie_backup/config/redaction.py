@@ -3,28 +3,26 @@
 No message is meant to hold one. What a library or a program says may do so all the same.
 """
 
-import json
 import os
 import re
 from collections.abc import Callable, Iterator
 from functools import partial
-from typing import Any
 from urllib.parse import unquote
 
 from brownie_backup.config.settings import Settings
-from brownie_backup.config.variables import VARIABLES
+from brownie_backup.config.variables import OF_STORES, VARIABLES
 from brownie_backup.errors import redact
 from brownie_backup.secret import Secret
+from brownie_backup.stores.secrets import key_lines, secrets_of
 
 SHORTEST = 6
 """What is shorter is not looked for: where the stars are would tell more than they hide."""
 _LONG = 16
-"""A piece of a key or of an address that is as long as that is not some common word."""
+"""A piece of an address that is as long as that is not some common word."""
 
 _PASSWORD = re.compile(
     r"""://[^:/@]*:([^@]*)@ | \bpassword\s*=\s*(?:'((?:[^'\\]|\\.)*)'|([^\s&]+))""", re.VERBOSE
 )
-_NAMES_A_SECRET = re.compile(r"key|secret|token|password|credential", re.IGNORECASE)
 
 
 def redactor(settings: Settings) -> Callable[[str], str]:
@@ -32,10 +30,12 @@ def redactor(settings: Settings) -> Callable[[str], str]:
     texts = {os.environ.get("PGPASSWORD", ""), *api_tokens(settings)}  # the first is libpq's own
     for variable in VARIABLES:
         name = variable.name.lower()
-        value = settings.value(name)
+        value = settings.value(name) if name not in OF_STORES else None
         if isinstance(value, Secret):
             text = value.reveal().strip()
             texts |= {text, *_secrets_in(name, text)}
+    for location in settings.stores.values():
+        texts |= {text.strip() for text in secrets_of(location)}
     # The longest first: one may be a part of another.
     found = sorted((text for text in texts if len(text) >= SHORTEST), key=len, reverse=True)
     return partial(redact, secrets=tuple(found))
@@ -65,21 +65,4 @@ def _secrets_in(name: str, text: str) -> Iterator[str]:
         path = text.partition("://")[2].partition("/")[2]
         yield from (part for part in re.split(r"[/?&=]+", path) if len(part) >= _LONG)
     elif name == "gpg_private_key":
-        yield from _lines(text)
-    elif text.startswith("{"):
-        yield from _secrets_in_json(text)
-
-
-def _secrets_in_json(text: str) -> Iterator[str]:
-    try:
-        document: Any = json.loads(text)
-    except ValueError:
-        return
-    for key, value in document.items() if isinstance(document, dict) else ():
-        if _NAMES_A_SECRET.search(key) and isinstance(value, str) and "://" not in value:
-            yield value
-            yield from _lines(value)
-
-
-def _lines(key: str) -> Iterator[str]:
-    return (line for line in key.splitlines() if len(line) >= _LONG and not line.startswith("--"))
+        yield from key_lines(text)

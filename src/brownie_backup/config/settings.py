@@ -10,15 +10,23 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from attrs import Factory, field, frozen
+from attrs import Factory, define, field, frozen
 
-from brownie_backup.config.variables import COPY_CREDENTIALS, LOG_FORMATS, PREFIX, VARIABLES
+from brownie_backup.config.destinations import (
+    DEFAULT_FOLDER,
+    DEFAULT_PROVIDER,
+    find_locations,
+    named,
+)
+from brownie_backup.config.variables import LOG_FORMATS, OF_STORES, PREFIX, VARIABLES, Variable
 from brownie_backup.errors import ConfigurationError
+from brownie_backup.hints import as_hint
 from brownie_backup.process.cpus import usable_processors
 from brownie_backup.retention.policy import RetentionPolicy
 from brownie_backup.retention.rules import ONE_RULE, RULES, days_kept, make_policy, span_text
 from brownie_backup.secret import Secret
-from brownie_backup.stores.location import LOCK_MODES
+from brownie_backup.stores.location import Location
+from brownie_backup.stores.options import LOCK_MODES
 
 MOST_JOBS_BY_DEFAULT = 8
 DEFAULT_CACHE = "~/.cache/brownie-backup"
@@ -30,13 +38,25 @@ def default_jobs() -> int:
     return min(usable_processors(), MOST_JOBS_BY_DEFAULT)
 
 
+_UNSAID: Mapping[str, Any] = {
+    "provider": DEFAULT_PROVIDER,
+    "destination": DEFAULT_FOLDER,
+    "object_lock_mode": LOCK_MODES[0],
+}
+"""What the variables about stores mean when they are not set; the others mean nothing then."""
+
+
+_HINT = "See 'brownie-backup config' and the README"
+
+
 @frozen
 class Settings:
     """What the environment says. `sources` tells where each value came from."""
 
-    provider: str = "local"
-    destination: str = "/backups"
-    copy_to: tuple[str, ...] = ()
+    primary: Location = field(factory=lambda: Location("file", path=DEFAULT_FOLDER))
+    """Where the first store is."""
+    copies: tuple[Location, ...] = ()
+    """Where the others are."""
     schedule: str = "0 2 * * *"
     verify_schedule: str = "0 4 * * 0"
     """Empty for never."""
@@ -55,18 +75,6 @@ class Settings:
     most_deleted_percent: int = 50
     compression: str = "zstd"
     encryption: bool = True
-    access_key: Secret | None = None
-    secret_key: Secret | None = None
-    token: Secret | None = None
-    copy_credentials: Mapping[str, Secret] = Factory(dict)
-    """Those of the stores of `copy_to`: ``copy1_access_key`` and so on."""
-    region: str | None = None
-    endpoint_url: str | None = None
-    sse_kms_key: str | None = None
-    storage_class: str | None = None
-    object_tags: Mapping[str, str] = Factory(dict)
-    object_lock_days: int | None = None
-    object_lock_mode: str = LOCK_MODES[0]
     cache_dir: str = DEFAULT_CACHE
     retry_seconds: int = 120
     parallel_jobs: int = Factory(default_jobs)
@@ -89,18 +97,26 @@ class Settings:
     gpg_private_key: Secret | None = None
     passphrase: Secret | None = None
     pg_bin: str | None = None
+    of_stores: Mapping[str, Any] = Factory(dict)
+    """What the variables about stores say, of which `primary` and `copies` were made: to be shown,
+    and for nothing else."""
     sources: Mapping[str, str] = Factory(dict)
     warnings: tuple[str, ...] = field(default=())
 
     @property
+    def stores(self) -> Mapping[str, Location]:
+        """Where each store is, the primary one first: ``primary``, ``copy1`` and so on."""
+        return named((self.primary, *self.copies))
+
+    @property
     def policy(self) -> RetentionPolicy:
-        """The retention policy."""
+        """The retention policy of every store that has none of its own."""
         return make_policy({rule.name: getattr(self, rule.name) for rule in RULES})
 
     def value(self, attribute: str) -> Any:  # noqa: ANN401 - each variable has its own type
         """Return the value of a variable, by its name without prefix in lower case."""
-        if attribute in COPY_CREDENTIALS:
-            return self.copy_credentials.get(attribute)
+        if attribute in OF_STORES:
+            return self.of_stores.get(attribute, _UNSAID.get(attribute))
         return getattr(self, attribute)
 
     @property
@@ -122,34 +138,66 @@ def load_settings(environ: Mapping[str, str]) -> Settings:
     Raises:
         ConfigurationError: with one problem for each variable that is wrong.
     """
-    values: dict[str, Any] = {}
-    sources: dict[str, str] = {}
-    problems: list[str] = []
+    read = _Read()
     for variable in VARIABLES:
-        attribute = variable.name.lower()
-        name = PREFIX + variable.name
-        sources[attribute] = "default"
-        try:
-            found = _find(environ, name)
-            if found:
-                value, sources[attribute] = found
-                # A secret is taken as it is: a space at its end may be meant.
-                values[attribute] = variable.read(value if variable.secret else value.strip())
-        except ValueError as error:
-            hidden = variable.secret or variable.hidden or name + "_FILE" in environ
-            shown = "" if hidden else f" ('{environ[name]}')"
-            problems.append(f"{name}{shown}{error}")
+        read.variable(variable, environ)
+    values, problems = read.values, read.problems
+    hint = as_hint(_HINT)
     if values.keys() >= ONE_RULE:
         both = " and ".join(PREFIX + name.upper() for name in sorted(ONE_RULE))
         problems.append(f"{both} are one rule: unset one of them")
     values["retention_days"] = days_kept(values)
+    of_stores = {name: values.pop(name) for name in OF_STORES if name in values}
+    if OF_STORES.isdisjoint(read.wrong):
+        found = find_locations(of_stores)
+        hint = hint if problems else as_hint(found.hint)
+        problems += found.problems
     warnings = tuple(_unknown(environ))
     if problems:
         # What is misspelt may well be why something else is wrong.
-        problems += warnings
-        raise ConfigurationError(problems, hint="See 'brownie-backup config' and the README")
-    copies = {name: values.pop(name) for name in COPY_CREDENTIALS if name in values}
-    return Settings(**values, copy_credentials=copies, sources=sources, warnings=warnings)
+        raise ConfigurationError([*problems, *warnings], hint=hint)
+    primary, *copies = found.locations
+    shown = of_stores | {name: read.texts[name] for name in _URLS & of_stores.keys()}
+    return Settings(
+        **values,
+        primary=primary,
+        copies=tuple(copies),
+        of_stores=shown,
+        sources=read.sources,
+        warnings=warnings,
+    )
+
+
+_URLS = {"destination", "copy_to"}
+"""Variables that are shown as their text."""
+
+
+@define
+class _Read:
+    """What is read of the variables."""
+
+    values: dict[str, Any] = Factory(dict)
+    texts: dict[str, str] = Factory(dict)
+    sources: dict[str, str] = Factory(dict)
+    problems: list[str] = Factory(list)
+    wrong: set[str] = Factory(set)
+
+    def variable(self, variable: Variable, environ: Mapping[str, str]) -> None:
+        """Read one."""
+        attribute, name = variable.name.lower(), PREFIX + variable.name
+        self.sources[attribute] = "default"
+        try:
+            found = _find(environ, name)
+            if found:
+                text, self.sources[attribute] = found
+                # A secret is taken as it is: a space at its end may be meant.
+                text = text if variable.secret else text.strip()
+                self.values[attribute], self.texts[attribute] = variable.read(text), text
+        except ValueError as error:
+            hidden = variable.secret or variable.hidden or name + "_FILE" in environ
+            shown = "" if hidden else f" ('{environ[name]}')"
+            self.problems.append(f"{name}{shown}{error}")
+            self.wrong.add(attribute)
 
 
 def _find(environ: Mapping[str, str], name: str) -> tuple[str, str] | None:

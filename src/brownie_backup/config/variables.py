@@ -3,7 +3,7 @@
 A reader raises `ValueError` with what follows the variable's name in the message.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -14,17 +14,14 @@ from brownie_backup.errors import ConfigurationError
 from brownie_backup.retention.rules import MOST_DAYS, RULES, whole
 from brownie_backup.schedule import check_schedule
 from brownie_backup.secret import Secret
-from brownie_backup.stores.location import (
-    CLOUDS,
-    parse_location,
-    read_days,
-    read_endpoint,
-    read_lock_mode,
-    read_tags,
-)
+from brownie_backup.stores.location import Location
+from brownie_backup.stores.options import OPTIONS
+from brownie_backup.stores.registry import STORE_TYPES
+from brownie_backup.stores.urls import parse_location
 
 PREFIX = "BACKUP_"
-PROVIDERS = ("local", "s3", "gcs", "azure")
+PROVIDERS = {each.provider: each for each in STORE_TYPES.values() if each.provider}
+"""The types of stores that BACKUP_PROVIDER may choose."""
 COMPRESSIONS = ("zstd", "gzip", "none")
 LOG_FORMATS = ("plain", "json")
 MOST_JOBS = 64
@@ -67,7 +64,7 @@ def _boolean(value: str) -> bool:
     raise ValueError(msg)
 
 
-def _one_of(words: tuple[str, ...]) -> Callable[[str], str]:
+def _one_of(words: Collection[str]) -> Callable[[str], str]:
     def read(value: str) -> str:
         if value.lower() not in words:
             msg = f" is none of: {', '.join(words)}"
@@ -116,30 +113,32 @@ def _web_address(value: str) -> Secret:
     return Secret(value.strip())
 
 
-def _location(value: str) -> str:
+def _location(value: str) -> Location | str:
+    """Return the location, or the folder or bucket that only BACKUP_PROVIDER makes one of."""
     if "://" in value:
-        parse_location(value)
-    elif value.partition(":")[0].lower() in {"file", "gcs", *CLOUDS} and ":" in value:
+        return parse_location(value)
+    if value.partition(":")[0].lower() in {*STORE_TYPES, *PROVIDERS} - {"local"} and ":" in value:
         msg = " is neither a URL, such as s3://bucket/prefix, nor a folder"
         raise ValueError(msg)
     return value
 
 
-def _locations(value: str) -> tuple[str, ...]:
+def _locations(value: str) -> tuple[Location, ...]:
     urls = tuple(value.replace(",", " ").split())
     if len(urls) > MOST_COPIES:
         msg = f" names more than {MOST_COPIES} stores"
         raise ValueError(msg)
+    found = []
     for number, url in enumerate(urls, 1):
         try:
             if "://" not in url:
                 msg = " is not a URL, such as file:///folder or s3://bucket/prefix"
                 raise ValueError(msg)  # noqa: TRY301 - as for the other problems of one URL
-            parse_location(url)
+            found.append(parse_location(url))
         except ValueError as error:
             msg = f" (store {number}){error}"
             raise ValueError(msg) from None
-    return urls
+    return tuple(found)
 
 
 def _size(value: str) -> int:
@@ -180,13 +179,10 @@ VARIABLES: tuple[Variable, ...] = (
         Variable(name.upper(), "as without COPYn_, for store n of COPY_TO", Secret, secret=True)
         for name in COPY_CREDENTIALS
     ),
-    Variable("REGION", "the store's region", _text),
-    Variable("ENDPOINT_URL", "another address of the store's service", read_endpoint, hidden=True),
-    Variable("SSE_KMS_KEY", "the key the service encrypts with", _text),
-    Variable("STORAGE_CLASS", "the service's storage class", _text),
-    Variable("OBJECT_TAGS", "tags of each object: key=value,…", read_tags),
-    Variable("OBJECT_LOCK_DAYS", "how long nobody can delete objects", read_days),
-    Variable("OBJECT_LOCK_MODE", "compliance or governance", read_lock_mode),
+    *(
+        Variable(option.name.upper(), option.help, option.read, hidden=option.hidden)
+        for option in OPTIONS
+    ),
     Variable("CACHE_DIR", "where manifests are remembered, or 'none'", _text),
     Variable("RETRY_SECONDS", "how long to wait for a store out of reach", whole(0, MOST_PATIENCE)),
     Variable("PARALLEL_JOBS", "how much is done at once", whole(1, MOST_JOBS)),
@@ -210,3 +206,11 @@ VARIABLES: tuple[Variable, ...] = (
     Variable("PG_BIN", "the folder of PostgreSQL's client programs", _text),
 )
 """Every variable that there is; the fields of `Settings` are named for them, in lower case."""
+
+OF_STORES = frozenset(
+    {
+        *("provider", "destination", "copy_to", *CREDENTIALS, *COPY_CREDENTIALS),
+        *(option.name for option in OPTIONS),
+    }
+)
+"""Those that together say where the stores are: `Settings` has a `Location` for each store."""

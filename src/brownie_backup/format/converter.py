@@ -11,17 +11,28 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar, cast, get_args, get_origin
 
 import attrs
+from attrs import evolve
 from cattrs import Converter
 from cattrs.errors import BaseValidationError
 from cattrs.gen import make_dict_structure_fn, make_dict_unstructure_fn, override
 
 from brownie_backup.errors import DamagedError, UnsupportedFormat
 from brownie_backup.hints import BackupHint
-from brownie_backup.model import FORMAT, BlobRef, Database, Manifest, Part
+from brownie_backup.model import FORMAT, Attempt, BlobRef, Cluster, Database, Kind, Manifest, Part
 
 T = TypeVar("T")
 
 _DIGEST = "digest"
+_UNSTRUCTURABLE = (ValueError, TypeError, KeyError, BaseValidationError)
+_OBJECTS = list[dict[str, Any]]
+
+# What manifests of all kinds have in common.
+_COMMON = {
+    *("name", "id", "kind", "format", "repository_id", "hash_key", "started_at", "finished_at"),
+    *("compression", "encryption", "parts", "new_bytes", "tool_version", "labels", "notes"),
+}
+_COMMON_OF_PARTS = {"kind", "size_bytes", "blobs", "blob_lists"}
+_COMMON_OF_BLOBS = ("name", "size_bytes", "stored_bytes")
 
 
 def to_json(value: object) -> bytes:
@@ -41,7 +52,7 @@ def from_json(data: bytes, kind: type[T], what: str) -> T:
 def _structured(plain: dict[str, Any], kind: type[T], what: str) -> T:
     try:
         return converter.structure(plain, kind)
-    except (ValueError, TypeError, KeyError, BaseValidationError):
+    except _UNSTRUCTURABLE:
         # From None: cattrs' tracebacks hold the values.
         raise _unreadable(kind, what) from None
 
@@ -52,7 +63,11 @@ def _unreadable(kind: type, what: str) -> DamagedError:
 
 
 def manifest_to_bytes(manifest: Manifest) -> bytes:
-    """Return the manifest as it is stored: one JSON object with a digest of all the rest."""
+    """Return the manifest as it is stored: one JSON object with a digest of all the rest.
+
+    One of an unknown kind is never written anew: not all of it was read.
+    """
+    assert manifest.known, manifest.kind  # noqa: S101 - such a one is copied as it is
     plain = cast("dict[str, Any]", converter.unstructure(manifest))
     plain[_DIGEST] = _digest(plain, manifest.hash_key)
     return json.dumps(plain, sort_keys=True, indent=1, allow_nan=False).encode() + b"\n"
@@ -63,7 +78,7 @@ def manifest_from_bytes(data: bytes, what: str) -> Manifest:
 
     Raises:
         DamagedError: it is cut, changed, or no manifest.
-        UnsupportedFormat: a newer version wrote it.
+        UnsupportedFormat: a newer version wrote it, and it lacks what all have in common.
     """
     damaged = f"{what} is cut short or changed"
     try:
@@ -84,7 +99,48 @@ def manifest_from_bytes(data: bytes, what: str) -> Manifest:
         same = False
     if not same:
         raise DamagedError(damaged, hint=BackupHint.TAKE_OR_DELETE)
-    return _structured(plain, Manifest, what)
+    if plain.get("kind") not in set(Kind) and isinstance(plain.get("kind"), str):
+        return _of_unknown_kind(plain, what)
+    manifest = _structured(plain, Manifest, what)
+    if manifest.database is None:
+        raise _unreadable(Manifest, what)
+    return manifest
+
+
+def _of_unknown_kind(plain: dict[str, Any], what: str) -> Manifest:
+    """Read what manifests of all kinds have in common, and leave all else as it is."""
+    fields = {key: plain[key] for key in plain.keys() & _COMMON} | {"parts": [], "database": None}
+    unknown = {key: plain[key] for key in plain.keys() - _COMMON}
+    try:
+        manifest = converter.structure(fields, Manifest)
+        parts = tuple(map(_part_of_unknown_kind, converter.structure(plain["parts"], _OBJECTS)))
+    except _UNSTRUCTURABLE:
+        msg = f"{what} is of the kind '{plain['kind'][:100]}', which this version cannot read"
+        raise UnsupportedFormat(msg, hint=BackupHint.UPGRADE) from None
+    database = _taken_from(unknown, "database", Database)
+    cluster = _taken_from(unknown, "cluster", Cluster)
+    return evolve(manifest, parts=parts, database=database, cluster=cluster, unknown=unknown)
+
+
+def _taken_from(plain: dict[str, Any], field: str, kind: type[T]) -> T | None:
+    """Take a field out, if it is there as we know it; else leave it."""
+    try:
+        found = converter.structure(plain[field], kind)
+    except _UNSTRUCTURABLE:
+        return None
+    del plain[field]
+    return found
+
+
+def _part_of_unknown_kind(plain: dict[str, Any]) -> Part:
+    """Read which blobs a part has; only its own kind knows what they mean."""
+    blobs = [
+        {key: blob.get(key) for key in _COMMON_OF_BLOBS}
+        for blob in converter.structure(plain["blobs"], _OBJECTS)
+    ]
+    fields = {key: plain[key] for key in plain.keys() & _COMMON_OF_PARTS} | {"blobs": blobs}
+    unknown = {key: plain[key] for key in plain.keys() - fields.keys()}
+    return evolve(converter.structure(fields, Part), unknown=unknown)
 
 
 def _digest(plain: Mapping[str, Any], hash_key: str) -> str:
@@ -157,7 +213,11 @@ def _keep_unknown(conv: Converter, cls: type) -> None:
     known = {a.name for a in attrs.fields(cls)} - {"unknown"}
     read: Callable[..., Any] = make_dict_structure_fn(cls, conv, unknown=override(omit=True))
     write: Callable[..., dict[str, Any]] = make_dict_unstructure_fn(
-        cls, conv, unknown=override(omit=True)
+        cls,
+        conv,
+        unknown=override(omit=True),
+        # A field that logical backups have no use for is not written for them.
+        **{name: override(omit_if_default=True) for name in known & {"cluster"}},  # type: ignore[arg-type] # fields only
     )
 
     def structure(value: object, kind: type) -> object:
@@ -182,7 +242,9 @@ def _make_converter() -> Converter:
     # Of most blobs there is nothing to say here, and there may be many.
     brief = make_dict_unstructure_fn(BlobRef, conv, begins=override(omit_if_default=True))
     conv.register_unstructure_hook(BlobRef, brief)
-    for cls in (Part, Database, Manifest):
+    usual = make_dict_unstructure_fn(Attempt, conv, kind=override(omit_if_default=True))
+    conv.register_unstructure_hook(Attempt, usual)
+    for cls in (Part, Database, Cluster, Manifest):
         _keep_unknown(conv, cls)
     return conv
 

@@ -2,6 +2,8 @@
 
 import hashlib
 
+from brownie_backup.model import Kind
+
 IDENTITY = "repository.json"
 MANIFESTS = "manifests/"
 VERIFICATIONS = "verifications/"
@@ -32,9 +34,13 @@ def hold_key(name: str) -> str:
     return f"{HOLDS}{name}.json"
 
 
-def attempt_key(database: str) -> str:
-    """Return the key of the last attempt to back up a database, which may have any name."""
-    digest = hashlib.sha256(database.encode("utf-8", "surrogatepass")).hexdigest()
+def attempt_key(database: str, kind: str = Kind.LOGICAL) -> str:
+    """Return the key of the last attempt of a kind to back up a database, which may have any name.
+
+    Those of logical backups were there before kinds were: they go by the name alone.
+    """
+    text = database if kind == Kind.LOGICAL else f"{kind}\0{database}"
+    digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
     return f"{ATTEMPTS}{digest}.json"
 
 

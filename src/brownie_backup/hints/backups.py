@@ -67,7 +67,7 @@ class BackupHint(HintCode):
         "check_origin",
         "Anyone who can write to the store could have made it: check that it is yours",
     )
-    UPGRADE = "upgrade", "Upgrade brownie-backup"
+    UPGRADE = "upgrade", "Upgrade brownie-backup: a newer version knows it"
     DO_NOT_TRUST_STORE = "do_not_trust_store", "Do not trust that store: run {verb:doctor}"
 
     # Retention

@@ -20,6 +20,11 @@ class DatabaseHint(HintCode):
         "too_many_connections",
         "Lower {setting:parallel_jobs}, or raise the server's max_connections",
     )
+    CONNECT_DIRECTLY = "connect_directly", "Connect to PostgreSQL itself"
+    PASSWORD_FILE_MODE = (
+        "password_file_mode",
+        "Other users may read {file}, so libpq ignores it: chmod 0600",
+    )
     SEE_SERVER_LOG = "see_server_log", "See the server's log, and try again"
     SEE_WHAT_ENDED_IT = "see_what_ended_it", "Find out what ended it, and try again"
     CONNECTION_STRING = (

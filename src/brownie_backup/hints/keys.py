@@ -12,6 +12,7 @@ class KeyHint(HintCode):
     )
     GIVE_CODECS = "give_codecs", "Give the repository a compressor and an encryptor"
     GIVE_COMPRESSOR = "give_compressor", "Give the repository that compressor"
+    GIVE_ENCRYPTOR = "give_encryptor", "Give the repository an encryptor to make backups"
     GIVE_DECRYPTOR = "give_decryptor", "Give the repository a decryptor of that method"
     GIVE_ENCRYPTION_KEY = (
         "give_encryption_key",

@@ -32,6 +32,11 @@ class StoreHint(HintCode):
         "Set {setting:region} to the bucket's region, or {setting:endpoint_url} to the address "
         "that the service redirects to",
     )
+    ONE_OF_STORES = (
+        "one_of_stores",
+        "Use one of {known}, or install a package with an entry point {entry_points}",
+    )
+    ASK_MAINTAINER = "ask_maintainer", "Ask the maintainer of the package that has it"
     CHECK_STORE_SETTINGS = "check_store_settings", "Check the settings of the store"
     AZURE_GUIDE = "azure_guide", _GUIDE + "Azure'"
     GCS_GUIDE = "gcs_guide", _GUIDE + "Google Cloud Storage'"
@@ -231,5 +236,6 @@ class StoreHint(HintCode):
     OTHER_FILE_SYSTEM = "other_file_system", "Store the backups on another file system"
 
     # Stores that cannot be relied on
+    OMIT_OR_OTHER_STORE = "omit_or_other_store", "Omit that, or use a store that has it"
     DO_NOT_USE = "do_not_use", "Do not use it"
     ONE_HOST_ONLY = "one_host_only", "Let only one host back up to it"

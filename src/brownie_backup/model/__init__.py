@@ -5,10 +5,11 @@ stored carry `unknown`: the fields that a newer version wrote and this one keeps
 """
 
 from brownie_backup.model.backup import Attempt, Backup, Hold, Status, Verification
+from brownie_backup.model.kinds import BackupSet, DatabaseId, Kind
 from brownie_backup.model.manifest import (
     FORMAT,
+    Cluster,
     Database,
-    DatabaseId,
     Encryption,
     Extension,
     Manifest,
@@ -23,6 +24,7 @@ from brownie_backup.model.parts import (
     Relation,
     RowFormat,
     RowRange,
+    Segment,
     Table,
     Unknown,
 )
@@ -31,13 +33,16 @@ __all__ = [
     "FORMAT",
     "Attempt",
     "Backup",
+    "BackupSet",
     "BlobRef",
     "BlockRange",
+    "Cluster",
     "Database",
     "DatabaseId",
     "Encryption",
     "Extension",
     "Hold",
+    "Kind",
     "Manifest",
     "Part",
     "PartKind",
@@ -45,6 +50,7 @@ __all__ = [
     "Relation",
     "RowFormat",
     "RowRange",
+    "Segment",
     "Status",
     "Table",
     "Unknown",

@@ -6,6 +6,7 @@ from enum import StrEnum
 
 from attrs import Factory, frozen
 
+from brownie_backup.model.kinds import Kind
 from brownie_backup.model.manifest import Manifest
 from brownie_backup.wording import written
 
@@ -16,6 +17,9 @@ class Status(StrEnum):
     GOOD = "good"
     DAMAGED = "damaged"
     """A blob is missing or has another size, its verification failed, or its manifest is bad."""
+    UNSUPPORTED = "unsupported"
+    """A newer version made it, in a form that this version cannot read. Nothing is known against
+    it."""
 
 
 @frozen
@@ -63,11 +67,16 @@ class Hold:
 
 @frozen
 class Attempt:
-    """The last time that a backup of a database was begun; the catalogue tells how it ended."""
+    """The last time that a backup was begun; the catalogue tells how it ended.
+
+    There is one for each kind and name: the cluster is not known before a server was asked.
+    """
 
     database: str
+    """The database's name; for a whole cluster its system identifier."""
     backup: str
     started_at: datetime
+    kind: str = Kind.LOGICAL
 
 
 @frozen
@@ -83,5 +92,5 @@ class Backup:
 
     @property
     def good(self) -> bool:
-        """Whether retention may count on it and ``latest`` may mean it."""
+        """Whether it counts among those of its kind: ``latest`` may mean it."""
         return self.status is Status.GOOD

@@ -5,10 +5,12 @@ from datetime import datetime, timedelta
 
 from attrs import Factory, frozen
 
+from brownie_backup.model.kinds import BackupSet, DatabaseId, Kind
 from brownie_backup.model.parts import BlobRef, Part, Unknown, _no_fields
 
 FORMAT = 1
 """The manifest format that this version writes (docs/format.md)."""
+_KNOWN = frozenset(Kind)
 
 
 @frozen
@@ -17,17 +19,6 @@ class Extension:
 
     name: str
     version: str
-
-
-@frozen
-class DatabaseId:
-    """Which database a backup is of: a name alone may be that of one in every cluster."""
-
-    system_identifier: str
-    name: str
-
-    def __str__(self) -> str:
-        return f"'{self.name}' of cluster {self.system_identifier}"
 
 
 @frozen
@@ -48,6 +39,14 @@ class Database:
     def id(self) -> DatabaseId:
         """Which database it is."""
         return DatabaseId(self.system_identifier, self.name)
+
+
+@frozen
+class Cluster:
+    """What a manifest says of a cluster, if the backup is of all of it."""
+
+    system_identifier: str
+    unknown: Unknown = Factory(_no_fields)
 
 
 @frozen
@@ -82,7 +81,11 @@ class Encryption:
 
 @frozen
 class Manifest:
-    """A backup: it exists if and only if this does."""
+    """A backup: it exists if and only if this does.
+
+    Of a kind that this version does not know it has only what all kinds have in common; what else
+    there is, is in `unknown`.
+    """
 
     name: str
     id: str
@@ -91,7 +94,8 @@ class Manifest:
     hash_key: str
     started_at: datetime
     finished_at: datetime
-    database: Database
+    database: Database | None
+    """None if the backup is of a whole cluster, or of a kind that describes databases otherwise."""
     compression: str
     encryption: Encryption
     parts: tuple[Part, ...]
@@ -104,7 +108,21 @@ class Manifest:
     read_fully_at: datetime | None = None
     """When every block was last read, by this backup or an earlier one; None for this one."""
     format: int = FORMAT
+    cluster: Cluster | None = None
+    """Of a backup of a whole cluster."""
     unknown: Unknown = Factory(_no_fields)
+
+    @property
+    def known(self) -> bool:
+        """Whether this version knows the kind, and so understands the parts."""
+        return self.kind in _KNOWN
+
+    @property
+    def backup_set(self) -> BackupSet:
+        """Which backups it is one of."""
+        if self.database:
+            return BackupSet(self.database.system_identifier, self.database.name, self.kind)
+        return BackupSet(self.cluster.system_identifier if self.cluster else "", None, self.kind)
 
     @property
     def size_bytes(self) -> int:

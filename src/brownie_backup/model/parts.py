@@ -1,6 +1,6 @@
 """Parts of a backup: their blobs, and the ranges of large tables."""
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from enum import StrEnum
 from typing import Any
 
@@ -87,27 +87,38 @@ class BlobRef:
 
 @frozen
 class PartSpec:
-    """A part still to be read: plain and picklable, so that any worker can read it."""
+    """Something to be read: a part of a snapshot, or one segment of it.
+
+    Plain and picklable, so that any worker can read it.
+    """
 
     kind: str
-    database: str
-    snapshot: str | None = None
+    name: str
+    """What people call the part."""
+    detail: Hashable
+    """What else it takes to read it: frozen, picklable, and for the dumper that made it alone."""
+    segment: str = ""
+    """The key of the segment, which no other segment of the backup has; empty for a whole part."""
+    estimate_bytes: int | None = None
+    """About how much work it is, as far as it is known before anything is read."""
     head_bytes: int = 0
     """How many bytes at the beginning differ each time although nothing changed, such as a time
     stamp: they get a blob of their own, so that all others can be recognised."""
-    table: Table | None = None
-    relation: Relation | None = None
-    """What the table is called; None for a stored part, which does not say."""
-    blocks: BlockRange | None = None
-    """Which blocks of the table; whoever reads them may cut them at multiples of
-    `range_blocks`."""
-    range_blocks: int = 0
+
+
+@frozen
+class Segment:
+    """A stored segment of a part: it can be reused, and loaded, by itself."""
+
+    key: str
+    blobs: tuple[BlobRef, ...]
     rows: int | None = None
-    """How many rows there are, of a stored part."""
-    estimate_bytes: int | None = None
-    """About how much work it is, as the catalogue tells before anything is read."""
-    apart: tuple[Relation, ...] = ()
-    """The bulk tables, which the inventory names, and of which the archive has no rows."""
+    """How many rows it has, where rows are counted."""
+
+    @property
+    def size_bytes(self) -> int:
+        """Its plaintext."""
+        return sum(ref.size_bytes for ref in self.blobs)
 
 
 @frozen

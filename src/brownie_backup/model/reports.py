@@ -231,6 +231,17 @@ class RestoredTable:
 
 
 @frozen
+class RestoredDatabase:
+    """What the restore of a logical backup did on the server."""
+
+    replaced_database: str | None = None
+    """The name under which the database that was in the way is kept."""
+    created_roles: tuple[str, ...] = ()
+    tables: tuple[RestoredTable, ...] = ()
+    """The tables that were asked for; none, if everything was."""
+
+
+@frozen
 class RestoreReport:
     """What `restore` did, or, for a dry run, would do."""
 
@@ -240,13 +251,9 @@ class RestoreReport:
     findings: tuple[Finding, ...]
     size_bytes: int
     duration: timedelta
-    replaced_database: str | None = None
-    """The name under which the database that was in the way is kept."""
-    created_roles: tuple[str, ...] = ()
     store_url: str = ""
     """Where the backup was; a finding says what came from elsewhere."""
-    tables: tuple[RestoredTable, ...] = ()
-    """The tables that were asked for; none, if everything was."""
+    detail: RestoredDatabase = RestoredDatabase()
 
     @property
     def warnings(self) -> tuple[Finding, ...]:

@@ -6,13 +6,13 @@ from concurrent.futures import FIRST_EXCEPTION, Future, wait
 from attrs import frozen
 
 from brownie_backup.concurrency.threads import Threads
-from brownie_backup.errors import DamagedError
 from brownie_backup.hints import BackupHint
 from brownie_backup.model import Manifest, PartSpec
 from brownie_backup.model.reports import Comparison, TableRange
+from brownie_backup.operations.find import ensure_kind, manifest_of
 from brownie_backup.pipeline.parent import Parent, make_parent
 from brownie_backup.pipeline.progress import OnProgress, PartMeter
-from brownie_backup.pipeline.ranges import batches, counting, split_ranges
+from brownie_backup.pipeline.ranges import batches, counting
 from brownie_backup.protocols import Dumper, Reader, Snapshot
 from brownie_backup.repository import BLOB_BYTES, Repository
 from brownie_backup.repository.blobs.chunks import refilled
@@ -44,19 +44,18 @@ def compare_with_database(
 
     Raises:
         BackupNotFound: there is none of that name.
-        DamagedError: the manifest can't be read.
+        DamagedError, UnsupportedFormat: the manifest can't be read, or is of another kind.
         DumpFailed, ConnectionFailed, ProgramMissing: the database could not be read.
     """
-    backup = repository.backup(name)
-    manifest = backup.manifest
-    if manifest is None:
-        raise DamagedError(backup.problem, hint=BackupHint.COMPARE_ANOTHER)
-    total = sum(1 for part in manifest.parts for blob in part.blobs if blob.begins)
+    backup = repository.backup(name, kind=dumper.kind)
+    manifest = manifest_of(backup, hint=BackupHint.COMPARE_ANOTHER)
+    ensure_kind(manifest, dumper.kind, "compared")
+    total = sum(1 for part in manifest.parts for _ in dumper.segments(part) or ())
     count = max(1, jobs)
     # In this order: what is still read when something fails ends with the snapshot.
     with Threads(count, thread_name_prefix="range") as pool, dumper.snapshot() as held:
-        parent, why_not = _unchanged(held, manifest)
-        pieces = _pieces(held, parent) if parent else []
+        parent, why_not = _unchanged(dumper, held, manifest)
+        pieces = _pieces(dumper, held, parent) if parent else []
         work = _Work(dumper, manifest, PartMeter(on_progress, "compare"))
         work.meter.plan(pieces)
         found = _read_all(pool, work, pieces, count)
@@ -64,23 +63,24 @@ def compare_with_database(
         backup=manifest.name,
         compared_ranges=len(pieces),
         total_ranges=total,
-        differences=tuple(_differences(parent, found)) if parent else (),
+        differences=tuple(_differences(dumper, parent, found)) if parent else (),
         why_not="" if pieces else why_not or "all of them may have changed since",
     )
 
 
-def _unchanged(snapshot: Snapshot, manifest: Manifest) -> tuple[Parent | None, str]:
+def _unchanged(dumper: Dumper, snapshot: Snapshot, manifest: Manifest) -> tuple[Parent | None, str]:
     """Return which ranges are as a backup has them, or why nobody can say."""
-    if snapshot.database.id != manifest.database.id:
-        return None, f"it is a backup of {manifest.database.id}, not of {snapshot.database.id}"
-    if not any(part.table for part in manifest.parts):
+    if not manifest.backup_set.is_of(snapshot.database.id):
+        return None, f"it is a backup of {manifest.backup_set}, not of {snapshot.database.id}"
+    if all(dumper.segments(part) is None for part in manifest.parts):
         return None, "the backup has no large tables"
     unchanged = snapshot.unchanged_since(manifest)
-    return make_parent(manifest, unchanged), unchanged.why_not
+    return make_parent(manifest, unchanged, dumper), unchanged.why_not
 
 
-def _pieces(snapshot: Snapshot, parent: Parent) -> list[PartSpec]:
-    return [piece for spec in snapshot.parts for piece in split_ranges(spec) if parent.find(piece)]
+def _pieces(dumper: Dumper, snapshot: Snapshot, parent: Parent) -> list[PartSpec]:
+    pieces = (piece for spec in snapshot.parts for piece in dumper.split(spec) or ())
+    return [piece for piece in pieces if parent.find(piece)]
 
 
 @frozen
@@ -129,10 +129,10 @@ def _read_all(
     }
 
 
-def _differences(parent: Parent, found: Mapping[PartSpec, _Content]) -> Iterator[TableRange]:
+def _differences(
+    dumper: Dumper, parent: Parent, found: Mapping[PartSpec, _Content]
+) -> Iterator[TableRange]:
     for piece, content in found.items():
         recorded = parent.find(piece)
-        if recorded and piece.table and piece.blocks:
-            rows, refs = recorded
-            if content != (rows, tuple(ref.name for ref in refs)):
-                yield TableRange(piece.table.oid, piece.blocks)
+        if recorded and content != (recorded.rows, tuple(ref.name for ref in recorded.blobs)):
+            yield dumper.locate(piece)

@@ -12,8 +12,8 @@ from attrs import evolve, frozen
 from brownie_backup.errors import ConfigurationError
 from brownie_backup.format.names import check_labels, check_name, default_name
 from brownie_backup.hints import BackupHint
-from brownie_backup.model import Attempt, Database, Manifest, WalPosition
-from brownie_backup.model.reports import BackupReport, StoreOutcome
+from brownie_backup.model import Attempt, BackupSet, Database, Manifest, WalPosition
+from brownie_backup.model.reports import BackupReport, StoreOutcome, TableRange
 from brownie_backup.pipeline.archiver import Stored, Workers, store_snapshot, worker_pool
 from brownie_backup.pipeline.catch_up import catch_up
 from brownie_backup.pipeline.parent import FULL_EVERY, ParentFinder, full_read_due, read_fully_at
@@ -24,9 +24,10 @@ from brownie_backup.pipeline.workers import WorkerFactory, make_task
 from brownie_backup.pipeline.writer import BlobWriter, open_writer
 from brownie_backup.protocols import Dumper, Snapshot
 from brownie_backup.repository import Identity, Repository, with_deadlines
+from brownie_backup.retention.policy import RetentionPolicy
 from brownie_backup.tracing import step
 from brownie_backup.version import TOOL_VERSION
-from brownie_backup.wording import counted, written
+from brownie_backup.wording import written
 
 _log = logging.getLogger(__name__)
 
@@ -41,6 +42,7 @@ def create_backup(
     name: str | None = None,
     labels: Mapping[str, str] | None = None,
     copies: Sequence[Repository] = (),
+    policies: Sequence[RetentionPolicy] | None = None,
     jobs: int = 2,
     full: bool = False,
     full_every: timedelta | None = FULL_EVERY,
@@ -64,6 +66,8 @@ def create_backup(
         name: of the backup; by default the database's, the time, and something unique.
         labels: anything that helps people find it again.
         copies: more repositories that are to have it.
+        policies: which backups each store keeps, this one first: a store that was left behind gets
+            only those. By default, the default policy.
         jobs: how many ranges of bulk tables are read at once, each in a session of its own; at
             most `MOST_JOBS`.
         full: read all ranges, also those that the WAL shows to be unchanged.
@@ -100,7 +104,8 @@ def create_backup(
     count = max(1, min(jobs, MOST_JOBS))
     finders = [ParentFinder() for _ in repositories]
     looks = [finder.add for finder in finders]
-    with open_replicas(repositories, Attempt(database, name, started_at), looks) as replicas:
+    attempt = Attempt(database, name, started_at, dumper.kind)
+    with open_replicas(repositories, attempt, looks) as replicas:
         identity = replicas.agree_on_identity()
         writer = open_writer(repository, replicas, identity)
         context = WorkerContext(dumper, writer, PartMeter(on_progress, "backup"))
@@ -113,7 +118,7 @@ def create_backup(
         with step("publish"):
             replicas.publish(manifest)
         report = _report(manifest, read, replicas, asked=full)
-        return _with_earlier_ones(report, replicas) if copies else report
+        return _with_earlier_ones(report, replicas, policies) if copies else report
 
 
 @frozen
@@ -124,6 +129,7 @@ class _Read:
     database: Database
     notes: tuple[str, ...]
     stored: Stored
+    contradictions: tuple[TableRange, ...]
     wal: WalPosition | None
     started_at: datetime
     parent: Manifest | None
@@ -139,25 +145,36 @@ def _read_database(
     full: bool,
     full_every: timedelta | None,
 ) -> _Read:
-    context = workers.context
-    with context.dumper.snapshot() as snapshot:
-        parent = _find_parent(finders, context.writer, snapshot, context.dumper.kind)
+    context, dumper = workers.context, workers.context.dumper
+    with dumper.snapshot() as snapshot:
+        parent = _find_parent(finders, context.writer, snapshot, dumper)
         due = full_read_due(parent, started_at, full_every)
         stored = store_snapshot(snapshot, workers, parent, full=full or due)
         wal = snapshot.wal()
-    kind, database, notes = context.dumper.kind, snapshot.database, snapshot.notes
-    return _Read(kind, database, notes, stored, wal, started_at, parent, due)
+    return _Read(
+        dumper.kind,
+        snapshot.database,
+        snapshot.notes,
+        stored,
+        tuple(map(dumper.locate, stored.contradicted)),
+        wal,
+        started_at,
+        parent,
+        due,
+    )
 
 
 def _find_parent(
-    finders: Sequence[ParentFinder], writer: BlobWriter, snapshot: Snapshot, kind: str
+    finders: Sequence[ParentFinder], writer: BlobWriter, snapshot: Snapshot, dumper: Dumper
 ) -> Manifest | None:
-    """Look in the first store that is in the run, if anything is read in ranges."""
-    if not any(spec.blocks for spec in snapshot.parts):
+    """Look in the first store that is in the run, if anything is read in segments."""
+    if all(dumper.split(part) is None for part in snapshot.parts):
         return None
     stores = zip(writer.replicas, finders, strict=True)
     finder = next(finder for replica, finder in stores if not replica.problem)
-    return finder.find(writer, snapshot.database.id, kind)
+    database = snapshot.database.id
+    ours = BackupSet(database.system_identifier, database.name, dumper.kind)
+    return finder.find(writer, ours)
 
 
 def _manifest(
@@ -185,7 +202,7 @@ def _manifest(
         new_bytes=sum(blob.ref.stored_bytes for blob in stored.blobs if blob.new),
         tool_version=TOOL_VERSION,
         labels=labels,
-        notes=(*read.notes, *_warnings(stored, parent)),
+        notes=(*read.notes, *_warnings(read)),
         wal=read.wal,
         read_fully_at=read_fully_at(parent) if parent and stored.skipped else None,
     )
@@ -213,11 +230,13 @@ def _forks(pool: ProcessPoolExecutor) -> bool:
     return context is not None and context.get_start_method() == "fork"
 
 
-def _with_earlier_ones(report: BackupReport, replicas: ReplicaSet) -> BackupReport:
+def _with_earlier_ones(
+    report: BackupReport, replicas: ReplicaSet, policies: Sequence[RetentionPolicy] | None
+) -> BackupReport:
     """Copy what earlier runs left behind, and what this one did: a store may be back by now."""
     with step("sync"):
         replicas.rejoin()
-        synced = catch_up(replicas, Meter(None, "sync", None))
+        synced = catch_up(replicas, policies, Meter(None, "sync", None))
     name = report.manifest.name
     stores = tuple(
         StoreOutcome(outcome.url, None, sync.copied_blobs, sync.copied_bytes)
@@ -241,15 +260,16 @@ def _why_all(read: _Read, *, asked: bool) -> str:
     return read.stored.why_not or "all of them may have changed"
 
 
-def _warnings(stored: Stored, parent: Manifest | None) -> Iterator[str]:
+def _warnings(read: _Read) -> Iterator[str]:
     """Say what must not be: this backup is right, and earlier ones may not be."""
-    if not stored.contradicted or parent is None:
+    found, parent = read.contradictions, read.parent
+    if not found or parent is None:
         return
-    tables = ", ".join(str(oid) for oid in sorted({each.oid for each in stored.contradicted}))
+    tables = ", ".join(str(oid) for oid in sorted({each.oid for each in found}))
     warning = (
-        f"{counted(len(stored.contradicted), 'range')} of the tables with the oids {tables} "
-        f"changed since '{parent.name}', although the WAL shows no change: do not trust the "
-        f"backups made since {written(read_fully_at(parent))}, up to that one. Please report it"
+        f"{len(found)} ranges of the tables with the oids {tables} have other bytes "
+        f"than in '{parent.name}', although the WAL shows no change: do not trust backups made "
+        f"since {read_fully_at(parent):%Y-%m-%d %H:%M} UTC, up to that one, and please report it"
     )
     _log.error("%s", warning)
     yield warning
@@ -269,6 +289,6 @@ def _report(manifest: Manifest, read: _Read, replicas: ReplicaSet, *, asked: boo
         ranges=stored.ranges,
         skipped_ranges=stored.skipped,
         all_read_because=_why_all(read, asked=asked),
-        contradictions=stored.contradicted,
-        warnings=tuple(_warnings(stored, read.parent)),
+        contradictions=read.contradictions,
+        warnings=tuple(_warnings(read)),
     )

@@ -85,7 +85,7 @@ def _encryption(repository: Repository) -> Iterator[Finding]:
     encryptor = repository.codecs.encryptor
     if encryptor is None:
         msg = "the repository is open for reading only: it has no encryptor"
-        yield Finding(Level.WARNING, "encryption", msg, "Give one to make backups")
+        yield Finding(Level.WARNING, "encryption", msg, KeyHint.GIVE_ENCRYPTOR)
         return
     if encryptor.method == "none":
         msg = "encryption is off: anyone who can read the store can read the database"

@@ -4,9 +4,10 @@ from collections.abc import Callable, Iterable, Sequence
 
 from attrs import evolve, frozen
 
-from brownie_backup.errors import BackupNotFound, StoreError
+from brownie_backup.errors import BackupNotFound, DamagedError, StoreError, UnsupportedFormat
 from brownie_backup.format.names import LATEST, LATEST_TOO
-from brownie_backup.model import Backup
+from brownie_backup.hints import BackupHint
+from brownie_backup.model import Backup, Kind, Manifest, Status
 from brownie_backup.model.reports import Finding, Level
 from brownie_backup.repository import Repository, with_deadlines
 
@@ -29,6 +30,7 @@ def find_backup(
     name: str,
     *,
     whose: DatabaseName = lambda: None,
+    kind: str = Kind.LOGICAL,
     damaged_too: bool = False,
 ) -> LocatedBackup:
     """Return a backup from the first repository where it is good, or else where it is at all.
@@ -37,7 +39,8 @@ def find_backup(
     that name. Stores that are out of reach are passed over. Unless it is in the first store, the
     findings say why. With `damaged_too`, the first repository that has it will do.
 
-    `whose` is asked for the name of the database whose latest it is, as `Repository.backup` has it.
+    `whose` is asked for the name of the database whose latest it is, and `kind` says of which kind,
+    as `Repository.backup` has it.
 
     Raises:
         BackupNotFound: it is nowhere.
@@ -45,15 +48,41 @@ def find_backup(
     """
     repositories = with_deadlines(repositories)  # so that none that is away is waited for twice
     try:
-        return _find(repositories, name, whose, damaged_too=damaged_too)
+        return _find(repositories, name, whose, kind, damaged_too=damaged_too)
     except (BackupNotFound, StoreError):
         if name != LATEST_TOO:
             raise
-    return _find(repositories, LATEST, whose, damaged_too=damaged_too)
+    return _find(repositories, LATEST, whose, kind, damaged_too=damaged_too)
+
+
+def manifest_of(backup: Backup, *, hint: str) -> Manifest:
+    """Return the manifest of a backup; `hint` says what to do if it is damaged.
+
+    Raises:
+        DamagedError: it cannot be read.
+        UnsupportedFormat: a newer version wrote it, in a form that this version cannot read.
+    """
+    if backup.manifest is not None:
+        return backup.manifest
+    if backup.status is Status.UNSUPPORTED:
+        raise UnsupportedFormat(backup.problem, hint=BackupHint.UPGRADE)
+    raise DamagedError(backup.problem, hint=hint)
+
+
+def ensure_kind(manifest: Manifest, kind: str, doing: str) -> None:
+    """Raise `UnsupportedFormat` for a backup of another kind than is wanted."""
+    if manifest.kind != kind:
+        msg = f"'{manifest.name}' is of the kind '{manifest.kind}', which cannot be {doing} here"
+        raise UnsupportedFormat(msg, hint=BackupHint.UPGRADE)
 
 
 def _find(
-    repositories: Sequence[Repository], name: str, whose: DatabaseName, *, damaged_too: bool
+    repositories: Sequence[Repository],
+    name: str,
+    whose: DatabaseName,
+    kind: str,
+    *,
+    damaged_too: bool,
 ) -> LocatedBackup:
     database = whose() if name == LATEST else None
     found: list[LocatedBackup] = []
@@ -62,7 +91,8 @@ def _find(
     without: list[Repository] = []
     for repository in repositories:
         try:
-            found.append(LocatedBackup(repository, repository.backup(name, database=database)))
+            backup = repository.backup(name, database=database, kind=kind)
+            found.append(LocatedBackup(repository, backup))
         except BackupNotFound as error:
             problems.append(error)
             without.append(repository)

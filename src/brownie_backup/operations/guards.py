@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from brownie_backup.errors import ClockSkew, DamagedError
 from brownie_backup.hints import SetupHint
-from brownie_backup.model import Attempt, Backup
+from brownie_backup.model import Attempt, Backup, BackupSet
 from brownie_backup.model.reports import RetentionDecision
 from brownie_backup.repository import Repository
 from brownie_backup.repository.catalogue.holds import read_attempt
@@ -32,17 +32,17 @@ def refuse_skew(offset: timedelta) -> None:
 
 def too_many(decisions: Sequence[RetentionDecision], policy: RetentionPolicy) -> Iterator[str]:
     """Yield of which databases more would go at once than the policy takes for likely."""
-    backups, going = Counter[str](), Counter[str]()
+    backups, going = Counter[BackupSet](), Counter[BackupSet]()
     for decision in decisions:
         if decision.backup.manifest:
-            database = str(decision.backup.manifest.database.id)
-            backups[database] += 1
-            going[database] += not decision.keep
-    for database, count in going.items():
-        if count > FEW and count > policy.most_deleted_share * backups[database]:
+            each = decision.backup.manifest.backup_set
+            backups[each] += 1
+            going[each] += not decision.keep
+    for each, count in going.items():
+        if count > FEW and count > policy.most_deleted_share * backups[each]:
             yield (
-                f"{count} of {backups[database]} backups of {database} would be deleted at once, "
-                f"more than {policy.most_deleted_share:.0%}"
+                f"{count} of {backups[each]} backups of {each} would go at once, more "
+                f"than {policy.most_deleted_share:.0%}"
             )
 
 
@@ -52,10 +52,14 @@ def failed(repository: Repository, decisions: Sequence[RetentionDecision]) -> It
     A backup that is begun writes that down first. Then a good one must have ended since: one that
     runs beside another is no failure, one that was found damaged is.
     """
-    names = {_database(decision.backup) for decision in decisions if not decision.keep}
-    for name in sorted(names):
+    going = {
+        (manifest.backup_set.name, manifest.kind)
+        for decision in decisions
+        if not decision.keep and (manifest := decision.backup.manifest)
+    }
+    for name, kind in sorted(going):
         try:
-            attempt = read_attempt(repository.store, name)
+            attempt = read_attempt(repository.store, name, kind)
         except DamagedError as error:
             yield f"it is not known whether the last backup of '{name}' failed: {error.message}"
             continue
@@ -67,11 +71,9 @@ def failed(repository: Repository, decisions: Sequence[RetentionDecision]) -> It
 
 
 def made_good(attempt: Attempt, backup: Backup) -> bool:
-    """Whether a backup is proof that the database was backed up since the attempt was begun."""
-    if not backup.good or backup.manifest is None or _database(backup) != attempt.database:
+    """Whether a backup is proof that one of its kind was made since the attempt was begun."""
+    manifest = backup.manifest
+    if not backup.good or manifest is None:
         return False
-    return backup.manifest.finished_at >= attempt.started_at
-
-
-def _database(backup: Backup) -> str:
-    return backup.manifest.database.name if backup.manifest else ""
+    same = (manifest.backup_set.name, manifest.kind) == (attempt.database, attempt.kind)
+    return same and manifest.finished_at >= attempt.started_at

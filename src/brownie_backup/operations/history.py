@@ -8,7 +8,7 @@ from attrs import frozen
 from brownie_backup.audit.reader import read_trail
 from brownie_backup.audit.record import AuditRecord, Outcome, Phase
 from brownie_backup.errors import Busy, DamagedError, StoreError
-from brownie_backup.model import Attempt, Backup
+from brownie_backup.model import Attempt, Backup, Kind
 from brownie_backup.operations.guards import made_good
 from brownie_backup.repository import Repository
 from brownie_backup.repository.catalogue.holds import read_attempt
@@ -21,7 +21,7 @@ _NO_FAILURES = (Busy.__name__, "TerminatedBySignal")
 
 @frozen
 class History:
-    """How the last backups of a database went. Instants are in UTC; None for never."""
+    """How the last backups of one kind of a database went. Instants are in UTC; None for never."""
 
     last_good: Backup | None = None
     """The newest backup that is good."""
@@ -42,12 +42,15 @@ class History:
         return manifest.finished_at if manifest else None
 
 
-def read_history(repositories: Sequence[Repository], database: str | None) -> History:
+def read_history(
+    repositories: Sequence[Repository], database: str | None, kind: str = Kind.LOGICAL
+) -> History:
     """Return how the last backups went, by the first store that answers.
 
     Args:
         repositories: the primary one first.
         database: the name of the database; None for any.
+        kind: of which backups.
 
     Raises:
         StoreError: none answers.
@@ -55,21 +58,23 @@ def read_history(repositories: Sequence[Repository], database: str | None) -> Hi
     problem: StoreError | None = None
     for repository in repositories:
         try:
-            return _read(repository, database)
+            return _read(repository, database, kind)
         except StoreError as error:
             problem = problem or error
     raise problem or AssertionError
 
 
-def _read(repository: Repository, database: str | None) -> History:
+def _read(repository: Repository, database: str | None, kind: str) -> History:
     backups = [
         backup
         for backup in repository.backups(check_blobs=False)
-        if backup.manifest and database in {None, backup.manifest.database.name}
+        if (manifest := backup.manifest)
+        and manifest.kind == kind
+        and database in {None, manifest.backup_set.name}
     ]
     last_good = next((backup for backup in backups if backup.good), None)
-    known = last_good.manifest.database.name if last_good and last_good.manifest else None
-    attempt = _attempt(repository, database or known)
+    known = last_good.manifest.backup_set.name if last_good and last_good.manifest else None
+    attempt = _attempt(repository, database or known, kind)
     verifications = [backup.verification for backup in backups if backup.verification]
     last = max(verifications, key=lambda each: each.verified_at, default=None)
     return History(
@@ -100,10 +105,10 @@ def _is_cleanup(record: AuditRecord, database: str | None) -> bool:
     )
 
 
-def _attempt(repository: Repository, database: str | None) -> Attempt | None:
+def _attempt(repository: Repository, database: str | None, kind: str) -> Attempt | None:
     if database is None:
         return None
     try:
-        return read_attempt(repository.store, database)
+        return read_attempt(repository.store, database, kind)
     except DamagedError:
         return None

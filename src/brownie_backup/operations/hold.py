@@ -9,11 +9,11 @@ from brownie_backup.errors import (
     BackupNotFound,
     Busy,
     ConfigurationError,
-    DamagedError,
     KeyNotFound,
 )
 from brownie_backup.hints import BackupHint
 from brownie_backup.model import Hold
+from brownie_backup.operations.find import manifest_of
 from brownie_backup.repository import Lease, Repository
 from brownie_backup.repository.catalogue.holds import add_hold, read_holds, remove_hold
 from brownie_backup.wording import written
@@ -37,10 +37,8 @@ def hold_backup(repository: Repository, name: str, *, until: datetime | None = N
         problem = f"a hold until {written(until)} would be over already"
         raise ConfigurationError([problem], hint=BackupHint.HOLD_LONGER)
     backup = repository.backup(name)
-    if backup.manifest is None:
-        msg = f"'{backup.name}' has no manifest that can be read"
-        raise DamagedError(msg, hint=BackupHint.KEPT_IN_ANY_CASE)
-    hold = Hold(backup.name, backup.manifest.id, now, _us(), until)
+    manifest = manifest_of(backup, hint=BackupHint.KEPT_IN_ANY_CASE)
+    hold = Hold(backup.name, manifest.id, now, _us(), until)
     with repository.shared_lease(f"hold of '{backup.name}'", backup=backup.name) as lease:
         earlier = read_holds(repository.store, now).get(backup.name)
         add_hold(repository.store, hold)

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from functools import reduce
 
-from attrs import evolve
+from attrs import evolve, frozen
 
 from brownie_backup.errors import (
     AccessDenied,
@@ -17,19 +17,18 @@ from brownie_backup.errors import (
     TargetExists,
 )
 from brownie_backup.hints import BackupHint, Hint, RestoreHint
-from brownie_backup.model import Manifest
+from brownie_backup.model import Database, Manifest, Part
 from brownie_backup.model.reports import Finding, Level, RestoreOptions, RestoreReport
-from brownie_backup.operations.find import LocatedBackup, find_backup
+from brownie_backup.operations.find import LocatedBackup, ensure_kind, find_backup, manifest_of
 from brownie_backup.pipeline.progress import OnProgress, PartMeter
 from brownie_backup.pipeline.reading import (
     inventory_of,
     loading,
-    ranges_to_load,
+    pieces_to_load,
     read_part,
-    spec_of,
-    whole_parts,
+    whole,
 )
-from brownie_backup.protocols import Dumper
+from brownie_backup.protocols import Dumper, Target
 from brownie_backup.repository import Repository
 from brownie_backup.repository.blobs.reader import BlobReader
 from brownie_backup.tracing import step
@@ -69,69 +68,115 @@ def restore(
             that were asked for is in it.
         RestoreRefused: something is missing on the server; nothing was changed.
         RestoreFailed: PostgreSQL reported an error; the target is as it was.
-        DecryptionError, DamagedError, UnsupportedFormat: the backup could not be read; the target
-            is as it was.
+        DecryptionError, DamagedError, UnsupportedFormat: the backup could not be read, or is of a
+            kind that the dumper does not restore; the target is as it was.
         Busy: a cleanup is running.
     """
     options = options or RestoreOptions()
     # Before a lease is written where there may be no repository at all.
     with step("find backup"):
-        found = find_backup((repository, *copies), name, whose=dumper.database_name)
+        found = find_backup(
+            (repository, *copies), name, whose=dumper.database_name, kind=dumper.kind
+        )
     with _leases_if_allowed(found, dry_run=dry_run):
         started_at = repository.clock()
         again = find_backup((found.repository, *found.others), found.backup.name)
         found = evolve(again, findings=(*found.findings, *again.findings))
-        manifest = _readable(found)
+        manifest, source = _restorable(found, dumper.kind)
         codecs = found.repository.codecs
         findings = [*found.findings, *_damage(found), *codecs.findings(manifest)]
         reader = found.repository.reader(manifest, [other.store for other in found.others])
-        meter = PartMeter(on_progress, "restore")
-        target_name = target_database or manifest.database.name
-        first = inventory_of(manifest)
-        needs = spec_of(first, manifest)
+        content = _content_of(manifest, dumper, reader, PartMeter(on_progress, "restore"))
+        target_name = target_database or source.name
         with step("read inventory"):
-            inventory = b"".join(read_part(reader, first, needs, jobs=1, meter=meter))
+            inventory = content.inventory()
         token = secrets.token_hex(4)
-        with dumper.restoring(manifest.database, target_name, options, token) as target:
+        with dumper.restoring(source, target_name, options, token) as target:
             with step("preflight"):
                 findings += target.preflight(inventory, manifest.size_bytes)
             if not dry_run:
                 _refuse(findings)
             if not dry_run or options.selects:
-                meter.plan(whole_parts(manifest))
-                meter.plan(ranges_to_load(manifest, target.relations))
-                meter.end(needs, None)
-                others = (part for part in manifest.parts if not part.table and part is not first)
+                content.plan(target)
                 with step("receive"):
-                    findings += target.receive(
-                        (spec, read_part(reader, part, spec, jobs=AHEAD, meter=meter))
-                        for part in others
-                        for spec in (spec_of(part, manifest),)
-                    )
+                    findings += content.receive_into(target)
             if options.selects:  # now it is known which
-                meter.plan(ranges_to_load(manifest, target.relations))
+                content.plan_load(target)
             if not dry_run:
-                with step("load"), loading(reader, manifest, meter) as tables:
-                    findings += target.load(tables)
+                with step("load"):
+                    findings += content.load_into(target)
                 with step("finish"):
                     findings += target.finish()
-            loaded = target.relations
+            size_bytes, detail = content.size_bytes(target), target.report()
     findings += fallback_findings(reader)
     return RestoreReport(
         backup=manifest.name,
         target_database=target_name,
         dry_run=dry_run,
         findings=tuple(findings),
-        size_bytes=sum(
-            part.size_bytes
-            for part in manifest.parts
-            if part.table is None or part.table.oid in loaded
-        ),
+        size_bytes=size_bytes,
         duration=repository.clock() - started_at,
-        replaced_database=target.replaced_database,
-        created_roles=target.created_roles,
         store_url=found.repository.store.url,
-        tables=target.tables,
+        detail=detail,
+    )
+
+
+@frozen
+class _Content:
+    """The parts of a backup, on their way to a target."""
+
+    reader: BlobReader
+    meter: PartMeter
+    first: Part
+    """The inventory, which is read before all others."""
+    streams: tuple[Part, ...]
+    """The other parts that were read in one stream."""
+    segmented: tuple[Part, ...]
+
+    def inventory(self) -> bytes:
+        """Read what a restore needs."""
+        return b"".join(read_part(self.reader, self.first, jobs=1, meter=self.meter))
+
+    def plan(self, target: Target) -> None:
+        """Say how much there is to do, as far as that is known; the inventory is read already."""
+        self.meter.plan(map(whole, (self.first, *self.streams)))
+        self.plan_load(target)
+        self.meter.end(whole(self.first), None)
+
+    def plan_load(self, target: Target) -> None:
+        """Say how much there is to load."""
+        self.meter.plan(pieces_to_load(self.segmented, target))
+
+    def receive_into(self, target: Target) -> tuple[Finding, ...]:
+        """Give the target what is one stream."""
+        return target.receive(
+            (part, read_part(self.reader, part, jobs=AHEAD, meter=self.meter))
+            for part in self.streams
+        )
+
+    def load_into(self, target: Target) -> tuple[Finding, ...]:
+        """Give the target the segments that it wants."""
+        with loading(self.reader, self.segmented, target, self.meter) as parts:
+            return target.load(parts)
+
+    def size_bytes(self, target: Target) -> int:
+        """Return the plaintext of all that the target takes."""
+        streams = sum(part.size_bytes for part in (self.first, *self.streams))
+        pieces = pieces_to_load(self.segmented, target)
+        return streams + sum(piece.estimate_bytes for piece in pieces)
+
+
+def _content_of(
+    manifest: Manifest, dumper: Dumper, reader: BlobReader, meter: PartMeter
+) -> _Content:
+    first = inventory_of(manifest)
+    streams = tuple(part for part in manifest.parts if dumper.segments(part) is None)
+    return _Content(
+        reader,
+        meter,
+        first,
+        tuple(part for part in streams if part is not first),
+        tuple(part for part in manifest.parts if dumper.segments(part) is not None),
     )
 
 
@@ -170,18 +215,22 @@ def fallback_findings(reader: BlobReader) -> Iterator[Finding]:
         yield Finding(Level.WARNING, "store", msg, hint)
 
 
-def _readable(found: LocatedBackup) -> Manifest:
-    """Return the manifest; a backup that is known to be damaged is not worth starting with.
+def _restorable(found: LocatedBackup, kind: str) -> tuple[Manifest, Database]:
+    """Return the manifest, and the database that it is of.
 
-    Unless there are other stores, which may have what it lacks.
+    A backup that is known to be damaged is not worth starting with, unless there are other stores,
+    which may have what it lacks.
     """
     backup = found.backup
-    if backup.manifest is None:
-        raise DamagedError(backup.problem, hint=BackupHint.RESTORE_ANOTHER)
+    manifest = manifest_of(backup, hint=BackupHint.RESTORE_ANOTHER)
+    ensure_kind(manifest, kind, "restored")
+    if manifest.database is None:
+        msg = f"the manifest of '{manifest.name}' names no database"
+        raise DamagedError(msg, hint=BackupHint.RESTORE_ANOTHER)
     if not backup.good and not found.others:
         msg = f"'{backup.name}' is damaged: {backup.problem}"
         raise DamagedError(msg, hint=BackupHint.RESTORE_ANOTHER_OR_VERIFY)
-    return backup.manifest
+    return manifest, manifest.database
 
 
 def _damage(found: LocatedBackup) -> Iterator[Finding]:

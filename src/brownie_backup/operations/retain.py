@@ -8,7 +8,7 @@ from attrs import evolve
 
 from brownie_backup.errors import DeletionRefused, ObjectLocked
 from brownie_backup.hints import BackupHint
-from brownie_backup.model import Backup, DatabaseId
+from brownie_backup.model import Backup, BackupSet, DatabaseId
 from brownie_backup.model.reports import OnCount, RetentionDecision, RetentionReport
 from brownie_backup.operations import guards
 from brownie_backup.repository import Lease, Repository, Swept
@@ -35,8 +35,8 @@ def apply_retention(
     Args:
         repository: where the backups are.
         policy: which to keep.
-        database: whose backups may go, as `Dumper.database_id` says; None for every database's,
-            of each by itself.
+        database: whose backups may go, as `Dumper.database_id` says; None for every database's.
+            Those of each kind count by themselves.
         dry_run: change nothing, take no lease, and say what would happen.
         yes_delete_many: delete although it is a larger share of a database's backups than
             `policy.most_deleted_share`.
@@ -74,7 +74,7 @@ def apply_retention(
         dry_run,
         swept.blobs,
         swept.size_bytes,
-        _notes(swept),
+        tuple(_notes(swept, done)),
         locked=locked,
         locked_blobs=swept.locked_blobs,
     )
@@ -99,18 +99,18 @@ def _plan(
 
 
 def _last_good(decisions: Sequence[RetentionDecision], policy: RetentionPolicy) -> Iterator[Backup]:
-    """Yield the newest good backups of each database that loses any."""
-    losing = {_database(decision.backup) for decision in decisions if not decision.keep}
-    seen: Counter[DatabaseId | None] = Counter()
+    """Yield the newest good backups of each set that loses any."""
+    losing = {_set(decision.backup) for decision in decisions if not decision.keep}
+    seen: Counter[BackupSet | None] = Counter()
     for backup in (decision.backup for decision in decisions if decision.backup.good):
-        database = _database(backup)
-        if database in losing and seen[database] < policy.keep_min:
-            seen[database] += 1
+        each = _set(backup)
+        if each in losing and seen[each] < policy.keep_min:
+            seen[each] += 1
             yield backup
 
 
-def _database(backup: Backup) -> DatabaseId | None:
-    return backup.manifest.database.id if backup.manifest else None
+def _set(backup: Backup) -> BackupSet | None:
+    return backup.manifest.backup_set if backup.manifest else None
 
 
 def _rehearse(
@@ -130,7 +130,7 @@ def _rehearse(
         dry_run=True,
         swept_blobs=would.blobs,
         swept_bytes=would.size_bytes,
-        notes=_notes(would),
+        notes=tuple(_notes(would, decisions)),
         refusals=(*guards.failed(repository, decisions), *many),
     )
 
@@ -161,5 +161,10 @@ def _carry_out(
             yield decision
 
 
-def _notes(swept: Swept) -> tuple[str, ...]:
-    return (f"no blob was deleted: {swept.problem}",) if swept.problem else ()
+def _notes(swept: Swept, decisions: Sequence[RetentionDecision]) -> Iterator[str]:
+    if swept.problem:
+        yield f"no blob was removed: {swept.problem}"
+    manifests = (decision.backup.manifest for decision in decisions)
+    unknown = Counter(manifest.kind for manifest in manifests if manifest and not manifest.known)
+    for kind, count in sorted(unknown.items()):
+        yield f"kept whatever the policy says, since this version does not know '{kind}': {count}"

@@ -6,11 +6,12 @@ from datetime import UTC, datetime, timedelta
 from attrs import frozen
 
 from brownie_backup.errors import StoreError
-from brownie_backup.model import Backup, Manifest
+from brownie_backup.model import Backup, Kind, Status
 from brownie_backup.model.reports import OnCount
 from brownie_backup.protocols import HasFreeSpace, Store
 from brownie_backup.repository import LeaseRecord, Repository, with_deadlines
 from brownie_backup.retention import plan_retention
+from brownie_backup.retention.policy import RetentionPolicy
 from brownie_backup.retention.rules import describe_policy
 from brownie_backup.schedule import Schedule, longest_interval, next_run_in
 from brownie_backup.version import TOOL_VERSION
@@ -27,7 +28,9 @@ class StoreStatus:
     retention: str
     """The policy, in words."""
     backups: tuple[Backup, ...] = ()
-    """Newest first, of whatever database."""
+    """Newest first, of whatever database and kind."""
+    kind: str = Kind.LOGICAL
+    """Of which kind a good backup is looked for."""
     leases: tuple[LeaseRecord, ...] = ()
     free_bytes: int | None = None
     """None if the store has no bounds that it knows of."""
@@ -38,13 +41,13 @@ class StoreStatus:
 
     @property
     def damaged(self) -> tuple[str, ...]:
-        """The names of the backups that are not good."""
-        return tuple(backup.name for backup in self.backups if not backup.good)
+        """The names of the backups that are known to be damaged."""
+        return tuple(b.name for b in self.backups if b.status is Status.DAMAGED)
 
     @property
     def last_good(self) -> Backup | None:
-        """The newest good backup, of whatever database."""
-        return next((backup for backup in self.backups if backup.good), None)
+        """The newest good backup of the kind, of whatever database."""
+        return next((b for b in self.backups if b.good and _kind(b) == self.kind), None)
 
 
 @frozen
@@ -56,6 +59,8 @@ class StatusReport:
     """The primary one first."""
     database: str | None
     """Whose backups count; None for every database's, if its name is not known."""
+    kind: str
+    """Which kind of them counts."""
     schedule: str
     timezone: str
     next_backup: datetime
@@ -66,8 +71,8 @@ class StatusReport:
 
     @property
     def backups(self) -> tuple[Backup, ...]:
-        """The backups of the database in all stores, newest first; each of them may be in many."""
-        found = [b for store in self.stores for b in store.backups if self._counts(b.manifest)]
+        """The backups that count in all stores, newest first; each of them may be in many."""
+        found = [b for store in self.stores for b in store.backups if self._counts(b)]
         return tuple(sorted(found, key=_finished, reverse=True))
 
     @property
@@ -106,10 +111,12 @@ class StatusReport:
         wrong = any(store.error or store.damaged for store in self.stores)
         return "degraded" if wrong else "ok"
 
-    def _counts(self, manifest: Manifest | None) -> bool:
-        if self.database is None:
-            return True
-        return manifest is not None and manifest.database.name == self.database
+    def _counts(self, backup: Backup) -> bool:
+        manifest = backup.manifest
+        if manifest is None:
+            return self.database is None
+        named = self.database in {None, manifest.backup_set.name}
+        return named and manifest.kind == self.kind
 
 
 def report_status(
@@ -118,6 +125,8 @@ def report_status(
     now: datetime,
     *,
     database: str | None = None,
+    policies: Sequence[RetentionPolicy],
+    kind: str = Kind.LOGICAL,
     retention_days: int | None = None,
     check_blobs: bool = True,
     on_progress: OnCount | None = None,
@@ -129,6 +138,8 @@ def report_status(
         schedule: when backups are due.
         now: UTC-aware.
         database: the name of that whose backups count.
+        policies: which backups each store keeps, in the same order.
+        kind: of these.
         retention_days: after how many days a backup may go, as the settings say.
         check_blobs: also list the blobs, to see that all are there in full length.
         on_progress: called with how many backups are read, of how many.
@@ -136,10 +147,21 @@ def report_status(
     return StatusReport(
         now=now,
         stores=tuple(
-            _store_status(repository, original.store, now, on_progress, check_blobs=check_blobs)
-            for repository, original in zip(with_deadlines(repositories), repositories, strict=True)
+            _store_status(
+                repository,
+                original.store,
+                policy,
+                now,
+                on_progress,
+                kind=kind,
+                check_blobs=check_blobs,
+            )
+            for repository, original, policy in zip(
+                with_deadlines(repositories), repositories, policies, strict=True
+            )
         ),
         database=database,
+        kind=kind,
         schedule=schedule.expression,
         timezone=schedule.timezone,
         next_backup=next_run_in(schedule.expression, schedule.timezone, now).astimezone(UTC),
@@ -151,13 +173,14 @@ def report_status(
 def _store_status(
     repository: Repository,
     unwatched: Store,
+    policy: RetentionPolicy,
     now: datetime,
     on_progress: OnCount | None,
     *,
+    kind: str,
     check_blobs: bool,
 ) -> StoreStatus:
-    url, policy = repository.store.url, repository.policy
-    retention = describe_policy(policy)
+    url, retention = repository.store.url, describe_policy(policy)
     try:
         backups = repository.backups(check_blobs=check_blobs, on_progress=on_progress)
         leases = repository.leases()
@@ -167,7 +190,11 @@ def _store_status(
         return StoreStatus(url, retention, error=error)
     decisions = plan_retention(backups, policy, now, database=None)
     would_delete = tuple(decision.backup.name for decision in decisions if not decision.keep)
-    return StoreStatus(url, retention, backups, leases, free, would_delete)
+    return StoreStatus(url, retention, backups, kind, leases, free, would_delete)
+
+
+def _kind(backup: Backup) -> str | None:
+    return backup.manifest.kind if backup.manifest else None
 
 
 def _finished(backup: Backup) -> float:

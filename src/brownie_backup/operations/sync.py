@@ -7,10 +7,14 @@ from brownie_backup.pipeline.catch_up import catch_up
 from brownie_backup.pipeline.progress import Meter, OnProgress
 from brownie_backup.pipeline.replicas import open_replicas
 from brownie_backup.repository import Repository, with_deadlines
+from brownie_backup.retention.policy import RetentionPolicy
 
 
 def sync_backups(
-    repositories: Sequence[Repository], *, on_progress: OnProgress | None = None
+    repositories: Sequence[Repository],
+    *,
+    policies: Sequence[RetentionPolicy] | None = None,
+    on_progress: OnProgress | None = None,
 ) -> tuple[StoreSync, ...]:
     """Copy to each store the backups that others have and its policy keeps, and bad blobs.
 
@@ -19,10 +23,12 @@ def sync_backups(
 
     Args:
         repositories: all stores, in the order in which they are read from.
+        policies: which backups each of them keeps, in the same order; by default, the default
+            policy.
         on_progress: called with stored bytes.
 
     Raises:
         BackupError: not even one store could be worked in.
     """
     with open_replicas(with_deadlines(repositories)) as replicas:
-        return catch_up(replicas, Meter(on_progress, "sync", None))
+        return catch_up(replicas, policies, Meter(on_progress, "sync", None))

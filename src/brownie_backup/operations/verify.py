@@ -8,9 +8,10 @@ from attrs import evolve
 
 from brownie_backup.errors import BackupError, DamagedError, DecryptionError
 from brownie_backup.hints import BackupHint
-from brownie_backup.model import BlobRef, Manifest, Part, PartSpec, Verification
+from brownie_backup.model import BlobRef, Manifest, Part, Verification
+from brownie_backup.operations.find import manifest_of
 from brownie_backup.pipeline.progress import Meter, OnProgress
-from brownie_backup.pipeline.reading import read_blobs, spec_of
+from brownie_backup.pipeline.reading import read_blobs
 from brownie_backup.protocols import Dumper
 from brownie_backup.repository import Repository, with_deadlines
 from brownie_backup.repository.blobs.reader import BlobReader
@@ -30,6 +31,8 @@ def verify_backup(
     on_progress: OnProgress | None = None,
 ) -> Verification:
     """Read a backup's blobs: decrypt, decompress, check every name and size; then read the archive.
+
+    Of a backup of another kind than the dumper's the blobs are checked, and no part.
 
     The outcome is recorded in the store, but for a good sample after a full reading. After a
     failure `list_backups` shows the backup as damaged, ``latest`` passes it by, and the next
@@ -51,32 +54,37 @@ def verify_backup(
             proven.
         UnsupportedFormat: this version does not know how the blobs are encrypted or compressed.
         DamagedError: the manifest itself can't be read.
+        UnsupportedFormat: a newer version wrote it, or another key or compression is needed.
         Busy: a cleanup is running.
     """
     repository, *copies = with_deadlines((repository, *copies))
-    repository.backup(name)  # before a lease is written where there may be no repository at all
+    repository.backup(
+        name, kind=dumper.kind
+    )  # before a lease is written where there may be no repository at all
     with repository.shared_lease(f"verification of '{name}'"):
-        backup = repository.backup(name)
-        if backup.manifest is None:
-            raise DamagedError(backup.problem, hint=BackupHint.VERIFY_ANOTHER)
-        manifest = backup.manifest
+        backup = repository.backup(name, kind=dumper.kind)
+        manifest = manifest_of(backup, hint=BackupHint.VERIFY_ANOTHER)
         reader = repository.reader(manifest, [copy.store for copy in copies])
         outcome = _Outcome(reader, jobs)
         if sample_percent >= ALL:
             outcome.meter = Meter(on_progress, "verify", manifest.size_bytes)
             for part in manifest.parts:
                 with step("check part", kind=part.kind, blobs=len(part.blobs)):
-                    outcome.check_part(part, spec_of(part, manifest), dumper)
+                    # What the bytes of another kind mean, only a dumper of that kind knows.
+                    if manifest.kind == dumper.kind:
+                        outcome.check_part(part, dumper)
+                    else:
+                        outcome.check_blobs(part.blobs)
         else:
             refs = _sample(manifest, sample_percent)
             outcome.meter = Meter(on_progress, "verify", sum(ref.size_bytes for ref in refs))
             with step("check sample", blobs=len(refs)):
-                for _ in outcome.good_blobs(refs):
-                    pass
+                outcome.check_blobs(refs)
         verification = _with_known_damage(
             outcome.verification(manifest, repository), backup.verification
         )
-        if _says_more(verification, backup.verification):
+        whole = manifest.kind == dumper.kind
+        if _says_more(verification, backup.verification, whole=whole):
             repository.add_verification(verification)
     return verification
 
@@ -90,8 +98,13 @@ def _with_known_damage(new: Verification, last: Verification | None) -> Verifica
     return evolve(new, damaged_blobs=tuple(sorted(damaged)), resized=resized)
 
 
-def _says_more(new: Verification, last: Verification | None) -> bool:
-    """Whether an outcome is worth recording: a sample that is good takes back nothing."""
+def _says_more(new: Verification, last: Verification | None, *, whole: bool) -> bool:
+    """Whether an outcome is worth recording: a sample that is good takes back nothing.
+
+    Nor does it take back what was found in a part if, not being `whole`, it looked at blobs alone.
+    """
+    if last and not whole and len(last.problems) > len(last.damaged_blobs):
+        return not new.good
     return last is None or new.complete or not new.good or (last.good and not last.complete)
 
 
@@ -106,12 +119,12 @@ class _Outcome:
         self._bad: dict[str, BackupError] = {}
         self._problems: list[str] = []
 
-    def check_part(self, part: Part, spec: PartSpec, dumper: Dumper) -> None:
+    def check_part(self, part: Part, dumper: Dumper) -> None:
         """Read every blob of a part; while all are good, the dumper reads along."""
         before = len(self._bad)
         stream = self.good_blobs(part.blobs)
         try:
-            dumper.check(spec, stream)
+            dumper.check(part, stream)
         except DamagedError as error:
             problem = error.message
         else:
@@ -120,6 +133,11 @@ class _Outcome:
             pass
         if problem and len(self._bad) == before:
             self._problems.append(problem)
+
+    def check_blobs(self, refs: Iterable[BlobRef]) -> None:
+        """Read blobs, and remember what is bad."""
+        for _ in self.good_blobs(refs):
+            pass
 
     def good_blobs(self, refs: Iterable[BlobRef]) -> Iterator[bytes]:
         """Read all, yield the plaintexts before the first bad one, and remember what is bad."""

@@ -12,8 +12,7 @@ from attrs import field, frozen
 from brownie_backup.concurrency.threads import Threads, carrying
 from brownie_backup.errors import BackupError, DumpFailed, redact
 from brownie_backup.hints import BackupHint, DatabaseHint
-from brownie_backup.model import Manifest, Part, PartSpec
-from brownie_backup.model.reports import TableRange
+from brownie_backup.model import Manifest, Part, PartSpec, Segment
 from brownie_backup.pipeline.parent import Parent, make_parent, prepare, reuse
 from brownie_backup.pipeline.ranges import (
     OpenContext,
@@ -22,9 +21,7 @@ from brownie_backup.pipeline.ranges import (
     WorkerContext,
     batches,
     counting,
-    split_ranges,
     store_batch,
-    table_part,
     totals,
 )
 from brownie_backup.pipeline.writer import StoredBlob
@@ -140,8 +137,8 @@ class Stored:
     """How many were not."""
     why_not: str
     """Why the base could not spare reading any."""
-    contradicted: tuple[TableRange, ...]
-    """Ranges with other bytes, although the WAL shows no change."""
+    contradicted: tuple[PartSpec, ...]
+    """Segments with other bytes, although the WAL shows no change."""
 
 
 def store_snapshot(
@@ -156,22 +153,25 @@ def store_snapshot(
         full: read them all the same, and compare.
     """
     meter = workers.context.meter
-    cuts = {spec: tuple(split_ranges(spec)) for spec in snapshot.parts if spec.blocks}
+    dumper = workers.context.dumper
+    cuts = {spec: tuple(own) for spec in snapshot.parts if (own := dumper.split(spec)) is not None}
     pieces = [piece for own in cuts.values() for piece in own]
-    meter.plan([*pieces, *(spec for spec in snapshot.parts if spec.blocks is None)])
+    meter.plan([*pieces, *(spec for spec in snapshot.parts if spec not in cuts)])
     known = workers.side.submit(_look_back, snapshot, workers.context, parent)
     streams = {
         spec: workers.side.submit(_store_stream, workers, spec)
         for spec in snapshot.parts
-        if spec.blocks is None
+        if spec not in cuts
     }
     back = known.result() if parent and not full else None
-    reused = {p: part for p in pieces if back and (part := reuse(back, workers.context.writer, p))}
-    for piece, part in reused.items():
-        meter.end(piece, part.rows)
+    reused: dict[str, StoredPart] = {}
+    for piece in pieces if back else ():
+        if back and (part := reuse(back, workers.context.writer, piece)):
+            reused[piece.segment] = part
+            meter.end(piece, part.rows)
     begun = [
         (batch, workers.begin(batch))
-        for batch in batches([p for p in pieces if p not in reused], workers.count)
+        for batch in batches([p for p in pieces if p.segment not in reused], workers.count)
     ]
     _wait_for([*streams.values(), known], workers, begun)
     ranges = reused | dict(_results(workers.context, begun))
@@ -183,9 +183,9 @@ def store_snapshot(
             parts.append(_stream_part(spec, stored))
             blobs += stored.blobs
         else:
-            own = [(piece, ranges[piece]) for piece in cuts[spec]]
-            parts.append(table_part(spec, own))
-            blobs += [blob for _, stored in own for blob in stored.blobs]
+            keys = [piece.segment for piece in cuts[spec]]
+            parts.append(dumper.join(spec, [_segment(key, ranges[key]) for key in keys]))
+            blobs += [blob for key in keys for blob in ranges[key].blobs]
     compared = known.result() if full else None
     return Stored(
         tuple(parts),
@@ -193,7 +193,7 @@ def store_snapshot(
         ranges=len(pieces) - len(reused),
         skipped=len(reused),
         why_not=back.unchanged.why_not if back else "",
-        contradicted=tuple(_contradicted(compared, ranges)),
+        contradicted=tuple(_contradicted(compared, pieces, ranges)),
     )
 
 
@@ -221,7 +221,7 @@ def _look_back(
             unchanged = snapshot.unchanged_since(parent)
             if unchanged.why_not:
                 _log.info("every range is read: %s", unchanged.why_not)
-            found = make_parent(parent, unchanged)
+            found = make_parent(parent, unchanged, context.dumper)
             prepare(found, context.writer)
         snapshot.wal()
     return found
@@ -272,11 +272,11 @@ def _ordered(
 def _results(
     context: WorkerContext,
     begun: Iterable[tuple[Sequence[PartSpec], Future[StoredBatch]]],
-) -> Iterator[tuple[PartSpec, StoredPart]]:
-    """Yield what came of each range; what a worker got no lock for is read here."""
+) -> Iterator[tuple[str, StoredPart]]:
+    """Yield what came of each segment; what a worker got no lock for is read here."""
     for batch, future in begun:
         for spec, stored in zip(batch, future.result().parts, strict=True):
-            yield spec, stored or _store_here(context, spec)
+            yield spec.segment, stored or _store_here(context, spec)
 
 
 def _store_here(context: WorkerContext, spec: PartSpec) -> StoredPart:
@@ -292,13 +292,17 @@ def _stream_part(spec: PartSpec, stored: StoredPart) -> Part:
     return Part(spec.kind, sum(ref.size_bytes for ref in refs), refs)
 
 
+def _segment(key: str, stored: StoredPart) -> Segment:
+    return Segment(key, tuple(blob.ref for blob in stored.blobs), stored.rows)
+
+
 def _contradicted(
-    parent: Parent | None, ranges: Mapping[PartSpec, StoredPart]
-) -> Iterator[TableRange]:
-    """Yield the ranges that changed, although the WAL says not."""
-    for spec, stored in ranges.items():
-        found = parent.find(spec) if parent else None
-        if found and spec.table and spec.blocks:
-            names = [ref.name for ref in found[1]]
-            if names != [blob.ref.name for blob in stored.blobs]:
-                yield TableRange(spec.table.oid, spec.blocks)
+    parent: Parent | None, pieces: Iterable[PartSpec], stored: Mapping[str, StoredPart]
+) -> Iterator[PartSpec]:
+    """Yield the segments that changed, although the WAL says not."""
+    for piece in pieces:
+        found = parent.find(piece) if parent else None
+        if found:
+            names = [blob.ref.name for blob in stored[piece.segment].blobs]
+            if names != [ref.name for ref in found.blobs]:
+                yield piece

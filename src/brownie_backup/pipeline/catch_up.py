@@ -14,17 +14,29 @@ from brownie_backup.pipeline.replicas import ReplicaSet
 from brownie_backup.repository import Identity
 from brownie_backup.repository.catalogue.manifests import read_verification
 from brownie_backup.retention import plan_retention
+from brownie_backup.retention.policy import RetentionPolicy
 
 _log = logging.getLogger(__name__)
 
 
-def catch_up(replicas: ReplicaSet, meter: Meter) -> tuple[StoreSync, ...]:
+def catch_up(
+    replicas: ReplicaSet, policies: Sequence[RetentionPolicy] | None, meter: Meter
+) -> tuple[StoreSync, ...]:
     """Copy to each store the backups that others have and its policy keeps, and bad blobs.
 
     It goes by what the run has read of the stores when it opened them, and has put there since.
     A store that fails does not keep the others from what they lack.
+
+    Args:
+        replicas: the stores of the run.
+        policies: which backups each of them keeps; None for the default policy.
+        meter: told of each stored byte.
     """
-    targets = [_Target(replica, meter) for replica in replicas]
+    stores = tuple(replicas)
+    policies = policies or [RetentionPolicy()] * len(stores)
+    targets = [
+        _Target(replica, policy, meter) for replica, policy in zip(stores, policies, strict=True)
+    ]
     for target in targets:
         target.begin()
     for target in targets:
@@ -36,8 +48,9 @@ def catch_up(replicas: ReplicaSet, meter: Meter) -> tuple[StoreSync, ...]:
 class _Target:
     """A store that catches up, and what it got."""
 
-    def __init__(self, replica: Replica, meter: Meter) -> None:
+    def __init__(self, replica: Replica, policy: RetentionPolicy, meter: Meter) -> None:
         self.replica = replica
+        self._policy = policy
         self.result = StoreSync(replica.url)
         self._meter = meter
 
@@ -62,7 +75,7 @@ class _Target:
             damaged = [backup for backup in replica.backups.values() if not backup.good]
             for backup, bad in [(each, self._bad(each)) for each in damaged]:
                 self._mend(backup, bad, others)
-            wanted, refused = _lacking(replica, others)
+            wanted, refused = _lacking(replica, self._policy, others)
             self._note(*map(Problem, refused))
             for source, backup in wanted:
                 self._copy(source, backup, others)
@@ -103,7 +116,7 @@ class _Target:
                 self.replica.identity(Identity(manifest.repository_id, manifest.hash_key))
             if not self._transfer(backup, blobs, first) or not self._still_in(source, backup):
                 return
-            self.replica.commit(manifest, backup.hold)
+            self.replica.commit(manifest, backup.hold, source)
         except (BackupExists, DamagedError) as error:
             self._note(Problem.of(error, f"{backup.name}: "))
             return
@@ -148,7 +161,9 @@ class _Target:
 _Wanted = tuple[Replica, Backup]
 
 
-def _lacking(target: Replica, others: Sequence[Replica]) -> tuple[Sequence[_Wanted], Sequence[str]]:
+def _lacking(
+    target: Replica, policy: RetentionPolicy, others: Sequence[Replica]
+) -> tuple[Sequence[_Wanted], Sequence[str]]:
     """Return the backups that a store is to get, with where from, and why it can't get some.
 
     What its policy would delete at once is not copied to it.
@@ -166,17 +181,19 @@ def _lacking(target: Replica, others: Sequence[Replica]) -> tuple[Sequence[_Want
                     elsewhere[name] = (other, backup)
             elif own.manifest is None or own.manifest.id != backup.manifest.id:
                 refused[name] = _conflict(own, other.url)
-    wanted = _kept(target, elsewhere)
+    wanted = _kept(target, policy, elsewhere)
     return wanted, [note for name, note in refused.items() if name not in elsewhere]
 
 
-def _kept(target: Replica, elsewhere: Mapping[str, _Wanted]) -> Sequence[_Wanted]:
+def _kept(
+    target: Replica, policy: RetentionPolicy, elsewhere: Mapping[str, _Wanted]
+) -> Sequence[_Wanted]:
     """Return those of the backups that the target's policy would keep, the newest first."""
     # As if they were there and good, which they will be.
     would_be = [evolve(backup, status=Status.GOOD, problem="") for _, backup in elsewhere.values()]
-    repository = target.repository
+    now = target.repository.clock()
     everything = (*target.backups.values(), *would_be)
-    plan = plan_retention(everything, repository.policy, repository.clock(), database=None)
+    plan = plan_retention(everything, policy, now, database=None)
     return [elsewhere[d.backup.name] for d in plan if d.keep and d.backup.name in elsewhere]
 
 

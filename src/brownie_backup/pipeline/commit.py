@@ -1,27 +1,43 @@
 """The moment from which on a backup exists."""
 
+from functools import partial
+
 from brownie_backup.errors import Busy, DamagedError, KeyNotFound, LeaseLost
 from brownie_backup.hints import BackupHint
 from brownie_backup.model import Manifest
+from brownie_backup.protocols import Store
 from brownie_backup.repository import Lease, Repository
+from brownie_backup.repository.catalogue.manifests import add_as_is, copy_lists
 
 
-def commit(repository: Repository, manifest: Manifest, lease: Lease) -> None:
+def commit(
+    repository: Repository, manifest: Manifest, lease: Lease, source: Store | None = None
+) -> None:
     """Make a backup exist, all of whose blobs were stored, or found, under a lease.
 
     Whoever sweeps while the manifest is on its way does not see it. That takes a machine, or a
     network, that stands still just then for longer than the lease lives; so the clock is asked
     afterwards once more.
 
+    Args:
+        repository: where to.
+        manifest: with all its blobs.
+        lease: held since before the blobs were stored.
+        source: a store from which the manifest is copied as it is, and not written anew.
+
     Raises:
         BackupExists: the name is taken.
         LeaseLost: a sweep may have taken blobs meanwhile. There is no such backup, or none that
             is known to be whole.
     """
-    short = repository.add_lists(manifest)
+    if source is None:
+        add = partial(repository.add, repository.add_lists(manifest))
+    else:
+        data = copy_lists(repository.store, manifest, source)
+        add = partial(add_as_is, repository.store, manifest.name, data)
     lease.ensure_held()
     with lease.outlasting():
-        repository.add(short)
+        add()
     try:
         lease.ensure_fresh()
     except LeaseLost:

@@ -1,14 +1,14 @@
-"""The base of a backup: an earlier one, whose unchanged ranges need not be read again."""
+"""The base of a backup: an earlier one, whose unchanged segments need not be read again."""
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 
 from attrs import frozen
 
-from brownie_backup.model import Backup, BlobRef, DatabaseId, Encryption, Manifest, PartSpec
-from brownie_backup.pipeline.ranges import StoredPart, ranges_of
+from brownie_backup.model import Backup, BackupSet, Encryption, Manifest, PartSpec, Segment
+from brownie_backup.pipeline.ranges import StoredPart
 from brownie_backup.pipeline.writer import BlobWriter
-from brownie_backup.protocols import Unchanged
+from brownie_backup.protocols import Dumper, Unchanged
 from brownie_backup.repository.catalogue.listing import FEW
 from brownie_backup.version import TOOL_VERSION
 
@@ -18,22 +18,20 @@ FULL_EVERY = timedelta(days=7)
 
 @frozen
 class Parent:
-    """An earlier backup, and which of its ranges are as they were."""
+    """An earlier backup, and which of its segments are as they were."""
 
     manifest: Manifest
     unchanged: Unchanged
-    _ranges: Mapping[tuple[int, int], tuple[int, tuple[BlobRef, ...]]]
+    _segments: Mapping[str, Segment]
 
-    def find(self, spec: PartSpec) -> tuple[int, tuple[BlobRef, ...]] | None:
-        """Return rows and blobs of a range that has not changed; None if it may have."""
-        if spec.table is None or spec.blocks is None:
-            return None
-        return self._ranges.get((spec.table.oid, spec.blocks.first))
+    def find(self, spec: PartSpec) -> Segment | None:
+        """Return a segment that has not changed, as it is stored; None if it may have."""
+        return self._segments.get(spec.segment)
 
     @property
     def blobs(self) -> int:
-        """How many blobs the unchanged ranges have."""
-        return sum(len(refs) for _, refs in self._ranges.values())
+        """How many blobs the unchanged segments have."""
+        return sum(len(segment.blobs) for segment in self._segments.values())
 
 
 class ParentFinder:
@@ -48,8 +46,7 @@ class ParentFinder:
         if manifest is None or not backup.good:
             return
         kin = _ParentKey(
-            manifest.database.id,
-            manifest.kind,
+            manifest.backup_set,
             manifest.tool_version,
             manifest.compression,
             manifest.encryption,
@@ -59,13 +56,13 @@ class ParentFinder:
         if known is None or known.finished_at < manifest.finished_at:
             self._newest[kin] = manifest
 
-    def find(self, writer: BlobWriter, database: DatabaseId, kind: str) -> Manifest | None:
-        """Return the newest good backup of a database whose blobs this run would name alike.
+    def find(self, writer: BlobWriter, whose: BackupSet) -> Manifest | None:
+        """Return the newest good backup of a set whose blobs this run would name alike.
 
         It must be of this version: another one may write rows otherwise, or have had a fault.
         """
         compression, key = writer.compressor.name, writer.hash_key.hex()
-        kin = _ParentKey(database, kind, TOOL_VERSION, compression, writer.encryption, key)
+        kin = _ParentKey(whose, TOOL_VERSION, compression, writer.encryption, key)
         return self._newest.get(kin)
 
 
@@ -73,8 +70,7 @@ class ParentFinder:
 class _ParentKey:
     """What two backups share if they name the same rows' blobs alike."""
 
-    database: DatabaseId
-    kind: str
+    backup_set: BackupSet
     tool_version: str
     compression: str
     encryption: Encryption
@@ -91,31 +87,29 @@ def read_fully_at(parent: Manifest) -> datetime:
     return parent.read_fully_at or parent.started_at
 
 
-def make_parent(manifest: Manifest, unchanged: Unchanged) -> Parent:
-    """Return a base, by what is known to be unchanged since."""
-    ranges = {
-        (part.table.oid, begins.blocks.first): (begins.rows, refs)
+def make_parent(manifest: Manifest, unchanged: Unchanged, dumper: Dumper) -> Parent:
+    """Return a base, by what is known to be unchanged since; the dumper takes its parts apart."""
+    segments = {
+        segment.key: segment
         for part in manifest.parts
-        if part.table
-        for begins, refs in ranges_of(part)
-        if begins.blocks.first in unchanged.ranges.get(part.table.oid, ())
+        for segment in dumper.segments(part) or ()
+        if segment.key in unchanged.segments
     }
-    return Parent(manifest, unchanged, ranges)
+    return Parent(manifest, unchanged, segments)
 
 
 def reuse(parent: Parent, writer: BlobWriter, spec: PartSpec) -> StoredPart | None:
-    """Use a range of the base again, unread; None if it changed, or a blob of it is gone."""
-    found = parent.find(spec)
-    if found is None:
+    """Use a segment of the base again, unread; None if it changed, or a blob of it is gone."""
+    segment = parent.find(spec)
+    if segment is None:
         return None
-    rows, refs = found
     blobs = []
-    for ref in refs:
+    for ref in segment.blobs:
         stored = writer.reuse(ref)
         if stored is None:
             return None
         blobs.append(stored)
-    return StoredPart(tuple(blobs), rows)
+    return StoredPart(tuple(blobs), segment.rows)
 
 
 def prepare(parent: Parent, writer: BlobWriter) -> None:

@@ -4,13 +4,32 @@ import threading
 import time
 from collections.abc import Callable, Iterable
 from datetime import timedelta
+from typing import Protocol
 
 from attrs import define
 
-from brownie_backup.model import PartSpec
 from brownie_backup.model.reports import PartProgress, Progress
 
 OnProgress = Callable[[Progress], None]
+
+
+class Piece(Protocol):
+    """A part, or one segment of it: a `PartSpec`, or what is known of a stored one."""
+
+    @property
+    def name(self) -> str:
+        """What people call the part."""
+        ...
+
+    @property
+    def segment(self) -> str:
+        """The key of the segment; empty for a whole part."""
+        ...
+
+    @property
+    def estimate_bytes(self) -> int | None:
+        """About how much work it is."""
+        ...
 
 
 class Meter:
@@ -59,52 +78,52 @@ class PartMeter:
         self._on_progress = on_progress
         self._phase = phase
         self._lock = threading.Lock()
-        self._left: dict[tuple[int | str, int], int | None] = {}
-        self._parts: dict[int | str, _Part] = {}
+        self._left: dict[tuple[str, str], int | None] = {}
+        self._parts: dict[str, _Part] = {}
         self._done = 0
         self._total: int | None = None
 
-    def plan(self, pieces: Iterable[PartSpec]) -> None:
+    def plan(self, pieces: Iterable[Piece]) -> None:
         """Say what there is to do, before any of that is done."""
         with self._lock:
             for piece in pieces:
                 self._left[_key(piece)] = piece.estimate_bytes
-                part = self._parts.setdefault(_key(piece)[0], _Part(_name(piece)))
+                part = self._parts.setdefault(piece.name, _Part(piece.name))
                 part.pieces += 1
             estimates = [each for each in self._left.values() if each is not None]
             if len(estimates) == len(self._left):
                 self._total = self._done + sum(estimates)
 
-    def begin(self, piece: PartSpec) -> None:
+    def begin(self, piece: Piece) -> None:
         """Tell that somebody works on a piece."""
         with self._lock:
-            part = self._parts.get(_key(piece)[0])
+            part = self._parts.get(piece.name)
             if part and part.began is None:
                 part.began = time.monotonic()
                 self._tell(part)
 
-    def add(self, piece: PartSpec, size_bytes: int) -> None:
+    def add(self, piece: Piece, size_bytes: int) -> None:
         """Count bytes that a piece yielded."""
         with self._lock:
             key = _key(piece)
             if key not in self._left:
                 return
-            self._parts[key[0]].size_bytes += size_bytes
+            self._parts[piece.name].size_bytes += size_bytes
             left = self._left[key]
             if left is not None:
                 size_bytes = min(size_bytes, left)
                 self._left[key] = left - size_bytes
             self._done += size_bytes
-            self._tell(self._parts[key[0]])
+            self._tell(self._parts[piece.name])
 
-    def end(self, piece: PartSpec, rows: int | None) -> None:
+    def end(self, piece: Piece, rows: int | None) -> None:
         """Count a piece as done, once; the last of a part ends that."""
         with self._lock:
             key = _key(piece)
             if key not in self._left:
                 return
             self._done += self._left.pop(key) or 0
-            part = self._parts[key[0]]
+            part = self._parts[piece.name]
             part.pieces -= 1
             if rows is not None:
                 part.rows = (part.rows or 0) + rows
@@ -116,15 +135,5 @@ class PartMeter:
             self._on_progress(Progress(self._phase, self._done, self._total, seen))
 
 
-def _key(piece: PartSpec) -> tuple[int | str, int]:
-    return (
-        piece.table.oid if piece.table else piece.kind,
-        piece.blocks.first if piece.blocks else 0,
-    )
-
-
-def _name(piece: PartSpec) -> str:
-    """Return what people call a part: a stored table's name nobody knows."""
-    if piece.relation:
-        return f"{piece.relation.schema}.{piece.relation.name}"
-    return f"table with oid {piece.table.oid}" if piece.table else piece.kind
+def _key(piece: Piece) -> tuple[str, str]:
+    return piece.name, piece.segment

@@ -6,10 +6,10 @@ from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import AbstractContextManager
 
-from attrs import evolve, field, frozen
+from attrs import field, frozen
 
 from brownie_backup.errors import LockRefused
-from brownie_backup.model import BlobRef, BlockRange, Part, PartSpec, RowRange
+from brownie_backup.model import PartSpec
 from brownie_backup.pipeline.buffers import DoubleBuffer
 from brownie_backup.pipeline.progress import PartMeter
 from brownie_backup.pipeline.replica import ReplicaState
@@ -60,32 +60,6 @@ OpenContext = Callable[[], AbstractContextManager[WorkerContext]]
 
 class Stopped(Exception):
     """Nobody waits for the work any more."""
-
-
-def split_ranges(spec: PartSpec) -> Iterator[PartSpec]:
-    """Yield the ranges of a table, with boundaries that are the same each time. Pure.
-
-    The last one may reach behind the table's end, so that it stays the same while rows are added.
-    """
-    if spec.blocks is None:
-        yield spec
-        return
-    size = spec.range_blocks
-    for first in range(spec.blocks.first, spec.blocks.end, size):
-        blocks = BlockRange(first, first + size)
-        yield evolve(spec, blocks=blocks, estimate_bytes=_share(spec, blocks))
-
-
-def _share(spec: PartSpec, blocks: BlockRange) -> int | None:
-    """Return a range's share of its table's estimate; those of all ranges are the whole of it."""
-    if spec.blocks is None or spec.estimate_bytes is None:
-        return None
-    all_blocks = spec.blocks.end - spec.blocks.first
-    before, until = (
-        spec.estimate_bytes * (min(block, spec.blocks.end) - spec.blocks.first) // all_blocks
-        for block in (blocks.first, blocks.end)
-    )
-    return until - before
 
 
 def batches(specs: Sequence[PartSpec], workers: int) -> Iterator[tuple[PartSpec, ...]]:
@@ -169,33 +143,3 @@ def counting(
 ) -> Generator[bytes]:
     """Yield what a stream yields, and put what it returns at its end into `counted`."""
     counted.append((yield from stream))
-
-
-def table_part(spec: PartSpec, ranges: Sequence[tuple[PartSpec, StoredPart]]) -> Part:
-    """Return a table as the manifest has it."""
-    refs: list[BlobRef] = []
-    for piece, stored in ranges:
-        first, *others = (blob.ref for blob in stored.blobs)
-        blocks = piece.blocks or BlockRange(0, 0)
-        refs += [evolve(first, begins=RowRange(blocks, stored.rows or 0)), *others]
-    return Part(
-        spec.kind,
-        sum(ref.size_bytes for ref in refs),
-        tuple(refs),
-        rows=sum(stored.rows or 0 for _, stored in ranges),
-        table=spec.table,
-    )
-
-
-def ranges_of(part: Part) -> Iterator[tuple[RowRange, tuple[BlobRef, ...]]]:
-    """Yield the ranges of a stored table, each with its blobs."""
-    begins: RowRange | None = None
-    refs: list[BlobRef] = []
-    for ref in part.blobs:
-        if ref.begins:
-            if begins:
-                yield begins, tuple(refs)
-            begins, refs = ref.begins, []
-        refs.append(ref)
-    if begins:
-        yield begins, tuple(refs)

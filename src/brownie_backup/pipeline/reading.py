@@ -2,19 +2,19 @@
 
 import contextlib
 from collections import deque
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future
 from functools import partial
 from itertools import islice
 
-from attrs import evolve
+from attrs import frozen
 
 from brownie_backup.concurrency.threads import Threads
 from brownie_backup.errors import BackupError, DamagedError, DecryptionError
 from brownie_backup.hints import BackupHint
-from brownie_backup.model import BlobRef, Manifest, Part, PartKind, PartSpec, Relation
+from brownie_backup.model import BlobRef, Manifest, Part, PartKind, Segment
 from brownie_backup.pipeline.progress import PartMeter
-from brownie_backup.pipeline.ranges import ranges_of
+from brownie_backup.protocols import Target
 from brownie_backup.repository.blobs.naming import MOST_WORKERS
 from brownie_backup.repository.blobs.reader import BlobReader
 
@@ -49,83 +49,86 @@ def read_blobs(
         pool.shutdown(cancel_futures=True)
 
 
-def read_part(
-    reader: BlobReader, part: Part, spec: PartSpec, *, jobs: int, meter: PartMeter
-) -> Iterator[bytes]:
+@frozen
+class StoredPiece:
+    """A stored part, or one segment of it, for progress."""
+
+    name: str
+    segment: str
+    estimate_bytes: int
+
+
+def whole(part: Part) -> StoredPiece:
+    """Return a part that is read in one stream."""
+    return StoredPiece(part.kind, "", part.size_bytes)
+
+
+def pieces_to_load(parts: Iterable[Part], target: Target) -> Iterator[StoredPiece]:
+    """Yield the segments that are wanted."""
+    for part in parts:
+        name = target.name_of(part)
+        for segment in target.wanted(part):
+            yield StoredPiece(name, segment.key, segment.size_bytes)
+
+
+def read_part(reader: BlobReader, part: Part, *, jobs: int, meter: PartMeter) -> Iterator[bytes]:
     """Yield a part's plaintext, each blob proven before it is yielded; the first bad one raises."""
-    meter.begin(spec)
-    on_bytes = partial(meter.add, spec)
+    piece = whole(part)
+    meter.begin(piece)
+    on_bytes = partial(meter.add, piece)
     with contextlib.closing(read_blobs(reader, part.blobs, jobs=jobs, on_bytes=on_bytes)) as blobs:
         for _, outcome in blobs:
             if isinstance(outcome, BackupError):
                 raise outcome
             yield outcome
-    meter.end(spec, None)
+    meter.end(piece, None)
+
+
+Loadable = tuple[Segment, Iterable[bytes]]
+"""A segment, and its bytes."""
 
 
 @contextlib.contextmanager
 def loading(
-    reader: BlobReader, manifest: Manifest, meter: PartMeter
-) -> Iterator[dict[int, Iterator[tuple[PartSpec, Iterable[bytes]]]]]:
-    """Have, by the oid of each bulk table, its ranges, in order and a few ahead."""
+    reader: BlobReader, parts: Iterable[Part], target: Target, meter: PartMeter
+) -> Iterator[list[tuple[Part, Iterator[Loadable]]]]:
+    """Have, of each part, the segments that are wanted, in order and a few ahead."""
     pool = Threads(MOST_WORKERS, thread_name_prefix="blob")
     try:
-        yield {
-            part.table.oid: _ranges(reader, part, spec_of(part, manifest), meter, pool)
-            for part in manifest.parts
-            if part.table
-        }
+        yield [(part, _segments(reader, part, target, meter, pool)) for part in parts]
     finally:
         pool.shutdown(cancel_futures=True)
 
 
-def _ranges(
-    reader: BlobReader, part: Part, spec: PartSpec, meter: PartMeter, pool: Threads
-) -> Iterator[tuple[PartSpec, Iterable[bytes]]]:
-    """Yield the ranges of a table; the first blob of the next one is read meanwhile."""
+def _segments(
+    reader: BlobReader, part: Part, target: Target, meter: PartMeter, pool: Threads
+) -> Iterator[Loadable]:
+    """Yield the segments of a part; the first blob of the next one is read meanwhile."""
+    name = target.name_of(part)
 
-    def get(piece: PartSpec, ref: BlobRef) -> bytes:
+    def get(piece: StoredPiece, ref: BlobRef) -> bytes:
         data = reader.get(ref)
         meter.add(piece, ref.size_bytes)
         return data
 
-    def rows(piece: PartSpec, first: Future[bytes], others: Iterable[BlobRef]) -> Iterator[bytes]:
+    def read(
+        piece: StoredPiece, first: Future[bytes], others: Iterable[BlobRef], rows: int | None
+    ) -> Iterator[bytes]:
         meter.begin(piece)
         yield first.result()
         for ref in others:
             yield get(piece, ref)
-        meter.end(piece, piece.rows)
+        meter.end(piece, rows)
 
-    waiting: deque[tuple[PartSpec, Iterator[bytes]]] = deque()
-    for begins, (first, *others) in ranges_of(part):
-        piece = evolve(spec, blocks=begins.blocks, rows=begins.rows)
-        waiting.append((piece, rows(piece, pool.submit(get, piece, first), others)))
+    waiting: deque[Loadable] = deque()
+    for segment in target.wanted(part):
+        piece = StoredPiece(name, segment.key, segment.size_bytes)
+        first, *others = segment.blobs
+        chunks = read(piece, pool.submit(get, piece, first), others, segment.rows)
+        waiting.append((segment, chunks))
         if len(waiting) > 1:
             yield waiting.popleft()
     yield from waiting
-
-
-def spec_of(part: Part, manifest: Manifest) -> PartSpec:
-    """Return the description of a stored part."""
-    return PartSpec(part.kind, manifest.database.name, table=part.table, rows=part.rows)
-
-
-def whole_parts(manifest: Manifest) -> Iterator[PartSpec]:
-    """Yield the parts that are no tables, with their sizes."""
-    for part in manifest.parts:
-        if part.table is None:
-            yield evolve(spec_of(part, manifest), estimate_bytes=part.size_bytes)
-
-
-def ranges_to_load(manifest: Manifest, relations: Mapping[int, Relation]) -> Iterator[PartSpec]:
-    """Yield the ranges of these tables, with their sizes."""
-    for part in manifest.parts:
-        if part.table is None or part.table.oid not in relations:
-            continue
-        spec = evolve(spec_of(part, manifest), relation=relations[part.table.oid])
-        for begins, refs in ranges_of(part):
-            size = sum(ref.size_bytes for ref in refs)
-            yield evolve(spec, blocks=begins.blocks, rows=begins.rows, estimate_bytes=size)
 
 
 def inventory_of(manifest: Manifest) -> Part:

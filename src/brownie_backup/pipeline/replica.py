@@ -6,7 +6,13 @@ from contextlib import ExitStack
 
 from attrs import Factory, evolve, frozen
 
-from brownie_backup.errors import BackupError, BackupExists, LeaseLost, StoreUnavailable
+from brownie_backup.errors import (
+    BackupError,
+    BackupExists,
+    DamagedError,
+    LeaseLost,
+    StoreUnavailable,
+)
 from brownie_backup.hints import BackupHint
 from brownie_backup.model import Attempt, Backup, BlobRef, Hold, Manifest, Status
 from brownie_backup.model.reports import Problem, StoreOutcome
@@ -212,21 +218,32 @@ class Replica:
             self.blobs, [source.blobs for source in sources], refs, on_bytes=on_bytes
         )
 
-    def commit(self, manifest: Manifest, hold: Hold | None = None) -> None:
+    def commit(
+        self, manifest: Manifest, hold: Hold | None = None, source: "Replica | None" = None
+    ) -> None:
         """Make a backup exist, all of whose blobs are there; see `commit`.
 
         Args:
             manifest: of the backup. The stored one gives the sizes that its blobs have here.
             hold: put before it, so that it is never there without.
+            source: where a manifest is copied from whose kind this version does not know.
+
+        Raises:
+            DamagedError: such a manifest would have to be written anew here.
         """
         if self._lease is None:
             msg = f"there is no lease on {self.url}"
             raise LeaseLost(msg, hint=BackupHint.RUN_AGAIN)
+        ours, as_it_is = for_store(manifest, self.blobs.sizes), None
+        if source and not manifest.known:
+            if ours.blobs != manifest.blobs:
+                msg = "it is not copied: blobs of it have other sizes here"
+                raise DamagedError(msg, hint=BackupHint.UPGRADE)
+            ours, as_it_is = manifest, source.repository.store
         if hold:
             self._lease.ensure_held()
             add_hold(self.repository.store, hold)
-        ours = for_store(manifest, self.blobs.sizes)
-        commit(self.repository, ours, self._lease)
+        commit(self.repository, ours, self._lease, as_it_is)
         self.backups[ours.name] = Backup(ours.name, Status.GOOD, ours, hold=hold)
 
     def publish(self, manifest: Manifest, sources: "Sequence[Replica]") -> None:

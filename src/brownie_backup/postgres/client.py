@@ -1,23 +1,17 @@
-"""A client of one server: PostgreSQL's programs, and how they get to it without showing secrets."""
+"""A client of one server: sessions on it, and PostgreSQL's programs at work on it."""
 
 import contextlib
-import json
 import os
-import re
-import tempfile
-import weakref
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
-from attrs import evolve
-
-from brownie_backup.errors import ConnectionFailed, DatabaseError, DatabaseNotFound
+from brownie_backup.errors import ConnectionFailed, ProgramMissing
+from brownie_backup.hints import DatabaseHint
+from brownie_backup.postgres.access import Access
 from brownie_backup.postgres.conninfo import Conninfo
-from brownie_backup.postgres.output import split_code
-from brownie_backup.postgres.pooler import ASK_FOR_MARK, MARK, is_shared
-from brownie_backup.postgres.process import feed, read_output, running
+from brownie_backup.postgres.pooler import MARK, has_mark, is_shared
+from brownie_backup.postgres.process import read_output, running
 from brownie_backup.postgres.programs import (
     Programs,
     Version,
@@ -25,77 +19,30 @@ from brownie_backup.postgres.programs import (
     installed_programs,
     parse_version,
 )
-
-_PSQL = ("--no-psqlrc", "--quiet", "--no-align", "--tuples-only", "--set=ON_ERROR_STOP=1")
-GUARD = """
-SET statement_timeout = 0;
-SET search_path = pg_catalog, pg_temp;
-SET lock_timeout = 0;
-SET idle_in_transaction_session_timeout = 0;
-"""
-"""What every session of ours begins with. The search_path of the database is its owner's to set:
-an operator of theirs in our queries would run with our rights, a superuser's perhaps."""
-
-WITH_CODES = "\\set VERBOSITY verbose\n"
-"""Makes psql tell the code of each error: see `split_code`."""
-
-CROWDED_HINT = "Lower BACKUP_PARALLEL_JOBS, or raise the server's max_connections"
-_NO_POOLER = "That is a pooler (pgbouncer): connect to PostgreSQL itself"
-_FILE_OF_OURS = re.compile(r"\npassword retrieved from file \".*\"")
-"""That has gone by the time that anybody reads of it."""
-_CONNECTION_BROKEN = 2  # psql's exit status, by its manual
-_PASSFILE_SPECIAL = re.compile(r"([\\:])")
+from brownie_backup.postgres.psql import OPTIONS, Psql
+from brownie_backup.postgres.session import Session
 
 
 class Client:
-    """Runs psql, pg_dump and the others against one server.
+    """Asks one server, and runs pg_dump and the others against it."""
 
-    Passwords reach them by a passfile that only our user can read. Everything else that libpq
-    knows (PG* variables, service file, pgpass) keeps working.
-    """
-
-    def __init__(self, conninfo: Conninfo, pg_bin: str | None = None) -> None:
-        self.conninfo = conninfo
+    def __init__(
+        self, conninfo: Conninfo, pg_bin: str | None = None, *, access: Access | None = None
+    ) -> None:
+        self.access = access or Access(conninfo)
         self._pg_bin = pg_bin
-        # A connection string stands for itself: a service would go before the environment in
-        # what it leaves open. Decided here, once, from what the caller gave.
-        self._keeps_service = not conninfo.parameters or "service" in conninfo.parameters
         self._has_own_sessions = False
-        self._passfile: str | None = None
-        if conninfo.password:
-            self._passfile = _write_passfile(conninfo)
-            weakref.finalize(self, _remove, self._passfile)
 
     def connected_to(self, database: str) -> "Client":
         """Return a client of another database on the same server."""
-        other = Client(self.conninfo.with_database(database), self._pg_bin)
-        other._keeps_service = self._keeps_service
-        return other
-
-    def environment(self) -> dict[str, str]:
-        """Return what the programs get: ours, without our own settings."""
-        env = {k: v for k, v in os.environ.items() if not k.startswith("BACKUP_")}
-        # pg_dump would write in another encoding than the database's.
-        env.pop("PGCLIENTENCODING", None)
-        if not self._keeps_service:
-            env.pop("PGSERVICE", None)
-        if self._passfile:
-            env.pop("PGPASSWORD", None)
-            env["PGPASSFILE"] = self._passfile
-        env.setdefault("PGCONNECT_TIMEOUT", "10")
-        env.setdefault("PGAPPNAME", "brownie-backup")
-        return env | {"LC_ALL": "C"}
-
-    def connection(self, database: str | None = None, **more: str) -> str:
-        """Return the connection string for a command line, with more parameters in it."""
-        conninfo = self.conninfo.with_database(database) if database else self.conninfo
-        return evolve(conninfo, parameters={**conninfo.parameters, **more}).to_string()
+        access = self.access.to_database(database)
+        return Client(access.conninfo, self._pg_bin, access=access)
 
     @cached_property
     def server_version(self) -> Version:
         """The server's version; asks it once."""
-        (row,) = self.query("SELECT current_setting('server_version') AS version")
-        return parse_version(row["version"])
+        with self.session() as session:
+            return parse_version(session.server_version)
 
     @cached_property
     def programs(self) -> Programs:
@@ -112,100 +59,81 @@ class Client:
         return available[-1] if available else choose_programs(Version(1, 0), self._pg_bin)
 
     def query(self, sql: str, database: str | None = None) -> list[dict[str, Any]]:
-        """Run one SELECT; return its rows as dicts."""
-        text = self.script(as_json(sql), database)
-        return read_json(text.rstrip("\n").split("\n")[-1])
+        """Run one SELECT in a session of its own; return its rows as dicts."""
+        with self.session(database) as session:
+            return session.query(sql)
 
-    def script(self, sql: str, database: str | None = None) -> str:
-        """Run statements in one session; return what psql printed.
+    def run(self, statements: Iterable[str], database: str | None = None) -> None:
+        """Run statements in a session of their own, one after the other."""
+        with self.session(database) as session:
+            session.run(*statements)
 
-        They go in by a pipe, so that none shows in the process list.
-        """
-        self.require_own_sessions(database)
-        return self._run(self.psql(database), GUARD + sql)
-
-    def require_own_sessions(self, database: str | None = None) -> None:
-        """See, the first time, that our sessions are nobody else's; nothing is set before that.
+    @contextlib.contextmanager
+    def session(self, database: str | None = None) -> Iterator[Session]:
+        """Open a session that no timeout of the server's ends, and close it.
 
         Raises:
             ConnectionFailed: there is no connection, or a pooler that mixes sessions.
         """
-        if self._has_own_sessions:
-            return
-        theirs = self.conninfo.parameters.get("options", os.environ.get("PGOPTIONS", ""))
-        # A service may have options of its own, which ours would replace.
-        service = "service" in self.conninfo.parameters or "PGSERVICE" in self.environment()
-        more = {} if service else {"options": f"{theirs} {MARK}".strip()}
-        mark = self._run(self.psql(database, **more), ASK_FOR_MARK).strip()
-        if mark != "yes" and is_shared(self.psql(database), self.environment()):
-            msg = "a pooler between us and PostgreSQL mixes our sessions with those of others"
-            raise ConnectionFailed(msg, hint=_NO_POOLER)
-        self._has_own_sessions = True
+        session = self._connect(database)
+        try:
+            self._require_own_sessions(session, database)
+            session.prepare()
+            yield session
+        finally:
+            session.close()
 
-    def _run(self, argv: list[str], sql: str) -> str:
-        # As the server stores names: bytes that are no text (SQL_ASCII) survive the round trip.
-        env = self.environment() | {"PGCLIENTENCODING": "UTF8"}
-        with running(argv, env, pipe="both") as child:
-            feed(child, [(WITH_CODES + sql).encode("utf-8", "surrogateescape")])
-            output = b"".join(read_output(child))
-            status, said = child.finish()
-        if status != 0:
-            raise query_error(status, said)
-        return output.decode("utf-8", "surrogateescape")
+    def require_own_sessions(self, database: str | None = None) -> None:
+        """See, the first time, that our sessions are nobody else's, before a program is let go.
 
-    def psql(self, database: str | None = None, **more: str) -> list[str]:
-        """Return the command that runs psql on its standard input; see `connection`."""
-        program = self.newest_programs().path("psql")
-        return [
-            program,
-            *_PSQL,
-            "--no-password",
-            "--file=-",
-            f"--dbname={self.connection(database, **more)}",
+        Raises:
+            ConnectionFailed: there is no connection, or a pooler that mixes sessions.
+        """
+        if not self._has_own_sessions:
+            with self.session(database):
+                pass
+
+    @contextlib.contextmanager
+    def psql(self, database: str) -> Iterator[Psql]:
+        """Open a session of psql's, for COPY out, and close it."""
+        self.require_own_sessions(database)
+        argv = [
+            self.newest_programs().path("psql"),
+            *OPTIONS,
+            f"--dbname={self.access.command_line(database)}",
         ]
+        with running(argv, self.access.environment(), pipe="both") as child:
+            psql = Psql(child)
+            psql.prepare()
+            yield psql
 
     def output(self, argv: Iterable[str]) -> tuple[int, bytes, str]:
         """Run a program to its end; return exit status, standard output and what it said."""
-        env = self.environment() | {"PGOPTIONS": no_timeouts()}
+        env = self.access.environment() | {"PGOPTIONS": no_timeouts()}
         with running([*argv], env, pipe="stdout") as child:
             output = b"".join(read_output(child))
             status, said = child.finish()
         return status, output, said
 
+    def _connect(self, database: str | None, options: str = MARK) -> Session:
+        try:
+            from brownie_backup.postgres import libpq  # noqa: PLC0415 - it takes long to import
+        except ImportError as error:
+            msg = f"libpq cannot be loaded: {error}"
+            raise ProgramMissing(msg, hint=DatabaseHint.INSTALL_LIBPQ) from None
+        arguments = self.access.arguments(database)
+        theirs = arguments.get("options", "")
+        more = {} if self._has_own_sessions else {"options": f"{theirs} {options}".strip()}
+        return Session(libpq.connect(arguments | more))
 
-def read_json(line: str) -> list[dict[str, Any]]:
-    """Read what a SELECT by `as_json` printed."""
-    rows: list[dict[str, Any]] = json.loads(line)
-    return rows
-
-
-def as_json(sql: str) -> str:
-    """Wrap a SELECT so that psql prints its rows as one line of JSON."""
-    return f"SELECT coalesce(jsonb_agg(to_jsonb(q)), '[]')::text FROM ({sql}) AS q;\n"
-
-
-def query_error(status: int, said: str) -> DatabaseError | DatabaseNotFound:
-    """Return the error for what psql said."""
-    said, code = split_code(said)
-    text = said.removeprefix("psql: error: ").strip() or f"psql ended with status {status}"
-    missing = re.search(r'database "(.*)" does not exist', text)
-    if missing:
-        msg = f"there is no database '{missing[1]}' on the server"
-        return DatabaseNotFound(msg, hint="See: psql --list")
-    if status == _CONNECTION_BROKEN and ("connection" in text or "could not" in text):
-        hint = "Check BACKUP_DATABASE_URL or the PG* variables: brownie-backup doctor"
-        if "unsupported startup parameter" in text:
-            hint = _NO_POOLER
-        elif is_crowded(text):
-            hint = CROWDED_HINT
-        text = _FILE_OF_OURS.sub("", text)
-        return ConnectionFailed(f"no connection to PostgreSQL: {text}", hint=hint)
-    return DatabaseError(f"PostgreSQL said: {text}", sqlstate=code)
-
-
-def is_crowded(said: str) -> bool:
-    """Whether a server refuses us because it has too many sessions."""
-    return "too many clients" in said or "remaining connection slots" in said
+    def _require_own_sessions(self, session: Session, database: str | None) -> None:
+        """See, the first time, that our sessions are nobody else's; nothing is set before that."""
+        if self._has_own_sessions:
+            return
+        if not has_mark(session) and is_shared(lambda: self._connect(database, "")):
+            msg = "a connection pooler mixes our sessions with those of other clients"
+            raise ConnectionFailed(msg, hint=DatabaseHint.NO_POOLER)
+        self._has_own_sessions = True
 
 
 def quote_name(name: str) -> str:
@@ -228,27 +156,3 @@ def no_timeouts() -> str:
     """Return libpq's options for programs that leave a role's or database's timeouts in force."""
     ours = "-c statement_timeout=0 -c lock_timeout=0"
     return f"{os.environ.get('PGOPTIONS', '')} {ours}".strip()
-
-
-def _write_passfile(conninfo: Conninfo) -> str:
-    """Write the password down for the hosts that the connection string names, and no other."""
-    descriptor, path = tempfile.mkstemp(prefix="bb-pass-")
-    secret = conninfo.password.reveal() if conninfo.password else ""
-    named = conninfo.parameters.get("host") or conninfo.parameters.get("hostaddr")
-    hosts = set(named.split(",")) if named else {"*"}
-    if any(not host or host.startswith("/") for host in hosts):
-        hosts.add("localhost")  # libpq's word for a socket in the usual folder
-    with open(descriptor, "w", encoding="utf-8") as file:  # noqa: PTH123 - a descriptor
-        for host in filter(None, sorted(hosts)):
-            fields = (host, "*", "*", "*", secret)
-            file.write(":".join(f if f == "*" else _escaped(f) for f in fields) + "\n")
-    return path
-
-
-def _escaped(field: str) -> str:
-    return _PASSFILE_SPECIAL.sub(r"\\\1", field)
-
-
-def _remove(path: str) -> None:
-    with contextlib.suppress(OSError):
-        Path(path).unlink()

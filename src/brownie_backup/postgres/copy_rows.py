@@ -1,35 +1,36 @@
 """COPY statements for bulk tables, and what must be the same whenever one runs."""
 
 from collections.abc import Generator, Iterable
+from typing import Protocol
 
 from brownie_backup.errors import DamagedError, DumpFailed
-from brownie_backup.model import BlockRange, PartSpec, Relation, RowFormat
+from brownie_backup.hints import BackupHint, DatabaseHint
+from brownie_backup.model import BlockRange, Part, Relation, RowFormat
 from brownie_backup.postgres.client import qualified, quote_name, quote_text
 from brownie_backup.postgres.encoding import sql_bytes
-from brownie_backup.postgres.session import Session
 
-TEXT_SETTINGS = """
-SET LOCAL DateStyle = ISO;
-SET LOCAL IntervalStyle = postgres;
-SET LOCAL TimeZone = 'UTC';
-SET LOCAL extra_float_digits = 3;
-SET LOCAL bytea_output = hex;
-SET LOCAL lc_monetary = 'C';
-SET LOCAL xmloption = content;
-SET LOCAL quote_all_identifiers = off;
-SET LOCAL row_security = off;
-"""
+TEXT_SETTINGS = (
+    "SET LOCAL DateStyle = ISO",
+    "SET LOCAL IntervalStyle = postgres",
+    "SET LOCAL TimeZone = 'UTC'",
+    "SET LOCAL extra_float_digits = 3",
+    "SET LOCAL bytea_output = hex",
+    "SET LOCAL lc_monetary = 'C'",
+    "SET LOCAL xmloption = content",
+    "SET LOCAL quote_all_identifiers = off",
+    "SET LOCAL row_security = off",
+)
 """All that the bytes of a row depend on besides the row, so that the same rows are the same bytes
 whatever a role, a database or an environment sets."""
 
-_PLAN_SETTINGS = """
-SET LOCAL max_parallel_workers_per_gather = 0;
-SET LOCAL enable_tidscan = on;
-SET LOCAL enable_seqscan = off;
-SET LOCAL enable_indexscan = off;
-SET LOCAL enable_indexonlyscan = off;
-SET LOCAL enable_bitmapscan = off;
-"""
+_PLAN_SETTINGS = (
+    "SET LOCAL max_parallel_workers_per_gather = 0",
+    "SET LOCAL enable_tidscan = on",
+    "SET LOCAL enable_seqscan = off",
+    "SET LOCAL enable_indexscan = off",
+    "SET LOCAL enable_indexonlyscan = off",
+    "SET LOCAL enable_bitmapscan = off",
+)
 # So that one process scans blocks, and those of the range only, in their order.
 
 BINARY_HEAD = b"PGCOPY\n\xff\r\n\0"
@@ -37,14 +38,26 @@ BINARY_TAIL = b"\xff\xff"
 """How COPY's binary format begins and ends (PostgreSQL manual, COPY)."""
 
 
-def begin_copying(session: Session) -> str:
-    """Prepare a session's transaction for COPY; return the encoding that statements are in then.
+class RowSource(Protocol):
+    """A session that rows are read from: psql's, or ours."""
 
-    It is the database's own, so that no character is converted.
-    """
-    encoding = session.run(f"{TEXT_SETTINGS}{_PLAN_SETTINGS}SHOW server_encoding;")[-1]
-    session.run(f"SET LOCAL client_encoding = {quote_text(encoding)};")
-    return encoding
+    @property
+    def encoding(self) -> str:
+        """The encoding of the database, which rows and COPY statements are in."""
+
+    def run(self, *statements: str) -> object:
+        """Run statements, one after the other."""
+
+    def copy_out(self, statement: bytes) -> Generator[bytes, None, int]:
+        """Run one ``COPY … TO STDOUT``; yield what it writes, and return its count of rows."""
+
+    def value(self, sql: bytes) -> str:
+        """Run a SELECT of one value, which may be in the encoding of the database."""
+
+
+def begin_copying(source: RowSource) -> None:
+    """Prepare a session's transaction for COPY."""
+    source.run(*TEXT_SETTINGS, *_PLAN_SETTINGS)
 
 
 def columns_of(relation: Relation) -> str:
@@ -52,31 +65,28 @@ def columns_of(relation: Relation) -> str:
     return ", ".join(map(quote_name, relation.columns))
 
 
-def copy_out(part: PartSpec) -> str:
-    """Return the statement that writes the rows of a table, or of a range of its blocks."""
-    relation = part.relation
-    if relation is None:
-        msg = "a stored part does not say what its table is called"
-        raise ValueError(msg)
-    query = f"SELECT {columns_of(relation)} FROM ONLY {named(relation)}{_within(part.blocks)}"
+def copy_out(relation: Relation, blocks: BlockRange) -> str:
+    """Return the statement that writes the rows of a range of a table's blocks."""
+    query = f"SELECT {columns_of(relation)} FROM ONLY {named(relation)}{_within(blocks)}"
     return f"COPY ({query}) TO STDOUT (FORMAT {relation.format})"
 
 
-def copy_rows(session: Session, part: PartSpec, encoding: str) -> Generator[bytes, None, int]:
-    """Yield the rows of a part, whose table the session has locked; return how many they are.
+def copy_rows(
+    source: RowSource, relation: Relation, blocks: BlockRange
+) -> Generator[bytes, None, int]:
+    """Yield the rows of a range of a table, which the session has locked; return how many they are.
 
     Raises:
         DumpFailed: another table has got the name of this one: schemas can be renamed, whatever
             is locked in them.
         DatabaseError: PostgreSQL could not do it.
     """
-    rows = yield from session.copy(sql_bytes(copy_out(part), encoding))
-    if part.relation:
-        name = quote_text(named(part.relation))
-        (oid,) = session.run(sql_bytes(f"SELECT {name}::regclass::oid;", encoding))
-        if int(oid) != part.relation.oid:
-            msg = f"the table with the oid {part.relation.oid} got another name while it was read"
-            raise DumpFailed(msg, hint="Run the backup again")
+    rows = yield from source.copy_out(sql_bytes(copy_out(relation, blocks), source.encoding))
+    name = quote_text(named(relation))
+    oid = source.value(sql_bytes(f"SELECT {name}::regclass::oid", source.encoding))
+    if int(oid) != relation.oid:
+        msg = f"the table with the oid {relation.oid} got another name while it was read"
+        raise DumpFailed(msg, hint=DatabaseHint.BACK_UP_AGAIN)
     return rows
 
 
@@ -85,7 +95,7 @@ def copy_in(relation: Relation) -> str:
     return f"COPY {named(relation)} ({columns_of(relation)}) FROM STDIN (FORMAT {relation.format})"
 
 
-def check_rows(part: PartSpec, chunks: Iterable[bytes]) -> None:
+def check_rows(part: Part, chunks: Iterable[bytes]) -> None:
     """Read the rows of a stored part to their end, without a server.
 
     Text is counted: a line is a row, since COPY escapes line breaks within values. Of binary its
@@ -107,7 +117,7 @@ def check_rows(part: PartSpec, chunks: Iterable[bytes]) -> None:
     if not whole or not counted:
         number = part.table.oid if part.table else 0
         msg = f"the rows of the table with the oid {number} do not reach their end"
-        raise DamagedError(msg, hint="Restore another backup")
+        raise DamagedError(msg, hint=BackupHint.RESTORE_ANOTHER)
 
 
 def named(relation: Relation) -> str:
@@ -115,7 +125,5 @@ def named(relation: Relation) -> str:
     return qualified(relation.schema, relation.name)
 
 
-def _within(blocks: BlockRange | None) -> str:
-    if blocks is None:
-        return ""
+def _within(blocks: BlockRange) -> str:
     return f" WHERE ctid >= '({blocks.first},0)'::tid AND ctid < '({blocks.end},0)'::tid"

@@ -8,26 +8,12 @@ _TIMEOUT_UNKNOWN = (
     '"transaction_timeout"\nCommand was: SET transaction_timeout = 0;'
 )
 
-# What VERBOSITY=verbose adds: the code after the severity, and where in PostgreSQL's own sources.
-_CODE = re.compile(r"^((?:psql:\S+:\d+: )?\w+):  ([0-9A-Z]{5}): ", re.MULTILINE)
-_SOURCE = re.compile(r"^\S+:  \w+, \w+\.\w+:\d+\n?", re.MULTILINE)
-
-
-def split_code(said: str) -> tuple[str, str]:
-    """Return what a verbose psql said, as if it were not, and the SQLSTATE of the last error.
-
-    Unlike its words, that is the same in all languages (PostgreSQL manual, appendix A). It is empty
-    for what did not come from the server.
-    """
-    codes = [found[2] for found in _CODE.finditer(said)]
-    return _CODE.sub(r"\1:  ", _SOURCE.sub("", said)).strip(), codes[-1] if codes else ""
-
 
 def lines_of(said: str) -> Iterator[str]:
     """Yield each message that a program said, its continuation lines with it."""
     message = ""
     for line in said.split("\n"):
-        if message and not re.match(r"(pg_\w+|psql|vacuumdb)\b.*?: ", line):
+        if message and not re.match(r"(pg_\w+|psql)\b.*?: ", line):
             message += "\n" + line
         else:
             if message:

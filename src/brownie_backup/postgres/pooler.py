@@ -4,39 +4,35 @@ What a session sets there, another client gets: ours and pg_dump's search_path, 
 So it is found out before anything is set.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable
+from contextlib import ExitStack
 
-from brownie_backup.postgres.process import Child, running
+from brownie_backup.postgres.session import Session
 
 MARK = "-c brownie_backup.direct=yes"
 """In the options of a connection: what a server does with it, and no pooler."""
-ASK_FOR_MARK = "SELECT pg_catalog.current_setting('brownie_backup.direct', true);\n"
-"""Prints ``yes`` in a session that was begun with `MARK`."""
+_ASK_FOR_MARK = "SELECT pg_catalog.current_setting('brownie_backup.direct', true) AS mark"
+_ASK_FOR_PROCESS = "SELECT pg_catalog.pg_backend_pid() AS id"
 _TIMES = 3
 
 
-def is_shared(argv: Sequence[str], env: Mapping[str, str]) -> bool:
-    """Whether two sessions that are open at once do not have a process each, and keep it.
+def has_mark(session: Session) -> bool:
+    """Whether a session that was begun with `MARK` is that of a server."""
+    (row,) = session.query(_ASK_FOR_MARK)
+    return bool(row["mark"] == "yes")
 
-    Args:
-        argv: the command of psql, which reads from its standard input.
-        env: its environment.
-    """
-    with running(argv, env, pipe="both") as one, running(argv, env, pipe="both") as other:
-        seen = [(_process_id(one), _process_id(other)) for _ in range(_TIMES)]
+
+def is_shared(connect: Callable[[], Session]) -> bool:
+    """Whether two sessions that are open at once do not have a process each, and keep it."""
+    with ExitStack() as stack:
+        sessions = [connect() for _ in range(2)]
+        for session in sessions:
+            stack.callback(session.close)
+        seen = [[_process_id(session) for session in sessions] for _ in range(_TIMES)]
     ours, others = map(set, zip(*seen, strict=True))
-    if b"" in ours | others:  # there is no connection at all: whoever needs one will say why
-        return False
     return len(ours) > 1 or len(others) > 1 or bool(ours & others)
 
 
-def _process_id(session: Child) -> bytes:
-    stdin, stdout = session.process.stdin, session.process.stdout
-    if stdin is None or stdout is None:
-        return b""
-    try:
-        stdin.write(b"SELECT pg_catalog.pg_backend_pid();\n")
-        stdin.flush()
-    except BrokenPipeError:
-        return b""
-    return stdout.readline()
+def _process_id(session: Session) -> int:
+    (row,) = session.query(_ASK_FOR_PROCESS)
+    return int(row["id"])

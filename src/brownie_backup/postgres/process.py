@@ -32,10 +32,12 @@ class Child:
 
     def finish(self) -> tuple[int, str]:
         """Wait for the end; return the exit status and what was said on stderr."""
-        status = self.process.wait()
-        self.errors.seek(0)
-        said = self.errors.read(_LONGEST_STDERR).decode("utf-8", "replace")
-        return status, redact(said).strip()
+        return self.process.wait(), self.said()
+
+    def said(self) -> str:
+        """Return what was said on stderr so far."""
+        said = os.pread(self.errors.fileno(), _LONGEST_STDERR, 0).decode("utf-8", "replace")
+        return redact(said).strip()
 
     def interrupt(self) -> None:
         """Tell the program to end, from any thread; who reads from it sees its output end."""

@@ -1,112 +1,213 @@
-"""A session that stays open: psql behind two pipes."""
+"""A session of ours on the server, by libpq."""
 
 import contextlib
-import secrets
-from collections.abc import Generator, Iterator
-from typing import IO, Any
+import os
+import socket
+import threading
+from collections.abc import Generator, Iterable, Iterator
+from typing import TYPE_CHECKING, Any
 
-from brownie_backup.errors import DatabaseError
-from brownie_backup.postgres.client import (
-    GUARD,
-    WITH_CODES,
-    Client,
-    as_json,
-    query_error,
-    read_json,
+from brownie_backup.errors import ConnectionFailed, DatabaseError
+from brownie_backup.hints import DatabaseHint
+from brownie_backup.postgres.errors import statement_failed
+
+if TYPE_CHECKING:
+    from psycopg import Connection
+    from psycopg.pq.abc import PGresult
+    from psycopg.rows import DictRow
+
+GUARD = (
+    "SET statement_timeout = 0",
+    "SET search_path = pg_catalog, pg_temp",
+    "SET lock_timeout = 0",
+    "SET idle_in_transaction_session_timeout = 0",
+    # From 17 on.
+    """SELECT set_config('transaction_timeout', '0', false)
+       WHERE current_setting('transaction_timeout', true) IS NOT NULL""",
 )
-from brownie_backup.postgres.process import PIPE_BYTES, Child, running
+"""What every session of ours begins with. The search_path of the database is its owner's to set:
+an operator of theirs in our queries would run with our rights, a superuser's perhaps."""
 
-_NO_TIMEOUT = """
-SELECT set_config(name, '0', false) FROM pg_settings WHERE name = 'transaction_timeout';
-"""
-# Where names are bytes and no text, the server would refuse to send some as UTF-8.
-_ENCODING = """
-SELECT set_config('client_encoding', 'SQL_ASCII', false)
-WHERE current_setting('server_encoding') = 'SQL_ASCII';
-"""
-_MOST_DIGITS = 20
+_PIECE_BYTES = 256 << 10
+"""How much goes to libpq at once: the cheapest (measured from 8 KiB to 1 MiB)."""
+_CANCEL_SECONDS = 5.0
 
 
 class Session:
-    """One connection, one statement at a time. The first error ends it."""
+    """One connection, one statement at a time. Any thread may interrupt it."""
 
-    def __init__(self, child: Child) -> None:
-        self._child = child
+    def __init__(self, connection: "Connection[DictRow]") -> None:
+        self._connection = connection
+        self._busy = threading.Lock()
+        # Whoever interrupts must not meet the number of another file.
+        self._socket = socket.socket(fileno=os.dup(connection.fileno()))
+        self._ending = threading.Lock()
+        self._ended = False
 
-    def interrupt(self) -> None:
-        """End it, from any thread: what runs in it fails."""
-        self._child.interrupt()
+    @property
+    def server_version(self) -> str:
+        """The server's version, as it calls it."""
+        return self._status("server_version")
 
-    def run(self, sql: str | bytes) -> list[str]:
-        """Run statements; return the lines that they printed."""
-        mark = f"-- {secrets.token_hex(8)}"
-        script = sql if isinstance(sql, bytes) else sql.encode("utf-8", "surrogateescape")
-        self._send(script + f"\n\\echo {mark!r}\n".encode())
-        lines: list[str] = []
-        for raw in self._output:
-            line = raw.decode("utf-8", "surrogateescape").rstrip("\n")
-            if line == mark:
-                return lines
-            lines.append(line)
-        raise self._error()
+    @property
+    def encoding(self) -> str:
+        """The encoding of the database, as PostgreSQL calls it."""
+        return self._status("server_encoding")
+
+    def prepare(self) -> None:
+        """See to it that no timeout of the server's ends it, and that nobody's operators run."""
+        self.run(";".join(GUARD))
+        if self.encoding == "SQL_ASCII":
+            # Names are bytes and no text then: the server would refuse to send some as UTF-8.
+            self.run("SET client_encoding = 'SQL_ASCII'")
+
+    def run(self, *statements: str) -> None:
+        """Run statements one after the other; the first error ends that.
+
+        Several statements in one text are one transaction.
+        """
+        for statement in statements:
+            with self._working():
+                self._command(statement.encode("utf-8", "surrogateescape"))
 
     def query(self, sql: str) -> list[dict[str, Any]]:
         """Run one SELECT; return its rows as dicts."""
-        return read_json(self.run(as_json(sql))[-1])
+        with self._working() as connection, connection.cursor() as cursor:
+            cursor.execute(sql.encode("utf-8", "surrogateescape"))
+            return cursor.fetchall()
 
-    def copy(self, statement: bytes) -> Generator[bytes, None, int]:
+    def value(self, sql: bytes) -> str:
+        """Run a SELECT of one value; return that as text."""
+        with self._working():
+            (result,) = self._command(sql)
+            return (result.get_value(0, 0) or b"").decode("utf-8", "surrogateescape")
+
+    def copy_out(self, statement: bytes) -> Generator[bytes, None, int]:
         """Run one ``COPY … TO STDOUT``; yield what it writes, and return its count of rows.
 
-        Whoever does not read to the end must end the session.
+        Statement and rows are in the encoding of the database, so that nothing is converted. Anyone
+        who does not read to the end must end the session.
         """
-        # What follows the data says how many rows they were, and nobody can have put that there.
-        mark = secrets.token_hex(16).encode()
-        # Into a file of its own: psql tells no count of what went to its standard output.
-        self._send(statement + b" \\g /dev/stdout\n\\echo " + mark + b" :ROW_COUNT\n")
-        held = b""
-        while piece := self._output.read1(PIPE_BYTES):  # type: ignore[attr-defined]
+        from psycopg.generators import copy_from  # noqa: PLC0415 - it takes long to import
+
+        with self._working():
+            self._speak(self.encoding)
+            self._command(statement)
+        rows: int | None = None
+        while rows is None:
+            held, size = [], 0
+            with self._working() as connection:
+                while rows is None and size < _PIECE_BYTES:
+                    piece = connection.wait(copy_from(connection.pgconn))  # a row, or the end
+                    if isinstance(piece, memoryview):
+                        held.append(bytes(piece))
+                        size += len(piece)
+                    else:
+                        rows = piece.command_tuples or 0
+                        self._speak()
             if held:
-                piece, held = held + piece, b""
-            at = piece.rfind(mark, -(len(mark) + _MOST_DIGITS))
-            if at >= 0 and piece.endswith(b"\n"):
-                if at:
-                    yield piece[:at]
-                return int(piece[at + len(mark) :])
-            if at >= 0 or _ends_within(piece, mark):
-                held = piece  # the mark came in two pieces
-            else:
-                yield piece
-        raise self._error()
+                yield b"".join(held)
+        return rows
 
-    @property
-    def _output(self) -> IO[bytes]:
-        if self._child.process.stdout is None:
-            msg = "the session has no output"
-            raise DatabaseError(msg)
-        return self._child.process.stdout
+    def copy_in(self, statement: bytes, encoding: str, chunks: Iterable[bytes]) -> int:
+        """Run one ``COPY … FROM STDIN``; return its count of rows.
 
-    def _send(self, script: bytes) -> None:
-        stdin = self._child.process.stdin
-        if stdin:
-            with contextlib.suppress(BrokenPipeError):  # its end shows in its output
-                stdin.write(script)
-                stdin.flush()
+        Args:
+            statement: in ASCII, or in the encoding.
+            encoding: in which the rows are.
+            chunks: the rows; an error of theirs ends the COPY without a row.
+        """
+        from psycopg import Error  # noqa: PLC0415 - as above
+        from psycopg.generators import copy_to  # noqa: PLC0415 - as above
 
-    def _error(self) -> Exception:
-        return query_error(*self._child.finish())
+        with self._working():
+            self._speak(encoding)
+            self._command(statement)
+        for chunk in chunks:
+            view = memoryview(chunk)
+            with self._working() as connection:
+                for at in range(0, len(view), _PIECE_BYTES):
+                    piece = view[at : at + _PIECE_BYTES]
+                    try:
+                        connection.wait(copy_to(connection.pgconn, piece))
+                    except Error:
+                        self._results()  # raises what the server says of it, if it does
+                        raise
+        with self._working() as connection:
+            connection.pgconn.put_copy_end()
+            (done,) = self._results()
+            self._speak()
+        return done.command_tuples or 0
 
+    def interrupt(self) -> None:
+        """End it, from any thread: what runs in it fails."""
+        with self._ending:
+            if self._socket.fileno() < 0:
+                return
+            self._ended = True
+            self._cancel()
+            with contextlib.suppress(OSError):  # it has gone by itself
+                self._socket.shutdown(socket.SHUT_RDWR)
 
-@contextlib.contextmanager
-def open_session(client: Client, database: str) -> Iterator[Session]:
-    """Open a session that no timeout of the server's ends, and close it."""
-    client.require_own_sessions(database)
-    env = client.environment() | {"PGCLIENTENCODING": "UTF8"}
-    with running(client.psql(database), env, pipe="both") as child:
-        session = Session(child)
-        session.run(WITH_CODES + GUARD + _NO_TIMEOUT + _ENCODING)
-        yield session
+    def close(self) -> None:
+        """End it, and what runs in it."""
+        if not self._busy.acquire(blocking=False):  # another thread is at work in it
+            self.interrupt()
+            self._busy.acquire()
+        try:
+            with self._ending:
+                if self._socket.fileno() >= 0:
+                    self._ended = True
+                    self._cancel()  # what a signal interrupted, or what nobody read to its end
+                    self._connection.close()
+                    self._socket.close()
+        finally:
+            self._busy.release()
 
+    @contextlib.contextmanager
+    def _working(self) -> Iterator["Connection[DictRow]"]:
+        from psycopg import Error  # noqa: PLC0415 - as above
 
-def _ends_within(piece: bytes, mark: bytes) -> bool:
-    """Whether a piece ends with the beginning of the mark."""
-    return any(piece.endswith(mark[:length]) for length in range(1, len(mark)))
+        with self._busy:
+            if self._ended:
+                msg = "the session with PostgreSQL was ended"
+                raise ConnectionFailed(msg, hint=DatabaseHint.SEE_WHAT_ENDED_IT)
+            try:
+                yield self._connection
+            except Error as error:
+                raise statement_failed(error) from None
+
+    def _command(self, sql: bytes) -> list["PGresult"]:
+        """Run statements, whatever the encoding: psycopg's cursors don't know all of them."""
+        self._connection.pgconn.send_query(sql)
+        return self._results()
+
+    def _results(self) -> list["PGresult"]:
+        from psycopg import pq  # noqa: PLC0415 - as above
+        from psycopg.errors import error_from_result  # noqa: PLC0415 - as above
+        from psycopg.generators import execute  # noqa: PLC0415 - as above
+
+        results: list[PGresult] = self._connection.wait(execute(self._connection.pgconn))
+        for result in results:
+            if result.status == pq.ExecStatus.FATAL_ERROR:
+                raise error_from_result(result)
+        return results
+
+    def _speak(self, encoding: str | None = None) -> None:
+        """Let what comes and goes be in that encoding, or in ours again."""
+        ours = "SQL_ASCII" if self.encoding == "SQL_ASCII" else "UTF8"
+        self._command(f"SET client_encoding = '{encoding or ours}'".encode())
+
+    def _cancel(self) -> None:
+        from psycopg import Error, pq  # noqa: PLC0415 - as above
+
+        if self._connection.info.transaction_status == pq.TransactionStatus.ACTIVE:
+            with contextlib.suppress(Error):  # then it ends when it notices
+                self._connection.cancel_safe(timeout=_CANCEL_SECONDS)
+
+    def _status(self, name: str) -> str:
+        value = self._connection.pgconn.parameter_status(name.encode())
+        if value is None:
+            msg = f"the server does not say its {name}"
+            raise DatabaseError(msg, hint=DatabaseHint.CONNECT_DIRECTLY)
+        return value.decode()

@@ -1,13 +1,22 @@
 """How a database is read."""
 
-from collections.abc import Generator, Iterable, Iterator, Mapping
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from contextlib import AbstractContextManager
 from typing import Protocol
 
-from attrs import Factory, frozen
+from attrs import frozen
 
-from brownie_backup.model import Database, DatabaseId, Manifest, PartSpec, WalPosition
-from brownie_backup.model.reports import Finding, RestoreOptions
+from brownie_backup.model import (
+    Database,
+    DatabaseId,
+    Manifest,
+    Part,
+    PartSpec,
+    Segment,
+    WalPosition,
+)
+from brownie_backup.model.reports import Finding, RestoreOptions, TableRange
 from brownie_backup.protocols.target import Target
 
 
@@ -15,8 +24,8 @@ from brownie_backup.protocols.target import Target
 class Unchanged:
     """What is known to be as an earlier backup has it, without reading it again."""
 
-    ranges: Mapping[int, frozenset[int]] = Factory(dict)
-    """For the oid of a table, the first blocks of ranges."""
+    segments: AbstractSet[str] = frozenset()
+    """The keys of segments."""
     why_not: str = ""
     """Why nothing is known."""
 
@@ -40,7 +49,7 @@ class Snapshot(Protocol):
         ...
 
     def unchanged_since(self, base: Manifest) -> Unchanged:
-        """Say which ranges of bulk tables have the same bytes as in an earlier backup.
+        """Say which segments have the same bytes as in an earlier backup.
 
         It may take a while, and another thread may read parts meanwhile. What it does not know
         for certain it leaves out.
@@ -56,7 +65,7 @@ class Reader(Protocol):
     """One worker's way to read parts, one after the other."""
 
     def read(self, part: PartSpec) -> Generator[bytes, None, int | None]:
-        """Yield the part's bytes; return how many rows they are, where rows are counted.
+        """Yield the bytes of a part or a segment; return how many rows, where they are counted.
 
         It raises `DumpFailed` *inside* the iteration when the dump fails, so that no failure can
         look like the end of the data. Closing the iterator ends the work.
@@ -91,7 +100,27 @@ class Dumper(Protocol):
         """
         ...
 
-    def check(self, part: PartSpec, chunks: Iterable[bytes]) -> None:
+    def split(self, part: PartSpec) -> Iterator[PartSpec] | None:
+        """Yield the segments of a part, in order; None if it is read in one stream.
+
+        Any worker may read any of them. Their boundaries are the same each time, so that what did
+        not change gives the same bytes.
+        """
+        ...
+
+    def join(self, part: PartSpec, segments: Sequence[Segment]) -> Part:
+        """Return a part as the manifest has it, of which all segments are stored."""
+        ...
+
+    def segments(self, part: Part) -> Iterator[Segment] | None:
+        """Yield the segments of a stored part, in order; None if it was read in one stream."""
+        ...
+
+    def locate(self, segment: PartSpec) -> TableRange:
+        """Return what a segment is of, for people."""
+        ...
+
+    def check(self, part: Part, chunks: Iterable[bytes]) -> None:
         """Read a stored part to its end without loading it; raise `DamagedError` if it is bad."""
         ...
 

@@ -120,6 +120,15 @@ class SupportsRetry(Protocol):
 
 
 @runtime_checkable
+class SupportsClose(Protocol):
+    """What a store adds that holds something between calls, such as connections."""
+
+    def close(self) -> None:
+        """Let go of what no call uses at the moment; a later call makes it anew."""
+        ...
+
+
+@runtime_checkable
 class HasFreeSpace(Protocol):
     """What a store adds that can run full; `brownie-backup doctor` asks for it."""
 

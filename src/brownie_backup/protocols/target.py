@@ -1,10 +1,10 @@
 """How a database is restored."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Protocol
 
-from brownie_backup.model import PartSpec, Relation
-from brownie_backup.model.reports import Finding, RestoredTable
+from brownie_backup.model import Part, Segment
+from brownie_backup.model.reports import Finding, RestoredDatabase
 
 
 class Target(Protocol):
@@ -14,21 +14,32 @@ class Target(Protocol):
         """Say what is missing, before anything is changed. `archive_bytes` may need room here."""
         ...
 
-    def receive(self, parts: Iterable[tuple[PartSpec, Iterable[bytes]]]) -> tuple[Finding, ...]:
-        """Take the parts that are no tables, and say what would be loaded; change nothing.
+    def receive(self, parts: Iterable[tuple[Part, Iterable[bytes]]]) -> tuple[Finding, ...]:
+        """Take the parts that have no segments, and say what would be loaded; change nothing.
 
         What an iterable yields has been authenticated; an exception that it raises is passed on.
         """
         ...
 
+    def wanted(self, part: Part) -> Iterator[Segment]:
+        """Yield the segments of a part that are to be loaded, in order.
+
+        They are known after `preflight`, or if not everything was asked for, after `receive`.
+        """
+        ...
+
+    def name_of(self, part: Part) -> str:
+        """Return what people call a part."""
+        ...
+
     def load(
-        self, tables: Mapping[int, Iterator[tuple[PartSpec, Iterable[bytes]]]]
+        self, parts: Sequence[tuple[Part, Iterator[tuple[Segment, Iterable[bytes]]]]]
     ) -> tuple[Finding, ...]:
         """Make a fresh database and load everything; `RestoreFailed` has all that went wrong.
 
-        `tables` has, for the oid of each bulk table, the ranges of its rows, in order. Any thread
-        may take the next one from an iterator, but no two at once, and may then read it beside
-        others. What is not taken is not fetched.
+        With each part that has segments come those that are wanted, in order. Any thread may take
+        the next one from an iterator, but no two at once, and may then read it beside others. What
+        is not taken is not fetched.
         """
         ...
 
@@ -36,25 +47,6 @@ class Target(Protocol):
         """Check what was loaded, analyse it, and put it into its place."""
         ...
 
-    @property
-    def relations(self) -> Mapping[int, Relation]:
-        """What the bulk tables to load are called, by their oids.
-
-        They are known after `preflight`, or if not everything was asked for, after `receive`.
-        """
-        ...
-
-    @property
-    def replaced_database(self) -> str | None:
-        """The name under which the database that was in the way is kept, after `finish`."""
-        ...
-
-    @property
-    def created_roles(self) -> tuple[str, ...]:
-        """The roles that were created on the server."""
-        ...
-
-    @property
-    def tables(self) -> tuple[RestoredTable, ...]:
-        """The tables that were asked for, after `load`; none, if everything was."""
+    def report(self) -> RestoredDatabase:
+        """Return what was done on the server so far."""
         ...

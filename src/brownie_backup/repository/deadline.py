@@ -13,6 +13,7 @@ from brownie_backup.protocols import (
     ObjectUse,
     Store,
     StoredObject,
+    SupportsClose,
     SupportsObjectLock,
     SupportsRetry,
 )
@@ -77,6 +78,11 @@ class DeadlineStore:
         inner = self._inner
         if isinstance(inner, SupportsObjectLock):
             self._call(lambda: inner.extend_lock(key))
+
+    def close(self) -> None:
+        """Let the inner store go of what it holds between calls."""
+        if isinstance(self._inner, SupportsClose):
+            self._inner.close()
 
     def _call(self, call: Callable[[], T], size_bytes: int = 0) -> T:
         with self._lock:

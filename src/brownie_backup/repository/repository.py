@@ -18,9 +18,17 @@ from brownie_backup.format.layout import (
     name_in,
     verification_key,
 )
-from brownie_backup.model import Attempt, Backup, Manifest, Verification
+from brownie_backup.model import Attempt, Backup, Kind, Manifest, Verification
 from brownie_backup.model.reports import OnCount
-from brownie_backup.protocols import Cache, Clock, Compressor, Decryptor, Encryptor, Store
+from brownie_backup.protocols import (
+    Cache,
+    Clock,
+    Compressor,
+    Decryptor,
+    Encryptor,
+    Store,
+    SupportsClose,
+)
 from brownie_backup.repository.blobs.reader import BlobReader
 from brownie_backup.repository.blobs.sweep import SWEEP_MARGIN, Roots, Swept, sweep
 from brownie_backup.repository.catalogue import holds, manifests
@@ -40,7 +48,6 @@ from brownie_backup.repository.coordination.leases import (
     remove_expired,
 )
 from brownie_backup.repository.deadline import with_deadline
-from brownie_backup.retention.policy import RetentionPolicy
 
 
 def _utc_now() -> datetime:
@@ -59,7 +66,6 @@ class Repository:
         compressor, encryptor: for new backups, and for old ones made with the same.
         other_compressors: more that old backups may need.
         clock: the time now, UTC-aware.
-        policy: which backups this store keeps.
         cache: remembers manifests on this machine, or None.
         other_decryptors: more that old backups may need, whose keys the encryptor does not have.
         roots: what objects of more kinds than manifests refer to, so that no sweep removes it.
@@ -69,7 +75,6 @@ class Repository:
     store: Store
     codecs: Codecs
     clock: Clock
-    policy: RetentionPolicy
     cache: Cache | None
     roots: tuple[Roots, ...]
 
@@ -81,7 +86,6 @@ class Repository:
         other_compressors: Sequence[Compressor] = (),
         *,
         clock: Clock = _utc_now,
-        policy: RetentionPolicy | None = None,
         cache: Cache | None = None,
         other_decryptors: Sequence[Decryptor] = (),
         roots: Sequence[Roots] = (),
@@ -91,11 +95,13 @@ class Repository:
             codecs = Codecs(
                 compressor, encryptor, tuple(other_compressors), tuple(other_decryptors)
             )
-        self.__attrs_init__(store, codecs, clock, policy or RetentionPolicy(), cache, tuple(roots))
+        self.__attrs_init__(store, codecs, clock, cache, tuple(roots))
 
     def close(self) -> None:
-        """Close what was made here to read and write blobs: keyrings in temporary folders."""
+        """Close the store's connections, and what reads and writes blobs (keyrings of gpg)."""
         self.codecs.close()
+        if isinstance(self.store, SupportsClose):
+            self.store.close()
 
     def __enter__(self) -> Self:
         return self
@@ -143,9 +149,9 @@ class Repository:
         """Return every backup, newest first; see `Catalogue.backups`."""
         return self.catalogue.backups(check_blobs=check_blobs, on_progress=on_progress)
 
-    def backup(self, name: str, *, database: str | None = None) -> Backup:
+    def backup(self, name: str, *, database: str | None = None, kind: str = Kind.LOGICAL) -> Backup:
         """Return the backup of that name, or the newest good one; see `Catalogue.backup`."""
-        return self.catalogue.backup(name, database=database)
+        return self.catalogue.backup(name, database=database, kind=kind)
 
     def confirms(self, backup: Backup) -> bool:
         """Whether the store itself still has that manifest, which may have come from the cache."""

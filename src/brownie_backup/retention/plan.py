@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 
-from brownie_backup.model import Backup, DatabaseId, Manifest
+from brownie_backup.model import Backup, BackupSet, DatabaseId, Manifest, Status
 from brownie_backup.model.reports import RetentionDecision
 from brownie_backup.retention.policy import RetentionPolicy
 from brownie_backup.retention.rules import span_text
@@ -23,6 +23,9 @@ _PERIODS: tuple[tuple[str, Callable[[datetime], object], str], ...] = (
 )
 """Of each rule by periods: its name, what tells its periods apart, and what people call them."""
 
+_NEWER = "a newer version made it, in a form that this version cannot read"
+_UNREADABLE = "its manifest cannot be read: look at it, then delete it by name"
+
 _Placed = tuple[int, Backup, Manifest]
 """A backup whose manifest reads, and its place in the plan."""
 
@@ -37,21 +40,22 @@ def plan_retention(
     """Decide for each backup whether it stays, with the reason, newest first.
 
     A backup stays if any rule of the policy keeps it, if it is held, or if its manifest can't be
-    read: then nobody knows what it is. Only good backups count, each database's by themselves, so
-    one that is no longer backed up keeps its last ones for ever. A damaged backup is kept by its
-    age, a label or a hold alone; but while there are fewer good ones than `policy.keep_min`, all
-    damaged ones stay too: the next backup may heal them.
+    read or is of a kind that this version does not know: then nobody knows what it is good for.
+    Only good backups count, those of each kind and database by themselves, so a database that is no
+    longer backed up keeps its last ones for ever. A damaged backup is kept by its age, a label or a
+    hold alone; but while there are fewer good ones than `policy.keep_min`, all damaged ones stay
+    too: the next backup may heal them.
 
     Args:
         backups: the catalogue.
-        policy: what to keep of a database.
+        policy: what to keep of each kind and database.
         now: the time.
         database: whose backups may go; None for every database's.
     """
     newest_first = sorted(backups, key=_finished, reverse=True)
     kept: dict[int, str] = {}
-    for each, placed in _by_database(newest_first, kept):
-        if database is None or each == database:
+    for each, placed in _by_set(newest_first, kept):
+        if database is None or each.is_of(database):
             kept.update(_kept(placed, policy, now))
         else:
             kept.update(_all(placed, _other(each, database)))
@@ -68,23 +72,25 @@ def _finished(backup: Backup) -> tuple[datetime, str]:
     return backup.manifest.finished_at if backup.manifest else _LONG_AGO, backup.name
 
 
-def _by_database(
+def _by_set(
     newest_first: list[Backup], kept: dict[int, str]
-) -> list[tuple[DatabaseId, list[_Placed]]]:
-    """Group the backups by database; those of which nobody knows the database are kept."""
-    groups: dict[tuple[str, str], list[_Placed]] = defaultdict(list)
+) -> list[tuple[BackupSet, list[_Placed]]]:
+    """Group the backups by their sets; those of which nobody knows what they are, are kept."""
+    groups: dict[BackupSet, list[_Placed]] = defaultdict(list)
     for place, backup in enumerate(newest_first):
         manifest = backup.manifest
         if manifest is None:
-            kept[place] = "its manifest cannot be read: look at it, then delete it by name"
+            newer = backup.status is Status.UNSUPPORTED
+            kept[place] = _NEWER if newer else _UNREADABLE
+        elif not manifest.known:
+            kept[place] = f"kind '{manifest.kind}' is not known to this version"
         else:
-            of = manifest.database
-            groups[of.system_identifier, of.name].append((place, backup, manifest))
-    return [(DatabaseId(*key), placed) for key, placed in groups.items()]
+            groups[manifest.backup_set].append((place, backup, manifest))
+    return list(groups.items())
 
 
 def _kept(placed: list[_Placed], policy: RetentionPolicy, now: datetime) -> dict[int, str]:
-    """Return which backups of one database stay, each with all the reasons."""
+    """Return which backups of one set stay, each with all the reasons."""
     if not policy.deletes:
         return _all(placed, "no rule lets a backup go")
     good = [entry for entry in placed if entry[1].good]
@@ -151,8 +157,10 @@ def _counted(good: list[_Placed], policy: RetentionPolicy) -> Iterator[tuple[int
                     break
 
 
-def _other(each: DatabaseId, chosen: DatabaseId) -> str:
-    if each.name == chosen.name:
+def _other(each: BackupSet, chosen: DatabaseId) -> str:
+    if each.database is None:
+        return f"of a whole cluster: {each}"
+    if each.database == chosen.name:
         return f"of a database in another cluster: {each}"
     return f"of another database: {each}"
 

@@ -43,7 +43,7 @@ def backup_document(backup: Backup) -> dict[str, Any]:
             "created_at": instant(manifest.finished_at),
             "started_at": instant(manifest.started_at),
             "duration_seconds": manifest.duration.total_seconds(),
-            "database": converter.unstructure(manifest.database),
+            "database": converter.unstructure(manifest.database) if manifest.database else None,
             "size_bytes": manifest.size_bytes,
             "stored_bytes": manifest.stored_bytes,
             "new_bytes": manifest.new_bytes,
@@ -94,9 +94,9 @@ def restore_document(report: RestoreReport, words: Vocabulary) -> dict[str, Any]
         "dry_run": report.dry_run,
         "size_bytes": report.size_bytes,
         "duration_seconds": report.duration.total_seconds(),
-        "replaced_database": report.replaced_database,
-        "created_roles": list(report.created_roles),
-        "tables": [{"name": table.name, "rows": table.rows} for table in report.tables],
+        "replaced_database": report.detail.replaced_database,
+        "created_roles": list(report.detail.created_roles),
+        "tables": [{"name": table.name, "rows": table.rows} for table in report.detail.tables],
         "findings": [finding_document(finding, words) for finding in report.findings],
     }
 

@@ -21,6 +21,8 @@ from brownie_backup.errors import (
 )
 from brownie_backup.hints import StoreHint
 from brownie_backup.protocols import ObjectUse, StoredObject
+from brownie_backup.stores.location import Location
+from brownie_backup.stores.store_type import StoreType
 
 # Segments of keys never begin with a dot, so nothing in here can be mistaken for an object.
 _UNFINISHED = ".unfinished"
@@ -166,6 +168,21 @@ class LocalStore:
             raise KeyExists(msg) from None
         except OSError as error:
             raise _store_error(what, self.url, error) from None
+
+
+def _open(location: Location) -> LocalStore:
+    return LocalStore(location.path)
+
+
+LOCAL = StoreType(
+    scheme="file",
+    name="a local folder",
+    open=_open,
+    provider="local",
+    hint=StoreHint.OMIT_OR_OTHER_STORE,
+    in_buckets=False,
+    retried=False,
+)
 
 
 def _store_error(what: str, url: str, error: OSError) -> StoreError:

@@ -5,21 +5,17 @@ from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 from brownie_backup.model.reports import Finding, Level
-from brownie_backup.stores.location import CLOUDS, Location
-
-_SERVICES = {
-    "s3": "https://s3.amazonaws.com",
-    "gs": "https://storage.googleapis.com",
-    "azure": "https://blob.core.windows.net",
-}
+from brownie_backup.stores.location import Location
+from brownie_backup.stores.registry import STORE_TYPES
 
 
 def diagnose_proxies(locations: Iterable[Location]) -> Iterator[Finding]:
     """Yield, for each store in a cloud, through which proxy it is asked; never a password of it."""
     for location in locations:
-        if location.scheme not in CLOUDS:
+        ours = STORE_TYPES.get(location.scheme)
+        if ours is None or not ours.service_url:
             continue
-        address = urlsplit(location.endpoint_url or _SERVICES[location.scheme])
+        address = urlsplit(location.endpoint_url or ours.service_url)
         proxy = _proxy_for(address.scheme, address.hostname or "")
         way = f"through the proxy {proxy}" if proxy else "without a proxy"
         yield Finding(Level.OK, "network", f"{location.url} is asked {way}")

@@ -20,6 +20,7 @@ from brownie_backup.protocols import (
     ObjectUse,
     Store,
     StoredObject,
+    SupportsClose,
     SupportsObjectLock,
     SupportsPaging,
 )
@@ -127,6 +128,11 @@ class RetryingStore:
         inner = self.inner
         if isinstance(inner, SupportsObjectLock):
             self._repeat(lambda: inner.extend_lock(key))
+
+    def close(self) -> None:
+        """Let the inner store go of what it holds between calls."""
+        if isinstance(self.inner, SupportsClose):
+            self.inner.close()
 
     def _holds(self, key: str, data: bytes) -> bool:
         """Whether what is under `key` is what an earlier try of ours has put there."""

@@ -9,14 +9,15 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib import import_module
 
-from brownie_backup.config.settings import Settings
+from brownie_backup.config import OpenStores
 from brownie_backup.errors import ConfigurationError
+from brownie_backup.hints import SetupHint
 from brownie_backup.telemetry.otel_environment import wanted_signals
 
 __all__ = ["configure_telemetry", "prometheus_text", "write_textfile"]
 
 
-def prometheus_text(settings: Settings) -> tuple[bytes, str]:
+def prometheus_text(stores: OpenStores) -> tuple[bytes, str]:
     """Return the metrics as Prometheus reads them, and their content type.
 
     They are what manifests, audit trails and leases say now, or said some seconds ago. A store
@@ -27,28 +28,28 @@ def prometheus_text(settings: Settings) -> tuple[bytes, str]:
     """
     with _explained("the metrics for Prometheus need"):
         from brownie_backup.telemetry.exposition import exposition
-    return exposition(settings)
+    return exposition(stores)
 
 
-def write_textfile(settings: Settings) -> None:
+def write_textfile(stores: OpenStores) -> None:
     """Write the metrics into BACKUP_METRICS_TEXTFILE, all at once; do nothing if that is not set.
 
     Raises:
         ConfigurationError: the extra ``telemetry`` is not installed, or the file can't be written.
     """
-    if settings.metrics_textfile:
-        with _explained("BACKUP_METRICS_TEXTFILE needs"):
+    if stores.settings.metrics_textfile:
+        with _explained("the file of metrics needs"):
             from brownie_backup.telemetry.exposition import write
-        write(settings, settings.metrics_textfile)
+        write(stores, stores.settings.metrics_textfile)
 
 
-def configure_telemetry(settings: Settings, *, component: str) -> Callable[[], None]:
+def configure_telemetry(stores: OpenStores, *, component: str) -> Callable[[], None]:
     """Send traces and metrics to the collector that OTEL_EXPORTER_OTLP_ENDPOINT names, if any.
 
     It also sees that `write_textfile` has what it needs, before there is anything to write.
 
     Args:
-        settings: whose stores the metrics are of.
+        stores: what the metrics are of. They are opened when metrics are sent.
         component: what this process is: ``cli``, ``api`` or ``cron``.
 
     Returns:
@@ -58,15 +59,15 @@ def configure_telemetry(settings: Settings, *, component: str) -> Callable[[], N
     Raises:
         ConfigurationError: the extra ``telemetry`` is not installed, or the address is wrong.
     """
-    if settings.metrics_textfile:
-        with _explained("BACKUP_METRICS_TEXTFILE needs"):
+    if stores.settings.metrics_textfile:
+        with _explained("the file of metrics needs"):
             import_module("brownie_backup.telemetry.exposition")
     signals = wanted_signals(os.environ)
     if not signals:
         return lambda: None
     with _explained("OTEL_EXPORTER_OTLP_ENDPOINT needs"):
         from brownie_backup.telemetry.otlp import begin_sending
-    return begin_sending(settings, component, signals)
+    return begin_sending(stores, component, signals)
 
 
 @contextmanager
@@ -76,5 +77,5 @@ def _explained(what: str) -> Iterator[None]:
         yield
     except ModuleNotFoundError as error:
         problem = f"{what} '{error.name}', which is not installed"
-        hint = "python -m pip install 'brownie-backup[telemetry]'"
+        hint = SetupHint.INSTALL_PACKAGE(package="brownie-backup[telemetry]")
         raise ConfigurationError([problem], hint=hint) from None

@@ -11,12 +11,12 @@ from attrs import Factory, evolve, field, frozen, mutable
 
 from brownie_backup.audit.record import AuditRecord, Outcome, Phase
 from brownie_backup.format.names import default_name, default_name_time
-from brownie_backup.model import Manifest, Status
+from brownie_backup.model import Kind, Manifest, Status
 from brownie_backup.retention import plan_retention
 from brownie_backup.telemetry.interrupted import deleted_by, killed_in, once
 from brownie_backup.telemetry.sources import Entry, StoreContent
 
-USUAL_KIND = "logical"
+USUAL_KIND: str = Kind.LOGICAL
 """Of what only the audit trail knows."""
 UNKNOWN = "unknown"
 """What the database is called while nothing says its name."""
@@ -27,6 +27,7 @@ class Labels:
     """What a line of metrics is about."""
 
     database: str
+    """Its name; for a whole cluster the system identifier."""
     store: str
     kind: str
 
@@ -100,7 +101,7 @@ def aggregate(
     for content in contents:
         others = [other for other in contents if other is not content and other.known]
         for manifest in _missing(content, others, now) if content.known else ():
-            labels = Labels(manifest.database.name, content.url, manifest.kind)
+            labels = Labels(manifest.backup_set.name, content.url, manifest.kind)
             databases.setdefault(labels, DatabaseMetrics()).missing += 1
     stores = tuple(_store_line(content, now) for content in contents)
     began_at = min((at for content in contents for at in _times(content)), default=now)
@@ -108,9 +109,14 @@ def aggregate(
 
 
 def _newest_database(contents: Sequence[StoreContent]) -> str | None:
-    manifests = [m for content in contents for e in content.entries if (m := e.backup.manifest)]
+    manifests = [
+        manifest
+        for content in contents
+        for entry in content.entries
+        if (manifest := entry.backup.manifest) and manifest.kind == USUAL_KIND
+    ]
     newest = max(manifests, key=lambda manifest: manifest.finished_at, default=None)
-    return newest.database.name if newest else None
+    return newest.backup_set.name if newest else None
 
 
 def _times(content: StoreContent) -> Iterator[datetime]:
@@ -135,7 +141,7 @@ class _Counting:
         self._now = now
         self._databases: dict[Labels, DatabaseMetrics] = {}
         self._known = {
-            entry.backup.name: (manifest.database.name, manifest.kind)
+            entry.backup.name: (manifest.backup_set.name, manifest.kind)
             for entry in content.entries
             if (manifest := entry.backup.manifest)
         }
@@ -175,7 +181,7 @@ class _Counting:
         return self._databases
 
     def _count_backup(self, entry: Entry, manifest: Manifest) -> None:
-        metrics = self._metrics_of(manifest.name, manifest.database.name)
+        metrics = self._metrics_of(manifest.name, manifest.backup_set.name)
         if manifest.name not in self._recorded:
             metrics.backups += 1
             metrics.backup_seconds.append(manifest.duration.total_seconds())

@@ -12,13 +12,13 @@ from opentelemetry.sdk.resources import Resource
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 
-from brownie_backup.config.settings import Settings
+from brownie_backup.config import OpenStores
 from brownie_backup.errors import ConfigurationError
 from brownie_backup.hints import SetupHint
 from brownie_backup.telemetry.aggregate import MetricsSnapshot
 from brownie_backup.telemetry.collect import look_at
 from brownie_backup.telemetry.instruments import record
-from brownie_backup.telemetry.sources import open_sources, sources_of
+from brownie_backup.telemetry.sources import new_sources, sources_of
 
 _log = logging.getLogger(__name__)
 
@@ -27,11 +27,11 @@ _FILE_MODE = 0o644
 """node_exporter runs as a user of its own; there is no secret in metrics."""
 
 
-def exposition(settings: Settings) -> tuple[bytes, str]:
+def exposition(stores: OpenStores) -> tuple[bytes, str]:
     """Return the metrics in Prometheus's text format, and its content type."""
-    sources = sources_of(settings)
+    sources = sources_of(stores)
     contents = sources.contents()
-    text = sources.once(contents, lambda: render(look_at(settings, contents)))
+    text = sources.once(contents, lambda: render(look_at(stores.settings, contents)))
     return text, CONTENT_TYPE_PLAIN_0_0_4
 
 
@@ -48,7 +48,7 @@ def render(snapshot: MetricsSnapshot) -> bytes:
         provider.shutdown()
 
 
-def write(settings: Settings, path: str) -> None:
+def write(stores: OpenStores, path: str) -> None:
     """Write the metrics into a file, which is replaced as a whole.
 
     While a store has not told its numbers, what is in the file stays: without its series, alerts
@@ -58,14 +58,14 @@ def write(settings: Settings, path: str) -> None:
         ConfigurationError: it can't be written.
     """
     # Whatever was known a moment ago: what has just been done must be in it, until the next time.
-    contents = open_sources(settings).contents(_FILE_PATIENCE)
+    contents = new_sources(stores).contents(_FILE_PATIENCE)
     target = Path(path)
     unknown = [content.url for content in contents if not content.known]
     if unknown and target.is_file():
-        stores = ", ".join(unknown)
-        _log.warning("%s keeps its old numbers: those of %s could not be read", path, stores)
+        urls = ", ".join(unknown)
+        _log.warning("%s keeps its old numbers: those of %s could not be read", path, urls)
         return
-    text = render(look_at(settings, contents))
+    text = render(look_at(stores.settings, contents))
     try:
         # Not named like the file: node_exporter reads every *.prom that it finds.
         opened, temporary = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)

@@ -24,7 +24,7 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
 from brownie_backup.concurrency.background import begin
 from brownie_backup.concurrency.threads import make_thread
-from brownie_backup.config.settings import Settings
+from brownie_backup.config import OpenStores
 from brownie_backup.telemetry.aggregate import MetricsSnapshot
 from brownie_backup.telemetry.collect import look_at
 from brownie_backup.telemetry.instruments import record
@@ -40,7 +40,7 @@ _INTERVAL = timedelta(minutes=1)
 
 
 def begin_sending(
-    settings: Settings, component: str, signals: frozenset[str]
+    stores: OpenStores, component: str, signals: frozenset[str]
 ) -> Callable[[], None]:
     """Send what is wanted from now on; return what sends the rest and ends it."""
     resource = _resource(component)
@@ -48,7 +48,7 @@ def begin_sending(
     if "traces" in signals:
         ends.append(_send_traces(resource))
     if "metrics" in signals:
-        ends.append(_Pusher(settings, resource).end)
+        ends.append(_Pusher(stores, resource).end)
 
     def end() -> None:
         # In threads of their own: what sends tries again for longer than anybody wants to wait.
@@ -93,8 +93,8 @@ def _send_traces(resource: Resource) -> Callable[[], None]:
 class _Pusher:
     """Sends the metrics each minute, in a process that lives so long, and at its end."""
 
-    def __init__(self, settings: Settings, resource: Resource) -> None:
-        self._settings = settings
+    def __init__(self, stores: OpenStores, resource: Resource) -> None:
+        self._stores = stores
         self._resource = resource
         self._exporter = OTLPMetricExporter()
         self._ended = threading.Event()
@@ -114,8 +114,8 @@ class _Pusher:
 
     def _push(self) -> None:
         try:
-            contents = sources_of(self._settings).contents(_PATIENCE)
-            data = collect(look_at(self._settings, contents), self._resource)
+            contents = sources_of(self._stores).contents(_PATIENCE)
+            data = collect(look_at(self._stores.settings, contents), self._resource)
             self._exporter.export(data, _PATIENCE.total_seconds() * 1000)
         except Exception:  # noqa: BLE001 - whatever it is, nobody's backup may fail for it
             _log.exception("the metrics could not be sent")

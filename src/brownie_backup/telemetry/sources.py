@@ -6,18 +6,17 @@ by a thread of its own, by one at a time, and whoever asks waits for it only so 
 
 import threading
 import time
-from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, wait
 from datetime import timedelta
+from weakref import WeakKeyDictionary
 
 from attrs import evolve, field, frozen, mutable
 
 from brownie_backup.audit.query import read_audit
 from brownie_backup.audit.record import AuditRecord
 from brownie_backup.concurrency.background import begin
-from brownie_backup.config import make_repositories
-from brownie_backup.config.settings import Settings
+from brownie_backup.config import OpenStores
 from brownie_backup.errors import BackupError
 from brownie_backup.model import Backup
 from brownie_backup.repository import LeaseRecord, Repository
@@ -31,7 +30,6 @@ PATIENCE = timedelta(seconds=8)
 """How long a scrape waits for stores: Prometheus itself waits for ten seconds."""
 SILENCE = timedelta(minutes=5)
 """A store that has said nothing for so long counts as out of reach."""
-_MOST_SETTINGS = 8
 
 Monotonic = Callable[[], float]
 
@@ -67,7 +65,7 @@ class StoreContent:
     reachable: bool = False
 
 
-def read_content(repository: Repository) -> StoreContent:
+def read_content(repository: Repository, policy: RetentionPolicy) -> StoreContent:
     """Return what a store has.
 
     Raises:
@@ -78,7 +76,7 @@ def read_content(repository: Repository) -> StoreContent:
     sizes = {blob.name: blob.stored_bytes for manifest in manifests for blob in manifest.blobs}
     return StoreContent(
         repository.store.url,
-        repository.policy,
+        policy,
         tuple(map(_entry, backups)),
         sum(sizes.values()),
         read_audit(repository.store, repository.clock()),
@@ -130,7 +128,7 @@ class _Watch:
     def _read(self) -> None:
         began = self.monotonic()
         try:
-            content = read_content(self.repository)
+            content = read_content(self.repository, self.content.policy)
         except BackupError:
             content = evolve(self.content, reachable=False)
         else:
@@ -144,11 +142,15 @@ class Sources:
 
     Args:
         repositories: one for each store.
+        policies: which backups each of them keeps.
         monotonic: the time, in seconds.
     """
 
     def __init__(
-        self, repositories: tuple[Repository, ...], monotonic: Monotonic = time.monotonic
+        self,
+        repositories: Sequence[Repository],
+        policies: Sequence[RetentionPolicy],
+        monotonic: Monotonic = time.monotonic,
     ) -> None:
         self._monotonic = monotonic
         self._lock = threading.Lock()
@@ -156,8 +158,8 @@ class Sources:
         self._text_until = 0.0
         self._made_of: tuple[StoreContent, ...] = ()
         self._watches = [
-            _Watch(each, monotonic, StoreContent(each.store.url, each.policy))
-            for each in repositories
+            _Watch(each, monotonic, StoreContent(each.store.url, policy))
+            for each, policy in zip(repositories, policies, strict=True)
         ]
 
     def contents(self, patience: timedelta = PATIENCE) -> tuple[StoreContent, ...]:
@@ -179,21 +181,19 @@ class Sources:
             return self._text
 
 
-_KNOWN: deque[tuple[Settings, Sources]] = deque(maxlen=_MOST_SETTINGS)
+_KNOWN: WeakKeyDictionary[OpenStores, Sources] = WeakKeyDictionary()
 _LOCK = threading.Lock()
 
 
-def sources_of(settings: Settings) -> Sources:
-    """Return the stores of these settings: the same as last time, with what is known of them."""
+def sources_of(stores: OpenStores) -> Sources:
+    """Return the sources of these stores: the same as last time, with what is known of them."""
     with _LOCK:
-        for known, sources in _KNOWN:
-            if known == settings:
-                return sources
-        _KNOWN.append((settings, open_sources(settings)))
-        return _KNOWN[-1][1]
+        if stores not in _KNOWN:
+            _KNOWN[stores] = new_sources(stores)
+        return _KNOWN[stores]
 
 
-def open_sources(settings: Settings) -> Sources:
-    """Return the stores of these settings, of which nothing is known yet."""
+def new_sources(stores: OpenStores) -> Sources:
+    """Return the sources of these stores, of which nothing is known yet."""
     # No second try: the next scrape is one.
-    return Sources(make_repositories(evolve(settings, retry_seconds=0)))
+    return Sources(stores.repositories(retry_seconds=0), stores.policies)

@@ -27,6 +27,7 @@ from brownie_backup.repository.coordination.operations import (
 )
 from brownie_backup.service import Service
 from brownie_backup.stores import MemoryStore
+from brownie_backup.stores.location import Location
 from brownie_backup_asgi import operations as module
 from brownie_backup_asgi.commands import cancel
 from brownie_backup_asgi.operations import (
@@ -302,7 +303,9 @@ def ask(
 
     about = {"path": "/", "path_params": {"id": identifier}, "query_string": b"", "headers": []}
     request = Request({"type": "http", "method": "GET", **about}, receive=nothing)
-    service = Service(Settings(destination="/nowhere/at/all"), Actor("joe", "api"))
+    service = Service(
+        Settings(primary=Location("file", path="/nowhere/at/all")), Actor("joe", "api")
+    )
     app_state = AppState(service, Tokens(()), manager, threads)
     caller = Caller("ann", frozenset(scopes))
     answer = handler(app_state, request, caller)

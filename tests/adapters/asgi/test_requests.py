@@ -9,6 +9,7 @@ import pytest
 
 from brownie_backup.config.settings import Settings
 from brownie_backup.secret import Secret
+from brownie_backup.stores.location import Location
 from brownie_backup_asgi import create_app
 from brownie_backup_asgi.requests import violations
 from brownie_backup_asgi.schemas import CREATE, DATABASE, NAME, RESTORE, VERIFY
@@ -27,7 +28,10 @@ def ask(
     """Ask an app whose store and database are nowhere: it must refuse before it needs them."""
     tokens = Secret("reader:read:planted-r,maker:read+backup:planted:m")
     settings = Settings(
-        destination="/nowhere/at/all", api_token=Secret(ADMIN), api_tokens=tokens, pg_bin="/nowhere"
+        primary=Location("file", path="/nowhere/at/all"),
+        api_token=Secret(ADMIN),
+        api_tokens=tokens,
+        pg_bin="/nowhere",
     )
     headers = more.pop("headers", {})
     if token:

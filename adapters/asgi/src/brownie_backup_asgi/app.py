@@ -84,9 +84,15 @@ _OPEN = frozenset({"/health"})
 
 
 class BackupApp:
-    """The app. Mounted in another one it gets no lifespan events: call `aclose` at the end."""
+    """The app. Mounted in another one it gets no lifespan events: call `aclose` at the end.
 
-    def __init__(self, service: Service) -> None:
+    Args:
+        service: does what is asked for.
+        closes: whether `aclose` closes the service too, since nobody else uses it.
+    """
+
+    def __init__(self, service: Service, *, closes: bool = False) -> None:
+        self._closes = closes
         self._house = AppState(
             service, read_tokens(service.settings), OperationManager(service.operation_log)
         )
@@ -110,6 +116,8 @@ class BackupApp:
     async def aclose(self) -> None:
         """End: nothing new is begun, and what runs is cancelled, and recorded as such."""
         await asyncio.to_thread(self._house.manager.close)
+        if self._closes:
+            await asyncio.to_thread(self._house.service.close)
 
     @contextlib.asynccontextmanager
     async def _lifespan(self, _: Starlette) -> AsyncIterator[None]:
@@ -178,10 +186,11 @@ def create_app(given: Settings | Service) -> BackupApp:
     """Return the app, for one database and its stores.
 
     Args:
-        given: the settings, or a service that somebody has made of them.
+        given: the settings, or a service that somebody has made of them, and closes.
 
     Raises:
         ConfigurationError: no token is set, or they do not read.
     """
-    service = given if isinstance(given, Service) else Service(given, Actor("api", "api"))
-    return BackupApp(service)
+    if isinstance(given, Service):
+        return BackupApp(given)
+    return BackupApp(Service(given, Actor("api", "api")), closes=True)

@@ -82,7 +82,7 @@ async def restore(app_state: AppState, request: Request, caller: Caller) -> Resp
         if dry_run or target:
             return None if dry_run else target
         manifest = service.find(name).backup.manifest
-        return manifest.database.name if manifest else None
+        return manifest.backup_set.database if manifest else None
 
     database = await app_state.thread(target_name)
     order = partial(

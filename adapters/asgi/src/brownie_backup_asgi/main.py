@@ -10,8 +10,10 @@ from collections.abc import Callable
 
 import uvicorn
 
+from brownie_backup.audit.operation import Actor
 from brownie_backup.config import load_settings
 from brownie_backup.errors import ConfigurationError
+from brownie_backup.service import Service
 from brownie_backup.telemetry import configure_telemetry
 from brownie_backup.telemetry.logs import configure_logging
 from brownie_backup.version import TOOL_VERSION
@@ -30,11 +32,11 @@ class Server(uvicorn.Server):
     """uvicorn, which ends our operations first: some answers wait for them."""
 
     def __init__(
-        self, config: uvicorn.Config, app: BackupApp, send_the_rest: Callable[[], None]
+        self, config: uvicorn.Config, app: BackupApp, at_the_end: Callable[[], None]
     ) -> None:
         super().__init__(config)
         self._backups = app
-        self._send_the_rest = send_the_rest
+        self._at_the_end = at_the_end
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """End the operations and the streams of events, then what uvicorn ends.
@@ -43,7 +45,7 @@ class Server(uvicorn.Server):
         """
         await self._backups.aclose()
         await super().shutdown(sockets)
-        await asyncio.to_thread(self._send_the_rest)
+        await asyncio.to_thread(self._at_the_end)
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -52,8 +54,9 @@ def main(argv: list[str] | None = None) -> int:
     try:
         settings = load_settings(os.environ)
         configure_logging(settings, WORDS, usual=logging.INFO)
-        send_the_rest = configure_telemetry(settings, component="api")
-        app = create_app(settings)
+        service = Service(settings, Actor("api", "api"))
+        send_the_rest = configure_telemetry(service.context.stores, component="api")
+        app = create_app(service)
     except ConfigurationError as error:
         sys.stderr.write(f"brownie-backup-asgi: {error.worded(WORDS)}\n")
         return _USAGE
@@ -68,7 +71,12 @@ def main(argv: list[str] | None = None) -> int:
         log_config=None,
         timeout_graceful_shutdown=_GRACE_SECONDS,
     )
-    server = Server(config, app, send_the_rest)
+
+    def at_the_end() -> None:
+        send_the_rest()
+        service.close()
+
+    server = Server(config, app, at_the_end)
     server.run()
     return 0 if server.started else 1
 

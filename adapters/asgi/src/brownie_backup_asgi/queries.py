@@ -91,8 +91,8 @@ async def metrics(app_state: AppState, request: Request, caller: Caller) -> Resp
     read_query(request, schemas.NOTHING)
     from brownie_backup.telemetry import prometheus_text
 
-    settings = app_state.service.settings
-    data, kind = await app_state.sharing.read("metrics", lambda: prometheus_text(settings))
+    stores = app_state.service.context.stores
+    data, kind = await app_state.sharing.read("metrics", lambda: prometheus_text(stores))
     return Response(data, headers={**NOT_CACHED, "Content-Type": kind})
 
 

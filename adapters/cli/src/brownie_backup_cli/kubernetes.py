@@ -5,7 +5,6 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from brownie_backup.config import Settings
-from brownie_backup.config.destinations import locations
 from brownie_backup.config.variables import PREFIX
 from brownie_backup_cli.units import Environment, Printed, Unit, environment, five, text
 
@@ -45,8 +44,8 @@ def kubernetes(settings: Settings, environ: Mapping[str, str], program: str) -> 
 def _claims(settings: Settings) -> dict[str, str]:
     """Return the folder of each claim: there is one for each store that is a folder."""
     return {
-        f"backups-copy{number}" if number else "backups": location.path
-        for number, location in enumerate(locations(settings))
+        "backups" if name == "primary" else f"backups-{name}": location.path
+        for name, location in settings.stores.items()
         if location.scheme == "file"
     }
 
@@ -71,7 +70,7 @@ def _config_map(
     data = dict(needed.values)
     # The image has one, in a folder that a pod with a read-only root cannot write.
     data[f"{PREFIX}LOG_FILE"] = ""
-    if "backups" in claims and "://" not in settings.destination:
+    if "backups" in claims and "://" not in settings.value("destination"):
         data[f"{PREFIX}DESTINATION"] = claims["backups"]
     return {
         "apiVersion": "v1",

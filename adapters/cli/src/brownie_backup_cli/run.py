@@ -9,6 +9,7 @@ from brownie_backup.errors import BackupError, ConfigurationError, RestoreFailed
 from brownie_backup.process.malloc import share_large_blocks
 from brownie_backup.service.documents import hint_fields
 from brownie_backup.telemetry.logs import configure_logging
+from brownie_backup_cli.actor import service_for
 from brownie_backup_cli.commands import COMMANDS
 from brownie_backup_cli.exit_codes import FAILED, exit_status
 from brownie_backup_cli.output import Output
@@ -34,8 +35,11 @@ def run(arguments: argparse.Namespace) -> int:
         )
         for warning in settings.warnings:
             output.warn(warning)
-        with observed(arguments.command, settings, output):
-            return COMMANDS[arguments.command](arguments, settings, output)
+        with (
+            service_for(settings) as service,
+            observed(arguments.command, service.context.stores, output),
+        ):
+            return COMMANDS[arguments.command](arguments, service, output)
     except BackupError as error:
         status = exit_status(error)
         output.error(_document(error, status), _lines(error))

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
-from brownie_backup.config import Settings
+from brownie_backup.config import OpenStores
 from brownie_backup.errors import BackupError
 from brownie_backup.telemetry import configure_telemetry, write_textfile
 from brownie_backup_cli.output import Output
@@ -14,7 +14,7 @@ _TELLING = frozenset({"backup", "cleanup", "delete", "restore", "sync", "verify"
 
 
 @contextmanager
-def observed(command: str, settings: Settings, output: Output) -> Iterator[None]:
+def observed(command: str, stores: OpenStores, output: Output) -> Iterator[None]:
     """Tell of the command that runs in the block, as the environment asks for.
 
     A signal that ends the command ends this too.
@@ -25,16 +25,16 @@ def observed(command: str, settings: Settings, output: Output) -> Iterator[None]
     if command not in _TELLING:
         yield
         return
-    send_the_rest = configure_telemetry(settings, component="cli")
+    send_the_rest = configure_telemetry(stores, component="cli")
     try:
         yield
     except Exception:
         send_the_rest()
         with suppress(BackupError):  # the command has its own
-            write_textfile(settings)
+            write_textfile(stores)
         raise
     send_the_rest()
     try:
-        write_textfile(settings)
+        write_textfile(stores)
     except BackupError as error:  # what was asked for is done, all the same
         output.warn(error.worded(WORDS))

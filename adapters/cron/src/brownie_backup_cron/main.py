@@ -13,10 +13,10 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 
-from attrs import evolve, frozen
+from attrs import frozen
 
 from brownie_backup.audit.operation import Actor
-from brownie_backup.config import Settings, load_settings, make_dumper, make_repositories
+from brownie_backup.config import OpenStores, Settings, load_settings, make_dumper
 from brownie_backup.errors import BackupError, ConfigurationError
 from brownie_backup.process.malloc import share_large_blocks
 from brownie_backup.process.signals import ENDED_BY, TerminatedBySignal, end_on_signals
@@ -115,14 +115,17 @@ def main(argv: Sequence[str] | None = None, *, pace: TimeSource | None = None) -
     end_on_signals()
     share_large_blocks()
     try:
-        settings = _settings()
-        send_the_rest = configure_telemetry(settings, component="cron")
-        try:
-            if arguments.once:
-                return _once(settings, arguments.once)
-            return _serve(settings, arguments, pace or TimeSource())
-        finally:
-            send_the_rest()
+        with Service(_settings(), _actor()) as service:
+            # Once at the start: whether the settings are complete.
+            service.context.repositories(writes=True)
+            service.context.dumper()
+            send_the_rest = configure_telemetry(service.context.stores, component="cron")
+            try:
+                if arguments.once:
+                    return _once(service, arguments.once)
+                return _serve(service, arguments, pace or TimeSource())
+            finally:
+                send_the_rest()
     except TerminatedBySignal as ended:
         _log.info("ended by %s", signal.Signals(ended.number).name)
         return ENDED_BY + ended.number
@@ -132,20 +135,18 @@ def main(argv: Sequence[str] | None = None, *, pace: TimeSource | None = None) -
 
 
 def _settings() -> Settings:
-    """Read the settings, and see once at the start that they are complete."""
+    """Read the settings, and log as they say."""
     settings = load_settings(os.environ)
     configure_logging(settings, WORDS, usual=logging.INFO)
     for warning in settings.warnings:
         _log.warning("%s", warning)
-    make_repositories(settings, writes=True)
-    make_dumper(settings)
     return settings
 
 
-def _once(settings: Settings, job: str) -> int:
+def _once(service: Service, job: str) -> int:
     runner_metrics = RunnerMetrics()
-    notifier = Notifier(settings, runner_metrics, TimeSource().now)
-    reporter = Reporter(Service(settings, _actor()), notifier, runner_metrics)
+    notifier = Notifier(service.settings, runner_metrics, TimeSource().now)
+    reporter = Reporter(service, notifier, runner_metrics)
     once = VerificationJob(reporter) if job == "verify" else BackupJob(reporter)
     try:
         status = once.run()
@@ -156,16 +157,17 @@ def _once(settings: Settings, job: str) -> int:
     return status
 
 
-def _serve(settings: Settings, arguments: argparse.Namespace, pace: TimeSource) -> int:
+def _serve(service: Service, arguments: argparse.Namespace, pace: TimeSource) -> int:
+    settings, stores = service.settings, service.context.stores
     runner_metrics = RunnerMetrics()
     notifier = Notifier(settings, runner_metrics, TimeSource().now)
-    reporter = Reporter(Service(settings, _actor()), notifier, runner_metrics)
+    reporter = Reporter(service, notifier, runner_metrics)
     jobs = tuple(_scheduled(settings, reporter, pace.now()))
     changed = threading.Event()
     lifetime = timedelta(seconds=arguments.leader_seconds)
-    leader = Leader(_leadership(settings, lifetime), runner_metrics, changed.set)
+    leader = Leader(_leadership(stores, lifetime), runner_metrics, changed.set)
     endpoints = Endpoints(
-        arguments.host, arguments.port, runner_metrics, lambda: prometheus_text(settings)
+        arguments.host, arguments.port, runner_metrics, lambda: prometheus_text(stores)
     )
 
     def wait(seconds: float) -> None:
@@ -190,10 +192,10 @@ def _serve(settings: Settings, arguments: argparse.Namespace, pace: TimeSource) 
         ).run()
 
 
-def _leadership(settings: Settings, lifetime: timedelta) -> Leadership:
-    quick = evolve(settings, retry_seconds=min(settings.retry_seconds, _LEADER_RETRIES_SECONDS))
-    store = make_repositories(quick)[0].store
-    return Leadership(store, _purpose(settings), elapsed=elapsed, lifetime=lifetime)
+def _leadership(stores: OpenStores, lifetime: timedelta) -> Leadership:
+    quick = min(stores.settings.retry_seconds, _LEADER_RETRIES_SECONDS)
+    store = stores.repositories(retry_seconds=quick)[0].store
+    return Leadership(store, _purpose(stores.settings), elapsed=elapsed, lifetime=lifetime)
 
 
 def _purpose(settings: Settings) -> str:

@@ -64,7 +64,7 @@ class Reporter:
     def write_metrics(self) -> None:
         """Write the metrics for node_exporter, if BACKUP_METRICS_TEXTFILE is set."""
         try:
-            guarded(lambda: write_textfile(self.service.settings))
+            guarded(lambda: write_textfile(self.service.context.stores))
         except BackupError as error:
             _log.warning("the metrics are not written: %s", error)
 

@@ -2,7 +2,7 @@
 
 import contextlib
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import timedelta
 
 from brownie_backup.dumpers.postgres.doctor import diagnose
@@ -19,6 +19,13 @@ from brownie_backup.dumpers.postgres.restore.selection import parse_wanted
 from brownie_backup.dumpers.postgres.restore.selective import SelectiveRestore
 from brownie_backup.dumpers.postgres.restore.swap import maintenance_client
 from brownie_backup.dumpers.postgres.restore.target import PostgresTarget
+from brownie_backup.dumpers.postgres.segments import (
+    TableDetail,
+    join_table,
+    located,
+    split_table,
+    stored_segments,
+)
 from brownie_backup.errors import (
     BackupError,
     DamagedError,
@@ -26,9 +33,9 @@ from brownie_backup.errors import (
     DumpFailed,
     ProgramMissing,
 )
-from brownie_backup.hints import RestoreHint
-from brownie_backup.model import Database, DatabaseId, PartKind, PartSpec
-from brownie_backup.model.reports import Finding, RestoreOptions
+from brownie_backup.hints import BackupHint, DatabaseHint, RestoreHint
+from brownie_backup.model import Database, DatabaseId, Part, PartKind, PartSpec, Segment
+from brownie_backup.model.reports import Finding, RestoreOptions, TableRange
 from brownie_backup.postgres.client import Client
 from brownie_backup.postgres.conninfo import Conninfo, parse_conninfo
 from brownie_backup.postgres.copy_rows import check_rows
@@ -72,7 +79,7 @@ class PostgresDumper:
         if isinstance(conninfo, str):
             conninfo = parse_conninfo(conninfo)
         self._client = Client(conninfo or Conninfo(), pg_bin)
-        self._database = self._client.conninfo.database
+        self._database = self._client.access.conninfo.database
         self._lock_timeout = lock_timeout
         self._cutting = RangePolicy(bulk_table_bytes, range_bytes, binary)
         self._holders: dict[str, SnapshotSession] = {}
@@ -102,7 +109,7 @@ class PostgresDumper:
         name = self.database_name()
         if "\n" in name or "\r" in name:
             msg = f"the database {name!r} has a line break in its name, which pg_restore refuses"
-            raise DumpFailed(msg, hint="ALTER DATABASE … RENAME")
+            raise DumpFailed(msg, hint=DatabaseHint.RENAME_DATABASE)
         with (
             self._ending_readers() as opened,
             open_snapshot(
@@ -145,7 +152,24 @@ class PostgresDumper:
             self._readers.discard(reader)
             reader.close()
 
-    def check(self, part: PartSpec, chunks: Iterable[bytes]) -> None:
+    def split(self, part: PartSpec) -> Iterator[PartSpec] | None:
+        """Yield the ranges of a bulk table; None for what a program writes."""
+        detail = part.detail
+        return split_table(part, detail) if isinstance(detail, TableDetail) else None
+
+    def join(self, part: PartSpec, segments: Sequence[Segment]) -> Part:
+        """Return a bulk table as the manifest has it."""
+        return join_table(_table_of(part), part.kind, segments)
+
+    def segments(self, part: Part) -> Iterator[Segment] | None:
+        """Yield the ranges of a stored bulk table; None for what a program wrote."""
+        return stored_segments(part, part.table) if part.table else None
+
+    def locate(self, segment: PartSpec) -> TableRange:
+        """Return which blocks of which table a range has."""
+        return located(_table_of(segment))
+
+    def check(self, part: Part, chunks: Iterable[bytes]) -> None:
         """Read a stored part to its end; nothing is connected to, and nothing loaded."""
         match part.kind:
             case PartKind.INVENTORY:
@@ -153,13 +177,13 @@ class PostgresDumper:
             case PartKind.GLOBALS:
                 if b"PostgreSQL database cluster dump complete" not in b"".join(chunks)[-4096:]:
                     msg = "the dump of roles does not reach its end"
-                    raise DamagedError(msg, hint="Restore another backup")
+                    raise DamagedError(msg, hint=BackupHint.RESTORE_ANOTHER)
             case PartKind.ARCHIVE:
                 self._check_archive(chunks)
             case PartKind.TABLE:
                 check_rows(part, chunks)
             case _:
-                raise unknown(part)
+                raise unknown(part.kind)
 
     @contextlib.contextmanager
     def restoring(
@@ -180,7 +204,7 @@ class PostgresDumper:
         except BaseException as error:
             left = target.abandon()
             if left:
-                _log.warning("the half-made database '%s' is on the server", left)
+                _log.warning("the half-restored database '%s' is still on the server", left)
                 if isinstance(error, BackupError):
                     error.hint = RestoreHint.DROP_HALF_RESTORED(database=left)
             raise
@@ -188,24 +212,30 @@ class PostgresDumper:
             target.close()
 
     def diagnose(self) -> Iterator[Finding]:
-        """Yield what `brownie-backup doctor` says of the database."""
+        """Yield findings about the database, its server and the client programs."""
         yield from diagnose(self._client, self._cutting.table_bytes)
 
     def _check_archive(self, chunks: Iterable[bytes]) -> None:
         programs = self._client.newest_programs()
         argv = [programs.path("pg_restore"), "--file=/dev/null"]
-        with running(argv, self._client.environment(), pipe="stdin") as child:
+        with running(argv, self._client.access.environment(), pipe="stdin") as child:
             feed(child, chunks)
             status, said = child.finish()
         first = next(lines_of(said), f"status {status}")
         if "unsupported version" in said:
             msg = f"pg_restore {programs.version} is too old for the archive: {first}"
-            raise ProgramMissing(msg, hint="Install newer client programs, or set BACKUP_PG_BIN")
+            raise ProgramMissing(msg, hint=DatabaseHint.NEWER_PROGRAMS)
         if status < 0:
             msg = f"pg_restore was killed by signal {-status} while it read the archive"
-            raise DatabaseError(msg, hint="Look for what ended it, and verify again")
+            raise DatabaseError(msg, hint=DatabaseHint.VERIFY_AGAIN)
         if status != 0:
             msg = f"pg_restore cannot read the archive to its end: {first}"
-            raise DamagedError(msg, hint="Restore another backup")
+            raise DamagedError(msg, hint=BackupHint.RESTORE_ANOTHER)
         if said:
             _log.info("pg_restore said: %s", said)
+
+
+def _table_of(part: PartSpec) -> TableDetail:
+    detail = part.detail
+    assert isinstance(detail, TableDetail)  # noqa: S101 - no others have segments
+    return detail

@@ -14,7 +14,7 @@ from brownie_backup.errors import (
 from brownie_backup.format.layout import manifest_key
 from brownie_backup.format.names import LATEST, check_name
 from brownie_backup.hints import BackupHint
-from brownie_backup.model import Backup, Status
+from brownie_backup.model import Backup, Kind
 from brownie_backup.model.reports import OnCount
 from brownie_backup.protocols import Cache, Clock, Store
 from brownie_backup.repository.catalogue import holds, manifests
@@ -64,7 +64,7 @@ class Catalogue:
         )
         return tuple(sorted(with_holds, key=_newest_first, reverse=True))
 
-    def backup(self, name: str, *, database: str | None = None) -> Backup:
+    def backup(self, name: str, *, database: str | None = None, kind: str = Kind.LOGICAL) -> Backup:
         """Return the backup of that name, or the newest good one for ``latest``.
 
         Its manifest comes from the store itself, even if it is in the cache.
@@ -73,9 +73,10 @@ class Catalogue:
             name: of the backup, or ``latest``.
             database: whose ``latest``, since several may share the store: of another's only if
                 the store has backups of that alone. None for anybody's.
+            kind: of which kind ``latest`` is; by its name there is a backup of any.
         """
         if name == LATEST:
-            seen = self._whose([each for each in self.backups() if each.good], database)
+            seen = self._whose([each for each in self.backups() if each.good], database, kind)
             good = (self._backup(each.name, each) for each in seen)
             backup = next((again for again in good if again and again.good), None)
         else:
@@ -116,13 +117,17 @@ class Catalogue:
                 yield from part.blob_lists
                 yield from (blob.name for blob in part.blobs)
 
-    def _whose(self, backups: list[Backup], database: str | None) -> list[Backup]:
-        names = {each.manifest.database.name for each in backups if each.manifest}
-        if database in names:
-            return [b for b in backups if b.manifest and b.manifest.database.name == database]
-        if database is None or len(names) <= 1:
-            return backups
-        others = ", ".join(f"'{name}'" for name in sorted(names))
+    def _whose(self, backups: list[Backup], database: str | None, kind: str) -> list[Backup]:
+        """Return the backups of that kind and database."""
+        named: dict[str, list[Backup]] = {}
+        for backup in backups:
+            if backup.manifest and backup.manifest.kind == kind:
+                named.setdefault(backup.manifest.backup_set.name, []).append(backup)
+        if database in named:
+            return named[database]
+        if database is None or len(named) <= 1:
+            return [b for b in backups if b.manifest and b.manifest.kind == kind]
+        others = ", ".join(f"'{name}'" for name in sorted(named))
         msg = f"no good backup in {self.store.url} is of '{database}'; they are of {others}"
         raise BackupNotFound(msg, hint=BackupHint.NAME_ONE_BACKUP)
 
@@ -136,7 +141,7 @@ class Catalogue:
             if memory := self._memory():
                 memory.forget(manifest_key(name))  # so that a listing finds it out too
             held = holds.read_hold(self.store, name, None, self.clock())
-            return Backup(name, Status.DAMAGED, None, str(error), hold=held)
+            return evolve(manifests.unread(name, error), hold=held)
         if seen and seen.manifest == manifest:
             return seen
         backup = manifests.judge(manifest, manifests.read_verification(self.store, manifest))

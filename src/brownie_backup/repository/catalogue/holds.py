@@ -9,7 +9,7 @@ from brownie_backup.concurrency.ordered_map import thread_pool
 from brownie_backup.errors import DamagedError, KeyNotFound
 from brownie_backup.format.converter import from_json, to_json
 from brownie_backup.format.layout import HOLDS, attempt_key, hold_key, name_in
-from brownie_backup.model import Attempt, Hold, Manifest
+from brownie_backup.model import Attempt, Hold, Kind, Manifest
 from brownie_backup.protocols import Store, StoredObject
 
 _ANY = ""
@@ -68,13 +68,16 @@ def remove_hold(store: Store, name: str) -> None:
 
 
 def add_attempt(store: Store, attempt: Attempt) -> None:
-    """Store an attempt, in place of an earlier one of that database."""
-    store.put(attempt_key(attempt.database), to_json(attempt))
+    """Store an attempt, in place of an earlier one of that database and kind."""
+    store.put(attempt_key(attempt.database, attempt.kind), to_json(attempt))
 
 
-def read_attempt(store: Store, database: str) -> Attempt | None:
-    """Return the last attempt for databases of that name; `DamagedError` if it can't be read."""
-    key = attempt_key(database)
+def read_attempt(store: Store, database: str, kind: str = Kind.LOGICAL) -> Attempt | None:
+    """Return the last attempt of a kind for databases of that name.
+
+    `DamagedError` if it can't be read.
+    """
+    key = attempt_key(database, kind)
     try:
         return from_json(store.get(key), Attempt, key)
     except KeyNotFound:
@@ -84,6 +87,7 @@ def read_attempt(store: Store, database: str) -> Attempt | None:
 def forget_attempt(store: Store, manifest: Manifest) -> None:
     """Remove the last attempt, if it made that backup: somebody has deleted it on purpose."""
     with contextlib.suppress(DamagedError):
-        attempt = read_attempt(store, manifest.database.name)
+        whose = manifest.backup_set
+        attempt = read_attempt(store, whose.name, whose.kind)
         if attempt and attempt.backup == manifest.name:
-            store.delete(attempt_key(attempt.database))
+            store.delete(attempt_key(attempt.database, attempt.kind))

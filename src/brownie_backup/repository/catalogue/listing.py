@@ -18,13 +18,14 @@ from brownie_backup.format.layout import (
     name_in,
     verification_key,
 )
-from brownie_backup.model import Backup, BlobRef, Manifest, Status, Verification
+from brownie_backup.model import Backup, BlobRef, Manifest, Verification
 from brownie_backup.model.reports import CountProgress, OnCount
 from brownie_backup.protocols import Store, StoredObject
 from brownie_backup.repository.catalogue.cached import CachedReader, RepositoryCache, settled_before
 from brownie_backup.repository.catalogue.manifests import (
     judge,
     outline_from,
+    unread,
     verification_from,
     with_blobs,
 )
@@ -86,7 +87,7 @@ class _Reader:
         except KeyNotFound:
             return None
         except (DamagedError, UnsupportedFormat) as error:
-            return Backup(name, Status.DAMAGED, None, str(error))
+            return unread(name, error)
         return judge(manifest, self._verification(manifest))
 
     def lists(self) -> Iterable[StoredObject]:

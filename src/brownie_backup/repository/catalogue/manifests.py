@@ -11,6 +11,7 @@ from brownie_backup.errors import (
     DamagedError,
     KeyExists,
     KeyNotFound,
+    UnsupportedFormat,
 )
 from brownie_backup.format.converter import (
     from_json,
@@ -38,6 +39,9 @@ INLINE_BLOBS = 10_000
 """A part with more blobs than this keeps their list in objects of their own, of this many each:
 about 1 MiB of JSON, and 160 GiB of plaintext."""
 
+_COMMON_COLUMNS = 3
+"""So many columns of a list of blobs mean the same in backups of all kinds."""
+
 _Blobs = list[BlobRef]
 GetList = Callable[[str, Callable[[bytes], _Blobs]], _Blobs]
 """Gets a list of blobs by its key, and returns what the reader makes of it; or `KeyNotFound`."""
@@ -48,16 +52,32 @@ def add_lists(store: Store, manifest: Manifest) -> Manifest:
     return evolve(manifest, parts=tuple(_outline(store, manifest)))
 
 
+def copy_lists(store: Store, manifest: Manifest, source: Store) -> bytes:
+    """Copy the lists of blobs from another store, as they are; return the manifest's own bytes."""
+    for name in (name for part in manifest.parts for name in part.blob_lists):
+        key = blob_list_key(name)
+        store.put(key, source.get(key), use=ObjectUse.BACKUP)
+    data = source.get(manifest_key(manifest.name))
+    if outline_from(data, manifest.name, source.url).id != manifest.id:
+        msg = f"'{manifest.name}' in {source.url} has just become another backup"
+        raise DamagedError(msg, hint=BackupHint.TRY_AGAIN)
+    return data
+
+
 def add_manifest(store: Store, manifest: Manifest) -> None:
     """Make a backup exist, by a create-if-absent write, and read it back."""
-    key = manifest_key(manifest.name)
-    data = manifest_to_bytes(add_lists(store, manifest))
+    add_as_is(store, manifest.name, manifest_to_bytes(add_lists(store, manifest)))
+
+
+def add_as_is(store: Store, name: str, data: bytes) -> None:
+    """Make a backup exist by the bytes of its manifest, and read them back."""
+    key = manifest_key(name)
     try:
         store.put(key, data, if_absent=True, use=ObjectUse.BACKUP)
     except KeyExists:
         # A retry after a lost answer finds its own manifest there.
         if store.get(key) != data:
-            msg = f"a backup named '{manifest.name}' exists in {store.url}"
+            msg = f"a backup named '{name}' exists in {store.url}"
             raise BackupExists(msg, hint=BackupHint.OMIT_NAME) from None
     if store.get(key) != data:
         msg = f"{store.url} does not return the manifest that was stored"
@@ -101,6 +121,12 @@ def judge(manifest: Manifest, verification: Verification | None) -> Backup:
         problem = f"the verification of {written(verification.verified_at)} failed"
     status = Status.DAMAGED if problem else Status.GOOD
     return Backup(manifest.name, status, manifest, problem, verification)
+
+
+def unread(name: str, error: DamagedError | UnsupportedFormat) -> Backup:
+    """Return a backup whose manifest cannot be read: it is damaged, or a newer version's."""
+    newer = isinstance(error, UnsupportedFormat)
+    return Backup(name, Status.UNSUPPORTED if newer else Status.DAMAGED, None, str(error))
 
 
 def check_blobs(backup: Backup, sizes: Mapping[str, int | None]) -> Backup:
@@ -165,7 +191,8 @@ def _inline(part: Part, outline: Manifest, get_list: GetList) -> Part:
         def read(data: bytes, name: str = name) -> _Blobs:
             if _list_name(data, outline) != name:
                 raise _lost_list(name, outline)
-            return [_blob(row) for row in json.loads(data)]
+            rows = json.loads(data)
+            return [_blob(row if outline.known else row[:_COMMON_COLUMNS]) for row in rows]
 
         try:
             blobs += get_list(blob_list_key(name), read)

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
+import requests
 from attrs import field, frozen
 from azure.storage.blob import (
     BlobClient,
@@ -57,6 +58,8 @@ class AzureStore:
 
     client: ContainerClient = field(repr=False)
     location: Location
+    session: requests.Session | None = field(default=None, repr=False, kw_only=True)
+    """What the client sends by, and never closes itself: what it has closed it can't open again."""
     clock: Clock = field(default=_utc_now, repr=False)
     _checked: threading.Event = field(factory=threading.Event, init=False, repr=False)
     """Whether the first lock has shown that the service has any."""
@@ -65,6 +68,11 @@ class AzureStore:
     def url(self) -> str:
         """Where it is."""
         return self.location.url
+
+    def close(self) -> None:
+        """Close the connections that are idle."""
+        if self.session:
+            self.session.close()
 
     def put(
         self,

@@ -1,6 +1,23 @@
-"""A store in a bucket of Google Cloud Storage."""
+"""A store in a bucket of Google Cloud Storage.
 
-from brownie_backup.stores.gcs.opening import open_store
-from brownie_backup.stores.gcs.store import GcsStore
+The SDK is imported when one of the names is first used.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from brownie_backup.stores.gcs.opening import open_store
+    from brownie_backup.stores.gcs.store import GcsStore
 
 __all__ = ["GcsStore", "open_store"]
+
+
+def __getattr__(name: str) -> object:
+    """Return a public name, importing what has it."""
+    if name not in __all__:
+        msg = f"module '{__name__}' has no attribute '{name}'"
+        raise AttributeError(msg)
+    found = getattr(import_module(f"{__name__}.opening"), name)
+    globals()[name] = found
+    return found

@@ -1,9 +1,6 @@
 """From a location to a store: what can be known to be wrong before the first request."""
 
 import logging
-import os
-import re
-from collections.abc import Iterator
 from urllib.parse import urlsplit
 
 from google.auth.credentials import AnonymousCredentials, Credentials
@@ -11,21 +8,16 @@ from google.auth.transport.requests import AuthorizedSession
 from google.cloud.storage import Client
 
 from brownie_backup.errors import ConfigurationError
+from brownie_backup.hints import StoreHint
 from brownie_backup.stores.connections import mount
 from brownie_backup.stores.gcs.credentials import DefaultCredentials, read_token
+from brownie_backup.stores.gcs.problems import endpoint_of, find_problems
 from brownie_backup.stores.gcs.store import GcsStore
 from brownie_backup.stores.location import Location
-from brownie_backup.stores.problems import endpoint_problems, lock_problems, path_problems
 from brownie_backup.stores.retry_policy import RetryPolicy
 
 # Its warnings only repeat our errors, and would be printed where nobody has set up logging.
 logging.getLogger("google").addHandler(logging.NullHandler())
-
-_HINT = "See the guide 'Store backups in Google Cloud Storage'"
-_EMULATOR = "STORAGE_EMULATOR_HOST"
-_CLASSES = ("STANDARD", "NEARLINE", "COLDLINE", "ARCHIVE")
-"""All can be read at once; what differs is the price."""
-_KMS_KEY = re.compile(r"projects/[^/]+/locations/[^/]+/keyRings/[^/]+/cryptoKeys/[^/]+")
 
 
 def open_store(location: Location, retry_policy: RetryPolicy | None = None) -> GcsStore:
@@ -39,10 +31,10 @@ def open_store(location: Location, retry_policy: RetryPolicy | None = None) -> G
         ConfigurationError: with all that is wrong.
     """
     retry_policy = retry_policy or RetryPolicy()
-    endpoint = location.endpoint_url or os.environ.get(_EMULATOR) or None
-    problems = list(_problems(location, endpoint))
+    endpoint = endpoint_of(location)
+    problems = list(find_problems(location))
     if problems:
-        raise ConfigurationError(problems, hint=_HINT)
+        raise ConfigurationError(problems, hint=StoreHint.GCS_GUIDE)
     if location.token:
         credentials: Credentials = read_token(location.token)
     elif endpoint and not _is_google(endpoint):
@@ -69,32 +61,9 @@ def _client(credentials: Credentials, endpoint: str | None) -> Client:
         # again, with retries and a right that we need for nothing else.
         client._bucket_metadata_cache = None  # noqa: SLF001 - there is no other switch
         return client
-    raise ConfigurationError([problem], hint=_HINT)
+    raise ConfigurationError([problem], hint=StoreHint.GCS_GUIDE)
 
 
 def _is_google(endpoint: str) -> bool:
     host = urlsplit(endpoint).hostname or ""
     return host == "googleapis.com" or host.endswith(".googleapis.com")
-
-
-def _problems(location: Location, endpoint: str | None) -> Iterator[str]:
-    if not location.host:
-        yield "BACKUP_DESTINATION names no bucket"
-    yield from path_problems(location)
-    if endpoint:
-        variable = "BACKUP_ENDPOINT_URL" if location.endpoint_url else _EMULATOR
-        yield from endpoint_problems(endpoint, variable)
-    if location.sse_kms_key and not _KMS_KEY.fullmatch(location.sse_kms_key):
-        yield (
-            "BACKUP_SSE_KMS_KEY is not the name of a key: it has the form "
-            "projects/P/locations/L/keyRings/R/cryptoKeys/K"
-        )
-    if location.storage_class and location.storage_class.upper() not in _CLASSES:
-        known = ", ".join(_CLASSES)
-        yield f"BACKUP_STORAGE_CLASS '{location.storage_class}' is not one of {known}"
-    if location.tags:
-        yield (
-            "BACKUP_OBJECT_TAGS: Google Cloud Storage has no tags of objects; label the bucket "
-            "instead, with 'gcloud storage buckets update --update-labels'"
-        )
-    yield from lock_problems(location)

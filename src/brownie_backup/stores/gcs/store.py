@@ -16,9 +16,9 @@ from google.cloud.storage import Bucket, Client
 from brownie_backup.errors import BucketNotFound, KeyNotFound, ObjectLocked, StoreError
 from brownie_backup.hints import StoreHint
 from brownie_backup.protocols import Clock, ObjectUse, Page, StoredObject
-from brownie_backup.stores.gcs.credentials import secrets_in
 from brownie_backup.stores.gcs.errors import NO_OBJECT, SDK_ERRORS, store_error
 from brownie_backup.stores.location import Location
+from brownie_backup.stores.secrets import secrets_in
 from brownie_backup.wording import written
 
 _PAGE_KEYS = 1000
@@ -54,6 +54,10 @@ class GcsStore:
     def url(self) -> str:
         """Where it is."""
         return self.location.url
+
+    def close(self) -> None:
+        """Close the connections that are idle."""
+        self.client.close()
 
     def put(
         self,
@@ -256,8 +260,7 @@ class GcsStore:
         try:
             return call()
         except SDK_ERRORS as error:
-            hidden = secrets_in(self.location.token)
-            failure = store_error(f"{what} in {self.url}", error, hidden)
+            failure = store_error(f"{what} in {self.url}", error, secrets_in(self.location.token))
         raise failure
 
     def _call_for(self, what: str, call: Callable[[], T]) -> T:

@@ -1,6 +1,23 @@
-"""A store in a bucket of Amazon S3, or of a service that speaks the same protocol."""
+"""A store in a bucket of Amazon S3, or of a service that speaks the same protocol.
 
-from brownie_backup.stores.s3.opening import open_store
-from brownie_backup.stores.s3.store import S3Store
+The SDK is imported when one of the names is first used.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from brownie_backup.stores.s3.opening import open_store
+    from brownie_backup.stores.s3.store import S3Store
 
 __all__ = ["S3Store", "open_store"]
+
+
+def __getattr__(name: str) -> object:
+    """Return a public name, importing what has it."""
+    if name not in __all__:
+        msg = f"module '{__name__}' has no attribute '{name}'"
+        raise AttributeError(msg)
+    found = getattr(import_module(f"{__name__}.opening"), name)
+    globals()[name] = found
+    return found

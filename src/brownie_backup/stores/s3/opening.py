@@ -1,7 +1,5 @@
 """From a location to a store: what can be known to be wrong before the first request."""
 
-import re
-from collections.abc import Iterator
 from typing import Any
 
 import boto3
@@ -10,17 +8,15 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError
 
 from brownie_backup.errors import ConfigurationError
+from brownie_backup.hints import StoreHint
 from brownie_backup.stores.location import Location
-from brownie_backup.stores.problems import endpoint_problems, lock_problems, path_problems
 from brownie_backup.stores.retry_policy import RetryPolicy
 from brownie_backup.stores.s3.errors import store_error
+from brownie_backup.stores.s3.problems import credential_problems, find_problems
 from brownie_backup.stores.s3.store import S3Store, content_md5
 
 _CONNECTIONS = 32
 """More than there are threads: 16 that read manifests, a few with blobs, and the lease's."""
-_ARCHIVES = ("GLACIER", "DEEP_ARCHIVE")
-_MOST_TAGS = 10
-_MOST_TAG_KEY, _MOST_TAG_VALUE = 128, 256
 
 
 def open_store(location: Location, retry_policy: RetryPolicy | None = None) -> S3Store:
@@ -34,9 +30,9 @@ def open_store(location: Location, retry_policy: RetryPolicy | None = None) -> S
         ConfigurationError: with all that is wrong.
     """
     retry_policy = retry_policy or RetryPolicy()
-    problems = list(_problems(location))
+    problems = [*find_problems(location), *credential_problems(location)]
     if problems:
-        raise ConfigurationError(problems, hint=_HINT)
+        raise ConfigurationError(problems, hint=StoreHint.S3_GUIDE)
     try:
         client = _client(location, retry_policy)
     except (BotoCoreError, ValueError) as error:
@@ -44,9 +40,6 @@ def open_store(location: Location, retry_policy: RetryPolicy | None = None) -> S
     else:
         return S3Store(client, location)
     raise ConfigurationError([failure.message], hint=failure.hint)
-
-
-_HINT = "See the guide 'Store backups in S3'"
 
 
 def _client(location: Location, retry_policy: RetryPolicy) -> BaseClient:
@@ -60,8 +53,8 @@ def _client(location: Location, retry_policy: RetryPolicy) -> BaseClient:
     region, endpoint = session.region_name, location.endpoint_url or None
     if region is None and endpoint is None:
         # The library would take us-east-1, which is a guess.
-        problem = "BACKUP_REGION is not set, and AWS's own configuration names no region either"
-        raise ConfigurationError([problem], hint=_HINT)
+        problem = "region is not set, and AWS's own configuration names no region either"
+        raise ConfigurationError([problem], hint=StoreHint.S3_GUIDE)
     config = Config(
         connect_timeout=retry_policy.connect_seconds,
         read_timeout=retry_policy.read_seconds,
@@ -94,39 +87,3 @@ def _sum_by_md5(params: dict[str, Any], **_: object) -> None:
     """Let the library send Content-MD5 where a checksum must be: not every service has newer."""
     params["context"].pop("checksum", None)
     params["headers"]["Content-MD5"] = content_md5(params["body"])
-
-
-def _problems(location: Location) -> Iterator[str]:
-    if not location.host:
-        yield "BACKUP_DESTINATION names no bucket"
-    yield from path_problems(location)
-    yield from _credential_problems(location)
-    if location.endpoint_url:
-        yield from endpoint_problems(location.endpoint_url)
-    if location.storage_class and location.storage_class.upper() in _ARCHIVES:
-        yield (
-            f"BACKUP_STORAGE_CLASS '{location.storage_class}' cannot be read at once, which "
-            "every backup, verification and restore needs; GLACIER_IR can"
-        )
-    yield from _tag_problems(location)
-    yield from lock_problems(location)
-
-
-def _credential_problems(location: Location) -> Iterator[str]:
-    if location.access_key and not location.secret_key:
-        yield "BACKUP_ACCESS_KEY is set without BACKUP_SECRET_KEY"
-    if location.secret_key and not location.access_key:
-        yield "BACKUP_SECRET_KEY is set without BACKUP_ACCESS_KEY"
-    if location.token and not (location.access_key or location.secret_key):
-        yield "BACKUP_TOKEN, a session's token, is set without BACKUP_ACCESS_KEY"
-    for name, secret in (("ACCESS_KEY", location.access_key), ("TOKEN", location.token)):
-        if secret and not re.fullmatch(r"[!-~]+", secret.reveal()):
-            yield f"BACKUP_{name} has a space in it, or another character that no key has"
-
-
-def _tag_problems(location: Location) -> Iterator[str]:
-    if len(location.tags) > _MOST_TAGS:
-        yield f"BACKUP_OBJECT_TAGS has {len(location.tags)} tags; S3 takes {_MOST_TAGS}"
-    for key, value in location.tags.items():
-        if not 1 <= len(key) <= _MOST_TAG_KEY or len(value) > _MOST_TAG_VALUE:
-            yield f"BACKUP_OBJECT_TAGS: '{key}' or its value is empty or too long"

@@ -56,6 +56,10 @@ class S3Store:
         """Where it is."""
         return self.location.url
 
+    def close(self) -> None:
+        """Close the connections that are idle."""
+        self.client.close()
+
     def put(
         self,
         key: str,

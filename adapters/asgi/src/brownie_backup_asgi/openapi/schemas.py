@@ -37,7 +37,7 @@ _SCHEMAS: dict[str, Schema] = {
     "Backup": _answer(
         {
             "name": _STRING,
-            "status": {"type": "string", "enum": ["good", "damaged"]},
+            "status": {"type": "string", "enum": ["good", "damaged", "unsupported"]},
             "problem": _TEXT,
             "verification": _OBJECT,
             "hold": _OBJECT,

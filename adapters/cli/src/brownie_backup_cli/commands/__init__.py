@@ -1,9 +1,9 @@
-"""The commands: each takes the arguments, the settings and the output, and returns a status."""
+"""The commands: each takes the arguments, the service and the output, and returns a status."""
 
 import argparse
 from collections.abc import Callable
 
-from brownie_backup.config import Settings
+from brownie_backup.service import Service
 from brownie_backup_cli.commands import (
     audit,
     backups,
@@ -15,13 +15,13 @@ from brownie_backup_cli.commands import (
 )
 from brownie_backup_cli.output import Output
 
-Command = Callable[[argparse.Namespace, Settings, Output], int]
+Command = Callable[[argparse.Namespace, Service, Output], int]
 
 
-def _demo(arguments: argparse.Namespace, settings: Settings, output: Output) -> int:
+def _demo(arguments: argparse.Namespace, service: Service, output: Output) -> int:
     from brownie_backup_cli.demo import demo
 
-    del settings  # the demo brings its own
+    del service  # the demo brings its own
     return demo(arguments, output)
 
 

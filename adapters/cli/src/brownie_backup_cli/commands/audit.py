@@ -4,10 +4,9 @@ import argparse
 
 from brownie_backup.audit.proof import AuditProof
 from brownie_backup.audit.record import AuditRecord
-from brownie_backup.config import Settings
+from brownie_backup.service import Service
 from brownie_backup.service.documents import audit_document, proof_document
 from brownie_backup.wording import counted, written
-from brownie_backup_cli.actor import service_for
 from brownie_backup_cli.exit_codes import DONE, FAILED, WARNINGS
 from brownie_backup_cli.output import Output, size, table
 from brownie_backup_cli.vocabulary import WORDS
@@ -16,9 +15,8 @@ HEADER = ("When", "Who", "From", "Action", "Backup", "Outcome", "Duration", "Siz
 LIMIT = 100
 
 
-def audit(arguments: argparse.Namespace, settings: Settings, output: Output) -> int:
+def audit(arguments: argparse.Namespace, service: Service, output: Output) -> int:
     """Show the audit trail of one store, and prove that of every store."""
-    service = service_for(settings)
     trail = service.audit(
         since=arguments.since,
         action=arguments.action,

@@ -7,19 +7,18 @@ from brownie_backup import (
     RestoreOptions,
     RestoreReport,
 )
-from brownie_backup.config import Settings
+from brownie_backup.service import Service
 from brownie_backup.service.documents import report_document, restore_document, sync_document
 from brownie_backup.wording import counted
-from brownie_backup_cli.actor import service_for
 from brownie_backup_cli.exit_codes import DONE, FAILED, WARNINGS
 from brownie_backup_cli.output import Output, size, span
 from brownie_backup_cli.vocabulary import WORDS
 
 
-def backup(arguments: argparse.Namespace, settings: Settings, output: Output) -> int:
+def backup(arguments: argparse.Namespace, service: Service, output: Output) -> int:
     """Make a backup."""
     with output.progress() as on_progress:
-        report = service_for(settings).create_backup(
+        report = service.create_backup(
             name=arguments.name,
             labels=dict(arguments.labels),
             full=arguments.full,
@@ -28,7 +27,7 @@ def backup(arguments: argparse.Namespace, settings: Settings, output: Output) ->
     manifest = report.manifest
     lines = [
         (
-            f"{manifest.name}: {size(manifest.size_bytes)} of '{manifest.database.name}' "
+            f"{manifest.name}: {size(manifest.size_bytes)} of '{manifest.backup_set.name}' "
             f"in {span(manifest.duration)}"
         ),
         (
@@ -38,7 +37,7 @@ def backup(arguments: argparse.Namespace, settings: Settings, output: Output) ->
         *_ranges(report),
         *(f"note: {note}" for note in manifest.notes if note not in report.warnings),
     ]
-    if settings.copy_to:
+    if service.settings.copies:
         lines += [f"it is in {outcome.url}" for outcome in report.stores if outcome.stored]
     output.result(report_document(report, WORDS), lines)
     if report.all_read_because:
@@ -61,7 +60,7 @@ def backup(arguments: argparse.Namespace, settings: Settings, output: Output) ->
     return WARNINGS if missing or problems else DONE
 
 
-def restore(arguments: argparse.Namespace, settings: Settings, output: Output) -> int:
+def restore(arguments: argparse.Namespace, service: Service, output: Output) -> int:
     """Restore a backup."""
     options = RestoreOptions(
         replace=arguments.replace,
@@ -70,7 +69,7 @@ def restore(arguments: argparse.Namespace, settings: Settings, output: Output) -
         privileges=not arguments.no_acl,
         tablespaces=not arguments.no_tablespaces,
         keep_failed=arguments.keep_failed,
-        jobs=settings.parallel_jobs,
+        jobs=service.settings.parallel_jobs,
         tables=tuple(arguments.tables),
         schemas=tuple(arguments.schemas),
         into=arguments.into,
@@ -78,7 +77,7 @@ def restore(arguments: argparse.Namespace, settings: Settings, output: Output) -
         constraints=not arguments.no_constraints,
     )
     with output.progress() as on_progress:
-        report = service_for(settings).restore(
+        report = service.restore(
             arguments.name,
             target_database=arguments.target_db,
             options=options,
@@ -89,18 +88,18 @@ def restore(arguments: argparse.Namespace, settings: Settings, output: Output) -
     output.findings(report.findings)
     output.result(
         restore_document(report, WORDS),
-        _restored(report, several=bool(settings.copy_to), some=options.selects),
+        _restored(report, several=bool(service.settings.copies), some=options.selects),
     )
     if any(finding.level == "error" for finding in report.findings):
         return FAILED  # a dry run that says: it would
     return WARNINGS if report.warnings else DONE
 
 
-def sync(arguments: argparse.Namespace, settings: Settings, output: Output) -> int:
+def sync(arguments: argparse.Namespace, service: Service, output: Output) -> int:
     """Copy to each store what it lacks and others have."""
     del arguments
     with output.progress() as on_progress:
-        reports = service_for(settings).sync(on_progress=on_progress)
+        reports = service.sync(on_progress=on_progress)
     lines = []
     for report in reports:
         done = [f"{counted(len(report.copied), 'backup')} copied", f"{len(report.mended)} repaired"]
@@ -138,9 +137,9 @@ def _restored(report: RestoreReport, *, several: bool, some: bool) -> list[str]:
     else:
         head = f"{report.backup} is restored{source} as '{target}'"
     lines = [f"{head}: {spent}"]
-    lines += [f"{table.name}: {counted(table.rows, 'row')}" for table in report.tables]
-    if report.replaced_database:
-        lines.append(f"the database that was there is kept as '{report.replaced_database}'")
-    if report.created_roles:
-        lines.append(f"created roles: {', '.join(report.created_roles)}")
+    lines += [f"{table.name}: {counted(table.rows, 'row')}" for table in report.detail.tables]
+    if report.detail.replaced_database:
+        lines.append(f"the database that was there is kept as '{report.detail.replaced_database}'")
+    if report.detail.created_roles:
+        lines.append(f"created roles: {', '.join(report.detail.created_roles)}")
     return lines

@@ -8,11 +8,10 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from brownie_backup import Backup, list_backups
-from brownie_backup.config import Settings, make_repositories
 from brownie_backup.model import Manifest, PartKind
+from brownie_backup.service import Service
 from brownie_backup.service.documents import backup_document, status_document
 from brownie_backup.wording import counted, written
-from brownie_backup_cli.actor import service_for
 from brownie_backup_cli.exit_codes import DONE, WARNINGS
 from brownie_backup_cli.output import Output, size, span, table
 from brownie_backup_cli.vocabulary import WORDS
@@ -20,9 +19,9 @@ from brownie_backup_cli.vocabulary import WORDS
 HEADER = ("Name", "Created", "Size stored", "Size of database", "Duration", "Status")
 
 
-def list_(arguments: argparse.Namespace, settings: Settings, output: Output) -> int:
+def list_(arguments: argparse.Namespace, service: Service, output: Output) -> int:
     """List the backups."""
-    repository = make_repositories(settings, first=arguments.store)[0]
+    repository = service.context.repositories(first=arguments.store)[0]
     with output.tally() as on_progress:
         backups = list_backups(repository, on_progress=on_progress)
     lines = [f"no backups in {repository.store.url}"]
@@ -35,9 +34,9 @@ def list_(arguments: argparse.Namespace, settings: Settings, output: Output) -> 
     return DONE
 
 
-def show(arguments: argparse.Namespace, settings: Settings, output: Output) -> int:
+def show(arguments: argparse.Namespace, service: Service, output: Output) -> int:
     """Show one backup."""
-    found = service_for(settings).find(arguments.name, store=arguments.store)
+    found = service.find(arguments.name, store=arguments.store)
     output.findings(found.findings)
     document = backup_document(found.backup)
     rows = [
@@ -49,18 +48,18 @@ def show(arguments: argparse.Namespace, settings: Settings, output: Output) -> i
     return WARNINGS if found.findings else DONE
 
 
-def status(arguments: argparse.Namespace, settings: Settings, output: Output) -> int:
+def status(arguments: argparse.Namespace, service: Service, output: Output) -> int:
     """Show how things stand."""
     del arguments
     with output.tally() as on_progress:
-        report = service_for(settings).status(on_progress=on_progress)
+        report = service.status(on_progress=on_progress)
     if len(report.stores) == 1 and report.stores[0].error:
         raise report.stores[0].error
     document = status_document(report, WORDS)
     rows = [row for store in (document, *document["copies"]) for row in _status_rows(store)]
     next_backup = report.next_backup.astimezone(ZoneInfo(report.timezone))
     shown = f"{next_backup:%Y-%m-%d %H:%M} {report.timezone}"
-    rows.append(("schedule", f"{settings.schedule}, next at {shown}"))
+    rows.append(("schedule", f"{service.settings.schedule}, next at {shown}"))
     output.result(document, table(("", ""), rows)[1:])
     problems = [store.error.worded(WORDS) for store in report.stores if store.error]
     for problem in problems:
@@ -68,10 +67,10 @@ def status(arguments: argparse.Namespace, settings: Settings, output: Output) ->
     return WARNINGS if problems else DONE
 
 
-def unlock(arguments: argparse.Namespace, settings: Settings, output: Output) -> int:
+def unlock(arguments: argparse.Namespace, service: Service, output: Output) -> int:
     """Remove leases that have expired."""
     del arguments
-    removed = service_for(settings).unlock()
+    removed = service.unlock()
     document = {
         "removed": [
             {"store": url, "purpose": lease.purpose, "owner": lease.owner}
@@ -116,17 +115,20 @@ def _row(backup: Backup) -> tuple[str, ...]:
         backup.name,
         written(manifest.finished_at),
         size(manifest.stored_bytes),
-        size(manifest.database.size_bytes),
+        size(manifest.database.size_bytes) if manifest.database else "?",
         span(manifest.duration),
         _status(backup),
     )
 
 
 def _status(backup: Backup) -> str:
+    status = str(backup.status)
+    if backup.manifest and not backup.manifest.known:
+        status = f"{status}, kind {backup.manifest.kind}"
     if backup.hold is None:
-        return str(backup.status)
-    until = f" until {written(backup.hold.until)}" if backup.hold.until else ""
-    return f"{backup.status}, held{until}"
+        return status
+    until = f" until {backup.hold.until:%Y-%m-%d %H:%M} UTC" if backup.hold.until else ""
+    return f"{status}, held{until}"
 
 
 def _part_rows(manifest: Manifest) -> Iterator[tuple[str, str]]:

@@ -7,13 +7,12 @@ from typing import TypeVar
 from brownie_backup import (
     RetentionReport,
 )
-from brownie_backup.config import Settings
 from brownie_backup.errors import (
     BackupError,
 )
+from brownie_backup.service import Service
 from brownie_backup.service.documents import cleanup_document, hold_document
 from brownie_backup.wording import counted
-from brownie_backup_cli.actor import service_for
 from brownie_backup_cli.exit_codes import DONE, WARNINGS
 from brownie_backup_cli.output import Output, size, table
 from brownie_backup_cli.vocabulary import WORDS
@@ -21,10 +20,10 @@ from brownie_backup_cli.vocabulary import WORDS
 T = TypeVar("T")
 
 
-def cleanup(arguments: argparse.Namespace, settings: Settings, output: Output) -> int:
+def cleanup(arguments: argparse.Namespace, service: Service, output: Output) -> int:
     """Apply each store's retention policy."""
     with output.tally() as on_progress:
-        stores = service_for(settings).cleanup(
+        stores = service.cleanup(
             dry_run=arguments.dry_run,
             yes_delete_many=arguments.yes_delete_many,
             all_databases=arguments.all_databases,
@@ -47,19 +46,17 @@ def cleanup(arguments: argparse.Namespace, settings: Settings, output: Output) -
     return WARNINGS if _warned(output, problems) or warnings else DONE
 
 
-def delete(arguments: argparse.Namespace, settings: Settings, output: Output) -> int:
+def delete(arguments: argparse.Namespace, service: Service, output: Output) -> int:
     """Delete a backup wherever it is."""
-    service_for(settings).delete(arguments.name)
-    lines = [
-        f"{arguments.name} is deleted; 'brownie-backup cleanup' frees the blobs that only it used"
-    ]
+    service.delete(arguments.name)
+    lines = [f"{arguments.name} is deleted; 'brownie-backup cleanup' frees what it alone held"]
     output.result({"deleted": arguments.name}, lines)
     return DONE
 
 
-def hold(arguments: argparse.Namespace, settings: Settings, output: Output) -> int:
+def hold(arguments: argparse.Namespace, service: Service, output: Output) -> int:
     """Keep a backup whatever the policy says, wherever it is."""
-    done = service_for(settings).hold(arguments.name, until=arguments.until)
+    done = service.hold(arguments.name, until=arguments.until)
     held = next(iter(done.done.values()))
     name = held.backup
     lines = [f"{name} is {held}; 'brownie-backup release {name}' ends that"]
@@ -67,10 +64,10 @@ def hold(arguments: argparse.Namespace, settings: Settings, output: Output) -> i
     return WARNINGS if _warned(output, done.problems) else DONE
 
 
-def release(arguments: argparse.Namespace, settings: Settings, output: Output) -> int:
+def release(arguments: argparse.Namespace, service: Service, output: Output) -> int:
     """End the hold of a backup wherever it is."""
     name = arguments.name
-    done = service_for(settings).release(name)
+    done = service.release(name)
     was_held = any(done.done.values())
     lines = [f"{name} is no longer held" if was_held else f"{name} was not held"]
     output.result({"released": name, "was_held": was_held, "stores": list(done.done)}, lines)

@@ -16,8 +16,8 @@ from brownie_backup.config import Settings
 from brownie_backup.errors import BackupError, ConfigurationError
 from brownie_backup.operations.history import History
 from brownie_backup.schedule import next_run_in
+from brownie_backup.service import Service
 from brownie_backup.service.documents import instant
-from brownie_backup_cli.actor import service_for
 from brownie_backup_cli.daemon import Daemon
 from brownie_backup_cli.exit_codes import DONE, WARNINGS
 from brownie_backup_cli.kubernetes import kubernetes
@@ -31,16 +31,16 @@ RUNNER = "brownie_backup_cron"
 _PATIENCE_SECONDS = 2
 
 
-def schedule(arguments: argparse.Namespace, settings: Settings, output: Output) -> int:
+def schedule(arguments: argparse.Namespace, service: Service, output: Output) -> int:
     """Start, stop, show or print."""
     daemon = Daemon(arguments.directory or _state_folder(), "schedule")
     if arguments.print_as:
-        return _print(arguments.print_as, settings, output)
+        return _print(arguments.print_as, service.settings, output)
     if arguments.action == "start":
         return _start(daemon, arguments.port, output)
     if arguments.action == "stop":
         return _stop(daemon, output)
-    return _status(daemon, settings, output)
+    return _status(daemon, service, output)
 
 
 def _start(daemon: Daemon, port: int, output: Output) -> int:
@@ -66,14 +66,15 @@ def _stop(daemon: Daemon, output: Output) -> int:
     return DONE
 
 
-def _status(daemon: Daemon, settings: Settings, output: Output) -> int:
+def _status(daemon: Daemon, service: Service, output: Output) -> int:
     now = datetime.now(UTC)
     pid = daemon.pid()
     problem = None
     try:
-        history = service_for(settings).history()
+        history = service.history()
     except BackupError as error:
         history, problem = History(), error.worded(WORDS)
+    settings = service.settings
     verify = settings.verify_schedule
     document: dict[str, Any] = {
         **_files(daemon),

@@ -5,15 +5,10 @@ import os
 from pathlib import Path
 
 from brownie_backup import Level, diagnose
-from brownie_backup.config import (
-    Settings,
-    describe,
-    locations,
-    make_dumper,
-    make_repositories,
-)
+from brownie_backup.config import describe
 from brownie_backup.encryptors.keypair import make_key_pair
 from brownie_backup.errors import ConfigurationError
+from brownie_backup.service import Service
 from brownie_backup.service.documents import finding_document
 from brownie_backup.stores.proxies import diagnose_proxies
 from brownie_backup_cli.exit_codes import DONE, FAILED, WARNINGS
@@ -21,9 +16,10 @@ from brownie_backup_cli.output import Output, table
 from brownie_backup_cli.vocabulary import WORDS
 
 
-def config(arguments: argparse.Namespace, settings: Settings, output: Output) -> int:
+def config(arguments: argparse.Namespace, service: Service, output: Output) -> int:
     """Show the settings."""
     del arguments
+    settings = service.settings
     rows = describe(settings)
     shown = [(r["name"], _shown(r["value"]), r["source"], r["help"]) for r in rows]
     lines = table(("Variable", "Value", "From", "Meaning"), shown)
@@ -31,13 +27,13 @@ def config(arguments: argparse.Namespace, settings: Settings, output: Output) ->
     return DONE
 
 
-def doctor(arguments: argparse.Namespace, settings: Settings, output: Output) -> int:
+def doctor(arguments: argparse.Namespace, service: Service, output: Output) -> int:
     """Look for what would hurt."""
     del arguments
-    repository, *copies = make_repositories(settings, writes=True)
+    repository, *copies = service.context.repositories(writes=True)
     findings = [
-        *diagnose(repository, make_dumper(settings), copies=copies),
-        *diagnose_proxies(locations(settings)),
+        *diagnose(repository, service.context.dumper(), copies=copies),
+        *diagnose_proxies(service.settings.stores.values()),
     ]
     marks = {Level.OK: "ok", Level.WARNING: "WARNING", Level.ERROR: "ERROR"}
     lines = []
@@ -50,7 +46,7 @@ def doctor(arguments: argparse.Namespace, settings: Settings, output: Output) ->
     return FAILED if Level.ERROR in levels else WARNINGS if Level.WARNING in levels else DONE
 
 
-def keygen(arguments: argparse.Namespace, settings: Settings, output: Output) -> int:
+def keygen(arguments: argparse.Namespace, service: Service, output: Output) -> int:
     """Make a key pair."""
     public_file = arguments.directory / f"{arguments.name}-public.asc"
     private_file = arguments.directory / f"{arguments.name}-private.asc"
@@ -58,7 +54,8 @@ def keygen(arguments: argparse.Namespace, settings: Settings, output: Output) ->
         if path.exists():
             problem = f"{path} exists: keys are never overwritten"
             raise ConfigurationError([problem], hint="Use another --directory or --name")
-    pair = make_key_pair(arguments.name, settings.passphrase)
+    passphrase = service.settings.passphrase
+    pair = make_key_pair(arguments.name, passphrase)
     try:
         arguments.directory.mkdir(parents=True, exist_ok=True)
         _write(private_file, pair.private.reveal(), 0o600)
@@ -70,9 +67,9 @@ def keygen(arguments: argparse.Namespace, settings: Settings, output: Output) ->
         "fingerprint": pair.fingerprint,
         "public_key_file": str(public_file),
         "private_key_file": str(private_file),
-        "protected_by_passphrase": bool(settings.passphrase),
+        "protected_by_passphrase": bool(passphrase),
     }
-    protection = "by BACKUP_PASSPHRASE" if settings.passphrase else "by nothing but its file mode"
+    protection = "by BACKUP_PASSPHRASE" if passphrase else "by nothing but its file mode"
     lines = [
         f"made the key {pair.fingerprint}, protected {protection}",
         "",

@@ -7,7 +7,6 @@ from brownie_backup import (
     Comparison,
     Verification,
 )
-from brownie_backup.config import Settings
 from brownie_backup.errors import (
     BackupError,
     ConfigurationError,
@@ -17,9 +16,9 @@ from brownie_backup.format.names import LATEST
 from brownie_backup.hints import BackupHint
 from brownie_backup.operations.find import LocatedBackup
 from brownie_backup.operations.verify import ALL
+from brownie_backup.service import Service
 from brownie_backup.service.documents import comparison_document, verification_document
 from brownie_backup.wording import counted
-from brownie_backup_cli.actor import service_for
 from brownie_backup_cli.exit_codes import CANNOT_DECRYPT, DONE, FAILED, WARNINGS
 from brownie_backup_cli.output import Output
 from brownie_backup_cli.vocabulary import WORDS
@@ -40,13 +39,12 @@ class _Place:
         self._output.findings(found.findings)
 
 
-def verify(arguments: argparse.Namespace, settings: Settings, output: Output) -> int:
+def verify(arguments: argparse.Namespace, service: Service, output: Output) -> int:
     """Verify one backup, or all: then one that cannot be read does not stop the others."""
     if arguments.against_database:
-        return _compare(arguments, settings, output)
+        return _compare(arguments, service, output)
     if bool(arguments.name) == arguments.all:
         raise ConfigurationError(["verify needs the name of a backup, or --all"])
-    service = service_for(settings)
     with output.progress() as on_progress:
         if arguments.all:
             done = service.verify_all(
@@ -65,14 +63,14 @@ def verify(arguments: argparse.Namespace, settings: Settings, output: Output) ->
     return WARNINGS if status == DONE and place.elsewhere else status
 
 
-def _compare(arguments: argparse.Namespace, settings: Settings, output: Output) -> int:
+def _compare(arguments: argparse.Namespace, service: Service, output: Output) -> int:
     """Compare a backup with the database."""
     if arguments.all or arguments.sample < ALL:
         problem = "--against-database reads the database, not blobs: omit --all and --sample"
         raise ConfigurationError([problem])
     place = _Place(output)
     with output.progress() as on_progress:
-        comparison = service_for(settings).compare(
+        comparison = service.compare(
             arguments.name or LATEST,
             store=arguments.store,
             on_found=place.found,

@@ -58,7 +58,7 @@ def lock_tables(session: Session, tables: frozenset[LockedTable]) -> None:
     in_order = sorted(tables, key=lambda table: table.oid)
     names = ", ".join(f"ONLY {qualified(table.schema, table.name)}" for table in in_order)
     try:
-        session.run(f"LOCK TABLE {names} IN ACCESS SHARE MODE;")
+        session.run(f"LOCK TABLE {names} IN ACCESS SHARE MODE")
     except DatabaseError as error:
         if error.sqlstate in _CHANGED:
             raise TablesChanged from None

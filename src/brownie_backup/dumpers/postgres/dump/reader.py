@@ -1,7 +1,6 @@
 """Reading the parts of a snapshot: by pg_dump, and of bulk tables by COPY in a session."""
 
 import contextlib
-import json
 import logging
 import os
 from collections.abc import Callable, Generator, Iterator, Mapping
@@ -11,6 +10,7 @@ from datetime import timedelta
 from brownie_backup.dumpers.postgres.dump.deadlock import await_output
 from brownie_backup.dumpers.postgres.dump.snapshot_session import SnapshotSession
 from brownie_backup.dumpers.postgres.inventory import INVENTORY_SQL, parse_inventory
+from brownie_backup.dumpers.postgres.segments import DumpDetail, TableDetail
 from brownie_backup.errors import (
     BackupError,
     DatabaseError,
@@ -19,28 +19,24 @@ from brownie_backup.errors import (
     UnsupportedFormat,
 )
 from brownie_backup.format.converter import to_json
+from brownie_backup.hints import BackupHint, DatabaseHint, HintCode
 from brownie_backup.model import PartKind, PartSpec
-from brownie_backup.postgres.client import (
-    CROWDED_HINT,
-    Client,
-    is_crowded,
-    no_timeouts,
-    quote_text,
-)
+from brownie_backup.postgres.client import Client, no_timeouts, quote_text
 from brownie_backup.postgres.conninfo import Conninfo
 from brownie_backup.postgres.copy_rows import begin_copying, copy_rows, named
 from brownie_backup.postgres.encoding import sql_bytes
+from brownie_backup.postgres.errors import is_crowded
 from brownie_backup.postgres.process import Child, read_output, running
-from brownie_backup.postgres.session import Session, open_session
+from brownie_backup.postgres.psql import Psql
 
-_SEE = """
-BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY;
-SET TRANSACTION SNAPSHOT '{snapshot}';
-"""
-_JOIN = f"""
+_SEE = (
+    "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY",
+    "SET TRANSACTION SNAPSHOT '{snapshot}'",
+)
+_NAME_OURSELVES = """
 SELECT set_config('application_name',
-  left(current_setting('application_name'), 40) || ' {{snapshot}}', false);
-{_SEE}"""
+  left(current_setting('application_name'), 40) || ' {snapshot}', false)
+"""
 _END = """
 SELECT pg_terminate_backend(pid) FROM pg_stat_activity
 WHERE application_name LIKE '% {snapshot}' AND usename = session_user AND pid <> pg_backend_pid()
@@ -67,9 +63,8 @@ class PostgresReader:
         self._lock_timeout = lock_timeout
         self._holders = holders
         self._stack = ExitStack()
-        self._session: Session | None = None
+        self._session: Psql | None = None
         self._snapshot: str | None = None
-        self._encoding = "UTF8"
         self._locked: set[int] = set()
         self._refused: set[int] = set()
         self._program: Child | None = None
@@ -82,20 +77,24 @@ class PostgresReader:
 
     def read(self, part: PartSpec) -> Generator[bytes, None, int | None]:
         """Yield the bytes of a part; an error of the program is an error of the iteration."""
-        if self._snapshot != part.snapshot:
+        detail = part.detail
+        if not isinstance(detail, DumpDetail | TableDetail):
+            raise unknown(part.kind)
+        if self._snapshot != detail.snapshot:
             self.close()
-            self._snapshot = part.snapshot
+            self._snapshot = detail.snapshot
+        if isinstance(detail, TableDetail):
+            return (yield from self._read_rows(detail))
         match part.kind:
             case PartKind.INVENTORY:
-                yield self._read_inventory(part)
+                yield self._read_inventory(detail)
             case PartKind.GLOBALS:
-                yield from self._read_program(self._globals_command(part), PGOPTIONS=no_timeouts())
+                command = self._globals_command(detail)
+                yield from self._read_program(command, PGOPTIONS=no_timeouts())
             case PartKind.ARCHIVE:
-                yield from self._read_archive(part)
-            case PartKind.TABLE:
-                return (yield from self._read_rows(part))
-            case _:
-                raise unknown(part)
+                yield from self._read_archive(detail)
+            case kind:
+                raise unknown(kind)
         return None
 
     def close(self) -> None:
@@ -104,13 +103,13 @@ class PostgresReader:
         self._session = None
         self._locked.clear()
 
-    def _read_rows(self, part: PartSpec) -> Generator[bytes, None, int]:
+    def _read_rows(self, part: TableDetail) -> Generator[bytes, None, int]:
         """Read a range in our session, or in the one that holds the snapshot.
 
         That has its lock already: it need not wait behind somebody who waits for it to end.
         """
-        holder = self._holders.get(part.snapshot or "")
-        oid = part.relation.oid if part.relation else 0
+        holder = self._holders.get(part.snapshot)
+        oid = part.relation.oid
         if oid not in self._refused:
             try:
                 session = self._session_for(part)
@@ -124,50 +123,50 @@ class PostgresReader:
             raise _refusal(part)
         return (yield from holder.copy(part))
 
-    def _copy(self, session: Session, part: PartSpec) -> Generator[bytes, None, int]:
+    def _copy(self, session: Psql, part: TableDetail) -> Generator[bytes, None, int]:
         try:
-            return (yield from copy_rows(session, part, self._encoding))
+            return (yield from copy_rows(session, part.relation, part.blocks))
         except BaseException as error:  # closed half way, it is of no more use either
             self.close()
             if isinstance(error, DatabaseError) and not isinstance(error, DumpFailed):
                 msg = f"a bulk table could not be read: {error.message}"
-                raise DumpFailed(msg, hint=dump_hint(error.message)) from None
+                raise DumpFailed(msg, hint=dump_hint(error.message, error.sqlstate)) from None
             raise
 
-    def _session_for(self, part: PartSpec) -> Session:
+    def _session_for(self, part: TableDetail) -> Psql:
         """Return our session, which sees the part's snapshot and has locked its table."""
         try:
             session = self._session or self._open(part)
-            if part.relation and part.relation.oid not in self._locked:
+            if part.relation.oid not in self._locked:
                 # As pg_dump does: behind somebody who waits for the table to be free of locks, our
                 # own among them, we would wait for ever.
-                lock = f"LOCK TABLE ONLY {named(part.relation)} IN ACCESS SHARE MODE NOWAIT;"
-                session.run(sql_bytes(lock, self._encoding))
+                lock = f"LOCK TABLE ONLY {named(part.relation)} IN ACCESS SHARE MODE NOWAIT"
+                session.run(sql_bytes(lock, session.encoding))
                 self._locked.add(part.relation.oid)
         except DatabaseError as error:
             self.close()
             if error.sqlstate == _LOCK_NOT_AVAILABLE:
                 raise _refusal(part) from None
             msg = f"a worker could not join the snapshot: {error.message}"
-            raise DumpFailed(msg, hint=dump_hint(error.message)) from None
+            raise DumpFailed(msg, hint=dump_hint(error.message, error.sqlstate)) from None
         return session
 
-    def _open(self, part: PartSpec) -> Session:
-        session = self._stack.enter_context(open_session(self._client, part.database))
-        session.run(_JOIN.format(snapshot=part.snapshot))
-        self._encoding = begin_copying(session)
+    def _open(self, part: TableDetail) -> Psql:
+        session = self._stack.enter_context(self._client.psql(part.database))
+        session.run(*(text.format(snapshot=part.snapshot) for text in (_NAME_OURSELVES, *_SEE)))
+        begin_copying(session)
         self._session = session
         return session
 
-    def _read_inventory(self, part: PartSpec) -> bytes:
-        see = _SEE.format(snapshot=part.snapshot)
-        text = self._client.script(see + INVENTORY_SQL + ";\n", part.database)
-        plain = json.loads(text.rstrip("\n").split("\n")[-1])
-        data = to_json(plain | {"relations": list(part.apart)})
+    def _read_inventory(self, part: DumpDetail) -> bytes:
+        with self._client.session(part.database) as session:
+            session.run(*(text.format(snapshot=part.snapshot) for text in _SEE))
+            (row,) = session.query(INVENTORY_SQL)
+        data = to_json(row["inventory"] | {"relations": list(part.apart)})
         parse_inventory(data)  # what does not read now would not read in the restore
         return data
 
-    def _globals_command(self, part: PartSpec) -> list[str]:
+    def _globals_command(self, part: DumpDetail) -> list[str]:
         (row,) = self._client.query(
             "SELECT has_table_privilege('pg_catalog.pg_authid', 'SELECT') AS passwords",
             part.database,
@@ -179,14 +178,16 @@ class PostgresReader:
             "--encoding=UTF8",
             # Not the bare name: it would be read as a connection string if it looks like one.
             f"--database={Conninfo().with_database(part.database).to_string()}",
-            f"--dbname={self._client.connection(part.database)}",
+            f"--dbname={self._client.access.command_line(part.database)}",
         ]
         return command if row["passwords"] else [*command, "--no-role-passwords"]
 
-    def _archive_command(self, part: PartSpec) -> list[str]:
+    def _archive_command(self, part: DumpDetail) -> list[str]:
         (row,) = self._client.query("SELECT getdatabaseencoding() AS encoding", part.database)
         encoding = row["encoding"]
-        connection = self._client.connection(part.database, application_name=_application(part))
+        connection = self._client.access.command_line(
+            part.database, application_name=_application(part)
+        )
         return [
             self._client.programs.path("pg_dump"),
             "--format=custom",
@@ -200,7 +201,7 @@ class PostgresReader:
             f"--dbname={connection}",
         ]
 
-    def _patterns(self, part: PartSpec, encoding: str) -> Iterator[str]:
+    def _patterns(self, part: DumpDetail, encoding: str) -> Iterator[str]:
         """Yield what names the bulk tables to pg_dump: in the encoding of the database."""
         for relation in part.apart:
             name = named(relation)
@@ -211,8 +212,8 @@ class PostgresReader:
                 (row,) = self._client.query(sql, part.database)
                 yield os.fsdecode(bytes.fromhex(row["name"]))
 
-    def _read_archive(self, part: PartSpec) -> Iterator[bytes]:
-        holder = self._holders.get(part.snapshot or "")
+    def _read_archive(self, part: DumpDetail) -> Iterator[bytes]:
+        holder = self._holders.get(part.snapshot)
 
         def await_locks(child: Child) -> None:
             if holder:
@@ -227,7 +228,7 @@ class PostgresReader:
         self, argv: list[str], before: Callable[[Child], None] = lambda _: None, **more: str
     ) -> Iterator[bytes]:
         program = argv[0].rpartition("/")[2]
-        with running(argv, self._client.environment() | more, pipe="stdout") as child:
+        with running(argv, self._client.access.environment() | more, pipe="stdout") as child:
             self._program = child
             before(child)
             yield from read_output(child)
@@ -239,7 +240,7 @@ class PostgresReader:
             _log.info("%s said: %s", program, said)
 
 
-def _application(part: PartSpec) -> str:
+def _application(part: DumpDetail) -> str:
     """Return what pg_dump is called on the server: no other is called so."""
     return f"brownie-backup {part.snapshot}"
 
@@ -250,28 +251,28 @@ def end_readers(client: Client, snapshot: str) -> None:
         client.query(_END.format(snapshot=snapshot))
 
 
-def dump_hint(said: str) -> str:
-    """Return what to do about an error of a dump."""
+def dump_hint(said: str, sqlstate: str = "") -> HintCode:
+    """Return what to do about an error of a dump, of which programs tell no code."""
     if "row-level security" in said:
-        return "Give the backup role BYPASSRLS, or make it the owner of that table"
+        return DatabaseHint.BYPASS_OR_OWN
     if "permission denied for large object" in said:
-        return "GRANT SELECT ON LARGE OBJECT …, or connect as their owner: see doctor"
+        return DatabaseHint.GRANT_LARGE_OBJECTS
     if "permission denied" in said:
-        return "Give the backup role pg_read_all_data: brownie-backup doctor says what is missing"
-    if "LOCK TABLE" in said or "lock timeout" in said:
-        return "Somebody holds a table exclusively: run the backup at another time"
+        return DatabaseHint.GRANT_READ_TO_BACKUP_ROLE
+    if sqlstate == _LOCK_NOT_AVAILABLE or "lock timeout" in said:
+        return DatabaseHint.LOCKED_TABLE
     if is_crowded(said) or "could not connect to database" in said:  # pg_dumpall says no more
-        return CROWDED_HINT
-    return "Nothing of this backup was kept; run it again, or see: brownie-backup doctor"
+        return DatabaseHint.TOO_MANY_CONNECTIONS
+    return DatabaseHint.NOTHING_KEPT
 
 
-def unknown(part: PartSpec) -> UnsupportedFormat:
+def unknown(kind: str) -> UnsupportedFormat:
     """Return the error for a part that a newer version made."""
-    msg = f"this version cannot handle parts of the kind '{part.kind}'"
-    return UnsupportedFormat(msg, hint="Upgrade brownie-backup")
+    msg = f"this version cannot handle parts of the kind '{kind}'"
+    return UnsupportedFormat(msg, hint=BackupHint.UPGRADE)
 
 
-def _refusal(part: PartSpec) -> LockRefused:
-    number = part.relation.oid if part.relation else 0
-    msg = f"somebody waits for an exclusive lock on the table with the oid {number}"
-    return LockRefused(msg, hint="Run the backup again when that is over")
+def _refusal(part: TableDetail) -> LockRefused:
+    number = part.relation.oid
+    msg = f"a session waits for an exclusive lock on the table with the oid {number}"
+    return LockRefused(msg, hint=DatabaseHint.BACK_UP_WHEN_OVER)

@@ -26,7 +26,9 @@ from brownie_backup.dumpers.postgres.dump.locks import (
 )
 from brownie_backup.dumpers.postgres.dump.reader import dump_hint
 from brownie_backup.dumpers.postgres.dump.wal import Tracker, take_sample
+from brownie_backup.dumpers.postgres.segments import DumpDetail, TableDetail
 from brownie_backup.errors import DatabaseError, DumpFailed
+from brownie_backup.hints import DatabaseHint
 from brownie_backup.model import (
     BlockRange,
     Database,
@@ -38,7 +40,7 @@ from brownie_backup.model import (
 )
 from brownie_backup.postgres.client import Client
 from brownie_backup.postgres.copy_rows import TEXT_SETTINGS
-from brownie_backup.postgres.session import Session, open_session
+from brownie_backup.postgres.session import Session
 from brownie_backup.protocols import Unchanged
 
 ARCHIVE_HEAD_BYTES = 64
@@ -140,7 +142,7 @@ def open_snapshot(
         )
         # A session that died since takes nothing with it: each reader has the snapshot for itself.
         with contextlib.suppress(DatabaseError):
-            held.session.run("COMMIT;")
+            held.session.run("COMMIT")
 
 
 def _hold(
@@ -148,7 +150,7 @@ def _hold(
 ) -> _Held:
     for _ in range(_TRIES):
         with ExitStack() as attempt:
-            session = attempt.enter_context(open_session(client, name))
+            session = attempt.enter_context(client.session(name))
             try:
                 held = _lock_and_export(session, client, name, lock_timeout, cutting)
             except TablesChanged:
@@ -156,7 +158,7 @@ def _hold(
             stack.enter_context(attempt.pop_all())
             return held
     msg = f"tables came, went or got other names each time they were to be locked, {_TRIES} times"
-    raise DumpFailed(msg, hint="Run the backup when that is over")
+    raise DumpFailed(msg, hint=DatabaseHint.BACK_UP_WHEN_OVER)
 
 
 def _lock_and_export(
@@ -168,17 +170,17 @@ def _lock_and_export(
     """
     major = client.server_version.major
     # It stays in force: what is locked then need not be waited for again.
-    session.run(f"SET lock_timeout = {lock_timeout // timedelta(milliseconds=1)};")
+    session.run(f"SET lock_timeout = {lock_timeout // timedelta(milliseconds=1)}")
     candidates = _find_candidates(session, cutting.table_bytes)
     notes = tuple(_left_to_the_archive(candidates, major))
     chosen = [each for each in candidates if not each.reason] if major >= RANGES_SINCE else []
     archive_bytes = estimate_archive(session, [each.oid for each in chosen])
     sample = take_sample(client, session) if chosen else None
     tables = find_tables(session)
-    session.run("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY;")
+    session.run("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY")
     _lock(session, tables)
-    exported = session.run("SELECT pg_export_snapshot();")[-1]
-    session.run(TEXT_SETTINGS)
+    exported = session.value(b"SELECT pg_export_snapshot()")
+    session.run(*TEXT_SETTINGS)
     if not find_tables(session) <= tables or find_again(session, chosen) != frozenset(chosen):
         raise TablesChanged
     bulk = describe(session, [each.oid for each in chosen], cutting)
@@ -191,7 +193,7 @@ def _find_candidates(session: Session, bulk_bytes: int) -> tuple[Candidate, ...]
         return find_candidates(session, bulk_bytes)
     except DatabaseError as error:  # to ask for a table's size takes a lock on it
         msg = f"the sizes of the tables could not be read: {error.message}"
-        raise DumpFailed(msg, hint=dump_hint(error.message)) from None
+        raise DumpFailed(msg, hint=dump_hint(error.message, error.sqlstate)) from None
 
 
 def _lock(session: Session, tables: frozenset[LockedTable]) -> None:
@@ -199,31 +201,33 @@ def _lock(session: Session, tables: frozenset[LockedTable]) -> None:
         lock_tables(session, tables)
     except DatabaseError as error:
         msg = f"the tables could not be locked: {error.message}"
-        raise DumpFailed(msg, hint=dump_hint(error.message)) from None
+        raise DumpFailed(msg, hint=dump_hint(error.message, error.sqlstate)) from None
 
 
 def _parts(name: str, held: _Held) -> Iterator[PartSpec]:
     apart = tuple(table.relation for table in held.bulk)
-    snapshot = held.exported
-    yield PartSpec(PartKind.INVENTORY, name, snapshot, apart=apart, estimate_bytes=0)
-    yield PartSpec(PartKind.GLOBALS, name, snapshot, estimate_bytes=0)
+    detail = DumpDetail(name, held.exported, apart)
+    yield PartSpec(PartKind.INVENTORY, PartKind.INVENTORY, detail, estimate_bytes=0)
+    yield PartSpec(PartKind.GLOBALS, PartKind.GLOBALS, detail, estimate_bytes=0)
     yield PartSpec(
         PartKind.ARCHIVE,
-        name,
-        snapshot,
+        PartKind.ARCHIVE,
+        detail,
         head_bytes=ARCHIVE_HEAD_BYTES,
-        apart=apart,
         estimate_bytes=held.archive_bytes,
     )
     for table in held.bulk:
         yield PartSpec(
             PartKind.TABLE,
-            name,
-            snapshot,
-            table=table.table,
-            relation=table.relation,
-            blocks=BlockRange(0, table.blocks),
-            range_blocks=table.range_blocks,
+            f"{table.relation.schema}.{table.relation.name}",
+            TableDetail(
+                name,
+                held.exported,
+                table.table,
+                table.relation,
+                BlockRange(0, table.blocks),
+                table.range_blocks,
+            ),
             estimate_bytes=table.size_bytes,
         )
 

@@ -3,8 +3,9 @@
 import threading
 from collections.abc import Generator
 
+from brownie_backup.dumpers.postgres.segments import TableDetail
 from brownie_backup.errors import DatabaseError, DumpFailed
-from brownie_backup.model import PartSpec
+from brownie_backup.hints import DatabaseHint
 from brownie_backup.postgres.copy_rows import begin_copying, copy_rows
 from brownie_backup.postgres.session import Session
 
@@ -21,24 +22,25 @@ class SnapshotSession:
         self.process_id = process_id
         self._session = session
         self._lock = threading.Lock()
-        self._encoding: str | None = None
+        self._prepared = False
         self._broken = False
 
-    def copy(self, part: PartSpec) -> Generator[bytes, None, int]:
-        """Yield the rows of a part, while no other thread does."""
+    def copy(self, part: TableDetail) -> Generator[bytes, None, int]:
+        """Yield the rows of a range, while no other thread does."""
         with self._lock:
             if self._broken:
                 msg = "the session that holds the snapshot has ended"
-                raise DumpFailed(msg, hint="Run the backup again")
+                raise DumpFailed(msg, hint=DatabaseHint.BACK_UP_AGAIN)
             self._broken = True  # until it is known to be well
             try:
-                if self._encoding is None:
-                    self._encoding = begin_copying(self._session)
-                rows = yield from copy_rows(self._session, part, self._encoding)
+                if not self._prepared:
+                    begin_copying(self._session)
+                    self._prepared = True
+                rows = yield from copy_rows(self._session, part.relation, part.blocks)
             except DumpFailed:
                 raise
             except DatabaseError as error:
                 msg = f"a bulk table could not be read: {error.message}"
-                raise DumpFailed(msg, hint="Run the backup again") from None
+                raise DumpFailed(msg, hint=DatabaseHint.BACK_UP_AGAIN) from None
             self._broken = False
             return rows

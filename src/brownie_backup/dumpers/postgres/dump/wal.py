@@ -20,10 +20,11 @@ from brownie_backup.dumpers.postgres.dump.wal_history import (
     check_seal,
     check_server,
 )
+from brownie_backup.dumpers.postgres.segments import segment_key
 from brownie_backup.errors import DatabaseError
 from brownie_backup.model import Manifest, Part, WalPosition
-from brownie_backup.postgres.client import Client, as_json, read_json
-from brownie_backup.postgres.session import Session, open_session
+from brownie_backup.postgres.client import Client
+from brownie_backup.postgres.session import Session
 from brownie_backup.protocols import Unchanged
 
 _log = logging.getLogger(__name__)
@@ -42,7 +43,7 @@ SELECT current_setting('summarize_wal') = 'on' AND NOT pg_is_in_recovery() AS on
 _POSITION = """
 SELECT ('x' || substr(pg_walfile_name(pg_current_wal_insert_lsn()), 1, 8))::bit(32)::bigint AS line,
   (pg_current_wal_insert_lsn() - '0/0')::bigint AS position,
-  pg_postmaster_start_time() AS started
+  to_json(pg_postmaster_start_time()) AS started
 """
 # Asked for after the position: whoever has a later number writes behind that. Not a snapshot's
 # xmax, which is only behind those that are over: one that runs and has written may have it.
@@ -69,11 +70,11 @@ def take_sample(client: Client, session: Session) -> Sample | None:
     if client.server_version.major < SUMMARIES_SINCE or not session.query(_ON)[0]["on"]:
         return None
     try:
-        lines = client.script(as_json(_POSITION) + as_json(_NEXT)).splitlines()
+        with client.session() as other:
+            (at,), (following,) = other.query(_POSITION), other.query(_NEXT)
     except DatabaseError as error:  # such as: there are no more numbers before the next VACUUM
         _log.warning("nothing can be known of changes: %s", error.message)
         return None
-    (at,), (following,) = map(read_json, lines[-2:])
     started_at = datetime.fromisoformat(at["started"])
     return Sample(at["line"], at["position"], following["xid"], started_at)
 
@@ -157,10 +158,10 @@ class Tracker:
         if self._sample is None:
             return Seal(None, "the server keeps no WAL summaries: set summarize_wal = on (17+)")
         try:
-            with open_session(self._client, self._name) as session:
+            with self._client.session(self._name) as session:
                 self._checkpointing = session
                 if not self._stopping.is_set():
-                    session.run("CHECKPOINT;")
+                    session.run("CHECKPOINT")
             give_up_at = time.monotonic() + _SEAL_SECONDS
             while time.monotonic() < give_up_at and not self._stopping.wait(_PAUSE_SECONDS):
                 ends = [s.end for s in self._summaries(self._seen_until - 1)]
@@ -181,17 +182,15 @@ class Tracker:
         summaries = self._summaries(position.changes_from)
         check_seal(position, summaries)
         check_gaps(summaries, position.changes_from, self._seen_until)
-        ranges = dict(self._unchanged_ranges(base, position.changes_from))
+        segments = frozenset(self._unchanged_segments(base, position.changes_from))
         if not {*summaries} <= {*self._summaries(position.changes_from)}:
             raise NotKnown("WAL summaries were removed just now")
         with self._lock:
             self._pairs.append((position.sampled_at, position.sampled_next_xid))
             self._pairs.append((position.changes_from, 0))  # as its own proof said
-        return Unchanged(ranges)
+        return Unchanged(segments)
 
-    def _unchanged_ranges(
-        self, base: Manifest, changes_from: int
-    ) -> Iterator[tuple[int, frozenset[int]]]:
+    def _unchanged_segments(self, base: Manifest, changes_from: int) -> Iterator[str]:
         before = {part.table.oid: part for part in base.parts if part.table}
         same = [
             table
@@ -205,7 +204,7 @@ class Tracker:
             changed = changes.get(table.table.filenode, frozenset())
             if changed is not None:
                 known = _whole_ranges(before[table.relation.oid], table.range_blocks)
-                yield table.relation.oid, known - changed
+                yield from (segment_key(table.table.oid, first) for first in known - changed)
 
     def _changes(
         self, tables: Sequence[BulkTable], changes_from: int

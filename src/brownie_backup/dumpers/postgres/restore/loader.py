@@ -1,41 +1,48 @@
 """Loading the rows of bulk tables, several ranges at once, each counted."""
 
 import contextlib
-import os
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_EXCEPTION, wait
 
+from attrs import frozen
+
 from brownie_backup.concurrency.threads import Threads
-from brownie_backup.dumpers.postgres.restore.archive import HINT
-from brownie_backup.errors import BackupError, DamagedError, RestoreFailed
-from brownie_backup.model import PartSpec, Relation
+from brownie_backup.errors import BackupError, DamagedError, DatabaseError, RestoreFailed
+from brownie_backup.hints import BackupHint, RestoreHint
+from brownie_backup.model import Relation
 from brownie_backup.postgres.client import Client
 from brownie_backup.postgres.copy_rows import copy_in
 from brownie_backup.postgres.encoding import sql_bytes
-from brownie_backup.postgres.process import feed, read_output, running
+from brownie_backup.postgres.session import Session
 from brownie_backup.tracing import step
 
-Loadable = tuple[PartSpec, Iterable[bytes]]
-"""A part, and its bytes."""
+
+@frozen
+class RowsToLoad:
+    """Rows of a bulk table: how many they must be, and the oid that the table had."""
+
+    oid: int
+    rows: int | None
+
+
+Loadable = tuple[RowsToLoad, Iterable[bytes]]
+"""Rows, and their bytes."""
 
 # What pg_restore sets too, and what the text of rows was written with. A commit need not wait for
 # the disk: the one that gives the database its name does, and all before it is on disk then.
-_SETTINGS = {
-    "statement_timeout": "0",
-    "lock_timeout": "0",
-    "idle_in_transaction_session_timeout": "0",
-    "search_path": "",
-    "row_security": "off",
-    "DateStyle": "ISO",
-    "IntervalStyle": "postgres",
-    "TimeZone": "UTC",
-    "lc_monetary": "C",
-    "xmloption": "content",
-    "check_function_bodies": "off",
-    "synchronous_commit": "off",
-}
+_SETTINGS = (
+    "SET search_path = ''",
+    "SET row_security = off",
+    "SET DateStyle = ISO",
+    "SET IntervalStyle = postgres",
+    "SET TimeZone = 'UTC'",
+    "SET lc_monetary = 'C'",
+    "SET xmloption = content",
+    "SET check_function_bodies = off",
+    "SET synchronous_commit = off",
+)
 
 
 class Loader:
@@ -67,11 +74,6 @@ class Loader:
         self.stopping = threading.Event()
         self.loaded: Counter[int] = Counter()
         """How many rows were loaded, by the oids that the tables had."""
-        settings = dict(_SETTINGS)
-        if client.server_version.major >= 17:  # noqa: PLR2004 - the major that brought it
-            settings["transaction_timeout"] = "0"
-        # Not by PGOPTIONS: a connection string or a service may have options of its own.
-        self._settings = "; ".join(f"SET {name} = '{value}'" for name, value in settings.items())
 
     def run(
         self,
@@ -107,14 +109,16 @@ class Loader:
         While there is a table that nobody is at, this worker takes that: so its rows keep their
         order, and nobody waits for another one's lock on the end of the file. Else it helps.
         """
-        table: Iterator[Loadable] | None = None
-        while not self.stopping.is_set():
-            taken = self._take(table)
-            if taken is None:
-                return
-            table, (spec, chunks) = taken
-            with step("load range", rows=spec.rows):
-                self._load(spec, chunks)
+        taken = self._take(None)
+        if taken is None:
+            return
+        with self._client.session(self._database) as session:
+            session.run(*_SETTINGS)
+            while taken and not self.stopping.is_set():
+                table, (spec, chunks) = taken
+                with step("load range", rows=spec.rows):
+                    self._load(session, spec, chunks)
+                taken = self._take(table)
 
     def _take(self, table: Iterator[Loadable] | None) -> tuple[Iterator[Loadable], Loadable] | None:
         with self._lock:
@@ -134,31 +138,25 @@ class Loader:
                     self._shared.remove(table)
                 table = None
 
-    def _load(self, spec: PartSpec, chunks: Iterable[bytes]) -> None:
-        relation = self._relations.get(spec.table.oid) if spec.table else None
+    def _load(self, session: Session, spec: RowsToLoad, chunks: Iterable[bytes]) -> None:
+        relation = self._relations.get(spec.oid)
         if relation is None:
-            msg = "the inventory of the backup does not name one of its bulk tables"
-            raise DamagedError(msg, hint="Restore another backup")
+            msg = "the inventory of the backup does not name one of its large tables"
+            raise DamagedError(msg, hint=BackupHint.RESTORE_ANOTHER)
         statement = sql_bytes(copy_in(relation), self._encoding)
-        argv = [*self._client.psql(self._database)]
-        at = argv.index("--file=-")
-        argv[at : at + 1] = [f"--command={self._settings}", f"--command={os.fsdecode(statement)}"]
-        argv.remove("--quiet")  # it would not say how many rows it has loaded
-        env = self._client.environment() | {"PGCLIENTENCODING": self._encoding}
-        with running(argv, env, pipe="both") as child:
-            feed(child, self._while_wanted(chunks))
-            output = b"".join(read_output(child))
-            status, said = child.finish()
         where = f"the rows of {relation.schema}.{relation.name}"
-        if status != 0:
-            msg = f"{where} could not be loaded: {said or f'psql ended with status {status}'}"
-            raise RestoreFailed(msg, hint=HINT, errors=[said])
-        loaded = output.decode().strip().rpartition("\n")[2]
-        if loaded != f"COPY {spec.rows}":
-            msg = (
-                f"{where} are not all there: {spec.rows} were backed up, and loading said {loaded}"
-            )
-            raise RestoreFailed(msg, hint=HINT, errors=[msg])
+        try:
+            loaded = session.copy_in(statement, self._encoding, self._while_wanted(chunks))
+        except DatabaseError as error:
+            if isinstance(error, RestoreFailed):
+                raise
+            msg = f"{where} could not be loaded: {error.message}"
+            raise RestoreFailed(
+                msg, hint=RestoreHint.TARGET_UNCHANGED, errors=[error.message]
+            ) from None
+        if loaded != spec.rows:
+            msg = f"{where} are not all there: {spec.rows} were backed up, and {loaded} were loaded"
+            raise RestoreFailed(msg, hint=RestoreHint.TARGET_UNCHANGED, errors=[msg])
         with self._lock:
             self.loaded[relation.oid] += spec.rows or 0
 
@@ -166,5 +164,5 @@ class Loader:
         for chunk in chunks:
             if self.stopping.is_set():
                 msg = "another worker failed"
-                raise RestoreFailed(msg, hint=HINT)
+                raise RestoreFailed(msg, hint=RestoreHint.TARGET_UNCHANGED)
             yield chunk

@@ -1,16 +1,18 @@
 """A fresh database, made as the one in the archive was."""
 
+import contextlib
 import re
 from collections.abc import Iterator
 
 from brownie_backup.dumpers.postgres.restore import preflight, swap
-from brownie_backup.dumpers.postgres.restore.archive import HINT, Archive
+from brownie_backup.dumpers.postgres.restore.archive import Archive
 from brownie_backup.dumpers.postgres.restore.statements import (
     for_database,
     is_ownership,
     split_statements,
 )
 from brownie_backup.errors import DatabaseError, RestoreFailed
+from brownie_backup.hints import RestoreHint
 from brownie_backup.model.reports import Finding, Level
 from brownie_backup.postgres.client import Client, quote_name
 from brownie_backup.postgres.output import is_about_database
@@ -47,7 +49,7 @@ class NewDatabase:
         run_or_fail(self._client, "creating the database", [create, *owner])
         for statement in strange:
             msg = f"not applied to the database: {statement[:100]}"
-            yield Finding(Level.WARNING, "database", msg, "Look at it, and run it by hand")
+            yield Finding(Level.WARNING, "database", msg, RestoreHint.RUN_BY_HAND)
 
     def drop(self) -> bool:
         """Drop it, if it is there; return whether it is gone."""
@@ -57,15 +59,23 @@ class NewDatabase:
 
 def run_or_fail(
     client: Client, doing: str, statements: list[str], database: str | None = None
-) -> str:
-    """Run statements in one session; return what they print, or raise `RestoreFailed`."""
-    if not statements:
-        return ""
+) -> None:
+    """Run statements in one session, or raise `RestoreFailed`."""
+    if statements:
+        with or_fail(doing):
+            client.run(statements, database)
+
+
+@contextlib.contextmanager
+def or_fail(doing: str) -> Iterator[None]:
+    """Raise `RestoreFailed` for what PostgreSQL could not do."""
     try:
-        return client.script(";\n".join(statements) + ";\n", database)
+        yield
     except DatabaseError as error:
         msg = f"{doing} failed: {error.message}"
-        raise RestoreFailed(msg, hint=HINT, errors=[error.message]) from None
+        raise RestoreFailed(
+            msg, hint=RestoreHint.TARGET_UNCHANGED, errors=[error.message]
+        ) from None
 
 
 def shorten(name: str, suffix: str) -> str:

@@ -1,6 +1,5 @@
 """Restoring some tables: into a fresh database, or into one that exists."""
 
-import json
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
 
@@ -16,7 +15,7 @@ from brownie_backup.dumpers.postgres.restore.contents import (
     tables_of,
 )
 from brownie_backup.dumpers.postgres.restore.loader import Loadable, Loader
-from brownie_backup.dumpers.postgres.restore.new_database import run_or_fail
+from brownie_backup.dumpers.postgres.restore.new_database import or_fail, run_or_fail
 from brownie_backup.dumpers.postgres.restore.selection import TableName, TableSelection, similar
 from brownie_backup.dumpers.postgres.restore.staging import TableStaging, obstacles
 from brownie_backup.dumpers.postgres.restore.statements import split_statements
@@ -29,9 +28,17 @@ from brownie_backup.dumpers.postgres.restore.tables import (
 )
 from brownie_backup.dumpers.postgres.restore.target import PostgresTarget
 from brownie_backup.errors import RestoreRefused
-from brownie_backup.model import Database, Relation
-from brownie_backup.model.reports import Finding, Level, RestoredTable, RestoreOptions
+from brownie_backup.hints import RestoreHint
+from brownie_backup.model import Database, Part, Relation
+from brownie_backup.model.reports import (
+    Finding,
+    Level,
+    RestoredDatabase,
+    RestoredTable,
+    RestoreOptions,
+)
 from brownie_backup.postgres.client import Client, quote_name
+from brownie_backup.wording import counted
 
 
 class SelectiveRestore(PostgresTarget):
@@ -59,18 +66,11 @@ class SelectiveRestore(PostgresTarget):
         self._addition: TableStaging | None = None
         self._tables: tuple[RestoredTable, ...] = ()
 
-    @property
-    def relations(self) -> Mapping[int, Relation]:
-        """What the bulk tables to load are called, by their oids."""
-        chosen = self._choice.tables
-        return {oid: each for oid, each in self._relations.items() if oid in chosen}
+    def report(self) -> RestoredDatabase:
+        """Return what was done on the server, and the tables with their rows."""
+        return evolve(super().report(), tables=self._tables)
 
-    @property
-    def tables(self) -> tuple[RestoredTable, ...]:
-        """The tables, with their rows."""
-        return self._tables
-
-    def receive(self, parts: Iterable[Loadable]) -> tuple[Finding, ...]:
+    def receive(self, parts: Iterable[tuple[Part, Iterable[bytes]]]) -> tuple[Finding, ...]:
         """Take roles and archive, and look for the tables in it; change nothing on the server."""
         findings = [*super().receive(parts)]
         self._choice = self._choose()
@@ -83,6 +83,9 @@ class SelectiveRestore(PostgresTarget):
         """Leave the server as it was, as far as it lets us; return the name of what is left."""
         left = (self._addition.undo() if self._addition else None, super().abandon())
         return " and ".join(filter(None, left)) or None
+
+    def _wants(self, oid: int) -> bool:
+        return oid in self._choice.tables and super()._wants(oid)
 
     @cached_property
     def _names(self) -> dict[int, TableName]:
@@ -118,8 +121,8 @@ class SelectiveRestore(PostgresTarget):
             constraints=self._options.constraints,
         )
         if self._wanted.into and len(choice.tables) > 1:
-            msg = f"{self._wanted.tables[0]} has partitions: it keeps its name (--into)"
-            raise RestoreRefused(msg, hint="Restore it to another database (--target-db)")
+            msg = f"{self._wanted.tables[0]} has partitions, so it cannot get another name"
+            raise RestoreRefused(msg, hint=RestoreHint.ANOTHER_DATABASE)
         return choice
 
     def _find(self, table: TableName) -> Iterator[int]:
@@ -138,16 +141,16 @@ class SelectiveRestore(PostgresTarget):
     def _caveats(self) -> Iterator[Finding]:
         for entry in self._choice.bare:
             name = self._names.get(entry.oid, entry.title)
-            msg = f"{name} comes without its rows: what was asked for needs its definition"
-            hint = f"Ask for it too: --table {name}"
+            msg = f"{name} is restored without its rows: other objects need its definition"
+            hint = RestoreHint.ADD_TABLE(table=str(name))
             if not self._adds:
                 yield Finding(Level.WARNING, "tables", msg, hint)
         for entry in self._choice.left_out:
-            msg = f"left out: {entry.kind} {entry.title}, which refers to what was not asked for"
-            hint = "Ask for that too, or make it by hand afterwards"
+            msg = f"left out: {entry.kind} {entry.title}, which refers to an object not asked for"
+            hint = RestoreHint.ADD_OR_CREATE()
             if entry.kind == FOREIGN_KEY and not self._wanted.into:
                 only = self._archive.use(self._contents, frozenset({entry.id}), "left_out")
-                hint += f": {self._statement(only)}"
+                hint = RestoreHint.ADD_OR_RUN(statement=self._statement(only))
             yield Finding(Level.WARNING, "tables", msg, hint)
 
     def _statement(self, only: str) -> str:
@@ -221,11 +224,13 @@ class SelectiveRestore(PostgresTarget):
     def _check(self) -> Iterator[Finding]:
         self._tables = tuple(sorted(self._count()))
         rows = sum(table.rows for table in self._tables)
-        yield Finding(Level.OK, "rows", f"{rows} rows in {len(self._tables)} tables")
+        yield Finding(
+            Level.OK, "rows", f"{counted(rows, 'row')} in {counted(len(self._tables), 'table')}"
+        )
 
     def _count(self) -> Iterator[RestoredTable]:
         """Analyse the tables, and yield them; rows that were counted before are not read again."""
-        statements, done = [], {}
+        statements, done = list[str](), {}
         for oid, rows in self._loaded_rows.items():
             done[self._final(TableName(self._relations[oid].schema, self._relations[oid].name))] = (
                 rows
@@ -239,10 +244,11 @@ class SelectiveRestore(PostgresTarget):
                 yield RestoredTable(str(name), done[name])
             elif not each.partitioned:
                 counted[name] = table
-        statements.append(count_rows(counted.values()))
         database = self._name if addition else self._fresh.name
-        said = run_or_fail(self._client, "counting rows", statements, database)
-        for name, rows in zip(counted, json.loads(said), strict=True):
+        with or_fail("counting rows"), self._client.session(database) as session:
+            session.run(*statements)
+            (found,) = session.query(count_rows(counted.values()))
+        for name, rows in zip(counted, found["counts"], strict=True):
             yield RestoredTable(str(name), rows)
 
     def _put_in_place(self) -> Iterator[Finding]:
@@ -250,7 +256,7 @@ class SelectiveRestore(PostgresTarget):
             self._addition.finish()
             if not self._fresh.drop():
                 msg = f"the scratch database '{self._fresh.name}' could not be dropped"
-                yield Finding(Level.WARNING, "database", msg, "Drop it by hand")
+                yield Finding(Level.WARNING, "database", msg, RestoreHint.DROP_BY_HAND)
             return
         statements = []
         for each in self._restored:

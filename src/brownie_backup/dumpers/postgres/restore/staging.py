@@ -11,7 +11,7 @@ from pathlib import Path
 
 from attrs import evolve
 
-from brownie_backup.dumpers.postgres.restore.archive import HINT, Archive
+from brownie_backup.dumpers.postgres.restore.archive import Archive
 from brownie_backup.dumpers.postgres.restore.new_database import run_or_fail
 from brownie_backup.dumpers.postgres.restore.selection import TableName
 from brownie_backup.dumpers.postgres.restore.tables import Restored, move
@@ -21,6 +21,7 @@ from brownie_backup.errors import (
     RestoreRefused,
     TargetExists,
 )
+from brownie_backup.hints import RestoreHint
 from brownie_backup.model.reports import Finding, Level
 from brownie_backup.postgres.client import Client, quote_name, quote_text
 
@@ -36,7 +37,7 @@ SELECT pg_terminate_backend(l.pid, 5000) FROM pg_locks l JOIN pg_class c ON c.oi
  JOIN pg_namespace n ON n.oid = c.relnamespace
  WHERE l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
  AND l.pid <> pg_backend_pid() AND l.granted AND l.mode <> 'AccessShareLock'
- AND n.nspname IN ({schemas});
+ AND n.nspname IN ({schemas})
 """
 
 
@@ -48,18 +49,19 @@ def obstacles(client: Client, database: str, tables: Sequence[TableName]) -> Ite
     )
     (state,) = client.query(_STATE.format(named=named or "false"), database)
     for schema, name in sorted(state["taken"]):
-        msg = f"'{database}' has a table, or the like, named {TableName(schema, name)}"
-        hint = "Restore it under another name (--into), or to another database (--target-db)"
-        yield Finding(Level.ERROR, "target", msg, hint)
+        msg = f"'{database}' has a relation named {TableName(schema, name)}"
+        yield Finding(Level.ERROR, "target", msg, RestoreHint.INTO_OR_TARGET)
     for schema in sorted({table.schema for table in tables} - {*state["schemas"]}):
-        msg, hint = f"'{database}' has no schema {schema}", "CREATE SCHEMA, or use --target-db"
-        yield Finding(Level.ERROR, "schema", msg, hint)
+        msg = f"'{database}' has no schema {schema}"
+        yield Finding(Level.ERROR, "schema", msg, RestoreHint.CREATE_SCHEMA)
     if state["read_only"]:
-        yield Finding(Level.ERROR, "rights", f"'{database}' is read-only", "Connect elsewhere")
+        yield Finding(
+            Level.ERROR, "rights", f"'{database}' is read-only", RestoreHint.CONNECT_ELSEWHERE
+        )
     left = ", ".join(sorted(s for s in state["schemas"] if s.startswith(_PREFIX)))
     if left:
         msg = f"left over in '{database}' from a restore that was killed: the schemas {left}"
-        yield Finding(Level.WARNING, "target", msg, "Drop them, if no restore is running")
+        yield Finding(Level.WARNING, "target", msg, RestoreHint.DROP_LEFTOVER_SCHEMAS)
 
 
 class TableStaging:
@@ -112,12 +114,12 @@ class TableStaging:
             self._client.programs.path("pg_dump"),
             *("--format=custom", "--compress=0", "--no-password", f"--file={path}"),
             *(f"--schema={name}" for name in self._staging.values()),
-            f"--dbname={self._client.connection(self._scratch)}",
+            f"--dbname={self._client.access.command_line(self._scratch)}",
         ]
         status, _, said = self._client.output(argv)
         if status != 0:
             msg = f"the definitions of the tables could not be read: {said}"
-            raise RestoreFailed(msg, hint=HINT, errors=[said])
+            raise RestoreFailed(msg, hint=RestoreHint.TARGET_UNCHANGED, errors=[said])
 
     def begin(self, archive: Archive) -> Iterator[Finding]:
         """Create the tables, with the rows that the scratch database has."""
@@ -153,7 +155,7 @@ class TableStaging:
     def end_work(self) -> None:
         """End what is at work on the tables; nobody else writes to them."""
         texts = ", ".join(map(quote_text, self._staging.values()))
-        self._client.script(_END.format(schemas=texts), self._database)
+        self._client.run([_END.format(schemas=texts)], self._database)
 
     def undo(self) -> str | None:
         """Remove what is not in its place; return the names of what is left."""
@@ -162,7 +164,7 @@ class TableStaging:
         names = ", ".join(map(quote_name, self._staging.values()))
         with contextlib.suppress(BackupError):
             self.end_work()
-            self._client.script(f"DROP SCHEMA IF EXISTS {names} CASCADE;", self._database)
+            self._client.run([f"DROP SCHEMA IF EXISTS {names} CASCADE"], self._database)
             return None
         return f"{self._database}: {names}"
 

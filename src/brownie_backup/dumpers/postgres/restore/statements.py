@@ -7,6 +7,9 @@ matter here begin a line, and lines of psql's own commands begin with a backslas
 import re
 from collections.abc import Iterable, Iterator
 
+from brownie_backup.errors import DamagedError
+from brownie_backup.hints import RestoreHint
+
 _NAME = r'(?:"(?:[^"]|"")*"|[^\W\d][\w$]*)'
 _TOKEN = re.compile(
     r"""
@@ -20,6 +23,7 @@ _TOKEN = re.compile(
     """,
     re.VERBOSE | re.DOTALL | re.MULTILINE,
 )
+_HARMLESS = re.compile(r"\\(?:(?:un)?restrict [^\\]*$|encoding \w+$|connect )")
 _ABOUT_DATABASE = (
     r"(?:CREATE|ALTER|COMMENT ON) DATABASE ",
     rf"ALTER ROLE {_NAME} IN DATABASE ",
@@ -40,12 +44,22 @@ _GRANTED_BY = re.compile(rf" GRANTED BY {_NAME}$")
 
 
 def split_statements(script: str) -> Iterator[str]:
-    """Yield each statement without its semicolon, comments and psql's own commands."""
+    """Yield each statement without its semicolon, comments and the commands of psql.
+
+    Raises:
+        DamagedError: it has a command of psql that these programs don't write. Some run programs
+            on this host, and though nothing here obeys them, nobody means well who wrote one.
+    """
     statement: list[str] = []
     for token in _TOKEN.finditer(script):
         match token.lastgroup:
-            case "comment" | "meta":
+            case "comment":
                 continue
+            case "meta":
+                if not _HARMLESS.match(token[0]):
+                    raise _forged(token[0])
+            case "other" if token[0] == "\\":
+                raise _forged(script[token.start() :].partition("\n")[0])
             case "end":
                 yield "".join(statement).strip()
                 statement.clear()
@@ -54,6 +68,11 @@ def split_statements(script: str) -> Iterator[str]:
     rest = "".join(statement).strip()
     if rest:
         yield rest
+
+
+def _forged(command: str) -> DamagedError:
+    msg = f"the backup has a command of psql where only SQL belongs: {command[:100]!r}"
+    return DamagedError(msg, hint=RestoreHint.FORGED)
 
 
 def unquote_name(name: str) -> str:

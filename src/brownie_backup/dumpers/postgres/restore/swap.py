@@ -30,7 +30,7 @@ def maintenance_client(client: Client, target: str) -> Client:
     Not the target, which may not exist, or be about to lose its name.
     """
     why: BackupError = DatabaseNotFound("the server has no database to connect to")
-    for name in ("postgres", "template1", client.conninfo.database):
+    for name in ("postgres", "template1", client.access.conninfo.database):
         if name and name != target:
             other = client.connected_to(name)
             try:
@@ -62,17 +62,17 @@ def put_in_place(client: Client, *, fresh: str, name: str, kept: str | None) -> 
             client.query(f"SELECT 1 AS one FROM pg_database WHERE datname = {quote_text(name)}")
         )
         if exists and kept is None:
-            msg = f"a database named '{name}' has appeared during the restore"
-            raise TargetExists(msg, hint="Restore under another name, or with --replace")
+            msg = f"a database named '{name}' was created during the restore"
+            raise TargetExists(msg, hint=RestoreHint.RENAME_OR_REPLACE)
         moved = (name, fresh) if exists else (fresh,)
-        renames = [f"ALTER DATABASE {quote_name(fresh)} RENAME TO {quote_name(name)};"]
+        renames = [f"ALTER DATABASE {quote_name(fresh)} RENAME TO {quote_name(name)}"]
         if exists and kept:
-            renames.insert(0, f"ALTER DATABASE {quote_name(name)} RENAME TO {quote_name(kept)};")
+            renames.insert(0, f"ALTER DATABASE {quote_name(name)} RENAME TO {quote_name(kept)}")
         try:
-            client.script(_swap(moved, renames))
+            client.run(_swap(moved, renames))
         except DatabaseError as error:
             if error.sqlstate != _OBJECT_IN_USE or attempt == _TRIES - 1:
-                hint = "End the sessions that keep connecting, and try again"
+                hint = RestoreHint.END_SESSIONS
                 msg = f"the restored database could not be renamed: {error.message}"
                 raise RestoreFailed(msg, hint=hint, errors=[error.message]) from None
             time.sleep(_PAUSE_SECONDS)
@@ -83,10 +83,7 @@ def put_in_place(client: Client, *, fresh: str, name: str, kept: str | None) -> 
 
 def end_sessions(client: Client, database: str) -> None:
     """End whatever works in a database. `client` is connected to another one."""
-    client.script(
-        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
-        f"WHERE datname = {quote_text(database)} AND backend_type = 'client backend';"
-    )
+    client.run([_ending(database)])
 
 
 def drop(client: Client, database: str) -> bool:
@@ -95,16 +92,16 @@ def drop(client: Client, database: str) -> bool:
     creating = quote_text(f"%CREATE DATABASE {name}%")
     steps = (
         # A CREATE DATABASE of ours may still run, although nobody waits for it.
-        _END_CREATION + f" AND query LIKE {creating};",
-        f"ALTER DATABASE {name} IS_TEMPLATE false;",
-        f"ALTER DATABASE {name} CONNECTION LIMIT -1;",
+        _END_CREATION + f" AND query LIKE {creating}",
+        f"ALTER DATABASE {name} IS_TEMPLATE false",
+        f"ALTER DATABASE {name} CONNECTION LIMIT -1",
         None,
-        f"DROP DATABASE IF EXISTS {name} WITH (FORCE);",
+        f"DROP DATABASE IF EXISTS {name} WITH (FORCE)",
     )
     for step in steps:
         with contextlib.suppress(DatabaseError, DatabaseNotFound):
             if step:
-                client.script(step)
+                client.run([step])
             else:
                 forget_subscriptions(client, database)
     with contextlib.suppress(DatabaseError, DatabaseNotFound):
@@ -124,18 +121,21 @@ def forget_subscriptions(client: Client, database: str) -> None:
     )
     for row in rows:
         name = quote_name(row["subname"])
-        client.script(
-            f"ALTER SUBSCRIPTION {name} DISABLE;\n"
-            f"ALTER SUBSCRIPTION {name} SET (slot_name = NONE);\n"
-            f"DROP SUBSCRIPTION {name};\n",
-            database,
+        forget = (
+            f"ALTER SUBSCRIPTION {name} DISABLE",
+            f"ALTER SUBSCRIPTION {name} SET (slot_name = NONE)",
+            f"DROP SUBSCRIPTION {name}",
         )
+        client.run(forget, database)
 
 
-def _swap(moved: tuple[str, ...], renames: list[str]) -> str:
-    names = ", ".join(quote_text(name) for name in moved)
-    ending = (
+def _swap(moved: tuple[str, ...], renames: list[str]) -> list[str]:
+    return ["BEGIN", _ending(*moved), *renames, "COMMIT"]
+
+
+def _ending(*databases: str) -> str:
+    names = ", ".join(quote_text(name) for name in databases)
+    return (
         "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
-        f"WHERE datname IN ({names}) AND backend_type = 'client backend';"
+        f"WHERE datname IN ({names}) AND backend_type = 'client backend'"
     )
-    return "\n".join(["BEGIN;", ending, *renames, "COMMIT;"])

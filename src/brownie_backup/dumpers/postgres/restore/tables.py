@@ -109,7 +109,7 @@ def rename(client: Client, database: str, table: TableName, new: str) -> Iterato
 def count_rows(tables: Iterable[TableName]) -> str:
     """Return a SELECT that reads tables, and says how many rows each has, in their order."""
     counts = [f"(SELECT count(*) FROM {table.sql})" for table in tables]
-    return f"SELECT jsonb_build_array({', '.join(counts)})"
+    return f"SELECT jsonb_build_array({', '.join(counts)}) AS counts"
 
 
 def _oid(table: TableName) -> str:

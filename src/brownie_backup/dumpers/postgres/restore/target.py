@@ -2,24 +2,32 @@
 
 import contextlib
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
 from brownie_backup.dumpers.postgres.inventory import COUNTS_SQL, Inventory, parse_inventory
 from brownie_backup.dumpers.postgres.restore import preflight, swap
-from brownie_backup.dumpers.postgres.restore.archive import HINT, Archive
+from brownie_backup.dumpers.postgres.restore.analyse import analyse
+from brownie_backup.dumpers.postgres.restore.archive import Archive
 from brownie_backup.dumpers.postgres.restore.contents import TABLE_DATA, Contents, parse_contents
-from brownie_backup.dumpers.postgres.restore.loader import Loadable, Loader
-from brownie_backup.dumpers.postgres.restore.new_database import NewDatabase, run_or_fail, shorten
+from brownie_backup.dumpers.postgres.restore.loader import Loadable, Loader, RowsToLoad
+from brownie_backup.dumpers.postgres.restore.new_database import (
+    NewDatabase,
+    or_fail,
+    run_or_fail,
+    shorten,
+)
 from brownie_backup.dumpers.postgres.restore.statements import (
     for_roles,
     roles_created,
     split_statements,
 )
+from brownie_backup.dumpers.postgres.segments import stored_segments
 from brownie_backup.errors import BackupError, DamagedError, RestoreFailed
-from brownie_backup.model import Database, PartKind, Relation
-from brownie_backup.model.reports import Finding, Level, RestoredTable, RestoreOptions
+from brownie_backup.hints import BackupHint, RestoreHint
+from brownie_backup.model import Database, Part, PartKind, Relation, Segment
+from brownie_backup.model.reports import Finding, Level, RestoredDatabase, RestoreOptions
 from brownie_backup.postgres.client import Client, quote_name
 from brownie_backup.postgres.programs import Programs, parse_version
 
@@ -49,35 +57,29 @@ class PostgresTarget:
         self._folder = Path(self._temporary.name)
         self._archive = self._open_archive("archive.dump")
 
-    @property
-    def relations(self) -> Mapping[int, Relation]:
-        """What the bulk tables to load are called, by their oids."""
-        return self._relations
+    def report(self) -> RestoredDatabase:
+        """Return what was done on the server."""
+        return RestoredDatabase(self._replaced, self._created_roles)
 
-    @property
-    def replaced_database(self) -> str | None:
-        """The name under which the database that was in the way is kept."""
-        return self._replaced
+    def wanted(self, part: Part) -> Iterator[Segment]:
+        """Yield the ranges of a bulk table, if it is to be loaded."""
+        if part.table and self._wants(part.table.oid):
+            yield from stored_segments(part, part.table)
 
-    @property
-    def created_roles(self) -> tuple[str, ...]:
-        """The roles that were created on the server."""
-        return self._created_roles
-
-    @property
-    def tables(self) -> tuple[RestoredTable, ...]:
-        """The tables that were asked for; none, if everything was."""
-        return ()
+    def name_of(self, part: Part) -> str:
+        """Return the name of the bulk table, or else the kind."""
+        relation = self._relations.get(part.table.oid) if part.table else None
+        return f"{relation.schema}.{relation.name}" if relation else part.kind
 
     def preflight(self, inventory: bytes, archive_bytes: int) -> tuple[Finding, ...]:
         """Say what is missing on the server, or here."""
         self._inventory = parse_inventory(inventory)
         return (*self._check_server(), *preflight.check_room(archive_bytes))
 
-    def receive(self, parts: Iterable[Loadable]) -> tuple[Finding, ...]:
+    def receive(self, parts: Iterable[tuple[Part, Iterable[bytes]]]) -> tuple[Finding, ...]:
         """Take roles and archive; change nothing on the server."""
-        for spec, chunks in parts:
-            match spec.kind:
+        for part, chunks in parts:
+            match part.kind:
                 case PartKind.GLOBALS:
                     self._globals = b"".join(chunks).decode("utf-8", "surrogateescape")
                 case PartKind.ARCHIVE:
@@ -86,20 +88,27 @@ class PostgresTarget:
                     b"".join(chunks)
                 case kind:
                     msg = f"this version cannot restore parts of the kind '{kind}'"
-                    raise RestoreFailed(msg, hint="Upgrade brownie-backup")
+                    raise RestoreFailed(msg, hint=BackupHint.UPGRADE)
         self._listing = self._archive.script("--list", "--verbose")
         self._contents = parse_contents(self._listing)
         doubled = {e.oid for e in self._contents.values() if e.kind == TABLE_DATA}
         if not doubled.isdisjoint(self._relations):
-            msg = "the archive has rows of bulk tables, which would be there twice"
-            raise DamagedError(msg, hint="Restore another backup")
+            msg = "the archive has rows of large tables, which would then be there twice"
+            raise DamagedError(msg, hint=BackupHint.RESTORE_ANOTHER)
         return ()
 
-    def load(self, tables: Mapping[int, Iterator[Loadable]]) -> tuple[Finding, ...]:
+    def load(
+        self, parts: Sequence[tuple[Part, Iterator[tuple[Segment, Iterable[bytes]]]]]
+    ) -> tuple[Finding, ...]:
         """Make the fresh database and load everything into it."""
+        tables = {
+            part.table.oid: _rows(part.table.oid, segments)
+            for part, segments in parts
+            if part.table
+        }
         if tables.keys() != self._relations.keys():
-            msg = "the inventory of the backup and its manifest do not name the same bulk tables"
-            raise DamagedError(msg, hint="Restore another backup")
+            msg = "the inventory of the backup and its manifest do not name the same large tables"
+            raise DamagedError(msg, hint=BackupHint.RESTORE_ANOTHER)
         self._load_roles()
         return tuple(self._load(tables))
 
@@ -115,13 +124,16 @@ class PostgresTarget:
         # After the database: a role that owns something can't be dropped.
         for role in reversed(self._created_roles):
             with contextlib.suppress(BackupError):
-                self._client.script(f"DROP ROLE IF EXISTS {quote_name(role)};")
+                self._client.run([f"DROP ROLE IF EXISTS {quote_name(role)}"])
         self._created_roles = ()
         return left
 
     def close(self) -> None:
         """Remove the archive's local copy."""
         self._temporary.cleanup()
+
+    def _wants(self, oid: int) -> bool:
+        return oid in self._relations
 
     @property
     def _relations(self) -> Mapping[int, Relation]:
@@ -194,7 +206,8 @@ class PostgresTarget:
 
     def _check(self) -> Iterator[Finding]:
         yield from self._compare_counts()
-        self._analyse()
+        with or_fail("ANALYZE"):
+            analyse(self._client, self._fresh.name, self._options.jobs)
 
     def _put_in_place(self) -> Iterator[Finding]:
         name, fresh = self._name, self._fresh
@@ -221,23 +234,13 @@ class PostgresTarget:
         ]
         if fewer:
             msg = f"the restored database lacks objects that the backup has: {', '.join(fewer)}"
-            raise RestoreFailed(msg, hint=HINT, errors=fewer)
+            raise RestoreFailed(msg, hint=RestoreHint.TARGET_UNCHANGED, errors=fewer)
         total = sum(expected.values())
         yield Finding(Level.OK, "objects", f"{total} objects counted in the backup, and found")
 
-    def _analyse(self) -> None:
-        command = [
-            self._client.programs_for(self._client.server_version, "restore").path("vacuumdb"),
-            "--analyze-only",
-            "--quiet",
-            "--no-password",
-            f"--jobs={self._options.jobs}",
-            f"--dbname={self._client.connection(self._fresh.name)}",
-        ]
-        status, _, said = self._client.output(command)
-        if status != 0:
-            msg = f"ANALYZE failed: {said}"
-            raise RestoreFailed(msg, hint=HINT, errors=[said])
+
+def _rows(oid: int, segments: Iterator[tuple[Segment, Iterable[bytes]]]) -> Iterator[Loadable]:
+    return ((RowsToLoad(oid, segment.rows), chunks) for segment, chunks in segments)
 
 
 def restore_programs(client: Client, source: Database) -> Programs:

@@ -1,0 +1,117 @@
+"""What a URL's query, or a variable of the same name, may say of a store."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+from urllib.parse import urlsplit
+
+from attrs import Factory, field, frozen
+
+LOCK_MODES = ("compliance", "governance")
+MOST_DAYS = 36500
+
+
+@frozen
+class Option:
+    """One thing that may be said of a store, and how its text is read."""
+
+    name: str
+    """In the query of a URL; in upper case, without its prefix, the name of a variable."""
+    help: str
+    read: Callable[[str], Any] = str
+    """Raises ValueError, which says what is wrong as the end of a sentence."""
+    field: str = field(default=Factory(lambda self: self.name, takes_self=True))
+    """Of `Location`."""
+    hidden: bool = False
+    """Whether a wrong value is not shown: somebody may have put a password into a URL."""
+    promise: bool = True
+    """Whether it says how objects are kept: a store that can't do so must not pass over it."""
+
+
+def read_endpoint(text: str) -> str:
+    """Check the address of a service."""
+    try:
+        parts = urlsplit(text)
+        usable = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0
+    except ValueError:
+        usable = False
+    if not usable:
+        msg = " is no endpoint: write https://host or https://host:port"
+        raise ValueError(msg)
+    if "@" in parts.netloc or parts.query:
+        msg = " has more in it than an address: credentials have variables of their own"
+        raise ValueError(msg)
+    return text
+
+
+def read_tags(text: str) -> dict[str, str]:
+    """Read ``key=value,key=value``."""
+    tags = {}
+    for item in text.split(","):
+        key, equals, value = item.strip().partition("=")
+        if not key or not equals:
+            msg = f" has a tag that is not key=value: '{item.strip()}'"
+            raise ValueError(msg)
+        tags[key] = value
+    return tags
+
+
+def read_days(text: str) -> int:
+    """Read a number of days."""
+    if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= MOST_DAYS:
+        msg = f" is not a whole number from 1 to {MOST_DAYS}"
+        raise ValueError(msg)
+    return int(text)
+
+
+def read_lock_mode(text: str) -> str:
+    """Read how strict an object lock is."""
+    if text.lower() not in LOCK_MODES:
+        msg = f" is none of: {', '.join(LOCK_MODES)}"
+        raise ValueError(msg)
+    return text.lower()
+
+
+REGION = Option("region", "the store's region", promise=False)
+ENDPOINT_URL = Option(
+    "endpoint_url",
+    "another address of the store's service",
+    read_endpoint,
+    hidden=True,
+    promise=False,
+)
+SSE_KMS_KEY = Option("sse_kms_key", "the key the service encrypts with")
+STORAGE_CLASS = Option("storage_class", "the service's storage class")
+OBJECT_TAGS = Option("object_tags", "tags of each object: key=value,…", read_tags, "tags")
+OBJECT_LOCK_DAYS = Option("object_lock_days", "how long nobody can delete objects", read_days)
+OBJECT_LOCK_MODE = Option(
+    "object_lock_mode", "compliance or governance", read_lock_mode, promise=False
+)
+
+OPTIONS = (
+    REGION,
+    ENDPOINT_URL,
+    SSE_KMS_KEY,
+    STORAGE_CLASS,
+    OBJECT_TAGS,
+    OBJECT_LOCK_DAYS,
+    OBJECT_LOCK_MODE,
+)
+"""All that `Location` has a field for. Each `StoreType` says which of them it knows."""
+
+
+def read_options(options: tuple[Option, ...], texts: Mapping[str, str]) -> dict[str, Any]:
+    """Return what texts say, by the fields of `Location`; texts of other names are passed over.
+
+    Raises:
+        ValueError: what is wrong, as the end of a sentence.
+    """
+    values: dict[str, Any] = {}
+    for option in options:
+        if option.name not in texts:
+            continue
+        try:
+            values[option.field] = option.read(texts[option.name])
+        except ValueError as error:
+            msg = f" has a wrong {option.name}, which{error}"
+            raise ValueError(msg) from None
+    return values
