@@ -20,14 +20,12 @@ makes all of these from the environment.
 from brownie_backup.config.opening import open_repository
 from brownie_backup.errors import BackupError
 from brownie_backup.model import Backup, DatabaseId, Hold, Manifest, Status, Verification
+from brownie_backup.model.findings import Finding, Level, Problem
 from brownie_backup.model.reports import (
     BackupReport,
     Comparison,
     CountProgress,
-    Finding,
-    Level,
     PartProgress,
-    Problem,
     Progress,
     RestoredDatabase,
     RestoredTable,

@@ -1,8 +1,8 @@
 """What of an archive some tables need, by its listing."""
 
+from brownie_backup.dumpers.postgres.restore.choice import choose
 from brownie_backup.dumpers.postgres.restore.contents import (
     Contents,
-    choose,
     lines_for,
     parse_contents,
     tables_of,

@@ -14,12 +14,13 @@ from brownie_backup.format.names import check_labels, check_name, default_name
 from brownie_backup.hints import BackupHint
 from brownie_backup.model import Attempt, BackupSet, Database, Manifest, WalPosition
 from brownie_backup.model.reports import BackupReport, StoreOutcome, TableRange
-from brownie_backup.pipeline.archiver import Stored, Workers, store_snapshot, worker_pool
+from brownie_backup.pipeline.archiver import Stored, store_snapshot
 from brownie_backup.pipeline.catch_up import catch_up
 from brownie_backup.pipeline.parent import FULL_EVERY, ParentFinder, full_read_due, read_fully_at
 from brownie_backup.pipeline.progress import Meter, OnProgress, PartMeter
 from brownie_backup.pipeline.ranges import WorkerContext
 from brownie_backup.pipeline.replicas import ReplicaSet, open_replicas
+from brownie_backup.pipeline.worker_pool import Workers, worker_pool
 from brownie_backup.pipeline.workers import WorkerFactory, make_task
 from brownie_backup.pipeline.writer import BlobWriter, open_writer
 from brownie_backup.protocols import Dumper, Snapshot

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from brownie_backup.errors import BackupError, DecryptionError, KeyExists
 from brownie_backup.hints import KeyHint, SetupHint, StoreHint
-from brownie_backup.model.reports import Finding, Level
+from brownie_backup.model.findings import Finding, Level
 from brownie_backup.protocols import Dumper, HasFreeSpace, Store
 from brownie_backup.repository import Repository, with_deadlines
 

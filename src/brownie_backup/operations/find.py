@@ -8,7 +8,7 @@ from brownie_backup.errors import BackupNotFound, DamagedError, StoreError, Unsu
 from brownie_backup.format.names import LATEST, LATEST_TOO
 from brownie_backup.hints import BackupHint
 from brownie_backup.model import Backup, Kind, Manifest, Status
-from brownie_backup.model.reports import Finding, Level
+from brownie_backup.model.findings import Finding, Level
 from brownie_backup.repository import Repository, with_deadlines
 
 DatabaseName = Callable[[], str | None]

@@ -18,7 +18,8 @@ from brownie_backup.errors import (
 )
 from brownie_backup.hints import BackupHint, Hint, RestoreHint
 from brownie_backup.model import Database, Manifest, Part
-from brownie_backup.model.reports import Finding, Level, RestoreOptions, RestoreReport
+from brownie_backup.model.findings import Finding, Level
+from brownie_backup.model.reports import RestoreOptions, RestoreReport
 from brownie_backup.operations.find import LocatedBackup, ensure_kind, find_backup, manifest_of
 from brownie_backup.pipeline.progress import OnProgress, PartMeter
 from brownie_backup.pipeline.reading import (
@@ -92,21 +93,7 @@ def restore(
             inventory = content.inventory()
         token = secrets.token_hex(4)
         with dumper.restoring(source, target_name, options, token) as target:
-            with step("preflight"):
-                findings += target.preflight(inventory, manifest.size_bytes)
-            if not dry_run:
-                _refuse(findings)
-            if not dry_run or options.selects:
-                content.plan(target)
-                with step("receive"):
-                    findings += content.receive_into(target)
-            if options.selects:  # now it is known which
-                content.plan_load(target)
-            if not dry_run:
-                with step("load"):
-                    findings += content.load_into(target)
-                with step("finish"):
-                    findings += target.finish()
+            findings += _restore_into(target, content, inventory, options, dry_run=dry_run)
             size_bytes, detail = content.size_bytes(target), target.report()
     findings += fallback_findings(reader)
     return RestoreReport(
@@ -119,6 +106,33 @@ def restore(
         store_url=found.repository.store.url,
         detail=detail,
     )
+
+
+def _restore_into(
+    target: Target,
+    content: "_Content",
+    inventory: bytes,
+    options: RestoreOptions,
+    *,
+    dry_run: bool,
+) -> list[Finding]:
+    """Check, receive, load and finish, as far as that is asked for."""
+    with step("preflight"):
+        findings = [*target.preflight(inventory, content.all_bytes)]
+    if not dry_run:
+        _refuse(findings)
+    if not dry_run or options.selects:
+        content.plan(target)
+        with step("receive"):
+            findings += content.receive_into(target)
+    if options.selects:  # now it is known which
+        content.plan_load(target)
+    if not dry_run:
+        with step("load"):
+            findings += content.load_into(target)
+        with step("finish"):
+            findings += target.finish()
+    return findings
 
 
 @frozen
@@ -136,6 +150,12 @@ class _Content:
     def inventory(self) -> bytes:
         """Read what a restore needs."""
         return b"".join(read_part(self.reader, self.first, jobs=1, meter=self.meter))
+
+    @property
+    def all_bytes(self) -> int:
+        """The plaintext of all parts."""
+        parts = (self.first, *self.streams, *self.segmented)
+        return sum(part.size_bytes for part in parts)
 
     def plan(self, target: Target) -> None:
         """Say how much there is to do, as far as that is known; the inventory is read already."""

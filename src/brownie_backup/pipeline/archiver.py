@@ -4,18 +4,16 @@ import contextlib
 import logging
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Executor, Future, ThreadPoolExecutor, as_completed, wait
+from concurrent.futures import Future, as_completed
 from typing import Any
 
-from attrs import field, frozen
+from attrs import frozen
 
-from brownie_backup.concurrency.threads import Threads, carrying
-from brownie_backup.errors import BackupError, DumpFailed, redact
-from brownie_backup.hints import BackupHint, DatabaseHint
+from brownie_backup.errors import DumpFailed
+from brownie_backup.hints import DatabaseHint
 from brownie_backup.model import Manifest, Part, PartSpec, Segment
 from brownie_backup.pipeline.parent import Parent, make_parent, prepare, reuse
 from brownie_backup.pipeline.ranges import (
-    OpenContext,
     StoredBatch,
     StoredPart,
     WorkerContext,
@@ -24,105 +22,14 @@ from brownie_backup.pipeline.ranges import (
     store_batch,
     totals,
 )
+from brownie_backup.pipeline.worker_pool import Workers
 from brownie_backup.pipeline.writer import StoredBlob
-from brownie_backup.protocols import Snapshot
+from brownie_backup.protocols import Dumper, Snapshot
 from brownie_backup.repository import BLOB_BYTES, MOST_WORKERS
 from brownie_backup.repository.blobs.chunks import chunked
 from brownie_backup.tracing import step
 
 _log = logging.getLogger(__name__)
-
-_SIDE = 4
-"""Threads beside the workers: the parts that are streams, and what waits for the WAL."""
-_END_SECONDS = 10.0
-"""How long a failed run waits for workers in other processes to end what they are at."""
-
-
-@frozen
-class Workers:
-    """Who does the work of one run.
-
-    Args:
-        executor: runs ranges.
-        open_bench: gives a worker there what it works with.
-        context: ours, in this process.
-        count: how many ranges are worked on at once.
-        remote: whether what they work with is their own.
-    """
-
-    executor: Executor
-    open_context: OpenContext
-    context: WorkerContext
-    count: int
-    side: Threads
-    packers: Threads
-    remote: bool
-    begun: list[Future[StoredBatch]] = field(factory=list, eq=False)
-
-    def begin(self, batch: Sequence[PartSpec]) -> Future[StoredBatch]:
-        """Give a batch of ranges to a worker."""
-        with self._explained():
-            # An executor of the caller's has threads that know nothing of this operation.
-            work = store_batch if self.remote else carrying(store_batch)
-            future = self.executor.submit(work, self.open_context, batch)
-        self.begun.append(future)
-        return future
-
-    def merge(self, batch: Sequence[PartSpec], future: Future[StoredBatch]) -> None:
-        """Take in what a worker did and saw, when it is done; or raise what went wrong."""
-        with self._explained():
-            done = future.result()
-        self.context.writer.replicas.merge(done.stores)
-        for spec, stored in zip(batch, done.parts, strict=True):
-            if stored and self.remote:
-                self.context.meter.end(spec, stored.rows)
-
-    @contextlib.contextmanager
-    def _explained(self) -> Iterator[None]:
-        """Make an error of ours of whatever else an executor raises: each has its own."""
-        try:
-            yield
-        except BackupError:
-            raise
-        except Exception as error:
-            if not self.remote:
-                raise
-            why = redact(f"{type(error).__name__}: {error}")
-            msg = f"a worker of the executor failed: {why}"
-            raise DumpFailed(msg, hint=BackupHint.SEE_WORKERS) from error
-
-
-@contextlib.contextmanager
-def worker_pool(
-    context: WorkerContext, count: int, executor: Executor | None, open_context: OpenContext | None
-) -> Iterator[Workers]:
-    """Have workers while the block runs; at its end none is at work any more.
-
-    The snapshot must be let go inside: that ends what threads of ours still read.
-    """
-    own = ThreadPoolExecutor(count, thread_name_prefix="range")
-    # With one worker all goes one after the other.
-    side = Threads(_SIDE if count > 1 else 1, thread_name_prefix="part")
-    packers = Threads(min(count, MOST_WORKERS), thread_name_prefix="blob")
-    here = contextlib.nullcontext(context)
-    workers = Workers(
-        executor or own,
-        open_context or (lambda: here),
-        context,
-        count,
-        side,
-        packers,
-        remote=open_context is not None,
-    )
-    try:
-        yield workers
-    finally:
-        context.stopping.set()
-        for future in workers.begun:
-            future.cancel()
-        for pool in (own, side, packers):
-            pool.shutdown(cancel_futures=True)
-        wait([future for future in workers.begun if not future.cancelled()], _END_SECONDS)
 
 
 @frozen
@@ -175,26 +82,36 @@ def store_snapshot(
     ]
     _wait_for([*streams.values(), known], workers, begun)
     ranges = reused | dict(_results(workers.context, begun))
-    parts: list[Part] = []
-    blobs: list[StoredBlob] = []
-    for spec in snapshot.parts:
-        if spec in streams:
-            stored = streams[spec].result()
-            parts.append(_stream_part(spec, stored))
-            blobs += stored.blobs
-        else:
-            keys = [piece.segment for piece in cuts[spec]]
-            parts.append(dumper.join(spec, [_segment(key, ranges[key]) for key in keys]))
-            blobs += [blob for key in keys for blob in ranges[key].blobs]
+    stored = {spec: future.result() for spec, future in streams.items()}
+    parts = _parts(snapshot.parts, stored, cuts, ranges, dumper)
     compared = known.result() if full else None
     return Stored(
-        tuple(parts),
-        tuple(blobs),
+        tuple(part for part, _ in parts),
+        tuple(blob for _, blobs in parts for blob in blobs),
         ranges=len(pieces) - len(reused),
         skipped=len(reused),
         why_not=back.unchanged.why_not if back else "",
         contradicted=tuple(_contradicted(compared, pieces, ranges)),
     )
+
+
+def _parts(
+    specs: Iterable[PartSpec],
+    streams: Mapping[PartSpec, StoredPart],
+    cuts: Mapping[PartSpec, Sequence[PartSpec]],
+    ranges: Mapping[str, StoredPart],
+    dumper: Dumper,
+) -> list[tuple[Part, tuple[StoredBlob, ...]]]:
+    """Return the parts as the manifest has them, in order, each with its blobs."""
+    parts: list[tuple[Part, tuple[StoredBlob, ...]]] = []
+    for spec in specs:
+        if spec in streams:
+            parts.append((_stream_part(spec, streams[spec]), streams[spec].blobs))
+        else:
+            keys = [piece.segment for piece in cuts[spec]]
+            part = dumper.join(spec, [_segment(key, ranges[key]) for key in keys])
+            parts.append((part, tuple(blob for key in keys for blob in ranges[key].blobs)))
+    return parts
 
 
 def _wait_for(

@@ -7,7 +7,8 @@ from attrs import evolve
 
 from brownie_backup.errors import BackupError, BackupExists, DamagedError
 from brownie_backup.model import Backup, BlobRef, Manifest, Status
-from brownie_backup.model.reports import Problem, StoreSync
+from brownie_backup.model.findings import Problem
+from brownie_backup.model.reports import StoreSync
 from brownie_backup.pipeline.progress import Meter
 from brownie_backup.pipeline.replica import Replica
 from brownie_backup.pipeline.replicas import ReplicaSet

@@ -15,7 +15,8 @@ from brownie_backup.errors import (
 )
 from brownie_backup.hints import BackupHint
 from brownie_backup.model import Attempt, Backup, BlobRef, Hold, Manifest, Status
-from brownie_backup.model.reports import Problem, StoreOutcome
+from brownie_backup.model.findings import Problem
+from brownie_backup.model.reports import StoreOutcome
 from brownie_backup.pipeline.commit import commit
 from brownie_backup.repository import Identity, Lease, Repository
 from brownie_backup.repository.blobs.index import BlobIndex

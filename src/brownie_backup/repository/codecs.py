@@ -16,7 +16,7 @@ from brownie_backup.errors import (
 )
 from brownie_backup.hints import BackupHint, KeyHint
 from brownie_backup.model import Manifest
-from brownie_backup.model.reports import Finding, Level
+from brownie_backup.model.findings import Finding, Level
 from brownie_backup.protocols import Compressor, Decryptor, Encryptor
 
 UNENCRYPTED = "none"

@@ -11,10 +11,10 @@ from brownie_backup.audit.record import AuditRecord
 from brownie_backup.format.converter import converter
 from brownie_backup.hints import Hint, Vocabulary
 from brownie_backup.model import Backup, Hold, Status, Verification
+from brownie_backup.model.findings import Finding
 from brownie_backup.model.reports import (
     BackupReport,
     Comparison,
-    Finding,
     RestoreReport,
     StoreCleanup,
     StoreOutcome,

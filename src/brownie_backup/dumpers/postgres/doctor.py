@@ -8,7 +8,7 @@ from brownie_backup.dumpers.postgres.dump.wal import SUMMARIES_SINCE
 from brownie_backup.dumpers.postgres.restore.preflight import check_room
 from brownie_backup.errors import BackupError, DatabaseError, ProgramMissing
 from brownie_backup.hints import DatabaseHint
-from brownie_backup.model.reports import Finding, Level
+from brownie_backup.model.findings import Finding, Level
 from brownie_backup.postgres.client import Client, quote_name
 from brownie_backup.wording import counted
 

@@ -35,7 +35,8 @@ from brownie_backup.errors import (
 )
 from brownie_backup.hints import BackupHint, DatabaseHint, RestoreHint
 from brownie_backup.model import Database, DatabaseId, Part, PartKind, PartSpec, Segment
-from brownie_backup.model.reports import Finding, RestoreOptions, TableRange
+from brownie_backup.model.findings import Finding
+from brownie_backup.model.reports import RestoreOptions, TableRange
 from brownie_backup.postgres.client import Client
 from brownie_backup.postgres.conninfo import Conninfo, parse_conninfo
 from brownie_backup.postgres.copy_rows import check_rows

@@ -3,7 +3,6 @@
 import base64
 import hashlib
 import json
-import secrets
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
@@ -17,6 +16,7 @@ from brownie_backup.errors import BucketNotFound, KeyNotFound, ObjectLocked, Sto
 from brownie_backup.hints import StoreHint
 from brownie_backup.protocols import Clock, ObjectUse, Page, StoredObject
 from brownie_backup.stores.gcs.errors import NO_OBJECT, SDK_ERRORS, store_error
+from brownie_backup.stores.gcs.multipart import multipart
 from brownie_backup.stores.location import Location
 from brownie_backup.stores.secrets import secrets_in
 from brownie_backup.wording import written
@@ -77,7 +77,7 @@ class GcsStore:
             query["kmsKeyName"] = self.location.sse_kms_key
         path = f"/upload/storage/v1{self._bucket.path}/o"
         try:
-            stored = self._request(what, "POST", path, query, _multipart(metadata, data))
+            stored = self._request(what, "POST", path, query, multipart(metadata, data))
         except KeyNotFound as error:
             failure: StoreError = BucketNotFound(error.message, hint=StoreHint.CREATE_BUCKET)
         except StoreError as error:
@@ -279,18 +279,6 @@ def _explained(error: StoreError) -> StoreError:
     if type(error) is StoreError and error.message.endswith("(400)"):
         return StoreError(error.message, hint=StoreHint.GCS_NO_LOCK)
     return error
-
-
-def _multipart(metadata: Mapping[str, Any], data: bytes) -> tuple[str, bytes]:
-    """Return the type and the body of a request that has an object and what is said of it."""
-    boundary = secrets.token_hex(16)
-    head = (
-        f"--{boundary}\r\nContent-Type: application/json; charset=UTF-8\r\n\r\n"
-        f"{json.dumps(metadata)}\r\n"
-        f"--{boundary}\r\nContent-Type: application/octet-stream\r\n\r\n"
-    )
-    body = b"".join((head.encode(), data, f"\r\n--{boundary}--\r\n".encode()))
-    return f"multipart/related; boundary={boundary}", body
 
 
 def _lock_in(stored: object) -> dict[str, str] | None:

@@ -42,10 +42,9 @@ def backup(arguments: argparse.Namespace, service: Service, output: Output) -> i
     output.result(report_document(report, WORDS), lines)
     if report.all_read_because:
         output.say(f"every range was read: {report.all_read_because}")
-    for outcome in report.missing_stores:
-        assert outcome.problem  # noqa: S101 - or it would not be missing
-        output.warn(f"it is not in {outcome.url}: {outcome.problem.worded(WORDS)}")
-    missing = {outcome.url for outcome in report.missing_stores}  # which have said why
+    missing = {outcome.url: outcome.problem for outcome in report.stores if outcome.problem}
+    for url, problem in missing.items():
+        output.warn(f"it is not in {url}: {problem.worded(WORDS)}")
     problems = [
         *report.warnings,
         *(
@@ -55,8 +54,8 @@ def backup(arguments: argparse.Namespace, service: Service, output: Output) -> i
             if synced.url not in missing
         ),
     ]
-    for problem in problems:
-        output.warn(problem)
+    for each in problems:
+        output.warn(each)
     return WARNINGS if missing or problems else DONE
 
 

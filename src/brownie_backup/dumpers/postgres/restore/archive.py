@@ -8,7 +8,8 @@ from pathlib import Path
 from brownie_backup.dumpers.postgres.restore.contents import Contents, lines_for
 from brownie_backup.errors import RestoreFailed
 from brownie_backup.hints import RestoreHint, SetupHint
-from brownie_backup.model.reports import Finding, Level, RestoreOptions
+from brownie_backup.model.findings import Finding, Level
+from brownie_backup.model.reports import RestoreOptions
 from brownie_backup.postgres.client import Client
 from brownie_backup.postgres.encoding import codec_of
 from brownie_backup.postgres.output import forgive, lines_of

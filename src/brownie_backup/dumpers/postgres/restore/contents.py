@@ -4,7 +4,7 @@ Pure. pg_dump knows what depends on what, and writes it into the archive: so not
 """
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
 
 from attrs import evolve, frozen
@@ -17,23 +17,23 @@ _NEEDS = ";\tdepends on: "
 TABLE = "TABLE"
 TABLE_DATA = "TABLE DATA"
 FOREIGN_KEY = "FK CONSTRAINT"
-_RELATIONS = {TABLE, "VIEW", "MATERIALIZED VIEW", "FOREIGN TABLE"}
-_ATTACHMENTS = {"TABLE ATTACH", "INDEX ATTACH"}
-_CONSTRAINTS = {"CONSTRAINT", "CHECK CONSTRAINT", FOREIGN_KEY}
-_NAMING_THEIR_TABLE = {*_CONSTRAINTS, "DEFAULT", "TRIGGER", "RULE", "POLICY"}
+RELATIONS = {TABLE, "VIEW", "MATERIALIZED VIEW", "FOREIGN TABLE"}
+ATTACHMENTS = {"TABLE ATTACH", "INDEX ATTACH"}
+CONSTRAINTS = {"CONSTRAINT", "CHECK CONSTRAINT", FOREIGN_KEY}
+NAMING_THEIR_TABLE = {*CONSTRAINTS, "DEFAULT", "TRIGGER", "RULE", "POLICY"}
 """The label of these begins with that of the table that they are on."""
 _OF_A_TABLE = {
     *("INDEX", "STATISTICS", "STATISTICS DATA", "ROW SECURITY", "SEQUENCE"),
     *(TABLE_DATA, "MATERIALIZED VIEW DATA"),
 }
-_OF_ANYTHING = {"ACL", "COMMENT", "SECURITY LABEL", "SEQUENCE OWNED BY", "SEQUENCE SET"}
-_BELONGING = _ATTACHMENTS | _NAMING_THEIR_TABLE | _OF_A_TABLE | _OF_ANYTHING
+OF_ANYTHING = {"ACL", "COMMENT", "SECURITY LABEL", "SEQUENCE OWNED BY", "SEQUENCE SET"}
+BELONGING = ATTACHMENTS | NAMING_THEIR_TABLE | _OF_A_TABLE | OF_ANYTHING
 # The longest first. What has no number of a catalogue is told from what has one, so that a schema
 # named DATA does not make a TABLE look like a TABLE DATA.
-_KINDS = sorted(_RELATIONS | _BELONGING | {"DEFAULT ACL"}, key=len, reverse=True)
+_KINDS = sorted(RELATIONS | BELONGING | {"DEFAULT ACL"}, key=len, reverse=True)
 _WITHOUT_CATALOG = (
-    _ATTACHMENTS
-    | _OF_ANYTHING
+    ATTACHMENTS
+    | OF_ANYTHING
     | {
         *(TABLE_DATA, "MATERIALIZED VIEW DATA", "STATISTICS DATA", "ROW SECURITY"),
     }
@@ -60,19 +60,6 @@ class Entry:
 
 Contents = Mapping[int, Entry]
 """The entries by their numbers, in the order of the archive."""
-
-
-@frozen
-class Choice:
-    """What of an archive is restored."""
-
-    entries: frozenset[int]
-    tables: frozenset[int]
-    """The oids of the tables that come with their rows."""
-    bare: tuple[Entry, ...] = ()
-    """Tables that come without rows: others need their definition."""
-    left_out: tuple[Entry, ...] = ()
-    """What is on these tables, but refers to others that don't come with them."""
 
 
 def parse_contents(listing: str) -> Contents:
@@ -127,181 +114,6 @@ def _schema_of(contents: Contents, table: Entry) -> tuple[str, str]:
 def lines_for(contents: Contents, entries: AbstractSet[int]) -> str:
     """Return what ``pg_restore --use-list`` reads."""
     return "".join(f"{entry.line}\n" for entry in contents.values() if entry.id in entries)
-
-
-def choose(
-    contents: Contents,
-    tables: AbstractSet[int],
-    others: AbstractSet[int] = frozenset(),
-    *,
-    indexes: bool = True,
-    constraints: bool = True,
-) -> Choice:
-    """Return what is to be restored for some tables, with their partitions.
-
-    That is all that is theirs, and all that any of it needs. What is theirs but refers to a
-    further table is left out; where a table itself needs one (it inherits), that comes bare.
-
-    Args:
-        contents: of the archive.
-        tables: numbers of entries.
-        others: more entries to restore, views for instance, if these tables are all they need.
-        indexes: whether indexes come too; those of constraints do in any case.
-        constraints: whether constraints come too; those in a table's definition do in any case.
-    """
-    unwanted = (set() if indexes else {"INDEX"}) | (set() if constraints else _CONSTRAINTS)
-    choosing = _Choosing(contents, tables, unwanted)
-    choosing.take_others(others)
-    choosing.take_belongings()
-    return choosing.result()
-
-
-class _Choosing:
-    """A choice that grows."""
-
-    def __init__(
-        self, contents: Contents, tables: AbstractSet[int], unwanted: AbstractSet[str]
-    ) -> None:
-        self._contents = contents
-        self._graph = _Graph(contents)
-        self._unwanted = unwanted
-        # What was asked for, in contrast to what is only needed.
-        self._owners = self._graph.with_partitions(tables)
-        self._chosen = self._graph.all_needs(self._owners)
-        self._left_out: list[Entry] = []
-
-    def take_others(self, others: AbstractSet[int]) -> None:
-        """Take what stands alone: views, functions, types."""
-        allowed = self._owners | others
-        for entry in _roots(self._contents, others):
-            needed = self._graph.all_needs({entry.id})
-            relations = self._graph.relations(needed)
-            if relations <= allowed:
-                self._chosen |= needed
-                self._owners |= relations
-            else:
-                self._left_out.append(entry)
-
-    def take_belongings(self) -> None:
-        """Take what is on that, or says something of it."""
-        waiting = [
-            entry
-            for entry in self._contents.values()
-            if entry.kind in _BELONGING and entry.kind not in self._unwanted
-        ]
-        before = -1
-        while before != len(self._chosen):  # a comment on an index comes after the index
-            before = len(self._chosen)
-            waiting = [entry for entry in waiting if not self._take(entry)]
-
-    def result(self) -> Choice:
-        """Return the choice."""
-        tables = (self._contents[number] for number in self._owners)
-        bare = self._graph.relations(self._chosen) - self._owners
-        return Choice(
-            frozenset(self._chosen),
-            frozenset(entry.oid for entry in tables if entry.kind == TABLE),
-            tuple(self._contents[number] for number in sorted(bare)),
-            tuple(self._left_out),
-        )
-
-    def _take(self, entry: Entry) -> bool:
-        """Take an entry, or leave it out; return whether that is decided."""
-        direct = self._graph.needs[entry.id]
-        if entry.kind in _ATTACHMENTS:
-            self._chosen |= {entry.id} if direct <= self._chosen else set()
-            return direct <= self._chosen
-        if not self._graph.belongs(entry, self._owners, self._chosen):
-            return False
-        needed = self._graph.all_needs({entry.id})
-        within = (
-            self._graph.relations(needed) <= self._chosen
-            and self._graph.relations(direct) <= self._owners
-        )
-        if within and not any(self._contents[n].kind in self._unwanted for n in needed):
-            self._chosen |= needed
-        else:
-            self._left_out.append(entry)
-        return True
-
-
-class _Graph:
-    """What needs what. A partition does not need what it is attached to, nor do its indexes."""
-
-    def __init__(self, contents: Contents) -> None:
-        self._contents = contents
-        self.needs = {e.id: e.needs & contents.keys() for e in contents.values()}
-        self._partitions: dict[int, set[int]] = {}
-        for entry in contents.values():
-            if entry.kind not in _ATTACHMENTS:
-                continue
-            kinds = {TABLE} if entry.kind == "TABLE ATTACH" else {"INDEX", "CONSTRAINT"}
-            two = {n for n in self.needs[entry.id] if contents[n].kind in kinds}
-            for part in two:
-                for whole in two & self.needs[part]:
-                    self.needs[part] -= {whole}
-                    self._partitions.setdefault(whole, set()).add(part)
-
-    def with_partitions(self, tables: Iterable[int]) -> set[int]:
-        """Return the tables, and their partitions, and theirs."""
-        found: set[int] = set()
-        waiting = [*tables]
-        while waiting:
-            number = waiting.pop()
-            if number not in found:
-                found.add(number)
-                waiting += self._partitions.get(number, ())
-        return found
-
-    def all_needs(self, numbers: Iterable[int]) -> set[int]:
-        """Return the entries, and what they need, and so on."""
-        found: set[int] = set()
-        waiting = [*numbers]
-        while waiting:
-            number = waiting.pop()
-            if number not in found:
-                found.add(number)
-                waiting += self.needs[number]
-        return found
-
-    def relations(self, numbers: Iterable[int]) -> set[int]:
-        """Return those that are tables, or much like tables."""
-        return {number for number in numbers if self._contents[number].kind in _RELATIONS}
-
-    def belongs(self, entry: Entry, owners: AbstractSet[int], chosen: AbstractSet[int]) -> bool:
-        """Whether an entry is a part of one of the owners, or says something of what is chosen."""
-        if entry.kind in _OF_ANYTHING:
-            return not self.needs[entry.id].isdisjoint(chosen)
-        holders = self.needs[entry.id] & owners
-        if entry.kind in _NAMING_THEIR_TABLE:
-            # A domain may have a constraint too.
-            holders |= {n for n in self.needs[entry.id] & chosen if self._is_domain(n)}
-            return any(_is_on(entry, self._contents[number]) for number in holders)
-        return bool(holders)
-
-    def _is_domain(self, number: int) -> bool:
-        return self._contents[number].kind == "DOMAIN"
-
-
-def _roots(contents: Contents, numbers: AbstractSet[int]) -> Iterator[Entry]:
-    """Yield the entries that don't belong to another one."""
-    for number in sorted(numbers & contents.keys()):
-        entry = contents[number]
-        free = entry.kind == "SEQUENCE" and not any(
-            contents[n].kind == TABLE for n in entry.needs & contents.keys()
-        )
-        if free or entry.kind not in {*_BELONGING, TABLE, "PUBLICATION"}:
-            yield entry
-
-
-def _is_on(entry: Entry, table: Entry) -> bool:
-    """Whether the label has the table's schema, name and owner, with more before the owner."""
-    words = table.label.split(" ")
-    return any(
-        entry.label.startswith(" ".join(words[:end]) + " ")
-        and entry.label.endswith(" " + " ".join(words[end:]))
-        for end in range(1, len(words) + 1)
-    )
 
 
 def _kind_of(text: str, *, has_catalog: bool) -> str:

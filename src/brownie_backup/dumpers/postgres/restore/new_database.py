@@ -13,7 +13,7 @@ from brownie_backup.dumpers.postgres.restore.statements import (
 )
 from brownie_backup.errors import DatabaseError, RestoreFailed
 from brownie_backup.hints import RestoreHint
-from brownie_backup.model.reports import Finding, Level
+from brownie_backup.model.findings import Finding, Level
 from brownie_backup.postgres.client import Client, quote_name
 from brownie_backup.postgres.output import is_about_database
 

@@ -8,7 +8,8 @@ from typing import Any
 from brownie_backup.dumpers.postgres.inventory import Inventory
 from brownie_backup.hints import Advice, RestoreHint, SetupHint
 from brownie_backup.model import Database
-from brownie_backup.model.reports import Finding, Level, RestoreOptions
+from brownie_backup.model.findings import Finding, Level
+from brownie_backup.model.reports import RestoreOptions
 from brownie_backup.postgres.client import Client
 from brownie_backup.postgres.programs import parse_version
 from brownie_backup.wording import counted

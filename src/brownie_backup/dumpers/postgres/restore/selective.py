@@ -6,11 +6,10 @@ from functools import cached_property
 from attrs import evolve
 
 from brownie_backup.dumpers.postgres.restore import preflight
+from brownie_backup.dumpers.postgres.restore.choice import Choice, choose
 from brownie_backup.dumpers.postgres.restore.contents import (
     FOREIGN_KEY,
     TABLE,
-    Choice,
-    choose,
     numbers_in,
     tables_of,
 )
@@ -30,13 +29,8 @@ from brownie_backup.dumpers.postgres.restore.target import PostgresTarget
 from brownie_backup.errors import RestoreRefused
 from brownie_backup.hints import RestoreHint
 from brownie_backup.model import Database, Part, Relation
-from brownie_backup.model.reports import (
-    Finding,
-    Level,
-    RestoredDatabase,
-    RestoredTable,
-    RestoreOptions,
-)
+from brownie_backup.model.findings import Finding, Level
+from brownie_backup.model.reports import RestoredDatabase, RestoredTable, RestoreOptions
 from brownie_backup.postgres.client import Client, quote_name
 from brownie_backup.wording import counted
 

@@ -22,7 +22,7 @@ from brownie_backup.errors import (
     TargetExists,
 )
 from brownie_backup.hints import RestoreHint
-from brownie_backup.model.reports import Finding, Level
+from brownie_backup.model.findings import Finding, Level
 from brownie_backup.postgres.client import Client, quote_name, quote_text
 
 _PREFIX = "_restoring_"

@@ -1,0 +1,111 @@
+"""The workers of one run: who reads ranges, and where."""
+
+import contextlib
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Executor, Future, ThreadPoolExecutor, wait
+
+from attrs import field, frozen
+
+from brownie_backup.concurrency.threads import Threads, carrying
+from brownie_backup.errors import BackupError, DumpFailed, redact
+from brownie_backup.hints import BackupHint
+from brownie_backup.model import PartSpec
+from brownie_backup.pipeline.ranges import (
+    OpenContext,
+    StoredBatch,
+    WorkerContext,
+    store_batch,
+)
+from brownie_backup.repository import MOST_WORKERS
+
+_SIDE = 4
+"""Threads beside the workers: the parts that are streams, and what waits for the WAL."""
+_END_SECONDS = 10.0
+"""How long a failed run waits for workers in other processes to end what they are at."""
+
+
+@frozen
+class Workers:
+    """Who does the work of one run.
+
+    Args:
+        executor: runs ranges.
+        open_bench: gives a worker there what it works with.
+        context: ours, in this process.
+        count: how many ranges are worked on at once.
+        remote: whether what they work with is their own.
+    """
+
+    executor: Executor
+    open_context: OpenContext
+    context: WorkerContext
+    count: int
+    side: Threads
+    packers: Threads
+    remote: bool
+    begun: list[Future[StoredBatch]] = field(factory=list, eq=False)
+
+    def begin(self, batch: Sequence[PartSpec]) -> Future[StoredBatch]:
+        """Give a batch of ranges to a worker."""
+        with self._explained():
+            # An executor of the caller's has threads that know nothing of this operation.
+            work = store_batch if self.remote else carrying(store_batch)
+            future = self.executor.submit(work, self.open_context, batch)
+        self.begun.append(future)
+        return future
+
+    def merge(self, batch: Sequence[PartSpec], future: Future[StoredBatch]) -> None:
+        """Take in what a worker did and saw, when it is done; or raise what went wrong."""
+        with self._explained():
+            done = future.result()
+        self.context.writer.replicas.merge(done.stores)
+        for spec, stored in zip(batch, done.parts, strict=True):
+            if stored and self.remote:
+                self.context.meter.end(spec, stored.rows)
+
+    @contextlib.contextmanager
+    def _explained(self) -> Iterator[None]:
+        """Make an error of ours of whatever else an executor raises: each has its own."""
+        try:
+            yield
+        except BackupError:
+            raise
+        except Exception as error:
+            if not self.remote:
+                raise
+            why = redact(f"{type(error).__name__}: {error}")
+            msg = f"a worker of the executor failed: {why}"
+            raise DumpFailed(msg, hint=BackupHint.SEE_WORKERS) from error
+
+
+@contextlib.contextmanager
+def worker_pool(
+    context: WorkerContext, count: int, executor: Executor | None, open_context: OpenContext | None
+) -> Iterator[Workers]:
+    """Have workers while the block runs; at its end none is at work any more.
+
+    The snapshot must be let go inside: that ends what threads of ours still read.
+    """
+    own = ThreadPoolExecutor(count, thread_name_prefix="range")
+    # With one worker all goes one after the other.
+    side = Threads(_SIDE if count > 1 else 1, thread_name_prefix="part")
+    packers = Threads(min(count, MOST_WORKERS), thread_name_prefix="blob")
+    here = contextlib.nullcontext(context)
+    workers = Workers(
+        executor or own,
+        open_context or (lambda: here),
+        context,
+        count,
+        side,
+        packers,
+        remote=open_context is not None,
+    )
+    try:
+        yield workers
+    finally:
+        context.stopping.set()
+        for future in workers.begun:
+            future.cancel()
+        for pool in (own, side, packers):
+            pool.shutdown(cancel_futures=True)
+        wait([future for future in workers.begun if not future.cancelled()], _END_SECONDS)
