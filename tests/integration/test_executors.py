@@ -216,7 +216,7 @@ def test_workers_with_other_settings_are_refused(
     source = dumper(servers.get(18), database)
     with processes(1) as executor, pytest.raises(ConfigurationError, match="a worker") as raised:
         create_backup(repository, source, executor=executor, worker_factory=other)
-    assert "Give the workers the settings" in raised.value.hint
+    assert "Give the workers the settings" in str(raised.value.hint)
     assert not repository.backups()
 
 

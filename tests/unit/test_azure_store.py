@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from tests.unit.scripted import Answer, ScriptedService
 from tests.uses import use_of
 
+from brownie_backup.config.vocabulary import VARIABLE_NAMES
 from brownie_backup.errors import (
     ConfigurationError,
     KeyNotFound,
@@ -253,7 +254,7 @@ def test_without_locks_nothing_is_asked() -> None:
 
 @pytest.mark.parametrize(
     ("answer", "why"),
-    [(state(3), "until 2026-11-25 12:00 UTC"), (state(x_ms_legal_hold="true"), "legal hold")],
+    [(state(3), "until 2026-11-25 12:00:00 UTC"), (state(x_ms_legal_hold="true"), "legal hold")],
 )
 def test_what_is_locked_is_not_hidden_by_a_delete(answer: Answer, why: str) -> None:
     """The service would keep the blob as an old version, and say that it is deleted."""
@@ -336,4 +337,4 @@ def test_without_a_key_another_library_is_needed(monkeypatch: pytest.MonkeyPatch
     open_store(LOCATION)
     with pytest.raises(ConfigurationError, match=r"azure\.identity") as raised:
         open_store(evolve(LOCATION, secret_key=None))
-    assert "brownie-backup[azure]" in raised.value.hint
+    assert "brownie-backup[azure]" in raised.value.worded(VARIABLE_NAMES)

@@ -36,6 +36,7 @@ from brownie_backup.errors import (
     RestoreRefused,
     UnsupportedFormat,
 )
+from brownie_backup.hints import Plain
 from brownie_backup.model import Encryption
 from brownie_backup.pipeline.parent import ParentFinder
 from brownie_backup.protocols import Store
@@ -243,7 +244,7 @@ def test_a_decryptor_that_cannot_be_made_is_the_problem_of_its_backups_alone() -
         assert verify_backup(repository, FakeDumper(), name).good
     with pytest.raises(DecryptionError, match="no such program") as caught:
         verify_backup(repository, FakeDumper(), "other")
-    assert caught.value.hint == "Install it"
+    assert caught.value.hint == Plain.TEXT(text="Install it")
 
 
 def test_any_compressor_that_is_given_reads() -> None:

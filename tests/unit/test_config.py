@@ -310,7 +310,7 @@ def test_no_key_is_an_error_that_shows_three_ways() -> None:
         "PASSPHRASE_FILE",
         "brownie-backup keygen",
     ):
-        assert way in caught.value.hint
+        assert way in str(caught.value.hint)
     encryptor = make_repository(load_settings({})).codecs.encryptor  # to read with, any will do
     assert encryptor
     assert encryptor.method == "gpg"

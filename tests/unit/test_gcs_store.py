@@ -12,6 +12,7 @@ from attrs import evolve
 from tests.unit.scripted import Answer, ScriptedService
 from tests.uses import use_of
 
+from brownie_backup.config.vocabulary import VARIABLE_NAMES
 from brownie_backup.errors import (
     BucketNotFound,
     ConfigurationError,
@@ -122,7 +123,7 @@ def test_a_bucket_without_locks_is_named() -> None:
     refusal = Answer.of({"error": {"code": 400, "message": "Retention is not enabled"}}, 400)
     with ScriptedService(refusal) as service, pytest.raises(StoreError) as raised:
         opened(service, LOCKED).put(BLOB, b"data", use=use_of(BLOB))
-    assert "--enable-per-object-retention" in raised.value.hint
+    assert "--enable-per-object-retention" in raised.value.worded(VARIABLE_NAMES)
 
 
 # --- get -----------------------------------------------------------------------------------------

@@ -21,6 +21,7 @@ from attrs import evolve, frozen
 from botocore.exceptions import ClientError
 from botocore.parsers import ResponseParserError
 
+from brownie_backup.config.vocabulary import VARIABLE_NAMES
 from brownie_backup.errors import (
     AccessDenied,
     BackupError,
@@ -136,7 +137,7 @@ def test_a_certificate_that_is_not_trusted_is_no_outage() -> None:
     )
     ours = store_error("cannot read 'key'", URL, error)
     assert type(ours) is StoreError
-    assert "AWS_CA_BUNDLE" in ours.hint
+    assert "AWS_CA_BUNDLE" in ours.worded(VARIABLE_NAMES)
 
 
 @pytest.mark.parametrize(
@@ -341,7 +342,7 @@ def test_answers_that_are_errors(
         with pytest.raises(BackupError) as raised:
             call(store)
         assert type(raised.value) is expected
-        assert said in str(raised.value)
+        assert said in raised.value.worded(VARIABLE_NAMES)
         assert raised.value.hint
         assert_clean(raised.value)
         assert len(server.requests) == 1
@@ -358,7 +359,7 @@ def test_not_found_depends_on_what_was_looked_for(
         store.get("key")
     store.delete("key")
     for call in ("put", "list"):
-        with pytest.raises(BucketNotFound, match="BACKUP_ENDPOINT_URL"):
+        with pytest.raises(BucketNotFound, match="address of an S3 API"):
             CALLS[call](store)
 
 
@@ -536,7 +537,7 @@ def test_what_is_wrong_is_said_before_anything_is_sent(
     assert_clean(raised.value)
     assert raised.value.hint
     if problems is None:
-        assert "BACKUP_REGION" in str(raised.value)
+        assert "BACKUP_REGION" in raised.value.worded(VARIABLE_NAMES)
     else:
         assert list(raised.value.problems) == problems
     assert len(server.requests) == before

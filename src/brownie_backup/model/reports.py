@@ -2,33 +2,15 @@
 
 from collections.abc import Callable, Mapping
 from datetime import timedelta
-from enum import StrEnum
 from typing import Generic, TypeVar
 
 from attrs import frozen
 
 from brownie_backup.errors import BackupError
 from brownie_backup.model import Backup, BlockRange, Manifest, Verification
+from brownie_backup.model.findings import Finding, Level, Problem
 
 T = TypeVar("T")
-
-
-class Level(StrEnum):
-    """How much a finding matters."""
-
-    OK = "ok"
-    WARNING = "warning"
-    ERROR = "error"
-
-
-@frozen
-class Finding:
-    """One result of a check: about what, what was found, and what to do."""
-
-    level: Level
-    subject: str
-    message: str
-    hint: str = ""
 
 
 @frozen
@@ -66,8 +48,8 @@ class StoreOutcome:
     """What came of one store."""
 
     url: str
-    problem: str = ""
-    """Why the backup is not in it; empty if it is."""
+    problem: Problem | None = None
+    """Why the backup is not in it; None if it is."""
     copied_blobs: int = 0
     """Blobs that it got by copying, after the database had been read."""
     copied_bytes: int = 0
@@ -75,7 +57,7 @@ class StoreOutcome:
     @property
     def stored(self) -> bool:
         """Whether the backup is in it."""
-        return not self.problem
+        return self.problem is None
 
 
 @frozen
@@ -89,7 +71,7 @@ class StoreSync:
     """The backups whose missing or damaged blobs it got. A verification proves them again."""
     copied_blobs: int = 0
     copied_bytes: int = 0
-    problems: tuple[str, ...] = ()
+    problems: tuple[Problem, ...] = ()
     """Why it does not have all that it should."""
 
 

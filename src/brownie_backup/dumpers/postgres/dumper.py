@@ -33,8 +33,10 @@ from brownie_backup.errors import (
     DumpFailed,
     ProgramMissing,
 )
+from brownie_backup.hints import BackupHint, DatabaseHint, RestoreHint
 from brownie_backup.model import Database, DatabaseId, Part, PartKind, PartSpec, Segment
-from brownie_backup.model.reports import Finding, RestoreOptions, TableRange
+from brownie_backup.model.findings import Finding
+from brownie_backup.model.reports import RestoreOptions, TableRange
 from brownie_backup.postgres.client import Client
 from brownie_backup.postgres.conninfo import Conninfo, parse_conninfo
 from brownie_backup.postgres.copy_rows import check_rows
@@ -108,7 +110,7 @@ class PostgresDumper:
         name = self.database_name()
         if "\n" in name or "\r" in name:
             msg = f"the database {name!r} has a line break in its name, which pg_restore refuses"
-            raise DumpFailed(msg, hint="ALTER DATABASE … RENAME")
+            raise DumpFailed(msg, hint=DatabaseHint.RENAME_DATABASE)
         with (
             self._ending_readers() as opened,
             open_snapshot(
@@ -176,7 +178,7 @@ class PostgresDumper:
             case PartKind.GLOBALS:
                 if b"PostgreSQL database cluster dump complete" not in b"".join(chunks)[-4096:]:
                     msg = "the dump of roles does not reach its end"
-                    raise DamagedError(msg, hint="Restore another backup")
+                    raise DamagedError(msg, hint=BackupHint.RESTORE_ANOTHER)
             case PartKind.ARCHIVE:
                 self._check_archive(chunks)
             case PartKind.TABLE:
@@ -203,15 +205,15 @@ class PostgresDumper:
         except BaseException as error:
             left = target.abandon()
             if left:
-                _log.warning("the half-made database '%s' is on the server", left)
+                _log.warning("the half-restored database '%s' is still on the server", left)
                 if isinstance(error, BackupError):
-                    error.hint = f"The half-made database is kept as '{left}': drop it when done"
+                    error.hint = RestoreHint.DROP_HALF_RESTORED(database=left)
             raise
         finally:
             target.close()
 
     def diagnose(self) -> Iterator[Finding]:
-        """Yield what `brownie-backup doctor` says of the database."""
+        """Yield findings about the database, its server and the client programs."""
         yield from diagnose(self._client, self._cutting.table_bytes)
 
     def _check_archive(self, chunks: Iterable[bytes]) -> None:
@@ -223,13 +225,13 @@ class PostgresDumper:
         first = next(lines_of(said), f"status {status}")
         if "unsupported version" in said:
             msg = f"pg_restore {programs.version} is too old for the archive: {first}"
-            raise ProgramMissing(msg, hint="Install newer client programs, or set BACKUP_PG_BIN")
+            raise ProgramMissing(msg, hint=DatabaseHint.NEWER_PROGRAMS)
         if status < 0:
             msg = f"pg_restore was killed by signal {-status} while it read the archive"
-            raise DatabaseError(msg, hint="Look for what ended it, and verify again")
+            raise DatabaseError(msg, hint=DatabaseHint.VERIFY_AGAIN)
         if status != 0:
             msg = f"pg_restore cannot read the archive to its end: {first}"
-            raise DamagedError(msg, hint="Restore another backup")
+            raise DamagedError(msg, hint=BackupHint.RESTORE_ANOTHER)
         if said:
             _log.info("pg_restore said: %s", said)
 

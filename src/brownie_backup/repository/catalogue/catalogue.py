@@ -13,6 +13,7 @@ from brownie_backup.errors import (
 )
 from brownie_backup.format.layout import manifest_key
 from brownie_backup.format.names import LATEST, check_name
+from brownie_backup.hints import BackupHint
 from brownie_backup.model import Backup, Kind, Manifest
 from brownie_backup.model.reports import OnCount
 from brownie_backup.protocols import Cache, Clock, Store
@@ -94,7 +95,7 @@ class Catalogue:
             return backup
         wanted = "good backup" if name == LATEST else f"backup named '{name}'"
         msg = f"there is no {wanted} in {self.store.url}"
-        raise BackupNotFound(msg, hint="See 'brownie-backup list'")
+        raise BackupNotFound(msg, hint=BackupHint.LIST_BACKUPS)
 
     def confirms(self, backup: Backup) -> bool:
         """Whether the store itself still has that manifest, which may have come from the cache."""
@@ -121,7 +122,7 @@ class Catalogue:
                 continue
             if backup.manifest is None:
                 msg = "a manifest that cannot be read may need any of them"
-                raise DamagedError(msg, hint=backup.problem)
+                raise DamagedError(msg, hint=BackupHint.TAKE_OR_DELETE)
             for part in backup.manifest.parts:
                 yield from part.blob_lists
                 yield from (blob.name for blob in part.blobs)
@@ -138,7 +139,7 @@ class Catalogue:
             return [b for b in backups if b.manifest and b.manifest.kind == kind]
         others = ", ".join(f"'{name}'" for name in sorted(named))
         msg = f"no good backup in {self.store.url} is of '{database}'; they are of {others}"
-        raise BackupNotFound(msg, hint="Say which by its name: brownie-backup list")
+        raise BackupNotFound(msg, hint=BackupHint.NAME_ONE_BACKUP)
 
     def _backup(self, name: str, seen: Backup | None = None) -> Backup | None:
         """Return one backup without reading the others; `seen` if that is still what it is."""

@@ -28,6 +28,7 @@ from brownie_backup.dumpers.postgres.dump.reader import dump_hint
 from brownie_backup.dumpers.postgres.dump.wal import Tracker, take_sample
 from brownie_backup.dumpers.postgres.segments import DumpDetail, TableDetail
 from brownie_backup.errors import DatabaseError, DumpFailed
+from brownie_backup.hints import DatabaseHint
 from brownie_backup.model import (
     BlockRange,
     Database,
@@ -157,7 +158,7 @@ def _hold(
             stack.enter_context(attempt.pop_all())
             return held
     msg = f"tables came, went or got other names each time they were to be locked, {_TRIES} times"
-    raise DumpFailed(msg, hint="Run the backup when that is over")
+    raise DumpFailed(msg, hint=DatabaseHint.BACK_UP_WHEN_OVER)
 
 
 def _lock_and_export(

@@ -5,6 +5,7 @@ from collections.abc import Generator
 
 from brownie_backup.dumpers.postgres.segments import TableDetail
 from brownie_backup.errors import DatabaseError, DumpFailed
+from brownie_backup.hints import DatabaseHint
 from brownie_backup.postgres.copy_rows import begin_copying, copy_rows
 from brownie_backup.postgres.session import Session
 
@@ -29,7 +30,7 @@ class SnapshotSession:
         with self._lock:
             if self._broken:
                 msg = "the session that holds the snapshot has ended"
-                raise DumpFailed(msg, hint="Run the backup again")
+                raise DumpFailed(msg, hint=DatabaseHint.BACK_UP_AGAIN)
             self._broken = True  # until it is known to be well
             try:
                 if not self._prepared:
@@ -40,6 +41,6 @@ class SnapshotSession:
                 raise
             except DatabaseError as error:
                 msg = f"a bulk table could not be read: {error.message}"
-                raise DumpFailed(msg, hint="Run the backup again") from None
+                raise DumpFailed(msg, hint=DatabaseHint.BACK_UP_AGAIN) from None
             self._broken = False
             return rows
