@@ -110,7 +110,7 @@ class Shop:
         )
 
     def fetched(self) -> set[str]:
-        """Return the bulk tables, some of whose blobs were fetched since the last restore began."""
+        """Return the large tables with blobs that were fetched since the last restore began."""
         keys = set(self.store.gets)
         oids = {
             part.table.oid
@@ -132,7 +132,7 @@ class Shop:
 def shops(
     servers: Servers, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Callable[[int], Shop]]:
-    """Databases, by the size from which on their tables are bulk tables."""
+    """Databases, by the size from which on their tables are large tables."""
 
     @cache
     def shop(bulk_bytes: int) -> Shop:
@@ -432,7 +432,7 @@ def test_the_inventory_and_the_other_parts_must_agree(servers: Servers, tmp_path
 
     with pytest.raises(DamagedError, match="twice"):
         load(archives[0])
-    with pytest.raises(DamagedError, match="same bulk tables"):
+    with pytest.raises(DamagedError, match="same large tables"):
         load(archives[1])
     assert shop.server.databases(f"{shop.name}%") == [shop.name]
     shop.server.drop(shop.name)

@@ -15,7 +15,7 @@ T = TypeVar("T")
 
 @frozen
 class PartProgress:
-    """How far one part of a database is: a bulk table, or all the others together."""
+    """How far one part of a database is: a large table, or all the others together."""
 
     name: str
     """A table's name, or the kind of the part."""
@@ -90,7 +90,7 @@ OnCount = Callable[[CountProgress], None]
 
 @frozen
 class TableRange:
-    """Some blocks of a bulk table, which is known by its number."""
+    """Some blocks of a large table, which is known by its number."""
 
     oid: int
     blocks: BlockRange
@@ -112,7 +112,7 @@ class BackupReport:
     synced: tuple[StoreSync, ...] = ()
     """What the stores got of earlier backups."""
     ranges: int = 0
-    """How many ranges of bulk tables were read."""
+    """How many ranges of large tables were read."""
     skipped_ranges: int = 0
     """How many were not, since the WAL shows that they are as the backup before has them."""
     all_read_because: str = ""

@@ -14,7 +14,7 @@ from brownie_backup.errors import (
     KeyMissing,
     UnsupportedFormat,
 )
-from brownie_backup.hints import BackupHint, KeyHint
+from brownie_backup.hints import BackupHint, KeyHint, RestoreHint
 from brownie_backup.model import Manifest
 from brownie_backup.model.findings import Finding, Level
 from brownie_backup.protocols import Compressor, Decryptor, Encryptor
@@ -109,7 +109,7 @@ class Codecs:
                 Level.ERROR if refuse else Level.WARNING,
                 "encryption",
                 f"'{manifest.name}' is not encrypted",
-                BackupHint.CHECK_ORIGIN,
+                RestoreHint.ACCEPT_UNENCRYPTED if refuse else BackupHint.CHECK_ORIGIN,
             )
 
     def close(self) -> None:
