@@ -6,6 +6,7 @@ from concurrent.futures import FIRST_EXCEPTION, Future, wait
 from attrs import frozen
 
 from brownie_backup.concurrency.threads import Threads
+from brownie_backup.format.blobs import blob_name
 from brownie_backup.hints import BackupHint
 from brownie_backup.model import Manifest, PartSpec
 from brownie_backup.model.reports import Comparison, TableRange
@@ -16,7 +17,6 @@ from brownie_backup.pipeline.ranges import batches, counting
 from brownie_backup.protocols import Dumper, Reader, Snapshot
 from brownie_backup.repository import BLOB_BYTES, Repository
 from brownie_backup.repository.blobs.chunks import refilled
-from brownie_backup.repository.blobs.naming import blob_name
 
 _Content = tuple[int | None, tuple[str, ...]]
 """How many rows a range has, and the names of its blobs."""

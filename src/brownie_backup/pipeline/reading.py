@@ -15,8 +15,8 @@ from brownie_backup.hints import BackupHint
 from brownie_backup.model import BlobRef, Manifest, Part, PartKind, Segment
 from brownie_backup.pipeline.progress import PartMeter
 from brownie_backup.protocols import Target
-from brownie_backup.repository.blobs.naming import MOST_WORKERS
 from brownie_backup.repository.blobs.reader import BlobReader
+from brownie_backup.repository.blobs.sizes import MOST_WORKERS
 
 
 def read_blobs(

@@ -13,11 +13,11 @@ from brownie_backup.errors import (
     StoreError,
     StoreUnavailable,
 )
+from brownie_backup.format.blobs import MAX_BLOB_BYTES, blob_name
 from brownie_backup.format.layout import blob_key
 from brownie_backup.hints import BackupHint
 from brownie_backup.model import BlobRef, Encryption
 from brownie_backup.protocols import Compressor, Decryptor, Store
-from brownie_backup.repository.blobs.naming import MAX_BLOB_BYTES, blob_name
 
 
 @frozen

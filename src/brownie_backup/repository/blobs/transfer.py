@@ -15,7 +15,7 @@ from brownie_backup.format.layout import blob_key
 from brownie_backup.hints import BackupHint
 from brownie_backup.model import BlobRef, Manifest
 from brownie_backup.repository.blobs.index import BlobIndex
-from brownie_backup.repository.blobs.naming import MOST_WORKERS
+from brownie_backup.repository.blobs.sizes import MOST_WORKERS
 
 if TYPE_CHECKING:
     from concurrent.futures import Future

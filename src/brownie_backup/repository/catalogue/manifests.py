@@ -13,6 +13,7 @@ from brownie_backup.errors import (
     KeyNotFound,
     UnsupportedFormat,
 )
+from brownie_backup.format.blobs import blob_name
 from brownie_backup.format.converter import (
     from_json,
     manifest_from_bytes,
@@ -32,7 +33,6 @@ from brownie_backup.model import (
     Verification,
 )
 from brownie_backup.protocols import ObjectUse, Store
-from brownie_backup.repository.blobs.naming import blob_name
 from brownie_backup.wording import counted, written
 
 INLINE_BLOBS = 10_000
