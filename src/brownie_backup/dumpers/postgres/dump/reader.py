@@ -129,7 +129,7 @@ class PostgresReader:
         except BaseException as error:  # closed half way, it is of no more use either
             self.close()
             if isinstance(error, DatabaseError) and not isinstance(error, DumpFailed):
-                msg = f"a bulk table could not be read: {error.message}"
+                msg = f"a large table could not be read: {error.message}"
                 raise DumpFailed(msg, hint=dump_hint(error.message, error.sqlstate)) from None
             raise
 

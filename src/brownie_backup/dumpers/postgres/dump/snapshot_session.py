@@ -40,7 +40,7 @@ class SnapshotSession:
             except DumpFailed:
                 raise
             except DatabaseError as error:
-                msg = f"a bulk table could not be read: {error.message}"
+                msg = f"a large table could not be read: {error.message}"
                 raise DumpFailed(msg, hint=DatabaseHint.BACK_UP_AGAIN) from None
             self._broken = False
             return rows
