@@ -310,8 +310,8 @@ def test_doctor_says_which_large_tables_are_left_to_the_archive(
     server: Server, database: str
 ) -> None:
     dumper = dumper_of(server, database)
-    (finding,) = findings_on(dumper, "bulk tables")
-    assert finding.message == "1 tables are larger than 8 MiB, and read in ranges"
+    (finding,) = findings_on(dumper, "large tables")
+    assert finding.message == "1 table is larger than 8 MiB, and read in ranges"
     server.sql(
         database,
         "CREATE TYPE colour AS ENUM ('red');"
@@ -319,11 +319,11 @@ def test_doctor_says_which_large_tables_are_left_to_the_archive(
         "CREATE TABLE p0 PARTITION OF p FOR VALUES WITH (MODULUS 1, REMAINDER 0);"
         "INSERT INTO p SELECT 'red', repeat('x', 1800) FROM generate_series(1, 6000)",
     )
-    found = findings_on(dumper, "bulk tables")
+    found = findings_on(dumper, "large tables")
     assert [finding.level for finding in found] == [Level.OK, Level.OK]
     assert found[1].message.startswith('"public"."p0" is in the archive: its rows are spread by')
 
-    (finding,) = findings_on(dumper_of(server, database, 64 << 20), "bulk tables")
+    (finding,) = findings_on(dumper_of(server, database, 64 << 20), "large tables")
     assert finding.message == "no table is larger than 64 MiB"
 
 
@@ -331,7 +331,7 @@ def test_doctor_does_not_wait_without_end_for_a_table(server: Server, database: 
     with psycopg.connect(server.url(database)) as other:
         other.execute("LOCK TABLE little IN ACCESS EXCLUSIVE MODE")
         started = time.monotonic()
-        (finding,) = findings_on(dumper_of(server, database), "bulk tables")
+        (finding,) = findings_on(dumper_of(server, database), "large tables")
         assert time.monotonic() - started < 30
     assert finding.level is Level.WARNING
     assert "lock timeout" in finding.message
