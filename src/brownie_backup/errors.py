@@ -33,7 +33,7 @@ which each interface words in its own terms)::
         ├── ConnectionFailed
         ├── ProgramMissing        no client program, or one older than the server
         ├── DumpFailed
-        │   └── LockRefused       somebody waits for an exclusive lock on a bulk table
+        │   └── LockRefused       somebody waits for an exclusive lock on a large table
         └── RestoreFailed         the target is as it was
             └── RestoreRefused    found before anything was changed
 
@@ -239,7 +239,7 @@ class DumpFailed(DatabaseError):
 
 
 class LockRefused(DumpFailed):
-    """Somebody waits to lock a bulk table exclusively, so that no worker may lock it any more."""
+    """Somebody waits to lock a large table exclusively, so that no worker may lock it any more."""
 
 
 class RestoreFailed(DatabaseError):

@@ -52,8 +52,7 @@ def cpu_seconds(work: Callable[[], object], times: int) -> float:
 
 
 def service_of(settings: Settings, opener: Callable[[Location], Store]) -> Service:
-    context = ServiceContext(OpenStores(settings, opener))
-    context._dumpers.append(FakeDumper())
+    context = ServiceContext(OpenStores(settings, opener), make_dumper=lambda _: FakeDumper())
     return Service(settings, Actor("ann", "api"), context)
 
 

@@ -71,7 +71,7 @@ def test_authentication_error(small_cli: Cli, settings: dict[str, str]) -> None:
     settings["BACKUP_SECRET_KEY"] = "planted-secret"
     said = problem(small_cli.run("doctor", **settings), "store")
     assert "SignatureDoesNotMatch" in said
-    assert "-> Check BACKUP_ACCESS_KEY (or BACKUP_ACCESS_KEY_FILE) and BACKUP_SECRET_KEY" in said
+    assert "-> Check BACKUP_ACCESS_KEY (or …_FILE) and BACKUP_SECRET_KEY" in said
     assert "planted-secret" not in said
     settings["BACKUP_ACCESS_KEY"] = "nobody"
     assert "InvalidAccessKeyId" in problem(small_cli.run("doctor", **settings), "store")

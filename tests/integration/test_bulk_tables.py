@@ -1,4 +1,4 @@
-"""What a user sees of bulk tables: which were read, which were known, and how far it is."""
+"""What a user sees of large tables: which were read, which were known, and how far it is."""
 
 import secrets
 import time
@@ -60,7 +60,7 @@ def server(servers: Servers) -> Iterator[Server]:
 
 @pytest.fixture
 def database(server: Server) -> Iterator[str]:
-    """A database with a bulk table."""
+    """A database with a large table."""
     name = f"bulk_{secrets.token_hex(4)}"
     server.create(name)
     server.sql(name, TABLES)

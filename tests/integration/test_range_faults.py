@@ -58,7 +58,7 @@ ORDER BY backend_start LIMIT 1
 
 @pytest.fixture(scope="module")
 def template(servers: Servers) -> Iterator[str]:
-    """A database with a bulk table."""
+    """A database with a large table."""
     servers.get(18).create("range_faults")
     servers.get(18).sql("range_faults", LONG)
     yield "range_faults"
@@ -194,7 +194,7 @@ def test_a_store_that_fails_for_one_worker(
 
 @pytest.fixture
 def own_server() -> Iterator[Server]:
-    """A server that a test may stop, with the bulk table and few connections."""
+    """A server that a test may stop, with the large table and few connections."""
     server = Server(18)
     try:
         server.create("long")

@@ -111,7 +111,7 @@ class Shop:
         )
 
     def fetched(self) -> set[str]:
-        """Return the bulk tables, some of whose blobs were fetched since the last restore began."""
+        """Return the large tables with blobs that were fetched since the last restore began."""
         keys = set(self.store.gets)
         oids = {
             part.table.oid
@@ -133,7 +133,7 @@ class Shop:
 def shops(
     servers: Servers, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Callable[[int], Shop]]:
-    """Databases, by the size from which on their tables are bulk tables."""
+    """Databases, by the size from which on their tables are large tables."""
 
     @cache
     def shop(bulk_bytes: int) -> Shop:

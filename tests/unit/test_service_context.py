@@ -90,6 +90,30 @@ def test_a_context_is_of_its_settings_alone(service: Service) -> None:
         evolve(service, settings=evolve(SETTINGS, parallel_jobs=3))
 
 
+def test_each_run_has_a_dumper_of_its_own_and_the_name_is_asked_for_once(opener: Opener) -> None:
+    class Asked(FakeDumper):
+        times = 0
+
+        def database_name(self) -> str:
+            self.times += 1
+            return super().database_name()
+
+    made: list[Asked] = []
+
+    def make(_: Settings) -> Asked:
+        made.append(Asked())
+        return made[-1]
+
+    service = Service(SETTINGS, WHO, ServiceContext(OpenStores(SETTINGS, opener), make_dumper=make))
+    for _ in range(3):
+        service.status()
+        service.history()
+    assert [dumper.times for dumper in made] == [6]  # by one, which knows after the first
+    service.create_backup(name="one")
+    service.verify("one")
+    assert len(made) == 3
+
+
 def test_threads_that_race_open_once(service: Service, opener: Opener) -> None:
     opener.going_on.clear()
     with ThreadPoolExecutor(8) as pool:

@@ -48,6 +48,12 @@ class RestoreHint(HintCode):
     )
     CONNECT_ELSEWHERE = "connect_elsewhere", "Connect to another server"
 
+    ACCEPT_UNENCRYPTED = (
+        "accept_unencrypted",
+        "Anyone who can write to the store can have made it. If it is yours, restore it with "
+        "{option:accept_unencrypted}",
+    )
+
     # What the server lacks
     CREATE_TABLESPACES = (
         "create_tablespaces",

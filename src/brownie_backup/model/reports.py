@@ -15,7 +15,7 @@ T = TypeVar("T")
 
 @frozen
 class PartProgress:
-    """How far one part of a database is: a bulk table, or all the others together."""
+    """How far one part of a database is: a large table, or all the others together."""
 
     name: str
     """A table's name, or the kind of the part."""
@@ -90,7 +90,7 @@ OnCount = Callable[[CountProgress], None]
 
 @frozen
 class TableRange:
-    """Some blocks of a bulk table, which is known by its number."""
+    """Some blocks of a large table, which is known by its number."""
 
     oid: int
     blocks: BlockRange
@@ -112,7 +112,7 @@ class BackupReport:
     synced: tuple[StoreSync, ...] = ()
     """What the stores got of earlier backups."""
     ranges: int = 0
-    """How many ranges of bulk tables were read."""
+    """How many ranges of large tables were read."""
     skipped_ranges: int = 0
     """How many were not, since the WAL shows that they are as the backup before has them."""
     all_read_because: str = ""
@@ -162,6 +162,9 @@ class RestoreOptions:
     """Grant what was granted (``--no-acl`` turns it off)."""
     tablespaces: bool = True
     """Use the tablespaces that were used (``--no-tablespaces`` turns it off)."""
+    accept_unencrypted: bool = False
+    """Restore a backup in clear although new ones are encrypted: anyone who can write to the store
+    can have made it."""
     keep_failed: bool = False
     """Leave a half-made database for inspection, and name it."""
     jobs: int = 2

@@ -69,7 +69,7 @@ def create_backup(
         copies: more repositories that are to have it.
         policies: which backups each store keeps, this one first: a store that was left behind gets
             only those. By default, the default policy.
-        jobs: how many ranges of bulk tables are read at once, each in a session of its own; at
+        jobs: how many ranges of large tables are read at once, each in a session of its own; at
             most `MOST_JOBS`.
         full: read all ranges, also those that the WAL shows to be unchanged.
         full_every: do so when it was not done for so long; None for never.

@@ -116,11 +116,12 @@ def _among(repository: Repository, some: Iterable[Repository]) -> bool:
     return any(repository is each for each in some)
 
 
-def _rank(found: LocatedBackup) -> tuple[bool, bool, float]:
+def _rank(found: LocatedBackup) -> tuple[bool, bool, bool, float]:
     """Of equals `max` takes the first, and so the first store."""
     manifest = found.backup.manifest
+    expected = manifest is not None and found.repository.codecs.expects(manifest)
     newest = manifest.finished_at.timestamp() if manifest else 0.0
-    return found.backup.good, manifest is not None, newest
+    return found.backup.good, manifest is not None, expected, newest
 
 
 def _findings(

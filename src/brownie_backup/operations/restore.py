@@ -85,7 +85,14 @@ def restore(
         found = evolve(again, findings=(*found.findings, *again.findings))
         manifest, source = _restorable(found, dumper.kind)
         codecs = found.repository.codecs
-        findings = [*found.findings, *_damage(found), *codecs.findings(manifest)]
+        refuse = not options.accept_unencrypted
+        findings = [
+            *found.findings,
+            *_damage(found),
+            *codecs.findings(manifest, refuse=refuse),
+        ]
+        if not dry_run:
+            _refuse(findings)
         reader = found.repository.reader(manifest, [other.store for other in found.others])
         content = _content_of(manifest, dumper, reader, PartMeter(on_progress, "restore"))
         target_name = target_database or source.name

@@ -1,4 +1,4 @@
-"""Storing what a snapshot has: streams beside each other, and the ranges of bulk tables."""
+"""Storing what a snapshot has: streams beside each other, and the ranges of large tables."""
 
 import contextlib
 import logging

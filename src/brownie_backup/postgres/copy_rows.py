@@ -1,4 +1,4 @@
-"""COPY statements for bulk tables, and what must be the same whenever one runs."""
+"""COPY statements for large tables, and what must be the same whenever one runs."""
 
 from collections.abc import Generator, Iterable
 from typing import Protocol

@@ -14,7 +14,7 @@ from brownie_backup.errors import (
     KeyMissing,
     UnsupportedFormat,
 )
-from brownie_backup.hints import BackupHint, KeyHint
+from brownie_backup.hints import BackupHint, KeyHint, RestoreHint
 from brownie_backup.model import Manifest
 from brownie_backup.model.findings import Finding, Level
 from brownie_backup.protocols import Compressor, Decryptor, Encryptor
@@ -91,16 +91,25 @@ class Codecs:
         )
         raise KeyMissing(msg, hint=KeyHint.GIVE_DECRYPTOR)
 
-    def findings(self, manifest: Manifest) -> Iterator[Finding]:
-        """Warn of a backup in clear, unless new ones are written in clear too."""
+    def expects(self, manifest: Manifest) -> bool:
+        """Whether a backup is encrypted, or new ones are written in clear too."""
         if manifest.encryption.method != UNENCRYPTED:
-            return
-        if self.encryptor is None or self.encryptor.method != UNENCRYPTED:
+            return True
+        return self.encryptor is not None and self.encryptor.method == UNENCRYPTED
+
+    def findings(self, manifest: Manifest, *, refuse: bool = False) -> Iterator[Finding]:
+        """Tell of a backup in clear, unless new ones are written in clear too.
+
+        Args:
+            manifest: of the backup.
+            refuse: whether that is an error, not a warning.
+        """
+        if not self.expects(manifest):
             yield Finding(
-                Level.WARNING,
+                Level.ERROR if refuse else Level.WARNING,
                 "encryption",
                 f"'{manifest.name}' is not encrypted",
-                BackupHint.CHECK_ORIGIN,
+                RestoreHint.ACCEPT_UNENCRYPTED if refuse else BackupHint.CHECK_ORIGIN,
             )
 
     def close(self) -> None:

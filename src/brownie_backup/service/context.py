@@ -1,6 +1,7 @@
-"""What a process keeps open between what is asked of it: stores, a dumper, the audit trail."""
+"""What a process keeps open between what is asked of it: the stores and the audit trail."""
 
-import threading
+from collections.abc import Callable
+from functools import cached_property
 from typing import Self
 
 from attrs import field, frozen
@@ -8,7 +9,7 @@ from attrs import field, frozen
 from brownie_backup.audit.auditor import Auditor
 from brownie_backup.config import OpenStores, Settings, make_dumper
 from brownie_backup.config.redaction import redactor
-from brownie_backup.protocols import Dumper, SupportsClose
+from brownie_backup.protocols import Dumper
 from brownie_backup.repository import Repository
 from brownie_backup.retention.policy import RetentionPolicy
 
@@ -22,12 +23,14 @@ class ServiceContext:
     Args:
         stores: of the settings.
         auditor: records all operations. What a store has not taken of its trail yet, it keeps.
+        make_dumper: makes the dumper of a run from the settings.
     """
 
     stores: OpenStores
     auditor: Auditor = field(repr=False)
-    _dumpers: list[Dumper] = field(factory=list, init=False, repr=False)
-    _lock: threading.Lock = field(factory=threading.Lock, init=False, repr=False)
+    _make_dumper: Callable[[Settings], Dumper] = field(
+        factory=lambda: make_dumper, kw_only=True, repr=False
+    )
 
     @auditor.default
     def _own_auditor(self) -> Auditor:
@@ -54,17 +57,20 @@ class ServiceContext:
         return self.stores.policies
 
     def dumper(self) -> Dumper:
-        """Return the dumper of the database."""
-        with self._lock:
-            if not self._dumpers:
-                self._dumpers.append(make_dumper(self.stores.settings))
-            return self._dumpers[0]
+        """Return a dumper of the database, for one run.
+
+        It learns things of the server, such as its version, that may be others by the next run.
+        """
+        return self._make_dumper(self.stores.settings)
+
+    def database_name(self) -> str:
+        """Return the name of the database; if only the server knows it, that is asked once."""
+        return self._named.database_name()
+
+    @cached_property
+    def _named(self) -> Dumper:
+        return self.dumper()
 
     def close(self) -> None:
         """Close what is open; what is used later, opens it again."""
-        with self._lock:
-            for dumper in self._dumpers:
-                if isinstance(dumper, SupportsClose):
-                    dumper.close()
-            self._dumpers.clear()
         self.stores.close()

@@ -238,7 +238,7 @@ def store_document(outcome: StoreOutcome, words: Vocabulary) -> dict[str, Any]:
 
 
 def range_document(found: TableRange) -> dict[str, int]:
-    """Return a range of a bulk table."""
+    """Return a range of a large table."""
     return {"oid": found.oid, "first_block": found.blocks.first, "end_block": found.blocks.end}
 
 

@@ -44,7 +44,7 @@ class Verbs:
 
     def database_name(self) -> str:
         """Return the name of the database that is backed up, asking the server if need be."""
-        return self.context.dumper().database_name()
+        return self.context.database_name()
 
     def _database_name_if_known(self) -> str | None:
         try:

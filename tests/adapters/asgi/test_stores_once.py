@@ -41,8 +41,7 @@ READS = (
 
 def service_of(opener: Opener, settings: Settings = SETTINGS) -> Service:
     """Return a service whose stores are in memory."""
-    context = ServiceContext(OpenStores(settings, opener))
-    context._dumpers.append(FakeDumper())
+    context = ServiceContext(OpenStores(settings, opener), make_dumper=lambda _: FakeDumper())
     return Service(settings, Actor("api", "api"), context)
 
 

@@ -64,6 +64,7 @@ async def restore(app_state: AppState, request: Request, caller: Caller) -> Resp
         owner=body.get("owner", True),
         privileges=body.get("privileges", True),
         tablespaces=body.get("tablespaces", True),
+        accept_unencrypted=body.get("accept_unencrypted", False),
     )
     dry_run = body.get("dry_run", False)
 

@@ -63,6 +63,8 @@ RESTORE = _body(
         "owner": _ON | {"description": "give objects to their owners"},
         "privileges": _ON | {"description": "grant what was granted"},
         "tablespaces": _ON | {"description": "use the tablespaces that were used"},
+        "accept_unencrypted": _FLAG
+        | {"description": "restore a backup in clear although encryption is on"},
     },
     ("backup_name",),
 )

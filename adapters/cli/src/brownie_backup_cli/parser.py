@@ -95,6 +95,7 @@ def _restore(commands: Subparsers) -> None:
         ("--no-owner", "give everything to the role that restores"),
         ("--no-acl", "grant nothing"),
         ("--no-tablespaces", "put everything into the default tablespace"),
+        ("--accept-unencrypted", "restore a backup in clear although encryption is on"),
         ("--keep-failed", "leave a half-made database for inspection, and name it"),
         ("--dry-run", "check all that can be checked, and change nothing"),
     ):

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from brownie_backup.dumpers.postgres.dump.bulk import find_candidates
+from brownie_backup.dumpers.postgres.dump.large_tables import find_candidates
 from brownie_backup.dumpers.postgres.dump.wal import SUMMARIES_SINCE
 from brownie_backup.dumpers.postgres.restore.preflight import check_room
 from brownie_backup.errors import BackupError, DatabaseError, ProgramMissing

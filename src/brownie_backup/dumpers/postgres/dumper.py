@@ -6,7 +6,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import timedelta
 
 from brownie_backup.dumpers.postgres.doctor import diagnose
-from brownie_backup.dumpers.postgres.dump.bulk import BULK_TABLE_BYTES, RANGE_BYTES, RangePolicy
+from brownie_backup.dumpers.postgres.dump.large_tables import (
+    BULK_TABLE_BYTES,
+    RANGE_BYTES,
+    RangePolicy,
+)
 from brownie_backup.dumpers.postgres.dump.reader import PostgresReader, end_readers, unknown
 from brownie_backup.dumpers.postgres.dump.snapshot import (
     SYSTEM_IDENTIFIER,
@@ -154,16 +158,16 @@ class PostgresDumper:
             reader.close()
 
     def split(self, part: PartSpec) -> Iterator[PartSpec] | None:
-        """Yield the ranges of a bulk table; None for what a program writes."""
+        """Yield the ranges of a large table; None for what a program writes."""
         detail = part.detail
         return split_table(part, detail) if isinstance(detail, TableDetail) else None
 
     def join(self, part: PartSpec, segments: Sequence[Segment]) -> Part:
-        """Return a bulk table as the manifest has it."""
+        """Return a large table as the manifest has it."""
         return join_table(_table_of(part), part.kind, segments)
 
     def segments(self, part: Part) -> Iterator[Segment] | None:
-        """Yield the ranges of a stored bulk table; None for what a program wrote."""
+        """Yield the ranges of a stored large table; None for what a program wrote."""
         return stored_segments(part, part.table) if part.table else None
 
     def locate(self, segment: PartSpec) -> TableRange:

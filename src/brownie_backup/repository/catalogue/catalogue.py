@@ -1,6 +1,6 @@
 """The catalogue: every backup that a store has, and what is known of its health."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from attrs import evolve, frozen
 
@@ -14,7 +14,7 @@ from brownie_backup.errors import (
 from brownie_backup.format.layout import manifest_key
 from brownie_backup.format.names import LATEST, check_name
 from brownie_backup.hints import BackupHint
-from brownie_backup.model import Backup, Kind
+from brownie_backup.model import Backup, Kind, Manifest
 from brownie_backup.model.reports import OnCount
 from brownie_backup.protocols import Cache, Clock, Store
 from brownie_backup.repository.catalogue import holds, manifests
@@ -64,7 +64,14 @@ class Catalogue:
         )
         return tuple(sorted(with_holds, key=_newest_first, reverse=True))
 
-    def backup(self, name: str, *, database: str | None = None, kind: str = Kind.LOGICAL) -> Backup:
+    def backup(
+        self,
+        name: str,
+        *,
+        database: str | None = None,
+        kind: str = Kind.LOGICAL,
+        prefers: Callable[[Manifest], bool] = lambda _: True,
+    ) -> Backup:
         """Return the backup of that name, or the newest good one for ``latest``.
 
         Its manifest comes from the store itself, even if it is in the cache.
@@ -74,9 +81,12 @@ class Catalogue:
             database: whose ``latest``, since several may share the store: of another's only if
                 the store has backups of that alone. None for anybody's.
             kind: of which kind ``latest`` is; by its name there is a backup of any.
+            prefers: which backups ``latest`` means while there are any of these, however old.
         """
         if name == LATEST:
             seen = self._whose([each for each in self.backups() if each.good], database, kind)
+            # A sort keeps the order of all others: the newest first.
+            seen = sorted(seen, key=lambda b: not (b.manifest and prefers(b.manifest)))
             good = (self._backup(each.name, each) for each in seen)
             backup = next((again for again in good if again and again.good), None)
         else:

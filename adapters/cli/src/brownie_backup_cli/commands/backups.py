@@ -67,6 +67,7 @@ def restore(arguments: argparse.Namespace, service: Service, output: Output) -> 
         owner=not arguments.no_owner,
         privileges=not arguments.no_acl,
         tablespaces=not arguments.no_tablespaces,
+        accept_unencrypted=arguments.accept_unencrypted,
         keep_failed=arguments.keep_failed,
         jobs=service.settings.parallel_jobs,
         tables=tuple(arguments.tables),

@@ -1,4 +1,4 @@
-"""Reading the parts of a snapshot: by pg_dump, and of bulk tables by COPY in a session."""
+"""Reading the parts of a snapshot: by pg_dump, and of large tables by COPY in a session."""
 
 import contextlib
 import logging
@@ -48,7 +48,7 @@ _log = logging.getLogger(__name__)
 
 
 class PostgresReader:
-    """One worker's way to read parts; it keeps a session open for bulk tables.
+    """One worker's way to read parts; it keeps a session open for large tables.
 
     Args:
         client: of the server.
@@ -202,7 +202,7 @@ class PostgresReader:
         ]
 
     def _patterns(self, part: DumpDetail, encoding: str) -> Iterator[str]:
-        """Yield what names the bulk tables to pg_dump: in the encoding of the database."""
+        """Yield what names the large tables to pg_dump: in the encoding of the database."""
         for relation in part.apart:
             name = named(relation)
             if encoding == "SQL_ASCII" or name.isascii():

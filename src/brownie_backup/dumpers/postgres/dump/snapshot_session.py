@@ -1,4 +1,4 @@
-"""The session that holds a snapshot, and the locks on its bulk tables."""
+"""The session that holds a snapshot, and the locks on its large tables."""
 
 import threading
 from collections.abc import Generator

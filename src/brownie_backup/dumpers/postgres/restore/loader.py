@@ -1,4 +1,4 @@
-"""Loading the rows of bulk tables, several ranges at once, each counted."""
+"""Loading the rows of large tables, several ranges at once, each counted."""
 
 import contextlib
 import threading
@@ -21,7 +21,7 @@ from brownie_backup.tracing import step
 
 @frozen
 class RowsToLoad:
-    """Rows of a bulk table: how many they must be, and the oid that the table had."""
+    """Rows of a large table: how many they must be, and the oid that the table had."""
 
     oid: int
     rows: int | None

@@ -39,7 +39,7 @@ class SelectiveRestore(PostgresTarget):
     """A restore of some tables: see `PostgresTarget`.
 
     Into a database that exists they are added. Then the fresh database is a scratch one, for what
-    the archive has; the rows of bulk tables go straight to where they belong.
+    the archive has; the rows of large tables go straight to where they belong.
     """
 
     def __init__(
@@ -210,7 +210,7 @@ class SelectiveRestore(PostgresTarget):
         yield from addition.complete(archive, self._options.jobs if chosen else 1)
 
     def _staged(self, addition: TableStaging, relation: Relation) -> Relation:
-        """Return what a bulk table is called while it is loaded."""
+        """Return what a large table is called while it is loaded."""
         name = self._wanted.into.name if self._wanted.into else relation.name
         staged = addition.staged(TableName(relation.schema, name))
         return evolve(relation, schema=staged.schema, name=staged.name)

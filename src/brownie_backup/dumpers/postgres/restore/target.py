@@ -63,12 +63,12 @@ class PostgresTarget:
         return RestoredDatabase(self._replaced, self._created_roles)
 
     def wanted(self, part: Part) -> Iterator[Segment]:
-        """Yield the ranges of a bulk table, if it is to be loaded."""
+        """Yield the ranges of a large table, if it is to be loaded."""
         if part.table and self._wants(part.table.oid):
             yield from stored_segments(part, part.table)
 
     def name_of(self, part: Part) -> str:
-        """Return the name of the bulk table, or else the kind."""
+        """Return the name of the large table, or else the kind."""
         relation = self._relations.get(part.table.oid) if part.table else None
         return f"{relation.schema}.{relation.name}" if relation else part.kind
 
@@ -177,7 +177,7 @@ class PostgresTarget:
     def _load_rows(
         self, tables: Mapping[int, Iterator[Loadable]], *arguments: str
     ) -> list[Finding]:
-        """Load what the archive has, and beside it the bulk tables."""
+        """Load what the archive has, and beside it the large tables."""
         findings: list[Finding] = []
         loader = Loader(
             self._client,
