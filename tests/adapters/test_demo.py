@@ -129,7 +129,7 @@ def test_fails_when_what_was_restored_is_different(place: Path) -> None:
     assert done.returncode == 1
     (line,) = [line for line in done.stdout.splitlines() if "DIFFERENT" in line]
     assert line.startswith("table customers ")
-    assert "what was restored is different: table customers\n" in done.stderr
+    assert "the restored data differs: table customers\n" in done.stderr
     assert "came back" not in done.stdout
 
 

@@ -152,7 +152,7 @@ def test_pg_dump_behind_a_queued_alter_table_is_given_up_soon(
     )
     dumper.archive_begun.set()
     started = time.monotonic()
-    with pytest.raises(DumpFailed, match="somebody waits to lock a table") as failed:
+    with pytest.raises(DumpFailed, match="a session waits for an exclusive lock") as failed:
         create_backup(repository, dumper, jobs=2)
     assert "Run the backup again" in str(failed.value.hint)
     assert time.monotonic() - started < 30
@@ -186,7 +186,7 @@ def test_a_table_that_stays_locked_fails_the_backup_in_time(
         with pytest.raises(DumpFailed, match="lock timeout") as failed:
             create_backup(repository, dumper, jobs=2)
         assert time.monotonic() - started < 20
-        assert "holds a table exclusively" in str(failed.value.hint)
+        assert "holds an exclusive lock on a table" in str(failed.value.hint)
         wait_until(lambda: server.sessions(database) == 1, what="just the other's session is left")
     assert not list_backups(repository)
 

@@ -311,7 +311,7 @@ def test_doctor_says_which_large_tables_are_left_to_the_archive(
 ) -> None:
     dumper = dumper_of(server, database)
     (finding,) = findings_on(dumper, "large tables")
-    assert finding.message == "1 tables are larger than 8 MiB, and read in ranges"
+    assert finding.message == "1 table is larger than 8 MiB, and read in ranges"
     server.sql(
         database,
         "CREATE TYPE colour AS ENUM ('red');"

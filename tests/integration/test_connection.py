@@ -228,7 +228,7 @@ def test_a_table_that_is_held_exclusively_gives_an_error_and_no_hang(
 def test_programs_older_than_the_server_are_named_with_what_to_install(
     repository: Repository, servers: Servers, small: str
 ) -> None:
-    with pytest.raises(ProgramMissing, match="the newest here is 15") as caught:
+    with pytest.raises(ProgramMissing, match="the newest installed is 15") as caught:
         create_backup(repository, servers.get(18).dumper(small, client=servers.get(15).client))
     assert "postgresql-client-18" in str(caught.value.hint)
 

@@ -22,6 +22,7 @@ from brownie_backup.errors import (
     TargetExists,
 )
 from brownie_backup.format.layout import blob_key
+from brownie_backup.hints import RestoreHint
 from brownie_backup.model import Manifest, Part
 from brownie_backup.model.reports import RestoreReport
 from brownie_backup.stores import LocalStore
@@ -256,7 +257,7 @@ def test_an_existing_table_is_refused_before_anything_is_changed(shop: Shop, cop
     }
     with pytest.raises(TargetExists, match=r"named public\.orders") as caught:
         shop.restore(copy, RestoreOptions(tables=("public.orders",)))
-    assert "--into" in str(caught.value.hint)
+    assert caught.value.hint == RestoreHint.INTO_OR_TARGET()
     assert blobs.isdisjoint(shop.store.gets)
     with pytest.raises(TargetExists, match=r'"Tä ble\.1"'):
         shop.restore(copy, RestoreOptions(schemas=('"Söme. ""x"',)))
@@ -379,7 +380,7 @@ def test_indexes_and_constraints_can_be_left_out(
         (RestoreOptions(tables=("public.worthy",)), "it is a VIEW", ""),
         (RestoreOptions(tables=("public.%",)), "no table named", ""),
         (RestoreOptions(schemas=("publik",)), "nothing in a schema", "public"),
-        (RestoreOptions(tables=("public.months",), into="a.b"), "has partitions", "--target-db"),
+        (RestoreOptions(tables=("public.months",), into="a.b"), "has partitions", "database"),
     ],
 )
 def test_what_the_backup_lacks_is_refused(

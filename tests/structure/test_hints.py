@@ -193,7 +193,5 @@ def test_the_fields_and_paths_that_hints_of_rest_name_exist() -> None:
 
 
 def test_a_secret_is_named_with_the_variable_of_its_file() -> None:
-    assert command_line.WORDS["setting:passphrase"] == (
-        "BACKUP_PASSPHRASE (or BACKUP_PASSPHRASE_FILE)"
-    )
+    assert command_line.WORDS["setting:passphrase"] == "BACKUP_PASSPHRASE (or …_FILE)"
     assert command_line.WORDS["setting:region"] == "BACKUP_REGION"

@@ -360,7 +360,7 @@ def test_what_a_store_cannot_do_is_a_problem_of_the_settings_with_all_others() -
     wanted = (
         "BACKUP_SCHEDULE ('at noon')",
         "BACKUP_STORAGE_CLASS 'GLACIER'",
-        "copy1 (gs://b/c): BACKUP_OBJECT_TAGS:",
-        "copy2 (azure://Box/a): BACKUP_DESTINATION: 'Box'",
+        "copy1 (gs://b/c): object_tags:",
+        "copy2 (azure://Box/a): its URL: 'Box'",
     )
     assert all(each.startswith(start) for each, start in zip(said, wanted, strict=True))

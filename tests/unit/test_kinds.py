@@ -301,7 +301,7 @@ def test_a_cleanup_takes_no_blob_that_another_kind_needs(
     assert report.deleted == would.deleted == ("logical-1",)
     (note,) = report.notes
     assert (
-        note == f"kept whatever the policy says, since this version does not know '{PHYSICAL}': 4"
+        note == f"kept regardless of the policy, because this version does not know '{PHYSICAL}': 4"
     )
     assert would.notes == report.notes
     assert rubbish.name not in repository.blob_sizes()

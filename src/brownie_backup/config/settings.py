@@ -212,7 +212,7 @@ def _find(environ: Mapping[str, str], name: str) -> tuple[str, str] | None:
         content = Path(path).read_text(encoding="utf-8").removesuffix("\n").removesuffix("\r")
     except (OSError, UnicodeDecodeError) as error:
         why = error.strerror if isinstance(error, OSError) else "not text"
-        msg = f"_FILE names '{path}', which does not read: {why}"
+        msg = f"_FILE names '{path}', which cannot be read: {why}"
         raise ValueError(msg) from None
     if not content.strip():
         msg = f"_FILE names '{path}', which is empty"

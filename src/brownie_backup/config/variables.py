@@ -197,7 +197,7 @@ VARIABLES: tuple[Variable, ...] = (
     Variable("WEBHOOK_SECRET", "signs what the webhook is told", Secret, secret=True),
     Variable("API_TOKEN", "the token that may do everything over REST", Secret, secret=True),
     Variable("API_TOKENS", "more tokens: name:scope+scope:token, by commas", Secret, secret=True),
-    Variable("API_ANONYMOUS", "'read' lets anybody look, without a token", _one_of(("read",))),
+    Variable("API_ANONYMOUS", "'read' lets anyone read without a token", _one_of(("read",))),
     Variable("DATABASE_URL", "the database: a URI or conninfo", Secret, secret=True),
     Variable("GPG_RECIPIENTS", "keys to encrypt for, by commas", _recipients),
     Variable("GPG_PUBLIC_KEY", "an armoured public key to encrypt for", _text),

@@ -6,7 +6,7 @@ from brownie_backup.hints import Vocabulary
 
 def _called(variable: Variable) -> str:
     name = PREFIX + variable.name
-    return f"{name} (or {name}_FILE)" if variable.secret else name
+    return f"{name} (or …_FILE)" if variable.secret else name
 
 
 VARIABLE_NAMES: Vocabulary = {

@@ -58,7 +58,7 @@ def _structured(plain: dict[str, Any], kind: type[T], what: str) -> T:
 
 
 def _unreadable(kind: type, what: str) -> DamagedError:
-    msg = f"{what} is cut short or changed: it does not read as {kind.__name__}"
+    msg = f"{what} is cut short or changed: it cannot be read as {kind.__name__}"
     return DamagedError(msg, hint=BackupHint.TAKE_FROM_ANOTHER_COPY)
 
 

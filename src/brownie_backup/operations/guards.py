@@ -31,7 +31,7 @@ def refuse_skew(offset: timedelta) -> None:
 
 
 def too_many(decisions: Sequence[RetentionDecision], policy: RetentionPolicy) -> Iterator[str]:
-    """Yield of which databases more would go at once than the policy takes for likely."""
+    """Yield of which databases more would be deleted at once than the policy takes for likely."""
     backups, going = Counter[BackupSet](), Counter[BackupSet]()
     for decision in decisions:
         if decision.backup.manifest:
@@ -41,7 +41,7 @@ def too_many(decisions: Sequence[RetentionDecision], policy: RetentionPolicy) ->
     for each, count in going.items():
         if count > FEW and count > policy.most_deleted_share * backups[each]:
             yield (
-                f"{count} of {backups[each]} backups of {each} would go at once, more "
+                f"{count} of {backups[each]} backups of {each} would be deleted at once, more "
                 f"than {policy.most_deleted_share:.0%}"
             )
 

@@ -167,4 +167,4 @@ def _notes(swept: Swept, decisions: Sequence[RetentionDecision]) -> Iterator[str
     manifests = (decision.backup.manifest for decision in decisions)
     unknown = Counter(manifest.kind for manifest in manifests if manifest and not manifest.known)
     for kind, count in sorted(unknown.items()):
-        yield f"kept whatever the policy says, since this version does not know '{kind}': {count}"
+        yield f"kept regardless of the policy, because this version does not know '{kind}': {count}"

@@ -92,7 +92,9 @@ def choose_programs(needed: Version, folder: str | None = None, *, to: str = "du
     for programs in available:
         if programs.version.major >= needed.major:
             return programs
-    newest = f"the newest here is {available[-1].version}" if available else "none is installed"
+    newest = (
+        f"the newest installed is {available[-1].version}" if available else "none is installed"
+    )
     where = f" in {folder}" if folder else ""
     msg = f"PostgreSQL {needed} needs client programs of {needed.major} or newer to {to}{where}; "
     hint = DatabaseHint.INSTALL_PROGRAMS_OF(major=str(needed.major))

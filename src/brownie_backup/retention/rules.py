@@ -162,4 +162,4 @@ def _unknown(values: Mapping[str, str]) -> Iterator[str]:
     known = [rule.name for rule in RULES]
     for name in sorted(values.keys() - set(known)):
         near = difflib.get_close_matches(name, known, n=1)
-        yield f"{name} is no rule of retention" + (f": did you mean {near[0]}?" if near else "")
+        yield f"{name} is not a rule of retention" + (f": did you mean {near[0]}?" if near else "")

@@ -122,5 +122,5 @@ class VerificationVerbs(Verbs):
             on_progress=on_progress,
         )
         if not verification.good:
-            operation.problem = DamagedError("what was read is damaged")
+            operation.problem = DamagedError("stored data is damaged")
         return verification

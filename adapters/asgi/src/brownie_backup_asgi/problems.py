@@ -46,7 +46,7 @@ BY_ERROR: dict[type[BackupError], Kind] = {
     errors.DeletionRefused: Kind("deletion-refused", 409, "Deleting would not be safe"),
     errors.EncryptionError: Kind("encryption", 500, "Nothing could be encrypted"),
     errors.DecryptionError: Kind("decryption", 500, "The service has no key for it"),
-    errors.DamagedError: Kind("damaged", 500, "What is stored is damaged"),
+    errors.DamagedError: Kind("damaged", 500, "Stored data is damaged"),
     errors.UnsupportedFormat: Kind("unsupported-format", 501, "This version cannot read it"),
     errors.DatabaseError: Kind("database", 502, "PostgreSQL could not do it"),
     errors.ConnectionFailed: Kind("database-unavailable", 503, "PostgreSQL is out of reach"),

@@ -105,7 +105,7 @@ def _text_violations(value: str, schema: Schema, at: str) -> Iterator[str]:
         lengths = f"{schema.get('minLength', 0)} to {schema.get('maxLength', 'any number of')}"
         yield f"{at} is not {lengths} characters long"
     if _SURROGATE.search(value):
-        yield f"{at} is no Unicode text"
+        yield f"{at} is not Unicode text"
     if "pattern" in schema and not re.fullmatch(schema["pattern"], value):
         yield f"{at} does not match {schema['pattern']}"
 
@@ -120,7 +120,7 @@ def _object_violations(value: dict[str, Any], schema: Schema, at: str) -> Iterat
             yield f"{at} lacks '{name}'"
     for name, field in value.items():
         if _SURROGATE.search(name):
-            yield f"a field's name in {at} is no Unicode text"
+            yield f"a field's name in {at} is not Unicode text"
         elif name in properties:
             yield from violations(field, properties[name], f"'{name}'")
         elif not others:
@@ -172,7 +172,7 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _no_constant(name: str) -> None:
-    msg = f"{name} is no JSON"
+    msg = f"{name} is not JSON"
     raise ValueError(msg)
 
 

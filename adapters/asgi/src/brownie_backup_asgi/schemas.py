@@ -49,7 +49,8 @@ CREATE = _body(
             },
             "description": "anything that helps people find it again",
         },
-        "full": _FLAG | {"description": "read all, also what the WAL shows to be unchanged"},
+        "full": _FLAG
+        | {"description": "read everything, including data that the WAL shows to be unchanged"},
     }
 )
 RESTORE = _body(

@@ -49,7 +49,9 @@ def cleanup(arguments: argparse.Namespace, service: Service, output: Output) -> 
 def delete(arguments: argparse.Namespace, service: Service, output: Output) -> int:
     """Delete a backup wherever it is."""
     service.delete(arguments.name)
-    lines = [f"{arguments.name} is deleted; 'brownie-backup cleanup' frees what it alone held"]
+    lines = [
+        f"{arguments.name} is deleted; 'brownie-backup cleanup' frees the blobs that only it used"
+    ]
     output.result({"deleted": arguments.name}, lines)
     return DONE
 

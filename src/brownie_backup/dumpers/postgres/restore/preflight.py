@@ -112,7 +112,8 @@ def _extensions(inventory: Inventory, available: dict[str, str]) -> Iterator[Fin
     for extension in inventory.extensions:
         here = available.get(extension.name)
         if here and here != extension.version and _older(here, extension.version):
-            msg = f"extension {extension.name}: the backup has {extension.version}, here is {here}"
+            theirs = f"the backup has {extension.version}, the server has {here}"
+            msg = f"extension {extension.name}: {theirs}"
             yield Finding(Level.WARNING, "extensions", msg, RestoreHint.NEWER_EXTENSION)
 
 
