@@ -19,8 +19,8 @@ from brownie_backup.compressors import Uncompressed
 from brownie_backup.config import load_settings
 from brownie_backup.encryptors import Cleartext
 from brownie_backup.errors import StoreUnavailable
-from brownie_backup.pipeline import archiver
 from brownie_backup.protocols import Store
+from brownie_backup.repository import Tuning
 from brownie_backup.stores import RetryingStore, RetryPolicy
 from brownie_backup.stores.azure import open_store as open_azure
 from brownie_backup.stores.gcs import open_store as open_gcs
@@ -57,7 +57,7 @@ class Network:
         """Return a repository behind the network."""
         location = load_settings(self.env).primary
         store = RetryingStore(OPEN[self.cloud](location, retry_policy), retry_policy)
-        return Repository(store, Uncompressed(), Cleartext())
+        return Repository(store, Uncompressed(), Cleartext(), tuning=Tuning(blob_bytes=250_000))
 
 
 @pytest.fixture(params=OPEN)
@@ -92,10 +92,7 @@ FAULTS: dict[str, Callable[[Proxy], None]] = {
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-def test_a_backup_gets_through(
-    network: Network, fault: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(archiver, "BLOB_BYTES", 250_000)
+def test_a_backup_gets_through(network: Network, fault: str) -> None:
     repository = network.repository()
     repository.identity()
     begun = threading.Event()
@@ -116,10 +113,7 @@ def test_a_backup_gets_through(
     assert repository.leases() == ()
 
 
-def test_a_store_that_is_gone_for_good_is_given_up(
-    network: Network, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(archiver, "BLOB_BYTES", 250_000)
+def test_a_store_that_is_gone_for_good_is_given_up(network: Network) -> None:
     pieces: list[int] = []
 
     def cut_the_line() -> None:

@@ -16,7 +16,7 @@ from brownie_backup.compressors import Uncompressed
 from brownie_backup.config import load_settings, make_store
 from brownie_backup.encryptors import Cleartext
 from brownie_backup.errors import Busy, DeletionRefused
-from brownie_backup.pipeline import archiver
+from brownie_backup.repository import Tuning
 from brownie_backup.repository import repository as module
 
 KEPT = 4
@@ -26,7 +26,8 @@ _CHUNKS = [random.Random(number).randbytes(2000) for number in range(40)]  # noq
 def open_repository() -> Repository:
     """Return a repository in the store that the environment names."""
     location = load_settings(os.environ).primary
-    return Repository(make_store(location), Uncompressed(), Cleartext())
+    tuning = Tuning(blob_bytes=2000)
+    return Repository(make_store(location), Uncompressed(), Cleartext(), tuning=tuning)
 
 
 def digest(parts: dict[str, bytes]) -> str:
@@ -39,7 +40,6 @@ def back_up(repository: Repository, seconds: float) -> list[tuple[str, str]]:
 
     For so many seconds, and until there are enough for some to be deleted.
     """
-    archiver.BLOB_BYTES = 2000  # type: ignore[attr-defined] # it imports that name
     made: list[tuple[str, str]] = []
     until = time.monotonic() + seconds
     while time.monotonic() < until or len(made) <= 2 * KEPT:  # a busy machine takes longer

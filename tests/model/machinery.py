@@ -11,10 +11,10 @@ from random import Random
 import pytest
 from tests.model.scheduler import InlineExecutor, Scheduler, VirtualThreading
 from tests.model.work import BLOB_BYTES
+from tests.unit.fakes import Tuned, tune
 
 from brownie_backup.operations import create
-from brownie_backup.pipeline import archiver, parent
-from brownie_backup.repository.catalogue import manifests
+from brownie_backup.pipeline import parent
 from brownie_backup.repository.coordination import leases
 
 Patch = Callable[[pytest.MonkeyPatch], None]
@@ -34,15 +34,18 @@ def replaced(scheduler: Scheduler, random: Random, mutation: Patch | None) -> It
             "make_thread",
             lambda work, name: threading.Thread(target=work, name=name, daemon=True),
         )
-        patch.setattr(leases, "PASSING", timedelta(seconds=0.75))  # three looks, not forty
         for name, module in list(sys.modules.items()):
             for pool in ("ThreadPoolExecutor", "Threads"):
                 if name.startswith("brownie_backup.") and hasattr(module, pool):
                     patch.setattr(module, pool, InlineExecutor)
-        patch.setattr(archiver, "BLOB_BYTES", BLOB_BYTES)
         for module in (parent, create):
             patch.setattr(module, "TOOL_VERSION", "0")
-        patch.setattr(manifests, "INLINE_BLOBS", random.choice((3, 10_000)))
+        patch.setattr(Tuned, "now", Tuned.now)  # so that it is restored at the end
+        tune(
+            blob_bytes=BLOB_BYTES,
+            inline_blobs=random.choice((3, 10_000)),
+            lease_passing=timedelta(seconds=0.75),  # three looks, not forty
+        )
         if mutation:
             mutation(patch)
         yield

@@ -5,12 +5,13 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 import pytest
+from tests.unit.fakes import tune
 
 from brownie_backup import Repository
 from brownie_backup.format.layout import MANIFESTS, name_in
 from brownie_backup.model import Manifest
 from brownie_backup.pipeline import commit, replica
-from brownie_backup.repository import Lease, LeaseRecord, Swept, repository
+from brownie_backup.repository import Lease, LeaseRecord, Swept
 from brownie_backup.repository.blobs import sweep as sweep_module
 
 Patch = pytest.MonkeyPatch
@@ -33,7 +34,8 @@ def nothing_excludes(patch: Patch) -> None:
 
 def no_margin(patch: Patch) -> None:
     """A blob may be swept as soon as it is there."""
-    patch.setattr(repository, "SWEEP_MARGIN", timedelta(0))
+    del patch
+    tune(sweep_margin=timedelta(0))
 
 
 def leases_expire_by_the_clients_clock(patch: Patch) -> None:

@@ -2,16 +2,24 @@
 
 import pytest
 from hypothesis import settings
-from tests.unit.fakes import FakeClock, FakeDumper
+from tests.unit.fakes import FakeClock, FakeDumper, Tuned, tune
+
+from brownie_backup.repository import Tuning
 
 settings.register_profile("brownie", deadline=None)  # a busy machine is no failure
 settings.load_profile("brownie")
 
 
+@pytest.fixture(autouse=True)
+def _usual_tuning() -> None:
+    """Let no test's sizes and times be another's."""
+    Tuned.now = Tuning()
+
+
 @pytest.fixture
-def _small_blobs(monkeypatch: pytest.MonkeyPatch) -> None:
+def _small_blobs(_usual_tuning: None) -> None:
     """Make a blob of each 1,000 bytes, so that little data makes many."""
-    monkeypatch.setattr("brownie_backup.pipeline.archiver.BLOB_BYTES", 1000)
+    tune(blob_bytes=1000)
 
 
 @pytest.fixture

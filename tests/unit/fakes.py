@@ -8,6 +8,7 @@ import random
 import threading
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from attrs import evolve, field, frozen
 
@@ -38,6 +39,7 @@ from brownie_backup.pipeline.replica import Replica
 from brownie_backup.pipeline.replicas import ReplicaSet
 from brownie_backup.pipeline.writer import BlobWriter, open_writer
 from brownie_backup.protocols import Cache, Clock, Encryptor, Store, Unchanged
+from brownie_backup.repository import Tuning
 from brownie_backup.stores import MemoryStore
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -253,19 +255,37 @@ def noise(seed: int = 1, size_bytes: int = 10_000) -> dict[str, bytes]:
     return {PartKind.INVENTORY: b"{}", PartKind.ARCHIVE: random_.randbytes(size_bytes)}
 
 
+class Tuned:
+    """The sizes and times of the repositories that a test makes."""
+
+    now = Tuning()
+
+
+def tune(**changes: Any) -> None:  # noqa: ANN401 - any of its fields
+    """Let the repositories that are made from now on, in this test, have other sizes and times."""
+    Tuned.now = evolve(Tuned.now, **changes)
+
+
 def make_repository(
     store: Store | None = None,
     *,
     encryptor: Encryptor | None = None,
     clock: Clock | None = None,
     cache: Cache | None = None,
+    tuning: Tuning | None = None,
 ) -> Repository:
     """Return a repository in memory, by a clock that stands still."""
     clock = clock or FakeClock()
     store = store or MemoryStore(clock)
     others = (Zstd(), Gzip())
     return Repository(
-        store, Uncompressed(), encryptor or FakeEncryptor(), others, clock=clock, cache=cache
+        store,
+        Uncompressed(),
+        encryptor or FakeEncryptor(),
+        others,
+        clock=clock,
+        cache=cache,
+        tuning=tuning or Tuned.now,
     )
 
 

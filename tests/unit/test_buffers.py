@@ -11,7 +11,6 @@ import pytest
 
 from brownie_backup.errors import LockRefused
 from brownie_backup.model import BlobRef, PartKind, PartSpec
-from brownie_backup.pipeline import buffers
 from brownie_backup.pipeline.ranges import WorkerContext, store_batch
 from brownie_backup.pipeline.writer import BlobWriter, StoredBlob
 
@@ -46,6 +45,8 @@ class Rows:
 class SlowWriter:
     """A writer that looks at a blob only when all has been read, unless that takes too long."""
 
+    blob_bytes = SIZE
+
     def __init__(self, rows: Rows) -> None:
         self._rows = rows
 
@@ -66,11 +67,8 @@ class SlowWriter:
         (b"a" * 10, b"", b"c" * 10, None, b"d" * 10),
     ],
 )
-def test_each_range_is_stored_as_it_was_read(
-    ranges: Sequence[bytes | None], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_each_range_is_stored_as_it_was_read(ranges: Sequence[bytes | None]) -> None:
     """Also after one that ends with its last blob, or that nothing was read of."""
-    monkeypatch.setattr(buffers, "BLOB_BYTES", SIZE)
     rows = Rows(ranges)
     bench = WorkerContext(cast("Dumper", rows), cast("BlobWriter", SlowWriter(rows)))
     specs = [PartSpec(PartKind.TABLE, "public.t", n, segment=f"1/{n}") for n in range(len(ranges))]

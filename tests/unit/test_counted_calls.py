@@ -16,7 +16,7 @@ from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 
 import pytest
 from attrs import evolve
-from tests.unit.fakes import FakeDumper, FakeSnapshot, make_repository, noise, read_back
+from tests.unit.fakes import FakeDumper, FakeSnapshot, make_repository, noise, read_back, tune
 from tests.unit.several import HangingStore, Wrapper, blob_puts, content, named, repositories
 
 from brownie_backup import (
@@ -208,9 +208,9 @@ def hang() -> Iterator[Callable[[Store], HangingStore]]:
 
 @pytest.mark.parametrize("late", [0, 1, 2])
 def test_a_late_store_catches_up_by_what_was_read(
-    late: int, hang: Callable[[Store], HangingStore], monkeypatch: pytest.MonkeyPatch
+    late: int, hang: Callable[[Store], HangingStore]
 ) -> None:
-    monkeypatch.setattr("brownie_backup.pipeline.replicas.GRACE_SECONDS", 0.2)
+    tune(grace_seconds=0.2)
     stores = named(*NAMES)
     make([store for number, store in enumerate(stores) if number != late], "old", OLD)
     slow = hang(stores[late])

@@ -4,20 +4,15 @@ import time
 from collections.abc import Callable, Iterator
 
 import pytest
+from attrs import evolve
 from tests.unit.several import HangingStore, Wrapper, named
 
 from brownie_backup.errors import KeyExists, KeyNotFound, StoreUnavailable
 from brownie_backup.protocols import SupportsObjectLock
-from brownie_backup.repository.deadline import DeadlineStore, with_deadline
+from brownie_backup.repository.deadline import Deadlines, DeadlineStore, with_deadline
 from brownie_backup.stores import RetryingStore, RetryPolicy
 
-pytestmark = pytest.mark.usefixtures("_impatient")
-
-
-@pytest.fixture
-def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("brownie_backup.repository.deadline.ANSWER_SECONDS", 0.2)
-    monkeypatch.setattr("brownie_backup.repository.deadline.SLOWEST_BYTES_PER_SECOND", 1 << 30)
+IMPATIENT = Deadlines(answer_seconds=0.2, slowest_bytes_per_second=1 << 30)
 
 
 @pytest.fixture
@@ -29,14 +24,14 @@ def hanging() -> Iterator[HangingStore]:
 
 
 def test_a_store_is_watched_once() -> None:
-    store = with_deadline(named("one")[0])
-    assert with_deadline(store) is store
+    store = with_deadline(named("one")[0], IMPATIENT)
+    assert with_deadline(store, IMPATIENT) is store
     assert store.url == "memory:one"
 
 
 @pytest.mark.parametrize("method", ["put", "get", "list", "delete"])
 def test_a_call_that_does_not_end_is_given_up(hanging: HangingStore, method: str) -> None:
-    store = DeadlineStore(hanging)
+    store = DeadlineStore(hanging, IMPATIENT)
     calls: dict[str, Callable[[], object]] = {
         "put": lambda: store.put("hang", b""),
         "get": lambda: store.get("hang"),
@@ -54,7 +49,7 @@ def test_a_call_that_does_not_end_is_given_up(hanging: HangingStore, method: str
 
 
 def test_once_the_call_has_ended_the_store_is_asked_again(hanging: HangingStore) -> None:
-    store = DeadlineStore(hanging)
+    store = DeadlineStore(hanging, IMPATIENT)
     with pytest.raises(StoreUnavailable):
         store.put("hang", b"late")
     hanging.released.set()
@@ -67,17 +62,14 @@ def test_once_the_call_has_ended_the_store_is_asked_again(hanging: HangingStore)
             break
 
 
-def test_what_is_large_may_take_longer(
-    hanging: HangingStore, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("brownie_backup.repository.deadline.SLOWEST_BYTES_PER_SECOND", 1000)
-
+def test_what_is_large_may_take_longer(hanging: HangingStore) -> None:
     class Slow(Wrapper):
         def before(self, method: str, key: str) -> None:
             del method, key
             time.sleep(0.5)
 
-    store = DeadlineStore(Slow(hanging.inner))
+    patient = evolve(IMPATIENT, slowest_bytes_per_second=1000)
+    store = DeadlineStore(Slow(hanging.inner), patient)
     store.put("large", bytes(2000))
     assert store.get("large") == bytes(2000)
     with pytest.raises(StoreUnavailable):
@@ -85,7 +77,7 @@ def test_what_is_large_may_take_longer(
 
 
 def test_answers_and_errors_arrive_as_they_are() -> None:
-    store = DeadlineStore(named("one")[0])
+    store = DeadlineStore(named("one")[0], IMPATIENT)
     store.put("a/b", b"1", if_absent=True)
     with pytest.raises(KeyExists):
         store.put("a/b", b"2", if_absent=True)
@@ -101,7 +93,7 @@ def test_listings_are_whole_however_long() -> None:
     keys = {f"some/{number}" for number in range(2500)}
     for key in keys:
         inner.put(key, b"")
-    listed = [found.key for found in DeadlineStore(inner).list("some/")]
+    listed = [found.key for found in DeadlineStore(inner, IMPATIENT).list("some/")]
     assert (set(listed), len(listed)) == (keys, 2500)
 
 
@@ -113,7 +105,7 @@ def test_locks_reach_the_inner_store_if_it_has_any() -> None:
             locked.append(key)
 
     for inner in (Lock(named("one")[0]), named("one")[0]):
-        store = DeadlineStore(inner)
+        store = DeadlineStore(inner, IMPATIENT)
         assert isinstance(store, SupportsObjectLock)
         store.extend_lock("key")
     assert locked == ["key"]
@@ -126,6 +118,10 @@ def test_a_store_that_repeats_calls_has_as_much_longer() -> None:
             time.sleep(0.5)
 
     slow = Slow(named("one")[0])
-    DeadlineStore(RetryingStore(slow, RetryPolicy(give_up_after_seconds=30))).put("key", b"")
+    DeadlineStore(RetryingStore(slow, RetryPolicy(give_up_after_seconds=30)), IMPATIENT).put(
+        "key", b""
+    )
     with pytest.raises(StoreUnavailable):
-        DeadlineStore(RetryingStore(slow, RetryPolicy(give_up_after_seconds=0.1))).put("key", b"")
+        DeadlineStore(RetryingStore(slow, RetryPolicy(give_up_after_seconds=0.1)), IMPATIENT).put(
+            "key", b""
+        )

@@ -14,7 +14,7 @@ from brownie_backup.errors import Busy, KeyNotFound, LeaseLost, StoreUnavailable
 from brownie_backup.format.converter import to_json
 from brownie_backup.format.layout import LEASES, lease_key
 from brownie_backup.protocols import StoredObject
-from brownie_backup.repository import LeaseRecord
+from brownie_backup.repository import LeaseRecord, Tuning
 from brownie_backup.repository.coordination.leases import (
     EXPIRY_MARGIN,
     LIFETIME,
@@ -154,10 +154,8 @@ def test_a_lease_that_has_expired_cannot_be_renewed(
             lease.ensure_held()
 
 
-def test_a_lease_is_lost_when_another_that_excludes_it_stays(
-    repository: Repository, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("brownie_backup.repository.coordination.leases.PASSING", SECOND / 2)
+def test_a_lease_is_lost_when_another_that_excludes_it_stays(repository: Repository) -> None:
+    repository = evolve(repository, tuning=Tuning(lease_passing=SECOND / 2))
     with repository.shared_lease("backup") as lease:
         leave(repository, record(exclusive=True))
         with pytest.raises(LeaseLost):
@@ -205,15 +203,11 @@ def test_renewing_does_not_bring_a_removed_lease_back(repository: Repository) ->
         assert list(repository.store.list(LEASES)) == []
 
 
-def test_a_thread_renews_and_survives_a_store_that_fails(
-    clock: FakeClock, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(
-        "brownie_backup.repository.coordination.leases.RENEWAL", timedelta(milliseconds=5)
-    )
+def test_a_thread_renews_and_survives_a_store_that_fails(clock: FakeClock) -> None:
+    often = Tuning(lease_renewal=timedelta(milliseconds=5))
     inner = MemoryStore(clock)
     store = FaultyStore(inner, fail_at=4)  # the acquiring is a put, a list and a get
-    with make_repository(store, clock=clock).shared_lease("backup"):
+    with make_repository(store, clock=clock, tuning=often).shared_lease("backup"):
         clock.advance(LIFETIME / 2)
         for _ in range(2000):
             (found,) = list_leases(inner)

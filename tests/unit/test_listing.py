@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from attrs import evolve
-from tests.unit.fakes import DAY, FakeClock, make_manifest, make_repository, make_writer
+from tests.unit.fakes import DAY, FakeClock, make_manifest, make_repository, make_writer, tune
 from tests.unit.test_repository import add, blobs, manifest_of, verified
 
 from brownie_backup import CountProgress, Repository, RetentionPolicy, Status, apply_retention
@@ -298,8 +298,8 @@ def test_what_is_gone_from_the_store_is_forgotten(
 
 
 @pytest.fixture
-def _short_lists(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("brownie_backup.repository.catalogue.manifests.INLINE_BLOBS", 3)
+def _short_lists() -> None:
+    tune(inline_blobs=3)
 
 
 @pytest.mark.usefixtures("_short_lists")

@@ -8,7 +8,7 @@ import weakref
 from collections.abc import Iterable, Iterator
 
 import pytest
-from tests.unit.fakes import FakeEncryptor, make_repository
+from tests.unit.fakes import FakeEncryptor, make_repository, tune
 from tests.unit.several import AwayStore, HangingStore, Wrapper, blob_puts, named
 
 from brownie_backup.compressors import Uncompressed
@@ -27,8 +27,8 @@ DATA = b"what is to be stored"
 
 
 @pytest.fixture
-def _short_grace(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("brownie_backup.pipeline.replicas.GRACE_SECONDS", 0.3)
+def _short_grace() -> None:
+    tune(grace_seconds=0.3)
 
 
 @pytest.fixture
@@ -233,8 +233,8 @@ def test_the_quickest_is_never_left_behind_however_slow(hanging: HangingStore) -
 
 
 @pytest.mark.usefixtures("_short_grace")
-def test_grace_is_a_multiple_of_what_the_quickest_takes(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("brownie_backup.pipeline.replicas.GRACE_FACTOR", 10.0)
+def test_grace_is_a_multiple_of_what_the_quickest_takes() -> None:
+    tune(grace_factor=10.0)
 
     class Slow(Wrapper):
         def before(self, method: str, key: str) -> None:
@@ -246,10 +246,8 @@ def test_grace_is_a_multiple_of_what_the_quickest_takes(monkeypatch: pytest.Monk
     assert [each.problem for each in replicas] == [None, None]
 
 
-def test_a_store_that_failed_first_does_not_make_the_others_hurry(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr("brownie_backup.pipeline.replicas.GRACE_SECONDS", 0.0)
+def test_a_store_that_failed_first_does_not_make_the_others_hurry() -> None:
+    tune(grace_seconds=0.0)
     one, two = named("one", "two")
     slow = HangingStore(two, blob_puts)
     threading.Timer(0.5, slow.released.set).start()

@@ -4,7 +4,7 @@ import json
 
 import pytest
 from attrs import evolve
-from tests.unit.fakes import DAY, NOON, make_manifest, make_repository, make_writer
+from tests.unit.fakes import DAY, NOON, make_manifest, make_repository, make_writer, tune
 
 from brownie_backup import Repository, Status, Verification
 from brownie_backup.errors import (
@@ -32,8 +32,8 @@ def repository() -> Repository:
 
 
 @pytest.fixture
-def short_lists(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("brownie_backup.repository.catalogue.manifests.INLINE_BLOBS", 3)
+def short_lists() -> None:
+    tune(inline_blobs=3)
 
 
 def add(repository: Repository, name: str, contents: tuple[bytes, ...] = (b"data",)) -> Manifest:

@@ -14,6 +14,7 @@ from tests.unit.fakes import (
     make_repository,
     noise,
     read_back,
+    tune,
 )
 from tests.unit.several import (
     AwayStore,
@@ -45,6 +46,7 @@ from brownie_backup.format.layout import (
     manifest_key,
 )
 from brownie_backup.protocols import Store
+from brownie_backup.repository.deadline import Deadlines
 from brownie_backup.testing import FaultyStore
 
 pytestmark = [pytest.mark.usefixtures("_small_blobs"), pytest.mark.once]
@@ -487,10 +489,8 @@ def test_a_failed_dump_is_visible_nowhere() -> None:
 
 
 @pytest.fixture
-def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("brownie_backup.pipeline.replicas.GRACE_SECONDS", 0.2)
-    monkeypatch.setattr("brownie_backup.repository.deadline.ANSWER_SECONDS", 0.5)
-    monkeypatch.setattr("brownie_backup.repository.deadline.SLOWEST_BYTES_PER_SECOND", 1 << 40)
+def _impatient() -> None:
+    tune(grace_seconds=0.2, deadlines=Deadlines(0.5, 1 << 40))
 
 
 @pytest.fixture
@@ -538,10 +538,8 @@ def test_one_that_hangs_for_ever_keeps_no_other_from_the_backup(
 
 
 @pytest.mark.usefixtures("_impatient")
-def test_one_that_is_only_slow_catches_up_by_copying(
-    hang: Hang, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("brownie_backup.repository.deadline.ANSWER_SECONDS", 30.0)
+def test_one_that_is_only_slow_catches_up_by_copying(hang: Hang) -> None:
+    tune(deadlines=Deadlines(30.0, 1 << 40))
     primary, copy = named("primary", "copy")
     slow = hang(copy, blob_puts)
     dumper = FakeDumper(NEW)
@@ -579,10 +577,8 @@ def test_a_slow_primary_catches_up_from_a_copy(hang: Hang) -> None:
 
 
 @pytest.mark.usefixtures("_impatient")
-def test_why_a_slow_one_failed_in_the_end_is_what_is_said(
-    hang: Hang, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("brownie_backup.repository.deadline.ANSWER_SECONDS", 30.0)
+def test_why_a_slow_one_failed_in_the_end_is_what_is_said(hang: Hang) -> None:
+    tune(deadlines=Deadlines(30.0, 1 << 40))
     primary, copy = named("primary", "copy")
     slow = hang(copy, blob_puts)
 

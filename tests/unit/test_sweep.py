@@ -32,7 +32,7 @@ from brownie_backup.format.converter import manifest_to_bytes
 from brownie_backup.format.layout import BLOB_LISTS, BLOBS, LEASES, blob_key, manifest_key
 from brownie_backup.model import FORMAT
 from brownie_backup.protocols import Store
-from brownie_backup.repository import SWEEP_MARGIN, Swept
+from brownie_backup.repository import SWEEP_MARGIN, Swept, Tuning
 from brownie_backup.repository.coordination.leases import EXPIRY_MARGIN, LIFETIME
 from brownie_backup.testing import FaultyStore
 
@@ -88,9 +88,9 @@ def test_a_blob_goes_when_the_last_backup_that_names_it_has_gone(
 
 @pytest.mark.parametrize("bad", ["manifest", "list"])
 def test_while_a_manifest_cannot_be_read_nothing_goes(
-    repository: Repository, clock: FakeClock, bad: str, monkeypatch: pytest.MonkeyPatch
+    repository: Repository, clock: FakeClock, bad: str
 ) -> None:
-    monkeypatch.setattr("brownie_backup.repository.catalogue.manifests.INLINE_BLOBS", 2)
+    repository = evolve(repository, tuning=Tuning(inline_blobs=2))
     add(repository, "one", blobs(5))
     orphan(repository)
     before = keys(repository, BLOBS)
@@ -102,9 +102,9 @@ def test_while_a_manifest_cannot_be_read_nothing_goes(
 
 
 def test_lists_of_blobs_live_as_long_as_their_manifest(
-    repository: Repository, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+    repository: Repository, clock: FakeClock
 ) -> None:
-    monkeypatch.setattr("brownie_backup.repository.catalogue.manifests.INLINE_BLOBS", 2)
+    repository = evolve(repository, tuning=Tuning(inline_blobs=2))
     add(repository, "one", blobs(5))
     add(repository, "two", blobs(4))
     clock.advance(2 * SWEEP_MARGIN)

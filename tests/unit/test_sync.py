@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 import pytest
-from tests.unit.fakes import NOON, FakeClock, FakeDumper, make_repository, noise, read_back
+from tests.unit.fakes import NOON, FakeClock, FakeDumper, make_repository, noise, read_back, tune
 from tests.unit.several import AwayStore, Wrapper, content, named, repositories
 
 from brownie_backup import (
@@ -30,7 +30,6 @@ from brownie_backup.format.layout import (
     manifest_key,
 )
 from brownie_backup.protocols import Store
-from brownie_backup.repository.catalogue import manifests
 from brownie_backup.testing import FaultyStore
 
 pytestmark = [pytest.mark.usefixtures("_small_blobs"), pytest.mark.once]
@@ -140,8 +139,8 @@ def test_stores_of_different_identities_take_each_others_backups() -> None:
     assert names(stores[0]) == names(stores[1]) == {"0", "1"}
 
 
-def test_lists_of_blobs_go_too(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(manifests, "INLINE_BLOBS", 2)
+def test_lists_of_blobs_go_too() -> None:
+    tune(inline_blobs=2)
     stores = named("one", "two")
     make(repositories(*stores)[0], "0")
     assert len([*stores[0].list(BLOB_LISTS)]) >= 2

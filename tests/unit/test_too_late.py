@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from datetime import timedelta
 
 import pytest
+from attrs import evolve
 from tests.unit.fakes import FakeClock, FakeDumper, make_repository, noise
 from tests.unit.test_leases import SECOND, leave, record
 
@@ -20,6 +21,7 @@ from brownie_backup import (
 from brownie_backup.errors import Busy, LeaseLost, StoreUnavailable
 from brownie_backup.format.layout import BLOB_LISTS, BLOBS, HOLDS, LEASES, MANIFESTS
 from brownie_backup.protocols import ObjectUse, StoredObject
+from brownie_backup.repository import Tuning
 from brownie_backup.repository.blobs.sweep import SWEEP_MARGIN
 from brownie_backup.repository.coordination.leases import EXPIRY_MARGIN, LIFETIME, RENEWAL
 from brownie_backup.stores import MemoryStore
@@ -124,9 +126,8 @@ def test_nor_while_we_look_again(
     repository: Repository,
     store: Stopping,
     clock: FakeClock,
-    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("brownie_backup.repository.coordination.leases.PASSING", SECOND)
+    repository = evolve(repository, tuning=Tuning(lease_passing=SECOND))
 
     def renew() -> None:
         clock.advance(2 * SECOND)
@@ -194,9 +195,8 @@ def test_so_it_is_when_lists_of_its_blobs_were_swept_too(
     repository: Repository,
     store: Stopping,
     clock: FakeClock,
-    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("brownie_backup.repository.catalogue.manifests.INLINE_BLOBS", 2)
+    repository = evolve(repository, tuning=Tuning(inline_blobs=2))
 
     def sleep() -> None:
         clock.advance(2 * SWEEP_MARGIN)

@@ -15,7 +15,7 @@ from brownie_backup.pipeline.parent import Parent, make_parent
 from brownie_backup.pipeline.progress import OnProgress, PartMeter
 from brownie_backup.pipeline.ranges import batches, counting
 from brownie_backup.protocols import Dumper, Reader, Snapshot
-from brownie_backup.repository import BLOB_BYTES, Repository
+from brownie_backup.repository import Repository
 from brownie_backup.repository.blobs.chunks import refilled
 
 _Content = tuple[int | None, tuple[str, ...]]
@@ -56,7 +56,9 @@ def compare_with_database(
     with Threads(count, thread_name_prefix="range") as pool, dumper.snapshot() as held:
         parent, why_not = _unchanged(dumper, held, manifest)
         pieces = _pieces(dumper, held, parent) if parent else []
-        work = _Work(dumper, manifest, PartMeter(on_progress, "compare"))
+        work = _Work(
+            dumper, manifest, PartMeter(on_progress, "compare"), repository.tuning.blob_bytes
+        )
         work.meter.plan(pieces)
         found = _read_all(pool, work, pieces, count)
     return Comparison(
@@ -90,10 +92,11 @@ class _Work:
     dumper: Dumper
     manifest: Manifest
     meter: PartMeter
+    blob_bytes: int
 
     def read_batch(self, pieces: Sequence[PartSpec]) -> list[_Content]:
         """Read ranges in one session."""
-        buffer = bytearray(BLOB_BYTES)
+        buffer = bytearray(self.blob_bytes)
         with self.dumper.reading() as reader:
             return [self._read(reader, piece, buffer) for piece in pieces]
 

@@ -25,7 +25,7 @@ from brownie_backup.pipeline.ranges import (
 from brownie_backup.pipeline.worker_pool import Workers
 from brownie_backup.pipeline.writer import StoredBlob
 from brownie_backup.protocols import Dumper, Snapshot
-from brownie_backup.repository import BLOB_BYTES, MOST_WORKERS
+from brownie_backup.repository import MOST_WORKERS
 from brownie_backup.repository.blobs.chunks import chunked
 from brownie_backup.tracing import step
 
@@ -161,7 +161,7 @@ def _store_stream(workers: Workers, spec: PartSpec) -> StoredPart:
         context.dumper.reading() as reader,
         contextlib.closing(counting(reader.read(spec), counted)) as stream,
     ):
-        chunks = chunked(stream, BLOB_BYTES, head=spec.head_bytes)
+        chunks = chunked(stream, context.writer.blob_bytes, head=spec.head_bytes)
         blobs = tuple(_ordered(workers, store, chunks))
         measured.tell(**totals(blobs))
     rows = counted[0] if counted else None

@@ -4,11 +4,10 @@ from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
 
-from attrs import define, field
+from attrs import define
 
 from brownie_backup.concurrency.threads import Threads
 from brownie_backup.pipeline.writer import StoredBlob
-from brownie_backup.repository import BLOB_BYTES
 
 Put = Callable[[memoryview], StoredBlob]
 
@@ -17,7 +16,7 @@ Put = Callable[[memoryview], StoredBlob]
 class _Slot:
     """Memory for one blob, and what is being done with what is in it."""
 
-    memory: bytearray = field(factory=lambda: bytearray(BLOB_BYTES))
+    memory: bytearray
     busy: Future[StoredBlob] | None = None
 
 
@@ -26,11 +25,14 @@ class DoubleBuffer:
 
     While one is compressed, encrypted and stored, the other is filled: so neither the server nor
     the processor waits for the other.
+
+    Args:
+        blob_bytes: how long each buffer is.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, blob_bytes: int) -> None:
         self._pool = Threads(1, thread_name_prefix="buffer")
-        self._buffers = deque(_Slot() for _ in range(2))
+        self._buffers = deque(_Slot(bytearray(blob_bytes)) for _ in range(2))
 
     def buffer(self) -> bytearray:
         """Return a buffer to fill; raise what went wrong with the blob that was in it.

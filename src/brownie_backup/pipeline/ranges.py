@@ -80,7 +80,7 @@ def store_batch(open_context: OpenContext, specs: Sequence[PartSpec]) -> StoredB
     with (
         step("store ranges", ranges=len(specs)) as measured,
         open_context() as context,
-        contextlib.closing(DoubleBuffer()) as buffers,
+        contextlib.closing(DoubleBuffer(context.writer.blob_bytes)) as buffers,
         context.dumper.reading() as reader,
     ):
         for spec in specs:

@@ -16,15 +16,10 @@ from brownie_backup.concurrency.background import begin, release_all
 from brownie_backup.errors import BackupError, BackupExists, Busy, StoreError, StoreUnavailable
 from brownie_backup.model import Attempt, Manifest
 from brownie_backup.pipeline.replica import Look, Replica, ReplicaState
-from brownie_backup.repository import Identity, Repository
+from brownie_backup.repository import Identity, Repository, Tuning
 from brownie_backup.tracing import step
 
 T = TypeVar("T")
-
-GRACE_SECONDS = 10.0
-"""How long the quickest store waits for the others at least, with each blob."""
-GRACE_FACTOR = 3.0
-"""How many times as long as the quickest another store may take, before it is left behind."""
 
 
 class ReplicaSet:
@@ -126,12 +121,12 @@ class ReplicaSet:
         if len(self._replicas) == 1:
             return {replica: call(replica) for replica in replicas}
         futures = {r: begin(partial(call, r)) for r in replicas if r.problem is None}
-        results = _gather(futures)
+        results = _gather(futures, self._replicas[0].repository.tuning)
         self.ensure_any()
         return {replica: results[replica] for replica in futures if replica in results}
 
 
-def _gather(futures: Mapping[Replica, Future[T]]) -> dict[Replica, T]:
+def _gather(futures: Mapping[Replica, Future[T]], tuning: Tuning) -> dict[Replica, T]:
     """Wait for all; once one is done, for the others only so long."""
     began = time.monotonic()
     results: dict[Replica, T] = {}
@@ -150,7 +145,7 @@ def _gather(futures: Mapping[Replica, Future[T]]) -> dict[Replica, T]:
                 replicas[future].drop(error)
         if results and until is None:
             took = time.monotonic() - began
-            until = began + took + max(GRACE_SECONDS, GRACE_FACTOR * took)
+            until = began + took + max(tuning.grace_seconds, tuning.grace_factor * took)
     for future in pending:
         late = StoreUnavailable(f"{replicas[future].url} is much slower than another store")
         replicas[future].drop(late, late=True)

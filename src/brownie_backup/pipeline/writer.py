@@ -10,7 +10,7 @@ from brownie_backup.model import BlobRef, Encryption
 from brownie_backup.pipeline.replica import Replica
 from brownie_backup.pipeline.replicas import ReplicaSet
 from brownie_backup.protocols import Compressor, Encryptor
-from brownie_backup.repository import Identity, Repository
+from brownie_backup.repository import BLOB_BYTES, Identity, Repository
 
 _log = logging.getLogger(__name__)
 
@@ -32,6 +32,8 @@ class BlobWriter:
     encryptor: Encryptor
     hash_key: bytes
     encryption: Encryption
+    blob_bytes: int = BLOB_BYTES
+    """How much plaintext makes a blob."""
 
     def put(self, data: bytes | memoryview) -> StoredBlob:
         """Store `data`; when this returns it is durable in one store at least.
@@ -77,7 +79,9 @@ def open_writer(repository: Repository, replicas: ReplicaSet, identity: Identity
     compressor, encryptor = repository.codecs.for_writing()
     key = bytes.fromhex(identity.hash_key)
     encryption = Encryption(encryptor.method, encryptor.identity(key))
-    return BlobWriter(replicas, compressor, encryptor, key, encryption)
+    return BlobWriter(
+        replicas, compressor, encryptor, key, encryption, repository.tuning.blob_bytes
+    )
 
 
 def _there(found: Mapping[Replica, int | None]) -> dict[Replica, tuple[int, bool]]:

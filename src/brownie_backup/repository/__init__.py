@@ -8,6 +8,7 @@ from brownie_backup.repository.codecs import Codecs, EncryptorOnDemand
 from brownie_backup.repository.coordination.leases import Lease, LeaseRecord
 from brownie_backup.repository.coordination.operations import OperationLog, OperationRecord
 from brownie_backup.repository.repository import Repository, with_deadlines
+from brownie_backup.repository.tuning import Tuning
 
 __all__ = [
     "BLOB_BYTES",
@@ -24,5 +25,6 @@ __all__ = [
     "Repository",
     "Roots",
     "Swept",
+    "Tuning",
     "with_deadlines",
 ]

@@ -6,6 +6,8 @@ from concurrent.futures import Future, wait
 from itertools import islice
 from typing import Any, TypeVar
 
+from attrs import frozen
+
 from brownie_backup.concurrency.background import begin
 from brownie_backup.errors import StoreUnavailable
 from brownie_backup.hints import StoreHint
@@ -20,11 +22,17 @@ from brownie_backup.protocols import (
 
 T = TypeVar("T")
 
-ANSWER_SECONDS = 180.0
-"""How long one try of a call may take. What says nothing for so long hangs, as a network folder
-may for days."""
-SLOWEST_BYTES_PER_SECOND = 64 << 10
-"""What is put or got takes longer by as much as it would on so slow a line."""
+
+@frozen
+class Deadlines:
+    """How long calls of a store may take."""
+
+    answer_seconds: float = 180.0
+    """One try of a call. A store that says nothing for longer hangs, as a network folder may for
+    days."""
+    slowest_bytes_per_second: int = 64 << 10
+    """A put or get may take longer by what its bytes take on a line of this speed."""
+
 
 _MOST_BYTES = 32 << 20  # what a blob may be
 _BATCH = 1000
@@ -37,8 +45,9 @@ class DeadlineStore:
     one, further calls fail at once: nobody waits as long again.
     """
 
-    def __init__(self, inner: Store) -> None:
+    def __init__(self, inner: Store, deadlines: Deadlines | None = None) -> None:
         self._inner = inner
+        self._deadlines = deadlines or Deadlines()
         self._seconds = inner.repeats_for_seconds if isinstance(inner, SupportsRetry) else 0.0
         self._hanging: list[Future[Any]] = []
         self._lock = threading.Lock()
@@ -90,9 +99,9 @@ class DeadlineStore:
             if self._hanging:
                 raise self._no_answer()
         future = begin(call)
-        tries = ANSWER_SECONDS + self._seconds
+        tries = self._deadlines.answer_seconds + self._seconds
         try:
-            wait([future], tries + size_bytes / SLOWEST_BYTES_PER_SECOND)
+            wait([future], tries + size_bytes / self._deadlines.slowest_bytes_per_second)
         finally:  # whoever is interrupted will not wait for what is only to be tidied up
             if not future.done():
                 with self._lock:
@@ -106,6 +115,6 @@ class DeadlineStore:
         return StoreUnavailable(msg, hint=StoreHint.CHECK_DISK_OR_NETWORK)
 
 
-def with_deadline(store: Store) -> DeadlineStore:
+def with_deadline(store: Store, deadlines: Deadlines | None = None) -> DeadlineStore:
     """Return the store, watched once."""
-    return store if isinstance(store, DeadlineStore) else DeadlineStore(store)
+    return store if isinstance(store, DeadlineStore) else DeadlineStore(store, deadlines)

@@ -30,7 +30,7 @@ from brownie_backup.protocols import (
     SupportsClose,
 )
 from brownie_backup.repository.blobs.reader import BlobReader
-from brownie_backup.repository.blobs.sweep import SWEEP_MARGIN, Roots, Swept, sweep
+from brownie_backup.repository.blobs.sweep import Roots, Swept, sweep
 from brownie_backup.repository.catalogue import holds, manifests
 from brownie_backup.repository.catalogue.catalogue import Catalogue
 from brownie_backup.repository.catalogue.identity import (
@@ -48,6 +48,7 @@ from brownie_backup.repository.coordination.leases import (
     remove_expired,
 )
 from brownie_backup.repository.deadline import with_deadline
+from brownie_backup.repository.tuning import Tuning
 
 
 def _utc_now() -> datetime:
@@ -70,6 +71,7 @@ class Repository:
         other_decryptors: more that old backups may need, whose keys the encryptor does not have.
         roots: what objects of more kinds than manifests refer to, so that no sweep removes it.
         codecs: compressor, encryptor and all others together, in place of each by itself.
+        tuning: sizes and times; by default, those for production.
     """
 
     store: Store
@@ -77,6 +79,7 @@ class Repository:
     clock: Clock
     cache: Cache | None
     roots: tuple[Roots, ...]
+    tuning: Tuning
 
     def __init__(
         self,
@@ -90,12 +93,13 @@ class Repository:
         other_decryptors: Sequence[Decryptor] = (),
         roots: Sequence[Roots] = (),
         codecs: Codecs | None = None,
+        tuning: Tuning | None = None,
     ) -> None:
         if codecs is None:
             codecs = Codecs(
                 compressor, encryptor, tuple(other_compressors), tuple(other_decryptors)
             )
-        self.__attrs_init__(store, codecs, clock, cache, tuple(roots))
+        self.__attrs_init__(store, codecs, clock, cache, tuple(roots), tuning or Tuning())
 
     def close(self) -> None:
         """Close the store's connections, and what reads and writes blobs (keyrings of gpg)."""
@@ -170,11 +174,11 @@ class Repository:
 
     def add_lists(self, manifest: Manifest) -> Manifest:
         """Store what is too long for a manifest; return the rest, which `add` is quick with."""
-        return manifests.add_lists(self.store, manifest)
+        return manifests.add_lists(self.store, manifest, inline=self.tuning.inline_blobs)
 
     def add(self, manifest: Manifest) -> None:
         """Make a backup exist; `BackupExists` if the name is taken."""
-        manifests.add_manifest(self.store, manifest)
+        manifests.add_manifest(self.store, manifest, inline=self.tuning.inline_blobs)
 
     def add_verification(self, verification: Verification) -> None:
         """Record the outcome of a verification."""
@@ -199,11 +203,25 @@ class Repository:
         self, purpose: str, *, backup: str | None = None
     ) -> AbstractContextManager[Lease]:
         """Hold a lease beside others who write or read; `Busy` during a sweep."""
-        return hold(self.store, purpose, clock=self.clock, identifier=_lease_id(), backup=backup)
+        return self._lease(purpose, backup=backup)
 
     def exclusive_lease(self, purpose: str) -> AbstractContextManager[Lease]:
         """Hold a lease alone; `Busy` while anybody writes or reads."""
-        return hold(self.store, purpose, clock=self.clock, identifier=_lease_id(), exclusive=True)
+        return self._lease(purpose, exclusive=True)
+
+    def _lease(
+        self, purpose: str, *, exclusive: bool = False, backup: str | None = None
+    ) -> AbstractContextManager[Lease]:
+        return hold(
+            self.store,
+            purpose,
+            clock=self.clock,
+            identifier=secrets.token_hex(8),
+            exclusive=exclusive,
+            backup=backup,
+            renewal=self.tuning.lease_renewal,
+            passing=self.tuning.lease_passing,
+        )
 
     def has_lease(self, identifier: str) -> bool:
         """Whether a lease is there, expired or not."""
@@ -250,7 +268,7 @@ class Repository:
             (by_manifests, *self.roots),
             lease=lease,
             now=lease.now() if lease else self.clock(),
-            margin=SWEEP_MARGIN,
+            margin=self.tuning.sweep_margin,
             on_progress=on_progress,
         )
 
@@ -263,8 +281,7 @@ def with_deadlines(repositories: Sequence[Repository]) -> tuple[Repository, ...]
     """Return repositories of which none that hangs keeps the others from their work."""
     if len(repositories) == 1:
         return tuple(repositories)
-    return tuple(evolve(each, store=with_deadline(each.store)) for each in repositories)
-
-
-def _lease_id() -> str:
-    return secrets.token_hex(8)
+    return tuple(
+        evolve(each, store=with_deadline(each.store, each.tuning.deadlines))
+        for each in repositories
+    )

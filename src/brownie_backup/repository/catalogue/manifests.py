@@ -47,9 +47,9 @@ GetList = Callable[[str, Callable[[bytes], _Blobs]], _Blobs]
 """Gets a list of blobs by its key, and returns what the reader makes of it; or `KeyNotFound`."""
 
 
-def add_lists(store: Store, manifest: Manifest) -> Manifest:
-    """Store the long lists of blobs; return the manifest without them."""
-    return evolve(manifest, parts=tuple(_outline(store, manifest)))
+def add_lists(store: Store, manifest: Manifest, *, inline: int = INLINE_BLOBS) -> Manifest:
+    """Store the lists of more than `inline` blobs; return the manifest without them."""
+    return evolve(manifest, parts=tuple(_outline(store, manifest, inline)))
 
 
 def copy_lists(store: Store, manifest: Manifest, source: Store) -> bytes:
@@ -64,9 +64,9 @@ def copy_lists(store: Store, manifest: Manifest, source: Store) -> bytes:
     return data
 
 
-def add_manifest(store: Store, manifest: Manifest) -> None:
+def add_manifest(store: Store, manifest: Manifest, *, inline: int = INLINE_BLOBS) -> None:
     """Make a backup exist, by a create-if-absent write, and read it back."""
-    add_as_is(store, manifest.name, manifest_to_bytes(add_lists(store, manifest)))
+    add_as_is(store, manifest.name, manifest_to_bytes(add_lists(store, manifest, inline=inline)))
 
 
 def add_as_is(store: Store, name: str, data: bytes) -> None:
@@ -168,15 +168,15 @@ def add_verification(store: Store, verification: Verification) -> None:
     store.put(verification_key(verification.backup), to_json(verification))
 
 
-def _outline(store: Store, manifest: Manifest) -> Iterator[Part]:
+def _outline(store: Store, manifest: Manifest, inline: int) -> Iterator[Part]:
     """Move long lists of blobs out of the manifest."""
     for part in manifest.parts:
-        if len(part.blobs) <= INLINE_BLOBS:
+        if len(part.blobs) <= inline:
             yield part
             continue
         names = []
-        for start in range(0, len(part.blobs), INLINE_BLOBS):
-            rows = [_row(blob) for blob in part.blobs[start:][:INLINE_BLOBS]]
+        for start in range(0, len(part.blobs), inline):
+            rows = [_row(blob) for blob in part.blobs[start:][:inline]]
             data = json.dumps(rows, separators=(",", ":")).encode()
             name = _list_name(data, manifest)
             store.put(blob_list_key(name), data, use=ObjectUse.BACKUP)

@@ -72,7 +72,17 @@ class LeaseRecord:
 class Lease:
     """A lease that we hold, renewed by a thread of its own until `release`."""
 
-    def __init__(self, store: Store, record: LeaseRecord, clock: Clock) -> None:
+    def __init__(
+        self,
+        store: Store,
+        record: LeaseRecord,
+        clock: Clock,
+        *,
+        renewal: timedelta = RENEWAL,
+        passing: timedelta = PASSING,
+    ) -> None:
+        self._renewal = renewal
+        self._passing = passing
         self._store = store
         self._record = record
         self._clock = clock
@@ -132,7 +142,7 @@ class Lease:
         """Raise `LeaseLost` unless the lease is ours, is there, and nothing excludes it."""
         self.ensure_fresh()
         try:
-            for _ in range(PASSING // _LOOK_AGAIN):
+            for _ in range(self._passing // _LOOK_AGAIN):
                 if not self._excluded():
                     break
                 self._ended.wait(_LOOK_AGAIN.total_seconds())
@@ -157,7 +167,7 @@ class Lease:
 
         A process that was suspended finds out by this: others may have worked meanwhile.
         """
-        self._lost = self._lost or self._clock() >= self._record.expires_at - RENEWAL
+        self._lost = self._lost or self._clock() >= self._record.expires_at - self._renewal
         if self._lost:
             msg = f"the lease on {self._store.url} was lost while working"
             raise LeaseLost(msg, hint=BackupHint.LEASE_NOT_RENEWED)
@@ -191,7 +201,7 @@ class Lease:
             raise
 
     def _renew(self) -> None:
-        while not self._ended.wait(RENEWAL.total_seconds()):
+        while not self._ended.wait(self._renewal.total_seconds()):
             try:
                 self._extend()
             except LeaseLost:
@@ -221,12 +231,14 @@ def hold(
     identifier: str,
     exclusive: bool = False,
     backup: str | None = None,
+    renewal: timedelta = RENEWAL,
+    passing: timedelta = PASSING,
 ) -> Iterator[Lease]:
     """Hold a lease while the block runs."""
     now = clock()
     owner = f"process {os.getpid()} on {socket.gethostname()}"
     record = LeaseRecord(identifier, purpose, exclusive, owner, now, now + LIFETIME, backup)
-    lease = Lease(store, record, clock)
+    lease = Lease(store, record, clock, renewal=renewal, passing=passing)
     lease.acquire()
     try:
         yield lease
