@@ -20,12 +20,11 @@ makes all of these from the environment.
 from brownie_backup.config.opening import open_repository
 from brownie_backup.errors import BackupError
 from brownie_backup.model import Backup, DatabaseId, Hold, Manifest, Status, Verification
+from brownie_backup.model.findings import Finding, Level, Problem
 from brownie_backup.model.reports import (
     BackupReport,
     Comparison,
     CountProgress,
-    Finding,
-    Level,
     PartProgress,
     Progress,
     RestoredDatabase,
@@ -75,6 +74,7 @@ __all__ = [
     "Level",
     "Manifest",
     "PartProgress",
+    "Problem",
     "Progress",
     "Repository",
     "RestoreOptions",

@@ -1,6 +1,7 @@
 """Every error that brownie-backup raises on purpose.
 
-Each says what happened, to what (``message``), and what to do next (``hint``)::
+Each says what happened, to what (``message``), and what to do next (``hint``: a code with data,
+which each interface words in its own terms)::
 
     BackupError
     ├── ConfigurationError        a wrong or missing setting; ``problems`` lists them all
@@ -32,7 +33,7 @@ Each says what happened, to what (``message``), and what to do next (``hint``)::
         ├── ConnectionFailed
         ├── ProgramMissing        no client program, or one older than the server
         ├── DumpFailed
-        │   └── LockRefused       somebody waits for an exclusive lock on a bulk table
+        │   └── LockRefused       somebody waits for an exclusive lock on a large table
         └── RestoreFailed         the target is as it was
             └── RestoreRefused    found before anything was changed
 
@@ -41,6 +42,8 @@ Secrets never enter a message: what a child process says passes through `redact`
 
 import re
 from collections.abc import Iterable, Sequence
+
+from brownie_backup import hints
 
 __all__ = [
     "AccessDenied",
@@ -81,21 +84,28 @@ __all__ = [
 
 
 class BackupError(Exception):
-    """Base of all: a message, and a hint that says what to do next."""
+    """Base of all: a message, and a hint that says what to do next.
 
-    def __init__(self, message: str, *, hint: str = "") -> None:
+    `str` has both, the hint in the words of the library.
+    """
+
+    def __init__(self, message: str, *, hint: hints.Advice = None) -> None:
         super().__init__(message)
         self.message = message
-        self.hint = hint
+        self.hint: hints.Hint | None = hints.as_hint(hint)
 
     def __str__(self) -> str:
-        return f"{self.message}. {self.hint}" if self.hint else self.message
+        return self.worded()
+
+    def worded(self, words: hints.Vocabulary = hints.LIBRARY) -> str:
+        """Return the message and the hint, in the words of an interface."""
+        return f"{self.message}. {self.hint.worded(words)}" if self.hint else self.message
 
 
 class ConfigurationError(BackupError):
     """One or more settings are wrong; `problems` has a line for each."""
 
-    def __init__(self, problems: Sequence[str], *, hint: str = "") -> None:
+    def __init__(self, problems: Sequence[str], *, hint: hints.Advice = None) -> None:
         self.problems = tuple(problems)
         super().__init__("; ".join(self.problems), hint=hint)
 
@@ -171,7 +181,7 @@ class StoreUnavailable(StoreError):
     """
 
     def __init__(
-        self, message: str, *, hint: str = "", retry_after_seconds: float | None = None
+        self, message: str, *, hint: hints.Advice = None, retry_after_seconds: float | None = None
     ) -> None:
         super().__init__(message, hint=hint)
         self.retry_after_seconds = retry_after_seconds
@@ -211,7 +221,7 @@ class DatabaseError(BackupError):
     `sqlstate` is PostgreSQL's code of the error (its manual, appendix A), empty if there is none.
     """
 
-    def __init__(self, message: str, *, hint: str = "", sqlstate: str = "") -> None:
+    def __init__(self, message: str, *, hint: hints.Advice = None, sqlstate: str = "") -> None:
         super().__init__(message, hint=hint)
         self.sqlstate = sqlstate
 
@@ -229,13 +239,15 @@ class DumpFailed(DatabaseError):
 
 
 class LockRefused(DumpFailed):
-    """Somebody waits to lock a bulk table exclusively, so that no worker may lock it any more."""
+    """Somebody waits to lock a large table exclusively, so that no worker may lock it any more."""
 
 
 class RestoreFailed(DatabaseError):
     """The restore failed; the target is as it was. `errors` has what PostgreSQL said."""
 
-    def __init__(self, message: str, *, hint: str = "", errors: Sequence[str] = ()) -> None:
+    def __init__(
+        self, message: str, *, hint: hints.Advice = None, errors: Sequence[str] = ()
+    ) -> None:
         super().__init__(message, hint=hint)
         self.errors = tuple(errors)
 

@@ -16,6 +16,7 @@ from attrs import frozen
 from croniter import croniter
 
 from brownie_backup.errors import ConfigurationError
+from brownie_backup.hints import SetupHint
 
 _ALIASES = ("@hourly", "@daily", "@midnight", "@weekly", "@monthly", "@yearly", "@annually")
 _FIELDS = 5
@@ -43,17 +44,16 @@ def check_schedule(expression: str) -> str:
 
     croniter takes more (six fields, ``R``, ``L``, ``?``, dates that never come); cron does not.
     """
-    hint = "Use the five fields of cron, such as '0 2 * * *', or @daily"
     fields = expression.split()
     understood = len(fields) == _FIELDS and all(_FIELD.fullmatch(field) for field in fields)
     if expression not in _ALIASES and not understood:
         msg = f"'{expression}' is not a cron schedule"
-        raise ConfigurationError([msg], hint=hint)
+        raise ConfigurationError([msg], hint=SetupHint.CRON_SYNTAX)
     try:
         next_run(expression, datetime.fromisoformat("2026-01-01T00:00:00+00:00"))
     except (ValueError, KeyError) as error:
         msg = f"'{expression}' is not a cron schedule, or never comes: {error}"
-        raise ConfigurationError([msg], hint=hint) from None
+        raise ConfigurationError([msg], hint=SetupHint.CRON_SYNTAX) from None
     return expression
 
 

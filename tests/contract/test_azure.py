@@ -19,6 +19,7 @@ from tests.servers.tokens import AzureIdentity
 from tests.uses import use_of
 
 from brownie_backup.errors import AccessDenied, StoreError
+from brownie_backup.hints import StoreHint
 from brownie_backup.secret import Secret
 from brownie_backup.stores.azure import AzureStore, open_store
 from brownie_backup.stores.location import Location
@@ -141,10 +142,10 @@ def test_what_azurite_cannot_do_is_refused(store: AzureStore) -> None:
     locked.put("leases/1.json", b"not locked")
     with pytest.raises(StoreError, match="is not locked") as raised:
         locked.put("blobs/aa/aabb", b"data", use=use_of("blobs/aa/aabb"))
-    assert "BACKUP_OBJECT_LOCK_DAYS" in raised.value.hint
+    assert raised.value.hint == StoreHint.AZURE_NO_LOCK()
     with pytest.raises(StoreError) as raised:
         locked.extend_lock("blobs/aa/aabb")
-    assert "BACKUP_OBJECT_LOCK_DAYS" in raised.value.hint
+    assert raised.value.hint == StoreHint.AZURE_NO_LOCK()
     with_key = evolve(store, location=evolve(store.location, sse_kms_key="scope"))
     with pytest.raises(StoreError, match="encryption scope"):
         with_key.put("key", b"data")
@@ -182,7 +183,7 @@ def test_a_managed_identity_needs_no_key(tmp_path: Path, monkeypatch: pytest.Mon
         named = evolve(location, access_key=Secret(server.account))
         with pytest.raises(AccessDenied) as raised:
             open_store(location).get("key")
-        assert "managed identity" in raised.value.hint
+        assert "managed identity" in str(raised.value.hint)
         for name, value in identity.environment.items():
             monkeypatch.setenv(name, value)
         for store in (open_store(location), open_store(named)):

@@ -71,7 +71,7 @@ def test_authentication_error(small_cli: Cli, settings: dict[str, str]) -> None:
     settings["BACKUP_SECRET_KEY"] = "planted-secret"
     said = problem(small_cli.run("doctor", **settings), "store")
     assert "SignatureDoesNotMatch" in said
-    assert "-> Check BACKUP_ACCESS_KEY and BACKUP_SECRET_KEY" in said
+    assert "-> Check BACKUP_ACCESS_KEY (or …_FILE) and BACKUP_SECRET_KEY" in said
     assert "planted-secret" not in said
     settings["BACKUP_ACCESS_KEY"] = "nobody"
     assert "InvalidAccessKeyId" in problem(small_cli.run("doctor", **settings), "store")
@@ -86,11 +86,11 @@ def test_permission_denied(small_cli: Cli, settings: dict[str, str]) -> None:
     said = problem(small_cli.run("doctor", **(settings | reader)), "store")
     assert "cannot write" in said
     assert "AccessDenied" in said
-    assert "-> Allow these credentials what the guide 'Store backups in S3' lists" in said
+    assert "-> Grant these credentials the rights in the guide 'Store backups in S3'" in said
     missing = {"BACKUP_DESTINATION": "no-such-bucket/database"}
     said = problem(small_cli.run("doctor", **(settings | missing)), "store")
     assert "there is no such bucket" in said
-    assert "-> Create it, or correct BACKUP_DESTINATION" in said
+    assert "-> Create the bucket, or correct BACKUP_DESTINATION" in said
 
 
 def test_network_error(small_cli: Cli, settings: dict[str, str]) -> None:

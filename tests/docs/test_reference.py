@@ -13,15 +13,29 @@ from brownie_backup.audit.record import AuditRecord
 from brownie_backup.config.settings import Settings
 from brownie_backup.config.variables import MOST_COPIES, PREFIX, VARIABLES
 from brownie_backup.dumpers.postgres.inventory import Inventory
+from brownie_backup.hints import (
+    CODES,
+    BackupHint,
+    DatabaseHint,
+    KeyHint,
+    Plain,
+    RestoreHint,
+    SetupHint,
+    StoreHint,
+)
 from brownie_backup.repository import Identity, LeaseRecord
 from brownie_backup.repository.coordination.leadership import Term
+from brownie_backup_asgi.hints import ApiHint
+from brownie_backup_asgi.vocabulary import WORDS as REST
 from brownie_backup_cli import exit_codes
 from brownie_backup_cli.commands import COMMANDS
 from brownie_backup_cli.parser import EPILOG, build_parser
+from brownie_backup_cli.vocabulary import WORDS as COMMAND_WORDS
 from brownie_backup_cron import main as runner
 from brownie_backup_cron.metrics import RunnerMetrics, exposition
 from tests.docs.pages import all_pages, page
 from tests.docs.sandbox import Sandbox
+from tests.hints import shown
 
 pytestmark = pytest.mark.once
 
@@ -30,6 +44,16 @@ SIGNALS = {129: "SIGHUP", 130: "SIGINT", 141: "SIGPIPE", 143: "SIGTERM"}
 DOCUMENTS = page("docs/reference/json.md")
 FORMAT = page("docs/format.md")
 RUNNER = page("docs/reference/runner.md")
+HINTS = page("docs/reference/hints.md")
+HINT_CLASSES = (
+    BackupHint,
+    StoreHint,
+    DatabaseHint,
+    RestoreHint,
+    KeyHint,
+    SetupHint,
+    ApiHint,
+)
 
 TYPOS = {"BACKUP_COMPRESION", "BACKUP_RETENTON_DAYS"}  # as pages show them, on purpose
 
@@ -282,3 +306,20 @@ def test_stored_fields(heading: str, cls: type, more: set[str]) -> None:
 
 def test_stored_format_number() -> None:
     assert any(f"It describes format {model.FORMAT}." in text for _, text in FORMAT.prose)
+
+
+# --- hints ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("number", range(len(HINTS.headings) - 1))
+def test_every_hint_is_documented_in_the_words_of_its_interface(number: int) -> None:
+    _, heading = HINTS.headings[number + 1]
+    codes = HINT_CLASSES[number]
+    words = REST if codes is ApiHint else COMMAND_WORDS
+    expected = {str(code): code(**shown(code)).worded(words) for code in codes}
+    assert {in_code(row[0]): row[1] for row in HINTS.rows(heading)} == expected
+
+
+def test_no_kind_of_hint_is_left_out() -> None:
+    assert len(HINTS.headings) - 1 == len(HINT_CLASSES)
+    assert {code for each in HINT_CLASSES for code in each} == {*CODES, *ApiHint} - {Plain.TEXT}

@@ -1,4 +1,4 @@
-"""Reading the bulk tables of a database as a backup does."""
+"""Reading the large tables of a database as a backup does."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -9,14 +9,14 @@ from tests.servers.running import Server
 
 from brownie_backup.dumpers import PostgresDumper
 from brownie_backup.dumpers.postgres import parse_conninfo
-from brownie_backup.dumpers.postgres.dump.bulk import BulkTable
+from brownie_backup.dumpers.postgres.dump.large_tables import LargeTable
 from brownie_backup.dumpers.postgres.dump.snapshot import PostgresSnapshot
 from brownie_backup.dumpers.postgres.segments import TableDetail, split_table
 from brownie_backup.model import PartKind, PartSpec
 from brownie_backup.pipeline.ranges import counting
 
 BULK_BYTES = 64 << 10
-"""From which size on the tests' tables are bulk tables."""
+"""From which size on the tests' tables are large tables."""
 RANGE_BLOCKS = 5
 """How many blocks the tests' ranges have, so that small tables have several."""
 
@@ -44,7 +44,7 @@ def dumper_for(
     bulk_bytes: int = BULK_BYTES,
     lock_timeout: timedelta = timedelta(seconds=20),
 ) -> PostgresDumper:
-    """Return a dumper for which small tables are bulk tables."""
+    """Return a dumper for which small tables are large tables."""
     conninfo = parse_conninfo(server.url("postgres")).with_database(database)
     if role:  # whose password is the superuser's
         conninfo = evolve(conninfo, parameters={**conninfo.parameters, "user": role})
@@ -58,19 +58,19 @@ def dumper_for(
 
 
 def tables_of(snapshot: PostgresSnapshot) -> dict[str, PartSpec]:
-    """Return a snapshot's bulk tables by their names."""
+    """Return a snapshot's large tables by their names."""
     details = [(spec, spec.detail) for spec in snapshot.parts]
     return {d.relation.name: spec for spec, d in details if isinstance(d, TableDetail)}
 
 
 def split(spec: PartSpec, range_blocks: int = RANGE_BLOCKS) -> list[PartSpec]:
-    """Return the ranges of a bulk table, of that many blocks each."""
+    """Return the ranges of a large table, of that many blocks each."""
     assert isinstance(spec.detail, TableDetail)
     return [*split_table(spec, evolve(spec.detail, range_blocks=range_blocks))]
 
 
 def read_tables(dumper: PostgresDumper, range_blocks: int = RANGE_BLOCKS) -> Mapping[str, Rows]:
-    """Read all bulk tables of a database, range by range."""
+    """Read all large tables of a database, range by range."""
     with dumper.snapshot() as snapshot, dumper.reading() as reader:
         read = {}
         for name, spec in tables_of(snapshot).items():
@@ -98,7 +98,9 @@ def holding(server: Server, database: str, sql: str) -> Iterator[None]:
         yield
 
 
-def describe_tables(server: Server, database: str, role: str | None = None) -> dict[str, BulkTable]:
+def describe_tables(
+    server: Server, database: str, role: str | None = None
+) -> dict[str, LargeTable]:
     """Return what a snapshot knows of all tables, by their names."""
     with dumper_for(server, database, role=role, binary=True, bulk_bytes=-1).snapshot() as snapshot:
-        return {table.relation.name: table for table in snapshot._tracker._bulk}
+        return {table.relation.name: table for table in snapshot._tracker._tables}

@@ -159,7 +159,7 @@ def test_without_a_trail_nothing_is_deleted_but_all_can_be_restored(
 ) -> None:
     deleted = read_only.run("delete", "one")
     assert deleted.status == 1
-    assert "nothing was done, since no store takes the record of it" in deleted.err
+    assert "nothing was done, because no store accepts the audit record of it" in deleted.err
     restored = read_only.run("restore", "one", "--target-db", f"{small}_copy", "--json")
     assert restored.status == 0
     assert "the audit record of restore" in restored.err

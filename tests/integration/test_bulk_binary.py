@@ -9,7 +9,7 @@ from tests.integration.bulk import dumper_for, read_tables
 from tests.servers.install import MAJORS
 from tests.servers.running import Server, Servers
 
-from brownie_backup.dumpers.postgres.dump.bulk import BINARY_TYPES
+from brownie_backup.dumpers.postgres.dump.large_tables import BINARY_TYPES
 from brownie_backup.postgres.copy_rows import BINARY_HEAD
 
 pytestmark = pytest.mark.once

@@ -1,4 +1,4 @@
-"""Loading the rows of bulk tables, whatever a role, a connection or a table's owner sets."""
+"""Loading the rows of large tables, whatever a role, a connection or a table's owner sets."""
 
 import secrets
 from collections.abc import Iterator
@@ -37,7 +37,7 @@ def server(servers: Servers) -> Server:
 
 @pytest.fixture
 def database(server: Server) -> Iterator[str]:
-    """A database with a bulk table; what is named after it goes with it."""
+    """A database with a large table; what is named after it goes with it."""
     name = f"loading_{secrets.token_hex(4)}"
     server.create(name)
     server.sql(name, TABLE)

@@ -1,4 +1,4 @@
-"""Locks on bulk tables: somebody else's before, during and behind ours."""
+"""Locks on large tables: somebody else's before, during and behind ours."""
 
 import contextlib
 import secrets
@@ -17,8 +17,8 @@ from tests.servers.running import Server, Servers
 from brownie_backup import Repository, create_backup, list_backups
 from brownie_backup.dumpers import PostgresDumper
 from brownie_backup.dumpers.postgres import parse_conninfo
-from brownie_backup.dumpers.postgres.dump import bulk, deadlock, locks, snapshot
-from brownie_backup.dumpers.postgres.dump.bulk import Candidate
+from brownie_backup.dumpers.postgres.dump import deadlock, large_tables, locks, snapshot
+from brownie_backup.dumpers.postgres.dump.large_tables import Candidate
 from brownie_backup.dumpers.postgres.dump.reader import PostgresReader
 from brownie_backup.errors import DumpFailed
 from brownie_backup.model import PartKind, PartSpec
@@ -38,8 +38,8 @@ def server(servers: Servers) -> Server:
 
 @pytest.fixture
 def database(server: Server, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """A database with two bulk tables of some ranges, and a small one."""
-    monkeypatch.setattr(bulk, "RANGE_BYTES", 80 << 10)
+    """A database with two large tables of some ranges, and a small one."""
+    monkeypatch.setattr(large_tables, "RANGE_BYTES", 80 << 10)
     name = f"locked_{secrets.token_hex(4)}"
     server.create(name)
     server.sql(
@@ -51,7 +51,7 @@ def database(server: Server, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
 
 
 def stored_rows(repository: Repository, dumper: PostgresDumper) -> list[int | None]:
-    """Back up with two workers; return how many rows each bulk table has."""
+    """Back up with two workers; return how many rows each large table has."""
     manifest = create_backup(repository, dumper, jobs=2).manifest
     return [part.rows for part in manifest.parts if part.table]
 
@@ -152,9 +152,9 @@ def test_pg_dump_behind_a_queued_alter_table_is_given_up_soon(
     )
     dumper.archive_begun.set()
     started = time.monotonic()
-    with pytest.raises(DumpFailed, match="somebody waits to lock a table") as failed:
+    with pytest.raises(DumpFailed, match="a session waits for an exclusive lock") as failed:
         create_backup(repository, dumper, jobs=2)
-    assert "Run the backup again" in failed.value.hint
+    assert "Run the backup again" in str(failed.value.hint)
     assert time.monotonic() - started < 30
     assert begun[0].process.wait(30) == 0
     assert not list_backups(repository)
@@ -186,7 +186,7 @@ def test_a_table_that_stays_locked_fails_the_backup_in_time(
         with pytest.raises(DumpFailed, match="lock timeout") as failed:
             create_backup(repository, dumper, jobs=2)
         assert time.monotonic() - started < 20
-        assert "holds a table exclusively" in failed.value.hint
+        assert "holds an exclusive lock on a table" in str(failed.value.hint)
         wait_until(lambda: server.sessions(database) == 1, what="just the other's session is left")
     assert not list_backups(repository)
 
@@ -207,7 +207,7 @@ Find = Callable[[Session, int], tuple[Candidate, ...]]
 
 def disturb_discovery(monkeypatch: pytest.MonkeyPatch, disturb: Callable[[int], object]) -> None:
     """Call `disturb` after each discovery, before tables are locked, with how many there were."""
-    find: Find = bulk.find_candidates
+    find: Find = large_tables.find_candidates
     found = 0
 
     def find_and_disturb(session: Session, from_bytes: int) -> tuple[Candidate, ...]:

@@ -9,7 +9,7 @@ from tests.integration.bulk import describe_tables
 from tests.integration.majors import EACH_MAJOR
 from tests.servers.running import Server, Servers
 
-from brownie_backup.dumpers.postgres.dump.bulk import BulkTable
+from brownie_backup.dumpers.postgres.dump.large_tables import LargeTable
 
 pytestmark = pytest.mark.once
 
@@ -29,7 +29,7 @@ INSERT INTO t (id, name, moods) SELECT g, 'n' || g, '{glad}' FROM generate_serie
 """
 
 
-def described(server: Server, database: str, role: str | None = None) -> BulkTable:
+def described(server: Server, database: str, role: str | None = None) -> LargeTable:
     """Return what is known of the table `t`."""
     return describe_tables(server, database, role)["t"]
 

@@ -1,4 +1,4 @@
-"""What a user sees of bulk tables: which were read, which were known, and how far it is."""
+"""What a user sees of large tables: which were read, which were known, and how far it is."""
 
 import secrets
 import time
@@ -31,6 +31,7 @@ from brownie_backup.dumpers import PostgresDumper
 from brownie_backup.dumpers.postgres import parse_conninfo
 from brownie_backup.encryptors import Cleartext
 from brownie_backup.stores import LocalStore
+from brownie_backup.wording import written
 
 pytestmark = pytest.mark.once
 
@@ -59,7 +60,7 @@ def server(servers: Servers) -> Iterator[Server]:
 
 @pytest.fixture
 def database(server: Server) -> Iterator[str]:
-    """A database with a bulk table."""
+    """A database with a large table."""
     name = f"bulk_{secrets.token_hex(4)}"
     server.create(name)
     server.sql(name, TABLES)
@@ -89,7 +90,7 @@ def test_ranges_are_counted_and_what_is_unchanged_is_not_read(
     server.sql(database, "UPDATE large SET filler = 'changed' WHERE id = 1")
     second = bulk_cli.run("backup", "--name", "second", "--verbose")
     assert second.status == 0, second
-    assert "ranges of bulk tables read: 1; known to be unchanged: 2\n" in second.out
+    assert "ranges of large tables read: 1; known to be unchanged: 2\n" in second.out
     assert "public.large: begun\n" in second.err
     assert "public.large: 13000 rows, " in second.err
 
@@ -102,7 +103,7 @@ def test_ranges_are_counted_and_what_is_unchanged_is_not_read(
     (large,) = (p for p in full["backup"]["parts"] if p["table_oid"])
     assert large["rows"] == 13000
     shown = bulk_cli.run("show", "full").out
-    assert "bulk tables" in shown
+    assert "large tables" in shown
     assert "1, 13000 rows, " in shown
     assert "public.large" not in shown
 
@@ -223,7 +224,7 @@ def test_all_is_read_again_when_it_is_time(bulk_cli: Cli) -> None:
     assert report["skipped_ranges"] == RANGES
     report = bulk_cli.json("backup", "--name", "three")
     assert report["ranges"] == RANGES
-    assert report["all_read_because"] == f"they were read last on {last_week:%Y-%m-%d}"
+    assert report["all_read_because"] == f"the last full read was at {written(last_week)}"
     assert bulk_cli.json("backup")["skipped_ranges"] == RANGES
 
 
@@ -289,8 +290,8 @@ def test_doctor_says_what_a_role_needs_to_skip_what_is_unchanged(
 ) -> None:
     (finding,) = findings_on(reader, "WAL summaries")
     assert finding.level is Level.WARNING
-    assert finding.hint == f'GRANT pg_checkpoint TO "{ROLE}"'
-    server.sql(database, finding.hint)
+    assert str(finding.hint) == f'GRANT pg_checkpoint TO "{ROLE}"'
+    server.sql(database, str(finding.hint))
     (finding,) = findings_on(reader, "WAL summaries")
     assert finding.level is Level.OK
     create_backup(repository, reader)
@@ -300,7 +301,7 @@ def test_doctor_says_what_a_role_needs_to_skip_what_is_unchanged(
     try:
         (finding,) = findings_on(dumper_of(server, database), "WAL summaries")
         assert finding.level is Level.WARNING
-        assert "summarize_wal = on" in finding.hint
+        assert "summarize_wal = on" in str(finding.hint)
     finally:
         server.sql("postgres", "ALTER SYSTEM SET summarize_wal = on; SELECT pg_reload_conf()")
 
@@ -309,8 +310,8 @@ def test_doctor_says_which_large_tables_are_left_to_the_archive(
     server: Server, database: str
 ) -> None:
     dumper = dumper_of(server, database)
-    (finding,) = findings_on(dumper, "bulk tables")
-    assert finding.message == "1 tables are larger than 8 MiB, and read in ranges"
+    (finding,) = findings_on(dumper, "large tables")
+    assert finding.message == "1 table is larger than 8 MiB, and read in ranges"
     server.sql(
         database,
         "CREATE TYPE colour AS ENUM ('red');"
@@ -318,11 +319,11 @@ def test_doctor_says_which_large_tables_are_left_to_the_archive(
         "CREATE TABLE p0 PARTITION OF p FOR VALUES WITH (MODULUS 1, REMAINDER 0);"
         "INSERT INTO p SELECT 'red', repeat('x', 1800) FROM generate_series(1, 6000)",
     )
-    found = findings_on(dumper, "bulk tables")
+    found = findings_on(dumper, "large tables")
     assert [finding.level for finding in found] == [Level.OK, Level.OK]
     assert found[1].message.startswith('"public"."p0" is in the archive: its rows are spread by')
 
-    (finding,) = findings_on(dumper_of(server, database, 64 << 20), "bulk tables")
+    (finding,) = findings_on(dumper_of(server, database, 64 << 20), "large tables")
     assert finding.message == "no table is larger than 64 MiB"
 
 
@@ -330,7 +331,7 @@ def test_doctor_does_not_wait_without_end_for_a_table(server: Server, database: 
     with psycopg.connect(server.url(database)) as other:
         other.execute("LOCK TABLE little IN ACCESS EXCLUSIVE MODE")
         started = time.monotonic()
-        (finding,) = findings_on(dumper_of(server, database), "bulk tables")
+        (finding,) = findings_on(dumper_of(server, database), "large tables")
         assert time.monotonic() - started < 30
     assert finding.level is Level.WARNING
     assert "lock timeout" in finding.message

@@ -47,7 +47,13 @@ def test_with_all_keys_each_backup_is_listed_verified_and_restored(
     assert "not encrypted" not in switched.run("verify", "key").err
     for name in ("clear", "passphrase", "key"):
         target = f"{small}_{name}"
-        result = switched.run("restore", name, "--target-db", target, "--json")
+        if name == "clear":
+            refused = switched.run("restore", name, "--target-db", target)
+            assert (refused.status, "is not encrypted" in refused.err) == (1, True)
+            assert "accept" in refused.err
+            assert server.databases(f"{target}%") == []
+        accept = ["--accept-unencrypted"] if name == "clear" else []
+        result = switched.run("restore", name, "--target-db", target, "--json", *accept)
         assert (name, result.status) == (name, 3 if name == "clear" else 0)
         assert ("is not encrypted" in result.err) == (name == "clear")
         assert server.sql(target, "SELECT count(*), max(id) FROM orders") == "1000|1000\n"
@@ -96,3 +102,10 @@ def test_the_catalogue_needs_neither_gpg_nor_a_key(switched: Cli, tmp_path: Path
     result = switched.run("verify", "key", **bare)
     assert result.status == 12
     assert "the gpg program cannot be run" in result.err
+
+
+def test_latest_is_no_backup_in_clear_while_encryption_is_on(switched: Cli) -> None:
+    """Whoever can write to the store, and has no key, can add one."""
+    switched.json("backup", "--name", "planted", **{CLEAR: "no"} | NO_KEYS)
+    assert switched.json("show", "latest")["name"] == "key"
+    assert switched.json("show", "latest", **{CLEAR: "no"})["name"] == "planted"

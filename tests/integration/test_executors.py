@@ -1,4 +1,4 @@
-"""Ranges of bulk tables are read by any executor's workers, and are the same whoever reads them."""
+"""Ranges of large tables are read by any executor, and are the same whoever reads them."""
 
 import contextlib
 import gc
@@ -74,7 +74,7 @@ def dask(count: int) -> Iterator[Executor]:
 
 @pytest.fixture(scope="module")
 def database(servers: Servers) -> Iterator[str]:
-    """A database with two bulk tables, as these tests see it, and a small one."""
+    """A database with two large tables, as these tests see it, and a small one."""
     servers.get(18).create("executors")
     servers.get(18).sql("executors", TABLES)
     yield "executors"
@@ -125,7 +125,7 @@ def dumper(server: Server, database: str, *, binary: bool = True) -> PostgresDum
 
 
 def tables(manifest: Manifest) -> dict[int, tuple[tuple[str, ...], int | None, str]]:
-    """Return the names of the blobs, the rows and the format of each bulk table."""
+    """Return the names of the blobs, the rows and the format of each large table."""
     return {
         part.table.oid: (tuple(ref.name for ref in part.blobs), part.rows, part.table.format)
         for part in manifest.parts
@@ -216,7 +216,7 @@ def test_workers_with_other_settings_are_refused(
     source = dumper(servers.get(18), database)
     with processes(1) as executor, pytest.raises(ConfigurationError, match="a worker") as raised:
         create_backup(repository, source, executor=executor, worker_factory=other)
-    assert "Give the workers the settings" in raised.value.hint
+    assert "Give the workers the settings" in str(raised.value.hint)
     assert not repository.backups()
 
 

@@ -12,6 +12,7 @@ from brownie_backup import Repository, create_backup, restore
 from brownie_backup.dumpers import PostgresDumper
 from brownie_backup.dumpers.postgres import parse_conninfo
 from brownie_backup.errors import BackupError, DamagedError
+from brownie_backup.hints import RestoreHint
 from brownie_backup.model import PartKind, PartSpec
 from brownie_backup.model.reports import RestoreOptions
 
@@ -97,7 +98,7 @@ def test_forged_roles(
     error = refused(server, repository, small, RestoreOptions(with_roles=True))
     assert isinstance(error, DamagedError)
     assert FORGED in error.message
-    assert "restore another backup" in error.hint
+    assert error.hint == RestoreHint.FORGED()
     assert not witness.exists()
     roles = f"SELECT count(*) FROM pg_roles WHERE rolname = '{role}'"
     assert server.sql("postgres", roles) == "0\n"

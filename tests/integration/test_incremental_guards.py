@@ -22,7 +22,7 @@ from tests.integration.incremental import (
 from tests.integration.waiting import wait_until
 from tests.servers.running import Server
 
-from brownie_backup.dumpers.postgres.dump import bulk, wal
+from brownie_backup.dumpers.postgres.dump import large_tables, wal
 from brownie_backup.dumpers.postgres.dump.wal import Seal, Tracker
 from brownie_backup.model import WalPosition
 
@@ -110,7 +110,7 @@ def no_filenode(patch: Patch) -> None:
     """A table counts as the same whatever file it is in."""
     _replace(
         patch,
-        bulk,
+        large_tables,
         "_DESCRIPTION",
         "pg_relation_filenode(c.oid)::bigint AS filenode",
         "0 AS filenode",
@@ -120,7 +120,11 @@ def no_filenode(patch: Patch) -> None:
 def no_signature(patch: Patch) -> None:
     """What its rows' bytes depend on does not count."""
     _replace(
-        patch, bulk, "_DESCRIPTION", "'hex') AS signature", "'hex') AS ignored, '' AS signature"
+        patch,
+        large_tables,
+        "_DESCRIPTION",
+        "'hex') AS signature",
+        "'hex') AS ignored, '' AS signature",
     )
 
 
@@ -128,7 +132,7 @@ def no_database(patch: Patch) -> None:
     """A database goes by its name alone."""
     _replace(
         patch,
-        bulk,
+        large_tables,
         "_DESCRIPTION",
         "current_setting('server_version'), d.oid::bigint,",
         "current_setting('server_version'),",

@@ -97,7 +97,7 @@ def test_a_pooler_that_mixes_sessions_is_refused_before_anything_is_set_or_store
     assert application_sees(server, url) == '"$user", public'
     with pytest.raises(ConnectionFailed) as refused:
         create_backup(repository, dumper(server, url))
-    assert "connect to PostgreSQL itself" in refused.value.hint
+    assert "connect to PostgreSQL itself" in str(refused.value.hint)
     assert not list_backups(repository)
     assert not list(repository.store.list("blobs/"))
     assert application_sees(server, url) == '"$user", public'

@@ -23,6 +23,7 @@ from brownie_backup import Repository, create_backup, verify_backup
 from brownie_backup.dumpers import PostgresDumper
 from brownie_backup.dumpers.postgres import parse_conninfo
 from brownie_backup.errors import BackupError, DatabaseError, StoreFull
+from brownie_backup.hints import DatabaseHint
 from brownie_backup.model.reports import BackupReport
 
 pytestmark = pytest.mark.once
@@ -57,7 +58,7 @@ ORDER BY backend_start LIMIT 1
 
 @pytest.fixture(scope="module")
 def template(servers: Servers) -> Iterator[str]:
-    """A database with a bulk table."""
+    """A database with a large table."""
     servers.get(18).create("range_faults")
     servers.get(18).sql("range_faults", LONG)
     yield "range_faults"
@@ -193,7 +194,7 @@ def test_a_store_that_fails_for_one_worker(
 
 @pytest.fixture
 def own_server() -> Iterator[Server]:
-    """A server that a test may stop, with the bulk table and few connections."""
+    """A server that a test may stop, with the large table and few connections."""
     server = Server(18)
     try:
         server.create("long")
@@ -237,8 +238,7 @@ def test_a_server_with_too_few_connections(
                 if child.name() == "psql":
                     child.terminate()
         assert all(other.exception() for other in others)
-    assert "BACKUP_PARALLEL_JOBS" in raised.value.hint
-    assert "max_connections" in raised.value.hint
+    assert raised.value.hint == DatabaseHint.TOO_MANY_CONNECTIONS()
     assert not repository.backups()
 
 

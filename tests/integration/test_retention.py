@@ -60,14 +60,14 @@ def test_the_latest_is_not_that_of_another_database(
     )
     assert elsewhere.status == 10
     assert f"is of 'postgres'; they are of '{ours}', '{other}'" in elsewhere.err
-    assert "Say which by its name: brownie-backup list" in elsewhere.err
+    assert "Name one backup: see 'brownie-backup list'" in elsewhere.err
 
 
 def test_a_backup_is_held_released_and_then_goes(cli: Cli) -> None:
     back_up(cli, "b1", "b2", "b3")
     day = (datetime.now(UTC) + timedelta(days=9)).date()
     held = cli.run("hold", "b1", "--until", day.isoformat())
-    end = f"{day + timedelta(days=1)} 00:00 UTC"
+    end = f"{day + timedelta(days=1)} 00:00:00 UTC"
     assert (held.status, held.err) == (0, "")
     assert held.out.startswith(f"b1 is held until {end}, by ")
     assert f"good, held until {end}" in cli.run("list").out
@@ -123,7 +123,7 @@ def test_nothing_is_deleted_after_a_failure_and_not_many_at_once(
     would = cli.run("cleanup", "--dry-run", "--json")
     assert would.status == 3
     (refusal,) = would.json["refusals"]
-    assert "'b5', is not there or not good" in refusal
+    assert "'b5', is missing or not good" in refusal
     assert f"warning: nothing would be deleted: {refusal}" in would.err
     result = cli.run("cleanup", "--json")
     assert result.status == 1
@@ -179,7 +179,7 @@ def test_what_a_store_has_locked_is_kept_and_is_no_error(cli: Cli, s3_server: S3
         assert " UTC" in reasons(document)["locked"]
     result = cli.run("cleanup", **locked)
     assert result.status == 0
-    assert "1 backups stay: the store does not let them go yet" in result.out
+    assert "1 backup kept: the store has them locked" in result.out
     listed = {backup["name"] for backup in cli.json("list", **locked)["backups"]}
     assert listed == {"locked", "new"}
     assert cli.run("delete", "locked", **locked).status == 1

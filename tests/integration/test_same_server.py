@@ -15,6 +15,7 @@ from tests.servers.running import Server
 
 from brownie_backup.dumpers.postgres import parse_conninfo
 from brownie_backup.errors import BackupError, ConnectionFailed
+from brownie_backup.hints import DatabaseHint
 from brownie_backup.postgres.client import Client
 
 pytestmark = pytest.mark.once
@@ -230,7 +231,7 @@ def test_a_passfile_that_others_may_read_is_named(
     )
     with pytest.raises(ConnectionFailed, match="no password supplied") as caught:
         client.query("SELECT 1")
-    assert f"Others may read {passfile}" in caught.value.hint
+    assert caught.value.hint == DatabaseHint.PASSWORD_FILE_MODE(file=str(passfile))
     assert by_program(client).returncode == 2
 
 

@@ -39,7 +39,7 @@ sys.exit(main(sys.argv[1:]))
 
 @pytest.fixture
 def told(small_cli: Cli) -> Cli:
-    """The command line, with planted secrets, for a database whose one table is a bulk table."""
+    """The command line, with planted secrets, for a database whose one table is a large table."""
     return Cli(small_cli.by_passphrase().env | PLANTED | {"BACKUP_BULK_TABLE_BYTES": "1"})
 
 

@@ -10,7 +10,7 @@ from typing import Self
 
 from brownie_backup.dumpers import PostgresDumper
 from brownie_backup.dumpers.postgres import parse_conninfo
-from brownie_backup.dumpers.postgres.dump.bulk import BULK_TABLE_BYTES
+from brownie_backup.dumpers.postgres.dump.large_tables import BULK_TABLE_BYTES
 from brownie_backup.dumpers.postgres.dumper import LOCK_TIMEOUT
 from brownie_backup.postgres.server import ThrowawayServer
 from tests.servers.install import installed

@@ -151,7 +151,7 @@ def test_how_it_ended(
 
 def test_what_came_to_its_end_may_be_a_failure(repository: Repository) -> None:
     with Auditor().operation([repository.store], "verify", WHO) as operation:
-        operation.problem = DamagedError("what was read is damaged")
+        operation.problem = DamagedError("stored data is damaged")
     assert read_audit(repository)[-1].outcome == Outcome.FAILURE
 
 

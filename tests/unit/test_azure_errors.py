@@ -12,6 +12,7 @@ import urllib3.exceptions
 from azure.storage.blob._shared.authentication import AzureSigningError
 from tests.unit.scripted import Answer, ScriptedService
 
+from brownie_backup.config.vocabulary import VARIABLE_NAMES
 from brownie_backup.errors import (
     AccessDenied,
     BucketNotFound,
@@ -95,7 +96,7 @@ def test_each_answer_has_its_error(
         signature = service.asked[0].headers["Authorization"].rpartition(":")[2]
     error = raised.value
     assert type(error) is expected
-    assert hint in error.hint
+    assert hint in error.worded(VARIABLE_NAMES)
     assert error.message.startswith("cannot write 'key' in azure://box: ")
     assert error.__context__ is None
     told = f"{error!r}{''.join(traceback.format_exception(error))}"
@@ -123,7 +124,7 @@ def test_a_wrong_clock_is_named(detail: str) -> None:
     answer = refusal(403, "AuthenticationFailed", detail=detail)
     with ScriptedService(answer) as service, pytest.raises(AccessDenied) as raised:
         opened(service).get("key")
-    assert "clock" in raised.value.hint
+    assert "clock" in raised.value.worded(VARIABLE_NAMES)
 
 
 @pytest.mark.parametrize(

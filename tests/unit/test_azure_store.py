@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from tests.unit.scripted import Answer, ScriptedService
 from tests.uses import use_of
 
+from brownie_backup.config.vocabulary import VARIABLE_NAMES
 from brownie_backup.errors import (
     ConfigurationError,
     KeyNotFound,
@@ -253,7 +254,7 @@ def test_without_locks_nothing_is_asked() -> None:
 
 @pytest.mark.parametrize(
     ("answer", "why"),
-    [(state(3), "until 2026-11-25 12:00 UTC"), (state(x_ms_legal_hold="true"), "legal hold")],
+    [(state(3), "until 2026-11-25 12:00:00 UTC"), (state(x_ms_legal_hold="true"), "legal hold")],
 )
 def test_what_is_locked_is_not_hidden_by_a_delete(answer: Answer, why: str) -> None:
     """The service would keep the blob as an old version, and say that it is deleted."""
@@ -289,23 +290,23 @@ def test_a_policy_of_the_container_is_named(code: str) -> None:
 @pytest.mark.parametrize(
     ("wrong", "named"),
     [
-        ({"host": ""}, "BACKUP_DESTINATION"),
-        ({"host": "Box"}, "BACKUP_DESTINATION"),
-        ({"path": "a//b"}, "BACKUP_DESTINATION"),
-        ({"access_key": None}, "BACKUP_SECRET_KEY"),
-        ({"access_key": None, "endpoint_url": "https://h/a"}, "BACKUP_SECRET_KEY"),
-        ({"access_key": None, "secret_key": None}, "BACKUP_ACCESS_KEY"),
-        ({"access_key": Secret("hunter2/")}, "BACKUP_ACCESS_KEY"),
-        ({"secret_key": Secret("hunter2!")}, "BACKUP_SECRET_KEY"),
-        ({"secret_key": None, "endpoint_url": "http://h/a"}, "BACKUP_ENDPOINT_URL"),
-        ({"endpoint_url": "https://h/a?sig=hunter2"}, "BACKUP_ENDPOINT_URL"),
-        ({"endpoint_url": "h/a"}, "BACKUP_ENDPOINT_URL"),
-        ({"storage_class": "Archive"}, "BACKUP_STORAGE_CLASS"),
-        ({"storage_class": "STANDARD"}, "BACKUP_STORAGE_CLASS"),
-        ({"tags": {str(number): "" for number in range(11)}}, "BACKUP_OBJECT_TAGS"),
-        ({"tags": {"a": "b&c"}}, "BACKUP_OBJECT_TAGS"),
-        ({"tags": {"": "b"}}, "BACKUP_OBJECT_TAGS"),
-        ({"object_lock_days": 0}, "BACKUP_OBJECT_LOCK_DAYS"),
+        ({"host": ""}, "destination"),
+        ({"host": "Box"}, "destination"),
+        ({"path": "a//b"}, "destination"),
+        ({"access_key": None}, "secret_key"),
+        ({"access_key": None, "endpoint_url": "https://h/a"}, "secret_key"),
+        ({"access_key": None, "secret_key": None}, "access_key"),
+        ({"access_key": Secret("hunter2/")}, "access_key"),
+        ({"secret_key": Secret("hunter2!")}, "secret_key"),
+        ({"secret_key": None, "endpoint_url": "http://h/a"}, "endpoint_url"),
+        ({"endpoint_url": "https://h/a?sig=hunter2"}, "endpoint_url"),
+        ({"endpoint_url": "h/a"}, "endpoint_url"),
+        ({"storage_class": "Archive"}, "storage_class"),
+        ({"storage_class": "STANDARD"}, "storage_class"),
+        ({"tags": {str(number): "" for number in range(11)}}, "object_tags"),
+        ({"tags": {"a": "b&c"}}, "object_tags"),
+        ({"tags": {"": "b"}}, "object_tags"),
+        ({"object_lock_days": 0}, "object_lock_days"),
     ],
 )
 def test_a_wrong_setting_is_named(wrong: Mapping[str, Any], named: str) -> None:
@@ -336,4 +337,4 @@ def test_without_a_key_another_library_is_needed(monkeypatch: pytest.MonkeyPatch
     open_store(LOCATION)
     with pytest.raises(ConfigurationError, match=r"azure\.identity") as raised:
         open_store(evolve(LOCATION, secret_key=None))
-    assert "brownie-backup[azure]" in raised.value.hint
+    assert "brownie-backup[azure]" in raised.value.worded(VARIABLE_NAMES)

@@ -13,6 +13,7 @@ from tests.unit.keys import plain_pair
 from brownie_backup.compressors import Gzip, Uncompressed, Zstd
 from brownie_backup.encryptors import Cleartext, GnuPG
 from brownie_backup.errors import DamagedError, DecryptionError, StoreUnavailable
+from brownie_backup.format.blobs import blob_name
 from brownie_backup.format.layout import blob_key
 from brownie_backup.model import BlobRef, Encryption
 from brownie_backup.pipeline.replica import Replica
@@ -20,7 +21,6 @@ from brownie_backup.pipeline.replicas import ReplicaSet
 from brownie_backup.pipeline.writer import BlobWriter
 from brownie_backup.protocols import Compressor, Encryptor, Store, StoredObject
 from brownie_backup.repository.blobs.chunks import chunked
-from brownie_backup.repository.blobs.naming import blob_name
 from brownie_backup.repository.blobs.reader import BlobReader
 from brownie_backup.secret import Secret
 from brownie_backup.stores import MemoryStore

@@ -1,4 +1,4 @@
-"""What a reader without a server can say of the rows of a bulk table."""
+"""What a reader without a server can say of the rows of a large table."""
 
 import pytest
 

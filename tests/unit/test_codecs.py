@@ -15,6 +15,7 @@ from brownie_backup import (
     Level,
     Manifest,
     Repository,
+    RestoreOptions,
     RetentionPolicy,
     apply_retention,
     create_backup,
@@ -32,8 +33,10 @@ from brownie_backup.errors import (
     ConfigurationError,
     DecryptionError,
     KeyMissing,
+    RestoreRefused,
     UnsupportedFormat,
 )
+from brownie_backup.hints import Plain
 from brownie_backup.model import Encryption
 from brownie_backup.pipeline.parent import ParentFinder
 from brownie_backup.protocols import Store
@@ -192,7 +195,14 @@ def test_a_backup_in_clear_is_read_with_a_warning_unless_new_ones_are_in_clear(
     repository = Repository(filled(), None, encryptor, [Uncompressed()])
     dumper = FakeDumper()
     verification = verify_backup(repository, dumper, "clear")
-    report = restore(repository, dumper, "clear", target_database="x")
+    if has != "clear":
+        with pytest.raises(RestoreRefused, match="is not encrypted"):
+            restore(repository, dumper, "clear", target_database="x")
+        assert not dumper.databases
+        checked = restore(repository, dumper, "clear", target_database="x", dry_run=True)
+        assert Level.ERROR in {finding.level for finding in checked.findings}
+    accepting = RestoreOptions(accept_unencrypted=True)
+    report = restore(repository, dumper, "clear", target_database="x", options=accepting)
     assert verification.good
     assert dumper.databases["x"] == dumper.content
     if has == "clear":
@@ -234,7 +244,7 @@ def test_a_decryptor_that_cannot_be_made_is_the_problem_of_its_backups_alone() -
         assert verify_backup(repository, FakeDumper(), name).good
     with pytest.raises(DecryptionError, match="no such program") as caught:
         verify_backup(repository, FakeDumper(), "other")
-    assert caught.value.hint == "Install it"
+    assert caught.value.hint == Plain.TEXT(text="Install it")
 
 
 def test_any_compressor_that_is_given_reads() -> None:

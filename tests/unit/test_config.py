@@ -26,7 +26,7 @@ from brownie_backup.config import (
 )
 from brownie_backup.config import settings as settings_module
 from brownie_backup.config.variables import COPY_CREDENTIALS, OF_STORES, VARIABLES
-from brownie_backup.dumpers.postgres.dump.bulk import BULK_TABLE_BYTES
+from brownie_backup.dumpers.postgres.dump.large_tables import BULK_TABLE_BYTES
 from brownie_backup.encryptors import Cleartext
 from brownie_backup.errors import ConfigurationError
 from brownie_backup.pipeline.parent import FULL_EVERY
@@ -310,7 +310,7 @@ def test_no_key_is_an_error_that_shows_three_ways() -> None:
         "PASSPHRASE_FILE",
         "brownie-backup keygen",
     ):
-        assert way in caught.value.hint
+        assert way in str(caught.value.hint)
     encryptor = make_repository(load_settings({})).codecs.encryptor  # to read with, any will do
     assert encryptor
     assert encryptor.method == "gpg"

@@ -3,7 +3,8 @@
 import pytest
 
 from brownie_backup.errors import ConnectionFailed, DatabaseNotFound
-from brownie_backup.postgres.errors import CROWDED_HINT, NO_POOLER_HINT, is_crowded, not_connected
+from brownie_backup.hints import DatabaseHint
+from brownie_backup.postgres.errors import is_crowded, not_connected
 
 AT = 'connection failed: connection to server at "127.0.0.1", port 5 failed: '
 
@@ -11,19 +12,22 @@ AT = 'connection failed: connection to server at "127.0.0.1", port 5 failed: '
 @pytest.mark.parametrize(
     ("said", "hint"),
     [
-        ("FATAL:  sorry, too many clients already", CROWDED_HINT),
-        ("FATAL:  remaining connection slots are reserved for superusers", CROWDED_HINT),
-        ("FATAL:  unsupported startup parameter in options: a", NO_POOLER_HINT),
-        ("Connection refused", "Check BACKUP_DATABASE_URL or the PG* variables"),
-        ('FATAL:  password authentication failed for user "u"', "Check BACKUP_DATABASE_URL"),
+        ("FATAL:  sorry, too many clients already", DatabaseHint.TOO_MANY_CONNECTIONS),
+        (
+            "FATAL:  remaining connection slots are reserved for superusers",
+            DatabaseHint.TOO_MANY_CONNECTIONS,
+        ),
+        ("FATAL:  unsupported startup parameter in options: a", DatabaseHint.NO_POOLER),
+        ("Connection refused", DatabaseHint.CHECK_CONNECTION),
+        ('FATAL:  password authentication failed for user "u"', DatabaseHint.CHECK_CONNECTION),
     ],
 )
-def test_what_to_do_about_it(said: str, hint: str) -> None:
+def test_what_to_do_about_it(said: str, hint: DatabaseHint) -> None:
     error = not_connected(AT + said)
     assert isinstance(error, ConnectionFailed)
     assert error.message == f"no connection to PostgreSQL: {AT}{said}"
-    assert hint in error.hint
-    assert is_crowded(said) == (hint == CROWDED_HINT)
+    assert error.hint == hint()
+    assert is_crowded(said) == (hint is DatabaseHint.TOO_MANY_CONNECTIONS)
 
 
 def test_a_database_that_is_not_there_is_named() -> None:

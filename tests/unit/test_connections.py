@@ -14,6 +14,7 @@ from requests.adapters import HTTPAdapter
 from tests.servers.certificates import certificate
 from tests.unit.scripted import Answer, ScriptedService
 
+from brownie_backup.config.vocabulary import VARIABLE_NAMES
 from brownie_backup.errors import StoreError, StoreUnavailable
 from brownie_backup.stores.connections import (
     CONNECTION_ERRORS,
@@ -117,7 +118,7 @@ def test_an_answer_that_breaks_off(
 def test_what_is_no_address_is_not_tried_again(url: str) -> None:
     error = failure(url)
     assert type(error) is StoreError
-    assert "BACKUP_ENDPOINT_URL" in error.hint
+    assert "BACKUP_ENDPOINT_URL" in error.worded(VARIABLE_NAMES)
 
 
 def test_a_missing_file_of_certificates_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -125,7 +126,7 @@ def test_a_missing_file_of_certificates_is_named(monkeypatch: pytest.MonkeyPatch
     error = failure("https://127.0.0.1:1/")
     assert type(error) is StoreError
     assert "/no/such/file" in error.message
-    assert "REQUESTS_CA_BUNDLE" in error.hint
+    assert "REQUESTS_CA_BUNDLE" in error.worded(VARIABLE_NAMES)
 
 
 # --- TLS -----------------------------------------------------------------------------------------
@@ -157,7 +158,7 @@ def test_a_certificate_that_is_not_right_is_not_tried_again(
     error = failure(f"https://{serve(shake_hands)}/", (5, 5))
     assert type(error) is StoreError
     assert f"certificate verify failed ({why}" in error.message
-    assert "REQUESTS_CA_BUNDLE" in error.hint
+    assert "REQUESTS_CA_BUNDLE" in error.worded(VARIABLE_NAMES)
 
 
 def test_a_service_without_tls_is_not_tried_again(serve: Callable[[Handler], str]) -> None:
@@ -167,7 +168,7 @@ def test_a_service_without_tls_is_not_tried_again(serve: Callable[[Handler], str
 
     error = failure(f"https://{serve(refuse)}/")
     assert type(error) is StoreError
-    assert "BACKUP_ENDPOINT_URL" in error.hint
+    assert "BACKUP_ENDPOINT_URL" in error.worded(VARIABLE_NAMES)
 
 
 def test_a_handshake_that_breaks_off_is_worth_another_try(serve: Callable[[Handler], str]) -> None:

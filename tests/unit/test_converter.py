@@ -90,7 +90,7 @@ def test_a_newer_format_is_refused_by_its_number(number: int) -> None:
         with pytest.raises(UnsupportedFormat) as caught:
             manifest_from_bytes(data, "the manifest of 'x'")
         assert f"the manifest of 'x' has format {number}" in str(caught.value)
-        assert "Upgrade" in caught.value.hint
+        assert "Upgrade" in str(caught.value.hint)
 
 
 @pytest.mark.parametrize("number", [True, "2", 1.5, None, [2]])

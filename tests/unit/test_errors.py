@@ -17,6 +17,7 @@ from brownie_backup.errors import (
     StoreUnavailable,
     redact,
 )
+from brownie_backup.hints import Plain
 
 CLASSES: dict[str, type[BackupError]] = {
     name: value
@@ -54,7 +55,8 @@ def test_every_error_says_what_happened_and_what_to_do(name: str) -> None:
     said: Any = ["it broke"] if name == "ConfigurationError" else "it broke"
     error = CLASSES[name](said, hint="Mend it")
     assert isinstance(error, BackupError)
-    assert (error.message, error.hint, str(error)) == ("it broke", "Mend it", "it broke. Mend it")
+    assert error.hint == Plain.TEXT(text="Mend it")
+    assert (error.message, str(error)) == ("it broke", "it broke. Mend it")
     assert str(CLASSES[name](said)) == "it broke"
     assert CLASSES[name].__doc__
 

@@ -33,6 +33,7 @@ from brownie_backup.errors import (
     StoreUnavailable,
 )
 from brownie_backup.format.layout import BLOBS, LEASES, VERIFICATIONS, blob_key, manifest_key
+from brownie_backup.hints import BackupHint
 from brownie_backup.operations.find import find_backup
 from brownie_backup.protocols import Store
 from brownie_backup.stores import MemoryStore
@@ -129,7 +130,7 @@ def test_without_one_of_the_database_the_latest_is_anothers_only_if_there_is_no_
     assert other.backup.name == "crm-1"
     with pytest.raises(BackupNotFound, match="'shop'; they are of 'crm', 'erp'") as caught:
         find_backup(repositories(shared("crm", "erp")), "latest", whose=lambda: "shop")
-    assert "by its name" in caught.value.hint
+    assert caught.value.hint == BackupHint.NAME_ONE_BACKUP()
 
 
 def test_a_store_with_others_alone_gives_way_to_one_that_has_the_databases_own() -> None:
@@ -187,7 +188,7 @@ def test_what_is_damaged_in_one_store_is_taken_from_another() -> None:
     one.delete(blob(one, 2))
     url, name, messages = found_in(one, two, name="a")
     assert (url, name) == (two.url, "a")
-    assert "'a' in memory:one is damaged: 1 blobs are missing" in messages[0]
+    assert "'a' in memory:one is damaged: 1 blob missing" in messages[0]
     assert messages[1] == "'a' is taken from memory:two"
 
 
@@ -217,7 +218,7 @@ def test_another_backup_of_that_name_is_not_passed_off_as_the_same() -> None:
     create_backup(second, FakeDumper(CONTENT), name="a")
     one.delete(blob(one, 2))
     _, _, messages = found_in(one, two, name="a")
-    assert messages[0].startswith("'a' in memory:one is another backup, and damaged")
+    assert messages[0].startswith("'a' in memory:one is a different backup, and damaged")
 
 
 def test_what_is_nowhere_is_not_found_unless_some_store_could_not_be_asked() -> None:
@@ -270,8 +271,9 @@ def test_a_blob_that_is_bad_here_comes_from_another_store() -> None:
     spoil(one, blob(one, 2))
     report = restored(one, two)
     assert report.store_url == one.url
-    assert "1 blobs were read from memory:two, being bad or out of reach in memory:one" in said(
-        report
+    assert (
+        "1 blob was read from memory:two, being missing, damaged or out of reach in memory:one"
+        in said(report)
     )
 
 
@@ -296,8 +298,8 @@ def test_three_stores_that_are_damaged_each_restore_together_and_say_that() -> N
         store.delete(keys[number + 1])
     report = restored(*stores, name="a")
     assert "'a' in memory:one is damaged" in said(report)
-    assert "1 blobs were read from memory:two" in said(report)
-    assert "1 blobs were read from memory:three" in said(report)
+    assert "1 blob was read from memory:two" in said(report)
+    assert "1 blob was read from memory:three" in said(report)
     assert "'a' in memory:one is damaged" in said(restored(*stores, name="a", dry_run=True))
 
 
@@ -306,7 +308,7 @@ def test_a_blob_of_a_store_that_no_longer_has_the_backup_will_do() -> None:
     make_repository(two).remove("a")
     key = blob(one, 2)
     spoil(one, key)
-    assert "1 blobs were read from memory:two" in said(restored(one, two, name="a"))
+    assert "1 blob was read from memory:two" in said(restored(one, two, name="a"))
 
 
 def test_a_store_that_goes_away_while_it_is_read_is_not_waited_for_again() -> None:

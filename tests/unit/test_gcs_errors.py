@@ -14,6 +14,7 @@ import requests
 import urllib3.exceptions
 from tests.unit.scripted import Answer, ScriptedService
 
+from brownie_backup.config.vocabulary import VARIABLE_NAMES
 from brownie_backup.errors import (
     AccessDenied,
     KeyExists,
@@ -70,7 +71,7 @@ def test_each_answer_has_its_error(
             opened(service).put("key", b"data", if_absent=True)
         assert len(service.asked) == 1  # and nothing is tried again here
     assert type(raised.value) is expected
-    assert hint in raised.value.hint
+    assert hint in raised.value.worded(VARIABLE_NAMES)
     assert raised.value.message.startswith("cannot write 'key' in gs://box: ")
     assert raised.value.__context__ is None
 
@@ -101,7 +102,7 @@ def test_a_redirect_leads_nowhere() -> None:
             with pytest.raises(StoreError) as raised:
                 call()
             assert type(raised.value) is StoreError
-            assert "BACKUP_ENDPOINT_URL" in raised.value.hint
+            assert "BACKUP_ENDPOINT_URL" in raised.value.worded(VARIABLE_NAMES)
         assert len(service.asked) == 2
 
 

@@ -12,6 +12,7 @@ from attrs import evolve
 from tests.unit.scripted import Answer, ScriptedService
 from tests.uses import use_of
 
+from brownie_backup.config.vocabulary import VARIABLE_NAMES
 from brownie_backup.errors import (
     BucketNotFound,
     ConfigurationError,
@@ -122,7 +123,7 @@ def test_a_bucket_without_locks_is_named() -> None:
     refusal = Answer.of({"error": {"code": 400, "message": "Retention is not enabled"}}, 400)
     with ScriptedService(refusal) as service, pytest.raises(StoreError) as raised:
         opened(service, LOCKED).put(BLOB, b"data", use=use_of(BLOB))
-    assert "--enable-per-object-retention" in raised.value.hint
+    assert "--enable-per-object-retention" in raised.value.worded(VARIABLE_NAMES)
 
 
 # --- get -----------------------------------------------------------------------------------------
@@ -291,18 +292,18 @@ def test_a_locked_object_is_named_so(reason: str, text: str) -> None:
 @pytest.mark.parametrize(
     ("wrong", "named"),
     [
-        ({"host": ""}, "BACKUP_DESTINATION"),
-        ({"path": "a/../b"}, "BACKUP_DESTINATION"),
-        ({"path": ".."}, "BACKUP_DESTINATION"),
-        ({"tags": {"a": "b"}}, "BACKUP_OBJECT_TAGS"),
-        ({"storage_class": "GLACIER"}, "BACKUP_STORAGE_CLASS"),
-        ({"sse_kms_key": "alias/key"}, "BACKUP_SSE_KMS_KEY"),
-        ({"object_lock_days": 0}, "BACKUP_OBJECT_LOCK_DAYS"),
-        ({"object_lock_mode": "strict"}, "BACKUP_OBJECT_LOCK_MODE"),
-        ({"endpoint_url": "localhost:4443"}, "BACKUP_ENDPOINT_URL"),
-        ({"endpoint_url": "http://[::1"}, "BACKUP_ENDPOINT_URL"),
-        ({"endpoint_url": "https://u:hunter2@host"}, "BACKUP_ENDPOINT_URL"),
-        ({"endpoint_url": "https://host/?token=hunter2"}, "BACKUP_ENDPOINT_URL"),
+        ({"host": ""}, "destination"),
+        ({"path": "a/../b"}, "destination"),
+        ({"path": ".."}, "destination"),
+        ({"tags": {"a": "b"}}, "object_tags"),
+        ({"storage_class": "GLACIER"}, "storage_class"),
+        ({"sse_kms_key": "alias/key"}, "sse_kms_key"),
+        ({"object_lock_days": 0}, "object_lock_days"),
+        ({"object_lock_mode": "strict"}, "object_lock_mode"),
+        ({"endpoint_url": "localhost:4443"}, "endpoint_url"),
+        ({"endpoint_url": "http://[::1"}, "endpoint_url"),
+        ({"endpoint_url": "https://u:hunter2@host"}, "endpoint_url"),
+        ({"endpoint_url": "https://host/?token=hunter2"}, "endpoint_url"),
     ],
 )
 def test_a_wrong_setting_is_named(wrong: dict[str, Any], named: str) -> None:

@@ -21,6 +21,7 @@ from brownie_backup.errors import (
     DecryptionError,
     EncryptionError,
 )
+from brownie_backup.hints import KeyHint
 from brownie_backup.secret import Secret
 
 DATA = b"rows\n" * 100
@@ -51,7 +52,7 @@ def home(pair: KeyPair) -> Iterator[str]:
 def test_without_any_key_nothing_is_encrypted() -> None:
     with GnuPG() as gnupg, pytest.raises(EncryptionError) as caught:
         gnupg.encrypt(DATA)
-    assert "BACKUP_GPG_RECIPIENTS" in caught.value.hint
+    assert caught.value.hint == KeyHint.GIVE_ENCRYPTION_KEY()
 
 
 def test_a_public_key_alone_encrypts_and_does_not_decrypt(pair: KeyPair, home: str) -> None:
@@ -59,7 +60,7 @@ def test_a_public_key_alone_encrypts_and_does_not_decrypt(pair: KeyPair, home: s
         packed = gnupg.encrypt(DATA)
         with pytest.raises(DecryptionError) as caught:
             gnupg.decrypt(packed)
-    assert "BACKUP_GPG_PRIVATE_KEY_FILE" in caught.value.hint
+    assert caught.value.hint == KeyHint.GIVE_PRIVATE_KEY()
     with GnuPG(private_key=pair.private) as gnupg:
         assert gnupg.decrypt(packed) == DATA
 
@@ -217,7 +218,7 @@ def test_a_missing_gpg_is_said_so(monkeypatch: pytest.MonkeyPatch, tmp_path: Pat
         pytest.raises(ConfigurationError, match="gpg program cannot be run") as caught,
     ):
         gnupg.encrypt(DATA)
-    assert "Install GnuPG" in caught.value.hint
+    assert "Install GnuPG" in str(caught.value.hint)
 
 
 def seconds_to_decrypt(encryptor: GnuPG, packed: bytes) -> float:

@@ -23,6 +23,7 @@ from brownie_backup.errors import (
     StoreUnavailable,
 )
 from brownie_backup.format.layout import ATTEMPTS, BLOBS, attempt_key, blob_key
+from brownie_backup.hints import BackupHint
 from brownie_backup.model import Attempt, Database
 from brownie_backup.operations.guards import CLOCK_MARGIN
 from brownie_backup.repository.catalogue.holds import read_attempt
@@ -81,7 +82,7 @@ def test_nothing_is_deleted_after_a_failed_backup(repository: Repository, clock:
     clock.advance(9 * DAY)
     with pytest.raises(DeletionRefused) as caught:
         clean_up(repository)
-    assert "'shop', begun on 2026-03-01 at 12:02 UTC as 'third', is not there" in str(caught.value)
+    assert "'shop', begun at 2026-03-01 12:02:00 UTC as 'third', is missing" in str(caught.value)
     assert caught.value.hint
     assert names(repository) == ["second", "first"]
     assert len(list(repository.store.list(BLOBS))) == blobs
@@ -202,7 +203,7 @@ def test_damage_in_the_newest_is_as_good_as_a_failure(repository: Repository) ->
     create_backup(repository, FakeDumper(noise(7, 3000)), name="third")
     manifest = repository.manifest("third")
     repository.store.delete(blob_key(manifest.blobs[3].name))
-    with pytest.raises(DeletionRefused, match="'third', is not there or not good"):
+    with pytest.raises(DeletionRefused, match="'third', is missing or not good"):
         clean_up(repository)
 
 
@@ -211,7 +212,7 @@ def test_a_record_that_cannot_be_read_stops_deletion_until_the_next_backup(
 ) -> None:
     (record,) = repository.store.list(ATTEMPTS)
     repository.store.put(record.key, b"{")
-    with pytest.raises(DeletionRefused, match="nobody knows"):
+    with pytest.raises(DeletionRefused, match="it is not known whether"):
         clean_up(repository)
     back_up(repository, clock, "third")
     assert clean_up(repository).deleted == ("second", "first")
@@ -270,8 +271,10 @@ def test_more_than_a_share_goes_only_when_somebody_says_so(
         with pytest.raises(DeletionRefused) as caught:
             clean_up(repository, policy)
         text = f"{going} of {going + staying} backups of 'shop'"
-        assert f"{text} of cluster {DATABASE.system_identifier} would go" in str(caught.value)
-        assert "--yes-delete-many" in caught.value.hint
+        assert f"{text} of cluster {DATABASE.system_identifier} would be deleted" in str(
+            caught.value
+        )
+        assert caught.value.hint == BackupHint.MANY_DELETED()
         assert len(names(repository)) == going + staying
     for dry_run in (True, False):
         report = apply_retention(

@@ -59,6 +59,7 @@ from brownie_backup.format.layout import (
     manifest_key,
     verification_key,
 )
+from brownie_backup.hints import LIBRARY, BackupHint
 from brownie_backup.model import (
     FORMAT,
     Attempt,
@@ -300,7 +301,7 @@ def test_a_cleanup_takes_no_blob_that_another_kind_needs(
     assert report.deleted == would.deleted == ("logical-1",)
     (note,) = report.notes
     assert (
-        note == f"kept whatever the policy says, since this version does not know '{PHYSICAL}': 4"
+        note == f"kept regardless of the policy, because this version does not know '{PHYSICAL}': 4"
     )
     assert would.notes == report.notes
     assert rubbish.name not in repository.blob_sizes()
@@ -380,7 +381,7 @@ def test_status_is_about_logical_backups(repository: Repository, database: str |
     assert (len(store.backups), store.damaged) == (7, ())
     assert found.state == "ok"
     assert not {name for name in store.would_delete if not name.startswith("logical")}
-    assert status_document(found)["last_backup"]["name"] == "logical-3"
+    assert status_document(found, LIBRARY)["last_backup"]["name"] == "logical-3"
 
 
 def test_status_is_late_although_other_kinds_are_not(
@@ -450,7 +451,7 @@ def test_it_is_never_restored(repository: Repository, *, dry_run: bool) -> None:
         UnsupportedFormat, match=f"'physical-3' is of the kind '{PHYSICAL}'"
     ) as caught:
         restore(repository, dumper, "physical-3", dry_run=dry_run)
-    assert "newer version" in caught.value.hint
+    assert caught.value.hint == BackupHint.UPGRADE()
     assert dumper.databases == {}
     with pytest.raises(UnsupportedFormat):
         compare_with_database(repository, dumper, "physical-3")
@@ -529,7 +530,7 @@ def test_it_is_not_copied_where_a_blob_has_another_size(
     copy.store.put(blob_key(ref.name), longer)
     (_, synced) = sync_backups([repository, copy])
     (problem,) = synced.problems
-    assert "physical-1: it is not copied: blobs of it have other sizes here" in problem
+    assert "physical-1: it is not copied: blobs of it have other sizes here" in problem.message
     assert by_name(copy).keys() == by_name(repository).keys() - {"physical-1"}
     assert not [*copy.store.list(HOLDS)]
 
@@ -582,6 +583,6 @@ def test_a_newer_format_is_not_copied_and_sync_says_so(
     add_newer_format(repository, "newer")
     (_, synced) = sync_backups([repository, make_repository(clock=clock)])
     (problem,) = synced.problems
-    assert "newer is not copied" in problem
-    assert "format 2" in problem
+    assert "newer is not copied" in problem.message
+    assert "format 2" in problem.message
     assert len(synced.copied) == 7

@@ -87,7 +87,7 @@ def test_a_refusal_says_who_and_until_when(repository: Repository) -> None:
     with pytest.raises(Busy) as caught:
         repository.shared_lease("backup").__enter__()
     assert "work of other by them" in caught.value.message
-    assert "12:10:00 UTC" in caught.value.hint
+    assert "12:10:00 UTC" in str(caught.value.hint)
 
 
 def test_a_lease_that_nobody_renews_expires(repository: Repository, clock: FakeClock) -> None:

@@ -96,7 +96,7 @@ def test_all_options_of_a_url() -> None:
         ("s3://bucket?object_lock_mode=x", "wrong object_lock_mode, which is none of"),
         ("gs://bucket?region=x", "gs:// does not have: region"),
         ("s3://bucket?keep_daily=x", "wrong retention: keep_daily ('x')"),
-        ("s3://bucket?keep_dayly=7", "keep_dayly is no rule of retention: did you mean keep_d"),
+        ("s3://bucket?keep_dayly=7", "keep_dayly is not a rule of retention: did you mean keep_d"),
         ("s3://bucket?object_tags=x", "wrong object_tags, which has a tag that is not key=value"),
     ],
 )

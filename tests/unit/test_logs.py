@@ -18,6 +18,7 @@ from brownie_backup.concurrency.ordered_map import thread_pool
 from brownie_backup.config import load_settings
 from brownie_backup.config.redaction import redactor
 from brownie_backup.errors import ConfigurationError
+from brownie_backup.hints import SetupHint
 from brownie_backup.telemetry import logs
 from brownie_backup.telemetry.logs import configure_logging
 
@@ -188,7 +189,7 @@ def test_others_cannot_read_the_file(tmp_path: Path) -> None:
 def test_a_file_that_cannot_be_opened_is_a_wrong_setting(tmp_path: Path, name: str) -> None:
     with pytest.raises(ConfigurationError, match=r"the log file '.*' cannot be opened") as caught:
         configure(tmp_path / name)
-    assert "BACKUP_LOG_FILE" in caught.value.hint
+    assert caught.value.hint == SetupHint.MAKE_LOG_FOLDER()
 
 
 def test_a_second_call_replaces_the_first(tmp_path: Path) -> None:

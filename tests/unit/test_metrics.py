@@ -635,7 +635,7 @@ def test_the_textfile_stays_while_a_store_says_nothing(
 
 def test_a_textfile_that_cannot_be_written_is_said(service: Service, tmp_path: Path) -> None:
     for path in (tmp_path / "missing" / "x.prom", tmp_path):
-        with pytest.raises(ConfigurationError, match="BACKUP_METRICS_TEXTFILE"):
+        with pytest.raises(ConfigurationError, match="cannot be written"):
             write_textfile(to_file(service, path))
     assert not list(tmp_path.parent.glob(f".{tmp_path.name}.*"))
 

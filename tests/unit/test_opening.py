@@ -9,6 +9,7 @@ from tests.unit.fakes import FakeDumper, FakeEncryptor, read_back
 from tests.unit.keys import PASSPHRASE, plain_pair, protected_pair
 
 from brownie_backup import (
+    RestoreOptions,
     create_backup,
     delete_backup,
     hold_backup,
@@ -19,7 +20,7 @@ from brownie_backup import (
 )
 from brownie_backup.compressors import Gzip
 from brownie_backup.dumpers import PostgresDumper
-from brownie_backup.errors import ConfigurationError, DecryptionError
+from brownie_backup.errors import ConfigurationError, DecryptionError, RestoreRefused
 from brownie_backup.secret import Secret
 
 
@@ -62,7 +63,7 @@ def test_a_url_says_where(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_how_it_is_encrypted_is_said_once(tmp_path: Path, ways: Mapping[str, Any]) -> None:
     with pytest.raises(ConfigurationError, match="how new backups are encrypted") as caught:
         open_repository(tmp_path, **ways)
-    assert "encrypt=False" in caught.value.hint
+    assert "encrypt=False" in str(caught.value.hint)
 
 
 @pytest.mark.parametrize("name", ["public_key", "private_key"])
@@ -132,7 +133,12 @@ def test_after_each_switch_of_keys_all_backups_are_read(tmp_path: Path) -> None:
     with open_repository(store, private_key=plain_pair().private, encrypt=True) as repository:
         with pytest.raises(DecryptionError, match="gpg, passphrase:"):
             verify_backup(repository, FakeDumper(), "passphrase")
-        assert restore(repository, FakeDumper(), "clear", target_database="x").warnings
+        with pytest.raises(RestoreRefused, match="accept_unencrypted=True"):
+            restore(repository, FakeDumper(), "clear", target_database="x")
+        accept = RestoreOptions(accept_unencrypted=True)
+        assert restore(
+            repository, FakeDumper(), "clear", target_database="x", options=accept
+        ).warnings
 
 
 def test_reading_the_catalogue_needs_neither_a_key_nor_gpg(

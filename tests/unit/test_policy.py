@@ -94,7 +94,7 @@ def test_what_is_wrong_is_said(name: str, wrong: str) -> None:
 def test_all_that_is_wrong_is_said_at_once() -> None:
     said = problems({"keep_last": "x", "keep_dayly": "7", "keep_min": "0", "other": "1"})
     assert len(said) == 4
-    assert "keep_dayly is no rule of retention: did you mean keep_daily?" in said
+    assert "keep_dayly is not a rule of retention: did you mean keep_daily?" in said
 
 
 def test_one_rule_is_not_given_twice() -> None:

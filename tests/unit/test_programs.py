@@ -97,7 +97,7 @@ def test_a_server_that_is_too_new_names_both_versions_and_the_package() -> None:
         choose_programs(Version(19, 1))
     assert "PostgreSQL 19.1 needs client programs of 19" in caught.value.message
     assert "18.6" in caught.value.message
-    assert "postgresql-client-19" in caught.value.hint
+    assert "postgresql-client-19" in str(caught.value.hint)
 
 
 def test_the_folder_that_was_named_is_the_only_one(installed: Path) -> None:

@@ -37,7 +37,7 @@ def test_each_knows_its_own_options_and_says_what_is_wrong(found: StoreType) -> 
     assert found.extra
     assert found.service_url.startswith("https://")
     (problem,) = found.problems(Location(found.scheme))
-    assert problem.startswith("BACKUP_DESTINATION names no ")
+    assert problem.startswith("destination names no ")
     (wrong,) = found.problems(Location(found.scheme, "bucket", "a/../b"))
     assert "'a/../b'" in wrong
 

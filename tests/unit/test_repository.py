@@ -116,7 +116,7 @@ def test_a_store_that_gives_other_bytes_back_is_found_out() -> None:
             data = super().get(key)
             return data[:-3] if key.startswith(MANIFESTS) else data
 
-    with pytest.raises(DamagedError, match="does not give back the manifest"):
+    with pytest.raises(DamagedError, match="does not return the manifest"):
         add(make_repository(Liar()), "one")
 
 
@@ -155,7 +155,7 @@ def test_a_blob_that_is_missing_or_of_another_size_is_seen(
         repository.store.put(key, changed)
     assert repository.backup("good").good
     assert not repository.backup("bad").good
-    word = "1 blobs are missing" if changed is None else "1 have another size"
+    word = "1 blob missing" if changed is None else "1 blob of another size"
     assert word in repository.backup("bad").problem
     assert all(backup.good for backup in repository.backups(check_blobs=False))
 
@@ -166,7 +166,7 @@ def test_a_failed_verification_marks_a_backup_and_a_good_one_clears_it(
     manifest = add(repository, "one")
     repository.add_verification(verified(manifest, manifest.blobs))
     assert not repository.backup("one").good
-    assert "2026-03-01 12:00 UTC failed" in repository.backup("one").problem
+    assert "2026-03-01 12:00:00 UTC failed" in repository.backup("one").problem
     repository.add_verification(verified(manifest))
     assert repository.backup("one").good
 

@@ -93,7 +93,7 @@ def test_a_damaged_newest_backup_does_not_cost_the_last_good_one(
         assert manifest
         repository.store.delete(blob_key(manifest.blobs[3].name))
     clock.advance(100 * DAY)
-    with pytest.raises(DeletionRefused, match="'days-0', is not there or not good"):
+    with pytest.raises(DeletionRefused, match="'days-0', is missing or not good"):
         apply_retention(repository, TEN_DAYS, database=None)
     delete_backup(repository, "days-0")  # whoever does that knows it
     apply_retention(repository, TEN_DAYS, database=None)

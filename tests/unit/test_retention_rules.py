@@ -144,8 +144,8 @@ def test_a_reason_has_every_rule_that_keeps_a_backup_and_its_number() -> None:
             "yearly 2026 (1 of 3)"
         ),
         (
-            "held until 2026-03-02 12:00 UTC, by us, label why, younger than 1 day, last (2 of 2), "
-            "daily 2026-02-28 (2 of 7), monthly 2026-02 (2 of 12)"
+            "held until 2026-03-02 12:00:00 UTC, by us, label why, younger than 1 day, "
+            "last (2 of 2), daily 2026-02-28 (2 of 7), monthly 2026-02 (2 of 12)"
         ),
         "daily 2026-02-21 (3 of 7), weekly 2026-W08 (2 of 2)",
         "daily 2026-01-20 (4 of 7), monthly 2026-01 (3 of 12)",

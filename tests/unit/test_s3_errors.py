@@ -21,6 +21,7 @@ from attrs import evolve, frozen
 from botocore.exceptions import ClientError
 from botocore.parsers import ResponseParserError
 
+from brownie_backup.config.vocabulary import VARIABLE_NAMES
 from brownie_backup.errors import (
     AccessDenied,
     BackupError,
@@ -136,7 +137,7 @@ def test_a_certificate_that_is_not_trusted_is_no_outage() -> None:
     )
     ours = store_error("cannot read 'key'", URL, error)
     assert type(ours) is StoreError
-    assert "AWS_CA_BUNDLE" in ours.hint
+    assert "AWS_CA_BUNDLE" in ours.worded(VARIABLE_NAMES)
 
 
 @pytest.mark.parametrize(
@@ -341,7 +342,7 @@ def test_answers_that_are_errors(
         with pytest.raises(BackupError) as raised:
             call(store)
         assert type(raised.value) is expected
-        assert said in str(raised.value)
+        assert said in raised.value.worded(VARIABLE_NAMES)
         assert raised.value.hint
         assert_clean(raised.value)
         assert len(server.requests) == 1
@@ -358,7 +359,7 @@ def test_not_found_depends_on_what_was_looked_for(
         store.get("key")
     store.delete("key")
     for call in ("put", "list"):
-        with pytest.raises(BucketNotFound, match="BACKUP_ENDPOINT_URL"):
+        with pytest.raises(BucketNotFound, match="address of an S3 API"):
             CALLS[call](store)
 
 
@@ -473,54 +474,54 @@ def test_nothing_of_the_library_hangs_on_an_error(server: Server, store: S3Store
 @pytest.mark.parametrize(
     ("changes", "problems"),
     [
-        ({"host": ""}, ["BACKUP_DESTINATION names no bucket"]),
-        ({"path": "a//b"}, ["BACKUP_DESTINATION: 'a//b' has an empty part, '.' or '..' in it"]),
-        ({"path": "../b"}, ["BACKUP_DESTINATION: '../b' has an empty part, '.' or '..' in it"]),
-        ({"secret_key": None}, ["BACKUP_ACCESS_KEY is set without BACKUP_SECRET_KEY"]),
-        ({"access_key": None}, ["BACKUP_SECRET_KEY is set without BACKUP_ACCESS_KEY"]),
+        ({"host": ""}, ["destination names no bucket"]),
+        ({"path": "a//b"}, ["destination: 'a//b' has an empty part, '.' or '..' in it"]),
+        ({"path": "../b"}, ["destination: '../b' has an empty part, '.' or '..' in it"]),
+        ({"secret_key": None}, ["access_key is set without a secret key"]),
+        ({"access_key": None}, ["secret_key is set without an access key"]),
         (
             {"access_key": Secret("AKIA 1"), "token": Secret("t\n")},
             [
-                "BACKUP_ACCESS_KEY has a space in it, or another character that no key has",
-                "BACKUP_TOKEN has a space in it, or another character that no key has",
+                "access_key has a space in it, or another character that no key has",
+                "token has a space in it, or another character that no key has",
             ],
         ),
         (
             {"access_key": None, "secret_key": None},
-            ["BACKUP_TOKEN, a session's token, is set without BACKUP_ACCESS_KEY"],
+            ["token, a session's token, is set without an access key"],
         ),
         (
             {"endpoint_url": "localhost:9000"},
-            ["BACKUP_ENDPOINT_URL must begin with https:// or http://, and a host"],
+            ["endpoint_url must begin with https:// or http://, and a host"],
         ),
         (
             {"endpoint_url": "https://"},
-            ["BACKUP_ENDPOINT_URL must begin with https:// or http://, and a host"],
+            ["endpoint_url must begin with https:// or http://, and a host"],
         ),
-        ({"endpoint_url": "http://[::1"}, ["BACKUP_ENDPOINT_URL is not a URL"]),
-        ({"endpoint_url": "http://x:99999"}, ["BACKUP_ENDPOINT_URL is not a URL"]),
+        ({"endpoint_url": "http://[::1"}, ["endpoint_url is not a URL"]),
+        ({"endpoint_url": "http://x:99999"}, ["endpoint_url is not a URL"]),
         (
             {"endpoint_url": f"http://{ACCESS_KEY}:{TOKEN}@x"},
             [
-                "BACKUP_ENDPOINT_URL has a user in it: credentials have variables of their own",
+                "endpoint_url has a user in it: credentials have variables of their own",
             ],
         ),
         (
             {"storage_class": "deep_archive", "object_lock_days": 0, "object_lock_mode": "x"},
             [
                 (
-                    "BACKUP_STORAGE_CLASS 'deep_archive' cannot be read at once, which every "
+                    "storage_class 'deep_archive' cannot be read at once, which every "
                     "backup, verification and restore needs; GLACIER_IR can"
                 ),
-                "BACKUP_OBJECT_LOCK_DAYS (0) is not 1 or more",
-                "BACKUP_OBJECT_LOCK_MODE 'x' is not compliance or governance",
+                "object_lock_days (0) is not 1 or more",
+                "object_lock_mode 'x' is not compliance or governance",
             ],
         ),
         (
             {"tags": {str(number): "" for number in range(11)}},
-            ["BACKUP_OBJECT_TAGS has 11 tags; S3 takes 10"],
+            ["object_tags has 11 tags; S3 takes 10"],
         ),
-        ({"tags": {"": "x"}}, ["BACKUP_OBJECT_TAGS: '' or its value is empty or too long"]),
+        ({"tags": {"": "x"}}, ["object_tags: '' or its value is empty or too long"]),
         ({"region": "not a region"}, None),
     ],
 )
@@ -536,7 +537,7 @@ def test_what_is_wrong_is_said_before_anything_is_sent(
     assert_clean(raised.value)
     assert raised.value.hint
     if problems is None:
-        assert "BACKUP_REGION" in str(raised.value)
+        assert "region" in raised.value.worded(VARIABLE_NAMES)
     else:
         assert list(raised.value.problems) == problems
     assert len(server.requests) == before
@@ -556,7 +557,7 @@ def _no_aws(monkeypatch: pytest.MonkeyPatch, tmp_path: object) -> None:
 @pytest.mark.usefixtures("_no_aws")
 def test_a_region_is_not_guessed(monkeypatch: pytest.MonkeyPatch) -> None:
     nowhere = Location("s3", "bucket")
-    with pytest.raises(ConfigurationError, match="BACKUP_REGION is not set"):
+    with pytest.raises(ConfigurationError, match="region is not set"):
         open_store(nowhere)
     assert open_store(evolve(nowhere, region="eu-west-3")).client.meta.region_name == "eu-west-3"
     monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-north-1")

@@ -66,7 +66,7 @@ def test_names_may_be_in_capitals(expression: str) -> None:
 def test_what_cron_does_not_know_is_refused(expression: str) -> None:
     with pytest.raises(ConfigurationError) as caught:
         check_schedule(expression)
-    assert "'0 2 * * *'" in caught.value.hint
+    assert "'0 2 * * *'" in str(caught.value.hint)
 
 
 @given(st.text(max_size=20) | st.from_regex(r"([0-9*,/-]{1,4} ){4}[0-9a-zA-Z*#?,/-]{1,4}"))

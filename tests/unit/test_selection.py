@@ -29,7 +29,7 @@ def test_what_is_wanted(environ: dict[str, str], wanted: set[str]) -> None:
 @pytest.mark.parametrize(
     ("environ", "problem"),
     [
-        ({ENDPOINT: "collector:4318"}, "is no http:// or https:// URL"),
+        ({ENDPOINT: "collector:4318"}, "is not an http:// or https:// URL"),
         ({ENDPOINT: "grpc://u:hunter2@collector"}, r"u:\*\*\*\*\*\*\*\*@collector"),
         ({ENDPOINT: URL, "OTEL_EXPORTER_OTLP_PROTOCOL": "grpc"}, "by the protocol 'grpc'"),
     ],
@@ -38,4 +38,4 @@ def test_what_cannot_be_is_a_wrong_setting(environ: dict[str, str], problem: str
     with pytest.raises(ConfigurationError, match=problem) as caught:
         wanted_signals(environ)
     assert "hunter2" not in str(caught.value)
-    assert URL in caught.value.hint
+    assert URL in str(caught.value.hint)

@@ -141,7 +141,7 @@ def test_cleanup_needs_the_server_to_say_whose_backups_may_go(
 
     service.create_backup(name="one")
     monkeypatch.setattr(dumper, "database_id", away)
-    with pytest.raises(ConnectionFailed, match="--all-databases"):
+    with pytest.raises(ConnectionFailed, match="for every database"):
         service.cleanup()
     (cleaned,) = service.cleanup(all_databases=True, dry_run=True)
     assert cleaned.report

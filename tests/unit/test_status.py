@@ -9,6 +9,7 @@ from tests.unit.fakes import DAY, NOON, FakeClock, FakeDumper, make_repository
 from brownie_backup import Repository, create_backup, verify_backup
 from brownie_backup.config.settings import Settings
 from brownie_backup.errors import StoreUnavailable
+from brownie_backup.hints import LIBRARY
 from brownie_backup.operations.status import StatusReport, report_status
 from brownie_backup.schedule import Schedule
 from brownie_backup.service.documents import status_document
@@ -47,7 +48,7 @@ def test_without_a_backup_it_is_late(repository: Repository) -> None:
         None,
         None,
     )
-    document = status_document(found)
+    document = status_document(found, LIBRARY)
     assert document["last_success_at"] is None
     assert document["reachable"]
 
@@ -69,7 +70,7 @@ def test_the_interval_is_the_longest_between_runs(repository: Repository) -> Non
 
 def test_the_schedule_is_in_its_zone(repository: Repository) -> None:
     found = report(repository, settings=Settings(timezone="Europe/Berlin"))
-    assert status_document(found)["next_backup"] == "2026-03-02T01:00:00Z"
+    assert status_document(found, LIBRARY)["next_backup"] == "2026-03-02T01:00:00Z"
 
 
 def test_only_backups_of_the_database_count(repository: Repository) -> None:
@@ -78,7 +79,7 @@ def test_only_backups_of_the_database_count(repository: Repository) -> None:
     other = report(repository, database="another")
     assert (other.ready, other.last) == (False, None)
     # Of the store it says what is there, whosever it is.
-    assert status_document(other)["last_good"]["name"] == "one"
+    assert status_document(other, LIBRARY)["last_good"]["name"] == "one"
 
 
 def test_a_damaged_backup_is_the_last_and_no_success(
@@ -94,7 +95,7 @@ def test_a_damaged_backup_is_the_last_and_no_success(
     assert (found.last.name, found.last.good) == ("bad", False)
     assert found.last_good is not None
     assert found.last_good.name == "good"
-    assert status_document(found)["damaged"] == ["bad"]
+    assert status_document(found, LIBRARY)["damaged"] == ["bad"]
 
 
 def size(seed: int) -> dict[str, bytes]:
@@ -110,7 +111,7 @@ def test_it_knows_what_was_verified_last(repository: Repository, clock: FakeCloc
     verify_backup(repository, dumper, "b")
     clock.advance(HOUR)
     verify_backup(repository, dumper, "a")
-    document = status_document(report(repository))
+    document = status_document(report(repository), LIBRARY)
     assert document["last_verified"] == "a"
     assert document["last_verified_at"] == "2026-03-01T15:00:00Z"
 
@@ -119,7 +120,7 @@ def test_it_says_what_the_retention_would_delete(repository: Repository, clock: 
     for name in ("old", "new"):
         create_backup(repository, FakeDumper(), name=name)
         clock.advance(40 * DAY)
-    assert status_document(report(repository))["would_delete"] == ["old"]
+    assert status_document(report(repository), LIBRARY)["would_delete"] == ["old"]
 
 
 def test_a_store_out_of_reach_is_told_and_hides_no_other(
@@ -128,7 +129,7 @@ def test_a_store_out_of_reach_is_told_and_hides_no_other(
     create_backup(repository, FakeDumper(), name="one")
     gone = StoreUnavailable("gone")
     away = evolve(repository, store=FaultyStore(MemoryStore(clock), fail_at=1, error=gone))
-    document = status_document(report(away, repository))
+    document = status_document(report(away, repository), LIBRARY)
     assert (document["reachable"], document["problem"]) == (False, "gone")
     assert document["copies"][0]["last_good"]["name"] == "one"
     assert (document["state"], document["ready"]) == ("degraded", True)

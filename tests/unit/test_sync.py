@@ -7,6 +7,7 @@ from tests.unit.fakes import NOON, FakeClock, FakeDumper, make_repository, noise
 from tests.unit.several import AwayStore, Wrapper, content, named, repositories
 
 from brownie_backup import (
+    Problem,
     Progress,
     Repository,
     RetentionPolicy,
@@ -54,7 +55,7 @@ def names(store: Store) -> set[str]:
 
 
 def problems(*reports: StoreSync) -> list[str]:
-    return [problem for report in reports for problem in report.problems]
+    return [str(problem) for report in reports for problem in report.problems]
 
 
 def blobs_of(repository: Repository, name: str) -> list[str]:
@@ -213,8 +214,8 @@ def test_another_backup_of_the_same_name_stays_and_is_told_of() -> None:
     before = [store.get(manifest_key("0")) for store in stores[:2]]
     reports = sync_backups((one, two, three))
     assert [len(report.problems) for report in reports] == [1, 1, 0]
-    assert "0 is another backup than that in memory:two" in reports[0].problems[0]
-    assert "0 is another backup than that in memory:one" in reports[1].problems[0]
+    assert "0 is not the backup of that name in memory:two" in str(reports[0].problems[0])
+    assert "0 is not the backup of that name in memory:one" in str(reports[1].problems[0])
     assert [store.get(manifest_key("0")) for store in stores[:2]] == before
     assert {*reports[1].copied} == {"1"}
     assert stores[2].get(manifest_key("0")) == before[0]
@@ -229,8 +230,8 @@ def test_a_manifest_that_cannot_be_read_is_neither_copied_nor_replaced() -> None
     stores[1].put(manifest_key("1"), b"rubbish")
     ours, theirs = sync_backups((one, two))
     assert (ours.copied, theirs.copied) == (("2",), ())
-    assert [problem.partition(":")[0] for problem in ours.problems] == []
-    assert sorted(problem.partition(": ")[0] for problem in theirs.problems) == [
+    assert [str(problem).partition(":")[0] for problem in ours.problems] == []
+    assert sorted(str(problem).partition(": ")[0] for problem in theirs.problems) == [
         "0 is not copied",
         "1, which memory:one has, cannot be compared",
     ]
@@ -243,9 +244,9 @@ def test_a_backup_with_a_blob_that_is_whole_nowhere_is_not_begun() -> None:
     make(one, "0", "1")
     stores[0].delete(blobs_of(one, "0")[2])
     ours, theirs = sync_backups((one, two))
-    assert ours.problems == ("0: 1 of its blobs are whole in no store that can be read",)
+    assert ours.problems == (Problem("0: 1 of its blobs is missing or damaged in every store"),)
     assert theirs.problems == (
-        "0 is not copied: 1 of its blobs are whole in no store that can be read",
+        Problem("0 is not copied: 1 of its blobs is missing or damaged in every store"),
     )
     assert theirs.copied == ("1",)
     assert names(stores[1]) == {"1"}
@@ -309,7 +310,7 @@ def test_what_is_just_as_bad_elsewhere_mends_nothing() -> None:
     assert not verify_backup(one, FakeDumper(), "0").good
     ours, _ = sync_backups((one, two))
     assert ours.mended == ()
-    assert "could not be read whole from memory:two" in ours.problems[0]
+    assert "could not be read in full from memory:two" in str(ours.problems[0])
     assert not list_backups(one)[0].good
 
 
@@ -364,7 +365,7 @@ def test_a_store_that_is_away_keeps_no_other_from_anything() -> None:
     reports = sync_backups(repositories(stores[0], away, stores[2]))
     assert [report.copied for report in reports] == [(), (), ("0",)]
     assert [bool(report.problems) for report in reports] == [False, True, False]
-    assert "is out of reach" in reports[1].problems[0]
+    assert "is out of reach" in str(reports[1].problems[0])
 
 
 def test_a_busy_store_is_left_out_and_says_so() -> None:
@@ -374,7 +375,7 @@ def test_a_busy_store_is_left_out_and_says_so() -> None:
     with two.exclusive_lease("cleanup"):
         _, report = sync_backups((one, two))
     assert report.copied == ()
-    assert "cleanup" in report.problems[0]
+    assert "cleanup" in str(report.problems[0])
 
 
 def test_when_no_store_can_be_worked_in_it_raises() -> None:
@@ -399,8 +400,8 @@ def test_a_source_that_goes_away_is_not_the_targets_fault() -> None:
     dying = repositories(Dying(stores[0]))[0]
     reports = sync_backups((dying, two, three))
     assert reports[1].copied == ("1",)
-    assert reports[1].problems[0].startswith("0: ")
-    assert "the source is gone" in reports[1].problems[0]
+    assert str(reports[1].problems[0]).startswith("0: ")
+    assert "the source is gone" in str(reports[1].problems[0])
     assert reports[0].copied == ("1",)
 
 
@@ -413,7 +414,7 @@ def test_a_target_that_is_full_says_so_once() -> None:
     stores = named("one", "two")
     make(repositories(*stores)[0], "0", "1")
     _, report = sync_backups(repositories(stores[0], Full(stores[1])))
-    assert report.problems == ("no room",)
+    assert report.problems == (Problem("no room"),)
     assert names(stores[1]) == set()
     assert list(stores[1].list(LEASES)) == []
 

@@ -75,7 +75,7 @@ def test_a_source_may_have_another_size_of_which_it_knows() -> None:
     one.put(blob_key(REFS[0].name), b"a" * 99)
     refused = transfer_blobs(looked(two), [BlobIndex(one)], REFS[:1])
     assert refused.problem
-    assert refused.problem.message.endswith("could not be read whole from memory:one")
+    assert refused.problem.message.endswith("could not be read in full from memory:one")
     target = looked(two)
     transfer_blobs(target, [looked(one)], REFS[:1])
     assert target.sizes == {REFS[0].name: 99}
@@ -99,7 +99,7 @@ def test_what_is_whole_nowhere_is_damage_and_says_where_it_was_looked_for() -> N
     done = transfer_blobs(looked(three), sources, REFS)
     assert done.problem
     assert REFS[0].name in done.problem.message
-    assert done.problem.message.endswith("whole from memory:one, memory:two")
+    assert done.problem.message.endswith("in full from memory:one, memory:two")
     assert done.blobs == len(REFS) - 1  # all others, so that a repeat has little to do
     assert_whole(three, REFS[1:])
 

@@ -16,6 +16,7 @@ from brownie_backup.audit.record import AuditRecord, begun, ended, refused
 from brownie_backup.audit.writer import AuditWriter
 from brownie_backup.errors import BackupError, StoreError
 from brownie_backup.format.converter import to_json
+from brownie_backup.hints import BackupHint
 from brownie_backup.protocols import Store
 
 _log = logging.getLogger(__name__)
@@ -156,9 +157,9 @@ class _Allowance:
 
 
 def _unrecorded(action: str, problems: Mapping[str, BackupError]) -> StoreError:
-    why = "; ".join(f"{url}: {error}" for url, error in problems.items())
-    msg = f"{action}: nothing was done, since no store takes the record of it: {why}"
-    return StoreError(msg, hint="What deletes must be recorded first: give the right to write")
+    why = "; ".join(f"{url}: {error.message}" for url, error in problems.items())
+    msg = f"{action}: nothing was done, because no store accepts the audit record of it: {why}"
+    return StoreError(msg, hint=BackupHint.RIGHT_TO_RECORD)
 
 
 def _words(error: BaseException) -> str:

@@ -57,7 +57,7 @@ def problems_of(
     for key, data in sorted(objects.items()):
         name = id_in(key)
         if name is None:
-            yield AuditProblem(key, "it is no record: somebody else put it there")
+            yield AuditProblem(key, "it is not a record: it was not written by brownie-backup")
             continue
         try:
             records[name] = record_from(data, name)
@@ -77,7 +77,7 @@ def _missing(
             key = f"{AUDIT}{other}.json"
             lost = id_in(key)
             if lost is None:
-                yield AuditProblem(name.key, f"it names {other[:200]!a}, which is no record")
+                yield AuditProblem(name.key, f"it names {other[:200]!a}, which is not a record")
             elif key not in known and (since is None or lost.day >= since):
                 known.add(key)
                 yield AuditProblem(key, f"it was removed: {name.key} names it", missing=True)

@@ -9,6 +9,7 @@ from brownie_backup.audit.record import AuditRecord, RecordId, id_in, record_fro
 from brownie_backup.concurrency.ordered_map import thread_pool
 from brownie_backup.errors import DamagedError, KeyNotFound
 from brownie_backup.format.layout import AUDIT
+from brownie_backup.hints import BackupHint
 from brownie_backup.protocols import Store, StoredObject
 
 _log = logging.getLogger(__name__)
@@ -132,9 +133,8 @@ def _read(store: Store, name: RecordId, remembered: RecordCache) -> AuditRecord 
     except KeyNotFound:
         return None
     except DamagedError as error:
-        _log.warning(
-            "%s in %s: %s. See 'brownie-backup audit --verify'", name.key, store.url, error
-        )
+        what = (name.key, store.url, error.message, BackupHint.PROVE_AUDIT())
+        _log.warning("%s in %s: %s. %s", *what)
         return None
     remembered.add(name, record)
     return record

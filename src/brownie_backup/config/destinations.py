@@ -1,13 +1,16 @@
 """Where the stores are: from the variables that are about stores to the location of each."""
 
 import os
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from attrs import evolve, field, frozen
 
-from brownie_backup.config.variables import CREDENTIALS, PROVIDERS
+from brownie_backup.config.variables import CREDENTIALS, PREFIX, PROVIDERS
+from brownie_backup.config.vocabulary import VARIABLE_NAMES
+from brownie_backup.hints import LIBRARY, Advice, as_hint
 from brownie_backup.stores.location import Location
 from brownie_backup.stores.options import OPTIONS
 from brownie_backup.stores.registry import STORE_TYPES
@@ -16,6 +19,7 @@ from brownie_backup.stores.store_type import StoreType
 DEFAULT_PROVIDER = "local"
 DEFAULT_FOLDER = "/backups"
 
+_OPTION = re.compile("|".join((*CREDENTIALS, *(each.name for each in OPTIONS), "destination")))
 _CONTRADICTION = "See the guide 'Keep several copies'"
 
 
@@ -26,7 +30,7 @@ class Found:
     locations: tuple[Location, ...] = ()
     """The primary one first."""
     problems: Sequence[str] = field(factory=list)
-    hint: str = ""
+    hint: Advice = None
     """What helps, if nothing else is wrong."""
 
 
@@ -45,7 +49,7 @@ def find_locations(values: Mapping[str, Any]) -> Found:
         return Found(problems=[str(error)], hint=error.hint)
     found = (primary, *(_with_credentials(n, c, primary, values) for n, c in enumerate(copies, 1)))
     problems = [*_unused(values, len(copies)), *_twice(found)]
-    hint = _CONTRADICTION if problems else ""
+    hint: Advice = _CONTRADICTION if problems else None
     for name, location in named(found).items():
         ours = STORE_TYPES.get(location.scheme)
         if ours is None:  # what is wrong with it, it says when it is opened
@@ -64,19 +68,36 @@ def named(locations: Sequence[Location]) -> dict[str, Location]:
 
 
 def problems_of(name: str, location: Location, problems: Sequence[str]) -> list[str]:
-    """Return problems of one store; of a copy they say which it is."""
+    """Return problems of one store, by its variables; of a copy they say which it is."""
+    worded = [_by_variable(name, problem) for problem in problems]
     if name == "primary":
-        return list(problems)
-    return [f"{name} ({location.url}): {problem}" for problem in problems]
+        return worded
+    return [f"{name} ({location.url}): {problem}" for problem in worded]
 
 
-def hint_for(name: str, hint: str) -> str:
+def _by_variable(name: str, problem: str) -> str:
+    """Return a problem that begins with the variable of the option that it is about.
+
+    Of a copy only the credentials have variables; all else is in its URL.
+    """
+    found = _OPTION.match(problem)
+    if not found:
+        return problem
+    prefix = PREFIX if name == "primary" else f"{PREFIX}{name.upper()}_"
+    if name != "primary" and found[0] not in CREDENTIALS:
+        return f"its URL{problem[found.end() :]}" if found[0] == "destination" else problem
+    return prefix + found[0].upper() + problem[found.end() :]
+
+
+def hint_for(name: str, advice: Advice) -> Advice:
     """Return a hint for one store; of a copy it says by which variables, for it has its own."""
     if name == "primary":
-        return hint
+        return advice
+    hint = as_hint(advice)
     return (
-        f"Of a copy the credentials are BACKUP_{name.upper()}_ACCESS_KEY, …_SECRET_KEY and "
-        f"…_TOKEN, and all else is in its URL, such as ?region=…. {hint}"
+        f"The credentials of a copy are BACKUP_{name.upper()}_ACCESS_KEY, …_SECRET_KEY and "
+        "…_TOKEN, and all else is in its URL, such as ?region=…"
+        f"{f'. {hint.worded({**LIBRARY, **VARIABLE_NAMES})}' if hint else ''}"
     )
 
 

@@ -20,6 +20,7 @@ from brownie_backup.config.destinations import (
 )
 from brownie_backup.config.variables import LOG_FORMATS, OF_STORES, PREFIX, VARIABLES, Variable
 from brownie_backup.errors import ConfigurationError
+from brownie_backup.hints import as_hint
 from brownie_backup.process.cpus import usable_processors
 from brownie_backup.retention.policy import RetentionPolicy
 from brownie_backup.retention.rules import ONE_RULE, RULES, days_kept, make_policy, span_text
@@ -140,7 +141,8 @@ def load_settings(environ: Mapping[str, str]) -> Settings:
     read = _Read()
     for variable in VARIABLES:
         read.variable(variable, environ)
-    values, problems, hint = read.values, read.problems, _HINT
+    values, problems = read.values, read.problems
+    hint = as_hint(_HINT)
     if values.keys() >= ONE_RULE:
         both = " and ".join(PREFIX + name.upper() for name in sorted(ONE_RULE))
         problems.append(f"{both} are one rule: unset one of them")
@@ -148,7 +150,7 @@ def load_settings(environ: Mapping[str, str]) -> Settings:
     of_stores = {name: values.pop(name) for name in OF_STORES if name in values}
     if OF_STORES.isdisjoint(read.wrong):
         found = find_locations(of_stores)
-        hint = hint if problems else found.hint
+        hint = hint if problems else as_hint(found.hint)
         problems += found.problems
     warnings = tuple(_unknown(environ))
     if problems:
@@ -210,7 +212,7 @@ def _find(environ: Mapping[str, str], name: str) -> tuple[str, str] | None:
         content = Path(path).read_text(encoding="utf-8").removesuffix("\n").removesuffix("\r")
     except (OSError, UnicodeDecodeError) as error:
         why = error.strerror if isinstance(error, OSError) else "not text"
-        msg = f"_FILE names '{path}', which does not read: {why}"
+        msg = f"_FILE names '{path}', which cannot be read: {why}"
         raise ValueError(msg) from None
     if not content.strip():
         msg = f"_FILE names '{path}', which is empty"

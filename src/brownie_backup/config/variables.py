@@ -27,7 +27,7 @@ LOG_FORMATS = ("plain", "json")
 MOST_JOBS = 64
 MOST_JITTER = 3600
 """Seconds."""
-MOST_BULK_BYTES = 1 << 60
+MOST_LARGE_TABLE_BYTES = 1 << 60
 MOST_COPIES = 4
 _UNITS = {"K": 10, "M": 20, "G": 30, "T": 40}
 MOST_PATIENCE = 480
@@ -146,8 +146,8 @@ def _size(value: str) -> int:
     digits, unit = value[:-1], value[-1:].upper()
     try:
         if unit in _UNITS:
-            return whole(0, MOST_BULK_BYTES >> _UNITS[unit])(digits) << _UNITS[unit]
-        return whole(0, MOST_BULK_BYTES)(value)
+            return whole(0, MOST_LARGE_TABLE_BYTES >> _UNITS[unit])(digits) << _UNITS[unit]
+        return whole(0, MOST_LARGE_TABLE_BYTES)(value)
     except ValueError:
         msg = " is not a number of bytes, such as 67108864, 64M or 1G"
         raise ValueError(msg) from None
@@ -197,7 +197,7 @@ VARIABLES: tuple[Variable, ...] = (
     Variable("WEBHOOK_SECRET", "signs what the webhook is told", Secret, secret=True),
     Variable("API_TOKEN", "the token that may do everything over REST", Secret, secret=True),
     Variable("API_TOKENS", "more tokens: name:scope+scope:token, by commas", Secret, secret=True),
-    Variable("API_ANONYMOUS", "'read' lets anybody look, without a token", _one_of(("read",))),
+    Variable("API_ANONYMOUS", "'read' lets anyone read without a token", _one_of(("read",))),
     Variable("DATABASE_URL", "the database: a URI or conninfo", Secret, secret=True),
     Variable("GPG_RECIPIENTS", "keys to encrypt for, by commas", _recipients),
     Variable("GPG_PUBLIC_KEY", "an armoured public key to encrypt for", _text),

@@ -24,6 +24,7 @@ from brownie_backup.errors import (
     EncryptionError,
     KeyMissing,
 )
+from brownie_backup.hints import KeyHint
 from brownie_backup.secret import Secret
 
 # The plaintext is compressed already; a second pass would cost six times the encryption.
@@ -35,11 +36,6 @@ _STRETCH = ["--s2k-mode", "3", "--s2k-digest-algo", "SHA512", "--s2k-count", str
 _COPY_STRETCH = 1_000_000
 # Without it the agent would answer for a wrong passphrase with the right one of a moment ago.
 _NO_CACHE = ["--no-symkey-cache"]
-
-_NO_KEY_HINT = (
-    "Give the private key (BACKUP_GPG_PRIVATE_KEY_FILE, or import it into your keyring) "
-    "and its passphrase, if it has one (BACKUP_PASSPHRASE)"
-)
 
 
 class GnuPG:
@@ -174,7 +170,7 @@ class GnuPG:
     def _need_passphrase(self) -> Secret:
         if not self._passphrase:
             msg = "encryption is on, but there is no key and no passphrase to encrypt with"
-            raise EncryptionError(msg, hint="Set BACKUP_GPG_RECIPIENTS or BACKUP_PASSPHRASE")
+            raise EncryptionError(msg, hint=KeyHint.GIVE_ENCRYPTION_KEY)
         return self._passphrase
 
     def _keys(self) -> tuple[str, ...]:
@@ -196,8 +192,8 @@ class GnuPG:
         own = open_gpg(self._keyring.path())
         imported = [f for text in texts for f in own.import_keys(text).fingerprints if f]
         if not imported:
-            msg = "no OpenPGP key is in what was given as the key to encrypt for"
-            raise ConfigurationError([msg], hint="Give an armoured key: gpg --armor --export NAME")
+            msg = "the key to encrypt for contains no OpenPGP key"
+            raise ConfigurationError([msg], hint=KeyHint.GIVE_ARMOURED_KEY)
         usable = {usable_fingerprints(own, fingerprint) for fingerprint in imported}
         return tuple(sorted(fingerprint for (fingerprint,) in usable))
 
@@ -208,15 +204,14 @@ class GnuPG:
             if not self._keyring.has_private_key:
                 result = open_gpg(self._keyring.path()).import_keys(self._private_key.reveal())
                 if not result.sec_read:
-                    msg = "no OpenPGP private key is in BACKUP_GPG_PRIVATE_KEY_FILE"
-                    hint = "Give an armoured key: gpg --armor --export-secret-keys NAME"
-                    raise DecryptionError(msg, hint=hint)
+                    msg = "the private key that was given contains no OpenPGP private key"
+                    raise DecryptionError(msg, hint=KeyHint.GIVE_ARMOURED_PRIVATE_KEY)
                 self._keyring.has_private_key = True
 
 
 def _encryption_error(why: str) -> EncryptionError:
     msg = f"gpg did not encrypt: {why or 'no reason given'}"
-    return EncryptionError(msg, hint="Run 'brownie-backup doctor'; nothing was stored")
+    return EncryptionError(msg, hint=KeyHint.NOTHING_STORED)
 
 
 def _decryption_error(status: str, summary: str) -> DecryptionError | DamagedError:
@@ -226,17 +221,17 @@ def _decryption_error(status: str, summary: str) -> DecryptionError | DamagedErr
         return DamagedError(msg)
     if "BAD_PASSPHRASE" in status or "Bad passphrase" in status:
         msg = "the passphrase is wrong"
-        return DecryptionError(msg, hint="Check BACKUP_PASSPHRASE")
+        return DecryptionError(msg, hint=KeyHint.CHECK_PASSPHRASE)
     if "NO_SECKEY" in status:
         msg = "there is no private key here for these backups"
-        return KeyMissing(msg, hint=_NO_KEY_HINT)
+        return KeyMissing(msg, hint=KeyHint.GIVE_PRIVATE_KEY)
     if "NEED_PASSPHRASE_SYM" in status or "Bad session key" in status:
         # Without a plaintext to compare with, gpg can't tell a wrong passphrase from a changed
         # first packet; the passphrase is by far the likelier.
         msg = "the passphrase is wrong or missing"
-        return DecryptionError(msg, hint="Check BACKUP_PASSPHRASE")
+        return DecryptionError(msg, hint=KeyHint.CHECK_PASSPHRASE)
     if "DECRYPTION_INFO" in status or "NODATA" in status or "UNEXPECTED" in status:
         msg = "the bytes are not a whole OpenPGP message"
         return DamagedError(msg)
     msg = f"gpg could not decrypt: {summary or 'no reason given'}"
-    return DecryptionError(msg, hint=_NO_KEY_HINT)
+    return DecryptionError(msg, hint=KeyHint.GIVE_PRIVATE_KEY)

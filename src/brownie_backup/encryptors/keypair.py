@@ -5,6 +5,7 @@ from attrs import frozen
 
 from brownie_backup.encryptors.keyring import Keyring, as_line, check_passphrase, open_gpg
 from brownie_backup.errors import ConfigurationError, EncryptionError
+from brownie_backup.hints import KeyHint
 from brownie_backup.secret import Secret
 
 
@@ -27,7 +28,7 @@ def make_key_pair(name: str, passphrase: Secret | None = None) -> KeyPair:
     check_passphrase(passphrase)
     if passphrase and passphrase.reveal() != passphrase.reveal().strip():
         problem = "the passphrase of a key cannot begin or end with a space"
-        raise ConfigurationError([problem], hint="gpg would leave it out: use another passphrase")
+        raise ConfigurationError([problem], hint=KeyHint.PASSPHRASE_WITHOUT_SPACES)
     keyring = Keyring()
     try:
         gpg = open_gpg(keyring.path())
@@ -45,7 +46,7 @@ def make_key_pair(name: str, passphrase: Secret | None = None) -> KeyPair:
         made = gpg.gen_key(request)
         if not made.fingerprint:
             msg = f"gpg made no key: {made.status or 'no reason given'}"
-            raise EncryptionError(msg, hint="Is gpg 2.2 or newer, and the name a plain one?")
+            raise EncryptionError(msg, hint=KeyHint.PLAIN_KEY_NAME)
         return _export(gpg, str(made.fingerprint), passphrase)
     finally:
         keyring.close()
@@ -60,5 +61,5 @@ def _export(gpg: gnupg.GPG, fingerprint: str, passphrase: Secret | None) -> KeyP
     )
     if not private:
         msg = "gpg did not export the private key that it made"
-        raise EncryptionError(msg, hint="Check the passphrase")
+        raise EncryptionError(msg, hint=KeyHint.CHECK_PASSPHRASE)
     return KeyPair(fingerprint, gpg.export_keys(fingerprint), Secret(private))

@@ -14,6 +14,7 @@ from pathlib import Path
 import gnupg
 
 from brownie_backup.errors import ConfigurationError
+from brownie_backup.hints import KeyHint
 from brownie_backup.secret import Secret
 
 # gpg-agent's sockets live in the home, and a socket's path is at most 107 characters.
@@ -76,10 +77,10 @@ def open_gpg(home: str | None) -> gnupg.GPG:
         gpg = gnupg.GPG(gnupghome=home, env=env)
     except OSError as error:
         msg = f"the gpg program cannot be run: {error.strerror or 'not found'}"
-        raise ConfigurationError([msg], hint="Install GnuPG 2.2 or newer (package gnupg)") from None
+        raise ConfigurationError([msg], hint=KeyHint.INSTALL_GNUPG) from None
     except ValueError as error:
-        msg = f"gpg does not take its home folder: {error}"
-        raise ConfigurationError([msg], hint="Check GNUPGHOME") from None
+        msg = f"gpg does not accept its home folder: {error}"
+        raise ConfigurationError([msg], hint=KeyHint.CHECK_GNUPGHOME) from None
     # What it says of damaged bytes is no text: this encoding reads anything (see `as_line`).
     gpg.encoding = "latin-1"
     gpg.buffer_size = _BUFFER_BYTES
@@ -96,12 +97,12 @@ def check_passphrase(passphrase: Secret | None) -> None:
     text = passphrase.reveal() if passphrase else ""
     if any(character in text for character in "\n\r\0"):
         problem = "the passphrase has a line break in it"
-        raise ConfigurationError([problem], hint="Use one line of text")
+        raise ConfigurationError([problem], hint=KeyHint.PASSPHRASE_ON_ONE_LINE)
     try:
         text.encode()
     except UnicodeEncodeError:
         problem = "the passphrase is not text in UTF-8"
-        raise ConfigurationError([problem], hint="Use a UTF-8 locale or another one") from None
+        raise ConfigurationError([problem], hint=KeyHint.PASSPHRASE_IN_UTF8) from None
 
 
 def usable_fingerprints(gpg: gnupg.GPG, wanted: str) -> tuple[str]:
@@ -113,11 +114,11 @@ def usable_fingerprints(gpg: gnupg.GPG, wanted: str) -> tuple[str]:
     keys = gpg.list_keys(keys=wanted) if wanted else []
     if not keys:
         msg = f"the keyring has no key for '{wanted}'"
-        raise ConfigurationError([msg], hint="Import it: gpg --import FILE; see gpg --list-keys")
+        raise ConfigurationError([msg], hint=KeyHint.IMPORT_KEY)
     if len(keys) > 1:
         found = ", ".join(key["fingerprint"] for key in keys)
         msg = f"'{wanted}' may mean any of {len(keys)} keys"
-        raise ConfigurationError([msg], hint=f"Give the fingerprint of one: {found}")
+        raise ConfigurationError([msg], hint=KeyHint.GIVE_FINGERPRINT(fingerprints=found))
     (key,) = keys
     # The capital E is gpg's word for: some part of this key can encrypt, today.
     if "E" not in key.get("cap", "") or key.get("trust") in {"e", "r", "d", "i"}:
@@ -126,7 +127,7 @@ def usable_fingerprints(gpg: gnupg.GPG, wanted: str) -> tuple[str]:
         why = {"e": f"expired{on}", "r": "is revoked", "d": "is disabled", "i": "is invalid"}
         reason = why.get(key.get("trust", ""), "cannot encrypt")
         msg = f"the key {key['fingerprint']} {reason}"
-        raise ConfigurationError([msg], hint="Use another key, or extend it with gpg --edit-key")
+        raise ConfigurationError([msg], hint=KeyHint.RENEW_KEY)
     return (key["fingerprint"],)
 
 

@@ -17,6 +17,7 @@ from cattrs.errors import BaseValidationError
 from cattrs.gen import make_dict_structure_fn, make_dict_unstructure_fn, override
 
 from brownie_backup.errors import DamagedError, UnsupportedFormat
+from brownie_backup.hints import BackupHint
 from brownie_backup.model import FORMAT, Attempt, BlobRef, Cluster, Database, Kind, Manifest, Part
 
 T = TypeVar("T")
@@ -57,8 +58,8 @@ def _structured(plain: dict[str, Any], kind: type[T], what: str) -> T:
 
 
 def _unreadable(kind: type, what: str) -> DamagedError:
-    msg = f"{what} is cut short or changed: it does not read as {kind.__name__}"
-    return DamagedError(msg, hint="Restore that object from another copy of the store")
+    msg = f"{what} is cut short or changed: it cannot be read as {kind.__name__}"
+    return DamagedError(msg, hint=BackupHint.TAKE_FROM_ANOTHER_COPY)
 
 
 def manifest_to_bytes(manifest: Manifest) -> bytes:
@@ -80,25 +81,24 @@ def manifest_from_bytes(data: bytes, what: str) -> Manifest:
         UnsupportedFormat: a newer version wrote it, and it lacks what all have in common.
     """
     damaged = f"{what} is cut short or changed"
-    hint = "Take that file from another copy of the store, or delete the backup"
     try:
         plain = _load_object(data)
     except ValueError:
-        raise DamagedError(damaged, hint=hint) from None
+        raise DamagedError(damaged, hint=BackupHint.TAKE_OR_DELETE) from None
     number = plain.get("format")
     if type(number) is int and number > FORMAT:
         msg = f"{what} has format {number}; this version reads up to {FORMAT}"
-        raise UnsupportedFormat(msg, hint="Upgrade brownie-backup")
+        raise UnsupportedFormat(msg, hint=BackupHint.UPGRADE)
     digest = plain.pop(_DIGEST, None)
     key = plain.get("hash_key")
     if not isinstance(digest, str) or not isinstance(key, str):
-        raise DamagedError(damaged, hint=hint)
+        raise DamagedError(damaged, hint=BackupHint.TAKE_OR_DELETE)
     try:
         same = hmac.compare_digest(digest.encode(), _digest(plain, key).encode())
     except ValueError:
         same = False
     if not same:
-        raise DamagedError(damaged, hint=hint)
+        raise DamagedError(damaged, hint=BackupHint.TAKE_OR_DELETE)
     if plain.get("kind") not in set(Kind) and isinstance(plain.get("kind"), str):
         return _of_unknown_kind(plain, what)
     manifest = _structured(plain, Manifest, what)
@@ -116,7 +116,7 @@ def _of_unknown_kind(plain: dict[str, Any], what: str) -> Manifest:
         parts = tuple(map(_part_of_unknown_kind, converter.structure(plain["parts"], _OBJECTS)))
     except _UNSTRUCTURABLE:
         msg = f"{what} is of the kind '{plain['kind'][:100]}', which this version cannot read"
-        raise UnsupportedFormat(msg, hint="Upgrade brownie-backup") from None
+        raise UnsupportedFormat(msg, hint=BackupHint.UPGRADE) from None
     database = _taken_from(unknown, "database", Database)
     cluster = _taken_from(unknown, "cluster", Cluster)
     return evolve(manifest, parts=parts, database=database, cluster=cluster, unknown=unknown)

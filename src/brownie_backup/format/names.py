@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 
 from brownie_backup.errors import InvalidName
+from brownie_backup.hints import BackupHint
 
 LATEST = "latest"
 """Not a name: it means the newest good backup."""
@@ -26,16 +27,12 @@ _NOT_IN_NAMES = re.compile(r"[^A-Za-z0-9_-]+")
 
 def check_name(name: str) -> str:
     """Return `name`, or raise `InvalidName` with what is wrong with it."""
-    rule = (
-        f"Use 1 to {MAX_LENGTH} letters (A-Z, a-z), digits, dots, dashes and underscores, "
-        "beginning with a letter or a digit"
-    )
     if name.lower() == LATEST:
         msg = f"'{name}' is not a name: it means the newest good backup"
-        raise InvalidName(msg, hint="Choose another name")
+        raise InvalidName(msg, hint=BackupHint.CHOOSE_ANOTHER_NAME)
     if not _NAME.fullmatch(name) or len(name) > MAX_LENGTH or name.endswith("."):
         msg = f"'{name[:200]}' cannot be the name of a backup"
-        raise InvalidName(msg, hint=rule)
+        raise InvalidName(msg, hint=BackupHint.NAME_RULE(most=str(MAX_LENGTH)))
     return name
 
 
@@ -72,12 +69,12 @@ def check_labels(labels: Mapping[str, str]) -> dict[str, str]:
     """Return the labels as a dict, or raise `InvalidName`."""
     if len(labels) > MAX_LABELS:
         msg = f"{len(labels)} labels are too many"
-        raise InvalidName(msg, hint=f"Use at most {MAX_LABELS}")
+        raise InvalidName(msg, hint=BackupHint.FEWER_LABELS(most=str(MAX_LABELS)))
     for key, value in labels.items():
         if not _LABEL_KEY.fullmatch(key) or len(key) > MAX_LENGTH:
             msg = f"'{key[:200]}' cannot be the key of a label"
-            raise InvalidName(msg, hint="Use letters, digits, dots, dashes, slashes, underscores")
+            raise InvalidName(msg, hint=BackupHint.LABEL_KEY_RULE)
         if len(value) > MAX_LENGTH or not value.isprintable():
             msg = f"the value of the label '{key}' is not printable, or over {MAX_LENGTH} long"
-            raise InvalidName(msg, hint="Use a short value on one line")
+            raise InvalidName(msg, hint=BackupHint.LABEL_VALUE_RULE)
     return dict(labels)

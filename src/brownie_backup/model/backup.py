@@ -8,6 +8,7 @@ from attrs import Factory, frozen
 
 from brownie_backup.model.kinds import Kind
 from brownie_backup.model.manifest import Manifest
+from brownie_backup.wording import written
 
 
 class Status(StrEnum):
@@ -60,7 +61,7 @@ class Hold:
         return self.until is None or now < self.until
 
     def __str__(self) -> str:
-        until = f" until {self.until:%Y-%m-%d %H:%M} UTC" if self.until else ""
+        until = f" until {written(self.until)}" if self.until else ""
         return f"held{until}, by {self.by}"
 
 

@@ -23,7 +23,7 @@ class PartKind(StrEnum):
     ARCHIVE = "archive"
     """A ``pg_dump --format=custom`` archive."""
     TABLE = "table"
-    """Rows of one bulk table, range by range of its blocks, as COPY writes them."""
+    """Rows of one large table, range by range of its blocks, as COPY writes them."""
 
 
 class RowFormat(StrEnum):
@@ -51,7 +51,7 @@ class RowRange:
 
 @frozen
 class Table:
-    """A bulk table, as manifests know it: by number, never by name."""
+    """A large table, as manifests know it: by number, never by name."""
 
     oid: int
     filenode: int
@@ -64,7 +64,7 @@ class Table:
 
 @frozen
 class Relation:
-    """What a bulk table is called, and the columns that its rows are written with."""
+    """What a large table is called, and the columns that its rows are written with."""
 
     oid: int
     schema: str
@@ -82,7 +82,7 @@ class BlobRef:
     size_bytes: int
     stored_bytes: int
     begins: RowRange | None = None
-    """The range of a bulk table that begins with this blob; further blobs may belong to it."""
+    """The range of a large table that begins with this blob; further blobs may belong to it."""
 
 
 @frozen

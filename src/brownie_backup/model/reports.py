@@ -2,38 +2,20 @@
 
 from collections.abc import Callable, Mapping
 from datetime import timedelta
-from enum import StrEnum
 from typing import Generic, TypeVar
 
 from attrs import frozen
 
 from brownie_backup.errors import BackupError
 from brownie_backup.model import Backup, BlockRange, Manifest, Verification
+from brownie_backup.model.findings import Finding, Level, Problem
 
 T = TypeVar("T")
 
 
-class Level(StrEnum):
-    """How much a finding matters."""
-
-    OK = "ok"
-    WARNING = "warning"
-    ERROR = "error"
-
-
-@frozen
-class Finding:
-    """One result of a check: about what, what was found, and what to do."""
-
-    level: Level
-    subject: str
-    message: str
-    hint: str = ""
-
-
 @frozen
 class PartProgress:
-    """How far one part of a database is: a bulk table, or all the others together."""
+    """How far one part of a database is: a large table, or all the others together."""
 
     name: str
     """A table's name, or the kind of the part."""
@@ -66,8 +48,8 @@ class StoreOutcome:
     """What came of one store."""
 
     url: str
-    problem: str = ""
-    """Why the backup is not in it; empty if it is."""
+    problem: Problem | None = None
+    """Why the backup is not in it; None if it is."""
     copied_blobs: int = 0
     """Blobs that it got by copying, after the database had been read."""
     copied_bytes: int = 0
@@ -75,7 +57,7 @@ class StoreOutcome:
     @property
     def stored(self) -> bool:
         """Whether the backup is in it."""
-        return not self.problem
+        return self.problem is None
 
 
 @frozen
@@ -89,7 +71,7 @@ class StoreSync:
     """The backups whose missing or damaged blobs it got. A verification proves them again."""
     copied_blobs: int = 0
     copied_bytes: int = 0
-    problems: tuple[str, ...] = ()
+    problems: tuple[Problem, ...] = ()
     """Why it does not have all that it should."""
 
 
@@ -108,7 +90,7 @@ OnCount = Callable[[CountProgress], None]
 
 @frozen
 class TableRange:
-    """Some blocks of a bulk table, which is known by its number."""
+    """Some blocks of a large table, which is known by its number."""
 
     oid: int
     blocks: BlockRange
@@ -130,7 +112,7 @@ class BackupReport:
     synced: tuple[StoreSync, ...] = ()
     """What the stores got of earlier backups."""
     ranges: int = 0
-    """How many ranges of bulk tables were read."""
+    """How many ranges of large tables were read."""
     skipped_ranges: int = 0
     """How many were not, since the WAL shows that they are as the backup before has them."""
     all_read_because: str = ""
@@ -180,6 +162,9 @@ class RestoreOptions:
     """Grant what was granted (``--no-acl`` turns it off)."""
     tablespaces: bool = True
     """Use the tablespaces that were used (``--no-tablespaces`` turns it off)."""
+    accept_unencrypted: bool = False
+    """Restore a backup in clear although new ones are encrypted: anyone who can write to the store
+    can have made it."""
     keep_failed: bool = False
     """Leave a half-made database for inspection, and name it."""
     jobs: int = 2

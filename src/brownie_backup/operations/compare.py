@@ -6,6 +6,8 @@ from concurrent.futures import FIRST_EXCEPTION, Future, wait
 from attrs import frozen
 
 from brownie_backup.concurrency.threads import Threads
+from brownie_backup.format.blobs import blob_name
+from brownie_backup.hints import BackupHint
 from brownie_backup.model import Manifest, PartSpec
 from brownie_backup.model.reports import Comparison, TableRange
 from brownie_backup.operations.find import ensure_kind, manifest_of
@@ -15,7 +17,6 @@ from brownie_backup.pipeline.ranges import batches, counting
 from brownie_backup.protocols import Dumper, Reader, Snapshot
 from brownie_backup.repository import BLOB_BYTES, Repository
 from brownie_backup.repository.blobs.chunks import refilled
-from brownie_backup.repository.blobs.naming import blob_name
 
 _Content = tuple[int | None, tuple[str, ...]]
 """How many rows a range has, and the names of its blobs."""
@@ -47,7 +48,7 @@ def compare_with_database(
         DumpFailed, ConnectionFailed, ProgramMissing: the database could not be read.
     """
     backup = repository.backup(name, kind=dumper.kind)
-    manifest = manifest_of(backup, hint="Compare another backup")
+    manifest = manifest_of(backup, hint=BackupHint.COMPARE_ANOTHER)
     ensure_kind(manifest, dumper.kind, "compared")
     total = sum(1 for part in manifest.parts for _ in dumper.segments(part) or ())
     count = max(1, jobs)
@@ -72,7 +73,7 @@ def _unchanged(dumper: Dumper, snapshot: Snapshot, manifest: Manifest) -> tuple[
     if not manifest.backup_set.is_of(snapshot.database.id):
         return None, f"it is a backup of {manifest.backup_set}, not of {snapshot.database.id}"
     if all(dumper.segments(part) is None for part in manifest.parts):
-        return None, "the backup has no bulk tables"
+        return None, "the backup has no large tables"
     unchanged = snapshot.unchanged_since(manifest)
     return make_parent(manifest, unchanged, dumper), unchanged.why_not
 

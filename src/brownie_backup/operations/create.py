@@ -11,6 +11,7 @@ from attrs import evolve, frozen
 
 from brownie_backup.errors import ConfigurationError
 from brownie_backup.format.names import check_labels, check_name, default_name
+from brownie_backup.hints import BackupHint
 from brownie_backup.model import Attempt, BackupSet, Database, Manifest, WalPosition
 from brownie_backup.model.reports import BackupReport, StoreOutcome, TableRange
 from brownie_backup.pipeline.archiver import Stored, store_snapshot
@@ -27,6 +28,7 @@ from brownie_backup.repository import Identity, Repository, with_deadlines
 from brownie_backup.retention.policy import RetentionPolicy
 from brownie_backup.tracing import step
 from brownie_backup.version import TOOL_VERSION
+from brownie_backup.wording import written
 
 _log = logging.getLogger(__name__)
 
@@ -67,7 +69,7 @@ def create_backup(
         copies: more repositories that are to have it.
         policies: which backups each store keeps, this one first: a store that was left behind gets
             only those. By default, the default policy.
-        jobs: how many ranges of bulk tables are read at once, each in a session of its own; at
+        jobs: how many ranges of large tables are read at once, each in a session of its own; at
             most `MOST_JOBS`.
         full: read all ranges, also those that the WAL shows to be unchanged.
         full_every: do so when it was not done for so long; None for never.
@@ -210,20 +212,18 @@ def _manifest(
 def _check_executor(executor: Executor | None, worker_factory: WorkerFactory | None) -> None:
     if executor is None and worker_factory is not None:
         problem = "there is a worker factory, and no executor whose workers would use it"
-        raise ConfigurationError([problem], hint="Give the executor too")
+        raise ConfigurationError([problem], hint=BackupHint.GIVE_EXECUTOR)
     if (
         executor is not None
         and worker_factory is None
         and not isinstance(executor, ThreadPoolExecutor)
     ):
         problem = f"the workers of a {type(executor).__name__} don't know what to work with"
-        hint = "Give a worker factory, such as brownie_backup.config.make_worker"
-        raise ConfigurationError([problem], hint=hint)
+        raise ConfigurationError([problem], hint=BackupHint.GIVE_WORKER_FACTORY)
     if isinstance(executor, ProcessPoolExecutor) and _forks(executor):
         # Such a process has our ends of the pipes to psql too: that never sees them closed.
         problem = "the executor forks its processes, while threads of ours run programs"
-        hint = "ProcessPoolExecutor(…, mp_context=multiprocessing.get_context('spawn'))"
-        raise ConfigurationError([problem], hint=hint)
+        raise ConfigurationError([problem], hint=BackupHint.SPAWN_PROCESSES)
 
 
 def _forks(pool: ProcessPoolExecutor) -> bool:
@@ -240,7 +240,7 @@ def _with_earlier_ones(
         synced = catch_up(replicas, policies, Meter(None, "sync", None))
     name = report.manifest.name
     stores = tuple(
-        StoreOutcome(outcome.url, "", sync.copied_blobs, sync.copied_bytes)
+        StoreOutcome(outcome.url, None, sync.copied_blobs, sync.copied_bytes)
         if name in sync.copied
         else outcome
         for outcome, sync in zip(report.stores, synced, strict=True)
@@ -257,7 +257,7 @@ def _why_all(read: _Read, *, asked: bool) -> str:
     if read.parent is None:
         return "no earlier good backup with the same key and compression is known"
     if read.due:
-        return f"they were read last on {read_fully_at(read.parent):%Y-%m-%d}"
+        return f"the last full read was at {written(read_fully_at(read.parent))}"
     return read.stored.why_not or "all of them may have changed"
 
 

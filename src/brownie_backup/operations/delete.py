@@ -10,6 +10,7 @@ from brownie_backup.errors import (
     KeyNotFound,
     UnsupportedFormat,
 )
+from brownie_backup.hints import BackupHint
 from brownie_backup.model import Manifest
 from brownie_backup.repository import Lease, Repository
 from brownie_backup.repository.catalogue.holds import forget_attempt, hold_of, read_holds
@@ -31,7 +32,7 @@ def delete_backup(repository: Repository, name: str, *, copies: Sequence[Reposit
     holders = [each for each in (repository, *copies) if each.exists(name)]
     if not holders:
         msg = f"there is no backup named '{name}' in {repository.store.url}"
-        raise BackupNotFound(msg, hint="See 'brownie-backup list'")
+        raise BackupNotFound(msg, hint=BackupHint.LIST_BACKUPS)
     with ExitStack() as stack:
         found = []
         for holder in holders:
@@ -54,7 +55,7 @@ def _deletable(repository: Repository, name: str, lease: Lease) -> Manifest | No
     hold = hold_of(name, manifest, read_holds(repository.store, lease.now()))
     if hold is not None:
         msg = f"'{name}' is {hold}"
-        raise DeletionRefused(msg, hint=f"First: brownie-backup release {name}")
+        raise DeletionRefused(msg, hint=BackupHint.RELEASE_FIRST(name=name))
     return manifest
 
 

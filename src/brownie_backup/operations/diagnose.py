@@ -5,7 +5,8 @@ from collections.abc import Iterator, Sequence
 from datetime import timedelta
 
 from brownie_backup.errors import BackupError, DecryptionError, KeyExists
-from brownie_backup.model.reports import Finding, Level
+from brownie_backup.hints import KeyHint, SetupHint, StoreHint
+from brownie_backup.model.findings import Finding, Level
 from brownie_backup.protocols import Dumper, HasFreeSpace, Store
 from brownie_backup.repository import Repository, with_deadlines
 
@@ -41,22 +42,22 @@ def _store(repository: Repository) -> Iterator[Finding]:
 
 def _behaviour(repository: Repository, store: Store, key: str) -> Iterator[Finding]:
     if store.get(key) != _PROBE:
-        msg = f"{store.url} does not give back what was stored"
-        yield Finding(Level.ERROR, "store", msg, "Do not use it")
+        msg = f"{store.url} does not return what was stored"
+        yield Finding(Level.ERROR, "store", msg, StoreHint.DO_NOT_USE)
         return
     yield Finding(Level.OK, "store", f"{store.url} is writable and readable")
     try:
         store.put(key, b"other", if_absent=True)
     except KeyExists:
-        yield Finding(Level.OK, "store", "create-if-absent is honest")
+        yield Finding(Level.OK, "store", "atomic create-if-absent works")
     else:
         msg = f"{store.url} ignores create-if-absent: two backups of one name could both win"
-        yield Finding(Level.WARNING, "store", msg, "Let only one host back up to it")
+        yield Finding(Level.WARNING, "store", msg, StoreHint.ONE_HOST_ONLY)
     (found,) = (item for item in store.list(key) if item.key == key)
     apart = abs(repository.clock() - found.modified_at)
     if apart > _CLOCK_MARGIN:
         msg = f"the clocks of this host and {store.url} are {apart.total_seconds():.0f} s apart"
-        yield Finding(Level.ERROR, "clock", msg, "Set this host's clock by NTP")
+        yield Finding(Level.ERROR, "clock", msg, SetupHint.SET_CLOCK)
     else:
         yield Finding(Level.OK, "clock", f"this host and {store.url} agree on the time")
 
@@ -75,7 +76,7 @@ def _space(repository: Repository) -> Iterator[Finding]:
     text = f"{store.url} has {free >> 20} MiB free"
     if newest and free < newest.stored_bytes:
         msg = f"{text}, less than the last backup holds ({newest.stored_bytes >> 20} MiB)"
-        yield Finding(Level.WARNING, "space", msg, "Make room, or run 'brownie-backup cleanup'")
+        yield Finding(Level.WARNING, "space", msg, StoreHint.CLEAN_UP)
     else:
         yield Finding(Level.OK, "space", text)
 
@@ -84,11 +85,11 @@ def _encryption(repository: Repository) -> Iterator[Finding]:
     encryptor = repository.codecs.encryptor
     if encryptor is None:
         msg = "the repository is open for reading only: it has no encryptor"
-        yield Finding(Level.WARNING, "encryption", msg, "Give one to make backups")
+        yield Finding(Level.WARNING, "encryption", msg, KeyHint.GIVE_ENCRYPTOR)
         return
     if encryptor.method == "none":
-        msg = "encryption is off: whoever can read the store can read the database"
-        yield Finding(Level.WARNING, "encryption", msg, "Set BACKUP_ENCRYPTION=true, and a key")
+        msg = "encryption is off: anyone who can read the store can read the database"
+        yield Finding(Level.WARNING, "encryption", msg, KeyHint.TURN_ON_ENCRYPTION)
         return
     try:
         identity = encryptor.identity(_PROBE)
@@ -101,10 +102,12 @@ def _encryption(repository: Repository) -> Iterator[Finding]:
     try:
         same = encryptor.decrypt(packed) == _PROBE
     except DecryptionError as error:
-        msg = f"this host cannot decrypt: {error.message}; fine, if it only makes backups"
+        msg = f"this host cannot decrypt: {error.message}; that is fine if it only makes backups"
         yield Finding(Level.WARNING, "decryption", msg, error.hint)
     except BackupError as error:
         yield Finding(Level.ERROR, "decryption", error.message, error.hint)
     else:
         level = Level.OK if same else Level.ERROR
-        yield Finding(level, "decryption", "decrypts what it encrypted" if same else "it does not")
+        what = "what it encrypted"
+        msg = f"decrypts {what}" if same else f"does not decrypt {what}"
+        yield Finding(level, "decryption", msg)

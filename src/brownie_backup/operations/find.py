@@ -6,11 +6,10 @@ from attrs import evolve, frozen
 
 from brownie_backup.errors import BackupNotFound, DamagedError, StoreError, UnsupportedFormat
 from brownie_backup.format.names import LATEST, LATEST_TOO
+from brownie_backup.hints import BackupHint
 from brownie_backup.model import Backup, Kind, Manifest, Status
-from brownie_backup.model.reports import Finding, Level
+from brownie_backup.model.findings import Finding, Level
 from brownie_backup.repository import Repository, with_deadlines
-
-NEWER_HINT = "Use a newer version of brownie-backup, which knows it"
 
 DatabaseName = Callable[[], str | None]
 """Returns the name of a database, asking its server perhaps; None if it is not known."""
@@ -66,7 +65,7 @@ def manifest_of(backup: Backup, *, hint: str) -> Manifest:
     if backup.manifest is not None:
         return backup.manifest
     if backup.status is Status.UNSUPPORTED:
-        raise UnsupportedFormat(backup.problem, hint=NEWER_HINT)
+        raise UnsupportedFormat(backup.problem, hint=BackupHint.UPGRADE)
     raise DamagedError(backup.problem, hint=hint)
 
 
@@ -74,7 +73,7 @@ def ensure_kind(manifest: Manifest, kind: str, doing: str) -> None:
     """Raise `UnsupportedFormat` for a backup of another kind than is wanted."""
     if manifest.kind != kind:
         msg = f"'{manifest.name}' is of the kind '{manifest.kind}', which cannot be {doing} here"
-        raise UnsupportedFormat(msg, hint=NEWER_HINT)
+        raise UnsupportedFormat(msg, hint=BackupHint.UPGRADE)
 
 
 def _find(
@@ -117,11 +116,12 @@ def _among(repository: Repository, some: Iterable[Repository]) -> bool:
     return any(repository is each for each in some)
 
 
-def _rank(found: LocatedBackup) -> tuple[bool, bool, float]:
+def _rank(found: LocatedBackup) -> tuple[bool, bool, bool, float]:
     """Of equals `max` takes the first, and so the first store."""
     manifest = found.backup.manifest
+    expected = manifest is not None and found.repository.codecs.expects(manifest)
     newest = manifest.finished_at.timestamp() if manifest else 0.0
-    return found.backup.good, manifest is not None, newest
+    return found.backup.good, manifest is not None, expected, newest
 
 
 def _findings(
@@ -136,7 +136,7 @@ def _findings(
         if each is best:
             message = f"'{name}' is taken from {url}"
         elif name == best.backup.name and _differ(each.backup, best.backup):
-            message = f"'{name}' in {url} is another backup, and damaged: {each.backup.problem}"
+            message = f"'{name}' in {url} is a different backup, and damaged: {each.backup.problem}"
         elif each.backup.good:
             message = f"the newest good backup in {url} is '{name}'"
         else:

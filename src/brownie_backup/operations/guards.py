@@ -5,11 +5,13 @@ from collections.abc import Iterator, Sequence
 from datetime import timedelta
 
 from brownie_backup.errors import ClockSkew, DamagedError
+from brownie_backup.hints import SetupHint
 from brownie_backup.model import Attempt, Backup, BackupSet
 from brownie_backup.model.reports import RetentionDecision
 from brownie_backup.repository import Repository
 from brownie_backup.repository.catalogue.holds import read_attempt
 from brownie_backup.retention.policy import RetentionPolicy
+from brownie_backup.wording import counted, written
 
 CLOCK_MARGIN = timedelta(minutes=5)
 """How far the clocks of client and store may be apart: by ours backups are too old, by the store's
@@ -18,26 +20,18 @@ blobs are."""
 FEW = 3
 """So many of a database's backups may go at once whatever share they are."""
 
-MANY_HINT = (
-    "See 'brownie-backup cleanup --dry-run'. If it is right, repeat with --yes-delete-many, or set "
-    "BACKUP_MOST_DELETED_PERCENT"
-)
-FAILED_HINT = (
-    "Make a good backup first. Of a database that is not backed up any more, delete backups by name"
-)
-
 
 def refuse_skew(offset: timedelta) -> None:
     """Raise `ClockSkew` if the store's clock is that much ahead of ours, or behind it."""
     if abs(offset) > CLOCK_MARGIN:
         way = "ahead of" if offset > timedelta(0) else "behind"
-        minutes = abs(offset) // timedelta(minutes=1)
-        msg = f"the store's clock is {minutes} minutes {way} ours: nobody knows what is old"
-        raise ClockSkew(msg, hint="Set the clock of this host, or of the store's")
+        minutes = counted(abs(offset) // timedelta(minutes=1), "minute")
+        msg = f"the store's clock is {minutes} {way} ours: ages cannot be trusted"
+        raise ClockSkew(msg, hint=SetupHint.SET_EITHER_CLOCK)
 
 
 def too_many(decisions: Sequence[RetentionDecision], policy: RetentionPolicy) -> Iterator[str]:
-    """Yield of which databases more would go at once than the policy takes for likely."""
+    """Yield of which databases more would be deleted at once than the policy takes for likely."""
     backups, going = Counter[BackupSet](), Counter[BackupSet]()
     for decision in decisions:
         if decision.backup.manifest:
@@ -47,7 +41,7 @@ def too_many(decisions: Sequence[RetentionDecision], policy: RetentionPolicy) ->
     for each, count in going.items():
         if count > FEW and count > policy.most_deleted_share * backups[each]:
             yield (
-                f"{count} of {backups[each]} backups of {each} would go at once, more "
+                f"{count} of {backups[each]} backups of {each} would be deleted at once, more "
                 f"than {policy.most_deleted_share:.0%}"
             )
 
@@ -67,12 +61,12 @@ def failed(repository: Repository, decisions: Sequence[RetentionDecision]) -> It
         try:
             attempt = read_attempt(repository.store, name, kind)
         except DamagedError as error:
-            yield f"nobody knows whether the last backup of '{name}' failed: {error.message}"
+            yield f"it is not known whether the last backup of '{name}' failed: {error.message}"
             continue
         if attempt and not any(made_good(attempt, decision.backup) for decision in decisions):
             yield (
-                f"the last backup of '{name}', begun on {attempt.started_at:%Y-%m-%d at %H:%M} "
-                f"UTC as '{attempt.backup}', is not there or not good"
+                f"the last backup of '{name}', begun at {written(attempt.started_at)} as "
+                f"'{attempt.backup}', is missing or not good"
             )
 
 

@@ -11,10 +11,12 @@ from brownie_backup.errors import (
     ConfigurationError,
     KeyNotFound,
 )
+from brownie_backup.hints import BackupHint
 from brownie_backup.model import Hold
 from brownie_backup.operations.find import manifest_of
 from brownie_backup.repository import Lease, Repository
 from brownie_backup.repository.catalogue.holds import add_hold, read_holds, remove_hold
+from brownie_backup.wording import written
 
 
 def hold_backup(repository: Repository, name: str, *, until: datetime | None = None) -> Hold:
@@ -32,10 +34,10 @@ def hold_backup(repository: Repository, name: str, *, until: datetime | None = N
     """
     now = repository.clock()
     if until is not None and until <= now:
-        problem = f"a hold until {until:%Y-%m-%d %H:%M} UTC would be over already"
-        raise ConfigurationError([problem], hint="Give a date to come, or none")
+        problem = f"a hold until {written(until)} would be over already"
+        raise ConfigurationError([problem], hint=BackupHint.HOLD_LONGER)
     backup = repository.backup(name)
-    manifest = manifest_of(backup, hint="Retention keeps it in any case: look at it")
+    manifest = manifest_of(backup, hint=BackupHint.KEPT_IN_ANY_CASE)
     hold = Hold(backup.name, manifest.id, now, _us(), until)
     with repository.shared_lease(f"hold of '{backup.name}'", backup=backup.name) as lease:
         earlier = read_holds(repository.store, now).get(backup.name)
@@ -63,7 +65,7 @@ def release_backup(repository: Repository, name: str) -> bool:
     held = name in read_holds(repository.store, repository.clock())
     if not held and not repository.exists(name):
         msg = f"there is no backup named '{name}' in {repository.store.url}"
-        raise BackupNotFound(msg, hint="See 'brownie-backup list'")
+        raise BackupNotFound(msg, hint=BackupHint.LIST_BACKUPS)
     with repository.shared_lease(f"release of '{name}'", backup=name) as lease:
         lease.ensure_held()  # or somebody may hold it anew by now
         remove_hold(repository.store, name)
@@ -81,15 +83,15 @@ def _ensure_undeleted(repository: Repository, lease: Lease, hold: Hold) -> None:
     at_work = [r for r in repository.leases() if r.backup == name and not r.expired(lease.now())]
     # One whose lease counts as the earlier may be done already: we have waited for it.
     if len(at_work) > 1 or not _is_there(repository, hold):
-        msg = f"somebody else holds, releases or deletes '{name}' in {url}"
-        raise Busy(msg, hint="Try again")
+        msg = f"another process is holding, releasing or deleting '{name}' in {url}"
+        raise Busy(msg, hint=BackupHint.TRY_AGAIN)
     try:
         there = repository.manifest(name).id == hold.manifest_id
     except KeyNotFound:
         there = False
     if not there:
         msg = f"'{name}' has just been deleted from {url}"
-        raise BackupNotFound(msg, hint="See 'brownie-backup list'")
+        raise BackupNotFound(msg, hint=BackupHint.LIST_BACKUPS)
 
 
 def _is_there(repository: Repository, hold: Hold) -> bool:

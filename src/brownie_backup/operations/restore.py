@@ -4,6 +4,7 @@ import contextlib
 import secrets
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from functools import reduce
 
 from attrs import evolve, frozen
 
@@ -15,8 +16,10 @@ from brownie_backup.errors import (
     StoreError,
     TargetExists,
 )
+from brownie_backup.hints import BackupHint, Hint, RestoreHint
 from brownie_backup.model import Database, Manifest, Part
-from brownie_backup.model.reports import Finding, Level, RestoreOptions, RestoreReport
+from brownie_backup.model.findings import Finding, Level
+from brownie_backup.model.reports import RestoreOptions, RestoreReport
 from brownie_backup.operations.find import LocatedBackup, ensure_kind, find_backup, manifest_of
 from brownie_backup.pipeline.progress import OnProgress, PartMeter
 from brownie_backup.pipeline.reading import (
@@ -82,7 +85,14 @@ def restore(
         found = evolve(again, findings=(*found.findings, *again.findings))
         manifest, source = _restorable(found, dumper.kind)
         codecs = found.repository.codecs
-        findings = [*found.findings, *_damage(found), *codecs.findings(manifest)]
+        refuse = not options.accept_unencrypted
+        findings = [
+            *found.findings,
+            *_damage(found),
+            *codecs.findings(manifest, refuse=refuse),
+        ]
+        if not dry_run:
+            _refuse(findings)
         reader = found.repository.reader(manifest, [other.store for other in found.others])
         content = _content_of(manifest, dumper, reader, PartMeter(on_progress, "restore"))
         target_name = target_database or source.name
@@ -204,12 +214,21 @@ def _refuse(findings: list[Finding]) -> None:
         return
     if errors[0].subject == "target":
         raise TargetExists(errors[0].message, hint=errors[0].hint)
-    message = "; ".join(f"{e.message} ({e.hint})" for e in errors)
+    message = "; ".join(e.message for e in errors)
     raise RestoreRefused(
-        f"the restore would fail: {message}",
-        hint="Nothing was changed",
+        f"the restore would fail, so nothing was changed: {message}",
+        hint=_all_hints(errors),
         errors=[e.message for e in errors],
     )
+
+
+def _all_hints(errors: Sequence[Finding]) -> Hint | None:
+    """Return one hint that has those of all findings, each after what it is about."""
+    hints = [(e.subject, e.hint) for e in errors if e.hint]
+    if len(hints) < 2:  # noqa: PLR2004 - one needs no subject
+        return hints[0][1] if hints else None
+    about = [RestoreHint.ABOUT(subject=subject, advice=hint) for subject, hint in hints]
+    return reduce(lambda first, then: RestoreHint.BOTH(first=first, then=then), about)
 
 
 def fallback_findings(reader: BlobReader) -> Iterator[Finding]:
@@ -217,8 +236,9 @@ def fallback_findings(reader: BlobReader) -> Iterator[Finding]:
     first = reader.stores[0].url
     for url, count in Counter(fallback.store_url for fallback in reader.fallbacks).items():
         why = next(f.problem for f in reader.fallbacks if f.store_url == url)
-        msg = f"{count} blobs were read from {url}, being bad or out of reach in {first}"
-        hint = f"The first: {why.message}. 'brownie-backup sync' mends what is missing"
+        were = "1 blob was" if count == 1 else f"{count} blobs were"
+        msg = f"{were} read from {url}, being missing, damaged or out of reach in {first}"
+        hint = BackupHint.REPAIR_BY_SYNC(why=why.message)
         yield Finding(Level.WARNING, "store", msg, hint)
 
 
@@ -229,15 +249,14 @@ def _restorable(found: LocatedBackup, kind: str) -> tuple[Manifest, Database]:
     which may have what it lacks.
     """
     backup = found.backup
-    manifest = manifest_of(backup, hint="Restore another backup: brownie-backup list")
+    manifest = manifest_of(backup, hint=BackupHint.RESTORE_ANOTHER)
     ensure_kind(manifest, kind, "restored")
     if manifest.database is None:
         msg = f"the manifest of '{manifest.name}' names no database"
-        raise DamagedError(msg, hint="Restore another backup: brownie-backup list")
+        raise DamagedError(msg, hint=BackupHint.RESTORE_ANOTHER)
     if not backup.good and not found.others:
         msg = f"'{backup.name}' is damaged: {backup.problem}"
-        hint = "Restore another backup: brownie-backup list; if it was mended since, verify it"
-        raise DamagedError(msg, hint=hint)
+        raise DamagedError(msg, hint=BackupHint.RESTORE_ANOTHER_OR_VERIFY)
     return manifest, manifest.database
 
 
@@ -245,8 +264,7 @@ def _damage(found: LocatedBackup) -> Iterator[Finding]:
     if not found.backup.good:
         url = found.repository.store.url
         msg = f"'{found.backup.name}' in {url} is damaged: {found.backup.problem}"
-        hint = "What is bad there is looked for in the other stores"
-        yield Finding(Level.WARNING, "store", msg, hint)
+        yield Finding(Level.WARNING, "store", msg, BackupHint.OTHER_STORES_USED)
 
 
 @contextlib.contextmanager

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from attrs import evolve
 
 from brownie_backup.errors import DeletionRefused, ObjectLocked
+from brownie_backup.hints import BackupHint
 from brownie_backup.model import Backup, BackupSet, DatabaseId
 from brownie_backup.model.reports import OnCount, RetentionDecision, RetentionReport
 from brownie_backup.operations import guards
@@ -58,7 +59,7 @@ def apply_retention(
         many = () if yes_delete_many else tuple(guards.too_many(decisions, policy))
         failed = tuple(guards.failed(repository, decisions))
         if failed or many:
-            hint = guards.FAILED_HINT if failed else guards.MANY_HINT
+            hint = BackupHint.BACK_UP_FIRST if failed else BackupHint.MANY_DELETED
             msg = f"nothing was deleted: {'; '.join((*failed, *many))}"
             raise DeletionRefused(msg, hint=hint)
         done = tuple(_carry_out(repository, lease, decisions, on_deleted))
@@ -166,4 +167,4 @@ def _notes(swept: Swept, decisions: Sequence[RetentionDecision]) -> Iterator[str
     manifests = (decision.backup.manifest for decision in decisions)
     unknown = Counter(manifest.kind for manifest in manifests if manifest and not manifest.known)
     for kind, count in sorted(unknown.items()):
-        yield f"kept whatever the policy says, since this version does not know '{kind}': {count}"
+        yield f"kept regardless of the policy, because this version does not know '{kind}': {count}"

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from attrs import evolve
 
 from brownie_backup.errors import BackupError, DamagedError, DecryptionError
+from brownie_backup.hints import BackupHint
 from brownie_backup.model import BlobRef, Manifest, Part, Verification
 from brownie_backup.operations.find import manifest_of
 from brownie_backup.pipeline.progress import Meter, OnProgress
@@ -62,7 +63,7 @@ def verify_backup(
     )  # before a lease is written where there may be no repository at all
     with repository.shared_lease(f"verification of '{name}'"):
         backup = repository.backup(name, kind=dumper.kind)
-        manifest = manifest_of(backup, hint="Delete that backup, or mend its manifest")
+        manifest = manifest_of(backup, hint=BackupHint.VERIFY_ANOTHER)
         reader = repository.reader(manifest, [copy.store for copy in copies])
         outcome = _Outcome(reader, jobs)
         if sample_percent >= ALL:
@@ -125,7 +126,7 @@ class _Outcome:
         try:
             dumper.check(part, stream)
         except DamagedError as error:
-            problem = str(error)
+            problem = error.message
         else:
             problem = ""
         for _ in stream:  # what the dumper left, having seen enough
@@ -163,7 +164,7 @@ class _Outcome:
         problems = [
             f"{error.message}; {elsewhere[name].store_url} has it"
             if name in elsewhere
-            else str(error)
+            else error.message
             for name, error in self._bad.items()
         ]
         problems += self._problems

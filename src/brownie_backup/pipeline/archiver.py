@@ -1,4 +1,4 @@
-"""Storing what a snapshot has: streams beside each other, and the ranges of bulk tables."""
+"""Storing what a snapshot has: streams beside each other, and the ranges of large tables."""
 
 import contextlib
 import logging
@@ -10,6 +10,7 @@ from typing import Any
 from attrs import frozen
 
 from brownie_backup.errors import DumpFailed
+from brownie_backup.hints import DatabaseHint
 from brownie_backup.model import Manifest, Part, PartSpec, Segment
 from brownie_backup.pipeline.parent import Parent, make_parent, prepare, reuse
 from brownie_backup.pipeline.ranges import (
@@ -198,8 +199,8 @@ def _results(
 def _store_here(context: WorkerContext, spec: PartSpec) -> StoredPart:
     (stored,) = store_batch(lambda: contextlib.nullcontext(context), [spec]).parts
     if stored is None:
-        msg = "nobody got a lock on a table, although the snapshot's session should have one"
-        raise DumpFailed(msg, hint="Run the backup again")
+        msg = "no worker could lock a table, although the snapshot's session should hold it"
+        raise DumpFailed(msg, hint=DatabaseHint.BACK_UP_AGAIN)
     return stored
 
 

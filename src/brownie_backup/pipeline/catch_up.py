@@ -7,6 +7,7 @@ from attrs import evolve
 
 from brownie_backup.errors import BackupError, BackupExists, DamagedError
 from brownie_backup.model import Backup, BlobRef, Manifest, Status
+from brownie_backup.model.findings import Problem
 from brownie_backup.model.reports import StoreSync
 from brownie_backup.pipeline.progress import Meter
 from brownie_backup.pipeline.replica import Replica
@@ -17,8 +18,6 @@ from brownie_backup.retention import plan_retention
 from brownie_backup.retention.policy import RetentionPolicy
 
 _log = logging.getLogger(__name__)
-
-_LOST = "{} of its blobs are whole in no store that can be read"
 
 
 def catch_up(
@@ -65,7 +64,7 @@ class _Target:
             except BackupError as error:
                 replica.drop(error)
         if replica.problem:
-            self._note(str(replica.problem))
+            self._note(Problem.of(replica.problem))
 
     def run(self, others: Sequence[Replica]) -> None:
         """Mend what is damaged here, then copy what is missing, the newest backup first."""
@@ -78,12 +77,12 @@ class _Target:
             for backup, bad in [(each, self._bad(each)) for each in damaged]:
                 self._mend(backup, bad, others)
             wanted, refused = _lacking(replica, self._policy, others)
-            self._note(*refused)
+            self._note(*map(Problem, refused))
             for source, backup in wanted:
                 self._copy(source, backup, others)
         except BackupError as error:
             replica.drop(error)
-            self._note(str(error))
+            self._note(Problem.of(error))
 
     def _bad(self, backup: Backup) -> Sequence[BlobRef]:
         """Return the blobs of a backup that are missing or damaged here."""
@@ -96,7 +95,7 @@ class _Target:
         found = [ref for ref in bad if _anywhere(ref, others)]
         lost = len(bad) - len(found)
         if lost:
-            self._note(f"{backup.name}: {_LOST.format(lost)}")
+            self._note(Problem(f"{backup.name}: {_lost(lost)}"))
         if not self._transfer(backup, found, others):
             return
         if found:
@@ -110,7 +109,7 @@ class _Target:
         blobs = {ref.name: ref for ref in manifest.blobs}.values()
         lost = [ref for ref in blobs if not _anywhere(ref, (self.replica, *others))]
         if lost:
-            self._note(f"{backup.name} is not copied: {_LOST.format(len(lost))}")
+            self._note(Problem(f"{backup.name} is not copied: {_lost(len(lost))}"))
             return
         first = [source, *(other for other in others if other is not source)]
         try:
@@ -120,7 +119,7 @@ class _Target:
                 return
             self.replica.commit(manifest, backup.hold, source)
         except (BackupExists, DamagedError) as error:
-            self._note(f"{backup.name}: {error}")
+            self._note(Problem.of(error, f"{backup.name}: "))
             return
         self.result = evolve(self.result, copied=(*self.result.copied, backup.name))
         _log.info("copied '%s' to %s", backup.name, self.replica.url)
@@ -130,7 +129,7 @@ class _Target:
         try:
             return source.repository.exists(backup.name)
         except BackupError as error:
-            self._note(f"{backup.name} is not copied: {error}")
+            self._note(Problem.of(error, f"{backup.name} is not copied: "))
             return False
 
     def _transfer(
@@ -144,7 +143,7 @@ class _Target:
             copied_bytes=self.result.copied_bytes + done.size_bytes,
         )
         if done.problem:
-            self._note(f"{backup.name}: {done.problem}")
+            self._note(Problem.of(done.problem, f"{backup.name}: "))
         return not done.problem
 
     def _forget_damage(self, backup: Backup) -> None:
@@ -156,7 +155,7 @@ class _Target:
         if read_verification(repository.store, _manifest(backup)) == outcome:  # and no newer one
             repository.forget_verification(backup.name)
 
-    def _note(self, *problems: str) -> None:
+    def _note(self, *problems: Problem) -> None:
         self.result = evolve(self.result, problems=(*self.result.problems, *problems))
 
 
@@ -199,10 +198,15 @@ def _kept(
     return [elsewhere[d.backup.name] for d in plan if d.keep and d.backup.name in elsewhere]
 
 
+def _lost(count: int) -> str:
+    blobs = "1 of its blobs is" if count == 1 else f"{count} of its blobs are"
+    return f"{blobs} missing or damaged in every store"
+
+
 def _conflict(own: Backup, url: str) -> str:
     if own.manifest is None:
         return f"{own.name}, which {url} has, cannot be compared: {own.problem}"
-    return f"{own.name} is another backup than that in {url}: delete one of the two"
+    return f"{own.name} is not the backup of that name in {url}: delete one of the two"
 
 
 def _anywhere(ref: BlobRef, replicas: Iterable[Replica]) -> bool:

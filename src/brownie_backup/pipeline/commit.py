@@ -3,12 +3,11 @@
 from functools import partial
 
 from brownie_backup.errors import Busy, DamagedError, KeyNotFound, LeaseLost
+from brownie_backup.hints import BackupHint
 from brownie_backup.model import Manifest
 from brownie_backup.protocols import Store
 from brownie_backup.repository import Lease, Repository
 from brownie_backup.repository.catalogue.manifests import add_as_is, copy_lists
-
-_AGAIN = "Run it again: it finds the blobs that are there"
 
 
 def commit(
@@ -58,9 +57,11 @@ def _confirm(repository: Repository, manifest: Manifest) -> None:
             with lease.outlasting():
                 repository.remove(name)
     except Busy:
-        msg = f"{lost}: it exists, but a cleanup may have taken blobs of it"
-        raise LeaseLost(msg, hint=f"See 'brownie-backup list'. {_AGAIN}") from None
-    raise LeaseLost(f"{lost}, and a cleanup took blobs of it: it was removed", hint=_AGAIN)
+        msg = f"{lost}: it exists, but a cleanup may have deleted blobs of it"
+        raise LeaseLost(msg, hint=BackupHint.LIST_AND_RUN_AGAIN) from None
+    raise LeaseLost(
+        f"{lost}, and a cleanup deleted blobs of it: it was removed", hint=BackupHint.RUN_AGAIN
+    )
 
 
 def _lacks_blobs(repository: Repository, manifest: Manifest) -> bool:

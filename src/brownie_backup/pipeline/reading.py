@@ -11,11 +11,12 @@ from attrs import frozen
 
 from brownie_backup.concurrency.threads import Threads
 from brownie_backup.errors import BackupError, DamagedError, DecryptionError
+from brownie_backup.hints import BackupHint
 from brownie_backup.model import BlobRef, Manifest, Part, PartKind, Segment
 from brownie_backup.pipeline.progress import PartMeter
 from brownie_backup.protocols import Target
-from brownie_backup.repository.blobs.naming import MOST_WORKERS
 from brownie_backup.repository.blobs.reader import BlobReader
+from brownie_backup.repository.blobs.sizes import MOST_WORKERS
 
 
 def read_blobs(
@@ -136,4 +137,4 @@ def inventory_of(manifest: Manifest) -> Part:
         if part.kind == PartKind.INVENTORY:
             return part
     msg = f"the manifest of '{manifest.name}' names no inventory"
-    raise DamagedError(msg, hint="Restore another backup")
+    raise DamagedError(msg, hint=BackupHint.RESTORE_ANOTHER)

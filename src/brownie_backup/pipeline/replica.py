@@ -13,7 +13,9 @@ from brownie_backup.errors import (
     LeaseLost,
     StoreUnavailable,
 )
+from brownie_backup.hints import BackupHint
 from brownie_backup.model import Attempt, Backup, BlobRef, Hold, Manifest, Status
+from brownie_backup.model.findings import Problem
 from brownie_backup.model.reports import StoreOutcome
 from brownie_backup.pipeline.commit import commit
 from brownie_backup.repository import Identity, Lease, Repository
@@ -101,7 +103,7 @@ class Replica:
         name = attempt.backup if attempt else None
         if name and self.repository.exists(name):
             msg = f"a backup named '{name}' exists in {self.url}"
-            raise BackupExists(msg, hint="Choose another name, or leave it out")
+            raise BackupExists(msg, hint=BackupHint.OMIT_NAME)
         purpose = f"backup '{name}'" if name else "sync"
         with ExitStack() as ours:
             lease = ours.enter_context(self.repository.shared_lease(purpose, backup=name))
@@ -232,12 +234,12 @@ class Replica:
         """
         if self._lease is None:
             msg = f"there is no lease on {self.url}"
-            raise LeaseLost(msg, hint="Run it again")
+            raise LeaseLost(msg, hint=BackupHint.RUN_AGAIN)
         ours, as_it_is = for_store(manifest, self.blobs.sizes), None
         if source and not manifest.known:
             if ours.blobs != manifest.blobs:
                 msg = "it is not copied: blobs of it have other sizes here"
-                raise DamagedError(msg, hint="Use a version that knows its kind")
+                raise DamagedError(msg, hint=BackupHint.UPGRADE)
             ours, as_it_is = manifest, source.repository.store
         if hold:
             self._lease.ensure_held()
@@ -267,5 +269,5 @@ class Replica:
 
     def outcome(self) -> StoreOutcome:
         """Return what came of the run's backup in it."""
-        problem = "" if self.stored else str(self.problem)
+        problem = None if self.stored or not self.problem else Problem.of(self.problem)
         return StoreOutcome(self.url, problem, self.copied.blobs, self.copied.size_bytes)

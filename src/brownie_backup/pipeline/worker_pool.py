@@ -8,6 +8,7 @@ from attrs import field, frozen
 
 from brownie_backup.concurrency.threads import Threads, carrying
 from brownie_backup.errors import BackupError, DumpFailed, redact
+from brownie_backup.hints import BackupHint
 from brownie_backup.model import PartSpec
 from brownie_backup.pipeline.ranges import (
     OpenContext,
@@ -73,8 +74,8 @@ class Workers:
             if not self.remote:
                 raise
             why = redact(f"{type(error).__name__}: {error}")
-            msg = f"a worker of the executor did not do its part: {why}"
-            raise DumpFailed(msg, hint="See what the executor's workers said, and why") from error
+            msg = f"a worker of the executor failed: {why}"
+            raise DumpFailed(msg, hint=BackupHint.SEE_WORKERS) from error
 
 
 @contextlib.contextmanager

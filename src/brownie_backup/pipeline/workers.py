@@ -14,6 +14,7 @@ from typing import Protocol
 from attrs import define, field, frozen
 
 from brownie_backup.errors import BackupError, ConfigurationError
+from brownie_backup.hints import BackupHint
 from brownie_backup.model import Encryption
 from brownie_backup.pipeline.ranges import WorkerContext
 from brownie_backup.pipeline.replica import Replica, ReplicaState
@@ -24,8 +25,6 @@ from brownie_backup.repository import Identity, Repository, with_deadlines
 
 LINGER_SECONDS = 5.0
 """How long a worker that has nothing to do keeps what it works with: the next ranges may come."""
-
-_HINT = "Give the workers the settings, and the stores, of the process that makes the backup"
 
 
 class WorkerFactory(Protocol):
@@ -89,14 +88,14 @@ def make_context(
     theirs = [state.url for state in task.stores]
     if ours != theirs:
         problem = f"a worker has the stores {', '.join(ours)}, and the run {', '.join(theirs)}"
-        raise ConfigurationError([problem], hint=_HINT)
+        raise ConfigurationError([problem], hint=BackupHint.SAME_SETTINGS)
     replicas = ReplicaSet(map(_join, repositories, task.stores))
     if len(repositories) == 1:
         replicas.ensure_any()
     writer = open_writer(repositories[0], replicas, task.identity)
     if (writer.compressor.name, writer.encryption) != (task.compression, task.encryption):
         problem = "a worker compresses or encrypts in another way, or with another key"
-        raise ConfigurationError([problem], hint=_HINT)
+        raise ConfigurationError([problem], hint=BackupHint.SAME_SETTINGS)
     return WorkerContext(
         dumper, writer, stores=lambda: tuple(replica.report() for replica in replicas)
     )
@@ -115,7 +114,7 @@ def _join(repository: Repository, state: ReplicaState) -> Replica:
     else:
         if not found:
             problem = f"what a worker finds at {state.url} is not the store of the run"
-            raise ConfigurationError([problem], hint=_HINT)
+            raise ConfigurationError([problem], hint=BackupHint.SAME_SETTINGS)
     return replica
 
 

@@ -5,12 +5,12 @@ from collections.abc import Mapping
 
 from attrs import frozen
 
+from brownie_backup.format.blobs import blob_name
 from brownie_backup.model import BlobRef, Encryption
 from brownie_backup.pipeline.replica import Replica
 from brownie_backup.pipeline.replicas import ReplicaSet
 from brownie_backup.protocols import Compressor, Encryptor
 from brownie_backup.repository import Identity, Repository
-from brownie_backup.repository.blobs.naming import blob_name
 
 _log = logging.getLogger(__name__)
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from attrs import evolve
 
 from brownie_backup.errors import ConfigurationError
+from brownie_backup.hints import DatabaseHint
 from brownie_backup.postgres.conninfo import Conninfo
 
 _CONNECT_SECONDS = "10"
@@ -85,7 +86,7 @@ class Access:
             text.encode()
         except UnicodeEncodeError:
             msg = "the connection string has bytes that are no UTF-8"
-            raise ConfigurationError([msg], hint="Write its names in UTF-8") from None
+            raise ConfigurationError([msg], hint=DatabaseHint.CONNECTION_STRING_UTF8) from None
         given = {**self.conninfo.parameters, **({"dbname": database} if database else {})}
         if self._keeps_service or "PGSERVICE" not in os.environ:
             found = given | libpq.complete(text)

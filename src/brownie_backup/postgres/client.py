@@ -7,9 +7,9 @@ from functools import cached_property
 from typing import Any
 
 from brownie_backup.errors import ConnectionFailed, ProgramMissing
+from brownie_backup.hints import DatabaseHint
 from brownie_backup.postgres.access import Access
 from brownie_backup.postgres.conninfo import Conninfo
-from brownie_backup.postgres.errors import NO_POOLER_HINT
 from brownie_backup.postgres.pooler import MARK, has_mark, is_shared
 from brownie_backup.postgres.process import read_output, running
 from brownie_backup.postgres.programs import (
@@ -120,8 +120,7 @@ class Client:
             from brownie_backup.postgres import libpq  # noqa: PLC0415 - it takes long to import
         except ImportError as error:
             msg = f"libpq cannot be loaded: {error}"
-            hint = "Install libpq (libpq5), or brownie-backup[binary], which brings it"
-            raise ProgramMissing(msg, hint=hint) from None
+            raise ProgramMissing(msg, hint=DatabaseHint.INSTALL_LIBPQ) from None
         arguments = self.access.arguments(database)
         theirs = arguments.get("options", "")
         more = {} if self._has_own_sessions else {"options": f"{theirs} {options}".strip()}
@@ -132,8 +131,8 @@ class Client:
         if self._has_own_sessions:
             return
         if not has_mark(session) and is_shared(lambda: self._connect(database, "")):
-            msg = "a pooler between us and PostgreSQL mixes our sessions with those of others"
-            raise ConnectionFailed(msg, hint=NO_POOLER_HINT)
+            msg = "a connection pooler mixes our sessions with those of other clients"
+            raise ConnectionFailed(msg, hint=DatabaseHint.NO_POOLER)
         self._has_own_sessions = True
 
 

@@ -7,6 +7,7 @@ from urllib.parse import unquote
 from attrs import Factory, evolve, frozen
 
 from brownie_backup.errors import ConfigurationError
+from brownie_backup.hints import DatabaseHint
 from brownie_backup.secret import Secret
 
 _SCHEMES = ("postgresql://", "postgres://")
@@ -20,7 +21,6 @@ _KEYWORD = re.compile(r"\s*([^\s=]+)\s*=\s*", re.ASCII)
 _QUOTED = re.compile(r"'((?:[^'\\]|\\.)*)'", re.DOTALL)
 _BARE = re.compile(r"((?:[^\s\\]|\\(?:.|$))*)", re.ASCII | re.DOTALL)
 _ESCAPE = re.compile(r"\\(.|$)", re.DOTALL)
-_HINT = "Use postgresql://user:password@host:5432/database, or host=… dbname=…"
 
 
 @frozen
@@ -53,7 +53,7 @@ def parse_conninfo(text: str) -> Conninfo:
     pairs = dict(_parse_uri(text) if text.startswith(_SCHEMES) else _parse_pairs(text))
     for keyword in sorted(_UNHIDEABLE & pairs.keys()):
         msg = f"the connection string has '{keyword}', which client programs would show in 'ps'"
-        raise ConfigurationError([msg], hint="Put it into a service file and use service=NAME")
+        raise ConfigurationError([msg], hint=DatabaseHint.USE_SERVICE_FILE)
     password = pairs.pop("password", None)
     return Conninfo(pairs, Secret(password) if password else None)
 
@@ -141,4 +141,6 @@ def _present(key: str, value: str) -> Iterator[tuple[str, str]]:
 
 
 def _malformed(why: str) -> ConfigurationError:
-    return ConfigurationError([f"the connection string does not read: {why}"], hint=_HINT)
+    return ConfigurationError(
+        [f"the connection string cannot be read: {why}"], hint=DatabaseHint.CONNECTION_STRING
+    )

@@ -1,9 +1,10 @@
-"""COPY statements for bulk tables, and what must be the same whenever one runs."""
+"""COPY statements for large tables, and what must be the same whenever one runs."""
 
 from collections.abc import Generator, Iterable
 from typing import Protocol
 
 from brownie_backup.errors import DamagedError, DumpFailed
+from brownie_backup.hints import BackupHint, DatabaseHint
 from brownie_backup.model import BlockRange, Part, Relation, RowFormat
 from brownie_backup.postgres.client import qualified, quote_name, quote_text
 from brownie_backup.postgres.encoding import sql_bytes
@@ -85,7 +86,7 @@ def copy_rows(
     oid = source.value(sql_bytes(f"SELECT {name}::regclass::oid", source.encoding))
     if int(oid) != relation.oid:
         msg = f"the table with the oid {relation.oid} got another name while it was read"
-        raise DumpFailed(msg, hint="Run the backup again")
+        raise DumpFailed(msg, hint=DatabaseHint.BACK_UP_AGAIN)
     return rows
 
 
@@ -116,7 +117,7 @@ def check_rows(part: Part, chunks: Iterable[bytes]) -> None:
     if not whole or not counted:
         number = part.table.oid if part.table else 0
         msg = f"the rows of the table with the oid {number} do not reach their end"
-        raise DamagedError(msg, hint="Restore another backup")
+        raise DamagedError(msg, hint=BackupHint.RESTORE_ANOTHER)
 
 
 def named(relation: Relation) -> str:

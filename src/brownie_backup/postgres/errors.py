@@ -4,12 +4,10 @@ import re
 from typing import TYPE_CHECKING
 
 from brownie_backup.errors import ConnectionFailed, DatabaseError, DatabaseNotFound, redact
+from brownie_backup.hints import DatabaseHint
 
 if TYPE_CHECKING:
     from psycopg import Error
-
-CROWDED_HINT = "Lower BACKUP_PARALLEL_JOBS, or raise the server's max_connections"
-NO_POOLER_HINT = "That is a pooler (pgbouncer): connect to PostgreSQL itself"
 
 _INVALID_CATALOG_NAME = "3D000"
 _MISSING = re.compile(r'database "(.*)" does not exist')
@@ -20,11 +18,11 @@ def not_connected(said: str) -> ConnectionFailed | DatabaseNotFound:
     text = redact(said).strip()
     if missing := _MISSING.search(text):
         return _not_found(missing[1])
-    hint = "Check BACKUP_DATABASE_URL or the PG* variables: brownie-backup doctor"
+    hint = DatabaseHint.CHECK_CONNECTION
     if "unsupported startup parameter" in text:
-        hint = NO_POOLER_HINT
+        hint = DatabaseHint.NO_POOLER
     elif is_crowded(text):
-        hint = CROWDED_HINT
+        hint = DatabaseHint.TOO_MANY_CONNECTIONS
     return ConnectionFailed(f"no connection to PostgreSQL: {text}", hint=hint)
 
 
@@ -32,7 +30,7 @@ def statement_failed(error: "Error") -> DatabaseError | DatabaseNotFound:
     """Return the error for why a statement failed."""
     if not error.sqlstate:  # it does not come from the server
         msg = f"the connection to PostgreSQL was lost: {redact(str(error)).strip()}"
-        return ConnectionFailed(msg, hint="See the server's log, and try again")
+        return ConnectionFailed(msg, hint=DatabaseHint.SEE_SERVER_LOG)
     diag = error.diag
     fields = {
         diag.severity: diag.message_primary,
@@ -52,6 +50,5 @@ def is_crowded(said: str) -> bool:
 
 
 def _not_found(database: str) -> DatabaseNotFound:
-    return DatabaseNotFound(
-        f"there is no database '{database}' on the server", hint="See: psql --list"
-    )
+    msg = f"there is no database '{database}' on the server"
+    return DatabaseNotFound(msg, hint=DatabaseHint.LIST_DATABASES)

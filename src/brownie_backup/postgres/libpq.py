@@ -16,6 +16,7 @@ from psycopg.adapt import AdaptersMap, Buffer, Loader
 from psycopg.conninfo import make_conninfo
 from psycopg.rows import DictRow, dict_row
 
+from brownie_backup.hints import DatabaseHint
 from brownie_backup.postgres.errors import not_connected
 
 IS_SYSTEMS = pq.__impl__ != "binary"
@@ -56,7 +57,7 @@ def connect(arguments: Mapping[str, str]) -> psycopg.Connection[DictRow]:
         failure = not_connected(str(error))
         passfile = Path(arguments.get("passfile", ""))
         if "no password supplied" in failure.message and _is_open_to_others(passfile):
-            failure.hint = f"Others may read {passfile}, so libpq does not: chmod 0600"
+            failure.hint = DatabaseHint.PASSWORD_FILE_MODE(file=str(passfile))
         raise failure from None
 
 

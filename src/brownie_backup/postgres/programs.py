@@ -11,6 +11,7 @@ from pathlib import Path
 from attrs import frozen
 
 from brownie_backup.errors import ProgramMissing
+from brownie_backup.hints import DatabaseHint
 
 NEEDED = ("psql", "pg_dump", "pg_dumpall", "pg_restore")
 
@@ -61,7 +62,7 @@ def parse_version(text: str) -> Version:
     match = re.search(r"(\d+)(?:\.(\d+)|beta|rc|devel)", text)
     if not match:
         msg = f"'{text.strip()[:80]}' is not a PostgreSQL version"
-        raise ProgramMissing(msg, hint="Install PostgreSQL's client programs")
+        raise ProgramMissing(msg, hint=DatabaseHint.INSTALL_PROGRAMS)
     return Version(int(match[1]), int(match[2] or 0))
 
 
@@ -91,13 +92,12 @@ def choose_programs(needed: Version, folder: str | None = None, *, to: str = "du
     for programs in available:
         if programs.version.major >= needed.major:
             return programs
-    newest = f"the newest here is {available[-1].version}" if available else "none is installed"
+    newest = (
+        f"the newest installed is {available[-1].version}" if available else "none is installed"
+    )
     where = f" in {folder}" if folder else ""
     msg = f"PostgreSQL {needed} needs client programs of {needed.major} or newer to {to}{where}; "
-    hint = (
-        f"Install postgresql-client-{needed.major} (Debian, Ubuntu) or postgresql{needed.major} "
-        "(Red Hat), or name the folder of its programs in BACKUP_PG_BIN"
-    )
+    hint = DatabaseHint.INSTALL_PROGRAMS_OF(major=str(needed.major))
     raise ProgramMissing(msg + newest, hint=hint)
 
 

@@ -7,6 +7,7 @@ from collections.abc import Generator
 from typing import IO
 
 from brownie_backup.errors import ConnectionFailed, DatabaseError
+from brownie_backup.hints import DatabaseHint
 from brownie_backup.postgres.process import PIPE_BYTES, Child
 from brownie_backup.postgres.session import GUARD
 
@@ -76,7 +77,7 @@ class Psql:
                 yield piece
         status, said = self._child.finish()
         msg = f"the connection of psql was lost: {said or f'it ended with status {status}'}"
-        raise ConnectionFailed(msg, hint="See the server's log, and try again")
+        raise ConnectionFailed(msg, hint=DatabaseHint.SEE_SERVER_LOG)
 
     def _rows(self, tail: bytes) -> int:
         code, rows = tail.decode().split()

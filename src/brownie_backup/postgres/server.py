@@ -13,6 +13,7 @@ from types import TracebackType
 from typing import Self
 
 from brownie_backup.errors import DatabaseError
+from brownie_backup.hints import SetupHint
 from brownie_backup.secret import Secret
 
 _UNPRIVILEGED = "nobody"
@@ -167,7 +168,7 @@ def _group() -> int:
         return pwd.getpwnam(_UNPRIVILEGED).pw_gid
     except KeyError:
         msg = f"PostgreSQL refuses to run as root, and there is no user '{_UNPRIVILEGED}'"
-        raise DatabaseError(msg, hint="Run this as an ordinary user") from None
+        raise DatabaseError(msg, hint=SetupHint.NOT_AS_ROOT) from None
 
 
 def _free_port() -> int:

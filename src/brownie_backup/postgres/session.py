@@ -8,6 +8,7 @@ from collections.abc import Generator, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from brownie_backup.errors import ConnectionFailed, DatabaseError
+from brownie_backup.hints import DatabaseHint
 from brownie_backup.postgres.errors import statement_failed
 
 if TYPE_CHECKING:
@@ -170,7 +171,7 @@ class Session:
         with self._busy:
             if self._ended:
                 msg = "the session with PostgreSQL was ended"
-                raise ConnectionFailed(msg, hint="See what ended it, and try again")
+                raise ConnectionFailed(msg, hint=DatabaseHint.SEE_WHAT_ENDED_IT)
             try:
                 yield self._connection
             except Error as error:
@@ -208,5 +209,5 @@ class Session:
         value = self._connection.pgconn.parameter_status(name.encode())
         if value is None:
             msg = f"the server does not say its {name}"
-            raise DatabaseError(msg, hint="Connect to PostgreSQL itself")
+            raise DatabaseError(msg, hint=DatabaseHint.CONNECT_DIRECTLY)
         return value.decode()

@@ -16,7 +16,8 @@ from brownie_backup.model import (
     Segment,
     WalPosition,
 )
-from brownie_backup.model.reports import Finding, RestoreOptions, TableRange
+from brownie_backup.model.findings import Finding
+from brownie_backup.model.reports import RestoreOptions, TableRange
 from brownie_backup.protocols.target import Target
 
 

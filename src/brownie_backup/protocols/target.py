@@ -4,7 +4,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Protocol
 
 from brownie_backup.model import Part, Segment
-from brownie_backup.model.reports import Finding, RestoredDatabase
+from brownie_backup.model.findings import Finding
+from brownie_backup.model.reports import RestoredDatabase
 
 
 class Target(Protocol):

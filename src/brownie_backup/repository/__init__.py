@@ -1,6 +1,6 @@
 """Blobs and manifests over a store: what a backup is, however it was made."""
 
-from brownie_backup.repository.blobs.naming import BLOB_BYTES, MOST_WORKERS
+from brownie_backup.repository.blobs.sizes import BLOB_BYTES, MOST_WORKERS
 from brownie_backup.repository.blobs.sweep import SWEEP_MARGIN, Roots, Swept
 from brownie_backup.repository.catalogue.catalogue import Catalogue
 from brownie_backup.repository.catalogue.identity import Identity

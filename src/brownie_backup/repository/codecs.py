@@ -14,8 +14,9 @@ from brownie_backup.errors import (
     KeyMissing,
     UnsupportedFormat,
 )
+from brownie_backup.hints import BackupHint, KeyHint, RestoreHint
 from brownie_backup.model import Manifest
-from brownie_backup.model.reports import Finding, Level
+from brownie_backup.model.findings import Finding, Level
 from brownie_backup.protocols import Compressor, Decryptor, Encryptor
 
 UNENCRYPTED = "none"
@@ -53,7 +54,7 @@ class Codecs:
         if self.compressor is None or self.encryptor is None:
             lacking = "compressor" if self.compressor is None else "encryptor"
             problem = f"the repository is open for reading only: it has no {lacking}"
-            raise ConfigurationError([problem], hint="Give a compressor and an encryptor")
+            raise ConfigurationError([problem], hint=KeyHint.GIVE_CODECS)
         return self.compressor, self.encryptor
 
     def compressor_for(self, manifest: Manifest) -> Compressor:
@@ -62,7 +63,7 @@ class Codecs:
             if compressor and compressor.name == manifest.compression:
                 return compressor
         msg = f"'{manifest.name}' is compressed with {manifest.compression}, which is not here"
-        raise UnsupportedFormat(msg, hint="Give a Repository with that compressor")
+        raise UnsupportedFormat(msg, hint=KeyHint.GIVE_COMPRESSOR)
 
     def decryptor_for(self, manifest: Manifest) -> Decryptor:
         """Return what decrypts a backup's blobs.
@@ -83,23 +84,32 @@ class Codecs:
             return known[0] if len(known) == 1 else _FirstThatOpens(known)
         if encryption.method not in METHODS:
             msg = f"'{name}' has encryption '{encryption.method}', which this version does not know"
-            raise UnsupportedFormat(msg, hint="Upgrade brownie-backup")
+            raise UnsupportedFormat(msg, hint=BackupHint.UPGRADE)
         msg = (
             f"'{name}' is encrypted by {encryption.method} for {encryption.identity}, "
             "and no key for that method is here"
         )
-        raise KeyMissing(msg, hint="Give a Repository with a decryptor for it")
+        raise KeyMissing(msg, hint=KeyHint.GIVE_DECRYPTOR)
 
-    def findings(self, manifest: Manifest) -> Iterator[Finding]:
-        """Warn of a backup in clear, unless new ones are written in clear too."""
+    def expects(self, manifest: Manifest) -> bool:
+        """Whether a backup is encrypted, or new ones are written in clear too."""
         if manifest.encryption.method != UNENCRYPTED:
-            return
-        if self.encryptor is None or self.encryptor.method != UNENCRYPTED:
+            return True
+        return self.encryptor is not None and self.encryptor.method == UNENCRYPTED
+
+    def findings(self, manifest: Manifest, *, refuse: bool = False) -> Iterator[Finding]:
+        """Tell of a backup in clear, unless new ones are written in clear too.
+
+        Args:
+            manifest: of the backup.
+            refuse: whether that is an error, not a warning.
+        """
+        if not self.expects(manifest):
             yield Finding(
-                Level.WARNING,
+                Level.ERROR if refuse else Level.WARNING,
                 "encryption",
                 f"'{manifest.name}' is not encrypted",
-                "Anyone who can write to the store could have made it: check that it is yours",
+                RestoreHint.ACCEPT_UNENCRYPTED if refuse else BackupHint.CHECK_ORIGIN,
             )
 
     def close(self) -> None:

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 from brownie_backup.concurrency.background import begin
 from brownie_backup.errors import StoreUnavailable
+from brownie_backup.hints import StoreHint
 from brownie_backup.protocols import (
     ObjectUse,
     Store,
@@ -101,8 +102,8 @@ class DeadlineStore:
         return future.result()
 
     def _no_answer(self) -> StoreUnavailable:
-        msg = f"{self.url} does not answer at all"
-        return StoreUnavailable(msg, hint="Look at the disk, the mount or the network")
+        msg = f"{self.url} does not answer"
+        return StoreUnavailable(msg, hint=StoreHint.CHECK_DISK_OR_NETWORK)
 
 
 def with_deadline(store: Store) -> DeadlineStore:

@@ -151,7 +151,9 @@ class Repository:
 
     def backup(self, name: str, *, database: str | None = None, kind: str = Kind.LOGICAL) -> Backup:
         """Return the backup of that name, or the newest good one; see `Catalogue.backup`."""
-        return self.catalogue.backup(name, database=database, kind=kind)
+        return self.catalogue.backup(
+            name, database=database, kind=kind, prefers=self.codecs.expects
+        )
 
     def confirms(self, backup: Backup) -> bool:
         """Whether the store itself still has that manifest, which may have come from the cache."""

@@ -10,6 +10,7 @@ from attrs import evolve, frozen
 
 from brownie_backup.errors import ConfigurationError, InvalidName
 from brownie_backup.format.names import check_labels
+from brownie_backup.hints import BackupHint
 from brownie_backup.retention.policy import RetentionPolicy
 
 MOST_DAYS = 36_500
@@ -104,7 +105,7 @@ def policy_from(values: Mapping[str, str]) -> RetentionPolicy:
     if rules.keys() >= ONE_RULE:
         problems.append(f"{' and '.join(sorted(ONE_RULE))} are one rule: leave one of them out")
     if problems:
-        raise ConfigurationError(problems, hint="See the rules of retention in the documentation")
+        raise ConfigurationError(problems, hint=BackupHint.RETENTION_RULES)
     return make_policy(rules | {"retention_days": days_kept(rules)})
 
 
@@ -161,4 +162,4 @@ def _unknown(values: Mapping[str, str]) -> Iterator[str]:
     known = [rule.name for rule in RULES]
     for name in sorted(values.keys() - set(known)):
         near = difflib.get_close_matches(name, known, n=1)
-        yield f"{name} is no rule of retention" + (f": did you mean {near[0]}?" if near else "")
+        yield f"{name} is not a rule of retention" + (f": did you mean {near[0]}?" if near else "")

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from brownie_backup.errors import ConfigurationError
+from brownie_backup.hints import BackupHint
 from brownie_backup.model.reports import BackupReport, RestoreOptions, RestoreReport, StoreSync
 from brownie_backup.operations import create_backup, delete_backup, restore, sync_backups
 from brownie_backup.pipeline.progress import OnProgress
@@ -95,7 +96,7 @@ class BackupVerbs(Verbs):
         repositories = self.context.repositories()
         if len(repositories) == 1:
             problem = "sync needs two stores at least"
-            raise ConfigurationError([problem], hint="Set BACKUP_COPY_TO to one more, or several")
+            raise ConfigurationError([problem], hint=BackupHint.ADD_A_COPY)
         with self._operation(repositories, "sync", None, operation_id) as operation:
             reports = sync_backups(
                 repositories, policies=self.context.policies, on_progress=on_progress

@@ -1,19 +1,22 @@
-"""The model as JSON documents for programs. Field names are part of our interface."""
+"""The model as JSON documents for programs. Field names are part of our interface.
+
+What has hints is given the words of the interface whose document it is.
+"""
 
 from datetime import datetime, timedelta
 from typing import Any
 
 from brownie_backup.audit.proof import AuditProof
 from brownie_backup.audit.record import AuditRecord
-from brownie_backup.errors import BackupError
 from brownie_backup.format.converter import converter
+from brownie_backup.hints import Hint, Vocabulary
 from brownie_backup.model import Backup, Hold, Status, Verification
+from brownie_backup.model.findings import Finding
 from brownie_backup.model.reports import (
     BackupReport,
     Comparison,
-    Finding,
     RestoreReport,
-    RetentionReport,
+    StoreCleanup,
     StoreOutcome,
     StoreSync,
     TableRange,
@@ -63,7 +66,7 @@ def backup_document(backup: Backup) -> dict[str, Any]:
     return document
 
 
-def report_document(report: BackupReport) -> dict[str, Any]:
+def report_document(report: BackupReport, words: Vocabulary) -> dict[str, Any]:
     """Return what making a backup did."""
     manifest = report.manifest
     return {
@@ -72,8 +75,8 @@ def report_document(report: BackupReport) -> dict[str, Any]:
         "new_bytes": report.new_bytes,
         "reused_blobs": report.reused_blobs,
         "reused_bytes": report.reused_bytes,
-        "stores": [store_document(outcome) for outcome in report.stores],
-        "synced": [sync_document(synced) for synced in report.synced],
+        "stores": [store_document(outcome, words) for outcome in report.stores],
+        "synced": [sync_document(synced, words) for synced in report.synced],
         "ranges": report.ranges,
         "skipped_ranges": report.skipped_ranges,
         "all_read_because": report.all_read_because or None,
@@ -82,7 +85,7 @@ def report_document(report: BackupReport) -> dict[str, Any]:
     }
 
 
-def restore_document(report: RestoreReport) -> dict[str, Any]:
+def restore_document(report: RestoreReport, words: Vocabulary) -> dict[str, Any]:
     """Return what a restore did, or would do."""
     return {
         "backup": report.backup,
@@ -94,13 +97,13 @@ def restore_document(report: RestoreReport) -> dict[str, Any]:
         "replaced_database": report.detail.replaced_database,
         "created_roles": list(report.detail.created_roles),
         "tables": [{"name": table.name, "rows": table.rows} for table in report.detail.tables],
-        "findings": [finding_document(finding) for finding in report.findings],
+        "findings": [finding_document(finding, words) for finding in report.findings],
     }
 
 
-def status_document(report: StatusReport) -> dict[str, Any]:
+def status_document(report: StatusReport, words: Vocabulary) -> dict[str, Any]:
     """Return how things stand; the primary store's state is beside what is of all."""
-    primary, *copies = (store_status_document(store, report.now) for store in report.stores)
+    primary, *copies = (store_status_document(store, report.now, words) for store in report.stores)
     return {
         **primary,
         "copies": copies,
@@ -121,12 +124,12 @@ def status_document(report: StatusReport) -> dict[str, Any]:
     }
 
 
-def store_status_document(store: StoreStatus, now: datetime) -> dict[str, Any]:
+def store_status_document(store: StoreStatus, now: datetime, words: Vocabulary) -> dict[str, Any]:
     """Return the state of one store."""
     last = store.last_good
     return {
         "store": store.url,
-        "problem": str(store.error) if store.error else None,
+        "problem": store.error.worded(words) if store.error else None,
         "reachable": store.error is None,
         "free_bytes": store.free_bytes,
         "backups": len(store.backups),
@@ -169,14 +172,13 @@ def hold_document(hold: Hold | None) -> dict[str, Any] | None:
     }
 
 
-def cleanup_document(
-    url: str, report: RetentionReport | None, problem: BackupError | None
-) -> dict[str, Any]:
+def cleanup_document(cleanup: StoreCleanup, words: Vocabulary) -> dict[str, Any]:
     """Return what a cleanup did in a store, or why it did nothing there."""
+    report, problem = cleanup.report, cleanup.problem
     decisions = report.decisions if report else ()
     return {
-        "store": url,
-        "problem": str(problem) if problem else None,
+        "store": cleanup.url,
+        "problem": problem.worded(words) if problem else None,
         "decisions": [
             {"name": d.backup.name, "keep": d.keep, "reason": d.reason} for d in decisions
         ],
@@ -206,20 +208,37 @@ def proof_document(proof: AuditProof) -> dict[str, Any]:
     }
 
 
-def finding_document(finding: Finding) -> dict[str, Any]:
+def finding_document(finding: Finding, words: Vocabulary) -> dict[str, Any]:
     """Return a finding."""
-    document: dict[str, Any] = converter.unstructure(finding)
-    return document
+    return {
+        "level": finding.level,
+        "subject": finding.subject,
+        "message": finding.message,
+        **hint_fields(finding.hint, words),
+    }
 
 
-def store_document(outcome: StoreOutcome) -> dict[str, Any]:
+def hint_fields(hint: Hint | None, words: Vocabulary) -> dict[str, Any]:
+    """Return a hint as every document has it: in words, and its code for programs."""
+    return {
+        "hint": hint.worded(words) if hint else "",
+        "hint_code": str(hint.code) if hint else None,
+    }
+
+
+def store_document(outcome: StoreOutcome, words: Vocabulary) -> dict[str, Any]:
     """Return what came of one store."""
-    document: dict[str, Any] = converter.unstructure(outcome)
-    return document | {"stored": outcome.stored}
+    return {
+        "url": outcome.url,
+        "problem": outcome.problem.worded(words) if outcome.problem else "",
+        "copied_blobs": outcome.copied_blobs,
+        "copied_bytes": outcome.copied_bytes,
+        "stored": outcome.stored,
+    }
 
 
 def range_document(found: TableRange) -> dict[str, int]:
-    """Return a range of a bulk table."""
+    """Return a range of a large table."""
     return {"oid": found.oid, "first_block": found.blocks.first, "end_block": found.blocks.end}
 
 
@@ -234,10 +253,16 @@ def comparison_document(comparison: Comparison) -> dict[str, Any]:
     }
 
 
-def sync_document(report: StoreSync) -> dict[str, Any]:
+def sync_document(report: StoreSync, words: Vocabulary) -> dict[str, Any]:
     """Return what a sync did to one store."""
-    document: dict[str, Any] = converter.unstructure(report)
-    return document
+    return {
+        "url": report.url,
+        "copied": list(report.copied),
+        "mended": list(report.mended),
+        "copied_blobs": report.copied_blobs,
+        "copied_bytes": report.copied_bytes,
+        "problems": [problem.worded(words) for problem in report.problems],
+    }
 
 
 def instant(value: datetime) -> str:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from brownie_backup.errors import DatabaseError, DatabaseNotFound
+from brownie_backup.hints import BackupHint
 from brownie_backup.model import DatabaseId, Hold
 from brownie_backup.model.reports import OnCount, PerStore, StoreCleanup
 from brownie_backup.operations import apply_retention, hold_backup, release_backup
@@ -96,8 +97,5 @@ class RetentionVerbs(Verbs):
         try:
             return self.context.dumper().database_id()
         except (DatabaseError, DatabaseNotFound) as error:
-            error.hint = (
-                "Only the server knows whose backups may go. Without it, to go by the catalogue "
-                "alone, for every database in the store: --all-databases"
-            )
+            error.hint = BackupHint.BY_CATALOGUE()
             raise

@@ -11,6 +11,7 @@ from brownie_backup.errors import (
     UnsupportedFormat,
 )
 from brownie_backup.format.names import LATEST
+from brownie_backup.hints import BackupHint
 from brownie_backup.model import Verification
 from brownie_backup.model.reports import Comparison, VerificationSummary
 from brownie_backup.operations import compare_with_database, list_backups, verify_backup
@@ -73,7 +74,7 @@ class VerificationVerbs(Verbs):
                 unread[backup.name] = error
         if not outcomes and not unread:
             msg = f"there is no backup in {url}"
-            raise BackupNotFound(msg, hint="Check BACKUP_DESTINATION")
+            raise BackupNotFound(msg, hint=BackupHint.CHECK_DESTINATION)
         return VerificationSummary(url, tuple(outcomes), unread)
 
     def compare(
@@ -121,5 +122,5 @@ class VerificationVerbs(Verbs):
             on_progress=on_progress,
         )
         if not verification.good:
-            operation.problem = DamagedError("what was read is damaged")
+            operation.problem = DamagedError("stored data is damaged")
         return verification

@@ -16,6 +16,7 @@ from urllib3.exceptions import HTTPError, LocationValueError
 from urllib3.exceptions import TimeoutError as TimeoutHTTPError
 
 from brownie_backup.errors import StoreError, StoreUnavailable
+from brownie_backup.hints import StoreHint
 
 CONNECTION_ERRORS = (requests.RequestException, HTTPError, OSError)
 """All that sending and receiving raises, in whatever a cloud's library wraps it."""
@@ -26,14 +27,6 @@ _PIECE_BYTES = 256 << 10
 _NOT_TLS = {"WRONG_VERSION_NUMBER", "HTTP_REQUEST", "UNSUPPORTED_PROTOCOL"}
 
 _OBJECT = re.compile(r"<[\w.]+ object at 0x[0-9a-f]+>: ")
-
-_NETWORK = "Check the network, HTTPS_PROXY and NO_PROXY, and BACKUP_ENDPOINT_URL"
-_PROXY = "Check HTTPS_PROXY, HTTP_PROXY and NO_PROXY"
-_CERTIFICATE = (
-    "Check the certificate of the service and BACKUP_ENDPOINT_URL; REQUESTS_CA_BUNDLE names a file "
-    "with a CA of your own"
-)
-_ADDRESS = "Check BACKUP_ENDPOINT_URL, and the variables of proxies"
 
 
 class PiecewiseAdapter(HTTPAdapter):
@@ -84,16 +77,18 @@ def connection_error(what: str, error: BaseException) -> StoreError:
     why = f"{what}: {_reason(below)}"
     for each in below:
         if isinstance(each, ssl.SSLCertVerificationError):
-            return StoreError(why, hint=_CERTIFICATE)
+            return StoreError(why, hint=StoreHint.CERTIFICATE)
         if isinstance(each, ssl.SSLError) and each.reason in _NOT_TLS:
-            return StoreError(why, hint=_ADDRESS)
+            return StoreError(why, hint=StoreHint.CHECK_ENDPOINT_OR_PROXIES)
         if isinstance(each, exceptions.ProxyError):
-            return StoreUnavailable(why, hint=_PROXY)
+            return StoreUnavailable(why, hint=StoreHint.CHECK_PROXIES)
         if _is_address(each):
-            return StoreError(why, hint=_ADDRESS)
+            return StoreError(why, hint=StoreHint.CHECK_ENDPOINT_OR_PROXIES)
     if not any(isinstance(each, _WORTH_ANOTHER_TRY) for each in below):
-        return StoreError(why, hint=_CERTIFICATE)  # an OSError: of a file with certificates
-    return StoreUnavailable(why, hint=_NETWORK)
+        return StoreError(
+            why, hint=StoreHint.CERTIFICATE
+        )  # an OSError: of a file with certificates
+    return StoreUnavailable(why, hint=StoreHint.CHECK_NETWORK)
 
 
 _WORTH_ANOTHER_TRY = (

@@ -19,6 +19,7 @@ from brownie_backup.errors import (
     StoreFull,
     StoreUnavailable,
 )
+from brownie_backup.hints import StoreHint
 from brownie_backup.protocols import ObjectUse, StoredObject
 from brownie_backup.stores.location import Location
 from brownie_backup.stores.store_type import StoreType
@@ -178,7 +179,7 @@ LOCAL = StoreType(
     name="a local folder",
     open=_open,
     provider="local",
-    hint="Leave that out, or use a store that has it",
+    hint=StoreHint.OMIT_OR_OTHER_STORE,
     in_buckets=False,
     retried=False,
 )
@@ -188,14 +189,13 @@ def _store_error(what: str, url: str, error: OSError) -> StoreError:
     msg = f"{what} in {url}: {error.strerror or error}"
     match error.errno:
         case errno.EACCES | errno.EPERM | errno.EROFS:
-            hint = "Give the user that runs the backup the right to write there"
-            return AccessDenied(msg, hint=hint)
+            return AccessDenied(msg, hint=StoreHint.RIGHT_TO_WRITE)
         case errno.ENOSPC | errno.EDQUOT:
-            return StoreFull(msg, hint="Free some space, or store the backups elsewhere")
+            return StoreFull(msg, hint=StoreHint.FREE_SPACE)
         case errno.EIO | errno.ESTALE | errno.ENXIO | errno.ETIMEDOUT:
-            return StoreUnavailable(msg, hint="Look at the disk or the mount")
+            return StoreUnavailable(msg, hint=StoreHint.CHECK_DISK)
         case _:
-            return StoreError(msg, hint="Look at the folder: is it a folder, and mounted?")
+            return StoreError(msg, hint=StoreHint.CHECK_FOLDER)
 
 
 def _link(unfinished: Path, path: Path) -> None:
@@ -206,7 +206,7 @@ def _link(unfinished: Path, path: Path) -> None:
         if error.errno not in {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS}:
             raise
         msg = f"the file system of {path.parent} has no hard links, so no safe create-if-absent"
-        raise StoreError(msg, hint="Store the backups on another file system") from None
+        raise StoreError(msg, hint=StoreHint.OTHER_FILE_SYSTEM) from None
 
 
 def _private(path: str, flags: int) -> int:

@@ -35,7 +35,7 @@ def read_endpoint(text: str) -> str:
     except ValueError:
         usable = False
     if not usable:
-        msg = " is no endpoint: write https://host or https://host:port"
+        msg = " is not an endpoint: write https://host or https://host:port"
         raise ValueError(msg)
     if "@" in parts.netloc or parts.query:
         msg = " has more in it than an address: credentials have variables of their own"
@@ -82,7 +82,9 @@ ENDPOINT_URL = Option(
 SSE_KMS_KEY = Option("sse_kms_key", "the key the service encrypts with")
 STORAGE_CLASS = Option("storage_class", "the service's storage class")
 OBJECT_TAGS = Option("object_tags", "tags of each object: key=value,…", read_tags, "tags")
-OBJECT_LOCK_DAYS = Option("object_lock_days", "how long nobody can delete objects", read_days)
+OBJECT_LOCK_DAYS = Option(
+    "object_lock_days", "for how many days objects cannot be deleted", read_days
+)
 OBJECT_LOCK_MODE = Option(
     "object_lock_mode", "compliance or governance", read_lock_mode, promise=False
 )

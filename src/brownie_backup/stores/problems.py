@@ -1,4 +1,7 @@
-"""What may be wrong with a location, whichever cloud it is in."""
+"""What may be wrong with a location, whichever cloud it is in.
+
+A problem begins with the name of the option, which `config` replaces by that of a variable.
+"""
 
 from collections.abc import Iterator
 from urllib.parse import urlsplit
@@ -11,29 +14,29 @@ def path_problems(location: Location) -> Iterator[str]:
     """Yield why the path cannot be the beginning of names."""
     path = location.path.strip("/")
     if path and any(part in {"", ".", ".."} for part in path.split("/")):
-        yield f"BACKUP_DESTINATION: '{path}' has an empty part, '.' or '..' in it"
+        yield f"destination: '{path}' has an empty part, '.' or '..' in it"
 
 
 def lock_problems(location: Location) -> Iterator[str]:
     """Yield why objects cannot be locked so."""
     if location.object_lock_days is not None and location.object_lock_days < 1:
-        yield f"BACKUP_OBJECT_LOCK_DAYS ({location.object_lock_days}) is not 1 or more"
+        yield f"object_lock_days ({location.object_lock_days}) is not 1 or more"
     if location.object_lock_mode.lower() not in LOCK_MODES:
         known = " or ".join(LOCK_MODES)
-        yield f"BACKUP_OBJECT_LOCK_MODE '{location.object_lock_mode}' is not {known}"
+        yield f"object_lock_mode '{location.object_lock_mode}' is not {known}"
 
 
-def endpoint_problems(endpoint: str, variable: str = "BACKUP_ENDPOINT_URL") -> Iterator[str]:
+def endpoint_problems(endpoint: str, name: str = "endpoint_url") -> Iterator[str]:
     """Yield why something is not the address of a service; never what it is, for secrets in it."""
     try:
         address = urlsplit(endpoint)
         port = address.port
     except ValueError:
-        yield f"{variable} is not a URL"
+        yield f"{name} is not a URL"
         return
     if address.scheme not in {"http", "https"} or not address.hostname or port == 0:
-        yield f"{variable} must begin with https:// or http://, and a host"
+        yield f"{name} must begin with https:// or http://, and a host"
     if address.username is not None or address.password is not None:
-        yield f"{variable} has a user in it: credentials have variables of their own"
+        yield f"{name} has a user in it: credentials have variables of their own"
     if address.query or address.fragment:
-        yield f"{variable} has more than an address in it; signed URLs are not taken"
+        yield f"{name} has more than an address in it; signed URLs are not accepted"

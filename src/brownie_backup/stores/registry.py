@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from importlib.metadata import entry_points
 
 from brownie_backup.errors import ConfigurationError
+from brownie_backup.hints import SetupHint, StoreHint
 from brownie_backup.protocols import Store
 from brownie_backup.stores.azure.store_type import AZURE
 from brownie_backup.stores.gcs.store_type import GCS
@@ -41,7 +42,7 @@ def open_store(location: Location) -> Store:
         if not found.extra:
             raise
         problem = f"{location.scheme}:// needs '{error.name}', which is not installed"
-        hint = f"python -m pip install 'brownie-backup[{found.extra}]'"
+        hint = SetupHint.INSTALL_PACKAGE(package=f"brownie-backup[{found.extra}]")
     raise ConfigurationError([problem], hint=hint)
 
 
@@ -51,9 +52,8 @@ def _brought(scheme: str) -> StoreType:
             return StoreType(scheme, f"the store for {scheme}://", entry.load())
         except (ImportError, AttributeError) as error:
             problem = f"the store for {scheme}:// cannot be loaded from '{entry.value}': {error}"
-            hint = "Ask whoever made the package that brings it"
-            raise ConfigurationError([problem], hint=hint) from None
+            raise ConfigurationError([problem], hint=StoreHint.ASK_MAINTAINER) from None
     problem = f"there is no store for {scheme}:// URLs"
     known = ", ".join(f"{each}://" for each in STORE_TYPES)
-    hint = f"Use one of {known}, or install a package with an entry point {ENTRY_POINTS}"
+    hint = StoreHint.ONE_OF_STORES(known=known, entry_points=ENTRY_POINTS)
     raise ConfigurationError([problem], hint=hint)

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable
 
 from attrs import frozen
 
+from brownie_backup.hints import Advice
 from brownie_backup.protocols import Store
 from brownie_backup.stores.location import Location
 from brownie_backup.stores.options import Option
@@ -29,8 +30,9 @@ class StoreType:
     """What a URL's query, and the variables, may say of it."""
     problems: Callable[[Location], Iterable[str]] = _no_problems
     """Yields what is wrong with a location, as far as that can be known without a request, and
-    without credentials: settings are also read where there are none."""
-    hint: str = ""
+    without credentials: settings are also read where there are none. Each begins with the name of
+    the option that it is about."""
+    hint: Advice = None
     """What helps against these problems."""
     in_buckets: bool = True
     """Whether the host of its URLs is a bucket, and the path a prefix of keys."""

@@ -11,6 +11,7 @@ from importlib import import_module
 
 from brownie_backup.config import OpenStores
 from brownie_backup.errors import ConfigurationError
+from brownie_backup.hints import SetupHint
 from brownie_backup.telemetry.otel_environment import wanted_signals
 
 __all__ = ["configure_telemetry", "prometheus_text", "write_textfile"]
@@ -37,7 +38,7 @@ def write_textfile(stores: OpenStores) -> None:
         ConfigurationError: the extra ``telemetry`` is not installed, or the file can't be written.
     """
     if stores.settings.metrics_textfile:
-        with _explained("BACKUP_METRICS_TEXTFILE needs"):
+        with _explained("the file of metrics needs"):
             from brownie_backup.telemetry.exposition import write
         write(stores, stores.settings.metrics_textfile)
 
@@ -59,7 +60,7 @@ def configure_telemetry(stores: OpenStores, *, component: str) -> Callable[[], N
         ConfigurationError: the extra ``telemetry`` is not installed, or the address is wrong.
     """
     if stores.settings.metrics_textfile:
-        with _explained("BACKUP_METRICS_TEXTFILE needs"):
+        with _explained("the file of metrics needs"):
             import_module("brownie_backup.telemetry.exposition")
     signals = wanted_signals(os.environ)
     if not signals:
@@ -76,5 +77,5 @@ def _explained(what: str) -> Iterator[None]:
         yield
     except ModuleNotFoundError as error:
         problem = f"{what} '{error.name}', which is not installed"
-        hint = "python -m pip install 'brownie-backup[telemetry]'"
+        hint = SetupHint.INSTALL_PACKAGE(package="brownie-backup[telemetry]")
         raise ConfigurationError([problem], hint=hint) from None

@@ -14,6 +14,7 @@ from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 
 from brownie_backup.config import OpenStores
 from brownie_backup.errors import ConfigurationError
+from brownie_backup.hints import SetupHint
 from brownie_backup.telemetry.aggregate import MetricsSnapshot
 from brownie_backup.telemetry.collect import look_at
 from brownie_backup.telemetry.instruments import record
@@ -78,6 +79,5 @@ def write(stores: OpenStores, path: str) -> None:
                 Path(temporary).unlink()
             raise
     except OSError as error:
-        problem = f"BACKUP_METRICS_TEXTFILE '{path}' cannot be written: {error.strerror}"
-        hint = "Make its folder, and give this user the right to write there"
-        raise ConfigurationError([problem], hint=hint) from None
+        problem = f"the file of metrics '{path}' cannot be written: {error.strerror}"
+        raise ConfigurationError([problem], hint=SetupHint.MAKE_METRICS_FOLDER) from None

@@ -20,7 +20,8 @@ from opentelemetry import trace
 from brownie_backup.audit.operation import current_operation
 from brownie_backup.config.redaction import redactor
 from brownie_backup.config.settings import Settings
-from brownie_backup.errors import ConfigurationError
+from brownie_backup.errors import BackupError, ConfigurationError
+from brownie_backup.hints import LIBRARY, Hint, SetupHint, Vocabulary
 
 FILE_BYTES = 10 << 20
 """How large a log file gets before a new one is begun."""
@@ -38,6 +39,7 @@ Redact = Callable[[str], str]
 
 def configure_logging(
     settings: Settings,
+    words: Vocabulary = LIBRARY,
     *,
     verbose: bool = False,
     quiet: bool = False,
@@ -49,6 +51,7 @@ def configure_logging(
     Args:
         settings: BACKUP_DEBUG, BACKUP_LOG_FILE and BACKUP_LOG_FORMAT; and the secrets, which are
             taken out of every line.
+        words: how hints of errors are worded.
         verbose: everything goes to both, as with BACKUP_DEBUG.
         quiet: only errors go to standard error; the file still gets what it usually does.
         usual: the least level on standard error otherwise. A service says INFO.
@@ -59,7 +62,7 @@ def configure_logging(
         ConfigurationError: the file can't be opened.
     """
     everything = verbose or settings.debug
-    formatter = _formatter(settings)
+    formatter = _formatter(settings, words)
     console = logging.StreamHandler(sys.stderr)
     console.setLevel(logging.DEBUG if everything else logging.ERROR if quiet else usual)
     if not everything:
@@ -82,20 +85,29 @@ def configure_logging(
         logging.getLogger(sdk).setLevel(logging.CRITICAL)
 
 
-def _formatter(settings: Settings) -> "_Formatter":
+def _formatter(settings: Settings, words: Vocabulary) -> "_Formatter":
     kind = _Json if settings.log_format == "json" else _Plain
-    return kind(redactor(settings))
+    return kind(redactor(settings), words)
 
 
 class _Formatter(logging.Formatter):
     """What both formats have in common."""
 
-    def __init__(self, redact: Redact) -> None:
+    def __init__(self, redact: Redact, words: Vocabulary) -> None:
         super().__init__()
         self._redact = redact
+        self._words = words
 
     def _text(self, record: logging.LogRecord) -> str:
-        return self._redact(record.getMessage())
+        arguments = record.args
+        if isinstance(arguments, tuple):
+            arguments = tuple(self._worded(each) for each in arguments)
+        return self._redact(str(record.msg) % arguments if arguments else str(record.msg))
+
+    def _worded(self, argument: object) -> object:
+        if isinstance(argument, BackupError | Hint):
+            return argument.worded(self._words)
+        return argument
 
     def _traceback(self, record: logging.LogRecord) -> str:
         return self._redact(self.formatException(record.exc_info)) if record.exc_info else ""
@@ -157,8 +169,7 @@ def _open(path: str) -> "_File":
         return _File(path, maxBytes=FILE_BYTES, backupCount=FILES, encoding="utf-8")
     except OSError as error:
         problem = f"the log file '{path}' cannot be opened: {error.strerror}"
-        hint = "Make its folder, give this user the right to write there, or unset BACKUP_LOG_FILE"
-        raise ConfigurationError([problem], hint=hint) from None
+        raise ConfigurationError([problem], hint=SetupHint.MAKE_LOG_FOLDER) from None
 
 
 class _File(RotatingFileHandler):

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from brownie_backup.errors import ConfigurationError, redact
+from brownie_backup.hints import SetupHint
 
 _ENDPOINT = "OTEL_EXPORTER_OTLP_ENDPOINT"
 _SIGNALS = ("traces", "metrics")
@@ -27,12 +28,12 @@ def wanted_signals(environ: Mapping[str, str]) -> frozenset[str]:
     problems = []
     for signal, name in sorted(wanted.items()):
         if not said[name].startswith(("http://", "https://")):
-            problems.append(f"{name} '{redact(said[name])}' is no http:// or https:// URL")
+            problems.append(f"{name} '{redact(said[name])}' is not an http:// or https:// URL")
         general = said.get("OTEL_EXPORTER_OTLP_PROTOCOL")
         protocol = said.get(f"OTEL_EXPORTER_OTLP_{signal.upper()}_PROTOCOL") or general
         if protocol and protocol != _PROTOCOL:
             problems.append(f"{signal} can't be sent by the protocol '{protocol}'")
     if problems:
-        hint = f"Give the collector's address for {_PROTOCOL}, such as http://collector:4318"
+        hint = SetupHint.COLLECTOR_ADDRESS(protocol=_PROTOCOL)
         raise ConfigurationError(sorted(set(problems)), hint=hint)
     return frozenset(wanted)

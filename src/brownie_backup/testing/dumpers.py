@@ -12,7 +12,7 @@ from attrs import evolve
 
 from brownie_backup.errors import DamagedError, DatabaseError, DumpFailed
 from brownie_backup.model import BlobRef, Part, PartKind, PartSpec, Segment
-from brownie_backup.model.reports import Finding
+from brownie_backup.model.findings import Finding
 from brownie_backup.pipeline.ranges import counting
 from brownie_backup.protocols import Dumper, Snapshot
 

@@ -21,6 +21,7 @@ from brownie_backup.errors import redact
 from brownie_backup.service import Service
 from brownie_backup_asgi import commands, queries
 from brownie_backup_asgi.events import events
+from brownie_backup_asgi.hints import ApiHint
 from brownie_backup_asgi.operations import OperationManager
 from brownie_backup_asgi.problems import (
     FORBIDDEN,
@@ -136,7 +137,7 @@ class BackupApp:
         async def answer(request: Request) -> Response:
             endpoint = endpoints["GET" if request.method == "HEAD" else request.method]
             began = time.perf_counter()
-            who = "nobody known"
+            who = "anonymous"
             try:
                 if endpoint.path in _OPEN:
                     response = await endpoint.handler(self._house, request, None)
@@ -172,9 +173,8 @@ class BackupApp:
         assert isinstance(error, HTTPException)  # noqa: S101 - Starlette calls it for no other
         kind = NO_ROUTE if error.status_code == _NOT_FOUND else METHOD
         self._log(request, str(kind.status))
-        hint = "See /openapi.json for what there is"
         detail = f"{request.method} of this path is not known"
-        return Problem(kind, detail, hint=hint, headers=error.headers).response()
+        return Problem(kind, detail, hint=ApiHint.SEE_PATHS, headers=error.headers).response()
 
     def _log(self, request: Request, what: str) -> None:
         """Log a request; never its query, in which somebody may have put a token."""

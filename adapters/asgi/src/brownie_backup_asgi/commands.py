@@ -24,6 +24,7 @@ from brownie_backup_asgi.responses import NOT_CACHED, answer_operation, operatio
 from brownie_backup_asgi.running_operation import RunningOperation
 from brownie_backup_asgi.state import AppState
 from brownie_backup_asgi.tokens import Caller, Scope, require
+from brownie_backup_asgi.vocabulary import WORDS
 
 SETTLE_SECONDS = 10.0
 """How long an answer waits for the checks with which an operation begins: an error that they find
@@ -63,6 +64,7 @@ async def restore(app_state: AppState, request: Request, caller: Caller) -> Resp
         owner=body.get("owner", True),
         privileges=body.get("privileges", True),
         tablespaces=body.get("tablespaces", True),
+        accept_unencrypted=body.get("accept_unencrypted", False),
     )
     dry_run = body.get("dry_run", False)
 
@@ -75,7 +77,7 @@ async def restore(app_state: AppState, request: Request, caller: Caller) -> Resp
             operation_id=identifier,
             on_progress=tell,
         )
-        return restore_document(report)
+        return restore_document(report, WORDS)
 
     def target_name() -> str | None:
         if dry_run or target:
@@ -123,7 +125,7 @@ async def cleanup(app_state: AppState, request: Request, caller: Caller) -> Resp
             operation_id=identifier,
             on_progress=tell,
         )
-        documents = [cleanup_document(each.url, each.report, each.problem) for each in stores]
+        documents = [cleanup_document(each, WORDS) for each in stores]
         return {"dry_run": body.get("dry_run", False), "stores": documents}
 
     return await _begin(
@@ -175,7 +177,7 @@ async def _back_up(
             operation_id=identifier,
             on_progress=tell,
         )
-        return report_document(report)
+        return report_document(report, WORDS)
 
     order = partial(
         OperationRequest, "backup", work, caller.name, body, backup=name, database=database

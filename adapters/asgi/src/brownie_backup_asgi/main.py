@@ -18,6 +18,7 @@ from brownie_backup.telemetry import configure_telemetry
 from brownie_backup.telemetry.logs import configure_logging
 from brownie_backup.version import TOOL_VERSION
 from brownie_backup_asgi.app import BackupApp, create_app
+from brownie_backup_asgi.vocabulary import WORDS
 
 HOST = "127.0.0.1"
 PORT = 8000
@@ -52,12 +53,12 @@ def main(argv: list[str] | None = None) -> int:
     arguments = _parser().parse_args(argv)
     try:
         settings = load_settings(os.environ)
-        configure_logging(settings, usual=logging.INFO)
+        configure_logging(settings, WORDS, usual=logging.INFO)
         service = Service(settings, Actor("api", "api"))
         send_the_rest = configure_telemetry(service.context.stores, component="api")
         app = create_app(service)
     except ConfigurationError as error:
-        sys.stderr.write(f"brownie-backup-asgi: {error.message}\n{error.hint}\n")
+        sys.stderr.write(f"brownie-backup-asgi: {error.worded(WORDS)}\n")
         return _USAGE
     for warning in settings.warnings:
         logging.getLogger("brownie_backup").warning("%s", warning)

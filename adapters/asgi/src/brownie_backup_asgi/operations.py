@@ -24,6 +24,7 @@ from brownie_backup.repository.coordination.operations import (
     SUCCEEDED,
     busy,
 )
+from brownie_backup_asgi.hints import ApiHint
 from brownie_backup_asgi.problems import CLOSING, ENDED, OTHER_REQUEST, Problem, problem_of
 from brownie_backup_asgi.running_operation import Cancelled, RunningOperation
 
@@ -116,8 +117,7 @@ class OperationManager:
             Busy: somebody else is at work on the database, or too many operations are at work here.
         """
         if self.closing:
-            hint = "Ask another replica, or again in a moment"
-            raise Problem(CLOSING, "the service is about to end", hint=hint)
+            raise Problem(CLOSING, "the service is about to end", hint=ApiHint.ASK_ANOTHER)
         operation_log = self.operation_log
         now = operation_log.clock()
         record = OperationRecord(
@@ -173,7 +173,7 @@ class OperationManager:
         running = self.here(identifier)
         record = running.record if running else self.operation_log.get(identifier)
         if not record.running or self.operation_log.lost(record):
-            raise Problem(ENDED, f"operation {identifier} has ended", hint="Look at it")
+            raise Problem(ENDED, f"operation {identifier} has ended", hint=ApiHint.SEE_OPERATION)
         if running:
             return running.cancel(by)
         self.operation_log.ask_to_cancel(identifier, by)
@@ -216,7 +216,7 @@ class OperationManager:
                 )
         if len(others) >= MOST_AT_ONCE:
             msg = f"{MOST_AT_ONCE} operations are at work, which is as many as may be"
-            raise Busy(msg, hint="Try again when one of them has ended, or cancel one")
+            raise Busy(msg, hint=ApiHint.WAIT_OR_CANCEL)
 
     def _leave(self, running: RunningOperation) -> None:
         """Forget an operation that is over."""
@@ -228,7 +228,7 @@ class OperationManager:
     def _same(self, record: OperationRecord, order: OperationRequest) -> OperationRecord:
         if record.request != order.digest:
             msg = "the Idempotency-Key was sent before, with another request"
-            raise Problem(OTHER_REQUEST, msg, hint="Use a new key for a new request")
+            raise Problem(OTHER_REQUEST, msg, hint=ApiHint.NEW_KEY)
         return record
 
     def _run(self, running: RunningOperation, order: OperationRequest) -> None:

@@ -9,6 +9,10 @@ from starlette.responses import JSONResponse
 
 from brownie_backup import errors
 from brownie_backup.errors import BackupError, redact
+from brownie_backup.hints import Advice, as_hint
+from brownie_backup.service.documents import hint_fields
+from brownie_backup_asgi.hints import ApiHint
+from brownie_backup_asgi.vocabulary import WORDS
 
 PREFIX = "urn:brownie-backup:problem:"
 """What every type begins with; docs/reference/rest-api.md lists them."""
@@ -23,8 +27,6 @@ class Kind:
     name: str
     status: int
     title: str
-    hint: str = ""
-    """What to do here, where what the error says is for the command line."""
 
 
 BY_ERROR: dict[type[BackupError], Kind] = {
@@ -32,31 +34,19 @@ BY_ERROR: dict[type[BackupError], Kind] = {
     errors.ConfigurationError: Kind("configuration", 500, "The service is set up wrong"),
     errors.InvalidName: Kind("invalid-name", 422, "That cannot be a name"),
     errors.NotFound: Kind("not-found", 404, "It is not there"),
-    errors.BackupNotFound: Kind(
-        "backup-not-found", 404, "There is no such backup", "See GET /backup/list"
-    ),
+    errors.BackupNotFound: Kind("backup-not-found", 404, "There is no such backup"),
     errors.AlreadyExists: Kind("already-exists", 409, "It exists already"),
     errors.BackupExists: Kind("backup-exists", 409, "A backup of that name exists"),
-    errors.TargetExists: Kind(
-        "target-exists",
-        409,
-        "The target exists",
-        'Give another "target_database", or "replace": true, which keeps the old one aside',
-    ),
+    errors.TargetExists: Kind("target-exists", 409, "The target exists"),
     errors.Busy: Kind("busy", 409, "Something else is at work"),
     errors.StoreError: Kind("store", 502, "The store could not do it"),
     errors.StoreUnavailable: Kind("store-unavailable", 503, "The store is out of reach"),
     errors.StoreFull: Kind("store-full", 507, "The store is full"),
     errors.ObjectLocked: Kind("locked", 409, "The store does not let it go yet"),
-    errors.DeletionRefused: Kind(
-        "deletion-refused",
-        409,
-        "Deleting would not be safe",
-        'See what it would do with "dry_run": true; "yes_delete_many": true allows many at once',
-    ),
+    errors.DeletionRefused: Kind("deletion-refused", 409, "Deleting would not be safe"),
     errors.EncryptionError: Kind("encryption", 500, "Nothing could be encrypted"),
     errors.DecryptionError: Kind("decryption", 500, "The service has no key for it"),
-    errors.DamagedError: Kind("damaged", 500, "What is stored is damaged"),
+    errors.DamagedError: Kind("damaged", 500, "Stored data is damaged"),
     errors.UnsupportedFormat: Kind("unsupported-format", 501, "This version cannot read it"),
     errors.DatabaseError: Kind("database", 502, "PostgreSQL could not do it"),
     errors.ConnectionFailed: Kind("database-unavailable", 503, "PostgreSQL is out of reach"),
@@ -94,26 +84,28 @@ class Problem(Exception):
         kind: Kind,
         detail: str,
         *,
-        hint: str = "",
+        hint: Advice = None,
         headers: Mapping[str, str] | None = None,
         details: tuple[str, ...] = (),
     ) -> None:
         super().__init__(detail)
         self.kind = kind
         self.detail = detail
-        self.hint = hint
+        self.hint = as_hint(hint)
         self.headers = dict(headers or {})
         self.details = details
 
     @property
     def document(self) -> dict[str, Any]:
         """What the answer's body says."""
+        hint = hint_fields(self.hint, WORDS)
         return {
             "type": PREFIX + self.kind.name,
             "title": self.kind.title,
             "status": self.kind.status,
             "detail": _told(self.detail),
-            "hint": _told(self.hint),
+            "hint": _told(hint["hint"]),
+            "hint_code": hint["hint_code"],
             "errors": [_told(each) for each in self.details],
         }
 
@@ -133,7 +125,7 @@ def problem_of(error: BaseException) -> Problem:
         return error
     if not isinstance(error, BackupError):
         msg = f"unexpected {type(error).__name__}"
-        return Problem(UNEXPECTED, msg, hint="Please report it, with what the log says")
+        return Problem(UNEXPECTED, msg, hint=ApiHint.REPORT_DEFECT)
     headers = {}
     if isinstance(error, errors.StoreUnavailable) and error.retry_after_seconds is not None:
         headers["Retry-After"] = str(math.ceil(error.retry_after_seconds))
@@ -145,8 +137,7 @@ def problem_of(error: BaseException) -> Problem:
     elif isinstance(error, errors.RestoreFailed):
         details = error.errors
     kind = kind_of(error)
-    hint = kind.hint or error.hint
-    return Problem(kind, error.message, hint=hint, headers=headers, details=details)
+    return Problem(kind, error.message, hint=error.hint, headers=headers, details=details)
 
 
 def problem_response(

@@ -13,6 +13,7 @@ from brownie_backup_asgi.requests import read_query
 from brownie_backup_asgi.responses import NOT_CACHED, link, operation_document
 from brownie_backup_asgi.state import AppState
 from brownie_backup_asgi.tokens import Caller
+from brownie_backup_asgi.vocabulary import WORDS
 
 
 async def health(app_state: AppState, request: Request, caller: Caller | None) -> Response:
@@ -27,7 +28,7 @@ async def status(app_state: AppState, request: Request, caller: Caller) -> Respo
     service = app_state.service_for(caller, request)
     report = await app_state.sharing.read("status", lambda: service.status(check_blobs=False))
     late = "ready" in query and not report.ready
-    return JSONResponse(status_document(report), 503 if late else 200, NOT_CACHED)
+    return JSONResponse(status_document(report, WORDS), 503 if late else 200, NOT_CACHED)
 
 
 async def list_(app_state: AppState, request: Request, caller: Caller) -> Response:

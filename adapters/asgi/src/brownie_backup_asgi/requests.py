@@ -7,6 +7,7 @@ from typing import Any
 
 from starlette.requests import ClientDisconnect, Request
 
+from brownie_backup_asgi.hints import ApiHint
 from brownie_backup_asgi.problems import INVALID, MALFORMED, MEDIA_TYPE, TOO_LARGE, Problem
 
 MOST_BODY_BYTES = 64 << 10
@@ -37,8 +38,7 @@ async def read_body(request: Request, schema: Schema) -> dict[str, Any]:
     if data.strip():
         kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
         if kind != "application/json":
-            hint = "Send it with 'Content-Type: application/json'"
-            raise Problem(MEDIA_TYPE, f"the body is '{kind[:100]}'", hint=hint)
+            raise Problem(MEDIA_TYPE, f"the body is '{kind[:100]}'", hint=ApiHint.SEND_AS_JSON)
         document = _parse(data)
     _refuse(tuple(violations(document, schema, "the body")))
     return dict(document)
@@ -52,7 +52,7 @@ def read_query(request: Request, schema: Schema) -> dict[str, str]:
     """
     pairs = request.query_params.multi_items()
     if len(dict(pairs)) < len(pairs):
-        raise Problem(MALFORMED, "a query parameter comes twice", hint="Send it once")
+        raise Problem(MALFORMED, "a query parameter comes twice", hint=ApiHint.SEND_ONCE)
     _refuse(tuple(violations(dict(pairs), schema, "the query")))
     return dict(pairs)
 
@@ -75,8 +75,7 @@ def idempotency_key(request: Request) -> str | None:
     if not keys:
         return None
     if len(keys) > 1 or not _KEY.fullmatch(keys[0]):
-        hint = "Send one of 1 to 255 printable ASCII characters without spaces"
-        raise Problem(MALFORMED, "the Idempotency-Key does not read", hint=hint)
+        raise Problem(MALFORMED, "the Idempotency-Key cannot be read", hint=ApiHint.KEY_RULE)
     return keys[0]
 
 
@@ -106,7 +105,7 @@ def _text_violations(value: str, schema: Schema, at: str) -> Iterator[str]:
         lengths = f"{schema.get('minLength', 0)} to {schema.get('maxLength', 'any number of')}"
         yield f"{at} is not {lengths} characters long"
     if _SURROGATE.search(value):
-        yield f"{at} is no Unicode text"
+        yield f"{at} is not Unicode text"
     if "pattern" in schema and not re.fullmatch(schema["pattern"], value):
         yield f"{at} does not match {schema['pattern']}"
 
@@ -121,7 +120,7 @@ def _object_violations(value: dict[str, Any], schema: Schema, at: str) -> Iterat
             yield f"{at} lacks '{name}'"
     for name, field in value.items():
         if _SURROGATE.search(name):
-            yield f"a field's name in {at} is no Unicode text"
+            yield f"a field's name in {at} is not Unicode text"
         elif name in properties:
             yield from violations(field, properties[name], f"'{name}'")
         elif not others:
@@ -144,7 +143,9 @@ async def _read(request: Request) -> bytes:
             data += chunk
             if len(data) > MOST_BODY_BYTES:
                 msg = f"the body has more than {MOST_BODY_BYTES} bytes"
-                raise Problem(TOO_LARGE, msg, hint="Send less", headers={"Connection": "close"})
+                raise Problem(
+                    TOO_LARGE, msg, hint=ApiHint.SEND_LESS, headers={"Connection": "close"}
+                )
     except ClientDisconnect:
         raise Problem(MALFORMED, "the body was cut off") from None
     return bytes(data)
@@ -156,10 +157,10 @@ def _parse(data: bytes) -> object:
             data.decode("utf-8"), object_pairs_hook=_unique, parse_constant=_no_constant
         )
     except RecursionError:
-        raise Problem(MALFORMED, "the body is nested too deeply", hint="Send less") from None
+        raise Problem(MALFORMED, "the body is nested too deeply", hint=ApiHint.SEND_LESS) from None
     except ValueError as error:
         why = error.msg if isinstance(error, json.JSONDecodeError) else str(error)
-        raise Problem(MALFORMED, f"the body is not JSON: {why}", hint="Send JSON") from None
+        raise Problem(MALFORMED, f"the body is not JSON: {why}", hint=ApiHint.SEND_JSON) from None
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -171,11 +172,10 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _no_constant(name: str) -> None:
-    msg = f"{name} is no JSON"
+    msg = f"{name} is not JSON"
     raise ValueError(msg)
 
 
 def _refuse(found: tuple[str, ...]) -> None:
     if found:
-        hint = "See /openapi.json for what it may say"
-        raise Problem(INVALID, "; ".join(found), hint=hint, details=found)
+        raise Problem(INVALID, "; ".join(found), hint=ApiHint.SEE_SCHEMA, details=found)

@@ -9,6 +9,7 @@ from starlette.responses import JSONResponse, Response
 from brownie_backup.repository import OperationLog, OperationRecord
 from brownie_backup.repository.coordination.operations import CANCELLED, FAILED, SUCCEEDED
 from brownie_backup.service.documents import instant
+from brownie_backup_asgi.hints import ApiHint
 from brownie_backup_asgi.problems import (
     CANCELLED as WAS_CANCELLED,
 )
@@ -60,7 +61,7 @@ def lost_problem(record: OperationRecord) -> Problem:
     return Problem(
         LOST,
         f"the process that ran the operation has died; it was last seen at {seen}",
-        hint="Nothing of a backup is visible before its end. Ask for it again",
+        hint=ApiHint.NOTHING_VISIBLE,
     )
 
 
@@ -86,7 +87,7 @@ def answer_operation(
         return problem_response(problem, headers)
     if record.state == CANCELLED:
         msg = f"the operation was cancelled by {record.cancelled_by}"
-        problem = Problem(WAS_CANCELLED, msg, hint="Ask for it again")
+        problem = Problem(WAS_CANCELLED, msg, hint=ApiHint.REQUEST_AGAIN)
         return problem_response(problem.document, headers)
     if record.state == SUCCEEDED and waited is not None:
         if record.action != "backup" or record.backup is None:

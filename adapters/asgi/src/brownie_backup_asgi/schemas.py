@@ -49,7 +49,8 @@ CREATE = _body(
             },
             "description": "anything that helps people find it again",
         },
-        "full": _FLAG | {"description": "read all, also what the WAL shows to be unchanged"},
+        "full": _FLAG
+        | {"description": "read everything, including data that the WAL shows to be unchanged"},
     }
 )
 RESTORE = _body(
@@ -62,6 +63,8 @@ RESTORE = _body(
         "owner": _ON | {"description": "give objects to their owners"},
         "privileges": _ON | {"description": "grant what was granted"},
         "tablespaces": _ON | {"description": "use the tablespaces that were used"},
+        "accept_unencrypted": _FLAG
+        | {"description": "restore a backup in clear although encryption is on"},
     },
     ("backup_name",),
 )

@@ -72,7 +72,7 @@ class AppState:
 
     def refuse(self, request: Request, action: str, reason: str, backup: str | None) -> None:
         """Have an attempt that was refused recorded; of a flood, not all."""
-        actor = Actor("nobody known", origin_of(request))
+        actor = Actor("anonymous", origin_of(request))
         service = evolve(self.service, actor=actor)
 
         def record() -> None:

@@ -11,6 +11,7 @@ from brownie_backup.config.redaction import token_items
 from brownie_backup.config.settings import Settings
 from brownie_backup.errors import ConfigurationError
 from brownie_backup.secret import Secret
+from brownie_backup_asgi.hints import ApiHint
 from brownie_backup_asgi.problems import FORBIDDEN, TOKEN_IN_URL, UNAUTHORIZED, Problem
 
 _HINT = "BACKUP_API_TOKENS is name:scope+scope:token, by commas, such as ops:read+backup:s3cr3t…"
@@ -82,10 +83,7 @@ class Tokens:
             *(str(value) for value in request.path_params.values()),
         ]
         if names & _NAMES_OF_TOKENS or any(self._find(word) for word in words):
-            hint = (
-                "Send the header 'Authorization: Bearer …', and make a new token: URLs are logged"
-            )
-            raise Problem(TOKEN_IN_URL, "a token in the URL", hint=hint)
+            raise Problem(TOKEN_IN_URL, "a token in the URL", hint=ApiHint.TOKEN_IN_HEADER)
 
 
 def require(caller: Caller, scope: Scope) -> None:
@@ -102,7 +100,7 @@ def require(caller: Caller, scope: Scope) -> None:
     raise Problem(
         FORBIDDEN,
         f"the token '{caller.name}' lacks the scope '{scope}'",
-        hint="Use another token, or give this one the scope in BACKUP_API_TOKENS",
+        hint=ApiHint.ANOTHER_TOKEN,
         headers={"WWW-Authenticate": challenge},
     )
 
@@ -121,15 +119,15 @@ def read_tokens(settings: Settings) -> Tokens:
         tokens += _parse(settings.api_tokens)
     anonymous = frozenset({Scope.READ}) if settings.api_anonymous else frozenset[Scope]()
     if not tokens and not anonymous:
-        problem = "no token is set, so nobody could be told from anybody else"
-        hint = "Set BACKUP_API_TOKEN_FILE, or BACKUP_API_ANONYMOUS=read to let anybody look"
+        problem = "no API token is set, so callers cannot be authenticated"
+        hint = "Set BACKUP_API_TOKEN_FILE, or BACKUP_API_ANONYMOUS=read to let anyone read"
         raise ConfigurationError([problem], hint=hint)
     if len({each.digest for each in tokens}) < len(tokens):
         problem = "BACKUP_API_TOKEN and BACKUP_API_TOKENS have one token twice"
         raise ConfigurationError([problem], hint="Give each its own")
     if len({each.caller.name for each in tokens}) < len(tokens):
         problem = "BACKUP_API_TOKENS has one name twice ('admin' is BACKUP_API_TOKEN)"
-        raise ConfigurationError([problem], hint="Give each its own: the audit trail tells by it")
+        raise ConfigurationError([problem], hint="Give each its own: the audit trail records it")
     return Tokens(tuple(tokens), anonymous)
 
 
@@ -156,6 +154,6 @@ def _unauthorized(detail: str, challenge: str) -> Problem:
     return Problem(
         UNAUTHORIZED,
         detail,
-        hint="Send the header 'Authorization: Bearer …' with a token of this service",
+        hint=ApiHint.SEND_HEADER,
         headers={"WWW-Authenticate": challenge},
     )

@@ -13,6 +13,7 @@ from attrs import frozen
 from brownie_backup import Finding, Level, Progress
 from brownie_backup.model.reports import OnCount, PartProgress
 from brownie_backup.pipeline.progress import OnProgress
+from brownie_backup_cli.vocabulary import WORDS
 
 if TYPE_CHECKING:
     from rich.progress import ProgressColumn
@@ -67,7 +68,7 @@ class Output:
             if finding.level is Level.OK:
                 self.say(text)
             else:
-                self.warn(f"{text}. {finding.hint}" if finding.hint else text)
+                self.warn(f"{text}. {finding.hint.worded(WORDS)}" if finding.hint else text)
 
     @contextmanager
     def progress(self) -> Iterator[OnProgress | None]:

@@ -12,7 +12,7 @@ exit status:
   2    wrong usage or configuration
   3    done, with warnings
   10   no such backup or database
-  11   busy: somebody else is working in the store
+  11   busy: another operation is running in the store
   12   cannot decrypt: wrong or missing key
   130  ended by SIGINT, 143 by SIGTERM, 129 by SIGHUP; nothing half-made is left
 
@@ -54,7 +54,7 @@ def _command(commands: Subparsers, name: str, text: str) -> argparse.ArgumentPar
     )
     volume = output.add_mutually_exclusive_group()
     volume.add_argument("-v", "--verbose", action="store_true", help="say more, on stderr")
-    volume.add_argument("-q", "--quiet", action="store_true", help="say only what is wrong")
+    volume.add_argument("-q", "--quiet", action="store_true", help="print only errors")
     return parser
 
 
@@ -65,7 +65,7 @@ def _backup(commands: Subparsers) -> None:
         "--label", action="append", default=[], metavar="KEY=VALUE", type=_label, dest="labels"
     )
     backup.add_argument(
-        "--full", action="store_true", help="read also what the WAL shows to be unchanged"
+        "--full", action="store_true", help="also read data that the WAL shows to be unchanged"
     )
 
 
@@ -95,6 +95,7 @@ def _restore(commands: Subparsers) -> None:
         ("--no-owner", "give everything to the role that restores"),
         ("--no-acl", "grant nothing"),
         ("--no-tablespaces", "put everything into the default tablespace"),
+        ("--accept-unencrypted", "restore a backup in clear although encryption is on"),
         ("--keep-failed", "leave a half-made database for inspection, and name it"),
         ("--dry-run", "check all that can be checked, and change nothing"),
     ):
@@ -116,7 +117,7 @@ def _verify(commands: Subparsers) -> None:
     verify.add_argument(
         "--against-database",
         action="store_true",
-        help="compare what the WAL shows to be unchanged with the database, instead",
+        help="instead, compare data that the WAL shows to be unchanged with the database",
     )
 
 
@@ -125,13 +126,13 @@ def _looking(commands: Subparsers) -> None:
     show = _command(commands, "show", "show all that is known of a backup")
     _name(show, "NAME|latest")
     _from(show)
-    audit = _command(commands, "audit", "show who did what, and prove that it is all there")
+    audit = _command(commands, "audit", "show the audit trail, and prove that it is complete")
     _from(audit)
     audit.add_argument(
         "--since",
         type=_start,
         metavar="WHEN",
-        help="what was recorded since: a day, an instant (UTC), or so long ago, such as 12h or 7d",
+        help="only records since a day, an instant (UTC) or an age, such as 12h or 7d",
     )
     audit.add_argument("--action", metavar="A", help="only this, such as restore or delete")
     audit.add_argument(
@@ -145,14 +146,16 @@ def _looking(commands: Subparsers) -> None:
         action="store_true",
         help="prove that no record was changed or removed, in any store",
     )
-    _command(commands, "sync", "copy to each store the backups that it lacks and others have")
-    _command(commands, "status", "show the last backup, the next, the policy and who is working")
+    _command(commands, "sync", "copy to each store the backups that it lacks")
+    _command(
+        commands, "status", "show the last backup, the next one, the policy and running operations"
+    )
 
 
 def _keeping(commands: Subparsers) -> None:
     _command(commands, "unlock", "remove leases that have expired: 'status' shows all")
     _name(_command(commands, "delete", "delete a backup by name"), "NAME")
-    hold = _command(commands, "hold", "keep a backup, whatever the policy says")
+    hold = _command(commands, "hold", "keep a backup regardless of the policy")
     _name(hold, "NAME|latest")
     hold.add_argument(
         "--until",
@@ -194,7 +197,7 @@ def _setting_up(commands: Subparsers) -> None:
         "--print",
         dest="print_as",
         choices=("crontab", "systemd", "kubernetes"),
-        help="print what the host's own scheduler needs to do it instead",
+        help="print the configuration for the host's own scheduler instead",
     )
     schedule.add_argument(
         "--directory",

@@ -7,12 +7,14 @@ import os
 from brownie_backup.config import load_settings
 from brownie_backup.errors import BackupError, ConfigurationError, RestoreFailed, redact
 from brownie_backup.process.malloc import share_large_blocks
+from brownie_backup.service.documents import hint_fields
 from brownie_backup.telemetry.logs import configure_logging
 from brownie_backup_cli.actor import service_for
 from brownie_backup_cli.commands import COMMANDS
 from brownie_backup_cli.exit_codes import FAILED, exit_status
 from brownie_backup_cli.output import Output
 from brownie_backup_cli.telemetry import observed
+from brownie_backup_cli.vocabulary import WORDS
 
 _DEFECT = "That is a defect of brownie-backup: please report it, with what --verbose says"
 
@@ -26,6 +28,7 @@ def run(arguments: argparse.Namespace) -> int:
         settings = load_settings({} if arguments.command == "demo" else os.environ)
         configure_logging(
             settings,
+            WORDS,
             verbose=arguments.verbose,
             quiet=arguments.quiet,
             said_elsewhere=("brownie_backup.audit.auditor",),
@@ -55,7 +58,7 @@ def _document(error: BackupError, status: int) -> dict[str, object]:
         "error": {
             "type": type(error).__name__,
             "message": error.message,
-            "hint": error.hint,
+            **hint_fields(error.hint, WORDS),
             "exit_status": status,
             "details": _details(error),
         }
@@ -69,8 +72,8 @@ def _details(error: BackupError) -> list[str]:
 
 
 def _lines(error: BackupError) -> list[str]:
-    details = _details(error)
+    details, hint = _details(error), error.hint.worded(WORDS) if error.hint else ""
     if isinstance(error, ConfigurationError) and len(details) > 1:
-        return ["several settings are wrong:", *(f"  {line}" for line in details), error.hint]
+        return ["several settings are wrong:", *(f"  {line}" for line in details), hint]
     more = [f"  {line}" for line in details[1:]]
-    return [error.message, *more, error.hint]
+    return [error.message, *more, hint]

@@ -7,6 +7,7 @@ from brownie_backup.config import OpenStores
 from brownie_backup.errors import BackupError
 from brownie_backup.telemetry import configure_telemetry, write_textfile
 from brownie_backup_cli.output import Output
+from brownie_backup_cli.vocabulary import WORDS
 
 _TELLING = frozenset({"backup", "cleanup", "delete", "restore", "sync", "verify"})
 """Commands after which the metrics may be others."""
@@ -36,4 +37,4 @@ def observed(command: str, stores: OpenStores, output: Output) -> Iterator[None]
     try:
         write_textfile(stores)
     except BackupError as error:  # what was asked for is done, all the same
-        output.warn(str(error))
+        output.warn(error.worded(WORDS))

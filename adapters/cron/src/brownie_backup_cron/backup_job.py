@@ -14,6 +14,7 @@ from brownie_backup.service.documents import instant
 from brownie_backup_cron.exit_codes import DONE, FAILED, WARNINGS
 from brownie_backup_cron.metrics import BACKUP, RETENTION
 from brownie_backup_cron.reporter import Reporter, guarded
+from brownie_backup_cron.vocabulary import WORDS
 
 _log = logging.getLogger(__name__)
 
@@ -77,8 +78,9 @@ class BackupJob:
             reporter.failed(BACKUP, operation, ended, last_success_at=last_success_at)
             raise
         for outcome in report.stores:
-            if not outcome.stored:
-                _log.warning("the backup is not in %s: %s", outcome.url, outcome.problem)
+            if outcome.problem:
+                why = outcome.problem.worded(WORDS)
+                _log.warning("the backup is not in %s: %s", outcome.url, why)
         notifier.ping("", run)
         if before.backup_failed:
             reporter.recovered(BACKUP, operation, report.manifest.name)

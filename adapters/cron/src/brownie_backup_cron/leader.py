@@ -61,10 +61,10 @@ class Leader:
             self._stands_by = not self._leadership.look()
         except StoreError as error:
             if self._known:
-                _log.warning("nobody knows which runner leads: %s", error)
+                _log.warning("it is not known which runner leads: %s", error)
             self._known = False
         except Exception:  # noqa: BLE001 - without this thread nobody would ever take over
-            _log.exception("nobody knows which runner leads")
+            _log.exception("it is not known which runner leads")
             self._known = False
         else:
             self._known = True

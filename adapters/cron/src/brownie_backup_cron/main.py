@@ -36,6 +36,7 @@ from brownie_backup_cron.reporter import Reporter
 from brownie_backup_cron.runner import Runner
 from brownie_backup_cron.timetable import Timetable
 from brownie_backup_cron.verification_job import VerificationJob
+from brownie_backup_cron.vocabulary import WORDS
 
 HOST = "127.0.0.1"
 PORT = 8001
@@ -129,14 +130,14 @@ def main(argv: Sequence[str] | None = None, *, pace: TimeSource | None = None) -
         _log.info("ended by %s", signal.Signals(ended.number).name)
         return ENDED_BY + ended.number
     except BackupError as error:
-        sys.stderr.write(f"brownie-backup-cron: {error}\n")
+        sys.stderr.write(f"brownie-backup-cron: {error.worded(WORDS)}\n")
         return USAGE if isinstance(error, ConfigurationError) else FAILED
 
 
 def _settings() -> Settings:
     """Read the settings, and log as they say."""
     settings = load_settings(os.environ)
-    configure_logging(settings, usual=logging.INFO)
+    configure_logging(settings, WORDS, usual=logging.INFO)
     for warning in settings.warnings:
         _log.warning("%s", warning)
     return settings

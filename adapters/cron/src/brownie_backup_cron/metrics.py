@@ -83,7 +83,7 @@ _COUNTERS = {
     ),
     "undelivered": (
         "backup_runner_undelivered_total",
-        "Pings and events that nobody took.",
+        "Pings and events that were not delivered.",
         ("ping", "webhook"),
     ),
 }

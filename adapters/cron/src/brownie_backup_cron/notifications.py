@@ -15,9 +15,10 @@ from brownie_backup.config.redaction import redactor
 from brownie_backup.config.settings import Settings
 from brownie_backup.errors import BackupError
 from brownie_backup.secret import Secret
-from brownie_backup.service.documents import instant
+from brownie_backup.service.documents import hint_fields, instant
 from brownie_backup_cron.delivery import DeliveryQueue, HttpMessage
 from brownie_backup_cron.metrics import RunnerMetrics
+from brownie_backup_cron.vocabulary import WORDS
 
 VERSION = 1
 """Of the events. A new field does not change it."""
@@ -58,7 +59,7 @@ class Notifier:
 
     def reason(self, error: BaseException) -> str:
         """Return why something failed, in short and without secrets."""
-        text = self._redact(str(error) or type(error).__name__)
+        text = self._redact(_worded(error) or type(error).__name__)
         return text[:_MOST_REASON]
 
     def ping(self, suffix: str, run: uuid.UUID, reason: str = "") -> None:
@@ -120,12 +121,17 @@ def sign(secret: Secret, timestamp: str, body: bytes) -> str:
     return f"v1={digest}"
 
 
-def error_fields(notifier: Notifier, error: BaseException) -> dict[str, str]:
+def error_fields(notifier: Notifier, error: BaseException) -> dict[str, str | None]:
     """Return what an event says of an error."""
     message = error.message if isinstance(error, BackupError) else str(error)
-    hint = error.hint if isinstance(error, BackupError) else ""
+    hint = hint_fields(error.hint if isinstance(error, BackupError) else None, WORDS)
     return {
         "type": type(error).__name__,
         "message": notifier.reason(BackupError(message)),
-        "hint": notifier.reason(BackupError(hint)) if hint else "",
+        "hint": notifier.reason(BackupError(hint["hint"])) if hint["hint"] else "",
+        "hint_code": hint["hint_code"],
     }
+
+
+def _worded(error: BaseException) -> str:
+    return error.worded(WORDS) if isinstance(error, BackupError) else str(error)

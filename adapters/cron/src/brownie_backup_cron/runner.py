@@ -91,7 +91,7 @@ class Runner:
         try:
             return self._history()
         except BackupError as error:
-            _log.warning("what was done last is not known: %s", error)
+            _log.warning("the outcome of the last run is not known: %s", error)
             self._ask_again_at = now + LONGEST_WAIT
             return None
 

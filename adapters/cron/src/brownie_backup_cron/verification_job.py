@@ -106,7 +106,7 @@ class VerificationJob:
             return FAILED
         if not outcome.good:
             problem = f"'{outcome.backup}' is damaged: {'; '.join(outcome.problems)}"
-            hint = "The next backup stores again what is damaged: see the page 'Verify regularly'"
+            hint = "The next backup stores damaged blobs again: see the page 'Verify regularly'"
             reporter.failed(VERIFICATION, operation, BackupError(problem, hint=hint))
             return FAILED
         if failed_before:

@@ -3,12 +3,14 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from brownie_backup.dumpers.postgres.dump.bulk import find_candidates
+from brownie_backup.dumpers.postgres.dump.large_tables import find_candidates
 from brownie_backup.dumpers.postgres.dump.wal import SUMMARIES_SINCE
 from brownie_backup.dumpers.postgres.restore.preflight import check_room
 from brownie_backup.errors import BackupError, DatabaseError, ProgramMissing
-from brownie_backup.model.reports import Finding, Level
+from brownie_backup.hints import DatabaseHint
+from brownie_backup.model.findings import Finding, Level
 from brownie_backup.postgres.client import Client, quote_name
+from brownie_backup.wording import counted
 
 _SHOWN = 10
 _PATIENCE_SECONDS = 5
@@ -66,11 +68,12 @@ _READ_SUMMARIES = (
     "GRANT EXECUTE ON FUNCTION pg_available_wal_summaries(), "
     "pg_wal_summary_contents(bigint, pg_lsn, pg_lsn) TO {}, in this database"
 )
-_UNREAD = "backups read every bulk table in full"
+_LARGE = "large tables"
+_UNREAD = "backups read every large table in full"
 
 
 def diagnose(client: Client, bulk_bytes: int) -> Iterator[Finding]:
-    """Yield findings about programs, connection, rights and bulk tables; none raises.
+    """Yield findings about programs, connection, rights and large tables; none raises.
 
     Args:
         client: connected to the database.
@@ -91,14 +94,12 @@ def diagnose(client: Client, bulk_bytes: int) -> Iterator[Finding]:
         yield Finding(Level.OK, "roles", "role passwords are readable and will be in backups")
     else:
         msg = "role passwords are not readable: backups will have the roles without them"
-        hint = "On a managed service that is as good as it gets; else connect as a superuser"
-        yield Finding(Level.WARNING, "roles", msg, hint)
+        yield Finding(Level.WARNING, "roles", msg, DatabaseHint.ROLE_PASSWORDS)
     may = "may" if rights["may_create"] else "may not, so restore as another role: it must"
     yield Finding(Level.OK, "restore", f"'{rights['me']}' {may} create databases")
     if rights["standby"]:
-        msg = "this is a standby: a long dump may be cancelled by what it replays"
-        hint = "Set max_standby_streaming_delay, or hot_standby_feedback, on it"
-        yield Finding(Level.WARNING, "standby", msg, hint)
+        msg = "this is a standby: replaying WAL may cancel a long dump"
+        yield Finding(Level.WARNING, "standby", msg, DatabaseHint.STANDBY_DELAY)
     yield from _bulk(client, database["name"], bulk_bytes, rights)
     for finding in check_room(database["size_bytes"]):
         msg = f"a restore on this host might fail: {finding.message}"
@@ -113,7 +114,7 @@ def _programs(client: Client) -> Iterator[Finding]:
         return
     found = f"pg_dump {programs.version} in {programs.folder}"
     if programs.vulnerable:
-        hint = f"Upgrade the package of PostgreSQL {programs.version.major}'s client programs"
+        hint = DatabaseHint.UPGRADE_PROGRAMS(major=str(programs.version.major))
         yield Finding(Level.WARNING, "programs", f"{found}: security fixes are missing", hint)
     else:
         yield Finding(Level.OK, "programs", found)
@@ -127,10 +128,9 @@ def _readable(client: Client, me: str) -> Iterator[Finding]:
         return
     shown = ", ".join(f"{row['kind']} {row['name']}" for row in rows[:_SHOWN])
     more = f" and {len(rows) - _SHOWN} more" if len(rows) > _SHOWN else ""
-    hint = f'GRANT pg_read_all_data TO "{me}"'
-    if any(row["kind"] == "large object" for row in rows):
-        hint += ", and for large objects: GRANT SELECT ON LARGE OBJECT …"
-    yield Finding(Level.ERROR, "rights", f"'{me}' may not read {shown}{more}", hint)
+    large = any(row["kind"] == "large object" for row in rows)
+    code = DatabaseHint.GRANT_READ_AND_LARGE_OBJECTS if large else DatabaseHint.GRANT_READ
+    yield Finding(Level.ERROR, "rights", f"'{me}' may not read {shown}{more}", code(role=me))
 
 
 def _policies(client: Client, me: str) -> Iterator[Finding]:
@@ -138,7 +138,7 @@ def _policies(client: Client, me: str) -> Iterator[Finding]:
     if rows:
         shown = ", ".join(row["name"] for row in rows[:_SHOWN])
         msg = f"row security hides rows of {shown} from '{me}': pg_dump will refuse"
-        yield Finding(Level.ERROR, "rights", msg, f'ALTER ROLE "{me}" BYPASSRLS')
+        yield Finding(Level.ERROR, "rights", msg, DatabaseHint.BYPASS_ROW_SECURITY(role=me))
     else:
         yield Finding(Level.OK, "rights", "row security hides nothing")
 
@@ -152,22 +152,24 @@ def _bulk(
             session.run(f"SET lock_timeout = '{_PATIENCE_SECONDS}s'")
             candidates = find_candidates(session, bulk_bytes)
     except DatabaseError as error:
-        msg = f"nobody can say how large tables are: {error.message}"
-        hint = "Somebody holds a table exclusively: look again when that is over"
-        yield Finding(Level.WARNING, "bulk tables", msg, hint)
+        msg = f"the sizes of tables are not known: {error.message}"
+        hint = DatabaseHint.LOCKED_TABLE_LOOK_AGAIN
+        yield Finding(Level.WARNING, _LARGE, msg, hint)
         return
     if not candidates:
-        yield Finding(Level.OK, "bulk tables", f"no table is larger than {bulk_bytes / _MIB:g} MiB")
+        yield Finding(Level.OK, _LARGE, f"no table is larger than {bulk_bytes / _MIB:g} MiB")
         return
     left = [each for each in candidates if each.reason]
     count = len(candidates) - len(left)
-    text = f"{count} tables are larger than {bulk_bytes / _MIB:g} MiB, and read in ranges"
-    yield Finding(Level.OK, "bulk tables", text)
+    are = "1 table is" if count == 1 else f"{count} tables are"
+    text = f"{are} larger than {bulk_bytes / _MIB:g} MiB, and read in ranges"
+    yield Finding(Level.OK, _LARGE, text)
     for each in left[:_SHOWN]:
-        yield Finding(Level.OK, "bulk tables", f"{each.quoted} is in the archive: {each.reason}")
+        yield Finding(Level.OK, _LARGE, f"{each.quoted} is in the archive: {each.reason}")
     if len(left) > _SHOWN:
-        text = f"{len(left) - _SHOWN} more large tables are in the archive"
-        yield Finding(Level.OK, "bulk tables", text)
+        more = counted(len(left) - _SHOWN, "more large table")
+        text = f"also in the archive: {more}"
+        yield Finding(Level.OK, _LARGE, text)
     if count:
         yield _summaries(client, rights)
 
@@ -189,7 +191,7 @@ def _summaries(client: Client, rights: Mapping[str, Any]) -> Finding:
     missing = [problems[key] for key in problems if not found[key]]
     if missing:
         what = ", and ".join(problem for problem, _ in missing)
-        hint = "; ".join(hint for _, hint in missing)
+        hint = DatabaseHint.WAL_SUMMARIES(statements="; ".join(sql for _, sql in missing))
         return Finding(Level.WARNING, "WAL summaries", f"{what}: {_UNREAD}", hint)
-    msg = "they are on: what they show to be unchanged is not read again"
+    msg = "they are on: blocks that they show to be unchanged are not read again"
     return Finding(Level.OK, "WAL summaries", msg)

@@ -6,7 +6,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import timedelta
 
 from brownie_backup.dumpers.postgres.doctor import diagnose
-from brownie_backup.dumpers.postgres.dump.bulk import BULK_TABLE_BYTES, RANGE_BYTES, RangePolicy
+from brownie_backup.dumpers.postgres.dump.large_tables import (
+    BULK_TABLE_BYTES,
+    RANGE_BYTES,
+    RangePolicy,
+)
 from brownie_backup.dumpers.postgres.dump.reader import PostgresReader, end_readers, unknown
 from brownie_backup.dumpers.postgres.dump.snapshot import (
     SYSTEM_IDENTIFIER,
@@ -33,8 +37,10 @@ from brownie_backup.errors import (
     DumpFailed,
     ProgramMissing,
 )
+from brownie_backup.hints import BackupHint, DatabaseHint, RestoreHint
 from brownie_backup.model import Database, DatabaseId, Part, PartKind, PartSpec, Segment
-from brownie_backup.model.reports import Finding, RestoreOptions, TableRange
+from brownie_backup.model.findings import Finding
+from brownie_backup.model.reports import RestoreOptions, TableRange
 from brownie_backup.postgres.client import Client
 from brownie_backup.postgres.conninfo import Conninfo, parse_conninfo
 from brownie_backup.postgres.copy_rows import check_rows
@@ -108,7 +114,7 @@ class PostgresDumper:
         name = self.database_name()
         if "\n" in name or "\r" in name:
             msg = f"the database {name!r} has a line break in its name, which pg_restore refuses"
-            raise DumpFailed(msg, hint="ALTER DATABASE … RENAME")
+            raise DumpFailed(msg, hint=DatabaseHint.RENAME_DATABASE)
         with (
             self._ending_readers() as opened,
             open_snapshot(
@@ -152,16 +158,16 @@ class PostgresDumper:
             reader.close()
 
     def split(self, part: PartSpec) -> Iterator[PartSpec] | None:
-        """Yield the ranges of a bulk table; None for what a program writes."""
+        """Yield the ranges of a large table; None for what a program writes."""
         detail = part.detail
         return split_table(part, detail) if isinstance(detail, TableDetail) else None
 
     def join(self, part: PartSpec, segments: Sequence[Segment]) -> Part:
-        """Return a bulk table as the manifest has it."""
+        """Return a large table as the manifest has it."""
         return join_table(_table_of(part), part.kind, segments)
 
     def segments(self, part: Part) -> Iterator[Segment] | None:
-        """Yield the ranges of a stored bulk table; None for what a program wrote."""
+        """Yield the ranges of a stored large table; None for what a program wrote."""
         return stored_segments(part, part.table) if part.table else None
 
     def locate(self, segment: PartSpec) -> TableRange:
@@ -176,7 +182,7 @@ class PostgresDumper:
             case PartKind.GLOBALS:
                 if b"PostgreSQL database cluster dump complete" not in b"".join(chunks)[-4096:]:
                     msg = "the dump of roles does not reach its end"
-                    raise DamagedError(msg, hint="Restore another backup")
+                    raise DamagedError(msg, hint=BackupHint.RESTORE_ANOTHER)
             case PartKind.ARCHIVE:
                 self._check_archive(chunks)
             case PartKind.TABLE:
@@ -203,15 +209,15 @@ class PostgresDumper:
         except BaseException as error:
             left = target.abandon()
             if left:
-                _log.warning("the half-made database '%s' is on the server", left)
+                _log.warning("the half-restored database '%s' is still on the server", left)
                 if isinstance(error, BackupError):
-                    error.hint = f"The half-made database is kept as '{left}': drop it when done"
+                    error.hint = RestoreHint.DROP_HALF_RESTORED(database=left)
             raise
         finally:
             target.close()
 
     def diagnose(self) -> Iterator[Finding]:
-        """Yield what `brownie-backup doctor` says of the database."""
+        """Yield findings about the database, its server and the client programs."""
         yield from diagnose(self._client, self._cutting.table_bytes)
 
     def _check_archive(self, chunks: Iterable[bytes]) -> None:
@@ -223,13 +229,13 @@ class PostgresDumper:
         first = next(lines_of(said), f"status {status}")
         if "unsupported version" in said:
             msg = f"pg_restore {programs.version} is too old for the archive: {first}"
-            raise ProgramMissing(msg, hint="Install newer client programs, or set BACKUP_PG_BIN")
+            raise ProgramMissing(msg, hint=DatabaseHint.NEWER_PROGRAMS)
         if status < 0:
             msg = f"pg_restore was killed by signal {-status} while it read the archive"
-            raise DatabaseError(msg, hint="Look for what ended it, and verify again")
+            raise DatabaseError(msg, hint=DatabaseHint.VERIFY_AGAIN)
         if status != 0:
             msg = f"pg_restore cannot read the archive to its end: {first}"
-            raise DamagedError(msg, hint="Restore another backup")
+            raise DamagedError(msg, hint=BackupHint.RESTORE_ANOTHER)
         if said:
             _log.info("pg_restore said: %s", said)
 

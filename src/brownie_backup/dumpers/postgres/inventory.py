@@ -134,7 +134,7 @@ class Inventory:
     extensions: tuple[Extension, ...] = ()
     counts: Mapping[str, int] = Factory(dict)
     relations: tuple[Relation, ...] = ()
-    """The bulk tables, whose rows are not in the archive."""
+    """The large tables, whose rows are not in the archive."""
 
 
 def parse_inventory(data: bytes) -> Inventory:

@@ -1,4 +1,4 @@
-"""What a logical dump's parts are: how bulk tables are cut into segments, and how they are stored.
+"""What a logical dump's parts are: how large tables are cut into segments, and how they are stored.
 
 A segment is a range of a table's blocks. Its key is the table's oid and the first block.
 """
@@ -27,12 +27,12 @@ class DumpDetail:
     database: str
     snapshot: str
     apart: tuple[Relation, ...] = ()
-    """The bulk tables, which the inventory names, and of which the archive has no rows."""
+    """The large tables, which the inventory names, and of which the archive has no rows."""
 
 
 @frozen
 class TableDetail:
-    """What it takes to read the rows of a bulk table, or of a range of its blocks."""
+    """What it takes to read the rows of a large table, or of a range of its blocks."""
 
     database: str
     snapshot: str

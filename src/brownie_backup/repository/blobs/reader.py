@@ -13,10 +13,11 @@ from brownie_backup.errors import (
     StoreError,
     StoreUnavailable,
 )
+from brownie_backup.format.blobs import MAX_BLOB_BYTES, blob_name
 from brownie_backup.format.layout import blob_key
+from brownie_backup.hints import BackupHint
 from brownie_backup.model import BlobRef, Encryption
 from brownie_backup.protocols import Compressor, Decryptor, Store
-from brownie_backup.repository.blobs.naming import MAX_BLOB_BYTES, blob_name
 
 
 @frozen
@@ -90,7 +91,7 @@ class BlobReader:
             packed = store.get(blob_key(ref.name))
         except KeyNotFound:
             msg = f"blob {ref.name} is missing from {store.url}"
-            raise DamagedError(msg, hint=_HINT) from None
+            raise DamagedError(msg, hint=BackupHint.NEXT_BACKUP_REPAIRS) from None
         try:
             data = self.compressor.decompress(self.decryptor.decrypt(packed), ref.size_bytes)
         except DamagedError as error:
@@ -116,7 +117,6 @@ class BlobReader:
 
 
 def _damaged(store: Store, ref: BlobRef, why: str) -> DamagedError:
-    return DamagedError(f"blob {ref.name} in {store.url} is damaged: {why}", hint=_HINT)
-
-
-_HINT = "Restore another backup; the next backup stores that blob again, if its data still exists"
+    return DamagedError(
+        f"blob {ref.name} in {store.url} is damaged: {why}", hint=BackupHint.NEXT_BACKUP_REPAIRS
+    )

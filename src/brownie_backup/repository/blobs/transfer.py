@@ -12,9 +12,10 @@ from attrs import evolve, frozen
 from brownie_backup.concurrency.threads import Threads
 from brownie_backup.errors import DamagedError, KeyNotFound, StoreError, StoreUnavailable
 from brownie_backup.format.layout import blob_key
+from brownie_backup.hints import BackupHint
 from brownie_backup.model import BlobRef, Manifest
 from brownie_backup.repository.blobs.index import BlobIndex
-from brownie_backup.repository.blobs.naming import MOST_WORKERS
+from brownie_backup.repository.blobs.sizes import MOST_WORKERS
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
@@ -126,8 +127,8 @@ class _Reading:
             if len(data) == source.sizes.get(ref.name, ref.stored_bytes) and data != unlike:
                 return data
         urls = ", ".join(source.store.url for source in self._sources) or "no store"
-        msg = f"blob {ref.name} could not be read whole from {urls}{problem}"
-        raise DamagedError(msg, hint="The next backup stores it again, if its data still exists")
+        msg = f"blob {ref.name} could not be read in full from {urls}{problem}"
+        raise DamagedError(msg, hint=BackupHint.NEXT_BACKUP_STORES_AGAIN)
 
 
 def for_store(manifest: Manifest, sizes: Mapping[str, int]) -> Manifest:

@@ -1,6 +1,6 @@
 """The catalogue: every backup that a store has, and what is known of its health."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from attrs import evolve, frozen
 
@@ -13,7 +13,8 @@ from brownie_backup.errors import (
 )
 from brownie_backup.format.layout import manifest_key
 from brownie_backup.format.names import LATEST, check_name
-from brownie_backup.model import Backup, Kind
+from brownie_backup.hints import BackupHint
+from brownie_backup.model import Backup, Kind, Manifest
 from brownie_backup.model.reports import OnCount
 from brownie_backup.protocols import Cache, Clock, Store
 from brownie_backup.repository.catalogue import holds, manifests
@@ -63,7 +64,14 @@ class Catalogue:
         )
         return tuple(sorted(with_holds, key=_newest_first, reverse=True))
 
-    def backup(self, name: str, *, database: str | None = None, kind: str = Kind.LOGICAL) -> Backup:
+    def backup(
+        self,
+        name: str,
+        *,
+        database: str | None = None,
+        kind: str = Kind.LOGICAL,
+        prefers: Callable[[Manifest], bool] = lambda _: True,
+    ) -> Backup:
         """Return the backup of that name, or the newest good one for ``latest``.
 
         Its manifest comes from the store itself, even if it is in the cache.
@@ -73,9 +81,12 @@ class Catalogue:
             database: whose ``latest``, since several may share the store: of another's only if
                 the store has backups of that alone. None for anybody's.
             kind: of which kind ``latest`` is; by its name there is a backup of any.
+            prefers: which backups ``latest`` means while there are any of these, however old.
         """
         if name == LATEST:
             seen = self._whose([each for each in self.backups() if each.good], database, kind)
+            # A sort keeps the order of all others: the newest first.
+            seen = sorted(seen, key=lambda b: not (b.manifest and prefers(b.manifest)))
             good = (self._backup(each.name, each) for each in seen)
             backup = next((again for again in good if again and again.good), None)
         else:
@@ -84,7 +95,7 @@ class Catalogue:
             return backup
         wanted = "good backup" if name == LATEST else f"backup named '{name}'"
         msg = f"there is no {wanted} in {self.store.url}"
-        raise BackupNotFound(msg, hint="See 'brownie-backup list'")
+        raise BackupNotFound(msg, hint=BackupHint.LIST_BACKUPS)
 
     def confirms(self, backup: Backup) -> bool:
         """Whether the store itself still has that manifest, which may have come from the cache."""
@@ -111,7 +122,7 @@ class Catalogue:
                 continue
             if backup.manifest is None:
                 msg = "a manifest that cannot be read may need any of them"
-                raise DamagedError(msg, hint=backup.problem)
+                raise DamagedError(msg, hint=BackupHint.TAKE_OR_DELETE)
             for part in backup.manifest.parts:
                 yield from part.blob_lists
                 yield from (blob.name for blob in part.blobs)
@@ -128,7 +139,7 @@ class Catalogue:
             return [b for b in backups if b.manifest and b.manifest.kind == kind]
         others = ", ".join(f"'{name}'" for name in sorted(named))
         msg = f"no good backup in {self.store.url} is of '{database}'; they are of {others}"
-        raise BackupNotFound(msg, hint="Say which by its name: brownie-backup list")
+        raise BackupNotFound(msg, hint=BackupHint.NAME_ONE_BACKUP)
 
     def _backup(self, name: str, seen: Backup | None = None) -> Backup | None:
         """Return one backup without reading the others; `seen` if that is still what it is."""

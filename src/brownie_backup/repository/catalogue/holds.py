@@ -45,7 +45,7 @@ def _read_hold(store: Store, found: StoredObject) -> Hold | None:
     except DamagedError:
         hold = None
     if hold is None or hold.backup != name:
-        return Hold(name, _ANY, found.modified_at, "somebody (the hold cannot be read)")
+        return Hold(name, _ANY, found.modified_at, "an unknown user (the hold cannot be read)")
     return hold
 
 

@@ -13,6 +13,7 @@ from brownie_backup.errors import (
     KeyNotFound,
     UnsupportedFormat,
 )
+from brownie_backup.format.blobs import blob_name
 from brownie_backup.format.converter import (
     from_json,
     manifest_from_bytes,
@@ -20,6 +21,7 @@ from brownie_backup.format.converter import (
     to_json,
 )
 from brownie_backup.format.layout import blob_list_key, manifest_key, verification_key
+from brownie_backup.hints import BackupHint
 from brownie_backup.model import (
     Backup,
     BlobRef,
@@ -31,7 +33,7 @@ from brownie_backup.model import (
     Verification,
 )
 from brownie_backup.protocols import ObjectUse, Store
-from brownie_backup.repository.blobs.naming import blob_name
+from brownie_backup.wording import counted, written
 
 INLINE_BLOBS = 10_000
 """A part with more blobs than this keeps their list in objects of their own, of this many each:
@@ -58,7 +60,7 @@ def copy_lists(store: Store, manifest: Manifest, source: Store) -> bytes:
     data = source.get(manifest_key(manifest.name))
     if outline_from(data, manifest.name, source.url).id != manifest.id:
         msg = f"'{manifest.name}' in {source.url} has just become another backup"
-        raise DamagedError(msg, hint="Try again")
+        raise DamagedError(msg, hint=BackupHint.TRY_AGAIN)
     return data
 
 
@@ -76,10 +78,10 @@ def add_as_is(store: Store, name: str, data: bytes) -> None:
         # A retry after a lost answer finds its own manifest there.
         if store.get(key) != data:
             msg = f"a backup named '{name}' exists in {store.url}"
-            raise BackupExists(msg, hint="Choose another name, or leave it out") from None
+            raise BackupExists(msg, hint=BackupHint.OMIT_NAME) from None
     if store.get(key) != data:
-        msg = f"{store.url} does not give back the manifest that it took"
-        raise DamagedError(msg, hint="Do not trust that store: run 'brownie-backup doctor'")
+        msg = f"{store.url} does not return the manifest that was stored"
+        raise DamagedError(msg, hint=BackupHint.DO_NOT_TRUST_STORE)
 
 
 def read_manifest(store: Store, name: str) -> Manifest:
@@ -101,7 +103,7 @@ def outline_from(data: bytes, name: str, url: str) -> Manifest:
     manifest = manifest_from_bytes(data, what)
     if manifest.name != name:
         msg = f"{what} is another backup's ('{manifest.name}')"
-        raise DamagedError(msg, hint="Somebody renamed or copied the file: name it back")
+        raise DamagedError(msg, hint=BackupHint.GIVE_FORMER_NAME)
     return manifest
 
 
@@ -116,7 +118,7 @@ def judge(manifest: Manifest, verification: Verification | None) -> Backup:
     """Return the backup, its health by its last verification."""
     problem = ""
     if verification and not verification.good:
-        problem = f"the verification of {verification.verified_at:%Y-%m-%d %H:%M} UTC failed"
+        problem = f"the verification of {written(verification.verified_at)} failed"
     status = Status.DAMAGED if problem else Status.GOOD
     return Backup(manifest.name, status, manifest, problem, verification)
 
@@ -133,7 +135,8 @@ def check_blobs(backup: Backup, sizes: Mapping[str, int | None]) -> Backup:
     if not bad:
         return backup
     missing = sum(sizes.get(blob.name) is None for blob in bad)
-    problem = f"{missing} blobs are missing, {len(bad) - missing} have another size"
+    found = {"missing": missing, "of another size": len(bad) - missing}
+    problem = ", ".join(f"{counted(n, 'blob')} {what}" for what, n in found.items() if n)
     return evolve(backup, status=Status.DAMAGED, problem=problem)
 
 
@@ -215,7 +218,7 @@ def _blob(row: list[Any]) -> BlobRef:
 
 def _lost_list(name: str, outline: Manifest) -> DamagedError:
     msg = f"the list of blobs {name} of '{outline.name}' is missing or changed"
-    return DamagedError(msg, hint="Take it from another copy of the store")
+    return DamagedError(msg, hint=BackupHint.TAKE_FROM_ANOTHER_COPY)
 
 
 def _list_name(data: bytes, manifest: Manifest) -> str:

@@ -29,7 +29,9 @@ from brownie_backup.errors import (
 )
 from brownie_backup.format.converter import from_json, to_json
 from brownie_backup.format.layout import LEASES, lease_key
+from brownie_backup.hints import BackupHint
 from brownie_backup.protocols import Clock, Store
+from brownie_backup.wording import written
 
 LIFETIME = timedelta(minutes=10)
 RENEWAL = timedelta(minutes=1)
@@ -112,7 +114,7 @@ class Lease:
             if lease.id == self._record.id:
                 return lease
         msg = f"the lease on {self._store.url} is gone"
-        raise LeaseLost(msg, hint="Somebody removed it, or that store forgets what it took")
+        raise LeaseLost(msg, hint=BackupHint.LEASE_REMOVED)
 
     def _give_way(self, leases: tuple[LeaseRecord, ...], as_of: datetime) -> None:
         """Raise `Busy` if a lease excludes ours that had not expired when the listing began.
@@ -124,8 +126,7 @@ class Lease:
                 continue
             if other.excludes(self._record):
                 msg = f"{self._store.url} is busy: {other.purpose} by {other.owner}"
-                hint = f"Try again later; the lease ends by {other.expires_at:%H:%M:%S} UTC"
-                raise Busy(msg, hint=f"{hint}, unless it is renewed")
+                raise Busy(msg, hint=BackupHint.LEASE_ENDS(until=written(other.expires_at)))
 
     def ensure_held(self) -> None:
         """Raise `LeaseLost` unless the lease is ours, is there, and nothing excludes it."""
@@ -159,7 +160,7 @@ class Lease:
         self._lost = self._lost or self._clock() >= self._record.expires_at - RENEWAL
         if self._lost:
             msg = f"the lease on {self._store.url} was lost while working"
-            raise LeaseLost(msg, hint="The store was out of reach too long, or the lease removed")
+            raise LeaseLost(msg, hint=BackupHint.LEASE_NOT_RENEWED)
 
     def release(self) -> None:
         """End the lease; one that can't be removed expires by itself."""

@@ -23,6 +23,7 @@ from brownie_backup.format.layout import (
     name_in,
     operation_key,
 )
+from brownie_backup.hints import BackupHint
 from brownie_backup.protocols import Clock, Store, StoredObject
 from brownie_backup.repository.catalogue.holds import read_attempt
 from brownie_backup.repository.coordination.leases import list_leases
@@ -92,7 +93,7 @@ class OperationLog:
             with contextlib.suppress(NotFound):
                 return self.get(record.id)
             # It was withdrawn just now: whoever began it was refused.
-            raise Busy("the same request was just refused", hint="Send it again") from None
+            raise Busy("the same request was just refused", hint=BackupHint.TRY_AGAIN) from None
         return record
 
     def put(self, record: OperationRecord) -> None:
@@ -252,12 +253,12 @@ class _Cancellation:
 
 def _not_found(identifier: str) -> NotFound:
     msg = f"there is no operation '{identifier[:100]}'"
-    return NotFound(msg, hint="See the list of operations; old ones are forgotten")
+    return NotFound(msg, hint=BackupHint.LIST_OPERATIONS)
 
 
 def busy(database: str, why: str) -> Busy:
     """Return the error of who wants a database that somebody has to himself."""
-    return Busy(f"the database '{database}' is busy: {why}", hint="Try again when that has ended")
+    return Busy(f"the database '{database}' is busy: {why}", hint=BackupHint.TRY_WHEN_ENDED)
 
 
 def _modified(found: StoredObject) -> datetime:

@@ -29,6 +29,7 @@ from brownie_backup.errors import (
     StoreUnavailable,
     redact,
 )
+from brownie_backup.hints import HintCode, StoreHint
 from brownie_backup.stores.connections import (
     CONNECTION_ERRORS,
     connection_error,
@@ -51,86 +52,59 @@ class _Meaning:
     """What an answer means, why in our words (else the service's), and what to do."""
 
     error: type[StoreError | KeyExists]
-    hint: str = ""
+    hint: HintCode | None = None
     why: str = ""
 
 
-NO_SERVICE = "Check BACKUP_ENDPOINT_URL, and proxies in between"
-_KEYS = "Check BACKUP_ACCESS_KEY, the storage account's name, and BACKUP_SECRET_KEY, its key"
-_NO_KEYS = (
-    "Set BACKUP_SECRET_KEY, or give this host what the guide 'Store backups in Azure' says: a "
-    "managed identity, a workload identity or AZURE_CLIENT_ID and its companions"
+_BUSY = _Meaning(StoreUnavailable, StoreHint.LATER)
+_DAMAGED = _Meaning(StoreUnavailable, StoreHint.CHANGED_ON_THE_WAY)
+_EXISTS = _Meaning(KeyExists, None, "it exists")
+_NO_CONTAINER = _Meaning(BucketNotFound, StoreHint.CREATE_CONTAINER, "there is no such container")
+_SCOPE_DENIED = _Meaning(AccessDenied, StoreHint.AZURE_SCOPE)
+_SKEWED = _Meaning(
+    AccessDenied, StoreHint.HOST_CLOCK, "the service finds the time of our request wrong"
 )
-_RIGHTS = "Assign the role 'Storage Blob Data Contributor' for the container, or see the guide"
-_FIREWALL = (
-    "Let the storage account's firewall admit this host; check BACKUP_SECRET_KEY or, without one, "
-    "that the role 'Storage Blob Data Contributor' is assigned for the container"
-)
-_CLOCK = "The clock of this host is wrong: set it by NTP"
-NO_CONTAINER = "Create the container, or correct BACKUP_DESTINATION"
-_LATER = "If it lasts, look at the service's status page and at the network"
-_CHANGED = "It was changed on the way: check the network, and proxies in between"
-_LOCKED = "It can be deleted after that date, or when the hold is lifted"
-_SCOPE = (
-    "Check BACKUP_SSE_KMS_KEY, which names an encryption scope, and that the storage account may "
-    "use the scope's key in the key vault"
-)
-_UNSUPPORTED = (
-    "The service, or this kind of storage account, does not have what was asked for: unset "
-    "BACKUP_OBJECT_LOCK_DAYS, BACKUP_OBJECT_TAGS, BACKUP_STORAGE_CLASS or BACKUP_SSE_KMS_KEY"
-)
-_ARCHIVED = "Rehydrate it first; let no rule of the account's lifecycle archive backups"
-_LEASED = "End the lease that somebody has on it"
-
-_BUSY = _Meaning(StoreUnavailable, _LATER)
-_DAMAGED = _Meaning(StoreUnavailable, _CHANGED)
-_EXISTS = _Meaning(KeyExists, "", "it exists")
-_NO_CONTAINER = _Meaning(BucketNotFound, NO_CONTAINER, "there is no such container")
-_SCOPE_DENIED = _Meaning(AccessDenied, _SCOPE)
-_SKEWED = _Meaning(AccessDenied, _CLOCK, "the service finds the time of our request wrong")
-_REFUSED = _Meaning(StoreError, _UNSUPPORTED)
-_OTHER = _Meaning(StoreError, "See the service's documentation of this error")
+_REFUSED = _Meaning(StoreError, StoreHint.AZURE_UNSUPPORTED)
+_OTHER = _Meaning(StoreError, StoreHint.SERVICE_ERROR)
 
 _BY_CODE: Mapping[str, _Meaning] = {
-    "AccountIsDisabled": _Meaning(AccessDenied, "Have the storage account enabled"),
-    "AuthenticationFailed": _Meaning(AccessDenied, _KEYS),
-    "AuthorizationFailure": _Meaning(AccessDenied, _FIREWALL),
-    "AuthorizationPermissionMismatch": _Meaning(AccessDenied, _RIGHTS),
+    "AccountIsDisabled": _Meaning(AccessDenied, StoreHint.AZURE_ENABLE_ACCOUNT),
+    "AuthenticationFailed": _Meaning(AccessDenied, StoreHint.AZURE_KEYS),
+    "AuthorizationFailure": _Meaning(AccessDenied, StoreHint.AZURE_FIREWALL),
+    "AuthorizationPermissionMismatch": _Meaning(AccessDenied, StoreHint.AZURE_RIGHTS),
     "BlobAlreadyExists": _EXISTS,
-    "BlobArchived": _Meaning(StoreError, _ARCHIVED),
-    "BlobBeingRehydrated": _Meaning(StoreError, _ARCHIVED),
-    "BlobImmutableDueToLegalHold": _Meaning(ObjectLocked, _LOCKED),
-    "BlobImmutableDueToPolicy": _Meaning(ObjectLocked, _LOCKED),
-    "BlobNotFound": _Meaning(KeyNotFound, "", "there is no such blob"),
+    "BlobArchived": _Meaning(StoreError, StoreHint.AZURE_UNARCHIVE),
+    "BlobBeingRehydrated": _Meaning(StoreError, StoreHint.AZURE_UNARCHIVE),
+    "BlobImmutableDueToLegalHold": _Meaning(ObjectLocked, StoreHint.LOCKED_OR_HELD),
+    "BlobImmutableDueToPolicy": _Meaning(ObjectLocked, StoreHint.LOCKED_OR_HELD),
+    "BlobNotFound": _Meaning(KeyNotFound, None, "there is no such blob"),
     "ConditionNotMet": _EXISTS,
-    "ContainerBeingDeleted": _Meaning(BucketNotFound, NO_CONTAINER),
+    "ContainerBeingDeleted": _Meaning(BucketNotFound, StoreHint.CREATE_CONTAINER),
     "ContainerDisabled": _NO_CONTAINER,
     "ContainerNotFound": _NO_CONTAINER,
-    "EncryptionScopeNotFound": _Meaning(StoreError, _SCOPE),
+    "EncryptionScopeNotFound": _Meaning(StoreError, StoreHint.AZURE_SCOPE),
     "FeatureNotSupportedForAccount": _REFUSED,
-    "DuplicateTagNames": _Meaning(StoreError, "Correct BACKUP_OBJECT_TAGS"),
-    "InvalidTag": _Meaning(StoreError, "Correct BACKUP_OBJECT_TAGS"),
-    "InvalidBlobTier": _Meaning(StoreError, "Correct BACKUP_STORAGE_CLASS"),
+    "DuplicateTagNames": _Meaning(StoreError, StoreHint.CHECK_TAGS),
+    "InvalidTag": _Meaning(StoreError, StoreHint.CHECK_TAGS),
+    "InvalidBlobTier": _Meaning(StoreError, StoreHint.CHECK_STORAGE_CLASS),
     "InvalidMd5": _DAMAGED,
-    "InvalidResourceName": _Meaning(BucketNotFound, "Correct BACKUP_DESTINATION"),
-    "KeyBasedAuthenticationNotPermitted": _Meaning(
-        AccessDenied, "The account takes no keys: unset BACKUP_SECRET_KEY, and use an identity"
-    ),
-    "LeaseIdMissing": _Meaning(StoreError, _LEASED),
+    "InvalidResourceName": _Meaning(BucketNotFound, StoreHint.CHECK_ADDRESS),
+    "KeyBasedAuthenticationNotPermitted": _Meaning(AccessDenied, StoreHint.AZURE_NO_KEYS),
+    "LeaseIdMissing": _Meaning(StoreError, StoreHint.END_BLOB_LEASE),
     "Md5Mismatch": _DAMAGED,
-    "NoAuthenticationInformation": _Meaning(AccessDenied, _KEYS),
-    "ResourceNotFound": _Meaning(KeyNotFound, "", "there is no such blob"),
-    "SnapshotsPresent": _Meaning(StoreError, "Delete the snapshots that somebody made of it"),
+    "NoAuthenticationInformation": _Meaning(AccessDenied, StoreHint.AZURE_KEYS),
+    "ResourceNotFound": _Meaning(KeyNotFound, None, "there is no such blob"),
+    "SnapshotsPresent": _Meaning(StoreError, StoreHint.DELETE_BLOB_SNAPSHOTS),
 }
 _BY_STATUS: Mapping[int, _Meaning] = {
-    401: _Meaning(AccessDenied, _KEYS),
-    403: _Meaning(AccessDenied, _FIREWALL),
-    404: _Meaning(KeyNotFound, "", "there is no such blob"),
+    401: _Meaning(AccessDenied, StoreHint.AZURE_KEYS),
+    403: _Meaning(AccessDenied, StoreHint.AZURE_FIREWALL),
+    404: _Meaning(KeyNotFound, None, "there is no such blob"),
     408: _BUSY,
     412: _EXISTS,
     429: _BUSY,
-    501: _Meaning(StoreError, _UNSUPPORTED, "the service cannot do that"),
-    507: _Meaning(StoreFull, "Free some space, or have the account's limit raised"),
+    501: _Meaning(StoreError, StoreHint.AZURE_UNSUPPORTED, "the service cannot do that"),
+    507: _Meaning(StoreFull, StoreHint.FREE_SPACE_OR_LIMIT),
 }
 _CLOCK_TEXT = re.compile(
     r"date header|lifetime validation|valid time range|not yet valid|AADSTS(700024|500133)",
@@ -171,10 +145,12 @@ def _translated(what: str, error: BaseException) -> StoreError | KeyExists:
     if isinstance(inner, CONNECTION_ERRORS):
         return connection_error(what, inner)
     if isinstance(error, AzureError) and "MD5" in str(error):
-        return StoreUnavailable(f"{what}: its checksum is wrong", hint=_CHANGED)
+        return StoreUnavailable(f"{what}: its checksum is wrong", hint=StoreHint.CHANGED_ON_THE_WAY)
     if isinstance(error, AzureError) and not isinstance(error, DecodeError):
         return StoreError(f"{what}: {_line(str(error))}", hint=_OTHER.hint)
-    return StoreUnavailable(f"{what}: the answer is not one of this service", hint=NO_SERVICE)
+    return StoreUnavailable(
+        f"{what}: the answer is not one of this service", hint=StoreHint.CHECK_ENDPOINT
+    )
 
 
 def _answer(what: str, error: HttpResponseError) -> StoreError | KeyExists:
@@ -184,7 +160,9 @@ def _answer(what: str, error: HttpResponseError) -> StoreError | KeyExists:
     code = response.headers.get("x-ms-error-code") or _plain(error)
     text = str(error.message or "")
     if status == HTTPStatus.NOT_FOUND and not code:
-        return StoreError(f"{what}: the answer is not one of this service", hint=NO_SERVICE)
+        return StoreError(
+            f"{what}: the answer is not one of this service", hint=StoreHint.CHECK_ENDPOINT
+        )
     meaning = _meaning(status, code, text)
     first = text.partition("\n")[0].strip()
     why = meaning.why or _line(first) or response.reason or "no reason given"
@@ -207,7 +185,11 @@ def _meaning(status: int, code: str, text: str) -> _Meaning:
     if code in _BY_CODE:
         return _BY_CODE[code]
     if code.startswith("KeyVault"):
-        return _SCOPE_DENIED if status == HTTPStatus.FORBIDDEN else _Meaning(StoreError, _SCOPE)
+        return (
+            _SCOPE_DENIED
+            if status == HTTPStatus.FORBIDDEN
+            else _Meaning(StoreError, StoreHint.AZURE_SCOPE)
+        )
     default = _BUSY if is_server_error(status) else _OTHER
     return _BY_STATUS.get(status, default)
 
@@ -216,10 +198,10 @@ def _no_token(what: str, text: str) -> StoreError:
     """Translate the failure of all that could have told who we are."""
     why = f"{what}: there are no credentials ({text})"
     if _CLOCK_TEXT.search(text):
-        return AccessDenied(why, hint=_CLOCK)
+        return AccessDenied(why, hint=StoreHint.HOST_CLOCK)
     if _OFFLINE_TEXT.search(text):
-        return StoreUnavailable(f"{what}: cannot get a token ({text})", hint=_LATER)
-    return AccessDenied(why, hint=_NO_KEYS)
+        return StoreUnavailable(f"{what}: cannot get a token ({text})", hint=StoreHint.LATER)
+    return AccessDenied(why, hint=StoreHint.AZURE_IDENTITY)
 
 
 def _attempts(text: str) -> str:

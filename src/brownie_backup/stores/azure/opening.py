@@ -9,7 +9,8 @@ from azure.core.pipeline.transport import RequestsTransport
 from azure.storage.blob import ContainerClient
 
 from brownie_backup.errors import ConfigurationError
-from brownie_backup.stores.azure.problems import HINT, credential_problems, find_problems
+from brownie_backup.hints import SetupHint, StoreHint
+from brownie_backup.stores.azure.problems import credential_problems, find_problems
 from brownie_backup.stores.azure.store import AzureStore
 from brownie_backup.stores.connections import mount
 from brownie_backup.stores.location import Location
@@ -36,7 +37,7 @@ def open_store(location: Location, retry_policy: RetryPolicy | None = None) -> A
     retry_policy = retry_policy or RetryPolicy()
     problems = [*find_problems(location), *credential_problems(location)]
     if problems:
-        raise ConfigurationError(problems, hint=HINT)
+        raise ConfigurationError(problems, hint=StoreHint.AZURE_GUIDE)
     session = mount(requests.Session())
     transport = RequestsTransport(
         session=session,
@@ -70,7 +71,9 @@ def _credential(location: Location) -> Any:  # noqa: ANN401 - the library takes 
     try:  # here, for it is of no use to who has a key, and slow to import
         from azure.identity import DefaultAzureCredential  # noqa: PLC0415 - see above
     except ModuleNotFoundError:
-        problem = "without BACKUP_SECRET_KEY, 'azure.identity' is needed, which is not installed"
+        problem = "without a secret key, 'azure.identity' is needed, which is not installed"
     else:
         return DefaultAzureCredential()
-    raise ConfigurationError([problem], hint="python -m pip install 'brownie-backup[azure]'")
+    raise ConfigurationError(
+        [problem], hint=SetupHint.INSTALL_PACKAGE(package="brownie-backup[azure]")
+    )

@@ -7,8 +7,6 @@ from collections.abc import Iterator
 from brownie_backup.stores.location import Location
 from brownie_backup.stores.problems import endpoint_problems, lock_problems, path_problems
 
-HINT = "See the guide 'Store backups in Azure'"
-
 _ACCOUNT = re.compile(r"[a-z0-9]{3,24}")
 _CONTAINER = re.compile(r"(?=.{3,63}$)[a-z0-9]+(-[a-z0-9]+)*")
 _TIERS = ("Hot", "Cool", "Cold")
@@ -20,20 +18,20 @@ _TAG_VALUE = re.compile(r"[A-Za-z0-9 +\-./:=_]{0,256}")
 def find_problems(location: Location) -> Iterator[str]:
     """Yield what is wrong with a location, whatever the credentials."""
     if not location.host:
-        yield "BACKUP_DESTINATION names no container"
+        yield "destination names no container"
     elif not _CONTAINER.fullmatch(location.host):
-        yield f"BACKUP_DESTINATION: '{location.host}' cannot be the name of a container"
+        yield f"destination: '{location.host}' cannot be the name of a container"
     yield from path_problems(location)
     if location.endpoint_url:
         yield from endpoint_problems(location.endpoint_url)
     tier = location.storage_class
     if tier and tier.lower() == "archive":
         yield (
-            "BACKUP_STORAGE_CLASS 'Archive' cannot be read at once, which every backup, "
+            "storage_class 'Archive' cannot be read at once, which every backup, "
             "verification and restore needs; Cold can"
         )
     elif tier and tier.capitalize() not in _TIERS:
-        yield f"BACKUP_STORAGE_CLASS '{tier}' is not one of {', '.join(_TIERS)}"
+        yield f"storage_class '{tier}' is not one of {', '.join(_TIERS)}"
     yield from _tag_problems(location)
     yield from lock_problems(location)
 
@@ -42,15 +40,15 @@ def credential_problems(location: Location) -> Iterator[str]:
     """Yield what is wrong with the credentials."""
     name, key = location.access_key, location.secret_key
     if not key and (location.endpoint_url or "").startswith("http:"):
-        yield "BACKUP_ENDPOINT_URL must begin with https:// where no BACKUP_SECRET_KEY is set"
+        yield "endpoint_url must begin with https:// if no secret key is set"
     if key and not name:
-        yield "BACKUP_SECRET_KEY is set without BACKUP_ACCESS_KEY, the storage account's name"
+        yield "secret_key is set without an access key, which is the storage account's name"
     if not name and not location.endpoint_url:
-        yield "BACKUP_ACCESS_KEY, the storage account's name, is not set, nor BACKUP_ENDPOINT_URL"
+        yield "access_key, the storage account's name, is not set, and no endpoint either"
     if name and not location.endpoint_url and not _ACCOUNT.fullmatch(name.reveal()):
-        yield "BACKUP_ACCESS_KEY is not a storage account's name: 3 to 24 small letters and digits"
+        yield "access_key is not a storage account's name: 3 to 24 lower-case letters and digits"
     if key and not _is_base64(key.reveal()):
-        yield "BACKUP_SECRET_KEY is not a storage account's key: that is in base64"
+        yield "secret_key is not a storage account's key: that is in base64"
 
 
 def _is_base64(text: str) -> bool:
@@ -62,10 +60,10 @@ def _is_base64(text: str) -> bool:
 
 def _tag_problems(location: Location) -> Iterator[str]:
     if len(location.tags) > _MOST_TAGS:
-        yield f"BACKUP_OBJECT_TAGS has {len(location.tags)} tags; Azure takes {_MOST_TAGS}"
+        yield f"object_tags has {len(location.tags)} tags; Azure takes {_MOST_TAGS}"
     for key, value in location.tags.items():
         if not _TAG_KEY.fullmatch(key) or not _TAG_VALUE.fullmatch(value):
             yield (
-                f"BACKUP_OBJECT_TAGS: '{key}' or its value is empty, too long, or has other "
+                f"object_tags: '{key}' or its value is empty, too long, or has other "
                 "characters than letters, digits, spaces and + - . / : = _"
             )

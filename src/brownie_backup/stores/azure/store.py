@@ -25,10 +25,12 @@ from brownie_backup.errors import (
     StoreError,
     StoreUnavailable,
 )
+from brownie_backup.hints import StoreHint
 from brownie_backup.protocols import Clock, ObjectUse, Page, StoredObject
-from brownie_backup.stores.azure.errors import NO_CONTAINER, SDK_ERRORS, store_error
+from brownie_backup.stores.azure.errors import SDK_ERRORS, store_error
 from brownie_backup.stores.azure.names import blob_name, key_of, name_prefix
 from brownie_backup.stores.location import Location
+from brownie_backup.wording import written
 
 _PAGE_KEYS = 1000
 _MODES = {
@@ -37,10 +39,6 @@ _MODES = {
 }
 _LOCK_SLACK = timedelta(minutes=10)
 """A lock that ends so little earlier than a new one would is left as it is."""
-_NO_LOCK = (
-    "BACKUP_OBJECT_LOCK_DAYS needs a container with version-level immutability, and the role "
-    "'Storage Blob Data Owner' or the account's key"
-)
 
 T = TypeVar("T")
 
@@ -128,7 +126,7 @@ class AzureStore:
         digest = hashlib.md5(data, usedforsecurity=False).digest()
         if any(each and each != base64.b64encode(digest).decode() for each in digests):
             msg = f"{what} in {self.url}: its checksum is wrong"
-            raise StoreUnavailable(msg, hint="Check the network, and proxies in between")
+            raise StoreUnavailable(msg, hint=StoreHint.CHECK_NETWORK_AND_PROXIES)
         return data
 
     def list(self, prefix: str) -> Iterator[StoredObject]:
@@ -233,11 +231,11 @@ class AzureStore:
         scope = self.location.sse_kms_key
         if scope and stored.get("encryption_scope") != scope:
             msg = f"{what} in {self.url}: the service ignores the encryption scope"
-            raise StoreError(msg, hint="Unset BACKUP_SSE_KMS_KEY")
+            raise StoreError(msg, hint=StoreHint.NO_KMS)
         if locked and not self._checked.is_set():
             if _locked_until(self._properties(what, key)) is None:
                 msg = f"{what} in {self.url}: the blob was stored, but is not locked"
-                raise StoreError(msg, hint=_NO_LOCK)
+                raise StoreError(msg, hint=StoreHint.AZURE_NO_LOCK)
             self._checked.set()
 
     def _refuse_locked(self, what: str, key: str) -> None:
@@ -245,14 +243,14 @@ class AzureStore:
         until = _locked_until(properties)
         if properties.has_legal_hold:
             msg = f"{what} in {self.url}: it has a legal hold"
-            raise ObjectLocked(msg, hint="Have the hold lifted, if it is no longer needed")
+            raise ObjectLocked(msg, hint=StoreHint.LIFT_HOLD)
         if until and until > self.clock():
-            msg = f"{what} in {self.url}: it is locked until {until:%Y-%m-%d %H:%M} UTC"
-            raise ObjectLocked(msg, hint="It can be deleted after that date")
+            msg = f"{what} in {self.url}: it is locked until {written(until)}"
+            raise ObjectLocked(msg, hint=StoreHint.LOCKED_UNTIL)
 
     def _no_container(self, what: str) -> BucketNotFound:
         return BucketNotFound(
-            f"{what} in {self.url}: there is no such container", hint=NO_CONTAINER
+            f"{what} in {self.url}: there is no such container", hint=StoreHint.CREATE_CONTAINER
         )
 
     def _call(self, what: str, call: Callable[[], T]) -> T:
@@ -267,7 +265,11 @@ class AzureStore:
 
 def _explained(error: StoreError) -> StoreError:
     """Say what a refusal most likely means when a lock was asked for."""
-    return StoreError(error.message, hint=_NO_LOCK) if type(error) is StoreError else error
+    return (
+        StoreError(error.message, hint=StoreHint.AZURE_NO_LOCK)
+        if type(error) is StoreError
+        else error
+    )
 
 
 def _locked_until(properties: BlobProperties) -> datetime | None:

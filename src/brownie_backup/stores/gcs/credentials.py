@@ -12,15 +12,12 @@ from google.oauth2 import credentials as user
 from google.oauth2 import service_account
 
 from brownie_backup.errors import ConfigurationError
+from brownie_backup.hints import StoreHint
 from brownie_backup.secret import Secret
 
 _SCOPES = ("https://www.googleapis.com/auth/devstorage.full_control",)
 """The widest for storage: less cannot lock an object. What we may do, roles decide."""
 _AWS_TOKEN = "urn:ietf:params:aws:token-type:aws4_request"  # noqa: S105 - a type, no token
-_HINT = (
-    "Give the whole JSON that Google made: a service account's key, or a configuration of workload "
-    "identity federation. BACKUP_TOKEN_FILE takes the name of a file"
-)
 
 
 class DefaultCredentials(Credentials):
@@ -47,22 +44,22 @@ class DefaultCredentials(Credentials):
 
 
 def read_token(token: Secret) -> Credentials:
-    """Return the credentials that BACKUP_TOKEN has, or raise `ConfigurationError`."""
+    """Return the credentials in a token, or raise `ConfigurationError`."""
     info, problem = _parse(token), ""
     if info is None:
-        problem = "BACKUP_TOKEN is not the JSON of credentials"
+        problem = "token is not the JSON of credentials"
     elif str(info.get("type")) not in _READERS:
         known = ", ".join(sorted(_READERS))
-        problem = f'BACKUP_TOKEN: its "type" is not one of {known}'
+        problem = f'token: its "type" is not one of {known}'
     else:
         try:
             credentials: Credentials = _READERS[info["type"]](info)
         except (GoogleAuthError, ValueError, TypeError, KeyError, AttributeError):
             # Their words may hold a part of it.
-            problem = f"BACKUP_TOKEN: its parts do not make credentials of type '{info['type']}'"
+            problem = f"token: its parts do not make credentials of type '{info['type']}'"
         else:
             return credentials
-    raise ConfigurationError([problem], hint=_HINT)
+    raise ConfigurationError([problem], hint=StoreHint.GCS_TOKEN)
 
 
 def _parse(token: Secret) -> dict[str, Any] | None:

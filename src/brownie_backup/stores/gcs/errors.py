@@ -25,6 +25,7 @@ from brownie_backup.errors import (
     StoreUnavailable,
     redact,
 )
+from brownie_backup.hints import HintCode, StoreHint
 from brownie_backup.stores.connections import (
     CONNECTION_ERRORS,
     connection_error,
@@ -48,55 +49,37 @@ class _Meaning:
     """What an answer means, what to do, and why in our words (else the service's)."""
 
     error: type[StoreError | KeyExists]
-    hint: str = ""
+    hint: HintCode | None = None
     why: str = ""
 
 
 NO_OBJECT = "No such object"
 """What the service says when the bucket is there."""
-NO_BUCKET = "Create the bucket, or correct BACKUP_DESTINATION"
-_RIGHTS = (
-    "Grant what the guide 'Store backups in Google Cloud Storage' lists; without "
-    "storage.objects.list, the service answers so for a missing object too"
-)
-_KEYS = (
-    "Check BACKUP_TOKEN, or without it what Google's own chain finds: "
-    "GOOGLE_APPLICATION_CREDENTIALS, workload identity, the host's service account"
-)
-_CLOCK = "The clock of this host may be wrong: set it by NTP. Else check BACKUP_TOKEN"
-_KMS = (
-    "Check BACKUP_SSE_KMS_KEY: that the key is there, enabled, in the bucket's location, and that "
-    "the project's storage service agent may use it"
-)
-_LATER = "If it lasts, look at the service's status page and at the network"
-_CHANGED = "It was changed on the way: check the network, and proxies in between"
-_LOCKED = "It can be deleted after that date, or when the hold is lifted"
-_BILLING = "Check that the project's billing account is active"
 
-_BUSY = _Meaning(StoreUnavailable, _LATER)
-_DENIED = _Meaning(AccessDenied, _RIGHTS)
-_OTHER = _Meaning(StoreError, "See the service's documentation of this error")
+_BUSY = _Meaning(StoreUnavailable, StoreHint.LATER)
+_DENIED = _Meaning(AccessDenied, StoreHint.GCS_RIGHTS)
+_OTHER = _Meaning(StoreError, StoreHint.SERVICE_ERROR)
 
 _BY_REASON: Mapping[str, _Meaning] = {
-    "retentionpolicynotmet": _Meaning(ObjectLocked, _LOCKED),
-    "objectunderactivehold": _Meaning(ObjectLocked, _LOCKED),
+    "retentionpolicynotmet": _Meaning(ObjectLocked, StoreHint.LOCKED_OR_HELD),
+    "objectunderactivehold": _Meaning(ObjectLocked, StoreHint.LOCKED_OR_HELD),
     "ratelimitexceeded": _BUSY,
     "userratelimitexceeded": _BUSY,
     "usagelimits.ratelimitexceeded": _BUSY,
-    "quotaexceeded": _Meaning(StoreFull, "Have the quota raised"),
-    "accountdisabled": _Meaning(AccessDenied, _BILLING),
+    "quotaexceeded": _Meaning(StoreFull, StoreHint.RAISE_QUOTA),
+    "accountdisabled": _Meaning(AccessDenied, StoreHint.GCS_BILLING),
     "uploadbrokenconnection": _BUSY,
 }
 _BY_STATUS: Mapping[int, _Meaning] = {
-    401: _Meaning(AccessDenied, _KEYS),
+    401: _Meaning(AccessDenied, StoreHint.GCS_KEYS),
     403: _DENIED,
     404: _Meaning(KeyNotFound),
     408: _BUSY,
     409: _BUSY,  # somebody else changes the object's metadata at the same time
-    412: _Meaning(KeyExists, "", "it exists"),
+    412: _Meaning(KeyExists, None, "it exists"),
     425: _BUSY,
     429: _BUSY,
-    507: _Meaning(StoreFull, "Free some space, or have the quota raised"),
+    507: _Meaning(StoreFull, StoreHint.FREE_SPACE_OR_QUOTA),
 }
 _LOCKED_TEXT = re.compile(
     r"retention (policy|period)|under active .*hold|retain until", re.IGNORECASE
@@ -120,18 +103,19 @@ def store_error(
     if isinstance(error, auth.GoogleAuthError):
         ours: StoreError | KeyExists = _auth_error(what, error)
     elif isinstance(error, DataCorruption):
-        ours = StoreUnavailable(f"{what}: its checksum is wrong", hint=_CHANGED)
+        ours = StoreUnavailable(f"{what}: its checksum is wrong", hint=StoreHint.CHANGED_ON_THE_WAY)
     elif isinstance(error, CONNECTION_ERRORS) and not isinstance(error, InvalidJSONError):
         ours = connection_error(what, error)
     elif getattr(response, "status_code", None) is not None:
         ours = _answer(what, error)
     elif isinstance(error, RetryError):
-        ours = StoreUnavailable(f"{what}: no answer in time", hint=_LATER)
+        ours = StoreUnavailable(f"{what}: no answer in time", hint=StoreHint.LATER)
     elif isinstance(error, GoogleAPIError):
         ours = StoreError(f"{what}: {_line(str(error))}", hint=_OTHER.hint)
     else:
-        hint = "Check BACKUP_ENDPOINT_URL, and proxies in between"
-        ours = StoreUnavailable(f"{what}: the answer is not one of this service", hint=hint)
+        ours = StoreUnavailable(
+            f"{what}: the answer is not one of this service", hint=StoreHint.CHECK_ENDPOINT
+        )
     ours.message = redact(ours.message, secrets)
     ours.args = (ours.message,)
     return ours
@@ -169,14 +153,16 @@ def _meaning(status: int, reason: str, text: str) -> _Meaning:
     if reason in _BY_REASON:
         return _BY_REASON[reason]
     if reason.startswith("cloudkms") or "kms key" in lower:
-        return _Meaning(AccessDenied if status == HTTPStatus.FORBIDDEN else StoreError, _KMS)
+        return _Meaning(
+            AccessDenied if status == HTTPStatus.FORBIDDEN else StoreError, StoreHint.GCS_KMS
+        )
     match status:
         case HTTPStatus.FORBIDDEN if _LOCKED_TEXT.search(lower):
             return _BY_REASON["retentionpolicynotmet"]
         case HTTPStatus.BAD_REQUEST if _CHECKSUM_TEXT.search(lower):
-            return _Meaning(StoreUnavailable, _CHANGED)
+            return _Meaning(StoreUnavailable, StoreHint.CHANGED_ON_THE_WAY)
         case HTTPStatus.NOT_FOUND if "bucket does not exist" in lower:
-            return _Meaning(BucketNotFound, NO_BUCKET)
+            return _Meaning(BucketNotFound, StoreHint.CREATE_BUCKET)
     default = _BUSY if is_server_error(status) else _OTHER
     return _BY_STATUS.get(status, default)
 
@@ -189,13 +175,13 @@ def _auth_error(what: str, error: auth.GoogleAuthError) -> StoreError:
     text = _line(" ".join(each for each in error.args if isinstance(each, str)))
     why = f"{what}: cannot get a token: {text or type(error).__name__}"
     if isinstance(error, auth.DefaultCredentialsError):
-        return AccessDenied(f"{what}: there are no credentials ({text})", hint=_KEYS)
+        return AccessDenied(f"{what}: there are no credentials ({text})", hint=StoreHint.GCS_KEYS)
     transient = (auth.TransportError, auth.TimeoutError, auth.ResponseError)
     if isinstance(error, transient) or error.retryable:
-        return StoreUnavailable(why, hint=_LATER)
+        return StoreUnavailable(why, hint=StoreHint.LATER)
     if _CLOCK_TEXT.search(text):
-        return AccessDenied(why, hint=_CLOCK)
-    return AccessDenied(why, hint=_KEYS)
+        return AccessDenied(why, hint=StoreHint.GCS_CLOCK)
+    return AccessDenied(why, hint=StoreHint.GCS_KEYS)
 
 
 def _line(text: str) -> str:

@@ -8,9 +8,10 @@ from google.auth.transport.requests import AuthorizedSession
 from google.cloud.storage import Client
 
 from brownie_backup.errors import ConfigurationError
+from brownie_backup.hints import StoreHint
 from brownie_backup.stores.connections import mount
 from brownie_backup.stores.gcs.credentials import DefaultCredentials, read_token
-from brownie_backup.stores.gcs.problems import HINT, endpoint_of, find_problems
+from brownie_backup.stores.gcs.problems import endpoint_of, find_problems
 from brownie_backup.stores.gcs.store import GcsStore
 from brownie_backup.stores.location import Location
 from brownie_backup.stores.retry_policy import RetryPolicy
@@ -33,7 +34,7 @@ def open_store(location: Location, retry_policy: RetryPolicy | None = None) -> G
     endpoint = endpoint_of(location)
     problems = list(find_problems(location))
     if problems:
-        raise ConfigurationError(problems, hint=HINT)
+        raise ConfigurationError(problems, hint=StoreHint.GCS_GUIDE)
     if location.token:
         credentials: Credentials = read_token(location.token)
     elif endpoint and not _is_google(endpoint):
@@ -60,7 +61,7 @@ def _client(credentials: Credentials, endpoint: str | None) -> Client:
         # again, with retries and a right that we need for nothing else.
         client._bucket_metadata_cache = None  # noqa: SLF001 - there is no other switch
         return client
-    raise ConfigurationError([problem], hint=HINT)
+    raise ConfigurationError([problem], hint=StoreHint.GCS_GUIDE)
 
 
 def _is_google(endpoint: str) -> bool:

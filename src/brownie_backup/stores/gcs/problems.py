@@ -7,8 +7,6 @@ from collections.abc import Iterator
 from brownie_backup.stores.location import Location
 from brownie_backup.stores.problems import endpoint_problems, lock_problems, path_problems
 
-HINT = "See the guide 'Store backups in Google Cloud Storage'"
-
 _EMULATOR = "STORAGE_EMULATOR_HOST"
 _CLASSES = ("STANDARD", "NEARLINE", "COLDLINE", "ARCHIVE")
 """All can be read at once; what differs is the price."""
@@ -24,22 +22,22 @@ def find_problems(location: Location) -> Iterator[str]:
     """Yield what is wrong with a location."""
     endpoint = endpoint_of(location)
     if not location.host:
-        yield "BACKUP_DESTINATION names no bucket"
+        yield "destination names no bucket"
     yield from path_problems(location)
     if endpoint:
-        variable = "BACKUP_ENDPOINT_URL" if location.endpoint_url else _EMULATOR
-        yield from endpoint_problems(endpoint, variable)
+        name = "endpoint_url" if location.endpoint_url else _EMULATOR
+        yield from endpoint_problems(endpoint, name)
     if location.sse_kms_key and not _KMS_KEY.fullmatch(location.sse_kms_key):
         yield (
-            "BACKUP_SSE_KMS_KEY is not the name of a key: it has the form "
+            "sse_kms_key is not the name of a key: it has the form "
             "projects/P/locations/L/keyRings/R/cryptoKeys/K"
         )
     if location.storage_class and location.storage_class.upper() not in _CLASSES:
         known = ", ".join(_CLASSES)
-        yield f"BACKUP_STORAGE_CLASS '{location.storage_class}' is not one of {known}"
+        yield f"storage_class '{location.storage_class}' is not one of {known}"
     if location.tags:
         yield (
-            "BACKUP_OBJECT_TAGS: Google Cloud Storage has no tags of objects; label the bucket "
+            "object_tags: Google Cloud Storage has no tags of objects; label the bucket "
             "instead, with 'gcloud storage buckets update --update-labels'"
         )
     yield from lock_problems(location)

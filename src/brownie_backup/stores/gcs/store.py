@@ -13,11 +13,13 @@ from google.api_core.exceptions import from_http_status
 from google.cloud.storage import Bucket, Client
 
 from brownie_backup.errors import BucketNotFound, KeyNotFound, ObjectLocked, StoreError
+from brownie_backup.hints import StoreHint
 from brownie_backup.protocols import Clock, ObjectUse, Page, StoredObject
-from brownie_backup.stores.gcs.errors import NO_BUCKET, NO_OBJECT, SDK_ERRORS, store_error
+from brownie_backup.stores.gcs.errors import NO_OBJECT, SDK_ERRORS, store_error
 from brownie_backup.stores.gcs.multipart import multipart
 from brownie_backup.stores.location import Location
 from brownie_backup.stores.secrets import secrets_in
+from brownie_backup.wording import written
 
 _PAGE_KEYS = 1000
 _STORED = "name,kmsKeyName,retention"
@@ -26,11 +28,6 @@ _LISTED = "items(name,size,timeCreated),nextPageToken"
 _MODES = {"compliance": "Locked", "governance": "Unlocked"}
 _LOCK_SLACK = timedelta(minutes=10)
 """A lock that ends so little earlier than a new one would is left as it is."""
-_NO_LOCK = (
-    "BACKUP_OBJECT_LOCK_DAYS needs a bucket made with --enable-per-object-retention, and the right "
-    "storage.objects.setRetention"
-)
-_NO_SERVICE = "Check BACKUP_ENDPOINT_URL: it must be the address of the JSON API"
 
 T = TypeVar("T")
 
@@ -82,7 +79,7 @@ class GcsStore:
         try:
             stored = self._request(what, "POST", path, query, multipart(metadata, data))
         except KeyNotFound as error:
-            failure: StoreError = BucketNotFound(error.message, hint=NO_BUCKET)
+            failure: StoreError = BucketNotFound(error.message, hint=StoreHint.CREATE_BUCKET)
         except StoreError as error:
             failure = _explained(error) if "retention" in metadata else error
         else:
@@ -176,7 +173,7 @@ class GcsStore:
         try:
             objects = self._call(what, fetch)
         except KeyNotFound as error:
-            failure = BucketNotFound(error.message, hint=NO_BUCKET)
+            failure = BucketNotFound(error.message, hint=StoreHint.CREATE_BUCKET)
         else:
             return Page(objects, listing.next_page_token)
         raise failure
@@ -194,11 +191,11 @@ class GcsStore:
         state = self._state(what, key)
         lock = _lock_in(state)
         if state.get("temporaryHold") or state.get("eventBasedHold"):
-            msg = f"{what} in {self.url}: somebody holds it"
-            raise ObjectLocked(msg, hint="Have the hold lifted, if it is no longer needed")
+            msg = f"{what} in {self.url}: it has a hold"
+            raise ObjectLocked(msg, hint=StoreHint.LIFT_HOLD)
         if lock and _end_of(lock) > self.clock():
-            msg = f"{what} in {self.url}: it is locked until {_end_of(lock):%Y-%m-%d %H:%M} UTC"
-            raise ObjectLocked(msg, hint="It can be deleted after that date")
+            msg = f"{what} in {self.url}: it is locked until {written(_end_of(lock))}"
+            raise ObjectLocked(msg, hint=StoreHint.LOCKED_UNTIL)
 
     def _metadata(self, key: str, data: bytes, use: ObjectUse) -> dict[str, Any]:
         """Return what the service is to know of an object; by the digest it checks the data."""
@@ -223,14 +220,14 @@ class GcsStore:
         """See that the service did not pass over in silence what it was asked for."""
         if not isinstance(stored, dict) or stored.get("name") != metadata["name"]:
             msg = f"{what} in {self.url}: the answer is not one of this service"
-            raise StoreError(msg, hint=_NO_SERVICE)
+            raise StoreError(msg, hint=StoreHint.JSON_ENDPOINT)
         key = self.location.sse_kms_key
         if key and not str(stored.get("kmsKeyName")).startswith(key):
             msg = f"{what} in {self.url}: the service ignores the KMS key"
-            raise StoreError(msg, hint="Unset BACKUP_SSE_KMS_KEY")
+            raise StoreError(msg, hint=StoreHint.NO_KMS)
         if "retention" in metadata and not _lock_in(stored):
             msg = f"{what} in {self.url}: the object was stored, but is not locked"
-            raise StoreError(msg, hint=_NO_LOCK)
+            raise StoreError(msg, hint=StoreHint.GCS_NO_LOCK)
 
     def _request(
         self,
@@ -280,7 +277,7 @@ class GcsStore:
 def _explained(error: StoreError) -> StoreError:
     """Say what a bad request most likely means when a lock was asked for."""
     if type(error) is StoreError and error.message.endswith("(400)"):
-        return StoreError(error.message, hint=_NO_LOCK)
+        return StoreError(error.message, hint=StoreHint.GCS_NO_LOCK)
     return error
 
 

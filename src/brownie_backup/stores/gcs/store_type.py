@@ -1,7 +1,8 @@
 """What is known of stores in Google Cloud Storage, without their SDK."""
 
+from brownie_backup.hints import StoreHint
 from brownie_backup.protocols import Store
-from brownie_backup.stores.gcs.problems import HINT, find_problems
+from brownie_backup.stores.gcs.problems import find_problems
 from brownie_backup.stores.location import Location
 from brownie_backup.stores.options import (
     ENDPOINT_URL,
@@ -34,7 +35,7 @@ GCS = StoreType(
         OBJECT_LOCK_MODE,
     ),
     problems=find_problems,
-    hint=HINT,
+    hint=StoreHint.GCS_GUIDE,
     service_url="https://storage.googleapis.com",
     extra="gcs",
 )

@@ -14,9 +14,9 @@ from botocore.parsers import ResponseParserError
 from urllib3.exceptions import HTTPError
 
 from brownie_backup.errors import KeyExists, KeyNotFound, StoreError, StoreUnavailable, redact
+from brownie_backup.hints import StoreHint
 from brownie_backup.stores.retry_policy import retry_after
 from brownie_backup.stores.s3.meanings import (
-    REGION_HINT,
     Meaning,
     meaning_of_answer,
     meaning_of_error,
@@ -72,7 +72,7 @@ def _read_answer(response: Mapping[str, Any]) -> tuple[Meaning, str]:
     if meaning.error is KeyNotFound:
         why = "there is no such object"
     region = said.get("Region") or _headers(response).get("x-amz-bucket-region")
-    if meaning.hint == REGION_HINT and region:
+    if meaning.hint is StoreHint.CHECK_REGION and region:
         why = f"the bucket is in the region '{region}'"
     return meaning, why
 

@@ -21,6 +21,7 @@ from brownie_backup.errors import (
     StoreFull,
     StoreUnavailable,
 )
+from brownie_backup.hints import HintCode, StoreHint
 
 
 @frozen
@@ -28,62 +29,29 @@ class Meaning:
     """What an answer means: our error, why in our words (else the service's), and what to do."""
 
     error: type[StoreError | KeyExists]
-    hint: str
+    hint: HintCode | None
     why: str = ""
 
 
-_KEYS = (
-    "Check BACKUP_ACCESS_KEY and BACKUP_SECRET_KEY, or without them what AWS's own chain finds: "
-    "environment, profile, role"
-)
-_RIGHTS = (
-    "Allow these credentials what the guide 'Store backups in S3' lists; without s3:ListBucket, S3 "
-    "answers so for a missing object too"
-)
-_CLOCK = "The clock of this host is wrong: set it by NTP"
-REGION_HINT = (
-    "Set BACKUP_REGION to the bucket's region, or BACKUP_ENDPOINT_URL to the address to which the "
-    "service sends us"
-)
-_FULL = "Free some space, or have the quota raised"
-_LATER = "If it lasts, look at the service's status page and at the network"
-_NETWORK = "Check the network, HTTPS_PROXY and NO_PROXY, BACKUP_ENDPOINT_URL and BACKUP_REGION"
-_CHANGED = "It was changed on the way: check the network, and proxies in between"
-_KMS = (
-    "Check BACKUP_SSE_KMS_KEY: that the key is there, enabled, and that its policy lets us use it"
-)
-_CERTIFICATE = (
-    "Check that BACKUP_ENDPOINT_URL is one of https, and its certificate; AWS_CA_BUNDLE names a "
-    "file with a CA of your own"
-)
-_LOCK = "If BACKUP_OBJECT_LOCK_DAYS is set, the bucket needs object lock enabled"
-_UNSUPPORTED = (
-    "The service does not have what was asked for: unset BACKUP_OBJECT_LOCK_DAYS, "
-    "BACKUP_OBJECT_TAGS, BACKUP_STORAGE_CLASS or BACKUP_SSE_KMS_KEY. If none is set, it has no "
-    "create-if-absent, without which backups are not safe there"
-)
-
-_DENIED = Meaning(AccessDenied, _RIGHTS)
-_WRONG_KEYS = Meaning(AccessDenied, _KEYS)
-_SKEWED = Meaning(AccessDenied, _CLOCK)
-_WRONG_REGION = Meaning(StoreError, REGION_HINT)
-_BUSY = Meaning(StoreUnavailable, _LATER)
-_DAMAGED = Meaning(StoreUnavailable, _CHANGED)
-_NO_ROOM = Meaning(StoreFull, _FULL)
-_KMS_DENIED = Meaning(AccessDenied, _KMS)
-_OTHER = Meaning(StoreError, "See the service's documentation of this error")
+_DENIED = Meaning(AccessDenied, StoreHint.S3_RIGHTS)
+_WRONG_KEYS = Meaning(AccessDenied, StoreHint.S3_KEYS)
+_SKEWED = Meaning(AccessDenied, StoreHint.HOST_CLOCK)
+_WRONG_REGION = Meaning(StoreError, StoreHint.CHECK_REGION)
+_BUSY = Meaning(StoreUnavailable, StoreHint.LATER)
+_DAMAGED = Meaning(StoreUnavailable, StoreHint.CHANGED_ON_THE_WAY)
+_NO_ROOM = Meaning(StoreFull, StoreHint.FREE_SPACE_OR_QUOTA)
+_KMS_DENIED = Meaning(AccessDenied, StoreHint.S3_KMS)
+_OTHER = Meaning(StoreError, StoreHint.SERVICE_ERROR)
 
 _BY_CODE: Mapping[str, Meaning] = {
-    "NoSuchKey": Meaning(KeyNotFound, ""),
-    "ObjectLockConfigurationNotFoundError": Meaning(KeyNotFound, ""),
-    "NoSuchVersion": Meaning(KeyNotFound, ""),
-    "NoSuchBucket": Meaning(
-        BucketNotFound, "Create it, or correct BACKUP_DESTINATION", "there is no such bucket"
-    ),
+    "NoSuchKey": Meaning(KeyNotFound, None),
+    "ObjectLockConfigurationNotFoundError": Meaning(KeyNotFound, None),
+    "NoSuchVersion": Meaning(KeyNotFound, None),
+    "NoSuchBucket": Meaning(BucketNotFound, StoreHint.CREATE_BUCKET, "there is no such bucket"),
     "InvalidBucketName": Meaning(
-        BucketNotFound, "Correct BACKUP_DESTINATION", "that is not a name for a bucket"
+        BucketNotFound, StoreHint.CHECK_ADDRESS, "that is not a name for a bucket"
     ),
-    "PreconditionFailed": Meaning(KeyExists, "", "it exists"),
+    "PreconditionFailed": Meaning(KeyExists, None, "it exists"),
     "AccessDenied": _DENIED,
     "AllAccessDisabled": _DENIED,
     "AccountProblem": _DENIED,
@@ -94,12 +62,12 @@ _BY_CODE: Mapping[str, Meaning] = {
     "InvalidToken": _WRONG_KEYS,
     "InvalidClientTokenId": _WRONG_KEYS,
     "UnrecognizedClientException": _WRONG_KEYS,
-    "ExpiredToken": Meaning(AccessDenied, "Temporary credentials have ended: get new ones"),
-    "TokenRefreshRequired": Meaning(AccessDenied, "Temporary credentials have ended: get new"),
+    "ExpiredToken": Meaning(AccessDenied, StoreHint.NEW_TEMPORARY_CREDENTIALS),
+    "TokenRefreshRequired": Meaning(AccessDenied, StoreHint.NEW_TEMPORARY_CREDENTIALS),
     "RequestTimeTooSkewed": _SKEWED,
     "RequestExpired": _SKEWED,
     "PermanentRedirect": _WRONG_REGION,
-    "TemporaryRedirect": Meaning(StoreUnavailable, REGION_HINT),
+    "TemporaryRedirect": Meaning(StoreUnavailable, StoreHint.CHECK_REGION),
     "AuthorizationHeaderMalformed": _WRONG_REGION,
     "IllegalLocationConstraintException": _WRONG_REGION,
     "ConditionalRequestConflict": _BUSY,
@@ -115,15 +83,15 @@ _BY_CODE: Mapping[str, Meaning] = {
     "XAmzContentChecksumMismatch": _DAMAGED,
     "InvalidObjectState": Meaning(
         StoreError,
-        "Restore it from there with the service's own tools; let no lifecycle rule archive backups",
+        StoreHint.S3_UNARCHIVE,
         "the object was moved to an archive class",
     ),
-    "InvalidStorageClass": Meaning(StoreError, "Correct BACKUP_STORAGE_CLASS"),
-    "InvalidTag": Meaning(StoreError, "Correct BACKUP_OBJECT_TAGS"),
-    "ObjectLocked": Meaning(ObjectLocked, "Wait until then"),
-    "EntityTooLarge": Meaning(StoreError, "Have the service's limit of an object's size raised"),
-    "InvalidRequest": Meaning(StoreError, _LOCK),
-    "NotImplemented": Meaning(StoreError, _UNSUPPORTED),
+    "InvalidStorageClass": Meaning(StoreError, StoreHint.CHECK_STORAGE_CLASS),
+    "InvalidTag": Meaning(StoreError, StoreHint.CHECK_TAGS),
+    "ObjectLocked": Meaning(ObjectLocked, StoreHint.WAIT_UNTIL_THEN),
+    "EntityTooLarge": Meaning(StoreError, StoreHint.OBJECT_SIZE_LIMIT),
+    "InvalidRequest": Meaning(StoreError, StoreHint.S3_LOCK_OFF),
+    "NotImplemented": Meaning(StoreError, StoreHint.S3_UNSUPPORTED),
 }
 
 _BY_PATTERN = (
@@ -135,31 +103,37 @@ _BY_PATTERN = (
 """For codes that come in variants, and for services with codes of their own."""
 
 _BY_STATUS: Mapping[int, Meaning] = {
-    307: Meaning(StoreUnavailable, REGION_HINT),
+    307: Meaning(StoreUnavailable, StoreHint.CHECK_REGION),
     401: _WRONG_KEYS,
     403: _DENIED,
-    404: Meaning(KeyNotFound, ""),
+    404: Meaning(KeyNotFound, None),
     408: _BUSY,
-    412: Meaning(KeyExists, "", "it exists"),
+    412: Meaning(KeyExists, None, "it exists"),
     425: _BUSY,
     429: _BUSY,
-    501: Meaning(StoreError, _UNSUPPORTED),
+    501: Meaning(StoreError, StoreHint.S3_UNSUPPORTED),
     507: _NO_ROOM,
 }
 
-_CREDENTIALS_MISSING = Meaning(AccessDenied, _KEYS, "there are no credentials")
-_CREDENTIALS_PARTIAL = Meaning(AccessDenied, _KEYS, "only a part of the credentials is there")
+_CREDENTIALS_MISSING = Meaning(AccessDenied, StoreHint.S3_KEYS, "there are no credentials")
+_CREDENTIALS_PARTIAL = Meaning(
+    AccessDenied, StoreHint.S3_KEYS, "only a part of the credentials is there"
+)
 # What a helper of credentials prints may hold some, so its words are not repeated.
-_CREDENTIALS_FAILED = Meaning(AccessDenied, _KEYS, "the credentials could not be retrieved")
+_CREDENTIALS_FAILED = Meaning(
+    AccessDenied, StoreHint.S3_KEYS, "the credentials could not be retrieved"
+)
 # The service that gives them to a machine or a container may only be busy.
 _CREDENTIALS_LATE = evolve(_CREDENTIALS_FAILED, error=StoreUnavailable)
-_SIGN_IN = Meaning(
-    AccessDenied, "Sign in again, with 'aws sso login' or 'aws login'", "the sign-in has ended"
+_SIGN_IN = Meaning(AccessDenied, StoreHint.SIGN_IN_AGAIN, "the sign-in has ended")
+_PROFILE = Meaning(StoreError, StoreHint.AWS_PROFILE)
+_TLS = Meaning(StoreError, StoreHint.S3_CERTIFICATE)
+_CUT_OFF = Meaning(
+    StoreUnavailable, StoreHint.CHECK_NETWORK_OR_REGION, "the connection was cut off"
 )
-_PROFILE = Meaning(StoreError, "Check AWS_PROFILE and the files in ~/.aws")
-_TLS = Meaning(StoreError, _CERTIFICATE)
-_CUT_OFF = Meaning(StoreUnavailable, _NETWORK, "the connection was cut off")
-_NONSENSE = Meaning(StoreUnavailable, _NETWORK, "the answer is not one of an S3 service")
+_NONSENSE = Meaning(
+    StoreUnavailable, StoreHint.CHECK_NETWORK_OR_REGION, "the answer is not one of an S3 service"
+)
 
 # The first that fits; so the narrower ones come before the wider.
 _BY_TYPE: tuple[tuple[type[BaseException], Meaning], ...] = (
@@ -184,27 +158,30 @@ _BY_TYPE: tuple[tuple[type[BaseException], Meaning], ...] = (
     (UrllibSSLError, _TLS),
     (
         botocore.ProxyConnectionError,
-        Meaning(StoreUnavailable, "Check HTTPS_PROXY, HTTP_PROXY and NO_PROXY"),
+        Meaning(StoreUnavailable, StoreHint.CHECK_PROXIES),
     ),
-    (botocore.InvalidProxiesConfigError, Meaning(StoreError, "Check HTTPS_PROXY and HTTP_PROXY")),
+    (botocore.InvalidProxiesConfigError, Meaning(StoreError, StoreHint.CHECK_PROXIES)),
     (
         botocore.ConnectTimeoutError,
-        Meaning(StoreUnavailable, _NETWORK, "no connection in time"),
+        Meaning(StoreUnavailable, StoreHint.CHECK_NETWORK_OR_REGION, "no connection in time"),
     ),
     (
         botocore.ReadTimeoutError,
-        Meaning(StoreUnavailable, _NETWORK, "no answer in time"),
+        Meaning(StoreUnavailable, StoreHint.CHECK_NETWORK_OR_REGION, "no answer in time"),
     ),
     (botocore.ConnectionClosedError, _CUT_OFF),
     (botocore.IncompleteReadError, _CUT_OFF),
     (botocore.ResponseStreamingError, _CUT_OFF),
-    (botocore.ConnectionError, Meaning(StoreUnavailable, _NETWORK)),
-    (botocore.HTTPClientError, Meaning(StoreUnavailable, _NETWORK, "the request failed")),
+    (botocore.ConnectionError, Meaning(StoreUnavailable, StoreHint.CHECK_NETWORK_OR_REGION)),
+    (
+        botocore.HTTPClientError,
+        Meaning(StoreUnavailable, StoreHint.CHECK_NETWORK_OR_REGION, "the request failed"),
+    ),
     (botocore.CapacityNotAvailableError, _BUSY),
     (botocore.ChecksumError, _DAMAGED),
     (botocore.FlexibleChecksumError, _DAMAGED),
     (ResponseParserError, _NONSENSE),
-    (BotoCoreError, Meaning(StoreError, "Check the settings of the store")),
+    (BotoCoreError, Meaning(StoreError, StoreHint.CHECK_STORE_SETTINGS)),
     (HTTPError, _CUT_OFF),
     (OSError, _CUT_OFF),
     (ValueError, _NONSENSE),

@@ -8,10 +8,11 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError
 
 from brownie_backup.errors import ConfigurationError
+from brownie_backup.hints import StoreHint
 from brownie_backup.stores.location import Location
 from brownie_backup.stores.retry_policy import RetryPolicy
 from brownie_backup.stores.s3.errors import store_error
-from brownie_backup.stores.s3.problems import HINT, credential_problems, find_problems
+from brownie_backup.stores.s3.problems import credential_problems, find_problems
 from brownie_backup.stores.s3.store import S3Store, content_md5
 
 _CONNECTIONS = 32
@@ -31,7 +32,7 @@ def open_store(location: Location, retry_policy: RetryPolicy | None = None) -> S
     retry_policy = retry_policy or RetryPolicy()
     problems = [*find_problems(location), *credential_problems(location)]
     if problems:
-        raise ConfigurationError(problems, hint=HINT)
+        raise ConfigurationError(problems, hint=StoreHint.S3_GUIDE)
     try:
         client = _client(location, retry_policy)
     except (BotoCoreError, ValueError) as error:
@@ -52,8 +53,8 @@ def _client(location: Location, retry_policy: RetryPolicy) -> BaseClient:
     region, endpoint = session.region_name, location.endpoint_url or None
     if region is None and endpoint is None:
         # The library would take us-east-1, which is a guess.
-        problem = "BACKUP_REGION is not set, and AWS's own configuration names no region either"
-        raise ConfigurationError([problem], hint=HINT)
+        problem = "region is not set, and AWS's own configuration names no region either"
+        raise ConfigurationError([problem], hint=StoreHint.S3_GUIDE)
     config = Config(
         connect_timeout=retry_policy.connect_seconds,
         read_timeout=retry_policy.read_seconds,

@@ -6,8 +6,6 @@ from collections.abc import Iterator
 from brownie_backup.stores.location import Location
 from brownie_backup.stores.problems import endpoint_problems, lock_problems, path_problems
 
-HINT = "See the guide 'Store backups in S3'"
-
 _ARCHIVES = ("GLACIER", "DEEP_ARCHIVE")
 _MOST_TAGS = 10
 _MOST_TAG_KEY, _MOST_TAG_VALUE = 128, 256
@@ -16,13 +14,13 @@ _MOST_TAG_KEY, _MOST_TAG_VALUE = 128, 256
 def find_problems(location: Location) -> Iterator[str]:
     """Yield what is wrong with a location, whatever the credentials."""
     if not location.host:
-        yield "BACKUP_DESTINATION names no bucket"
+        yield "destination names no bucket"
     yield from path_problems(location)
     if location.endpoint_url:
         yield from endpoint_problems(location.endpoint_url)
     if location.storage_class and location.storage_class.upper() in _ARCHIVES:
         yield (
-            f"BACKUP_STORAGE_CLASS '{location.storage_class}' cannot be read at once, which "
+            f"storage_class '{location.storage_class}' cannot be read at once, which "
             "every backup, verification and restore needs; GLACIER_IR can"
         )
     yield from _tag_problems(location)
@@ -32,19 +30,19 @@ def find_problems(location: Location) -> Iterator[str]:
 def credential_problems(location: Location) -> Iterator[str]:
     """Yield what is wrong with the credentials."""
     if location.access_key and not location.secret_key:
-        yield "BACKUP_ACCESS_KEY is set without BACKUP_SECRET_KEY"
+        yield "access_key is set without a secret key"
     if location.secret_key and not location.access_key:
-        yield "BACKUP_SECRET_KEY is set without BACKUP_ACCESS_KEY"
+        yield "secret_key is set without an access key"
     if location.token and not (location.access_key or location.secret_key):
-        yield "BACKUP_TOKEN, a session's token, is set without BACKUP_ACCESS_KEY"
-    for name, secret in (("ACCESS_KEY", location.access_key), ("TOKEN", location.token)):
+        yield "token, a session's token, is set without an access key"
+    for name, secret in (("access_key", location.access_key), ("token", location.token)):
         if secret and not re.fullmatch(r"[!-~]+", secret.reveal()):
-            yield f"BACKUP_{name} has a space in it, or another character that no key has"
+            yield f"{name} has a space in it, or another character that no key has"
 
 
 def _tag_problems(location: Location) -> Iterator[str]:
     if len(location.tags) > _MOST_TAGS:
-        yield f"BACKUP_OBJECT_TAGS has {len(location.tags)} tags; S3 takes {_MOST_TAGS}"
+        yield f"object_tags has {len(location.tags)} tags; S3 takes {_MOST_TAGS}"
     for key, value in location.tags.items():
         if not 1 <= len(key) <= _MOST_TAG_KEY or len(value) > _MOST_TAG_VALUE:
-            yield f"BACKUP_OBJECT_TAGS: '{key}' or its value is empty or too long"
+            yield f"object_tags: '{key}' or its value is empty or too long"

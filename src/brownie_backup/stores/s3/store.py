@@ -19,9 +19,11 @@ from brownie_backup.errors import (
     ObjectLocked,
     StoreError,
 )
+from brownie_backup.hints import HintCode, StoreHint
 from brownie_backup.protocols import Clock, ObjectUse, Page, StoredObject
 from brownie_backup.stores.location import Location
 from brownie_backup.stores.s3.errors import SDK_ERRORS, store_error
+from brownie_backup.wording import written
 
 _PAGE_KEYS = 1000
 _WITHOUT_OBJECT = ("put_object", "list_objects_v2")
@@ -80,9 +82,11 @@ class S3Store:
         answer = self._call(what, "put_object", key, arguments)
         # A service may pass over in silence what it was asked for.
         if not answer.get("ETag"):
-            raise self._refusal(what, "the answer is not one of an S3 service", _NO_SERVICE)
+            raise self._refusal(
+                what, "the answer is not one of an S3 service", StoreHint.S3_ENDPOINT
+            )
         if location.sse_kms_key and answer.get("ServerSideEncryption") != "aws:kms":
-            raise self._refusal(what, "the service ignores the KMS key", "Unset BACKUP_SSE_KMS_KEY")
+            raise self._refusal(what, "the service ignores the KMS key", StoreHint.NO_KMS)
 
     def get(self, key: str) -> bytes:
         """Return the bytes under `key`."""
@@ -174,7 +178,7 @@ class S3Store:
             answer = {}
         lock = answer.get("ObjectLockConfiguration", {})
         if lock.get("ObjectLockEnabled") != "Enabled":
-            raise self._refusal(what, "the bucket has no object lock", _NO_LOCK)
+            raise self._refusal(what, "the bucket has no object lock", StoreHint.S3_NO_LOCK)
         self._checked.set()
 
     def _refuse_locked(self, what: str, key: str) -> None:
@@ -185,14 +189,16 @@ class S3Store:
         until = _retained_until(head)
         if head.get("ObjectLockLegalHoldStatus") == "ON":
             msg = f"{what} in {self.url}: it has a legal hold"
-            raise ObjectLocked(msg, hint="Have the hold lifted, if it is no longer needed")
+            raise ObjectLocked(msg, hint=StoreHint.LIFT_HOLD)
         if until and until > self.clock():
-            msg = f"{what} in {self.url}: it is locked until {until:%Y-%m-%d %H:%M} UTC"
-            raise ObjectLocked(msg, hint="It can be deleted after that date")
+            msg = f"{what} in {self.url}: it is locked until {written(until)}"
+            raise ObjectLocked(msg, hint=StoreHint.LOCKED_UNTIL)
 
     def _page(self, what: str, answer: Mapping[str, Any]) -> Page:
         if "IsTruncated" not in answer:
-            raise self._refusal(what, "the answer is not one of an S3 service", _NO_SERVICE)
+            raise self._refusal(
+                what, "the answer is not one of an S3 service", StoreHint.S3_ENDPOINT
+            )
         skip = len(self._name(""))
         objects = tuple(
             StoredObject(found["Key"][skip:], found["Size"], found["LastModified"].astimezone(UTC))
@@ -201,7 +207,7 @@ class S3Store:
         )
         token: str | None = answer.get("NextContinuationToken")
         if answer["IsTruncated"] and not token:
-            raise self._refusal(what, "the listing breaks off without saying how to go on", "")
+            raise self._refusal(what, "the listing breaks off without saying how to go on", None)
         return Page(objects, token if answer["IsTruncated"] else None)
 
     def _call(
@@ -222,19 +228,15 @@ class S3Store:
         else:
             return answer
         if isinstance(failure, KeyNotFound) and method in _WITHOUT_OBJECT:
-            raise BucketNotFound(failure.message, hint=_NO_SERVICE)
+            raise BucketNotFound(failure.message, hint=StoreHint.S3_ENDPOINT)
         raise failure
 
     def _error(self, what: str, error: BaseException) -> StoreError | KeyExists:
         given = (self.location.access_key, self.location.secret_key, self.location.token)
         return store_error(what, self.url, error, [s.reveal() for s in given if s])
 
-    def _refusal(self, what: str, why: str, hint: str) -> StoreError:
+    def _refusal(self, what: str, why: str, hint: HintCode | None) -> StoreError:
         return StoreError(f"{what} in {self.url}: {why}", hint=hint)
-
-
-_NO_SERVICE = "Check BACKUP_DESTINATION, and that BACKUP_ENDPOINT_URL is the address of an S3 API"
-_NO_LOCK = "Unset BACKUP_OBJECT_LOCK_DAYS, or take a bucket that was made with object lock enabled"
 
 
 def _retained_until(head: Mapping[str, Any]) -> datetime | None:

@@ -1,9 +1,10 @@
 """What is known of stores in buckets of S3 or its like, without their SDK."""
 
+from brownie_backup.hints import StoreHint
 from brownie_backup.protocols import Store
 from brownie_backup.stores.location import Location
 from brownie_backup.stores.options import OPTIONS
-from brownie_backup.stores.s3.problems import HINT, find_problems
+from brownie_backup.stores.s3.problems import find_problems
 from brownie_backup.stores.store_type import StoreType
 
 
@@ -20,7 +21,7 @@ S3 = StoreType(
     provider="s3",
     options=OPTIONS,
     problems=find_problems,
-    hint=HINT,
+    hint=StoreHint.S3_GUIDE,
     service_url="https://s3.amazonaws.com",
     extra="s3",
 )

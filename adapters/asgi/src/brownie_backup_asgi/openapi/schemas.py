@@ -30,6 +30,7 @@ _SCHEMAS: dict[str, Schema] = {
             "status": {"type": "integer", "minimum": 400, "maximum": 599},
             "detail": _STRING | {"description": "what happened, to what"},
             "hint": _STRING | {"description": "what to do"},
+            "hint_code": _TEXT | {"description": "the same, for programs; stable"},
             "errors": {"type": "array", "items": _STRING},
         }
     ),

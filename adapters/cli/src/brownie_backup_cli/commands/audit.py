@@ -6,8 +6,10 @@ from brownie_backup.audit.proof import AuditProof
 from brownie_backup.audit.record import AuditRecord
 from brownie_backup.service import Service
 from brownie_backup.service.documents import audit_document, proof_document
+from brownie_backup.wording import counted, written
 from brownie_backup_cli.exit_codes import DONE, FAILED, WARNINGS
 from brownie_backup_cli.output import Output, size, table
+from brownie_backup_cli.vocabulary import WORDS
 
 HEADER = ("When", "Who", "From", "Action", "Backup", "Outcome", "Duration", "Size")
 LIMIT = 100
@@ -40,7 +42,7 @@ def audit(arguments: argparse.Namespace, service: Service, output: Output) -> in
         for problem in proof.problems:
             output.warn(f"{proof.store_url}: {problem}")
     for url, error in proved.problems.items():
-        output.warn(f"{url}: {error}")
+        output.warn(f"{url}: {error.worded(WORDS)}")
     if not all(proof.good for proof in proofs):
         return FAILED
     return WARNINGS if proved.problems else DONE
@@ -49,7 +51,7 @@ def audit(arguments: argparse.Namespace, service: Service, output: Output) -> in
 def _row(entry: AuditRecord) -> tuple[str, ...]:
     seconds = entry.duration_seconds
     return (
-        f"{entry.at:%Y-%m-%d %H:%M:%S} UTC",
+        written(entry.at),
         _visible(entry.actor),
         _visible(entry.origin),
         _visible(f"{entry.action} (dry run)" if entry.dry_run else entry.action),
@@ -74,6 +76,6 @@ def _outcome(entry: AuditRecord) -> str:
 
 
 def _verdict(proof: AuditProof) -> str:
-    if proof.good:
-        return f"{proof.store_url}: {proof.records} records, none changed, none missing"
-    return f"{proof.store_url}: {proof.records} records, {len(proof.problems)} PROBLEMS"
+    records = counted(proof.records, "record")
+    found = counted(len(proof.problems), "PROBLEM", "PROBLEMS")
+    return f"{proof.store_url}: {records}, {'none changed, none missing' if proof.good else found}"

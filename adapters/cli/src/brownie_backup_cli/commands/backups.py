@@ -9,8 +9,10 @@ from brownie_backup import (
 )
 from brownie_backup.service import Service
 from brownie_backup.service.documents import report_document, restore_document, sync_document
+from brownie_backup.wording import counted
 from brownie_backup_cli.exit_codes import DONE, FAILED, WARNINGS
 from brownie_backup_cli.output import Output, size, span
+from brownie_backup_cli.vocabulary import WORDS
 
 
 def backup(arguments: argparse.Namespace, service: Service, output: Output) -> int:
@@ -29,7 +31,7 @@ def backup(arguments: argparse.Namespace, service: Service, output: Output) -> i
             f"in {span(manifest.duration)}"
         ),
         (
-            f"{size(report.new_bytes)} stored in {report.new_blobs} blobs, "
+            f"{size(report.new_bytes)} stored in {counted(report.new_blobs, 'blob')}, "
             f"{size(report.reused_bytes)} were there already"
         ),
         *_ranges(report),
@@ -37,23 +39,23 @@ def backup(arguments: argparse.Namespace, service: Service, output: Output) -> i
     ]
     if service.settings.copies:
         lines += [f"it is in {outcome.url}" for outcome in report.stores if outcome.stored]
-    output.result(report_document(report), lines)
+    output.result(report_document(report, WORDS), lines)
     if report.all_read_because:
         output.say(f"every range was read: {report.all_read_because}")
-    for outcome in report.missing_stores:
-        output.warn(f"it is not in {outcome.url}: {outcome.problem}")
-    missing = {outcome.url for outcome in report.missing_stores}  # which have said why
+    missing = {outcome.url: outcome.problem for outcome in report.stores if outcome.problem}
+    for url, problem in missing.items():
+        output.warn(f"it is not in {url}: {problem.worded(WORDS)}")
     problems = [
         *report.warnings,
         *(
-            f"{synced.url}: {problem}"
+            f"{synced.url}: {problem.worded(WORDS)}"
             for synced in report.synced
             for problem in synced.problems
             if synced.url not in missing
         ),
     ]
-    for problem in problems:
-        output.warn(problem)
+    for each in problems:
+        output.warn(each)
     return WARNINGS if missing or problems else DONE
 
 
@@ -65,6 +67,7 @@ def restore(arguments: argparse.Namespace, service: Service, output: Output) -> 
         owner=not arguments.no_owner,
         privileges=not arguments.no_acl,
         tablespaces=not arguments.no_tablespaces,
+        accept_unencrypted=arguments.accept_unencrypted,
         keep_failed=arguments.keep_failed,
         jobs=service.settings.parallel_jobs,
         tables=tuple(arguments.tables),
@@ -84,7 +87,7 @@ def restore(arguments: argparse.Namespace, service: Service, output: Output) -> 
         )
     output.findings(report.findings)
     output.result(
-        restore_document(report),
+        restore_document(report, WORDS),
         _restored(report, several=bool(service.settings.copies), some=options.selects),
     )
     if any(finding.level == "error" for finding in report.findings):
@@ -99,11 +102,13 @@ def sync(arguments: argparse.Namespace, service: Service, output: Output) -> int
         reports = service.sync(on_progress=on_progress)
     lines = []
     for report in reports:
-        done = [f"{len(report.copied)} backups copied", f"{len(report.mended)} mended"]
-        blobs = f"{report.copied_blobs} blobs, {size(report.copied_bytes)}"
+        done = [f"{counted(len(report.copied), 'backup')} copied", f"{len(report.mended)} repaired"]
+        blobs = f"{counted(report.copied_blobs, 'blob')}, {size(report.copied_bytes)}"
         lines.append(f"{report.url}: {', '.join(done)} ({blobs})")
-    output.result({"stores": [sync_document(report) for report in reports]}, lines)
-    problems = [f"{report.url}: {each}" for report in reports for each in report.problems]
+    output.result({"stores": [sync_document(report, WORDS) for report in reports]}, lines)
+    problems = [
+        f"{report.url}: {each.worded(WORDS)}" for report in reports for each in report.problems
+    ]
     for problem in problems:
         output.warn(problem)
     return WARNINGS if problems else DONE
@@ -113,7 +118,7 @@ def _ranges(report: BackupReport) -> list[str]:
     if not report.ranges and not report.skipped_ranges:
         return []
     unread = f"; known to be unchanged: {report.skipped_ranges}" if report.skipped_ranges else ""
-    return [f"ranges of bulk tables read: {report.ranges}{unread}"]
+    return [f"ranges of large tables read: {report.ranges}{unread}"]
 
 
 def _restored(report: RestoreReport, *, several: bool, some: bool) -> list[str]:
@@ -132,7 +137,7 @@ def _restored(report: RestoreReport, *, several: bool, some: bool) -> list[str]:
     else:
         head = f"{report.backup} is restored{source} as '{target}'"
     lines = [f"{head}: {spent}"]
-    lines += [f"{table.name}: {table.rows} rows" for table in report.detail.tables]
+    lines += [f"{table.name}: {counted(table.rows, 'row')}" for table in report.detail.tables]
     if report.detail.replaced_database:
         lines.append(f"the database that was there is kept as '{report.detail.replaced_database}'")
     if report.detail.created_roles:

@@ -11,8 +11,10 @@ from brownie_backup import Backup, list_backups
 from brownie_backup.model import Manifest, PartKind
 from brownie_backup.service import Service
 from brownie_backup.service.documents import backup_document, status_document
+from brownie_backup.wording import counted, written
 from brownie_backup_cli.exit_codes import DONE, WARNINGS
 from brownie_backup_cli.output import Output, size, span, table
+from brownie_backup_cli.vocabulary import WORDS
 
 HEADER = ("Name", "Created", "Size stored", "Size of database", "Duration", "Status")
 
@@ -53,13 +55,13 @@ def status(arguments: argparse.Namespace, service: Service, output: Output) -> i
         report = service.status(on_progress=on_progress)
     if len(report.stores) == 1 and report.stores[0].error:
         raise report.stores[0].error
-    document = status_document(report)
+    document = status_document(report, WORDS)
     rows = [row for store in (document, *document["copies"]) for row in _status_rows(store)]
     next_backup = report.next_backup.astimezone(ZoneInfo(report.timezone))
     shown = f"{next_backup:%Y-%m-%d %H:%M} {report.timezone}"
     rows.append(("schedule", f"{service.settings.schedule}, next at {shown}"))
     output.result(document, table(("", ""), rows)[1:])
-    problems = [str(store.error) for store in report.stores if store.error]
+    problems = [store.error.worded(WORDS) for store in report.stores if store.error]
     for problem in problems:
         output.warn(problem)
     return WARNINGS if problems else DONE
@@ -111,7 +113,7 @@ def _row(backup: Backup) -> tuple[str, ...]:
         return (backup.name, "?", "?", "?", "?", _status(backup))
     return (
         backup.name,
-        f"{manifest.finished_at:%Y-%m-%d %H:%M:%S} UTC",
+        written(manifest.finished_at),
         size(manifest.stored_bytes),
         size(manifest.database.size_bytes) if manifest.database else "?",
         span(manifest.duration),
@@ -130,16 +132,17 @@ def _status(backup: Backup) -> str:
 
 
 def _part_rows(manifest: Manifest) -> Iterator[tuple[str, str]]:
-    """Yield a line for each part but bulk tables, of which there may be many, and one for these."""
+    """Yield a line for each part, and one for all large tables, of which there may be many."""
     tables = [part for part in manifest.parts if part.kind == PartKind.TABLE]
     for part in manifest.parts:
         if part.kind != PartKind.TABLE:
-            yield part.kind, f"{size(part.size_bytes)} in {len(part.blobs)} blobs"
+            yield part.kind, f"{size(part.size_bytes)} in {counted(len(part.blobs), 'blob')}"
     if tables:
         rows = sum(table.rows or 0 for table in tables)
         blobs = sum(len(table.blobs) for table in tables)
         total = size(sum(table.size_bytes for table in tables))
-        yield "bulk tables", f"{len(tables)}, {rows} rows, {total} in {blobs} blobs"
+        where = f"{total} in {counted(blobs, 'blob')}"
+        yield "large tables", f"{len(tables)}, {counted(rows, 'row')}, {where}"
 
 
 def _value(value: object) -> str:

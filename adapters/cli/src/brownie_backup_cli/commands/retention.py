@@ -12,8 +12,10 @@ from brownie_backup.errors import (
 )
 from brownie_backup.service import Service
 from brownie_backup.service.documents import cleanup_document, hold_document
+from brownie_backup.wording import counted
 from brownie_backup_cli.exit_codes import DONE, WARNINGS
 from brownie_backup_cli.output import Output, size, table
+from brownie_backup_cli.vocabulary import WORDS
 
 T = TypeVar("T")
 
@@ -29,7 +31,7 @@ def cleanup(arguments: argparse.Namespace, service: Service, output: Output) -> 
         )
     reports = {store.url: store.report for store in stores if store.report}
     problems = {store.url: store.problem for store in stores if store.problem}
-    first, *copies = [cleanup_document(each.url, each.report, each.problem) for each in stores]
+    first, *copies = [cleanup_document(each, WORDS) for each in stores]
     lines: list[str] = []
     for url, report in reports.items():
         lines += [f"{url}:"] if copies else []
@@ -47,7 +49,9 @@ def cleanup(arguments: argparse.Namespace, service: Service, output: Output) -> 
 def delete(arguments: argparse.Namespace, service: Service, output: Output) -> int:
     """Delete a backup wherever it is."""
     service.delete(arguments.name)
-    lines = [f"{arguments.name} is deleted; 'brownie-backup cleanup' frees what it alone held"]
+    lines = [
+        f"{arguments.name} is deleted; 'brownie-backup cleanup' frees the blobs that only it used"
+    ]
     output.result({"deleted": arguments.name}, lines)
     return DONE
 
@@ -74,7 +78,7 @@ def release(arguments: argparse.Namespace, service: Service, output: Output) -> 
 
 def _warned(output: Output, problems: Mapping[str, BackupError]) -> bool:
     for url, problem in problems.items():
-        output.warn(f"{url}: {problem}")
+        output.warn(f"{url}: {problem.worded(WORDS)}")
     return bool(problems)
 
 
@@ -85,11 +89,12 @@ def _cleaned(report: RetentionReport, *, verbose: bool) -> list[str]:
         rows = [("keep" if d.keep else "delete", d.backup.name, d.reason) for d in report.decisions]
         lines += table(("", "Name", "Reason"), rows) if rows else []
     if report.locked:
-        lines.append(f"{len(report.locked)} backups stay: the store does not let them go yet")
+        lines.append(f"{counted(len(report.locked), 'backup')} kept: the store has them locked")
     if report.locked_blobs:
-        lines.append(f"{report.locked_blobs} blobs stay: the store does not let them go yet")
+        lines.append(f"{counted(report.locked_blobs, 'blob')} kept: the store has them locked")
     lines.append(
-        f"{len(report.deleted)} backups {would}deleted, {len(report.decisions)} seen; "
-        f"{report.swept_blobs} blobs {would}removed, {size(report.swept_bytes)} {would}freed"
+        f"{counted(len(report.deleted), 'backup')} {would}deleted, {len(report.decisions)} seen; "
+        f"{counted(report.swept_blobs, 'blob')} {would}removed, "
+        f"{size(report.swept_bytes)} {would}freed"
     )
     return lines

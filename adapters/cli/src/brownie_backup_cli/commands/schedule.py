@@ -23,6 +23,7 @@ from brownie_backup_cli.exit_codes import DONE, WARNINGS
 from brownie_backup_cli.kubernetes import kubernetes
 from brownie_backup_cli.output import Output, table
 from brownie_backup_cli.units import crontab, systemd
+from brownie_backup_cli.vocabulary import WORDS
 
 PRINTERS = {"crontab": crontab, "systemd": systemd, "kubernetes": kubernetes}
 RUNNER = "brownie_backup_cron"
@@ -72,7 +73,7 @@ def _status(daemon: Daemon, service: Service, output: Output) -> int:
     try:
         history = service.history()
     except BackupError as error:
-        history, problem = History(), str(error)
+        history, problem = History(), error.worded(WORDS)
     settings = service.settings
     verify = settings.verify_schedule
     document: dict[str, Any] = {
@@ -142,7 +143,7 @@ def _state_folder() -> Path:
     try:
         return Path(base).expanduser() / "brownie-backup"
     except RuntimeError:
-        problem = "nobody knows where this user's files are: HOME is not set"
+        problem = "the home folder of this user is not known: HOME is not set"
         raise ConfigurationError([problem], hint="Give a --directory") from None
 
 

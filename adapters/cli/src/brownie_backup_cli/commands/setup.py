@@ -13,6 +13,7 @@ from brownie_backup.service.documents import finding_document
 from brownie_backup.stores.proxies import diagnose_proxies
 from brownie_backup_cli.exit_codes import DONE, FAILED, WARNINGS
 from brownie_backup_cli.output import Output, table
+from brownie_backup_cli.vocabulary import WORDS
 
 
 def config(arguments: argparse.Namespace, service: Service, output: Output) -> int:
@@ -39,8 +40,8 @@ def doctor(arguments: argparse.Namespace, service: Service, output: Output) -> i
     for finding in findings:
         lines.append(f"{marks[finding.level]:8}{finding.subject}: {finding.message}")
         if finding.hint and finding.level is not Level.OK:
-            lines.append(f"{'':8}-> {finding.hint}")
-    output.result({"findings": [finding_document(finding) for finding in findings]}, lines)
+            lines.append(f"{'':8}-> {finding.hint.worded(WORDS)}")
+    output.result({"findings": [finding_document(finding, WORDS) for finding in findings]}, lines)
     levels = {finding.level for finding in findings}
     return FAILED if Level.ERROR in levels else WARNINGS if Level.WARNING in levels else DONE
 

@@ -13,12 +13,15 @@ from brownie_backup.errors import (
     DecryptionError,
 )
 from brownie_backup.format.names import LATEST
+from brownie_backup.hints import BackupHint
 from brownie_backup.operations.find import LocatedBackup
 from brownie_backup.operations.verify import ALL
 from brownie_backup.service import Service
 from brownie_backup.service.documents import comparison_document, verification_document
+from brownie_backup.wording import counted
 from brownie_backup_cli.exit_codes import CANNOT_DECRYPT, DONE, FAILED, WARNINGS
 from brownie_backup_cli.output import Output
+from brownie_backup_cli.vocabulary import WORDS
 
 
 class _Place:
@@ -63,7 +66,7 @@ def verify(arguments: argparse.Namespace, service: Service, output: Output) -> i
 def _compare(arguments: argparse.Namespace, service: Service, output: Output) -> int:
     """Compare a backup with the database."""
     if arguments.all or arguments.sample < ALL:
-        problem = "--against-database reads the database, not blobs: leave --all and --sample out"
+        problem = "--against-database reads the database, not blobs: omit --all and --sample"
         raise ConfigurationError([problem])
     place = _Place(output)
     with output.progress() as on_progress:
@@ -89,7 +92,7 @@ def _compare(arguments: argparse.Namespace, service: Service, output: Output) ->
 
 
 def _compared(comparison: Comparison) -> list[str]:
-    ranges = f"{comparison.compared_ranges} of {comparison.total_ranges} ranges compared"
+    ranges = f"{comparison.compared_ranges} of {counted(comparison.total_ranges, 'range')} compared"
     if comparison.good:
         verdict = "nothing compared" if comparison.why_not else "as in the database"
         return [f"{comparison.backup}: {verdict}, {ranges}"]
@@ -118,7 +121,7 @@ def _report(
         "comparison": None,
     }
     lines = [line for outcome in outcomes for line in _lines(outcome)]
-    lines += [f"{name}: NOT READ: {error}" for name, error in unread.items()]
+    lines += [f"{name}: NOT READ: {error.worded(WORDS)}" for name, error in unread.items()]
     output.result(document, lines)
     warnings = [warning for outcome in outcomes for warning in outcome.warnings]
     for warning in warnings:
@@ -131,7 +134,9 @@ def _report(
 
 
 def _lines(outcome: Verification) -> list[str]:
-    blobs = f"{outcome.checked_blobs} of {outcome.total_blobs} blobs read"
+    blobs = f"{outcome.checked_blobs} of {counted(outcome.total_blobs, 'blob')} read"
     if outcome.good:
         return [f"{outcome.backup}: good, {blobs}"]
-    return [f"{outcome.backup}: DAMAGED, {blobs}", *(f"  {p}" for p in outcome.problems)]
+    hint = BackupHint.NEXT_BACKUP_REPAIRS().worded(WORDS)
+    problems = (f"  {problem}" for problem in outcome.problems)
+    return [f"{outcome.backup}: DAMAGED, {blobs}", *problems, f"  -> {hint}"]

@@ -78,7 +78,7 @@ def _report(
     different = [each.name for each in comparison if not each.same]
     if not failure and (different or not comparison):
         found = ", ".join(different) or "there is nothing to compare"
-        failure = DemoFailed(f"what was restored is different: {found}")
+        failure = DemoFailed(f"the restored data differs: {found}")
     document = {
         "ok": failure is None,
         "problem": str(failure) if failure else None,

@@ -9,6 +9,7 @@ import selectors
 import time
 
 from brownie_backup.errors import DatabaseError, DumpFailed
+from brownie_backup.hints import DatabaseHint
 from brownie_backup.postgres.client import Client, quote_text
 from brownie_backup.postgres.process import Child
 
@@ -49,8 +50,8 @@ def await_output(child: Child, client: Client, application: str, holder: int) ->
             if not _is_doomed(client, application, holder):
                 waited_since = None
             elif now - (waited_since := waited_since or now) > PATIENCE_SECONDS:
-                msg = "somebody waits to lock a table exclusively that this backup has locked"
-                raise DumpFailed(msg, hint="Run the backup again when that is over")
+                msg = "a session waits for an exclusive lock on a table that this backup has locked"
+                raise DumpFailed(msg, hint=DatabaseHint.BACK_UP_WHEN_OVER)
 
 
 def _is_doomed(client: Client, application: str, holder: int) -> bool:

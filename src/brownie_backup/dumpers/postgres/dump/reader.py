@@ -1,4 +1,4 @@
-"""Reading the parts of a snapshot: by pg_dump, and of bulk tables by COPY in a session."""
+"""Reading the parts of a snapshot: by pg_dump, and of large tables by COPY in a session."""
 
 import contextlib
 import logging
@@ -19,12 +19,13 @@ from brownie_backup.errors import (
     UnsupportedFormat,
 )
 from brownie_backup.format.converter import to_json
+from brownie_backup.hints import BackupHint, DatabaseHint, HintCode
 from brownie_backup.model import PartKind, PartSpec
 from brownie_backup.postgres.client import Client, no_timeouts, quote_text
 from brownie_backup.postgres.conninfo import Conninfo
 from brownie_backup.postgres.copy_rows import begin_copying, copy_rows, named
 from brownie_backup.postgres.encoding import sql_bytes
-from brownie_backup.postgres.errors import CROWDED_HINT, is_crowded
+from brownie_backup.postgres.errors import is_crowded
 from brownie_backup.postgres.process import Child, read_output, running
 from brownie_backup.postgres.psql import Psql
 
@@ -47,7 +48,7 @@ _log = logging.getLogger(__name__)
 
 
 class PostgresReader:
-    """One worker's way to read parts; it keeps a session open for bulk tables.
+    """One worker's way to read parts; it keeps a session open for large tables.
 
     Args:
         client: of the server.
@@ -128,7 +129,7 @@ class PostgresReader:
         except BaseException as error:  # closed half way, it is of no more use either
             self.close()
             if isinstance(error, DatabaseError) and not isinstance(error, DumpFailed):
-                msg = f"a bulk table could not be read: {error.message}"
+                msg = f"a large table could not be read: {error.message}"
                 raise DumpFailed(msg, hint=dump_hint(error.message, error.sqlstate)) from None
             raise
 
@@ -201,7 +202,7 @@ class PostgresReader:
         ]
 
     def _patterns(self, part: DumpDetail, encoding: str) -> Iterator[str]:
-        """Yield what names the bulk tables to pg_dump: in the encoding of the database."""
+        """Yield what names the large tables to pg_dump: in the encoding of the database."""
         for relation in part.apart:
             name = named(relation)
             if encoding == "SQL_ASCII" or name.isascii():
@@ -250,28 +251,28 @@ def end_readers(client: Client, snapshot: str) -> None:
         client.query(_END.format(snapshot=snapshot))
 
 
-def dump_hint(said: str, sqlstate: str = "") -> str:
+def dump_hint(said: str, sqlstate: str = "") -> HintCode:
     """Return what to do about an error of a dump, of which programs tell no code."""
     if "row-level security" in said:
-        return "Give the backup role BYPASSRLS, or make it the owner of that table"
+        return DatabaseHint.BYPASS_OR_OWN
     if "permission denied for large object" in said:
-        return "GRANT SELECT ON LARGE OBJECT …, or connect as their owner: see doctor"
+        return DatabaseHint.GRANT_LARGE_OBJECTS
     if "permission denied" in said:
-        return "Give the backup role pg_read_all_data: brownie-backup doctor says what is missing"
+        return DatabaseHint.GRANT_READ_TO_BACKUP_ROLE
     if sqlstate == _LOCK_NOT_AVAILABLE or "lock timeout" in said:
-        return "Somebody holds a table exclusively: run the backup at another time"
+        return DatabaseHint.LOCKED_TABLE
     if is_crowded(said) or "could not connect to database" in said:  # pg_dumpall says no more
-        return CROWDED_HINT
-    return "Nothing of this backup was kept; run it again, or see: brownie-backup doctor"
+        return DatabaseHint.TOO_MANY_CONNECTIONS
+    return DatabaseHint.NOTHING_KEPT
 
 
 def unknown(kind: str) -> UnsupportedFormat:
     """Return the error for a part that a newer version made."""
     msg = f"this version cannot handle parts of the kind '{kind}'"
-    return UnsupportedFormat(msg, hint="Upgrade brownie-backup")
+    return UnsupportedFormat(msg, hint=BackupHint.UPGRADE)
 
 
 def _refusal(part: TableDetail) -> LockRefused:
     number = part.relation.oid
-    msg = f"somebody waits for an exclusive lock on the table with the oid {number}"
-    return LockRefused(msg, hint="Run the backup again when that is over")
+    msg = f"a session waits for an exclusive lock on the table with the oid {number}"
+    return LockRefused(msg, hint=DatabaseHint.BACK_UP_WHEN_OVER)

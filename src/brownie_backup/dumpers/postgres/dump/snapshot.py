@@ -8,10 +8,10 @@ from typing import Any
 
 from attrs import frozen
 
-from brownie_backup.dumpers.postgres.dump.bulk import (
+from brownie_backup.dumpers.postgres.dump.large_tables import (
     RANGES_SINCE,
-    BulkTable,
     Candidate,
+    LargeTable,
     RangePolicy,
     describe,
     estimate_archive,
@@ -28,6 +28,7 @@ from brownie_backup.dumpers.postgres.dump.reader import dump_hint
 from brownie_backup.dumpers.postgres.dump.wal import Tracker, take_sample
 from brownie_backup.dumpers.postgres.segments import DumpDetail, TableDetail
 from brownie_backup.errors import DatabaseError, DumpFailed
+from brownie_backup.hints import DatabaseHint
 from brownie_backup.model import (
     BlockRange,
     Database,
@@ -94,7 +95,7 @@ class _Held:
 
     session: Session
     exported: str
-    bulk: tuple[BulkTable, ...]
+    large: tuple[LargeTable, ...]
     notes: tuple[str, ...]
     tracker: Tracker
     archive_bytes: int
@@ -157,7 +158,7 @@ def _hold(
             stack.enter_context(attempt.pop_all())
             return held
     msg = f"tables came, went or got other names each time they were to be locked, {_TRIES} times"
-    raise DumpFailed(msg, hint="Run the backup when that is over")
+    raise DumpFailed(msg, hint=DatabaseHint.BACK_UP_WHEN_OVER)
 
 
 def _lock_and_export(
@@ -182,9 +183,9 @@ def _lock_and_export(
     session.run(*TEXT_SETTINGS)
     if not find_tables(session) <= tables or find_again(session, chosen) != frozenset(chosen):
         raise TablesChanged
-    bulk = describe(session, [each.oid for each in chosen], cutting)
-    tracker = Tracker(client, name, session, bulk, sample)
-    return _Held(session, exported, bulk, notes, tracker, archive_bytes)
+    large = describe(session, [each.oid for each in chosen], cutting)
+    tracker = Tracker(client, name, session, large, sample)
+    return _Held(session, exported, large, notes, tracker, archive_bytes)
 
 
 def _find_candidates(session: Session, bulk_bytes: int) -> tuple[Candidate, ...]:
@@ -204,7 +205,7 @@ def _lock(session: Session, tables: frozenset[LockedTable]) -> None:
 
 
 def _parts(name: str, held: _Held) -> Iterator[PartSpec]:
-    apart = tuple(table.relation for table in held.bulk)
+    apart = tuple(table.relation for table in held.large)
     detail = DumpDetail(name, held.exported, apart)
     yield PartSpec(PartKind.INVENTORY, PartKind.INVENTORY, detail, estimate_bytes=0)
     yield PartSpec(PartKind.GLOBALS, PartKind.GLOBALS, detail, estimate_bytes=0)
@@ -215,7 +216,7 @@ def _parts(name: str, held: _Held) -> Iterator[PartSpec]:
         head_bytes=ARCHIVE_HEAD_BYTES,
         estimate_bytes=held.archive_bytes,
     )
-    for table in held.bulk:
+    for table in held.large:
         yield PartSpec(
             PartKind.TABLE,
             f"{table.relation.schema}.{table.relation.name}",

@@ -1,10 +1,11 @@
-"""The session that holds a snapshot, and the locks on its bulk tables."""
+"""The session that holds a snapshot, and the locks on its large tables."""
 
 import threading
 from collections.abc import Generator
 
 from brownie_backup.dumpers.postgres.segments import TableDetail
 from brownie_backup.errors import DatabaseError, DumpFailed
+from brownie_backup.hints import DatabaseHint
 from brownie_backup.postgres.copy_rows import begin_copying, copy_rows
 from brownie_backup.postgres.session import Session
 
@@ -29,7 +30,7 @@ class SnapshotSession:
         with self._lock:
             if self._broken:
                 msg = "the session that holds the snapshot has ended"
-                raise DumpFailed(msg, hint="Run the backup again")
+                raise DumpFailed(msg, hint=DatabaseHint.BACK_UP_AGAIN)
             self._broken = True  # until it is known to be well
             try:
                 if not self._prepared:
@@ -39,7 +40,7 @@ class SnapshotSession:
             except DumpFailed:
                 raise
             except DatabaseError as error:
-                msg = f"a bulk table could not be read: {error.message}"
-                raise DumpFailed(msg, hint="Run the backup again") from None
+                msg = f"a large table could not be read: {error.message}"
+                raise DumpFailed(msg, hint=DatabaseHint.BACK_UP_AGAIN) from None
             self._broken = False
             return rows

@@ -11,7 +11,7 @@ from datetime import datetime
 
 from attrs import frozen
 
-from brownie_backup.dumpers.postgres.dump.bulk import BulkTable
+from brownie_backup.dumpers.postgres.dump.large_tables import LargeTable
 from brownie_backup.dumpers.postgres.dump.wal_history import (
     NotKnown,
     Sample,
@@ -80,13 +80,13 @@ def take_sample(client: Client, session: Session) -> Sample | None:
 
 
 class Tracker:
-    """What the WAL tells of a snapshot's bulk tables. Thread-safe.
+    """What the WAL tells of a snapshot's large tables. Thread-safe.
 
     Args:
         client: of the server, for sessions beside the one that holds the snapshot.
         name: of the database.
         session: that one, whose transaction has taken the snapshot and just that.
-        bulk: its tables.
+        tables: its large tables.
         sample: taken before; None if nothing is known.
     """
 
@@ -95,12 +95,12 @@ class Tracker:
         client: Client,
         name: str,
         session: Session,
-        bulk: Sequence[BulkTable],
+        tables: Sequence[LargeTable],
         sample: Sample | None,
     ) -> None:
         self._client = client
         self._name = name
-        self._bulk = bulk
+        self._tables = tables
         self._sample = sample
         self._lock = threading.Lock()
         self._seal: Seal | None = None
@@ -194,7 +194,7 @@ class Tracker:
         before = {part.table.oid: part for part in base.parts if part.table}
         same = [
             table
-            for table in self._bulk
+            for table in self._tables
             if table.tracked
             and table.relation.oid in before
             and before[table.relation.oid].table == table.table
@@ -207,7 +207,7 @@ class Tracker:
                 yield from (segment_key(table.table.oid, first) for first in known - changed)
 
     def _changes(
-        self, tables: Sequence[BulkTable], changes_from: int
+        self, tables: Sequence[LargeTable], changes_from: int
     ) -> dict[int, frozenset[int] | None]:
         """Return the first blocks of the ranges that were written; None for a table cut short."""
         if not tables or self._sample is None:

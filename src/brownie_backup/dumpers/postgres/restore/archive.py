@@ -7,7 +7,9 @@ from pathlib import Path
 
 from brownie_backup.dumpers.postgres.restore.contents import Contents, lines_for
 from brownie_backup.errors import RestoreFailed
-from brownie_backup.model.reports import Finding, Level, RestoreOptions
+from brownie_backup.hints import RestoreHint, SetupHint
+from brownie_backup.model.findings import Finding, Level
+from brownie_backup.model.reports import RestoreOptions
 from brownie_backup.postgres.client import Client
 from brownie_backup.postgres.encoding import codec_of
 from brownie_backup.postgres.output import forgive, lines_of
@@ -16,7 +18,6 @@ from brownie_backup.postgres.programs import Programs
 _log = logging.getLogger(__name__)
 
 _TIMEOUT_SINCE = 17
-HINT = "The target is as it was. Mend the cause, or see what there is with --keep-failed"
 
 
 class Archive:
@@ -46,7 +47,7 @@ class Archive:
                 file.writelines(chunks)
         except OSError as error:
             msg = f"the archive does not fit into {self.path.parent}: {error.strerror}"
-            raise RestoreFailed(msg, hint="Set TMPDIR to a folder with space") from None
+            raise RestoreFailed(msg, hint=SetupHint.SPACE_FOR_TMPDIR) from None
 
     def script(self, *arguments: str) -> str:
         """Return what pg_restore prints: a listing, or SQL."""
@@ -54,7 +55,7 @@ class Archive:
         status, output, said = self._client.output([*self._command(), *argv])
         if status != 0:
             msg = f"pg_restore cannot read the archive: {said}"
-            raise RestoreFailed(msg, hint=HINT, errors=[said])
+            raise RestoreFailed(msg, hint=RestoreHint.TARGET_UNCHANGED, errors=[said])
         return output.decode(self._codec, "surrogateescape")
 
     def use(self, contents: Contents, entries: frozenset[int], name: str = "some") -> str:
@@ -93,12 +94,12 @@ class Archive:
         status, messages = forgive(status, list(lines_of(said)))
         if status != 0:
             errors = [m for m in messages if "error" in m.lower()] or messages
-            msg = f"restoring {what} failed with {len(errors)} errors, the first: "
-            raise RestoreFailed(
-                msg + (errors[0] if errors else f"status {status}"), hint=HINT, errors=errors
-            )
+            first = errors[0] if errors else f"status {status}"
+            many = f" with {len(errors)} errors, the first" if len(errors) > 1 else ""
+            msg = f"restoring {what} failed{many}: {first}"
+            raise RestoreFailed(msg, hint=RestoreHint.TARGET_UNCHANGED, errors=errors)
         for message in messages:
-            yield Finding(Level.WARNING, what, message, "Look whether it matters to you")
+            yield Finding(Level.WARNING, what, message, RestoreHint.DOES_IT_MATTER)
 
     def _sets_what_the_server_lacks(self) -> bool:
         """Whether pg_restore will begin with an error that means nothing (see `forgive`)."""

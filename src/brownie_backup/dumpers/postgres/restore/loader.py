@@ -1,4 +1,4 @@
-"""Loading the rows of bulk tables, several ranges at once, each counted."""
+"""Loading the rows of large tables, several ranges at once, each counted."""
 
 import contextlib
 import threading
@@ -9,8 +9,8 @@ from concurrent.futures import FIRST_EXCEPTION, wait
 from attrs import frozen
 
 from brownie_backup.concurrency.threads import Threads
-from brownie_backup.dumpers.postgres.restore.archive import HINT
 from brownie_backup.errors import BackupError, DamagedError, DatabaseError, RestoreFailed
+from brownie_backup.hints import BackupHint, RestoreHint
 from brownie_backup.model import Relation
 from brownie_backup.postgres.client import Client
 from brownie_backup.postgres.copy_rows import copy_in
@@ -21,7 +21,7 @@ from brownie_backup.tracing import step
 
 @frozen
 class RowsToLoad:
-    """Rows of a bulk table: how many they must be, and the oid that the table had."""
+    """Rows of a large table: how many they must be, and the oid that the table had."""
 
     oid: int
     rows: int | None
@@ -141,8 +141,8 @@ class Loader:
     def _load(self, session: Session, spec: RowsToLoad, chunks: Iterable[bytes]) -> None:
         relation = self._relations.get(spec.oid)
         if relation is None:
-            msg = "the inventory of the backup does not name one of its bulk tables"
-            raise DamagedError(msg, hint="Restore another backup")
+            msg = "the inventory of the backup does not name one of its large tables"
+            raise DamagedError(msg, hint=BackupHint.RESTORE_ANOTHER)
         statement = sql_bytes(copy_in(relation), self._encoding)
         where = f"the rows of {relation.schema}.{relation.name}"
         try:
@@ -151,10 +151,12 @@ class Loader:
             if isinstance(error, RestoreFailed):
                 raise
             msg = f"{where} could not be loaded: {error.message}"
-            raise RestoreFailed(msg, hint=HINT, errors=[error.message]) from None
+            raise RestoreFailed(
+                msg, hint=RestoreHint.TARGET_UNCHANGED, errors=[error.message]
+            ) from None
         if loaded != spec.rows:
             msg = f"{where} are not all there: {spec.rows} were backed up, and {loaded} were loaded"
-            raise RestoreFailed(msg, hint=HINT, errors=[msg])
+            raise RestoreFailed(msg, hint=RestoreHint.TARGET_UNCHANGED, errors=[msg])
         with self._lock:
             self.loaded[relation.oid] += spec.rows or 0
 
@@ -162,5 +164,5 @@ class Loader:
         for chunk in chunks:
             if self.stopping.is_set():
                 msg = "another worker failed"
-                raise RestoreFailed(msg, hint=HINT)
+                raise RestoreFailed(msg, hint=RestoreHint.TARGET_UNCHANGED)
             yield chunk

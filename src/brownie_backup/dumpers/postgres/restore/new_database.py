@@ -5,14 +5,15 @@ import re
 from collections.abc import Iterator
 
 from brownie_backup.dumpers.postgres.restore import preflight, swap
-from brownie_backup.dumpers.postgres.restore.archive import HINT, Archive
+from brownie_backup.dumpers.postgres.restore.archive import Archive
 from brownie_backup.dumpers.postgres.restore.statements import (
     for_database,
     is_ownership,
     split_statements,
 )
 from brownie_backup.errors import DatabaseError, RestoreFailed
-from brownie_backup.model.reports import Finding, Level
+from brownie_backup.hints import RestoreHint
+from brownie_backup.model.findings import Finding, Level
 from brownie_backup.postgres.client import Client, quote_name
 from brownie_backup.postgres.output import is_about_database
 
@@ -48,7 +49,7 @@ class NewDatabase:
         run_or_fail(self._client, "creating the database", [create, *owner])
         for statement in strange:
             msg = f"not applied to the database: {statement[:100]}"
-            yield Finding(Level.WARNING, "database", msg, "Look at it, and run it by hand")
+            yield Finding(Level.WARNING, "database", msg, RestoreHint.RUN_BY_HAND)
 
     def drop(self) -> bool:
         """Drop it, if it is there; return whether it is gone."""
@@ -72,7 +73,9 @@ def or_fail(doing: str) -> Iterator[None]:
         yield
     except DatabaseError as error:
         msg = f"{doing} failed: {error.message}"
-        raise RestoreFailed(msg, hint=HINT, errors=[error.message]) from None
+        raise RestoreFailed(
+            msg, hint=RestoreHint.TARGET_UNCHANGED, errors=[error.message]
+        ) from None
 
 
 def shorten(name: str, suffix: str) -> str:

@@ -6,10 +6,13 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from brownie_backup.dumpers.postgres.inventory import Inventory
+from brownie_backup.hints import Advice, RestoreHint, SetupHint
 from brownie_backup.model import Database
-from brownie_backup.model.reports import Finding, Level, RestoreOptions
+from brownie_backup.model.findings import Finding, Level
+from brownie_backup.model.reports import RestoreOptions
 from brownie_backup.postgres.client import Client
 from brownie_backup.postgres.programs import parse_version
+from brownie_backup.wording import counted
 
 NAME_BYTES = 63
 """How long a name may be: PostgreSQL's NAMEDATALEN - 1. It cuts longer ones without an error."""
@@ -42,17 +45,17 @@ def check_server(
     """Yield what would make any restore fail (errors), or differ (warnings)."""
     if not 0 < len(name.encode()) <= NAME_BYTES:
         msg = f"'{name}' cannot be the name of a database: it has {len(name.encode())} bytes"
-        yield _error("name", msg, f"PostgreSQL takes 1 to {NAME_BYTES}")
+        yield _error("name", msg, RestoreHint.DATABASE_NAME_BYTES(most=str(NAME_BYTES)))
     left = [other for other in server["databases"] if "_restoring_" in other]
     if left:
         msg = f"left over from a restore that was killed: {', '.join(sorted(left))}"
-        yield Finding(Level.WARNING, "target", msg, "Drop it, if no restore is running")
+        yield Finding(Level.WARNING, "target", msg, RestoreHint.DROP_LEFTOVER_DATABASE)
     if not server["creates_databases"]:
         msg = f"the role '{server['me']}' may not create databases"
-        yield _error("rights", msg, f"ALTER ROLE {server['me']} CREATEDB, or connect as another")
+        yield _error("rights", msg, RestoreHint.GRANT_CREATEDB(role=server["me"]))
     if client.server_version.major < parse_version(source.server_version).major:
-        msg = f"the backup is of PostgreSQL {source.server_version}, here is an older one"
-        yield Finding(Level.WARNING, "version", msg, "What the older one lacks makes it fail")
+        msg = f"the backup is of PostgreSQL {source.server_version}, and this server is older"
+        yield Finding(Level.WARNING, "version", msg, RestoreHint.OLDER_SERVER)
     yield from _vulnerable(client)
 
 
@@ -64,7 +67,7 @@ def check_contents(
     yield from _extensions(inventory, server["extensions"] or {})
     if options.tablespaces:
         missing = inventory.tablespaces - set(server["tablespaces"])
-        yield from _missing("tablespaces", missing, "Create them, or restore --no-tablespaces")
+        yield from _missing("tablespaces", missing, RestoreHint.CREATE_TABLESPACES)
 
 
 def check_room(needed_bytes: int) -> Iterator[Finding]:
@@ -73,14 +76,14 @@ def check_room(needed_bytes: int) -> Iterator[Finding]:
     free = shutil.disk_usage(folder).free
     if free < needed_bytes:
         msg = f"{folder} has {free >> 20} MiB free, the archive needs {needed_bytes >> 20} MiB"
-        yield _error("space", msg, "Set TMPDIR to a folder with space")
+        yield _error("space", msg, SetupHint.SPACE_FOR_TMPDIR)
 
 
 def check_target(server: dict[str, Any], name: str, options: RestoreOptions) -> Iterator[Finding]:
     """Yield whether a database may get that name."""
     if name in server["databases"] and not options.replace:
         msg = f"a database named '{name}' exists"
-        yield _error("target", msg, "Restore under another name (--target-db), or with --replace")
+        yield _error("target", msg, RestoreHint.RENAME_OR_REPLACE)
     elif name in server["databases"]:
         msg = f"the database '{name}' will be replaced, and kept under a dated name"
         yield Finding(Level.OK, "target", msg)
@@ -97,39 +100,37 @@ def check_roles(
         needed |= inventory.grantees
     missing = needed - frozenset(server["roles"])
     if options.with_roles and missing:
-        msg = f"{len(missing)} roles will be created: {', '.join(sorted(missing))}"
+        msg = f"{counted(len(missing), 'role')} will be created: {', '.join(sorted(missing))}"
         yield Finding(Level.OK, "roles", msg)
     else:
-        hint = (
-            "Create them with --with-roles, or leave out owners (--no-owner) and grants (--no-acl)"
-        )
-        yield from _missing("roles", missing, hint)
+        yield from _missing("roles", missing, RestoreHint.CREATE_ROLES)
 
 
 def _extensions(inventory: Inventory, available: dict[str, str]) -> Iterator[Finding]:
     missing = {e.name for e in inventory.extensions} - available.keys()
-    yield from _missing("extensions", missing, "Install their packages on the server")
+    yield from _missing("extensions", missing, RestoreHint.INSTALL_EXTENSIONS)
     for extension in inventory.extensions:
         here = available.get(extension.name)
         if here and here != extension.version and _older(here, extension.version):
-            msg = f"extension {extension.name}: the backup has {extension.version}, here is {here}"
-            yield Finding(Level.WARNING, "extensions", msg, "Install the newer one if it fails")
+            theirs = f"the backup has {extension.version}, the server has {here}"
+            msg = f"extension {extension.name}: {theirs}"
+            yield Finding(Level.WARNING, "extensions", msg, RestoreHint.NEWER_EXTENSION)
 
 
 def _vulnerable(client: Client) -> Iterator[Finding]:
     programs = client.programs
     if programs.vulnerable:
         msg = f"the client programs in {programs.folder} are {programs.version}: security fixes"
-        yield Finding(Level.WARNING, "programs", f"{msg} are missing", "Upgrade the package")
+        yield Finding(Level.WARNING, "programs", f"{msg} are missing", RestoreHint.UPGRADE_PACKAGE)
 
 
-def _missing(subject: str, names: Iterable[str], hint: str) -> Iterator[Finding]:
+def _missing(subject: str, names: Iterable[str], hint: Advice) -> Iterator[Finding]:
     listed = ", ".join(sorted(names))
     if listed:
         yield _error(subject, f"missing on the server: {listed}", hint)
 
 
-def _error(subject: str, message: str, hint: str) -> Finding:
+def _error(subject: str, message: str, hint: Advice) -> Finding:
     return Finding(Level.ERROR, subject, message, hint)
 
 

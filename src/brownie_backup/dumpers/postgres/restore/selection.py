@@ -6,6 +6,7 @@ from difflib import get_close_matches
 from attrs import frozen
 
 from brownie_backup.errors import ConfigurationError
+from brownie_backup.hints import Hint, RestoreHint
 from brownie_backup.model.reports import RestoreOptions
 from brownie_backup.postgres.client import qualified, quote_name
 
@@ -59,13 +60,13 @@ def parse_wanted(options: RestoreOptions) -> TableSelection:
     )
     problem = ""
     if wanted and options.replace:
-        problem = "a whole database cannot be replaced by some tables (--replace)"
+        problem = "a whole database cannot be replaced by some of its tables"
     elif not wanted and not (options.indexes and options.constraints):
-        problem = "indexes and constraints can be left out only where tables are asked for"
+        problem = "indexes and constraints can be omitted only if tables are named"
     elif wanted.into and (len(wanted.tables) != 1 or wanted.schemas):
-        problem = "one table, and no schema, can be restored into another name (--into)"
+        problem = "only one table, and no schema, can be restored under another name"
     if problem:
-        raise ConfigurationError([problem], hint="Name what you want: --table schema.name")
+        raise ConfigurationError([problem], hint=RestoreHint.NAME_TABLES)
     return wanted
 
 
@@ -73,15 +74,17 @@ def parse_table(text: str) -> TableName:
     """Read ``schema.name``; with quotes, as in SQL, a part may have dots. Case is kept."""
     found = _TABLE.fullmatch(text)
     if not found:
-        hint = "Write schema.name; a name with dots or quotes as in SQL: 'public.\"a.b\"'"
-        raise ConfigurationError([f"'{text}' does not name a table"], hint=hint)
+        problem = f"'{text}' does not name a table"
+        raise ConfigurationError([problem], hint=RestoreHint.TABLE_SYNTAX)
     return TableName(_unquoted(found[1]), _unquoted(found[2]))
 
 
-def similar(name: str, others: list[str]) -> str:
+def similar(name: str, others: list[str]) -> Hint:
     """Return a hint with the names that look most like one that is not there."""
     found = get_close_matches(name, others, n=3, cutoff=0.5)
-    return f"Did you mean {' or '.join(found)}?" if found else "The backup has no such name"
+    if not found:
+        return RestoreHint.NO_SUCH_NAME()
+    return RestoreHint.DID_YOU_MEAN(names=" or ".join(found))
 
 
 def _unquoted(part: str) -> str:

@@ -27,22 +27,19 @@ from brownie_backup.dumpers.postgres.restore.tables import (
 )
 from brownie_backup.dumpers.postgres.restore.target import PostgresTarget
 from brownie_backup.errors import RestoreRefused
+from brownie_backup.hints import RestoreHint
 from brownie_backup.model import Database, Part, Relation
-from brownie_backup.model.reports import (
-    Finding,
-    Level,
-    RestoredDatabase,
-    RestoredTable,
-    RestoreOptions,
-)
+from brownie_backup.model.findings import Finding, Level
+from brownie_backup.model.reports import RestoredDatabase, RestoredTable, RestoreOptions
 from brownie_backup.postgres.client import Client, quote_name
+from brownie_backup.wording import counted
 
 
 class SelectiveRestore(PostgresTarget):
     """A restore of some tables: see `PostgresTarget`.
 
     Into a database that exists they are added. Then the fresh database is a scratch one, for what
-    the archive has; the rows of bulk tables go straight to where they belong.
+    the archive has; the rows of large tables go straight to where they belong.
     """
 
     def __init__(
@@ -118,8 +115,8 @@ class SelectiveRestore(PostgresTarget):
             constraints=self._options.constraints,
         )
         if self._wanted.into and len(choice.tables) > 1:
-            msg = f"{self._wanted.tables[0]} has partitions: it keeps its name (--into)"
-            raise RestoreRefused(msg, hint="Restore it to another database (--target-db)")
+            msg = f"{self._wanted.tables[0]} has partitions, so it cannot get another name"
+            raise RestoreRefused(msg, hint=RestoreHint.ANOTHER_DATABASE)
         return choice
 
     def _find(self, table: TableName) -> Iterator[int]:
@@ -138,16 +135,16 @@ class SelectiveRestore(PostgresTarget):
     def _caveats(self) -> Iterator[Finding]:
         for entry in self._choice.bare:
             name = self._names.get(entry.oid, entry.title)
-            msg = f"{name} comes without its rows: what was asked for needs its definition"
-            hint = f"Ask for it too: --table {name}"
+            msg = f"{name} is restored without its rows: other objects need its definition"
+            hint = RestoreHint.ADD_TABLE(table=str(name))
             if not self._adds:
                 yield Finding(Level.WARNING, "tables", msg, hint)
         for entry in self._choice.left_out:
-            msg = f"left out: {entry.kind} {entry.title}, which refers to what was not asked for"
-            hint = "Ask for that too, or make it by hand afterwards"
+            msg = f"left out: {entry.kind} {entry.title}, which refers to an object not asked for"
+            hint = RestoreHint.ADD_OR_CREATE()
             if entry.kind == FOREIGN_KEY and not self._wanted.into:
                 only = self._archive.use(self._contents, frozenset({entry.id}), "left_out")
-                hint += f": {self._statement(only)}"
+                hint = RestoreHint.ADD_OR_RUN(statement=self._statement(only))
             yield Finding(Level.WARNING, "tables", msg, hint)
 
     def _statement(self, only: str) -> str:
@@ -213,7 +210,7 @@ class SelectiveRestore(PostgresTarget):
         yield from addition.complete(archive, self._options.jobs if chosen else 1)
 
     def _staged(self, addition: TableStaging, relation: Relation) -> Relation:
-        """Return what a bulk table is called while it is loaded."""
+        """Return what a large table is called while it is loaded."""
         name = self._wanted.into.name if self._wanted.into else relation.name
         staged = addition.staged(TableName(relation.schema, name))
         return evolve(relation, schema=staged.schema, name=staged.name)
@@ -221,7 +218,9 @@ class SelectiveRestore(PostgresTarget):
     def _check(self) -> Iterator[Finding]:
         self._tables = tuple(sorted(self._count()))
         rows = sum(table.rows for table in self._tables)
-        yield Finding(Level.OK, "rows", f"{rows} rows in {len(self._tables)} tables")
+        yield Finding(
+            Level.OK, "rows", f"{counted(rows, 'row')} in {counted(len(self._tables), 'table')}"
+        )
 
     def _count(self) -> Iterator[RestoredTable]:
         """Analyse the tables, and yield them; rows that were counted before are not read again."""
@@ -251,7 +250,7 @@ class SelectiveRestore(PostgresTarget):
             self._addition.finish()
             if not self._fresh.drop():
                 msg = f"the scratch database '{self._fresh.name}' could not be dropped"
-                yield Finding(Level.WARNING, "database", msg, "Drop it by hand")
+                yield Finding(Level.WARNING, "database", msg, RestoreHint.DROP_BY_HAND)
             return
         statements = []
         for each in self._restored:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from attrs import evolve
 
-from brownie_backup.dumpers.postgres.restore.archive import HINT, Archive
+from brownie_backup.dumpers.postgres.restore.archive import Archive
 from brownie_backup.dumpers.postgres.restore.new_database import run_or_fail
 from brownie_backup.dumpers.postgres.restore.selection import TableName
 from brownie_backup.dumpers.postgres.restore.tables import Restored, move
@@ -21,7 +21,8 @@ from brownie_backup.errors import (
     RestoreRefused,
     TargetExists,
 )
-from brownie_backup.model.reports import Finding, Level
+from brownie_backup.hints import RestoreHint
+from brownie_backup.model.findings import Finding, Level
 from brownie_backup.postgres.client import Client, quote_name, quote_text
 
 _PREFIX = "_restoring_"
@@ -48,18 +49,19 @@ def obstacles(client: Client, database: str, tables: Sequence[TableName]) -> Ite
     )
     (state,) = client.query(_STATE.format(named=named or "false"), database)
     for schema, name in sorted(state["taken"]):
-        msg = f"'{database}' has a table, or the like, named {TableName(schema, name)}"
-        hint = "Restore it under another name (--into), or to another database (--target-db)"
-        yield Finding(Level.ERROR, "target", msg, hint)
+        msg = f"'{database}' has a relation named {TableName(schema, name)}"
+        yield Finding(Level.ERROR, "target", msg, RestoreHint.INTO_OR_TARGET)
     for schema in sorted({table.schema for table in tables} - {*state["schemas"]}):
-        msg, hint = f"'{database}' has no schema {schema}", "CREATE SCHEMA, or use --target-db"
-        yield Finding(Level.ERROR, "schema", msg, hint)
+        msg = f"'{database}' has no schema {schema}"
+        yield Finding(Level.ERROR, "schema", msg, RestoreHint.CREATE_SCHEMA)
     if state["read_only"]:
-        yield Finding(Level.ERROR, "rights", f"'{database}' is read-only", "Connect elsewhere")
+        yield Finding(
+            Level.ERROR, "rights", f"'{database}' is read-only", RestoreHint.CONNECT_ELSEWHERE
+        )
     left = ", ".join(sorted(s for s in state["schemas"] if s.startswith(_PREFIX)))
     if left:
         msg = f"left over in '{database}' from a restore that was killed: the schemas {left}"
-        yield Finding(Level.WARNING, "target", msg, "Drop them, if no restore is running")
+        yield Finding(Level.WARNING, "target", msg, RestoreHint.DROP_LEFTOVER_SCHEMAS)
 
 
 class TableStaging:
@@ -117,7 +119,7 @@ class TableStaging:
         status, _, said = self._client.output(argv)
         if status != 0:
             msg = f"the definitions of the tables could not be read: {said}"
-            raise RestoreFailed(msg, hint=HINT, errors=[said])
+            raise RestoreFailed(msg, hint=RestoreHint.TARGET_UNCHANGED, errors=[said])
 
     def begin(self, archive: Archive) -> Iterator[Finding]:
         """Create the tables, with the rows that the scratch database has."""

@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterable, Iterator
 
 from brownie_backup.errors import DamagedError
+from brownie_backup.hints import RestoreHint
 
 _NAME = r'(?:"(?:[^"]|"")*"|[^\W\d][\w$]*)'
 _TOKEN = re.compile(
@@ -71,7 +72,7 @@ def split_statements(script: str) -> Iterator[str]:
 
 def _forged(command: str) -> DamagedError:
     msg = f"the backup has a command of psql where only SQL belongs: {command[:100]!r}"
-    return DamagedError(msg, hint="Somebody may have forged it: restore another backup")
+    return DamagedError(msg, hint=RestoreHint.FORGED)
 
 
 def unquote_name(name: str) -> str:

@@ -11,6 +11,7 @@ from brownie_backup.errors import (
     RestoreFailed,
     TargetExists,
 )
+from brownie_backup.hints import RestoreHint
 from brownie_backup.postgres.client import Client, quote_name, quote_text
 
 _log = logging.getLogger(__name__)
@@ -39,7 +40,7 @@ def maintenance_client(client: Client, target: str) -> Client:
                 why = error
             else:
                 return other
-    why.hint = why.hint or "Let this role connect to the database 'postgres'"
+    why.hint = why.hint or RestoreHint.LET_CONNECT()
     raise why
 
 
@@ -61,8 +62,8 @@ def put_in_place(client: Client, *, fresh: str, name: str, kept: str | None) -> 
             client.query(f"SELECT 1 AS one FROM pg_database WHERE datname = {quote_text(name)}")
         )
         if exists and kept is None:
-            msg = f"a database named '{name}' has appeared during the restore"
-            raise TargetExists(msg, hint="Restore under another name, or with --replace")
+            msg = f"a database named '{name}' was created during the restore"
+            raise TargetExists(msg, hint=RestoreHint.RENAME_OR_REPLACE)
         moved = (name, fresh) if exists else (fresh,)
         renames = [f"ALTER DATABASE {quote_name(fresh)} RENAME TO {quote_name(name)}"]
         if exists and kept:
@@ -71,7 +72,7 @@ def put_in_place(client: Client, *, fresh: str, name: str, kept: str | None) -> 
             client.run(_swap(moved, renames))
         except DatabaseError as error:
             if error.sqlstate != _OBJECT_IN_USE or attempt == _TRIES - 1:
-                hint = "End the sessions that keep connecting, and try again"
+                hint = RestoreHint.END_SESSIONS
                 msg = f"the restored database could not be renamed: {error.message}"
                 raise RestoreFailed(msg, hint=hint, errors=[error.message]) from None
             time.sleep(_PAUSE_SECONDS)

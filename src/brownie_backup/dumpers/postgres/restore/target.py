@@ -9,7 +9,7 @@ from pathlib import Path
 from brownie_backup.dumpers.postgres.inventory import COUNTS_SQL, Inventory, parse_inventory
 from brownie_backup.dumpers.postgres.restore import preflight, swap
 from brownie_backup.dumpers.postgres.restore.analyse import analyse
-from brownie_backup.dumpers.postgres.restore.archive import HINT, Archive
+from brownie_backup.dumpers.postgres.restore.archive import Archive
 from brownie_backup.dumpers.postgres.restore.contents import TABLE_DATA, Contents, parse_contents
 from brownie_backup.dumpers.postgres.restore.loader import Loadable, Loader, RowsToLoad
 from brownie_backup.dumpers.postgres.restore.new_database import (
@@ -25,8 +25,10 @@ from brownie_backup.dumpers.postgres.restore.statements import (
 )
 from brownie_backup.dumpers.postgres.segments import stored_segments
 from brownie_backup.errors import BackupError, DamagedError, RestoreFailed
+from brownie_backup.hints import BackupHint, RestoreHint
 from brownie_backup.model import Database, Part, PartKind, Relation, Segment
-from brownie_backup.model.reports import Finding, Level, RestoredDatabase, RestoreOptions
+from brownie_backup.model.findings import Finding, Level
+from brownie_backup.model.reports import RestoredDatabase, RestoreOptions
 from brownie_backup.postgres.client import Client, quote_name
 from brownie_backup.postgres.programs import Programs, parse_version
 
@@ -61,12 +63,12 @@ class PostgresTarget:
         return RestoredDatabase(self._replaced, self._created_roles)
 
     def wanted(self, part: Part) -> Iterator[Segment]:
-        """Yield the ranges of a bulk table, if it is to be loaded."""
+        """Yield the ranges of a large table, if it is to be loaded."""
         if part.table and self._wants(part.table.oid):
             yield from stored_segments(part, part.table)
 
     def name_of(self, part: Part) -> str:
-        """Return the name of the bulk table, or else the kind."""
+        """Return the name of the large table, or else the kind."""
         relation = self._relations.get(part.table.oid) if part.table else None
         return f"{relation.schema}.{relation.name}" if relation else part.kind
 
@@ -87,13 +89,13 @@ class PostgresTarget:
                     b"".join(chunks)
                 case kind:
                     msg = f"this version cannot restore parts of the kind '{kind}'"
-                    raise RestoreFailed(msg, hint="Upgrade brownie-backup")
+                    raise RestoreFailed(msg, hint=BackupHint.UPGRADE)
         self._listing = self._archive.script("--list", "--verbose")
         self._contents = parse_contents(self._listing)
         doubled = {e.oid for e in self._contents.values() if e.kind == TABLE_DATA}
         if not doubled.isdisjoint(self._relations):
-            msg = "the archive has rows of bulk tables, which would be there twice"
-            raise DamagedError(msg, hint="Restore another backup")
+            msg = "the archive has rows of large tables, which would then be there twice"
+            raise DamagedError(msg, hint=BackupHint.RESTORE_ANOTHER)
         return ()
 
     def load(
@@ -106,8 +108,8 @@ class PostgresTarget:
             if part.table
         }
         if tables.keys() != self._relations.keys():
-            msg = "the inventory of the backup and its manifest do not name the same bulk tables"
-            raise DamagedError(msg, hint="Restore another backup")
+            msg = "the inventory of the backup and its manifest do not name the same large tables"
+            raise DamagedError(msg, hint=BackupHint.RESTORE_ANOTHER)
         self._load_roles()
         return tuple(self._load(tables))
 
@@ -175,7 +177,7 @@ class PostgresTarget:
     def _load_rows(
         self, tables: Mapping[int, Iterator[Loadable]], *arguments: str
     ) -> list[Finding]:
-        """Load what the archive has, and beside it the bulk tables."""
+        """Load what the archive has, and beside it the large tables."""
         findings: list[Finding] = []
         loader = Loader(
             self._client,
@@ -233,7 +235,7 @@ class PostgresTarget:
         ]
         if fewer:
             msg = f"the restored database lacks objects that the backup has: {', '.join(fewer)}"
-            raise RestoreFailed(msg, hint=HINT, errors=fewer)
+            raise RestoreFailed(msg, hint=RestoreHint.TARGET_UNCHANGED, errors=fewer)
         total = sum(expected.values())
         yield Finding(Level.OK, "objects", f"{total} objects counted in the backup, and found")
 

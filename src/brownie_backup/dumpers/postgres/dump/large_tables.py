@@ -164,7 +164,7 @@ class Candidate:
 
 
 @frozen
-class BulkTable:
+class LargeTable:
     """A table that is read in ranges, as a snapshot's transaction sees it."""
 
     table: Table
@@ -218,18 +218,18 @@ def estimate_archive(session: Session, apart: Iterable[int]) -> int:
     return int(row["size_bytes"])
 
 
-def describe(session: Session, oids: Iterable[int], cutting: RangePolicy) -> tuple[BulkTable, ...]:
+def describe(session: Session, oids: Iterable[int], cutting: RangePolicy) -> tuple[LargeTable, ...]:
     """Return what is known of tables, which the session's transaction must have locked."""
     numbers = ", ".join(map(str, oids))
     if not numbers:
         return ()
-    return tuple(_bulk_table(row, cutting) for row in session.query(_DESCRIPTION % numbers))
+    return tuple(_large_table(row, cutting) for row in session.query(_DESCRIPTION % numbers))
 
 
-def _bulk_table(row: dict[str, Any], cutting: RangePolicy) -> BulkTable:
+def _large_table(row: dict[str, Any], cutting: RangePolicy) -> LargeTable:
     row_format = RowFormat.BINARY if cutting.binary and row["binary"] else RowFormat.TEXT
     relation = Relation(row["oid"], row["schema"], row["name"], tuple(row["columns"]), row_format)
-    return BulkTable(
+    return LargeTable(
         Table(row["oid"], row["filenode"], row["signature"], row_format),
         relation,
         blocks=row["blocks"],

@@ -1,0 +1,31 @@
+"""How the runner calls what its operators can turn: variables, and else the command line."""
+
+from brownie_backup.config.vocabulary import VARIABLE_NAMES
+from brownie_backup.hints import Vocabulary
+
+_RESTORE = "'brownie-backup restore "
+
+WORDS: Vocabulary = {
+    **VARIABLE_NAMES,
+    "option:all_databases": "'brownie-backup cleanup --all-databases'",
+    "option:into": f"{_RESTORE}--into'",
+    "option:accept_unencrypted": f"{_RESTORE}--accept-unencrypted'",
+    "option:keep_failed": f"{_RESTORE}--keep-failed'",
+    "option:no_acl": f"{_RESTORE}--no-acl'",
+    "option:no_owner": f"{_RESTORE}--no-owner'",
+    "option:no_tablespaces": f"{_RESTORE}--no-tablespaces'",
+    "option:replace": f"{_RESTORE}--replace'",
+    "option:table": f"{_RESTORE}--table SCHEMA.NAME'",
+    "option:table_named": f"{_RESTORE}--table {{table}}'",
+    "option:target_database": f"{_RESTORE}--target-db'",
+    "option:with_roles": f"{_RESTORE}--with-roles'",
+    "option:yes_delete_many": "'brownie-backup cleanup --yes-delete-many'",
+    "verb:audit_verify": "'brownie-backup audit --verify'",
+    "verb:cleanup": "'brownie-backup cleanup'",
+    "verb:cleanup_dry_run": "'brownie-backup cleanup --dry-run'",
+    "verb:doctor": "'brownie-backup doctor'",
+    "verb:list": "'brownie-backup list'",
+    "verb:operations": "the list of operations",
+    "verb:release": "'brownie-backup release {name}'",
+    "verb:sync": "'brownie-backup sync'",
+}

@@ -1,0 +1,101 @@
+"""Hints about restoring into PostgreSQL."""
+
+from brownie_backup.hints.hint import HintCode
+
+
+class RestoreHint(HintCode):
+    """What to do so that a restore succeeds, or after it."""
+
+    ABOUT = "about", "{subject}: {advice}"
+    BOTH = "both", "{first}; {then}"
+    TARGET_UNCHANGED = (
+        "target_unchanged",
+        "The target is unchanged. Remove the cause, or inspect what was restored: use "
+        "{option:keep_failed}",
+    )
+    DROP_HALF_RESTORED = (
+        "drop_half_restored",
+        "The half-restored database is kept as '{database}': drop it when done",
+    )
+
+    # The target
+    RENAME_OR_REPLACE = (
+        "rename_or_replace",
+        "Restore under another name with {option:target_database}, or replace the database with "
+        "{option:replace}, which keeps the old one under a dated name",
+    )
+    DATABASE_NAME_BYTES = (
+        "database_name_bytes",
+        "Use a name of 1 to {most} bytes, which is PostgreSQL's limit",
+    )
+    DROP_LEFTOVER_DATABASE = (
+        "drop_leftover_database",
+        "Drop it if no restore is running",
+    )
+    DROP_LEFTOVER_SCHEMAS = "drop_leftover_schemas", "Drop them if no restore is running"
+    GRANT_CREATEDB = (
+        "grant_createdb",
+        'ALTER ROLE "{role}" CREATEDB, or connect as another role',
+    )
+    LET_CONNECT = "let_connect", "Let this role connect to the database 'postgres'"
+    END_SESSIONS = (
+        "end_sessions",
+        "End the sessions that keep connecting, and try again",
+    )
+    OLDER_SERVER = (
+        "older_server",
+        "The restore fails if the backup uses a feature that the older version lacks",
+    )
+    CONNECT_ELSEWHERE = "connect_elsewhere", "Connect to another server"
+
+    ACCEPT_UNENCRYPTED = (
+        "accept_unencrypted",
+        "Anyone who can write to the store can have made it. If it is yours, restore it with "
+        "{option:accept_unencrypted}",
+    )
+
+    # What the server lacks
+    CREATE_TABLESPACES = (
+        "create_tablespaces",
+        "Create them, or restore without them: {option:no_tablespaces}",
+    )
+    CREATE_ROLES = (
+        "create_roles",
+        "Create them ({option:with_roles}), or restore without owners ({option:no_owner}) and "
+        "grants ({option:no_acl})",
+    )
+    INSTALL_EXTENSIONS = "install_extensions", "Install their packages on the server"
+    NEWER_EXTENSION = "newer_extension", "Install the newer version if the restore fails"
+    UPGRADE_PACKAGE = "upgrade_package", "Upgrade the package"
+    RUN_BY_HAND = "run_by_hand", "Check it, and run it by hand"
+    DROP_BY_HAND = "drop_by_hand", "Drop it by hand"
+    DOES_IT_MATTER = "does_it_matter", "Check whether that matters to you"
+
+    # Some tables only
+    NAME_TABLES = "name_tables", "Name the tables: {option:table}"
+    TABLE_SYNTAX = (
+        "table_syntax",
+        "Write schema.name. Quote a name with dots or quotes as in SQL: 'public.\"a.b\"'",
+    )
+    DID_YOU_MEAN = "did_you_mean", "Did you mean {names}?"
+    NO_SUCH_NAME = "no_such_name", "The backup has no similar name"
+    INTO_OR_TARGET = (
+        "into_or_target",
+        "Restore it under another name with {option:into}, or into another database with "
+        "{option:target_database}",
+    )
+    ANOTHER_DATABASE = (
+        "another_database",
+        "Restore it into another database with {option:target_database}",
+    )
+    CREATE_SCHEMA = (
+        "create_schema",
+        "Run CREATE SCHEMA, or restore into another database with {option:target_database}",
+    )
+    ADD_TABLE = "add_table", "Ask for it too: {option:table_named}"
+    ADD_OR_CREATE = "add_or_create", "Ask for that too, or create it by hand afterwards"
+    ADD_OR_RUN = (
+        "add_or_run",
+        "Ask for that too, or create it by hand afterwards: {statement}",
+    )
+    FORGED = "forged", "It may be forged: restore another backup"

@@ -1,0 +1,47 @@
+"""What a check found, and why something was not done: messages with hints, as frozen data."""
+
+from enum import StrEnum
+from typing import Self
+
+from attrs import field, frozen
+
+from brownie_backup.errors import BackupError
+from brownie_backup.hints import LIBRARY, Hint, Vocabulary, as_hint
+
+
+class Level(StrEnum):
+    """How much a finding matters."""
+
+    OK = "ok"
+    WARNING = "warning"
+    ERROR = "error"
+
+
+@frozen
+class Finding:
+    """One result of a check: about what, what was found, and what to do."""
+
+    level: Level
+    subject: str
+    message: str
+    hint: Hint | None = field(default=None, converter=as_hint)
+
+
+@frozen
+class Problem:
+    """Why something was not done in a store, and what to do about it."""
+
+    message: str
+    hint: Hint | None = field(default=None, converter=as_hint)
+
+    @classmethod
+    def of(cls, error: BackupError, about: str = "") -> Self:
+        """Return what an error says; `about` is put before it."""
+        return cls(about + error.message, error.hint)
+
+    def worded(self, words: Vocabulary = LIBRARY) -> str:
+        """Return the message and the hint, in the words of an interface."""
+        return f"{self.message}. {self.hint.worded(words)}" if self.hint else self.message
+
+    def __str__(self) -> str:
+        return self.worded()
