@@ -237,5 +237,5 @@ def test_says_how_to_install_what_is_missing(monkeypatch: pytest.MonkeyPatch) ->
 def test_says_where_it_cannot_run(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("platform.machine", lambda: "sparc64")
     monkeypatch.setattr("sys.platform", "linux")
-    with pytest.raises(ConfigurationError, match="not made for linux on sparc64"):
+    with pytest.raises(ConfigurationError, match="does not support linux on sparc64"):
         programs.find_package()

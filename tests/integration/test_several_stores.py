@@ -148,7 +148,7 @@ def test_two_clouds_and_a_folder_lose_nothing(
         second = begin_and_kill(cli, folder, s3_server, "second")
         assert second.status == 3, second.err
         assert [each["stored"] for each in second.json["stores"]] == [False, True, True]
-        assert f"it is not in {stores.urls[0]}: " in second.err
+        assert f"not stored in {stores.urls[0]}: " in second.err
         wait_until(lambda: server.sessions(database) == 0, what="no session is left")
 
         # It is back: what it lacks it gets without the database, and without a key.
