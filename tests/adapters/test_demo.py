@@ -163,7 +163,7 @@ def test_a_signal_leaves_nothing_running(place: Path, number: int, moment: str) 
         assert process.stderr
         assert any(line.startswith(moment) for line in process.stdout)
         process.send_signal(number)
-        assert "All came back" not in process.stdout.read()
+        assert "All data was restored" not in process.stdout.read()
         assert process.stderr.read() == f"brownie-backup: ended by {signal.Signals(number).name}\n"
     assert process.returncode == 128 + number
 
