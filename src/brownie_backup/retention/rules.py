@@ -69,16 +69,16 @@ def _labels(value: str) -> tuple[str, ...]:
 
 RULES: tuple[Rule, ...] = (
     Rule("retention_days", "how many days backups are kept", whole(1, MOST_DAYS)),
-    Rule("keep_within", "the same by hours, days or weeks: 36h, 7d, 2w", _span),
-    Rule("keep_last", "keep that many, the newest", whole(0, MOST_KEPT)),
-    Rule("keep_hourly", "keep one of each of that many hours", whole(0, MOST_KEPT)),
-    Rule("keep_daily", "keep one of each of that many days", whole(0, MOST_KEPT)),
-    Rule("keep_weekly", "keep one of each of that many weeks", whole(0, MOST_KEPT)),
-    Rule("keep_monthly", "keep one of each of that many months", whole(0, MOST_KEPT)),
-    Rule("keep_yearly", "keep one of each of that many years", whole(0, MOST_KEPT)),
-    Rule("keep_labels", "keep what has such a label, by commas", _labels),
-    Rule("keep_min", "keep that many good ones, whatever else", whole(1, MOST_KEPT)),
-    Rule("most_deleted_percent", "how much may go at once", whole(0, 100)),
+    Rule("keep_within", "the same in hours, days or weeks: 36h, 7d, 2w", _span),
+    Rule("keep_last", "keep the newest N", whole(0, MOST_KEPT)),
+    Rule("keep_hourly", "keep one for each of N hours", whole(0, MOST_KEPT)),
+    Rule("keep_daily", "keep one for each of N days", whole(0, MOST_KEPT)),
+    Rule("keep_weekly", "keep one for each of N weeks", whole(0, MOST_KEPT)),
+    Rule("keep_monthly", "keep one for each of N months", whole(0, MOST_KEPT)),
+    Rule("keep_yearly", "keep one for each of N years", whole(0, MOST_KEPT)),
+    Rule("keep_labels", "keep backups with these labels, by commas", _labels),
+    Rule("keep_min", "keep the newest N good ones in any case", whole(1, MOST_KEPT)),
+    Rule("most_deleted_percent", "the share that one cleanup may delete", whole(0, 100)),
 )
 """The rules: variables are named for them, and parameters in the query of a copy's URL."""
 
