@@ -166,8 +166,7 @@ class _Content:
         return sum(part.size_bytes for part in parts)
 
     def plan(self, target: Target) -> None:
-        """Report how much there is to do, as far as known; the inventory was read already.
-        """
+        """Report how much there is to do, as far as known; the inventory was read already."""
         self.meter.plan(map(whole, (self.first, *self.streams)))
         self.plan_load(target)
         self.meter.end(whole(self.first), None)

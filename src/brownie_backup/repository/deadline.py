@@ -1,4 +1,4 @@
-"""A store whose calls end, so that one that hangs does not keep the others from their work."""
+"""A store whose calls end, so that a hanging store does not block the work with the others."""
 
 import threading
 from collections.abc import Callable, Iterator
@@ -21,20 +21,20 @@ from brownie_backup.protocols import (
 T = TypeVar("T")
 
 ANSWER_SECONDS = 180.0
-"""How long one try of a call may take. What says nothing for so long hangs, as a network folder
-may for days."""
+"""How long one try of a call may take. A call that takes longer hangs, as a network folder may for
+days."""
 SLOWEST_BYTES_PER_SECOND = 64 << 10
-"""What is put or got takes longer by as much as it would on so slow a line."""
+"""Putting or getting more bytes may take longer, as much as it would on a line this slow."""
 
-_MOST_BYTES = 32 << 20  # what a blob may be
+_MOST_BYTES = 32 << 20  # the largest size of a blob
 _BATCH = 1000
 
 
 class DeadlineStore:
-    """Passes calls on to another store, and gives up those that do not end.
+    """Passes calls on to another store, and gives up calls that do not end.
 
-    The thread of a call that was given up stays behind, with what it was to store. While there is
-    one, further calls fail at once: nobody waits as long again.
+    The thread of a call that was given up stays behind, with the data it was storing. While there
+    is such a thread, further calls fail at once, without waiting again.
     """
 
     def __init__(self, inner: Store) -> None:
@@ -45,7 +45,7 @@ class DeadlineStore:
 
     @property
     def url(self) -> str:
-        """Where the inner store is."""
+        """The address of the inner store."""
         return self._inner.url
 
     def put(
@@ -60,7 +60,7 @@ class DeadlineStore:
         self._call(lambda: self._inner.put(key, data, if_absent=if_absent, use=use), len(data))
 
     def get(self, key: str) -> bytes:
-        """Return what the inner store has."""
+        """Return the object from the inner store."""
         return self._call(lambda: self._inner.get(key), _MOST_BYTES)
 
     def list(self, prefix: str) -> Iterator[StoredObject]:
@@ -80,7 +80,7 @@ class DeadlineStore:
             self._call(lambda: inner.extend_lock(key))
 
     def close(self) -> None:
-        """Let the inner store go of what it holds between calls."""
+        """Let the inner store release the resources that it holds between calls."""
         if isinstance(self._inner, SupportsClose):
             self._inner.close()
 
@@ -93,7 +93,7 @@ class DeadlineStore:
         tries = ANSWER_SECONDS + self._seconds
         try:
             wait([future], tries + size_bytes / SLOWEST_BYTES_PER_SECOND)
-        finally:  # whoever is interrupted will not wait for what is only to be tidied up
+        finally:  # an interrupted caller does not wait for mere tidying up
             if not future.done():
                 with self._lock:
                     self._hanging.append(future)
@@ -107,5 +107,5 @@ class DeadlineStore:
 
 
 def with_deadline(store: Store) -> DeadlineStore:
-    """Return the store, watched once."""
+    """Return the store, wrapped once."""
     return store if isinstance(store, DeadlineStore) else DeadlineStore(store)
