@@ -165,7 +165,12 @@ def make_store(location: Location, *, retry_seconds: float | None = None) -> Sto
 
 
 def make_repository(settings: Settings, *, writes: bool = False) -> Repository:
-    """Return the repository in the primary store, opened for this call alone."""
+    """Return the repository in the primary store, opened for this call alone.
+
+    Args:
+        settings: from `load_settings`.
+        writes: whether backups will be made in it, which needs a key.
+    """
     return make_repositories(settings, writes=writes)[0]
 
 

@@ -46,7 +46,11 @@ class Codecs:
     other_decryptors: tuple[Decryptor, ...] = ()
 
     def for_writing(self) -> tuple[Compressor, Encryptor]:
-        """Return the compressor and the encryptor of new blobs."""
+        """Return the compressor and the encryptor of new blobs.
+
+        Raises:
+            ConfigurationError: the repository was opened for reading only.
+        """
         if self.compressor is None or self.encryptor is None:
             lacking = "compressor" if self.compressor is None else "encryptor"
             problem = f"the repository is open for reading only: it has no {lacking}"
