@@ -1,8 +1,8 @@
-"""The metrics: their names, units and meanings, and how a snapshot becomes OpenTelemetry's data.
+"""The metrics: their names, units and meanings, and the conversion to OpenTelemetry's data.
 
-Each time everything is computed anew, so each time there are fresh instruments, told once what
-there is. A histogram could not be filled otherwise: OpenTelemetry asks for counters and gauges, but
-never for these.
+All values are computed anew each time, so each time there are fresh instruments that are filled
+once. A histogram could not be filled otherwise: OpenTelemetry has callbacks for counters and
+gauges, but not for histograms.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -24,14 +24,14 @@ from brownie_backup.telemetry.aggregate import (
 )
 
 BUCKETS = (1.0, 5.0, 15.0, 60.0, 300.0, 900.0, 3600.0, 10800.0, 21600.0, 43200.0, 86400.0)
-"""Seconds: what a small database takes, and what a very large one does."""
+"""Seconds: from the duration for a small database to that for a very large one."""
 
 _Attributes = Mapping[str, str]
 _Values = Iterable[tuple[_Attributes, float]]
 
 
 class Instrument(StrEnum):
-    """What kind of metric it is, in Prometheus's words."""
+    """The kind of a metric, in Prometheus's words."""
 
     COUNTER = "counter"
     GAUGE = "gauge"
@@ -40,7 +40,10 @@ class Instrument(StrEnum):
 
 @frozen
 class Metric:
-    """One metric. Prometheus knows it by its name, its unit and, for a counter, ``total``."""
+    """One metric.
+
+    Prometheus's name for it consists of its name, its unit and, for a counter, ``total``.
+    """
 
     name: str
     instrument: Instrument
@@ -189,7 +192,7 @@ METRICS = (
 
 
 def record(snapshot: MetricsSnapshot, reader: MetricReader, resource: Resource) -> MeterProvider:
-    """Return a provider whose reader collects what a snapshot has; it has to be shut down."""
+    """Return a provider whose reader collects a snapshot's values; it has to be shut down."""
     provider = MeterProvider((reader,), resource, shutdown_on_exit=False)
     meter = provider.get_meter("brownie_backup", version("brownie-backup"))
     for metric in METRICS:
