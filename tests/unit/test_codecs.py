@@ -2,12 +2,24 @@
 # ruff: noqa: D102 - the methods are those of the protocols
 
 import itertools
+import json
 import threading
+from datetime import timedelta
 from typing import Self
 
 import pytest
 from attrs import evolve, field, frozen
-from tests.unit.fakes import FakeDumper, FakeEncryptor, make_manifest, make_writer, read_back
+from tests.unit.backups import sealed
+from tests.unit.fakes import (
+    FakeClock,
+    FakeDumper,
+    FakeEncryptor,
+    make_manifest,
+    make_repository,
+    make_writer,
+    read_back,
+    tune,
+)
 from tests.unit.test_repository import add
 
 from brownie_backup import (
@@ -36,11 +48,13 @@ from brownie_backup.errors import (
     RestoreRefused,
     UnsupportedFormat,
 )
+from brownie_backup.format.layout import BLOBS, blob_list_key, manifest_key
 from brownie_backup.hints import Plain
-from brownie_backup.model import Encryption
+from brownie_backup.model import Encryption, Status
 from brownie_backup.pipeline.parent import ParentFinder
 from brownie_backup.protocols import Store
 from brownie_backup.repository import Codecs, EncryptorOnDemand
+from brownie_backup.repository.catalogue import manifests
 from brownie_backup.stores import MemoryStore
 from brownie_backup.testing import FaultyStore
 
@@ -311,3 +325,55 @@ def test_a_repository_that_is_evolved_has_the_same_codecs_and_all_else() -> None
     assert other.codecs is codecs
     assert (other.clock, other.roots) == (repository.clock, (roots,))
     assert other.store is not repository.store
+
+
+def test_backups_in_clear_never_push_encrypted_ones_out() -> None:
+    """A client that can write to the store, and has no key, can add them."""
+    clock = FakeClock()
+    store = MemoryStore(clock)
+    secret = Repository(store, Uncompressed(), NEW, clock=clock)
+    clear = Repository(store, Uncompressed(), Cleartext(), clock=clock)
+    for repository, names in ((secret, ("a", "b", "c")), (clear, ("x", "y", "z"))):
+        for name in names:
+            create_backup(repository, FakeDumper(), name=name)
+            clock.advance(timedelta(hours=1))
+    policy = RetentionPolicy(keep_within=None, keep_last=2)
+    report = apply_retention(secret, policy, database=None, yes_delete_many=True)
+    assert [d.backup.name for d in report.decisions] == ["z", "y", "x", "c", "b", "a"]
+    assert set(report.deleted) == {"a", "x"}
+    assert secret.backup("latest").name == "c"
+
+
+@pytest.mark.parametrize(
+    "rows", [b"5", b"not json", b"[1]", b"[[]]", b'[["a","b","c"]]', b"[[1,2,3]]", b"[" * 5000]
+)
+def test_a_bad_list_of_blobs_is_one_bad_backup(rows: bytes) -> None:
+    tune(inline_blobs=1)
+    repository = make_repository(encryptor=NEW)
+    create_backup(repository, FakeDumper(), name="bad")
+    tune(inline_blobs=10_000)
+    create_backup(make_repository(repository.store, encryptor=NEW), FakeDumper(), name="good")
+    bad = manifests.read_manifest(repository.store, "bad")
+    outline = json.loads(repository.store.get(manifest_key("bad")))
+    part = next(part for part in outline["parts"] if part.get("blob_lists"))
+    name = manifests._list_name(rows, bad)
+    repository.store.put(blob_list_key(name), rows)
+    part["blob_lists"] = [name]
+    repository.store.put(manifest_key("bad"), sealed(outline))
+    found = {backup.name: backup.status for backup in list_backups(repository)}
+    assert found == {"bad": Status.DAMAGED, "good": Status.GOOD}
+    assert repository.backup("latest").name == "good"
+
+
+def test_an_object_elsewhere_below_blobs_is_no_blob() -> None:
+    one, two = make_repository(encryptor=NEW), make_repository(encryptor=NEW)
+    create_backup(one, FakeDumper(), name="a", copies=[two])
+    for repository in (one, two):
+        for found in [*repository.store.list(BLOBS)]:
+            aside = f"{BLOBS}old/{found.key.removeprefix(BLOBS)}"
+            repository.store.put(aside, repository.store.get(found.key))
+            repository.store.delete(found.key)
+    create_backup(one, FakeDumper(), name="b", copies=[two])
+    for repository in (one, two):
+        assert repository.backup("b").good
+        assert read_back(repository, repository.backup("b")) == FakeDumper().content

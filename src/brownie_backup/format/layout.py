@@ -85,6 +85,12 @@ def leader_key(purpose: str, number: int) -> str:
     return f"{leader_keys(purpose)}{number:012d}.json"
 
 
+def blob_in(key: str) -> str | None:
+    """Return the name of the blob that a key holds; None for an object that is no blob of ours."""
+    name = key.rpartition("/")[2]
+    return name if key == blob_key(name) else None
+
+
 def name_in(key: str) -> str:
     """Return the last segment of a key, without ``.json``."""
     return key.rpartition("/")[2].removesuffix(".json")

@@ -1,5 +1,6 @@
 """Apply a retention policy."""
 
+import itertools
 import logging
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -91,7 +92,21 @@ def _plan(
 
     def plan(by: Repository) -> tuple[RetentionDecision, ...]:
         backups = by.backups(on_progress=on_progress)
-        return plan_retention(backups, policy, by.clock(), database=database)
+        # A client without a key can add backups in clear: these never count against encrypted
+        # ones, which would be deleted in favour of them.
+        expected: list[Backup] = []
+        others: list[Backup] = []
+        for backup in backups:
+            odd = backup.manifest and not by.codecs.expects(backup.manifest)
+            (others if odd else expected).append(backup)
+        plans = [
+            plan_retention(each, policy, by.clock(), database=database)
+            for each in (expected, others)
+        ]
+        order = {backup.name: place for place, backup in enumerate(backups)}
+        return tuple(
+            sorted(itertools.chain(*plans), key=lambda decision: order[decision.backup.name])
+        )
 
     decisions = plan(repository)
     if all(repository.confirms(backup) for backup in _last_good(decisions, policy)):

@@ -12,10 +12,10 @@ from attrs import evolve, frozen
 from brownie_backup.errors import KeyNotFound, ObjectLocked
 from brownie_backup.format.layout import (
     BLOBS,
+    blob_in,
     hold_key,
     lease_key,
     manifest_key,
-    name_in,
     verification_key,
 )
 from brownie_backup.model import Attempt, Backup, Kind, Manifest, Verification
@@ -274,7 +274,11 @@ class Repository:
 
     def blob_sizes(self) -> dict[str, int]:
         """Return the stored size of every blob."""
-        return {name_in(found.key): found.size_bytes for found in self.store.list(BLOBS)}
+        return {
+            name: found.size_bytes
+            for found in self.store.list(BLOBS)
+            if (name := blob_in(found.key))
+        }
 
 
 def with_deadlines(repositories: Sequence[Repository]) -> tuple[Repository, ...]:

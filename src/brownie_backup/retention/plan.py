@@ -3,7 +3,7 @@
 import functools
 import itertools
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 
 from brownie_backup.model import Backup, BackupSet, DatabaseId, Manifest, Status
@@ -53,12 +53,7 @@ def plan_retention(
         database: the database whose backups may be deleted; None for all databases.
     """
     newest_first = sorted(backups, key=_finished, reverse=True)
-    kept: dict[int, str] = {}
-    for each, placed in _by_set(newest_first, kept):
-        if database is None or each.is_of(database):
-            kept.update(_kept(placed, policy, now))
-        else:
-            kept.update(_all(placed, _other(each, database)))
+    kept = reasons_to_keep(newest_first, policy, now, database=database)
     gone = _reasons_to_go(policy, now)
     return tuple(
         RetentionDecision(backup, keep=True, reason=kept[place])
@@ -68,12 +63,29 @@ def plan_retention(
     )
 
 
+def reasons_to_keep(
+    newest_first: Sequence[Backup],
+    policy: RetentionPolicy,
+    now: datetime,
+    *,
+    database: DatabaseId | None,
+) -> dict[int, str]:
+    """Return the places of the backups to keep, each with the reason; see `plan_retention`."""
+    kept: dict[int, str] = {}
+    for each, placed in _by_set(newest_first, kept):
+        if database is None or each.is_of(database):
+            kept.update(_kept(placed, policy, now))
+        else:
+            kept.update(_all(placed, _other(each, database)))
+    return kept
+
+
 def _finished(backup: Backup) -> tuple[datetime, str]:
     return backup.manifest.finished_at if backup.manifest else _LONG_AGO, backup.name
 
 
 def _by_set(
-    newest_first: list[Backup], kept: dict[int, str]
+    newest_first: Sequence[Backup], kept: dict[int, str]
 ) -> list[tuple[BackupSet, list[_Placed]]]:
     """Group the backups by their sets; keep those whose set is unknown."""
     groups: dict[BackupSet, list[_Placed]] = defaultdict(list)

@@ -4,7 +4,7 @@ import threading
 from collections.abc import Iterable, Mapping
 
 from brownie_backup.errors import KeyExists, KeyNotFound
-from brownie_backup.format.layout import BLOBS, blob_key, name_in
+from brownie_backup.format.layout import BLOBS, blob_in, blob_key
 from brownie_backup.model import Backup
 from brownie_backup.protocols import ObjectUse, Store, StoredObject, SupportsObjectLock
 from brownie_backup.repository.blobs.suspects import SuspectFinder
@@ -40,7 +40,8 @@ class BlobIndex:
             return
         self._listed = True
         for found in self.store.list(BLOBS):
-            self._see(name_in(found.key), found)
+            if name := blob_in(found.key):
+                self._see(name, found)
         self._finder = SuspectFinder()  # it knew every blob, and is no longer needed
 
     def whole(self, name: str) -> int | None:

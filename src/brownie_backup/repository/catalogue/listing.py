@@ -13,6 +13,7 @@ from brownie_backup.format.layout import (
     BLOBS,
     MANIFESTS,
     VERIFICATIONS,
+    blob_in,
     blob_key,
     manifest_key,
     name_in,
@@ -140,7 +141,7 @@ def sizes_of(store: Store, backups: Sequence[Backup]) -> Mapping[str, int | None
     # The names are those of the references, not second copies of them.
     sizes: dict[str, int | None] = dict.fromkeys(b.name for m in manifests for b in m.blobs)
     for found in _blobs(store, sizes):
-        name = name_in(found.key)
+        name = blob_in(found.key)
         if name in sizes:
             sizes[name] = found.size_bytes
     return sizes

@@ -191,8 +191,11 @@ def _inline(part: Part, outline: Manifest, get_list: GetList) -> Part:
         def read(data: bytes, name: str = name) -> _Blobs:
             if _list_name(data, outline) != name:
                 raise _lost_list(name, outline)
-            rows = json.loads(data)
-            return [_blob(row if outline.known else row[:_COMMON_COLUMNS]) for row in rows]
+            try:
+                rows = json.loads(data)
+                return [_blob(row if outline.known else row[:_COMMON_COLUMNS]) for row in rows]
+            except (ValueError, TypeError, KeyError, RecursionError):
+                raise _lost_list(name, outline) from None
 
         try:
             blobs += get_list(blob_list_key(name), read)
@@ -210,6 +213,9 @@ def _row(blob: BlobRef) -> list[str | int]:
 
 def _blob(row: list[Any]) -> BlobRef:
     name, size_bytes, stored_bytes, *begins = row
+    if not isinstance(name, str) or not all(type(number) is int for number in row[1:]):
+        msg = "a row is of another type"
+        raise TypeError(msg)
     if not begins:
         return BlobRef(name, size_bytes, stored_bytes)
     first, end, rows = begins
