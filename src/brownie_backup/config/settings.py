@@ -46,7 +46,7 @@ _UNSAID: Mapping[str, Any] = {
 """The defaults of the store variables; the other store variables have no default."""
 
 
-_HINT = "See 'brownie-backup config' and the README"
+_HINT = "The reference of the configuration lists all variables: docs/reference/configuration.md"
 
 
 @frozen
