@@ -1,7 +1,7 @@
 """PostgreSQL backups that people can trust.
 
-The verbs are functions of a `Repository` (a store, and how blobs are compressed and encrypted in
-it) and a `Dumper` (what reads the database and loads it back)::
+The verbs are functions of a `Repository` (a store, and how its blobs are compressed and encrypted)
+and a `Dumper` (it reads the database and restores it)::
 
     from brownie_backup import create_backup, list_backups, open_repository
     from brownie_backup.dumpers import PostgresDumper
@@ -13,8 +13,8 @@ it) and a `Dumper` (what reads the database and loads it back)::
         for backup in list_backups(repository):
             print(backup.name, backup.status)
 
-`Repository` itself takes any store, compressor and encryptor, yours too; `brownie_backup.config`
-makes all of these from the environment.
+`Repository` itself takes any store, compressor and encryptor, including your own.
+`brownie_backup.config` makes all of these from the environment.
 """
 
 from brownie_backup.config.opening import open_repository

@@ -1,7 +1,7 @@
 """Every error that brownie-backup raises on purpose.
 
-Each says what happened, to what (``message``), and what to do next (``hint``: a code with data,
-which each interface words in its own terms)::
+Each says what happened, and to which object (``message``), and what to do next (``hint``: a code
+with data, which each interface words in its own terms)::
 
     BackupError
     ├── ConfigurationError        a wrong or missing setting; ``problems`` lists them all
@@ -13,7 +13,7 @@ which each interface words in its own terms)::
     │   ├── BackupExists
     │   ├── TargetExists          the database, or the table, to restore into
     │   └── KeyExists             a store's answer to create-if-absent
-    ├── Busy                      somebody else holds a lease that excludes this work
+    ├── Busy                      another process holds a lease that excludes this work
     │   └── LeaseLost             our own lease expired or was removed while we worked
     ├── StoreError
     │   ├── KeyNotFound
@@ -33,7 +33,7 @@ which each interface words in its own terms)::
         ├── ConnectionFailed
         ├── ProgramMissing        no client program, or one older than the server
         ├── DumpFailed
-        │   └── LockRefused       somebody waits for an exclusive lock on a large table
+        │   └── LockRefused       a session waits for an exclusive lock on a large table
         └── RestoreFailed         the target is as it was
             └── RestoreRefused    found before anything was changed
 
@@ -84,7 +84,7 @@ __all__ = [
 
 
 class BackupError(Exception):
-    """Base of all: a message, and a hint that says what to do next.
+    """Base class of all errors: a message, and a hint that says what to do next.
 
     `str` has both, the hint in the words of the library.
     """
@@ -115,7 +115,7 @@ class InvalidName(BackupError):
 
 
 class NotFound(BackupError):
-    """What was asked for is not there."""
+    """The requested object is not there."""
 
 
 class BackupNotFound(NotFound):
@@ -127,7 +127,7 @@ class DatabaseNotFound(NotFound):
 
 
 class AlreadyExists(BackupError):
-    """What was to be created is there already."""
+    """The object to create is already there."""
 
 
 class BackupExists(AlreadyExists):
@@ -135,23 +135,23 @@ class BackupExists(AlreadyExists):
 
 
 class TargetExists(AlreadyExists):
-    """The database, or the table, to restore into exists, and replacing it was not asked for."""
+    """The database or table to restore into exists, and replacing it was not requested."""
 
 
 class KeyExists(AlreadyExists):
-    """Create-if-absent found the key taken."""
+    """Create-if-absent found that the key exists."""
 
 
 class Busy(BackupError):
-    """A lease of somebody else excludes this work for now."""
+    """Another process holds a lease that excludes this work for now."""
 
 
 class LeaseLost(Busy):
-    """Our lease expired or was removed; what we did since then must not become visible."""
+    """Our lease expired or was removed; our work since then must not become visible."""
 
 
 class StoreError(BackupError):
-    """The store could not do what was asked."""
+    """The store could not do what it was asked to do."""
 
 
 class KeyNotFound(StoreError):
@@ -171,13 +171,13 @@ class ObjectLocked(StoreError):
 
 
 class StoreFull(StoreError):
-    """No space, or a quota is used up."""
+    """The store has no space left, or a quota is used up."""
 
 
 class StoreUnavailable(StoreError):
     """The store did not answer, or could not be reached: the same call may succeed later.
 
-    `retry_after_seconds` is how long the service asked us to wait, if it did.
+    `retry_after_seconds` is how long the service asked us to wait, if it said so.
     """
 
     def __init__(
@@ -188,27 +188,27 @@ class StoreUnavailable(StoreError):
 
 
 class DeletionRefused(BackupError):
-    """Deleting would not be safe now, so nothing was deleted."""
+    """Deleting is not safe now, so nothing was deleted."""
 
 
 class ClockSkew(DeletionRefused):
-    """The clocks of this host and the store differ by more than a margin: ages mean nothing."""
+    """The clocks of this host and the store differ too much, so ages cannot be trusted."""
 
 
 class EncryptionError(BackupError):
-    """Encryption was asked for and could not be done."""
+    """Encryption was requested but failed."""
 
 
 class DecryptionError(BackupError):
-    """The bytes could not be decrypted with the keys at hand."""
+    """The bytes could not be decrypted with the available keys."""
 
 
 class KeyMissing(DecryptionError):
-    """None of the private keys that could decrypt the bytes is at hand."""
+    """None of the private keys that could decrypt the bytes is available."""
 
 
 class DamagedError(BackupError):
-    """Stored bytes are missing, cut or changed."""
+    """Stored bytes are missing, truncated or changed."""
 
 
 class UnsupportedFormat(BackupError):
@@ -239,7 +239,7 @@ class DumpFailed(DatabaseError):
 
 
 class LockRefused(DumpFailed):
-    """Somebody waits to lock a large table exclusively, so that no worker may lock it any more."""
+    """A session waits to lock a large table exclusively, so no worker may lock it any more."""
 
 
 class RestoreFailed(DatabaseError):
@@ -264,7 +264,7 @@ _KEYWORD_PASSWORD = re.compile(
 
 
 def redact(text: str, secrets: Iterable[str] = ()) -> str:
-    """Return `text` without the given secrets and without whatever looks like a password in it."""
+    """Return `text` without the given secrets and without anything that looks like a password."""
     for secret in secrets:
         if secret:
             text = text.replace(secret, "********")

@@ -1,8 +1,9 @@
 """When a backup is due: a cron expression, and the time, give the next run. Pure.
 
-The clock on the wall counts, and clocks change. A time that comes twice (in autumn) counts once,
-the first time; instead of one that does not come (in spring) the first moment after it counts. Only
-what is due in every hour goes by the hours that pass, so also in both that have the same name.
+Schedules follow local time, and local time changes. A time that occurs twice (in autumn) counts
+once, the first time. A time that is skipped (in spring) is replaced by the first moment after it.
+Only a schedule that is due in every hour follows elapsed hours, so it runs in both hours that have
+the same name.
 """
 
 import itertools
@@ -22,18 +23,18 @@ _ALIASES = ("@hourly", "@daily", "@midnight", "@weekly", "@monthly", "@yearly", 
 _FIELDS = 5
 _NAMES = "jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec|sun|mon|tue|wed|thu|fri|sat"
 _FIELD = re.compile(rf"(?:\d+|\*|[,/-]|{_NAMES})+", re.IGNORECASE)
-# 29 February on one weekday comes round within 28 years, or 40 across a century without a leap day.
+# 29 February falls on a given weekday within 28 years, or 40 across a century without a leap day.
 _HORIZON_YEARS = 41
 _LONGEST_SHIFT = timedelta(hours=3)
-"""Clocks change by less, but for the one time that a country changed sides of the date line."""
+"""Clocks change by less, except once, when a country moved across the date line."""
 _TICK = timedelta(milliseconds=100)
 _RUNS = 9
-"""How many runs to come tell the longest time between two: those of a week of days do."""
+"""How many future runs are enough to find the longest gap: a week of daily runs is."""
 
 
 @frozen
 class Schedule:
-    """When backups are due: a cron expression, and the name of the time zone that it counts in."""
+    """When backups are due: a cron expression, and the name of its time zone."""
 
     expression: str = "0 2 * * *"
     timezone: str = "UTC"
@@ -42,7 +43,7 @@ class Schedule:
 def check_schedule(expression: str) -> str:
     """Return the expression, or raise `ConfigurationError`: five fields, or one of the @aliases.
 
-    croniter takes more (six fields, ``R``, ``L``, ``?``, dates that never come); cron does not.
+    croniter accepts more (six fields, ``R``, ``L``, ``?``, dates that never occur); cron does not.
     """
     fields = expression.split()
     understood = len(fields) == _FIELDS and all(_FIELD.fullmatch(field) for field in fields)
@@ -60,12 +61,12 @@ def check_schedule(expression: str) -> str:
 def next_run(expression: str, now: datetime) -> datetime:
     """Return the first time after `now`, in the zone of `now`, that the expression names.
 
-    Take it to UTC before you compare or subtract: in one zone, Python does so by the wall clock.
+    Convert it to UTC before you compare or subtract: within one zone, Python uses local time.
     """
     zone = now.tzinfo or UTC
     if _every_hour(expression):
         return _next_by_the_hour(expression, now.astimezone(UTC), zone).astimezone(zone)
-    # The same wall time comes first where it comes at all, so what is due is in the same order.
+    # Local time keeps the order of all first occurrences, so the due times are in order too.
     for wall in _walls(expression, now.replace(tzinfo=None, fold=0)):
         due = _first_at(wall, zone)
         if due > now.astimezone(UTC):
@@ -79,7 +80,7 @@ def next_run_in(expression: str, timezone_name: str, now: datetime) -> datetime:
     Args:
         expression: from `check_schedule`.
         timezone_name: such as ``Europe/Berlin``.
-        now: aware, in whatever zone.
+        now: aware, in any zone.
     """
     return next_run(expression, now.astimezone(ZoneInfo(timezone_name)))
 
@@ -93,15 +94,15 @@ def runs_between(
 
 
 def longest_interval(expression: str, timezone_name: str, now: datetime) -> timedelta:
-    """Return the longest time between two of the next runs: what may pass without a backup."""
+    """Return the longest time between two of the next runs: how long may pass without a backup."""
     coming = itertools.islice(_coming(expression, timezone_name, now), _RUNS)
     return max(later - earlier for earlier, later in itertools.pairwise(coming))
 
 
 def expand(expression: str) -> tuple[tuple[int, ...] | None, ...]:
-    """Return what each field takes (minute, hour, day of month, month, weekday); None for all.
+    """Return the values of each field (minute, hour, day of month, month, weekday); None for all.
 
-    Sunday is 0. If both kinds of days are given, a day need only be one of them.
+    Sunday is 0. If both kinds of days are given, a day need only match one of them.
     """
     fields, _ = croniter.expand(expression)
     return tuple(
@@ -122,7 +123,7 @@ def _every_hour(expression: str) -> bool:
 
 
 def _walls(expression: str, after: datetime) -> Iterator[datetime]:
-    """Yield the times that a clock shows which never changes."""
+    """Yield the due times of a clock that never changes."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         times = croniter(expression, after, max_years_between_matches=_HORIZON_YEARS)
@@ -131,11 +132,11 @@ def _walls(expression: str, after: datetime) -> Iterator[datetime]:
 
 
 def _first_at(wall: datetime, zone: tzinfo) -> datetime:
-    """Return the first instant at which the clock shows that time, or has passed it by."""
+    """Return the first instant at which the clock shows that time, or has skipped it."""
     due = wall.replace(tzinfo=zone).astimezone(UTC)
     if _shows(due, zone) == wall:
         return due
-    # The clock went forward over it: so it is later by all that the clock went forward.
+    # The clock went forward over it, so it is later by as much as the clock went forward.
     skipped_to = wall.replace(tzinfo=zone, fold=1).astimezone(UTC)
     before, after = min(due, skipped_to), max(due, skipped_to)
     while after - before > _TICK:
@@ -152,8 +153,8 @@ def _next_by_the_hour(expression: str, now: datetime, zone: tzinfo) -> datetime:
     due = wall.replace(tzinfo=zone).astimezone(UTC)
     if _calm(now, zone) and _calm(due, zone):
         return due
-    # Near a change the same time may come twice, and what did not come is due an hour after the
-    # run before it; so the order on the wall says little. Beyond two shifts it does again.
+    # Near a clock change the same time may occur twice, and a skipped time is due an hour after the
+    # run before it. So the order of local times says little there. Two shifts away it counts again.
     early = _walls(expression, _shows(now, zone) - _LONGEST_SHIFT)
     found = max(due, now)
     walls = itertools.takewhile(lambda each: each <= _shows(found, zone) + _LONGEST_SHIFT, early)
@@ -161,7 +162,7 @@ def _next_by_the_hour(expression: str, now: datetime, zone: tzinfo) -> datetime:
 
 
 def _instants(wall: datetime, zone: tzinfo) -> Iterator[datetime]:
-    """Yield when the clock shows that time; if it never does, when it would have."""
+    """Yield when the clock shows that time; if it is skipped, when it would have been."""
     first = wall.replace(tzinfo=zone).astimezone(UTC)
     yield first
     second = wall.replace(tzinfo=zone, fold=1).astimezone(UTC)
@@ -170,12 +171,12 @@ def _instants(wall: datetime, zone: tzinfo) -> Iterator[datetime]:
 
 
 def _shows(instant: datetime, zone: tzinfo) -> datetime:
-    """Return what a clock in that zone shows."""
+    """Return the local time in that zone."""
     return instant.astimezone(zone).replace(tzinfo=None, fold=0)
 
 
 def _calm(instant: datetime, zone: tzinfo) -> bool:
-    """Whether no clock is changed at about that time."""
+    """Whether the clock does not change at about that time."""
     around = (instant - _LONGEST_SHIFT, instant + _LONGEST_SHIFT)
     early, late = (each.astimezone(zone).utcoffset() for each in around)
     return early == late

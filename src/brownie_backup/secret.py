@@ -1,11 +1,11 @@
-"""A string that must not be seen."""
+"""A string that must not be shown."""
 
 import hmac
 from typing import NoReturn
 
 
 class Secret:
-    """Holds a secret; prints as stars, and refuses to be pickled. Only `reveal` gives it away."""
+    """Holds a secret; prints as stars, and refuses to be pickled. Only `reveal` returns it."""
 
     __slots__ = ("_value",)
 

@@ -1,8 +1,8 @@
-"""Spans: what takes how long, for whoever collects traces.
+"""Spans: how long each step takes, for a trace collector.
 
-Without OpenTelemetry's SDK they cost some microseconds each, and go nowhere. A span holds numbers,
-kinds and the names of backups; never a table's name, and of an error its class alone, since a
-message may quote a row.
+Without OpenTelemetry's SDK they cost some microseconds each, and are discarded. A span holds
+numbers, kinds and the names of backups. It never holds a table's name, and only the class of an
+error, since a message may quote a row.
 """
 
 from collections.abc import Iterator
@@ -22,7 +22,7 @@ class Step:
         self._span = span
 
     def tell(self, **attributes: Value | None) -> None:
-        """Add what has become known; None is not."""
+        """Add attributes that have become known; skip those that are None."""
         if self._span.is_recording():
             for name, value in attributes.items():
                 if value is not None:
@@ -31,7 +31,7 @@ class Step:
 
 @contextmanager
 def step(name: str, **attributes: Value | None) -> Iterator[Step]:
-    """Measure the block, as a part of what this thread is at."""
+    """Measure the block, as a child of this thread's current span."""
     with _TRACER.start_as_current_span(
         name, record_exception=False, set_status_on_exception=False
     ) as span:
@@ -45,4 +45,4 @@ def step(name: str, **attributes: Value | None) -> Iterator[Step]:
 
 
 _TRACER = trace.get_tracer("brownie_backup")
-"""Whichever provider the entry point sets later, it is asked for its tracer then."""
+"""If the entry point sets a provider later, that one is asked for its tracer then."""

@@ -1,4 +1,4 @@
-"""How numbers and times are written in messages: in one way everywhere."""
+"""The format of numbers and times in messages: the same everywhere."""
 
 from datetime import UTC, datetime
 
@@ -6,7 +6,7 @@ __all__ = ["counted", "written"]
 
 
 def counted(count: int, noun: str, plural: str = "") -> str:
-    """Return a number and what it counts: ``1 table``, ``2 tables``.
+    """Return a number with its noun: ``1 table``, ``2 tables``.
 
     Args:
         count: how many.
@@ -17,5 +17,5 @@ def counted(count: int, noun: str, plural: str = "") -> str:
 
 
 def written(instant: datetime) -> str:
-    """Return an instant as messages have it: ``2026-01-15 02:00:00 UTC``."""
+    """Return an instant in the format of messages: ``2026-01-15 02:00:00 UTC``."""
     return f"{instant.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"

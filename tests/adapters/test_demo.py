@@ -163,7 +163,7 @@ def test_a_signal_leaves_nothing_running(place: Path, number: int, moment: str) 
         assert process.stderr
         assert any(line.startswith(moment) for line in process.stdout)
         process.send_signal(number)
-        assert "All came back" not in process.stdout.read()
+        assert "All data was restored" not in process.stdout.read()
         assert process.stderr.read() == f"brownie-backup: ended by {signal.Signals(number).name}\n"
     assert process.returncode == 128 + number
 
@@ -237,5 +237,5 @@ def test_says_how_to_install_what_is_missing(monkeypatch: pytest.MonkeyPatch) ->
 def test_says_where_it_cannot_run(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("platform.machine", lambda: "sparc64")
     monkeypatch.setattr("sys.platform", "linux")
-    with pytest.raises(ConfigurationError, match="not made for linux on sparc64"):
+    with pytest.raises(ConfigurationError, match="does not support linux on sparc64"):
         programs.find_package()

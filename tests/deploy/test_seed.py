@@ -175,7 +175,7 @@ def test_cleaning_and_debugging(small_cli: Cli, programs: Path, tmp_path: Path) 
     assert "pg_dump" in said
     assert "pg_dump" in Path(log["BACKUP_LOG_FILE"]).read_text(encoding="utf-8")
     for line in ("python -m src.backup.cli cleanup", "python -m src.backup.cli cleanup --verbose"):
-        assert "0 backups deleted, 1 seen" in shell(small_cli, programs, line)
+        assert "0 backups deleted, 1 checked" in shell(small_cli, programs, line)
     shell(small_cli, programs, "python -m src.backup.cli delete my-backup")
     assert small_cli.backups() == {}
 

@@ -90,8 +90,8 @@ def test_ranges_are_counted_and_what_is_unchanged_is_not_read(
     server.sql(database, "UPDATE large SET filler = 'changed' WHERE id = 1")
     second = bulk_cli.run("backup", "--name", "second", "--verbose")
     assert second.status == 0, second
-    assert "ranges of large tables read: 1; known to be unchanged: 2\n" in second.out
-    assert "public.large: begun\n" in second.err
+    assert "large tables: 1 range read, 2 unchanged and not read\n" in second.out
+    assert "public.large: started\n" in second.err
     assert "public.large: 13000 rows, " in second.err
 
     full = bulk_cli.json("backup", "--name", "full", "--full")
@@ -257,7 +257,7 @@ def test_progress_of_a_restore_is_of_the_rows_and_names_the_tables(
 
         bulk_cli.json("backup")
         said = bulk_cli.run("restore", "latest", "--target-db", restored, "--replace", "-v").err
-        assert "public.large: begun\n" in said
+        assert "public.large: started\n" in said
         assert "public.large: 13000 rows, " in said
     finally:
         for left in server.databases(f"{restored}%"):

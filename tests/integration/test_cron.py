@@ -179,9 +179,9 @@ def test_backups_appear_and_are_told_of(runners: Runners, receiver: Receiver) ->
         runner.get("/elsewhere")
     assert caught.value.code == 404
     caught.value.close()
+    assert events(receiver.requests) == []  # while it runs: its end may interrupt a backup
     assert runner.end() == 128 + signal.SIGTERM
     assert pings(receiver.requests)[:4] == ["start", "", "start", ""]
-    assert events(receiver.requests) == []
     backups = runners.cli.backups()
     assert len(backups) >= 2
     assert set(backups.values()) == {"good"}
@@ -211,7 +211,7 @@ def test_sigterm_in_the_middle_of_a_backup_leaves_nothing(
     assert not any(dump.is_running() for dump in dumps)
     assert list(cli.store.glob("leases/*")) == []
     assert pings(receiver.requests) == ["start", "fail"]
-    assert b"the runner was ended" in [each.body for each in receiver.requests]
+    assert b"the runner was stopped" in [each.body for each in receiver.requests]
     assert [each.json["event"] for each in events(receiver.requests)] == ["backup.failed"]
 
 
@@ -349,7 +349,7 @@ def test_a_port_that_is_taken_is_a_clear_error(runners: Runners) -> None:
         )
         done = finish(process)
     assert done.status == 2
-    assert f"cannot listen at 127.0.0.1, port {port}" in done.err
+    assert f"cannot listen on 127.0.0.1, port {port}" in done.err
 
 
 @pytest.mark.nightly

@@ -85,7 +85,7 @@ def test_a_backup_is_held_released_and_then_goes(cli: Cli) -> None:
     assert reasons(would)["b2"].endswith("old, kept by no rule")
     table = cli.run("cleanup", "--dry-run").out
     assert "\ndelete  b2" in table
-    assert "1 backups would be deleted, 3 seen; 0 blobs would be removed, 0 B would" in table
+    assert "1 backup would be deleted, 3 checked; 0 blobs would be removed, 0 B would" in table
     assert cli.json("cleanup")["deleted"] == ["b2"]
 
     assert cli.json("release", "b1")["was_held"]
@@ -179,7 +179,7 @@ def test_what_a_store_has_locked_is_kept_and_is_no_error(cli: Cli, s3_server: S3
         assert " UTC" in reasons(document)["locked"]
     result = cli.run("cleanup", **locked)
     assert result.status == 0
-    assert "1 backup kept: the store has them locked" in result.out
+    assert "1 backup kept: locked by the store" in result.out
     listed = {backup["name"] for backup in cli.json("list", **locked)["backups"]}
     assert listed == {"locked", "new"}
     assert cli.run("delete", "locked", **locked).status == 1

@@ -148,7 +148,7 @@ def test_two_clouds_and_a_folder_lose_nothing(
         second = begin_and_kill(cli, folder, s3_server, "second")
         assert second.status == 3, second.err
         assert [each["stored"] for each in second.json["stores"]] == [False, True, True]
-        assert f"it is not in {stores.urls[0]}: " in second.err
+        assert f"not stored in {stores.urls[0]}: " in second.err
         wait_until(lambda: server.sessions(database) == 0, what="no session is left")
 
         # It is back: what it lacks it gets without the database, and without a key.
@@ -173,7 +173,7 @@ def test_two_clouds_and_a_folder_lose_nothing(
         assert restored.json["store"] == stores.urls[1]
         assert f"there is no backup named 'second' in {stores.urls[0]}" in restored.err
         assert f"'second' is taken from {stores.urls[1]}" in restored.err
-        assert f"1 blobs were read from {stores.urls[2]}" in restored.err
+        assert f"1 blob was read from {stores.urls[2]}" in restored.err
         assert server.plain_dump(f"{database}_again") == expected
 
         # A verification says what is bad where; then all is mended.

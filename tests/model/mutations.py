@@ -52,7 +52,7 @@ def leases_expire_by_the_clients_clock(patch: Patch) -> None:
 def no_look_before_the_manifest(patch: Patch) -> None:
     """A backup's manifest is written whatever has become of its lease."""
 
-    def commit(repository: Repository, manifest: Manifest, lease: Lease) -> None:
+    def commit(repository: Repository, manifest: Manifest, lease: Lease, *_: object) -> None:
         repository.add(manifest)
 
     patch.setattr(replica, "commit", commit)

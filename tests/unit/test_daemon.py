@@ -65,6 +65,6 @@ def test_a_second_one_is_refused(daemon: Daemon) -> None:
     with pytest.raises(Busy, match=f"as process {STRANGER}"):
         daemon.start([sys.executable, "-c", ""], lambda _: True)
     os.ftruncate(runner, 0)
-    with pytest.raises(Busy, match="just being started"):
+    with pytest.raises(Busy, match="just starting"):
         daemon.start([sys.executable, "-c", ""], lambda _: True)
     os.close(runner)

@@ -91,7 +91,7 @@ def test_all_options_of_a_url() -> None:
             f"s3://bucket?endpoint_url=https://u:{PLANTED}@host",
             "wrong endpoint_url, which has more",
         ),
-        ("s3://bucket?endpoint_url=minio:9000", "wrong endpoint_url, which is no endpoint"),
+        ("s3://bucket?endpoint_url=minio:9000", "wrong endpoint_url, which is not an endpoint"),
         ("s3://bucket?object_lock_days=0", "wrong object_lock_days, which is not a whole number"),
         ("s3://bucket?object_lock_mode=x", "wrong object_lock_mode, which is none of"),
         ("gs://bucket?region=x", "gs:// does not have: region"),
@@ -136,7 +136,7 @@ def test_an_endpoint_is_the_address_of_a_service(text: str) -> None:
     ["host", "ftp://host", "https://", "https://[", "https://host:x", "https://:9", "http://h?a=b"],
 )
 def test_what_is_no_endpoint_is_refused(text: str) -> None:
-    with pytest.raises(ValueError, match=r"^ (is no endpoint|has more in it)"):
+    with pytest.raises(ValueError, match=r"^ (is not an endpoint|has more in it)"):
         read_endpoint(text)
 
 

@@ -140,7 +140,7 @@ def test_no_redirect_is_followed(receiver: Receiver, status: int) -> None:
     with Receiver() as elsewhere:
         receiver.answers, receiver.location = [status], f"{elsewhere.url}/{PLANTED}"
         problem, again = post(HttpMessage(Secret(receiver.url), b"{}", {SIGNATURE: "v1=x"}))
-        assert (problem, again) == (f"it answered {status}", False)
+        assert (problem, again) == (f"the server answered with status {status}", False)
         assert elsewhere.requests == []
 
 

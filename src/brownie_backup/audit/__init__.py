@@ -1,1 +1,1 @@
-"""The audit trail: what was done to backups, by whom, chained so that a change shows."""
+"""The audit trail: each action on backups with its actor, chained so that a change is detected."""

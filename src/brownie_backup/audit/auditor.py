@@ -1,4 +1,4 @@
-"""What becomes of every operation: it is logged, and recorded in the audit trail of every store."""
+"""The auditor: it logs every operation, and records it in the audit trail of every store."""
 
 import contextlib
 import json
@@ -23,21 +23,21 @@ _log = logging.getLogger(__name__)
 _audit_log = logging.getLogger("brownie_backup.audit")
 
 DESTRUCTIVE = frozenset({"cleanup", "delete", "release"})
-"""What is not done unless a store has taken the record that it begins."""
+"""Actions that are refused unless a store has taken the record of their start."""
 SOON_SECONDS = 5.0
-"""How long a record is waited for by somebody who is refused, or by a process that has to end."""
+"""How long a refused caller, or a process that has to end, waits for a record."""
 MOST_REFUSALS = 20
-"""So many refused attempts are recorded in each minute: the store must not be filled by whoever
-has no right to write to it. All are logged."""
+"""How many refused attempts are recorded in each minute: a caller without the right to write must
+not fill the store. All attempts are logged."""
 _MINUTE_SECONDS = 60.0
 
 
 class Auditor:
-    """Runs operations, and records who did what, and what came of it. Thread-safe.
+    """Runs operations, and records the actor, the action and the outcome. Thread-safe.
 
     Args:
-        trail: where to; by default, a new writer.
-        redact: takes secrets out of what is recorded.
+        trail: the writer of the records; by default, a new one.
+        redact: removes secrets from the records.
     """
 
     def __init__(
@@ -59,13 +59,13 @@ class Auditor:
         id: str | None = None,  # noqa: A002 - it is the operation's id
         dry_run: bool = False,
     ) -> Iterator[Operation]:
-        """Run an operation in the block: its begin and its end are logged and recorded.
+        """Run an operation in the block: its start and its end are logged and recorded.
 
-        A store that does not take a record makes nothing fail, and is logged, but that something
-        `DESTRUCTIVE` begins must be recorded in one store at least.
+        If a store does not take a record, this is logged, and nothing fails. But the start of a
+        `DESTRUCTIVE` action must be recorded in at least one store.
 
         Raises:
-            StoreError: it could not, so nothing was done.
+            StoreError: no store took that record, so nothing was done.
         """
         with operating(action, actor, backup=backup, id=id, dry_run=dry_run) as operation:
             _log.info("%s begins", action)
@@ -91,9 +91,9 @@ class Auditor:
         *,
         backup: str | None = None,
     ) -> None:
-        """Log and record what was refused before it became an operation.
+        """Log and record a request that was refused before it became an operation.
 
-        The stores are opened only for what is recorded: of a flood most is not.
+        The stores are opened only for recorded requests: most requests of a flood are not recorded.
         """
         with operating(action, actor, backup=backup) as operation:
             _log.warning("%s was refused: %s", action, reason)
@@ -116,7 +116,7 @@ class Auditor:
         return self._trail.record(stores, record, within_seconds=within_seconds)
 
     def _clean(self, record: AuditRecord) -> AuditRecord:
-        """Take secrets out of whatever somebody typed, or something said."""
+        """Remove secrets from anything that a user typed or a program printed."""
 
         def clean(text: str | None) -> str | None:
             return self._redact(text) if text else text
@@ -132,7 +132,7 @@ class Auditor:
 
 
 class _Allowance:
-    """Allows so much in each period, and counts what was too much. Thread-safe."""
+    """Allows a number of events in each period, and counts the excess. Thread-safe."""
 
     def __init__(self, most: int, period_seconds: float) -> None:
         self._most = most
@@ -143,7 +143,7 @@ class _Allowance:
         self._lock = threading.Lock()
 
     def take(self) -> int | None:
-        """Return how many were too many since the last one; None if this one is, too."""
+        """Return how many were refused since the last one; None if this one is refused too."""
         with self._lock:
             now = time.monotonic()
             if now - self._since >= self._period_seconds:

@@ -1,4 +1,4 @@
-"""What somebody does: one operation, who asked for it and what came of it."""
+"""One operation: its action, its actor and its outcome."""
 
 import contextlib
 import secrets
@@ -15,32 +15,32 @@ from brownie_backup.tracing import step
 
 @frozen
 class Actor:
-    """Who asks, and from where."""
+    """The actor, and where the request comes from."""
 
     name: str
     """A user of this machine, the name of a token (never the token), or ``scheduler``."""
     origin: str
-    """The adapter and the host that asks, such as ``cli db1`` or ``api 10.0.0.7``."""
+    """The adapter and the calling host, such as ``cli db1`` or ``api 10.0.0.7``."""
 
 
 @define
 class Operation:
-    """One operation while it runs. Whoever runs it fills in what becomes known.
+    """One operation while it runs. The code that runs it fills in facts as they become known.
 
     Attributes:
-        id: what logs, spans, the audit trail and the REST API call it.
+        id: its identifier in logs, spans, the audit trail and the REST API.
         action: the verb: ``backup``, ``restore``, ``verify``, ``delete``, ``cleanup`` and so on.
-        actor: who asked for it.
+        actor: the caller.
         started_at: when, UTC.
         backup: the name of the backup that it is about, once known.
         database: the name of the database, once known.
         size_bytes: how much data was read or loaded.
         stored_bytes: how much was added to the store.
         reused_bytes: how much more there would be to add, had the store not had it.
-        dry_run: whether it only says what it would do.
+        dry_run: whether it only reports what it would do.
         deleted: the names of the backups that it has deleted.
-        not_done_in: the URLs of the stores in which it was not done, when it was in others.
-        problem: what is wrong although it came to its end, such as damage that it found.
+        not_done_in: the URLs of the stores where it failed, if it succeeded in others.
+        problem: a problem although it completed, such as damage that it found.
     """
 
     id: str
@@ -60,7 +60,7 @@ class Operation:
 
     @property
     def duration_seconds(self) -> float:
-        """How long it has been going on."""
+        """How long it has been running."""
         return time.monotonic() - self._began
 
 
@@ -68,7 +68,7 @@ _CURRENT: ContextVar[Operation | None] = ContextVar("operation", default=None)
 
 
 def current_operation() -> Operation | None:
-    """Return what this thread is doing, for logs and spans."""
+    """Return the current operation of this thread, for logs and spans."""
     return _CURRENT.get()
 
 
@@ -100,5 +100,5 @@ def operating(
 
 
 def new_operation_id() -> str:
-    """Return an id that nobody can guess, and that sorts by time to the second."""
+    """Return an id that cannot be guessed, and that sorts by time to the second."""
     return f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(8)}"

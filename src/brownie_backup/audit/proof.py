@@ -1,7 +1,7 @@
-"""Prove an audit trail. Pure: objects in, problems out.
+"""Check an audit trail. Pure: objects in, problems out.
 
-A record that was changed does not have the hash in its key. One that was removed, or put elsewhere,
-is missed by the record after it of the same writer, and by those of other writers that saw it.
+A changed record does not match the hash in its key. If a record was removed or moved, the next
+record of the same writer refers to a missing record, and so do those of other writers that saw it.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -17,12 +17,12 @@ from brownie_backup.format.layout import AUDIT
 
 @frozen
 class AuditProblem:
-    """Something in the trail that is not as it was written."""
+    """A part of the trail that is not as it was written."""
 
     key: str
     message: str
     missing: bool = False
-    """Whether there is no object of that key."""
+    """Whether there is no object with that key."""
 
     def __str__(self) -> str:
         return f"{self.key}: {self.message}"
@@ -30,11 +30,11 @@ class AuditProblem:
 
 @frozen
 class AuditProof:
-    """What a proof of a store's trail found."""
+    """The result of checking a store's trail."""
 
     store_url: str
     records: int
-    """How many objects were read."""
+    """The number of objects read."""
     problems: tuple[AuditProblem, ...]
 
     @property
@@ -46,12 +46,12 @@ class AuditProof:
 def problems_of(
     objects: Mapping[str, bytes], *, since: date | None = None
 ) -> Iterator[AuditProblem]:
-    """Yield what is wrong in a trail: what was changed, removed, moved, or is no part of it.
+    """Yield the problems of a trail: changed, removed, moved and foreign objects.
 
     Args:
-        objects: everything under `AUDIT`, by its key; with `since`, what was put on that day and
+        objects: everything under `AUDIT`, by its key; with `since`, objects put on that day or
             later.
-        since: records of earlier days were not looked for.
+        since: records of earlier days were not read.
     """
     records: dict[RecordId, AuditRecord] = {}
     for key, data in sorted(objects.items()):
@@ -70,7 +70,7 @@ def problems_of(
 def _missing(
     records: Mapping[RecordId, AuditRecord], keys: Iterable[str], since: date | None
 ) -> Iterator[AuditProblem]:
-    """Yield the records that others name and that are not there, each once."""
+    """Yield the missing records that others name, each once."""
     known = set(keys)
     for name, record in sorted(records.items(), key=_in_order):
         for other in filter(None, (record.previous, *record.seen)):
@@ -84,7 +84,7 @@ def _missing(
 
 
 def _misplaced(records: Mapping[RecordId, AuditRecord]) -> Iterator[AuditProblem]:
-    """Yield where a writer's records do not follow each other."""
+    """Yield the gaps in a writer's sequence of records."""
     numbers: dict[tuple[str, int], RecordId] = {}
     for name, record in sorted(records.items(), key=_in_order):
         twin = numbers.setdefault((name.writer, name.sequence), name)

@@ -1,4 +1,4 @@
-"""Read the audit trail, and prove that nothing in it was changed or removed."""
+"""Read the audit trail, and check that nothing in it was changed or removed."""
 
 from datetime import UTC, datetime
 
@@ -19,10 +19,10 @@ def read_audit(
     that this process has not read yet.
 
     Args:
-        store: where it is.
+        store: the store of the trail.
         now: UTC-aware.
-        since: only what was put then or later, UTC-aware; None for all.
-        limit: only so many, the newest.
+        since: only records put then or later, UTC-aware; None for all.
+        limit: only the newest N records.
 
     Raises:
         StoreError: the store could not be read.
@@ -38,19 +38,19 @@ def audit_trail(
     action: str | None = None,
     limit: int | None = None,
 ) -> AuditTrail:
-    """Return one record for each operation: how it ended, or that it began and has no end.
+    """Return one record for each operation: its end, or its start if it has no end.
 
     Args:
-        store: where the trail is.
+        store: the store of the trail.
         now: UTC-aware.
-        since: only what was put then or later, UTC-aware; None for all.
-        action: only this, such as ``delete``.
-        limit: only so many, the newest.
+        since: only records put then or later, UTC-aware; None for all.
+        action: only this action, such as ``delete``.
+        limit: only the newest N operations.
 
     Raises:
         StoreError: the store could not be read.
     """
-    # An operation has two records, and what is not of that action has some too.
+    # An operation has two records, and other actions have records too.
     most = 2 * limit if limit is not None and action is None else None
     entries = entries_of(read_audit(store, now, since, limit=most))
     chosen = tuple(entry for entry in entries if action in {None, entry.action})
@@ -59,10 +59,10 @@ def audit_trail(
 
 
 def prove_audit(store: Store, now: datetime, since: datetime | None = None) -> AuditProof:
-    """Read every record of a store's trail, and return what is wrong with it.
+    """Read every record of a store's trail, and return its problems.
 
     Args:
-        store: where it is.
+        store: the store of the trail.
         now: UTC-aware.
         since: only the records of that day (UTC) and later, UTC-aware; None for all.
 
@@ -82,7 +82,7 @@ def prove_audit(store: Store, now: datetime, since: datetime | None = None) -> A
     first = since.astimezone(UTC).date() if since else None
     while True:
         problems = tuple(problems_of(objects, since=first))
-        # What was put while the store was listed may not be in the listing.
+        # Records put during the listing may not be in the listing.
         late = [get(problem.key) for problem in problems if problem.missing]
         found = {key: data for key, data in late if data is not None}
         if not found:

@@ -1,4 +1,4 @@
-"""The audit trail of one store: which records are there, and what they say."""
+"""The audit trail of one store: its records, and their content."""
 
 import logging
 import threading
@@ -15,20 +15,20 @@ from brownie_backup.protocols import Store, StoredObject
 _log = logging.getLogger(__name__)
 
 _MOST_DAYS = 3
-"""Of more days whole months are listed, and of more than two years everything."""
+"""For more days, whole months are listed; for more than two years, everything."""
 _MOST_MONTHS = 24
 MOST_REMEMBERED = 50_000
-"""``docs/reference/metrics.md`` says what follows from it."""
+"""``docs/reference/metrics.md`` describes the consequences."""
 _DAY = timedelta(days=1)
 
 
 class RecordCache:
     """The records that this process has read. Thread-safe.
 
-    A record's id holds the hash of its bytes, so it is the same wherever it is found.
+    A record's id contains the hash of its bytes, so it is the same in every store.
 
     Args:
-        most: how many are remembered.
+        most: how many records are kept.
     """
 
     def __init__(self, most: int = MOST_REMEMBERED) -> None:
@@ -37,14 +37,14 @@ class RecordCache:
         self._lock = threading.Lock()
 
     def get(self, name: RecordId) -> AuditRecord | None:
-        """Return a record, if it was read."""
+        """Return a record, if it was read before."""
         return self._records.get(name)
 
     def add(self, name: RecordId, record: AuditRecord) -> None:
-        """Remember a record, unless there are too many.
+        """Keep a record, unless there are too many.
 
-        None is forgotten for it: a trail is read from its beginning to its end, and that again, so
-        each would go just before it is asked for.
+        No other record is dropped for it: a trail is read from beginning to end again and again, so
+        each record would be dropped just before it is needed.
         """
         with self._lock:
             if len(self._records) < self._most:
@@ -64,13 +64,13 @@ def read_trail(
 ) -> tuple[AuditRecord, ...]:
     """Return the records of a store, in the order in which they were put.
 
-    It lists the days in question, and gets what this process has not read yet. What does not read
-    is passed over, with a warning: `problems_of` says what is wrong with it.
+    It lists the days in question, and gets the records that this process has not read yet. A record
+    that can't be read is skipped, with a warning: `problems_of` reports the problem.
 
     Args:
-        store: where the trail is.
+        store: the store of the trail.
         now: by our own clock.
-        since: only what was put then or later, UTC-aware; None for all.
+        since: only records put then or later, UTC-aware; None for all.
         limit: only the newest N.
         remembered: the records that need not be read again; by default this process's.
     """
@@ -79,7 +79,7 @@ def read_trail(
         key=lambda name: (name.day, name.writer, name.sequence),
     )
     if limit is not None:
-        # Of the days that have that many, all: within a day the key does not tell the order.
+        # All records of the days that have that many: within a day the key does not show the order.
         days = [name.day for name in names]
         first = days[-limit] if 0 < limit <= len(days) else date.min
         names = [name for name in names if name.day >= first]
@@ -100,7 +100,7 @@ def put_at(record: AuditRecord) -> datetime:
 
 
 def list_trail(store: Store, since: datetime | None, now: datetime) -> Iterator[StoredObject]:
-    """Yield what is in the trail, foreign objects too; with `since`, from that day (UTC) on."""
+    """Yield the objects in the trail, foreign ones too; with `since`, from that day (UTC) on."""
     if since is None:
         yield from store.list(AUDIT)
         return
@@ -112,7 +112,7 @@ def list_trail(store: Store, since: datetime | None, now: datetime) -> Iterator[
 
 
 def _prefixes(first: date, last: date) -> Iterator[str]:
-    """Yield what the keys of these days begin with, in few prefixes."""
+    """Yield the key prefixes of these days, as few as possible."""
     months = (last.year - first.year) * 12 + last.month - first.month
     if (last - first).days < _MOST_DAYS:
         for number in range((last - first).days + 1):

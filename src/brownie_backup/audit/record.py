@@ -1,9 +1,9 @@
-"""The audit trail: who did what, in records that prove each other. Pure: bytes in, problems out.
+"""The audit trail: actors and actions, in chained records. Pure: bytes in, problems out.
 
-A record is one small object, and never changed. Its key ends with the hash of its bytes, so that
-a listing alone tells which records there are, word for word. Each names the record before it of
-the same writer, and those that it saw of other writers: so a record that was changed, removed or
-put elsewhere is missed by the records after it. ``docs/explanation/audit.md`` says what is not.
+A record is one small object, and never changed. Its key ends with the hash of its bytes, so that a
+listing alone shows which records there are, and their exact content. Each names the previous record
+of the same writer, and the records of other writers that it saw. So later records reveal that a
+record was changed, removed or moved. ``docs/explanation/audit.md`` lists the limits.
 """
 
 import hashlib
@@ -46,8 +46,8 @@ _TELLING = (
     DeletionRefused,
     StoreError,
 )
-"""What speaks of stores, backups and databases by their names alone. What PostgreSQL or gpg said
-may quote rows, and the trail is not encrypted."""
+"""Errors that name stores, backups and databases, but contain none of their data. Messages of
+PostgreSQL or gpg may quote rows, and the trail is not encrypted."""
 
 _KEY = re.compile(
     r"audit/(?P<day>\d{4}-\d\d-\d\d)/(?P<writer>[0-9a-f]{16})"
@@ -56,50 +56,50 @@ _KEY = re.compile(
 
 
 class Phase(StrEnum):
-    """Whether a record says that something begins, or how it ended."""
+    """Whether a record is about the start or the end of an operation."""
 
     BEGIN = "begin"
     END = "end"
 
 
 class Outcome(StrEnum):
-    """How something ended."""
+    """How an operation ended."""
 
     SUCCESS = "success"
     FAILURE = "failure"
     REFUSED = "refused"
-    """Somebody or something did not let it happen, and nothing was changed."""
+    """It was refused or prevented, and nothing was changed."""
 
 
 @frozen
 class AuditRecord:
-    """One entry of the trail. What is not known is None.
+    """One entry of the trail. Unknown fields are None.
 
     Attributes:
         at: when it happened, UTC.
         phase: begin or end.
-        operation: the operation's id; its two records have it in common.
+        operation: the operation's id, which its two records share.
         action: the verb: ``backup``, ``restore``, ``delete`` and so on.
-        actor: who asked: a user, the name of a token, ``scheduler``.
-        origin: from where: the adapter and the host that asked.
-        host: the machine that did it.
+        actor: the caller: a user, the name of a token, ``scheduler``.
+        origin: the adapter and the calling host.
+        host: the machine that ran it.
         backup: the name of the backup that it is about.
         database: the name of the database that was read, or restored into.
-        dry_run: whether nothing was to be changed.
+        dry_run: whether it only reported what it would do.
         outcome: how it ended.
         error_type: the class of the error, such as ``Busy``.
-        error: its message, if it can't hold anything of the database.
+        error: its message, unless that may contain data of the database.
         duration_seconds: how long it took.
         size_bytes: how much data was read or loaded.
         stored_bytes: how much was added to the store.
         reused_bytes: how much more there would have been to add, had the store not had it.
         deleted: the names of the backups that a cleanup has deleted anywhere.
-        not_done_in: the URLs of the stores in which it was not done, when it was in others.
-        unrecorded: refused attempts before it that were too many to be recorded.
+        not_done_in: the URLs of the stores where it failed, if it succeeded in others.
+        unrecorded: how many earlier refused attempts exceeded the limit and were not recorded.
         recorded_at: when it was put into this store; later than `at` if that was out of reach.
         writer: the chain that it belongs to, of one process: 16 random hexadecimal digits.
-        sequence: its number there, from 1.
-        previous: the id of the record before it there.
+        sequence: its number in the chain, from 1.
+        previous: the id of the previous record in the chain.
         seen: the ids of the newest records that other writers had put by then.
         format: of the record, as it is stored.
     """
@@ -134,7 +134,7 @@ class AuditRecord:
 
 @frozen
 class RecordId:
-    """What a key says of a record."""
+    """The parts of a record's key."""
 
     day: date
     writer: str
@@ -152,14 +152,14 @@ class RecordId:
 
 @frozen
 class AuditTrail:
-    """What was done, by the trail of one store: one record for each operation, oldest first."""
+    """Operations from the trail of one store: one record for each operation, oldest first."""
 
     store_url: str
     entries: tuple[AuditRecord, ...]
 
 
 def begun(operation: Operation, host: str) -> AuditRecord:
-    """Return the record that an operation begins."""
+    """Return the record of an operation's start."""
     return AuditRecord(
         at=operation.started_at,
         phase=Phase.BEGIN,
@@ -175,7 +175,7 @@ def begun(operation: Operation, host: str) -> AuditRecord:
 
 
 def ended(operation: Operation, host: str, error: BaseException | None) -> AuditRecord:
-    """Return the record that an operation has ended: by an error, if there was one."""
+    """Return the record of an operation's end, with its error, if there was one."""
     return evolve(
         begun(operation, host),
         at=operation.started_at + timedelta(seconds=operation.duration_seconds),
@@ -193,7 +193,7 @@ def ended(operation: Operation, host: str, error: BaseException | None) -> Audit
 
 
 def refused(operation: Operation, host: str, reason: str, *, unrecorded: int = 0) -> AuditRecord:
-    """Return the record of what was refused before it began; `reason` must hold no secret."""
+    """Return the record of a request that was refused before it began; `reason` holds no secret."""
     return evolve(
         begun(operation, host),
         phase=Phase.END,
@@ -204,11 +204,11 @@ def refused(operation: Operation, host: str, reason: str, *, unrecorded: int = 0
 
 
 def entries_of(records: Iterable[AuditRecord]) -> tuple[AuditRecord, ...]:
-    """Return one record for each operation: how it ended, or that it began and did not end yet."""
+    """Return one record for each operation: its end, or its start if it has not ended yet."""
     entries: dict[str, AuditRecord] = {}
     for record in records:
         if record.phase == Phase.END or record.operation not in entries:
-            entries.pop(record.operation, None)  # so that it comes where it ended
+            entries.pop(record.operation, None)  # so that it appears where it ended
             entries[record.operation] = record
     return tuple(entries.values())
 
@@ -228,7 +228,7 @@ def _telling(error: BaseException | None) -> str | None:
 
 
 def _safe_name(name: str | None) -> str | None:
-    """Return a name if it is one: anything else may be anything, such as a misplaced password."""
+    """Return a name if it is valid: any other text may be a misplaced password."""
     try:
         return name if name is None or name == LATEST else check_name(name)
     except InvalidName:
@@ -236,7 +236,7 @@ def _safe_name(name: str | None) -> str | None:
 
 
 def id_in(key: str) -> RecordId | None:
-    """Return what a key says, or None if it is not the key of a record."""
+    """Return the parts of a key, or None if it is not the key of a record."""
     match = _KEY.fullmatch(key)
     try:
         if match is None:
@@ -248,7 +248,7 @@ def id_in(key: str) -> RecordId | None:
 
 
 def seal(record: AuditRecord, recorded_at: datetime) -> tuple[RecordId, bytes]:
-    """Return a record that is to be put now as its object's bytes, and their id."""
+    """Return a record that is to be put now as its object's bytes, and its id."""
     data = to_json(evolve(record, recorded_at=recorded_at)) + b"\n"
     digest = hashlib.sha256(data).hexdigest()
     return RecordId(recorded_at.date(), record.writer, record.sequence, digest), data
@@ -262,7 +262,7 @@ def record_from(data: bytes, name: RecordId) -> AuditRecord:
     record = from_json(data, AuditRecord, name.key)
     day = record.recorded_at.date() if record.recorded_at else None
     if (day, record.writer, record.sequence) != (name.day, name.writer, name.sequence):
-        # Whoever put it there knows how to make a record, and put it where it does not belong.
+        # Its author knows how to make a record, and put it where it does not belong.
         msg = "it is not a record of that day, writer and number"
         raise DamagedError(msg)
     return record

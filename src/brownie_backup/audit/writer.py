@@ -23,14 +23,14 @@ _audit_log = logging.getLogger("brownie_backup.audit")
 
 OTHERS_SECONDS = 5.0
 SEEN_WITHIN = timedelta(minutes=10)
-"""A record names what was put so long before the newest that it found, and since. What is older,
-that newest one or one before it has named: no record takes so long from its look at the store
-until it is there."""
+"""A record names all records put this long before the newest one that it found, or later. Older
+records have been named by that newest one or one before it: no record takes this long from its look
+at the store until it is there."""
 _AFTER_MIDNIGHT = timedelta(hours=1)
 _MOST_PENDING = 1000
 
 FIRST_ACTIONS = frozenset({"backup", "sync"})
-"""What may begin a trail where there is no repository yet."""
+"""The actions that may start a trail where there is no repository yet."""
 
 
 def _utc_now() -> datetime:
@@ -40,11 +40,12 @@ def _utc_now() -> datetime:
 class AuditWriter:
     """Appends records to the audit trails of stores. Thread-safe.
 
-    A store that does not take a record gets it with the next one, as long as this object lives.
+    A record that a store does not take is sent again with the next one, as long as this object
+    lives.
 
     Args:
         clock: the time now.
-        others_seconds: how long the other stores are waited for when one has taken a record.
+        others_seconds: how long to wait for the other stores after one has taken a record.
     """
 
     def __init__(self, clock: Clock = _utc_now, *, others_seconds: float = OTHERS_SECONDS) -> None:
@@ -56,10 +57,10 @@ class AuditWriter:
     def record(
         self, stores: Sequence[Store], record: AuditRecord, *, within_seconds: float | None = None
     ) -> Mapping[str, BackupError]:
-        """Append a record; return why it is not there yet, by the stores' URLs.
+        """Append a record; return the errors of stores that don't have it yet, by their URLs.
 
-        It waits for one store to take it, for the others as well if that does not take much
-        longer; and in all, if it is said, so many seconds.
+        It waits until one store has taken it, and a little longer for the others. A time limit for
+        the whole wait can be given.
         """
         futures = {store.url: self._chain(store).append(store, record) for store in stores}
         _wait(list(futures.values()), within_seconds, self._others_seconds)
@@ -98,7 +99,7 @@ def _problem(future: Future[None]) -> BackupError | None:
 
 
 class _WriterChain:
-    """One writer's records in one store, put one after the other by a thread of their own."""
+    """One writer's records in one store, put one after the other by their own thread."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
@@ -109,7 +110,7 @@ class _WriterChain:
         self._begin_anew()
 
     def append(self, store: Store, record: AuditRecord) -> Future[None]:
-        """Put what is pending, then this; return what will come of it."""
+        """Put the pending records, then this one; return a future of the outcome."""
         with self._lock:
             self._pending.append(record)
             if self._work is None:
@@ -117,7 +118,7 @@ class _WriterChain:
             return self._work
 
     def report(self, url: str, record: AuditRecord, problem: BackupError | None) -> None:
-        """Say when a store stops taking records, and when it takes them again."""
+        """Log when a store stops taking records, and when it takes them again."""
         if problem and not self._away:
             what = f"the audit record of {record.action} {record.operation}"
             _log.error("%s is not in %s: %s; it is tried again with the next", what, url, problem)
@@ -138,8 +139,8 @@ class _WriterChain:
                     if self._pending and self._pending[0] is record:
                         self._pending.popleft()
         except BaseException:
-            # It may be there all the same, only the answer lost: so nothing may follow it, and
-            # nothing may take its number.
+            # It may be there anyway, with only the response lost: so no record may follow it, and
+            # no other record may take its number.
             self._begin_anew()
             with self._lock:
                 self._work = None
@@ -173,13 +174,13 @@ class _WriterChain:
 
 
 def _recent(store: Store, now: datetime) -> list[StoredObject]:
-    """Return all records that nobody may have named yet, and some more; none in an empty trail."""
+    """Return all records that may not have been named yet, and some more; none if it is empty."""
     midnight = now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
     found = _listed(store, f"{midnight:%Y-%m-%d}/")
     newest = max((each.modified_at for each in found), default=midnight)
     if newest < midnight + _AFTER_MIDNIGHT:
         found += _listed(store, f"{midnight - timedelta(days=1):%Y-%m-%d}/")
-    found = found or _listed(store, "")  # nobody has done anything for long
+    found = found or _listed(store, "")  # there was no operation for long
     newest = max((each.modified_at for each in found), default=midnight)
     return [each for each in found if each.modified_at >= newest - SEEN_WITHIN]
 

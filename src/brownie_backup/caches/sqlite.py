@@ -21,7 +21,7 @@ _log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 MOST_BYTES = 1 << 30
-"""How large the file may grow. What does not fit any more is got from the store each time."""
+"""The size limit of the file. Objects that no longer fit are read from the store each time."""
 
 _PATIENCE_SECONDS = 0.2
 """How long to wait, once, for another process that has the file locked."""
@@ -30,7 +30,7 @@ _BATCH = 100
 _BATCH_BYTES = 1 << 20
 _TABLE = "CREATE TABLE IF NOT EXISTS objects (key BLOB PRIMARY KEY, version TEXT, data BLOB)"
 _ABSURD = (ValueError, OverflowError, MemoryError)
-"""What a damaged file leads to as well: text that is no UTF-8, lengths of many gigabytes."""
+"""Other effects of a damaged file: text that is not UTF-8, lengths of many gigabytes."""
 _Row = tuple[object, ...]
 _NONE: Sequence[_Row] = ()
 _BROKEN = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_SCHEMA}
@@ -40,19 +40,19 @@ def open_cache(folder: Path, store_url: str, *, most_bytes: int = MOST_BYTES) ->
     """Return the cache of a store. Nothing is read or written before it is used.
 
     Args:
-        folder: made when needed. The file is in a folder of its own in it, for its owner alone.
-        store_url: what tells the store from others; it does not get into the file.
-        most_bytes: how large the file may grow.
+        folder: created when needed. The file is in a folder of its own in it, for its owner alone.
+        store_url: identifies the store; it is not written to the file.
+        most_bytes: the size limit of the file.
     """
     name = hashlib.sha256(store_url.encode("utf-8", "surrogatepass")).hexdigest()[:32]
     return SqliteCache(folder / "catalogues" / f"{name}.sqlite", most_bytes)
 
 
 class SqliteCache:
-    """Keeps objects in a file; does without it, as far as it must, once it gives any trouble.
+    """Keeps objects in a file; after an error it works without the file, as far as necessary.
 
-    The file may be removed at any time. It has a rollback journal and no write-ahead log, for the
-    names of the log's files would outlive those of the removed file.
+    The file may be removed at any time. It has a rollback journal and no write-ahead log, because
+    the log's files would outlive the removed file.
     """
 
     def __init__(self, path: Path, most_bytes: int = MOST_BYTES) -> None:
@@ -67,11 +67,11 @@ class SqliteCache:
 
     @property
     def works(self) -> bool:
-        """Whether there was no trouble yet."""
+        """Whether there has been no error yet."""
         return self._usable and self._writable
 
     def close(self) -> None:
-        """Close the file; what has not been written yet is forgotten."""
+        """Close the file; unwritten objects are lost."""
         with self._lock:
             if self._connection:
                 self._connection.close()
@@ -80,7 +80,7 @@ class SqliteCache:
             self._pending.clear()
 
     def get(self, found: StoredObject) -> bytes | None:
-        """Return what was put for exactly this key, size and time, or None."""
+        """Return the data cached for exactly this key, size and time, or None."""
 
         def look(connection: sqlite3.Connection) -> Sequence[_Row]:
             query = "SELECT data FROM objects WHERE key = ? AND version = ?"
@@ -90,7 +90,7 @@ class SqliteCache:
         return _unpack(rows[0][0], found) if rows else None
 
     def put(self, found: StoredObject, data: bytes) -> None:
-        """Remember `data`; it is written with others, later."""
+        """Cache `data`; it is written later, together with other objects."""
         if not self._writable:
             return
         packed = _pack(data, found)
@@ -104,7 +104,7 @@ class SqliteCache:
         self._try(add, None)
 
     def known(self) -> frozenset[str]:
-        """Return the keys that something is remembered for."""
+        """Return the keys of all cached objects."""
 
         def look(connection: sqlite3.Connection) -> Sequence[_Row]:
             self._flush(connection)
@@ -114,7 +114,7 @@ class SqliteCache:
         return frozenset(_text(key) for (key,) in rows if isinstance(key, bytes))
 
     def forget(self, keys: Iterable[str]) -> None:
-        """Forget what was put for these keys."""
+        """Forget the objects cached under these keys."""
         rows = [(_bytes(key),) for key in keys]
 
         def remove(connection: sqlite3.Connection) -> None:
@@ -132,9 +132,9 @@ class SqliteCache:
             self._write(connection, "INSERT OR REPLACE INTO objects VALUES (?, ?, ?)", rows)
 
     def _write(self, connection: sqlite3.Connection, statement: str, rows: Sequence[_Row]) -> None:
-        """Run it for all rows or for none. After a failure no more is put, but what is there read.
+        """Run it for all rows or for none. After a failure only reading goes on.
 
-        So it is when the disk is full, or another process writes for long.
+        This happens when the disk is full, or another process writes for a long time.
         """
         try:
             connection.execute("BEGIN IMMEDIATE")
@@ -152,7 +152,7 @@ class SqliteCache:
             _log.info("nothing more is put into the cache %s: %s", self._path, error)
 
     def _try(self, work: Callable[[sqlite3.Connection], T], otherwise: T) -> T:
-        """Return what `work` does with the connection; once there was trouble, `otherwise`."""
+        """Return the result of `work` on the connection; after an error, `otherwise`."""
         with self._lock:
             if not self._usable:
                 return otherwise
@@ -174,7 +174,7 @@ class SqliteCache:
             self._path, timeout=_PATIENCE_SECONDS, isolation_level=None, check_same_thread=False
         )
         try:
-            # A file that a loss of power has damaged is noticed: nothing has to reach the disk.
+            # Damage after a power loss is noticed, so writes need not reach the disk.
             for pragma in ("journal_mode = DELETE", "synchronous = OFF"):
                 connection.execute(f"PRAGMA {pragma}").fetchall()
             ((page_bytes,),) = connection.execute("PRAGMA page_size").fetchall()
@@ -201,7 +201,7 @@ class SqliteCache:
 
 
 def _bytes(key: str) -> bytes:
-    """Return a key as it is in the file. A local folder may hold names that are no UTF-8."""
+    """Return a key as stored in the file. A local folder may hold names that are not UTF-8."""
     return key.encode("utf-8", "surrogateescape")
 
 
@@ -219,7 +219,7 @@ def _pack(data: bytes, found: StoredObject) -> bytes:
 
 
 def _unpack(sealed: object, found: StoredObject) -> bytes | None:
-    """Return the data, if it is what was put for that very object."""
+    """Return the data, if it was cached for that very object."""
     if not isinstance(sealed, bytes):
         return None
     seal, packed = sealed[:_SEAL_BYTES], sealed[_SEAL_BYTES:]
@@ -234,13 +234,13 @@ def _seal(packed: bytes, found: StoredObject) -> bytes:
 
 
 def _is_broken(error: Exception) -> bool:
-    """Whether the file itself is bad, so that a new one is the remedy."""
+    """Whether the file itself is bad, so that a new file is the remedy."""
     code = getattr(error, "sqlite_errorcode", 0)
     return (code & 0xFF) in _BROKEN or isinstance(error, _ABSURD)
 
 
 def _ensure_private(folder: Path) -> None:
-    """Raise unless nobody else can put a file there: what the cache says is believed."""
+    """Raise unless we alone can put a file there: the cache's content is trusted."""
     found = folder.lstat()
     others = stat.S_IWGRP | stat.S_IWOTH
     if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid() or found.st_mode & others:

@@ -1,4 +1,4 @@
-"""gzip, for those who must read their blobs with what every machine has."""
+"""gzip, for blobs that any machine can read with standard tools."""
 
 import zlib
 
@@ -17,7 +17,7 @@ class Gzip:
 
     @property
     def name(self) -> str:
-        """What the manifest calls it."""
+        """Its name in the manifest."""
         return "gzip"
 
     def compress(self, data: bytes | memoryview) -> bytes:

@@ -7,11 +7,11 @@ from brownie_backup.errors import DamagedError
 
 @frozen
 class Uncompressed:
-    """Bytes as they are. It can't tell a changed byte; the blob's name does."""
+    """Bytes as they are. It can't detect a changed byte; the blob's name does."""
 
     @property
     def name(self) -> str:
-        """What the manifest calls it."""
+        """Its name in the manifest."""
         return "none"
 
     def compress(self, data: bytes | memoryview) -> bytes:

@@ -23,7 +23,7 @@ class Zstd:
 
     @property
     def name(self) -> str:
-        """What the manifest calls it."""
+        """Its name in the manifest."""
         return "zstd"
 
     def compress(self, data: bytes | memoryview) -> bytes:

@@ -1,4 +1,4 @@
-"""Doing something in a thread that keeps nobody waiting."""
+"""Doing something in a thread without making the caller wait."""
 
 import os
 import threading
@@ -13,15 +13,15 @@ from brownie_backup.concurrency.threads import carrying
 T = TypeVar("T")
 
 CLOSING_SECONDS = 10.0
-"""How long the leases in several stores may take to be released; after that they expire."""
+"""How long releasing the leases in several stores may take; after that they expire."""
 
 _Queue: TypeAlias = "SimpleQueue[Callable[[], None]]"
 
 
 class BackgroundThreads:
-    """Threads that work beside, and wait a little for more work. Thread-safe.
+    """Background threads that wait a little for more work. Thread-safe.
 
-    To start a thread costs more than most calls of a local store do.
+    Starting a thread costs more than most calls of a local store.
 
     Args:
         idle_seconds: how long a thread without work waits for some, before it ends.
@@ -30,13 +30,13 @@ class BackgroundThreads:
     def __init__(self, idle_seconds: float = 2.0) -> None:
         self._idle_seconds = idle_seconds
         self._idle: list[_Queue] = []
-        """Where threads without work wait for some. A list's operations are atomic."""
-        os.register_at_fork(after_in_child=self._idle.clear)  # it has none of the threads
+        """The queues on which idle threads wait for work. A list's operations are atomic."""
+        os.register_at_fork(after_in_child=self._idle.clear)  # it refers to none of the threads
 
     def begin(self, call: Callable[[], T]) -> Future[T]:
-        """Do something in a thread that does nothing else, and return at once.
+        """Do something in a separate thread, and return at once.
 
-        A caller that does not want to wait any longer just goes: the process ends without the
+        A caller that does not want to wait any longer can leave: the process can end without the
         thread, which an executor's threads would not allow. So a store that never answers can be
         left behind.
         """
@@ -64,7 +64,7 @@ class BackgroundThreads:
                 else:
                     return
             work()
-            del work  # what it was about may be a blob
+            del work  # its arguments may hold a blob
             self._idle.append(todo)
 
 
@@ -77,13 +77,14 @@ def _work(call: Callable[[], T], future: Future[T]) -> None:
         result = call()
     except BaseException as error:  # noqa: BLE001 - it is raised where the result is asked for
         future.set_exception(error)
-        del future  # else the error's frames and the future would keep each other, and a blob
+        # otherwise the error's frames and the future would keep each other, and a blob, alive
+        del future
     else:
         future.set_result(result)
 
 
 def release_all(releases: Sequence[Callable[[], None]]) -> None:
-    """Leave several stores at once, so that one that hangs keeps no other."""
+    """Close several stores at once, so that one that hangs does not delay the others."""
     if len(releases) == 1:
         releases[0]()
         return

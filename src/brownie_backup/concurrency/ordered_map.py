@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
 
 THREADS = 8
-"""How many requests for small objects are on their way at once."""
+"""The most requests for small objects at the same time."""
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -28,7 +28,7 @@ class OrderedMap:
     def each(self, work: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:
         """Yield what `work` returns for each item, in order, a few items ahead.
 
-        What it raises for one is raised here; leaving the block cancels calls not begun.
+        An error for one item is raised here; leaving the block cancels calls that have not begun.
         """
         waiting: deque[Future[R]] = deque()
         for item in items:

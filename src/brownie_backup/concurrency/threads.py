@@ -1,6 +1,6 @@
-"""Threads that know what they work for: the operation, for the log, and the span, for traces.
+"""Threads that inherit their context: the operation, for the log, and the span, for traces.
 
-Both are context variables, which a thread does not inherit from whoever starts it.
+Both are context variables, which a plain thread does not inherit from its creator.
 """
 
 import threading
@@ -15,7 +15,7 @@ T = TypeVar("T")
 
 
 class Threads(ThreadPoolExecutor):
-    """A pool whose threads do each piece of work in the context of whoever submitted it."""
+    """A pool whose threads run each piece of work in the context of its submitter."""
 
     def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
         """Begin `fn` in a thread, as soon as one is free."""
@@ -28,5 +28,5 @@ def make_thread(work: Callable[[], None], name: str) -> threading.Thread:
 
 
 def carrying(work: Callable[P, T]) -> Callable[P, T]:
-    """Return `work` as any thread of this process can do it in the context of now, once."""
+    """Return `work` bound to the current context, to be run once in any thread of this process."""
     return partial(copy_context().run, work)

@@ -1,7 +1,7 @@
 """From the environment to settings, and from settings to implementations.
 
 `load_settings` reads the variables; the `make_*` functions choose the classes that do the work;
-`OpenStores` opens the stores once, for all that a process does.
+`OpenStores` opens the stores once, for all work of a process.
 """
 
 from brownie_backup.config.codecs import check_key, make_codecs, make_compressors

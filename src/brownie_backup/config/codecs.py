@@ -1,4 +1,4 @@
-"""From the settings to codecs: what new blobs are written with, and all that can be read."""
+"""From the settings to codecs: those that write new blobs, and those that can read old ones."""
 
 from typing import TYPE_CHECKING
 
@@ -18,7 +18,7 @@ NO_KEY_HINT = (
 
 
 def known_compressors(first: str) -> "tuple[Compressor, ...]":
-    """Return all compressors, the one of that name first."""
+    """Return all compressors, the named one first."""
     from brownie_backup.compressors import Gzip, Uncompressed, Zstd
 
     known: tuple[Compressor, ...] = (Zstd(), Gzip(), Uncompressed())
@@ -31,7 +31,7 @@ def make_compressors(settings: "Settings") -> "tuple[Compressor, ...]":
 
 
 def check_key(settings: "Settings") -> None:
-    """Refuse to make backups without a key, unless encryption is off: nothing goes out in clear.
+    """Refuse to make backups without a key, unless encryption is off.
 
     Raises:
         ConfigurationError: there is none.
@@ -41,10 +41,10 @@ def check_key(settings: "Settings") -> None:
 
 
 def make_codecs(settings: "Settings") -> Codecs:
-    """Return what the settings say that new blobs are written with, and what reads any blob.
+    """Return the codecs that the settings choose for new blobs, and those that read any blob.
 
-    An old backup may be of another method than new ones: the keys that are set are used for those
-    too. gpg is not run before a blob needs it. Callers that write call `check_key` first.
+    An old backup may use another encryption method than new ones: the configured keys are used for
+    those too. gpg does not run until a blob needs it. Callers that write call `check_key` first.
     """
     from brownie_backup.encryptors import Cleartext
 

@@ -1,4 +1,4 @@
-"""Where the stores are: from the variables that are about stores to the location of each."""
+"""The locations of the stores, from the variables about stores."""
 
 import os
 import re
@@ -25,22 +25,22 @@ _CONTRADICTION = "See the guide 'Keep several copies'"
 
 @frozen
 class Found:
-    """The locations that the variables name, and what is wrong with them."""
+    """The locations that the variables name, and the problems with them."""
 
     locations: tuple[Location, ...] = ()
     """The primary one first."""
     problems: Sequence[str] = field(factory=list)
     hint: Advice = None
-    """What helps, if nothing else is wrong."""
+    """The hint, if nothing else is wrong."""
 
 
 def find_locations(values: Mapping[str, Any]) -> Found:
-    """Return where the stores are.
+    """Return the locations of the stores.
 
     A copy in the same service as the primary store uses its credentials, unless it has its own.
 
     Args:
-        values: of the variables that are set and about stores, by their names in lower case.
+        values: the values of the store variables that are set, by their names in lower case.
     """
     try:
         primary = _folder(_primary(values), "BACKUP_DESTINATION")
@@ -52,7 +52,7 @@ def find_locations(values: Mapping[str, Any]) -> Found:
     hint: Advice = _CONTRADICTION if problems else None
     for name, location in named(found).items():
         ours = STORE_TYPES.get(location.scheme)
-        if ours is None:  # what is wrong with it, it says when it is opened
+        if ours is None:  # it reports its own problems when it is opened
             continue
         wrong = [*(_ignored(values, ours) if name == "primary" else ()), *ours.problems(location)]
         problems += problems_of(name, location, wrong)
@@ -68,7 +68,7 @@ def named(locations: Sequence[Location]) -> dict[str, Location]:
 
 
 def problems_of(name: str, location: Location, problems: Sequence[str]) -> list[str]:
-    """Return problems of one store, by its variables; of a copy they say which it is."""
+    """Return the problems of one store, by its variables; for a copy they say which copy it is."""
     worded = [_by_variable(name, problem) for problem in problems]
     if name == "primary":
         return worded
@@ -78,7 +78,7 @@ def problems_of(name: str, location: Location, problems: Sequence[str]) -> list[
 def _by_variable(name: str, problem: str) -> str:
     """Return a problem that begins with the variable of the option that it is about.
 
-    Of a copy only the credentials have variables; all else is in its URL.
+    A copy has variables only for its credentials; everything else is in its URL.
     """
     found = _OPTION.match(problem)
     if not found:
@@ -90,7 +90,7 @@ def _by_variable(name: str, problem: str) -> str:
 
 
 def hint_for(name: str, advice: Advice) -> Advice:
-    """Return a hint for one store; of a copy it says by which variables, for it has its own."""
+    """Return a hint for one store; for a copy it names the copy's own variables."""
     if name == "primary":
         return advice
     hint = as_hint(advice)
@@ -130,14 +130,14 @@ def _primary(values: Mapping[str, Any]) -> Location:
 
 
 def _with_variables(location: Location, values: Mapping[str, Any]) -> Location:
-    """Return the location with what variables say, where its URL does not say it."""
+    """Return the location, completed from variables where its URL leaves something out."""
     ours = STORE_TYPES.get(location.scheme)
     said: dict[str, Any] = {
         option.field: values[option.name]
         for option in (ours.options if ours else OPTIONS)
         if option.name in values
     }
-    if location.object_lock_days:  # then the URL says all of the lock
+    if location.object_lock_days:  # then the URL alone sets the lock
         said.pop("object_lock_days", None)
         said.pop("object_lock_mode", None)
     plain = Location(location.scheme)
@@ -158,7 +158,7 @@ def _with_credentials(
 
 
 def _service(location: Location) -> tuple[str | None, ...]:
-    """Return what credentials are for. Of a third party's store nobody knows whose the host is."""
+    """Return the service that credentials belong to; a third party's host may be part of it."""
     host = "" if location.scheme in STORE_TYPES else location.host
     return location.scheme, host, location.endpoint_url
 
@@ -169,20 +169,20 @@ def _folder(location: Location, variable: str) -> Location:
         return location
     try:
         return evolve(location, path=str(Path(location.path).expanduser().absolute()))
-    except RuntimeError as error:  # a home folder that is not known
+    except RuntimeError as error:  # the home folder is unknown
         problem = f"{variable} '{location.path}': {error}"
         raise _Contradiction(problem, "Give the whole path") from None
 
 
 def _ignored(values: Mapping[str, Any], ours: StoreType) -> Iterator[str]:
-    """Yield what variables promise of objects, and a store of this type can't keep."""
+    """Yield guarantees that variables request and a store of this type can't keep."""
     for option in OPTIONS:
         if option.name in values and option.promise and option not in ours.options:
             yield f"BACKUP_{option.name.upper()} is set, but {ours.name} has no such thing"
 
 
 def _unused(values: Mapping[str, Any], copies: int) -> Iterator[str]:
-    """Yield credentials of stores that there are not, as when one has been taken out."""
+    """Yield credentials of stores that don't exist, for example because one has been removed."""
     for name in values:
         prefix, _, credential = name.partition("_")
         number = prefix.removeprefix("copy")

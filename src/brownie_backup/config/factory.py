@@ -1,4 +1,4 @@
-"""From settings to the objects that the verbs need; what is not chosen is not imported."""
+"""From settings to the objects that the verbs need; unused implementations are not imported."""
 
 import os
 from pathlib import Path
@@ -30,7 +30,7 @@ def make_dumper(settings: Settings) -> "PostgresDumper":
 
 
 def make_cache(settings: Settings, location: Location) -> "SqliteCache | None":
-    """Return what remembers the store's manifests; a local folder is as quick itself."""
+    """Return the cache of the store's manifests; a local folder is as fast without."""
     from brownie_backup.caches import open_cache
 
     if settings.cache_dir.lower() == "none" or location.scheme == "file":
@@ -42,5 +42,5 @@ def make_cache(settings: Settings, location: Location) -> "SqliteCache | None":
     try:
         place = f"{location.url} {location.endpoint_url or ''}".strip()
         return open_cache(Path(folder).expanduser(), place)
-    except RuntimeError:  # a home folder that is not known: it works without, too
+    except RuntimeError:  # the home folder is unknown: it works without a cache
         return None

@@ -1,4 +1,4 @@
-"""The stores of some settings, opened once: what a process keeps of them between its calls."""
+"""The stores of some settings, opened once and kept open between a process's calls."""
 
 import contextlib
 import os
@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 Opener = Callable[[Location], Store]
 
 IDLE_SECONDS = 300.0
-"""Connections that were not used for so long are made anew: a firewall may have forgotten them,
-and then each of them would have to be waited for in vain."""
+"""Connections that were unused for this long are replaced: a firewall may have dropped them, and
+each would then have to time out."""
 
 
 @frozen
@@ -44,9 +44,9 @@ class _Opened:
 class OpenStores:
     """The stores of some settings: opened when first needed, and kept until `close`. Thread-safe.
 
-    What is opened is shared by all threads. How long a store is waited for when it is out of reach
-    is not: each call of `repositories` returns views of their own, which know of no other's
-    failures.
+    All threads share the open stores. Each call of `repositories` sets how long it waits for a
+    store out of reach. The views that it returns are its own, and are not affected by failures that
+    other calls saw.
 
     Args:
         settings: from `load_settings`.
@@ -73,11 +73,11 @@ class OpenStores:
         Args:
             writes: whether backups will be made in them, which needs a key.
             first: which store comes first instead: ``primary``, ``copy1`` and so on, or its URL.
-            retry_seconds: how long a store out of reach is waited for; by default, as the settings
+            retry_seconds: how long to wait for a store out of reach; by default, as the settings
                 say.
 
         Raises:
-            ConfigurationError: a store can't be opened, there is none of that name, or no key.
+            ConfigurationError: a store can't be opened, no store has that name, or there is no key.
         """
         if writes:
             check_key(self.settings)
@@ -104,8 +104,8 @@ class OpenStores:
         return tuple(each.retention or default for each in self.settings.stores.values())
 
     def close(self) -> None:
-        """Close what is open: connections, caches, GnuPG's home. What is used later, opens it."""
-        with self._lock, contextlib.ExitStack() as stack:  # all of it, also if one fails
+        """Close connections, caches and GnuPG's home. A later use opens them again."""
+        with self._lock, contextlib.ExitStack() as stack:  # close all of them, even if one fails
             for opened in self._opened.values():
                 for each in (opened.store, opened.cache):
                     if isinstance(each, SupportsClose):
@@ -126,7 +126,7 @@ class OpenStores:
             known = ", ".join(f"{name} ({location.url})" for name, location in stores.items())
             problem = f"there is no store '{first}'"
             raise ConfigurationError([problem], hint=f"The stores are {known}")
-        # A sort keeps the order of all others.
+        # The sort is stable: the others keep their order.
         return sorted(stores, key=lambda name: first not in {name, stores[name].url})
 
     def _open(self) -> None:
@@ -139,18 +139,19 @@ class OpenStores:
             else:
                 if idle and isinstance(opened.store, SupportsClose):
                     opened.store.close()
-                if opened.cache and not opened.cache.works:  # for somebody: now it may again
+                # a caller needed it then; now it may be closed
+                if opened.cache and not opened.cache.works:
                     opened.cache.close()
                     fresh = make_cache(self.settings, location)
                     self._opened[name] = evolve(opened, cache=fresh)
 
 
 def make_store(location: Location, *, retry_seconds: float | None = None) -> Store:
-    """Open a store that repeats calls when it is out of reach.
+    """Open a store that repeats calls while it is out of reach.
 
     Args:
         location: where it is.
-        retry_seconds: for how long; by default, two minutes.
+        retry_seconds: how long to repeat them; by default, two minutes.
 
     Raises:
         ConfigurationError: as of `open_store`.
@@ -164,7 +165,7 @@ def make_store(location: Location, *, retry_seconds: float | None = None) -> Sto
 
 
 def make_repository(settings: Settings, *, writes: bool = False) -> Repository:
-    """Return the repository in the primary store, opened for this alone.
+    """Return the repository in the primary store, opened for this call alone.
 
     Args:
         settings: from `load_settings`.
@@ -176,13 +177,13 @@ def make_repository(settings: Settings, *, writes: bool = False) -> Repository:
 def make_repositories(
     settings: Settings, *, writes: bool = False, first: str | None = None
 ) -> tuple[Repository, ...]:
-    """Return the repositories in all stores, opened for this alone; see `OpenStores`."""
+    """Return the repositories in all stores, opened for this call alone; see `OpenStores`."""
     return OpenStores(settings).repositories(writes=writes, first=first)
 
 
 @contextlib.contextmanager
 def make_worker() -> "Iterator[tuple[tuple[Repository, ...], PostgresDumper]]":
-    """Make what a worker of an executor works with, from the environment of its own process.
+    """Make the context of an executor's worker, from the environment of its own process.
 
     A `brownie_backup.operations.WorkerFactory`: its workers read the settings and the secrets
     where they run; none are sent.
@@ -196,7 +197,7 @@ def make_worker() -> "Iterator[tuple[tuple[Repository, ...], PostgresDumper]]":
 
 
 def _open(name: str, location: Location, opener: Opener, settings: Settings) -> _Opened:
-    """Open a store; of a copy say which it is: it has other variables than the primary one."""
+    """Open a store; an error about a copy says which one, since a copy has its own variables."""
     try:
         store, retried = opener(location), store_type(location.scheme).retried
     except ConfigurationError as error:

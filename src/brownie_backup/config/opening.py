@@ -1,4 +1,4 @@
-"""Opening a repository by its URL: the short way for those who use the library."""
+"""Opening a repository by its URL: the short way for users of the library."""
 
 from collections.abc import Sequence
 from os import PathLike
@@ -35,28 +35,29 @@ def open_repository(
 ) -> Repository:
     """Open the repository in a folder or a bucket; it need not exist.
 
-    Say how new backups are encrypted: by one `encryptor`, or by keys for gpg (the next four), or
-    ``encrypt=False``. A repository that is ``read_only`` needs none of them. The keys are not
-    looked at before a blob is written or read. Use it in a ``with`` block: that closes
-    connections, and removes the keyrings that gpg was given.
+    State how new backups are encrypted: by one `encryptor`, or by keys for gpg (the next four), or
+    ``encrypt=False``. A repository that is ``read_only`` needs none of them. Keys are not read
+    until a blob is written or read. Use it in a ``with`` block: that closes connections, and
+    removes the keyrings that gpg was given.
 
     Args:
         place: a folder, or a URL such as ``s3://bucket/prefix``, ``gs://…``, ``azure://…`` or
-            ``file:///folder``. Credentials come from where the cloud's own tools take them.
+            ``file:///folder``. Credentials come from the same sources that the cloud's own tools
+            use.
         encryptor: encrypts new backups, and decrypts old ones of its method.
         recipients: key ids, fingerprints or addresses of keys in your keyring, to encrypt for.
         public_key: a key to encrypt for, as armoured text or as the path of a file.
-        private_key: a key to decrypt with, and to encrypt for if nothing else says for whom;
-            likewise. Without it your keyring is asked.
-        passphrase: of the private key; or, with no key to encrypt for, what backups are encrypted
-            with.
+        private_key: a key to decrypt with, as text or path too. New backups are encrypted for it if
+            no other recipient is given. Without it, your keyring is used.
+        passphrase: of the private key; or, with no key to encrypt for, the passphrase that encrypts
+            backups.
         encrypt: whether new backups are encrypted.
-        read_only: whether none are made: backups can be listed, verified, restored and deleted.
+        read_only: whether it makes no backups: they can be listed, verified, restored and deleted.
         compressor: compresses new backups; by default `brownie_backup.compressors.Zstd`.
 
     Raises:
-        ConfigurationError: the place or a key is no such thing, it is not said how to encrypt, or
-            it is said twice; or the store is not there, or its SDK is not installed.
+        ConfigurationError: the place or a key is invalid, encryption is not specified or specified
+            twice, the store is not there, or its SDK is not installed.
     """
     location = _locate(place)
     keyed = bool(recipients or public_key or private_key or passphrase)
@@ -78,13 +79,13 @@ def open_repository(
 
 
 def _check_choice(*, encryptor: bool, keys: bool, clear: bool, none: bool) -> None:
-    """Let nothing be stored in clear, or with another key than somebody thinks, by mistake."""
+    """Prevent unencrypted backups, or backups encrypted for an unintended key, by mistake."""
     ways = encryptor + keys + clear
     hint = "Give one of encryptor, recipients, public_key, passphrase; or encrypt=False"
     if ways > 1:
-        raise ConfigurationError(["it is said twice how new backups are encrypted"], hint=hint)
+        raise ConfigurationError(["the encryption of new backups is specified twice"], hint=hint)
     if not ways and not none:
-        raise ConfigurationError(["it is not said how new backups are encrypted"], hint=hint)
+        raise ConfigurationError(["the encryption of new backups is not specified"], hint=hint)
 
 
 def _cleartext() -> "Encryptor":
@@ -114,7 +115,7 @@ def _locate(place: str | PathLike[str]) -> Location:
         return location
     try:
         return evolve(location, path=str(Path(location.path).expanduser().absolute()))
-    except RuntimeError as error:  # a home folder that is not known
+    except RuntimeError as error:  # the home folder is unknown
         problem = f"the repository's place '{location.path}': {error}"
         raise ConfigurationError([problem], hint="Give the whole path") from None
 
@@ -125,7 +126,7 @@ def _text(key: str | PathLike[str] | None, name: str) -> str | None:
         return key
     try:
         return Path(key).read_text(encoding="utf-8")
-    except (OSError, ValueError):  # its text is left out: it may be a secret
+    except (OSError, ValueError):  # the text is left out: it may be a secret
         problem = f"{name} is neither an armoured key nor a file that can be read"
         hint = "Give the text of a key, or the path of its file"
         raise ConfigurationError([problem], hint=hint) from None

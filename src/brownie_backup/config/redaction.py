@@ -1,6 +1,6 @@
-"""The secrets of the settings, as they could turn up in a text; the last net before a log line.
+"""The secrets of the settings, as they may appear in a text: the last safeguard before a log line.
 
-No message is meant to hold one. What a library or a program says may do so all the same.
+No message is meant to hold a secret. A message of a library or a program may still do so.
 """
 
 import os
@@ -16,9 +16,9 @@ from brownie_backup.secret import Secret
 from brownie_backup.stores.secrets import key_lines, secrets_of
 
 SHORTEST = 6
-"""What is shorter is not looked for: where the stars are would tell more than they hide."""
+"""Shorter secrets are not redacted: the position of the stars would reveal more than they hide."""
 _LONG = 16
-"""A piece of an address that is as long as that is not some common word."""
+"""A piece of an address this long is not a common word."""
 
 _PASSWORD = re.compile(
     r"""://[^:/@]*:([^@]*)@ | \bpassword\s*=\s*(?:'((?:[^'\\]|\\.)*)'|([^\s&]+))""", re.VERBOSE
@@ -26,8 +26,9 @@ _PASSWORD = re.compile(
 
 
 def redactor(settings: Settings) -> Callable[[str], str]:
-    """Return a function that takes the secrets, and what looks like one, out of a text."""
-    texts = {os.environ.get("PGPASSWORD", ""), *api_tokens(settings)}  # the first is libpq's own
+    """Return a function that redacts the secrets, and anything that looks like one, in a text."""
+    # the first pattern is libpq's own
+    texts = {os.environ.get("PGPASSWORD", ""), *api_tokens(settings)}
     for variable in VARIABLES:
         name = variable.name.lower()
         value = settings.value(name) if name not in OF_STORES else None
@@ -50,13 +51,13 @@ def api_tokens(settings: Settings) -> tuple[str, ...]:
 
 
 def token_items(text: str) -> list[str]:
-    """Return what BACKUP_API_TOKENS lists: each ``name:scope+scope:token``."""
+    """Return the tokens in BACKUP_API_TOKENS: each entry is ``name:scope+scope:token``."""
     items = (item.strip() for item in text.replace("\n", ",").split(","))
     return [item for item in items if item]
 
 
 def _secrets_in(name: str, text: str) -> Iterator[str]:
-    """Yield what is secret in the value of a variable, when it is not quoted as a whole."""
+    """Yield the secrets in a variable's value, if it is not secret as a whole."""
     if name == "database_url":
         for found in _PASSWORD.findall(text):
             password = "".join(found)

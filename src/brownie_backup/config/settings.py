@@ -1,7 +1,7 @@
 """From the environment to settings.
 
-Every variable may also be given as ``NAME_FILE``: the path of a file that holds the value. What is
-wrong is reported all at once, by the name of the variable and never with a secret value.
+Every variable may also be given as ``NAME_FILE``: the path of a file that holds the value. All
+problems are reported at once, each by the name of its variable and never with a secret value.
 """
 
 import difflib
@@ -30,11 +30,11 @@ from brownie_backup.stores.options import LOCK_MODES
 
 MOST_JOBS_BY_DEFAULT = 8
 DEFAULT_CACHE = "~/.cache/brownie-backup"
-"""Below XDG_CACHE_HOME instead, where that is set."""
+"""If XDG_CACHE_HOME is set, it is below that folder instead."""
 
 
 def default_jobs() -> int:
-    """Return how much is done at once unless somebody says."""
+    """Return the default number of parallel jobs."""
     return min(usable_processors(), MOST_JOBS_BY_DEFAULT)
 
 
@@ -43,7 +43,7 @@ _UNSAID: Mapping[str, Any] = {
     "destination": DEFAULT_FOLDER,
     "object_lock_mode": LOCK_MODES[0],
 }
-"""What the variables about stores mean when they are not set; the others mean nothing then."""
+"""The defaults of the store variables; the other store variables have no default."""
 
 
 _HINT = "See 'brownie-backup config' and the README"
@@ -51,12 +51,12 @@ _HINT = "See 'brownie-backup config' and the README"
 
 @frozen
 class Settings:
-    """What the environment says. `sources` tells where each value came from."""
+    """The settings from the environment. `sources` tells where each value came from."""
 
     primary: Location = field(factory=lambda: Location("file", path=DEFAULT_FOLDER))
-    """Where the first store is."""
+    """The location of the primary store."""
     copies: tuple[Location, ...] = ()
-    """Where the others are."""
+    """The locations of the copies."""
     schedule: str = "0 2 * * *"
     verify_schedule: str = "0 4 * * 0"
     """Empty for never."""
@@ -98,14 +98,13 @@ class Settings:
     passphrase: Secret | None = None
     pg_bin: str | None = None
     of_stores: Mapping[str, Any] = Factory(dict)
-    """What the variables about stores say, of which `primary` and `copies` were made: to be shown,
-    and for nothing else."""
+    """The store variables from which `primary` and `copies` were made: for display only."""
     sources: Mapping[str, str] = Factory(dict)
     warnings: tuple[str, ...] = field(default=())
 
     @property
     def stores(self) -> Mapping[str, Location]:
-        """Where each store is, the primary one first: ``primary``, ``copy1`` and so on."""
+        """The location of each store, the primary one first: ``primary``, ``copy1`` and so on."""
         return named((self.primary, *self.copies))
 
     @property
@@ -114,19 +113,19 @@ class Settings:
         return make_policy({rule.name: getattr(self, rule.name) for rule in RULES})
 
     def value(self, attribute: str) -> Any:  # noqa: ANN401 - each variable has its own type
-        """Return the value of a variable, by its name without prefix in lower case."""
+        """Return the value of a variable, by its name in lower case, without the prefix."""
         if attribute in OF_STORES:
             return self.of_stores.get(attribute, _UNSAID.get(attribute))
         return getattr(self, attribute)
 
     @property
     def full_every_span(self) -> timedelta | None:
-        """After how long every block is read again; None for never."""
+        """The interval after which every block is read again; None for never."""
         return timedelta(days=self.full_every) if self.full_every else None
 
     @property
     def has_key(self) -> bool:
-        """Whether there is anything to encrypt with."""
+        """Whether any key for encryption is set."""
         return bool(
             self.gpg_recipients or self.gpg_public_key or self.gpg_private_key or self.passphrase
         )
@@ -154,7 +153,7 @@ def load_settings(environ: Mapping[str, str]) -> Settings:
         problems += found.problems
     warnings = tuple(_unknown(environ))
     if problems:
-        # What is misspelt may well be why something else is wrong.
+        # A misspelt variable may be the cause of the other problems.
         raise ConfigurationError([*problems, *warnings], hint=hint)
     primary, *copies = found.locations
     shown = of_stores | {name: read.texts[name] for name in _URLS & of_stores.keys()}
@@ -169,12 +168,12 @@ def load_settings(environ: Mapping[str, str]) -> Settings:
 
 
 _URLS = {"destination", "copy_to"}
-"""Variables that are shown as their text."""
+"""Variables that are displayed as text."""
 
 
 @define
 class _Read:
-    """What is read of the variables."""
+    """The variables as read."""
 
     values: dict[str, Any] = Factory(dict)
     texts: dict[str, str] = Factory(dict)
@@ -183,14 +182,14 @@ class _Read:
     wrong: set[str] = Factory(set)
 
     def variable(self, variable: Variable, environ: Mapping[str, str]) -> None:
-        """Read one."""
+        """Read one variable."""
         attribute, name = variable.name.lower(), PREFIX + variable.name
         self.sources[attribute] = "default"
         try:
             found = _find(environ, name)
             if found:
                 text, self.sources[attribute] = found
-                # A secret is taken as it is: a space at its end may be meant.
+                # A secret is taken as it is: a trailing space may be intended.
                 text = text if variable.secret else text.strip()
                 self.values[attribute], self.texts[attribute] = variable.read(text), text
         except ValueError as error:
@@ -201,7 +200,7 @@ class _Read:
 
 
 def _find(environ: Mapping[str, str], name: str) -> tuple[str, str] | None:
-    """Return a value and where it came from; empty is unset, as in a Compose file."""
+    """Return a value and its source; empty counts as unset, as in a Compose file."""
     value, path = environ.get(name, ""), environ.get(name + "_FILE", "").strip()
     if value.strip() and path:
         msg = f" and {name}_FILE are both set: unset one"

@@ -1,6 +1,6 @@
-"""The variables that there are, what each means, and how its text is read.
+"""All environment variables: their names, their meanings, and how their text is read.
 
-A reader raises `ValueError` with what follows the variable's name in the message.
+A reader raises `ValueError` with the part of the message that follows the variable's name.
 """
 
 from collections.abc import Callable, Collection
@@ -21,7 +21,7 @@ from brownie_backup.stores.urls import parse_location
 
 PREFIX = "BACKUP_"
 PROVIDERS = {each.provider: each for each in STORE_TYPES.values() if each.provider}
-"""The types of stores that BACKUP_PROVIDER may choose."""
+"""The types of stores that BACKUP_PROVIDER can name."""
 COMPRESSIONS = ("zstd", "gzip", "none")
 LOG_FORMATS = ("plain", "json")
 MOST_JOBS = 64
@@ -31,7 +31,7 @@ MOST_LARGE_TABLE_BYTES = 1 << 60
 MOST_COPIES = 4
 _UNITS = {"K": 10, "M": 20, "G": 30, "T": 40}
 MOST_PATIENCE = 480
-"""Seconds. A lease that can't be renewed for ten minutes is lost."""
+"""Seconds. A lease that cannot be renewed for ten minutes is lost."""
 CREDENTIALS = ("access_key", "secret_key", "token")
 COPY_CREDENTIALS = tuple(
     f"copy{number}_{name}" for number in range(1, MOST_COPIES + 1) for name in CREDENTIALS
@@ -40,14 +40,14 @@ COPY_CREDENTIALS = tuple(
 
 @frozen
 class Variable:
-    """A setting: its variable's name without the prefix, what it means, and how to read it."""
+    """A setting: its variable's name without the prefix, its meaning, and how to read it."""
 
     name: str
     help: str
     read: Callable[[str], Any]
     secret: bool = False
     hidden: bool = False
-    """Whether a wrong value is not shown: somebody may have put a password into a URL."""
+    """Whether a wrong value is hidden in messages: a URL may contain a password by mistake."""
 
 
 def _text(value: str) -> str:
@@ -114,7 +114,7 @@ def _web_address(value: str) -> Secret:
 
 
 def _location(value: str) -> Location | str:
-    """Return the location, or the folder or bucket that only BACKUP_PROVIDER makes one of."""
+    """Return the location, or text that only becomes one together with BACKUP_PROVIDER."""
     if "://" in value:
         return parse_location(value)
     if value.partition(":")[0].lower() in {*STORE_TYPES, *PROVIDERS} - {"local"} and ":" in value:
@@ -142,7 +142,7 @@ def _locations(value: str) -> tuple[Location, ...]:
 
 
 def _size(value: str) -> int:
-    """Return bytes; K, M, G and T stand for powers of 1024."""
+    """Return a number of bytes; K, M, G and T stand for powers of 1024."""
     digits, unit = value[:-1], value[-1:].upper()
     try:
         if unit in _UNITS:
@@ -163,49 +163,55 @@ def _recipients(value: str) -> tuple[str, ...]:
 
 VARIABLES: tuple[Variable, ...] = (
     Variable("PROVIDER", "where backups go: local, s3, gcs or azure", _one_of(PROVIDERS)),
-    Variable("DESTINATION", "the folder, bucket/prefix, or a URL", _location, hidden=True),
-    Variable("COPY_TO", "more stores, as URLs, by commas", _locations, hidden=True),
-    Variable("SCHEDULE", "when backups are made, as in cron", _schedule),
-    Variable("VERIFY_SCHEDULE", "when backups are verified, or 'none'", _schedule_or_none),
+    Variable(
+        "DESTINATION", "the folder, bucket/prefix, or URL of the store", _location, hidden=True
+    ),
+    Variable("COPY_TO", "more stores: URLs separated by commas", _locations, hidden=True),
+    Variable("SCHEDULE", "when to make backups: a cron schedule", _schedule),
+    Variable("VERIFY_SCHEDULE", "when to verify backups, or 'none'", _schedule_or_none),
     Variable("TIMEZONE", "the time zone of the schedules", _timezone),
-    Variable("JITTER_SECONDS", "a run begins up to so much later", whole(0, MOST_JITTER)),
+    Variable("JITTER_SECONDS", "the maximum random delay of a run", whole(0, MOST_JITTER)),
     *(Variable(rule.name.upper(), rule.help, rule.read) for rule in RULES),
     Variable("COMPRESSION", "true (zstd), false, zstd, gzip or none", _compression),
-    Variable("ENCRYPTION", "encrypt before anything is stored", _boolean),
+    Variable("ENCRYPTION", "encrypt everything before storing it", _boolean),
     Variable("ACCESS_KEY", "the store's access key, or Azure's account", Secret, secret=True),
     Variable("SECRET_KEY", "the store's secret key", Secret, secret=True),
     Variable("TOKEN", "Google's service account, as JSON", Secret, secret=True),
     *(
-        Variable(name.upper(), "as without COPYn_, for store n of COPY_TO", Secret, secret=True)
+        Variable(name.upper(), "the same, for store n of BACKUP_COPY_TO", Secret, secret=True)
         for name in COPY_CREDENTIALS
     ),
     *(
         Variable(option.name.upper(), option.help, option.read, hidden=option.hidden)
         for option in OPTIONS
     ),
-    Variable("CACHE_DIR", "where manifests are remembered, or 'none'", _text),
-    Variable("RETRY_SECONDS", "how long to wait for a store out of reach", whole(0, MOST_PATIENCE)),
-    Variable("PARALLEL_JOBS", "how much is done at once", whole(1, MOST_JOBS)),
+    Variable("CACHE_DIR", "the folder for cached manifests, or 'none'", _text),
+    Variable("RETRY_SECONDS", "how long to retry an unreachable store", whole(0, MOST_PATIENCE)),
+    Variable("PARALLEL_JOBS", "how many tasks run at once", whole(1, MOST_JOBS)),
     Variable("BULK_TABLE_BYTES", "larger tables are read in ranges", _size),
-    Variable("FULL_EVERY", "days until all is read again; 0: never", _days_or_none),
-    Variable("DEBUG", "say everything that is done", _boolean),
-    Variable("LOG_FILE", "where the log goes besides standard error", _text),
+    Variable("FULL_EVERY", "days between full reads; 0: never", _days_or_none),
+    Variable("DEBUG", "log every step", _boolean),
+    Variable("LOG_FILE", "the log file, besides standard error", _text),
     Variable("LOG_FORMAT", "plain or json", _one_of(LOG_FORMATS)),
     Variable("METRICS_TEXTFILE", "a file for node_exporter's textfile collector", _text),
     Variable("PING_URL", "pinged at start, success and failure", _web_address, secret=True),
-    Variable("WEBHOOK_URL", "told of failures and recoveries", _web_address, secret=True),
-    Variable("WEBHOOK_SECRET", "signs what the webhook is told", Secret, secret=True),
-    Variable("API_TOKEN", "the token that may do everything over REST", Secret, secret=True),
-    Variable("API_TOKENS", "more tokens: name:scope+scope:token, by commas", Secret, secret=True),
+    Variable(
+        "WEBHOOK_URL", "receives events on failures and recoveries", _web_address, secret=True
+    ),
+    Variable("WEBHOOK_SECRET", "signs the webhook's events", Secret, secret=True),
+    Variable("API_TOKEN", "the REST API token with all scopes", Secret, secret=True),
+    Variable("API_TOKENS", "more tokens, by commas: name:scope+scope:token", Secret, secret=True),
     Variable("API_ANONYMOUS", "'read' lets anyone read without a token", _one_of(("read",))),
-    Variable("DATABASE_URL", "the database: a URI or conninfo", Secret, secret=True),
-    Variable("GPG_RECIPIENTS", "keys to encrypt for, by commas", _recipients),
+    Variable("DATABASE_URL", "the database: a URI or connection string", Secret, secret=True),
+    Variable("GPG_RECIPIENTS", "keys to encrypt for, separated by commas", _recipients),
     Variable("GPG_PUBLIC_KEY", "an armoured public key to encrypt for", _text),
-    Variable("GPG_PRIVATE_KEY", "an armoured key to decrypt with", Secret, secret=True),
-    Variable("PASSPHRASE", "of the private key, or instead of keys", Secret, secret=True),
+    Variable("GPG_PRIVATE_KEY", "an armoured private key to decrypt with", Secret, secret=True),
+    Variable(
+        "PASSPHRASE", "passphrase of the private key, or instead of keys", Secret, secret=True
+    ),
     Variable("PG_BIN", "the folder of PostgreSQL's client programs", _text),
 )
-"""Every variable that there is; the fields of `Settings` are named for them, in lower case."""
+"""All variables. The fields of `Settings` have their names in lower case."""
 
 OF_STORES = frozenset(
     {
@@ -213,4 +219,4 @@ OF_STORES = frozenset(
         *(option.name for option in OPTIONS),
     }
 )
-"""Those that together say where the stores are: `Settings` has a `Location` for each store."""
+"""The variables that together define the stores: `Settings` has a `Location` for each store."""

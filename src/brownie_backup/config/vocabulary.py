@@ -1,4 +1,4 @@
-"""How hints call a setting where settings are environment variables."""
+"""How hints refer to a setting when settings are environment variables."""
 
 from brownie_backup.config.variables import PREFIX, VARIABLES, Variable
 from brownie_backup.hints import Vocabulary

@@ -1,15 +1,15 @@
-"""No encryption, for those who ask for it by name."""
+"""No encryption, for users who ask for it by name."""
 
 from attrs import frozen
 
 
 @frozen
 class Cleartext:
-    """Bytes as they are. It can't tell a changed byte; the blob's name does."""
+    """Bytes as they are. It can't detect a changed byte; the blob's name does."""
 
     @property
     def method(self) -> str:
-        """What the manifest calls it."""
+        """Its name in the manifest."""
         return "none"
 
     def identity(self, salt: bytes) -> str:

@@ -30,11 +30,11 @@ from brownie_backup.secret import Secret
 # The plaintext is compressed already; a second pass would cost six times the encryption.
 _PLAIN = ["--compress-algo", "none", "--cipher-algo", "AES256", "--no-emit-version"]
 _STRETCH = ["--s2k-mode", "3", "--s2k-digest-algo", "SHA512", "--s2k-count", str(STRONGEST)]
-# The agent stretches the passphrase of a private key for each blob, one after the other, so that
-# it would decide how long a restore takes. What it protects is a copy of the key beside us, who
-# have the passphrase as well, and in a folder for our user alone.
+# The agent stretches the passphrase of a private key for each blob, one after the other, which
+# would decide how long a restore takes. The stretching protects only the copy of the key beside
+# this process, which has the passphrase as well, in a folder for our user alone.
 _COPY_STRETCH = 1_000_000
-# Without it the agent would answer for a wrong passphrase with the right one of a moment ago.
+# Without it, the agent would answer a wrong passphrase with the right one from a moment ago.
 _NO_CACHE = ["--no-symkey-cache"]
 
 
@@ -44,10 +44,10 @@ class GnuPG:
     Args:
         recipients: key ids, fingerprints or addresses of keys in the caller's keyring.
         public_key: an armoured public key, used in addition.
-        private_key: an armoured private key, to decrypt with (and to encrypt for, when nothing
-            else says for whom). Without it the caller's keyring is asked.
-        passphrase: of the private key; or, when there is no key to encrypt for, the one and only
-            secret of the backups.
+        private_key: an armoured private key, to decrypt with (and to encrypt for, if no other
+            recipient is given). Without it, the caller's keyring is used.
+        passphrase: of the private key; or, if there is no key to encrypt for, the only secret of
+            the backups.
         home: the caller's keyring, when it isn't gpg's default.
 
     Keys that are given as text live in a private keyring in a temporary folder until `close`.
@@ -75,7 +75,7 @@ class GnuPG:
 
     @property
     def method(self) -> str:
-        """What the manifest calls it."""
+        """Its name in the manifest."""
         return "gpg"
 
     @property
@@ -84,12 +84,12 @@ class GnuPG:
         return bool(self._recipients or self._public_key or self._private_key)
 
     def identity(self, salt: bytes) -> str:
-        """Name the keys by their fingerprints, or the passphrase by a slow, salted hash of it."""
+        """Identify the keys by their fingerprints, or the passphrase by a slow, salted hash."""
         if self.by_public_key:
             return "public-key:" + ",".join(self._keys())
         with self._lock:
             if salt not in self._identities:
-                # As slow to guess as what gpg makes of the passphrase in every blob.
+                # As slow to guess as gpg's own derivation from the passphrase in every blob.
                 known = hashlib.scrypt(
                     self._need_passphrase().reveal().encode(),
                     salt=salt,
@@ -174,7 +174,7 @@ class GnuPG:
         return self._passphrase
 
     def _keys(self) -> tuple[str, ...]:
-        """Return the fingerprints to encrypt for, their keys being in the private keyring."""
+        """Return the fingerprints to encrypt for, with the keys in the private keyring."""
         with self._lock:
             if self._fingerprints is None:
                 self._fingerprints = self._gather_keys()
@@ -215,7 +215,7 @@ def _encryption_error(why: str) -> EncryptionError:
 
 
 def _decryption_error(status: str, summary: str) -> DecryptionError | DamagedError:
-    """Tell a missing or wrong key from damage, by gpg's status lines (doc/DETAILS in GnuPG)."""
+    """Tell a missing or wrong key from damage, by gpg's status lines (GnuPG's doc/DETAILS)."""
     if "BADMDC" in status or "GOODMDC" in status or "mangled" in status:
         msg = "the bytes were changed since they were encrypted"
         return DamagedError(msg)

@@ -22,7 +22,7 @@ def make_key_pair(name: str, passphrase: Secret | None = None) -> KeyPair:
     """Make an Ed25519/Curve25519 pair that never expires: a backup may be needed in ten years.
 
     Raises:
-        ConfigurationError: gpg would take the passphrase for another one.
+        ConfigurationError: gpg would change the passphrase.
         EncryptionError: gpg could not make it.
     """
     check_passphrase(passphrase)

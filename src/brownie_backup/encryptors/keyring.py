@@ -30,11 +30,11 @@ logging.getLogger("gnupg").setLevel(logging.CRITICAL)
 
 
 class Keyring:
-    """A GnuPG home in a temporary folder, made when first asked for.
+    """A GnuPG home in a temporary folder, created at its first use.
 
     Args:
-        stretch: how many bytes the passphrase of a private key in it, and of one that is exported
-            from it, is hashed to (RFC 4880, 3.7.1.3): that makes it as slow to use as to guess.
+        stretch: how many bytes are hashed to stretch the passphrase of a private key in it, or
+            exported from it (RFC 4880, 3.7.1.3). This slows down both its use and guessing it.
     """
 
     def __init__(self, *, stretch: int = STRONGEST) -> None:
@@ -81,19 +81,19 @@ def open_gpg(home: str | None) -> gnupg.GPG:
     except ValueError as error:
         msg = f"gpg does not accept its home folder: {error}"
         raise ConfigurationError([msg], hint=KeyHint.CHECK_GNUPGHOME) from None
-    # What it says of damaged bytes is no text: this encoding reads anything (see `as_line`).
+    # Its messages about damaged bytes are no text: this encoding reads anything (see `as_line`).
     gpg.encoding = "latin-1"
     gpg.buffer_size = _BUFFER_BYTES
     return gpg
 
 
 def as_line(passphrase: Secret) -> str:
-    """Return a passphrase as python-gnupg must have it to send it in UTF-8."""
+    """Return a passphrase in the form that makes python-gnupg send it in UTF-8."""
     return passphrase.reveal().encode().decode("latin-1")
 
 
 def check_passphrase(passphrase: Secret | None) -> None:
-    """Refuse what gpg could not be told: it reads one line of UTF-8."""
+    """Refuse passphrases that gpg can't read: it reads one line of UTF-8."""
     text = passphrase.reveal() if passphrase else ""
     if any(character in text for character in "\n\r\0"):
         problem = "the passphrase has a line break in it"
@@ -120,7 +120,7 @@ def usable_fingerprints(gpg: gnupg.GPG, wanted: str) -> tuple[str]:
         msg = f"'{wanted}' may mean any of {len(keys)} keys"
         raise ConfigurationError([msg], hint=KeyHint.GIVE_FINGERPRINT(fingerprints=found))
     (key,) = keys
-    # The capital E is gpg's word for: some part of this key can encrypt, today.
+    # In gpg's listing a capital E means that some part of this key can encrypt today.
     if "E" not in key.get("cap", "") or key.get("trust") in {"e", "r", "d", "i"}:
         expiry = int(key["expires"]) if key.get("expires", "").isdigit() else None
         on = f" on {datetime.fromtimestamp(expiry, UTC):%Y-%m-%d}" if expiry else ""

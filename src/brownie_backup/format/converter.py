@@ -1,4 +1,4 @@
-"""Between the model and JSON bytes: our own converter, strict, and kind to the future.
+"""Conversion between the model and JSON bytes: strict, and tolerant of future fields.
 
 A field that this version does not know is kept and written back; a format number that it does not
 know is refused. ``docs/format.md`` specifies the result.
@@ -26,7 +26,7 @@ _DIGEST = "digest"
 _UNSTRUCTURABLE = (ValueError, TypeError, KeyError, BaseValidationError)
 _OBJECTS = list[dict[str, Any]]
 
-# What manifests of all kinds have in common.
+# The fields that manifests of all kinds have in common.
 _COMMON = {
     *("name", "id", "kind", "format", "repository_id", "hash_key", "started_at", "finished_at"),
     *("compression", "encryption", "parts", "new_bytes", "tool_version", "labels", "notes"),
@@ -65,7 +65,7 @@ def _unreadable(kind: type, what: str) -> DamagedError:
 def manifest_to_bytes(manifest: Manifest) -> bytes:
     """Return the manifest as it is stored: one JSON object with a digest of all the rest.
 
-    One of an unknown kind is never written anew: not all of it was read.
+    A manifest of an unknown kind is never rewritten: not all of it was read.
     """
     assert manifest.known, manifest.kind  # noqa: S101 - such a one is copied as it is
     plain = cast("dict[str, Any]", converter.unstructure(manifest))
@@ -77,8 +77,8 @@ def manifest_from_bytes(data: bytes, what: str) -> Manifest:
     """Read a manifest back.
 
     Raises:
-        DamagedError: it is cut, changed, or no manifest.
-        UnsupportedFormat: a newer version wrote it, and it lacks what all have in common.
+        DamagedError: it is truncated, changed, or no manifest.
+        UnsupportedFormat: a newer version wrote it, and it lacks the common fields.
     """
     damaged = f"{what} is cut short or changed"
     try:
@@ -108,7 +108,7 @@ def manifest_from_bytes(data: bytes, what: str) -> Manifest:
 
 
 def _of_unknown_kind(plain: dict[str, Any], what: str) -> Manifest:
-    """Read what manifests of all kinds have in common, and leave all else as it is."""
+    """Read the fields that manifests of all kinds have in common, and keep all others unread."""
     fields = {key: plain[key] for key in plain.keys() & _COMMON} | {"parts": [], "database": None}
     unknown = {key: plain[key] for key in plain.keys() - _COMMON}
     try:
@@ -123,7 +123,7 @@ def _of_unknown_kind(plain: dict[str, Any], what: str) -> Manifest:
 
 
 def _taken_from(plain: dict[str, Any], field: str, kind: type[T]) -> T | None:
-    """Take a field out, if it is there as we know it; else leave it."""
+    """Take a field out, if it has the known form; otherwise leave it."""
     try:
         found = converter.structure(plain[field], kind)
     except _UNSTRUCTURABLE:
@@ -133,7 +133,7 @@ def _taken_from(plain: dict[str, Any], field: str, kind: type[T]) -> T | None:
 
 
 def _part_of_unknown_kind(plain: dict[str, Any]) -> Part:
-    """Read which blobs a part has; only its own kind knows what they mean."""
+    """Read the blobs of a part; only its own kind knows their meaning."""
     blobs = [
         {key: blob.get(key) for key in _COMMON_OF_BLOBS}
         for blob in converter.structure(plain["blobs"], _OBJECTS)
@@ -146,7 +146,8 @@ def _part_of_unknown_kind(plain: dict[str, Any]) -> Part:
 def _digest(plain: Mapping[str, Any], hash_key: str) -> str:
     """HMAC-SHA-256 of the canonical JSON: sorted keys, no spaces, ASCII.
 
-    It guards against accidents (a cut, a flipped bit), not against whoever can write to the store.
+    It guards against accidents (truncation, a flipped bit), not against anyone with write access to
+    the store.
     """
     canonical = json.dumps(plain, sort_keys=True, separators=(",", ":"), allow_nan=False)
     return hmac.digest(bytes.fromhex(hash_key), canonical.encode(), "sha256").hex()
@@ -191,7 +192,7 @@ def _is_list(kind: object) -> bool:
 
 
 def _list_hook(conv: Converter) -> Callable[[Any], Callable[[object, object], object]]:
-    """Read tuples and sets from JSON lists alone: a string would be taken apart."""
+    """Read tuples and sets only from JSON lists: a string would be split into characters."""
 
     def make_hook(kind: Any) -> Callable[[object, object], object]:  # noqa: ANN401 - a type form
         item = get_args(kind)[0]
@@ -216,7 +217,7 @@ def _keep_unknown(conv: Converter, cls: type) -> None:
         cls,
         conv,
         unknown=override(omit=True),
-        # A field that logical backups have no use for is not written for them.
+        # Fields that logical backups don't use are not written for them.
         **{name: override(omit_if_default=True) for name in known & {"cluster"}},  # type: ignore[arg-type] # fields only
     )
 
@@ -239,7 +240,7 @@ def _make_converter() -> Converter:
     conv.register_unstructure_hook(datetime, lambda value: value.astimezone(UTC).isoformat())
     conv.register_unstructure_hook(timedelta, lambda value: value.total_seconds())
     conv.register_structure_hook_factory(_is_list, _list_hook(conv))
-    # Of most blobs there is nothing to say here, and there may be many.
+    # Most blobs have none of these fields, and there may be many blobs.
     brief = make_dict_unstructure_fn(BlobRef, conv, begins=override(omit_if_default=True))
     conv.register_unstructure_hook(BlobRef, brief)
     usual = make_dict_unstructure_fn(Attempt, conv, kind=override(omit_if_default=True))

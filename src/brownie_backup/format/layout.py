@@ -1,4 +1,4 @@
-"""Which key holds what (docs/format.md)."""
+"""The keys of all objects (docs/format.md)."""
 
 import hashlib
 
@@ -37,7 +37,7 @@ def hold_key(name: str) -> str:
 def attempt_key(database: str, kind: str = Kind.LOGICAL) -> str:
     """Return the key of the last attempt of a kind to back up a database, which may have any name.
 
-    Those of logical backups were there before kinds were: they go by the name alone.
+    The keys for logical backups are older than kinds: they contain the name alone.
     """
     text = database if kind == Kind.LOGICAL else f"{kind}\0{database}"
     digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
@@ -45,17 +45,17 @@ def attempt_key(database: str, kind: str = Kind.LOGICAL) -> str:
 
 
 def operation_key(identifier: str) -> str:
-    """Return the key of the record of an operation that was asked for over REST."""
+    """Return the key of the record of an operation requested over REST."""
     return f"{OPERATIONS}{identifier}.json"
 
 
 def cancellation_key(identifier: str) -> str:
-    """Return the key of somebody's wish that an operation end."""
+    """Return the key of a request to cancel an operation."""
     return f"{CANCELLATIONS}{identifier}.json"
 
 
 def claim_key(database: str, number: int | None = None) -> str:
-    """Return the key of the claim of that number on a database, or the prefix of all of them."""
+    """Return the key of the claim of that number on a database, or the prefix of all claims."""
     digest = hashlib.sha256(database.encode("utf-8", "surrogatepass")).hexdigest()
     return f"{CLAIMS}{digest}/" + (f"{number:012}.json" if number is not None else "")
 
@@ -76,7 +76,7 @@ def lease_key(identifier: str) -> str:
 
 
 def leader_keys(purpose: str) -> str:
-    """Return what the keys of all terms of the leaders of some work begin with."""
+    """Return the common prefix of the keys of all leaders' terms for some work."""
     return f"{LEADERS}{purpose}/"
 
 

@@ -1,4 +1,4 @@
-"""Names of backups and labels: what every store can hold, and the default."""
+"""Names of backups and labels: valid in every store; and the default name."""
 
 import hashlib
 import re
@@ -11,7 +11,7 @@ from brownie_backup.hints import BackupHint
 LATEST = "latest"
 """Not a name: it means the newest good backup."""
 LATEST_TOO = "latest-backup"
-"""The same, unless a backup has that name."""
+"""The same meaning, unless a backup has that name."""
 
 MAX_LENGTH = 128
 MAX_LABELS = 32
@@ -26,7 +26,7 @@ _NOT_IN_NAMES = re.compile(r"[^A-Za-z0-9_-]+")
 
 
 def check_name(name: str) -> str:
-    """Return `name`, or raise `InvalidName` with what is wrong with it."""
+    """Return `name`, or raise `InvalidName` with the problem."""
     if name.lower() == LATEST:
         msg = f"'{name}' is not a name: it means the newest good backup"
         raise InvalidName(msg, hint=BackupHint.CHOOSE_ANOTHER_NAME)
@@ -42,8 +42,8 @@ def default_name(database: str, now: datetime, token: str) -> str:
     >>> default_name("shop", datetime(2026, 1, 15, 2, tzinfo=UTC), "3f9a")
     'shop-20260115T020000Z-3f9a'
 
-    A database whose name has characters that names of backups can't have gets a short hash of it,
-    so that two such databases stay apart.
+    If a database's name has characters that names of backups can't have, a short hash of it is
+    added, so that two such databases stay distinct.
     """
     stem = _NOT_IN_NAMES.sub("_", database).strip("_-")[:60]
     if stem != database:

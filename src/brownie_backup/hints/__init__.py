@@ -1,7 +1,7 @@
 """Hints: what to do next, as codes that programs can rely on, with data.
 
-The library says no flag, no variable and no path of an API: a sentence names what its reader can
-turn by an abstract reference, and each interface has a `Vocabulary` that words it.
+The library names no flag, no variable and no path of an API: a sentence names a setting by an
+abstract reference, and each interface has a `Vocabulary` that words it.
 """
 
 from brownie_backup.hints.backups import BackupHint
@@ -22,7 +22,7 @@ CODES: tuple[HintCode, ...] = (
     *StoreHint,
     *Plain,
 )
-"""Every code of the library; adapters have further ones for advice that is theirs alone."""
+"""Every code of the library; adapters have further codes for advice of their own."""
 
 __all__ = [
     "CODES",

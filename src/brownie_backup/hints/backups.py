@@ -96,7 +96,7 @@ class BackupHint(HintCode):
         "A deletion must be recorded first: grant the right to write to the store",
     )
 
-    # Others at work
+    # Other running operations
     TRY_AGAIN = "try_again", "Try again"
     TRY_WHEN_ENDED = "try_when_ended", "Try again when that has ended"
     LEASE_ENDS = (

@@ -10,21 +10,21 @@ from attrs import field, frozen
 from brownie_backup.hints.library import LIBRARY
 
 Vocabulary: TypeAlias = Mapping[str, str]
-"""How an interface calls what its users can turn: ``option:replace`` is ``--replace``, or
-``"replace": true``. An entry ``hint:CODE`` is a sentence of its own for that code."""
+"""How an interface names its settings: ``option:replace`` is ``--replace``, or ``"replace": true``.
+An entry ``hint:CODE`` is a separate sentence for that code."""
 
 
 class HintCode(StrEnum):
-    """Base of all codes: a stable name for programs, and the sentence that it stands for.
+    """Base class of all codes: a stable name for programs, and the sentence that it stands for.
 
     In a sentence ``{option:…}``, ``{setting:…}`` and ``{verb:…}`` stand for words of the
-    vocabulary, in which data may stand again; ``{name}`` stands for data.
+    vocabulary, which may contain data themselves; ``{name}`` stands for data.
     """
 
     sentence: str
 
     def __new__(cls, code: str, sentence: str) -> Self:
-        """Make a member of its code and its sentence."""
+        """Make a member from its code and its sentence."""
         member = str.__new__(cls, code)
         member._value_ = code
         member.sentence = sentence
@@ -36,7 +36,7 @@ class HintCode(StrEnum):
 
 
 class Plain(HintCode):
-    """For advice that has no code of its own, such as that of a store of your own."""
+    """For advice without a code, such as that of a third party's store."""
 
     TEXT = "text", "{text}"
 
@@ -57,9 +57,9 @@ class Hint:
 
 
 Datum: TypeAlias = str | Hint
-"""A hint in the data of another is worded with it."""
+"""A hint in another hint's data is worded with it."""
 Advice: TypeAlias = Hint | HintCode | str | None
-"""What an error or a finding takes as its hint: a text is one without a code of its own."""
+"""The type of the hint of an error or a finding: a text is a hint without a code."""
 
 
 def as_hint(advice: Advice) -> Hint | None:

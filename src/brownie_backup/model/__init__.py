@@ -1,7 +1,7 @@
-"""What brownie-backup knows, as frozen data: backups, their parts and manifests.
+"""The data model, as frozen classes: backups, their parts and manifests.
 
-Sizes are bytes, instants are UTC-aware datetimes, durations are timedeltas. Classes that are
-stored carry `unknown`: the fields that a newer version wrote and this one keeps.
+Sizes are bytes, instants are UTC-aware datetimes, durations are timedeltas. Stored classes carry
+`unknown`: fields that a newer version wrote and this version keeps.
 """
 
 from brownie_backup.model.backup import Attempt, Backup, Hold, Status, Verification

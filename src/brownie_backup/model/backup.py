@@ -1,4 +1,4 @@
-"""A backup as the catalogue knows it: its health, and what was said of it."""
+"""A backup in the catalogue: its health, its verification, its hold."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -12,19 +12,18 @@ from brownie_backup.wording import written
 
 
 class Status(StrEnum):
-    """What is known of a backup's health without reading its blobs."""
+    """The health of a backup, judged without reading its blobs."""
 
     GOOD = "good"
     DAMAGED = "damaged"
-    """A blob is missing or has another size, its verification failed, or its manifest is bad."""
+    """A blob is missing or has the wrong size, its verification failed, or its manifest is bad."""
     UNSUPPORTED = "unsupported"
-    """A newer version made it, in a form that this version cannot read. Nothing is known against
-    it."""
+    """A newer version wrote it in a form that this version cannot read. It may well be good."""
 
 
 @frozen
 class Verification:
-    """The outcome of the last time a backup's blobs were read back."""
+    """The outcome of the last verification, which read the backup's blobs back."""
 
     backup: str
     manifest_id: str
@@ -35,9 +34,9 @@ class Verification:
     damaged_blobs: tuple[str, ...] = ()
     problems: tuple[str, ...] = ()
     resized: Mapping[str, int] = Factory(dict)
-    """Good blobs that were stored again and now have another size than their manifest says."""
+    """Good blobs that were stored again and now differ in size from their manifest's record."""
     warnings: tuple[str, ...] = ()
-    """What is no damage, and yet to be known, such as that the backup is not encrypted."""
+    """Problems that are not damage, such as an unencrypted backup."""
 
     @property
     def complete(self) -> bool:
@@ -47,17 +46,17 @@ class Verification:
 
 @frozen
 class Hold:
-    """Somebody's word that a backup must stay, whatever the policy says."""
+    """A request to keep a backup, regardless of the retention policy."""
 
     backup: str
     manifest_id: str
     held_at: datetime
     by: str
     until: datetime | None = None
-    """When it ends by itself; None for never."""
+    """When the hold expires; None for never."""
 
     def counts(self, now: datetime) -> bool:
-        """Whether it is not over."""
+        """Whether the hold is still in force."""
         return self.until is None or now < self.until
 
     def __str__(self) -> str:
@@ -67,13 +66,13 @@ class Hold:
 
 @frozen
 class Attempt:
-    """The last time that a backup was begun; the catalogue tells how it ended.
+    """The start of the last backup; the catalogue tells how it ended.
 
-    There is one for each kind and name: the cluster is not known before a server was asked.
+    Each kind and name has one: the cluster is not known until a server has been asked.
     """
 
     database: str
-    """The database's name; for a whole cluster its system identifier."""
+    """The database's name; for a whole cluster, its system identifier."""
     backup: str
     started_at: datetime
     kind: str = Kind.LOGICAL
@@ -92,5 +91,5 @@ class Backup:
 
     @property
     def good(self) -> bool:
-        """Whether it counts among those of its kind: ``latest`` may mean it."""
+        """Whether ``latest`` may select it among the backups of its kind."""
         return self.status is Status.GOOD

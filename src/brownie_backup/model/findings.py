@@ -1,4 +1,4 @@
-"""What a check found, and why something was not done: messages with hints, as frozen data."""
+"""Results of checks, and reasons for skipped work: messages with hints, as frozen data."""
 
 from enum import StrEnum
 from typing import Self
@@ -19,7 +19,7 @@ class Level(StrEnum):
 
 @frozen
 class Finding:
-    """One result of a check: about what, what was found, and what to do."""
+    """One result of a check: the subject, the finding, and the remedy."""
 
     level: Level
     subject: str
@@ -29,14 +29,14 @@ class Finding:
 
 @frozen
 class Problem:
-    """Why something was not done in a store, and what to do about it."""
+    """The reason why work was skipped in a store, and the remedy."""
 
     message: str
     hint: Hint | None = field(default=None, converter=as_hint)
 
     @classmethod
     def of(cls, error: BackupError, about: str = "") -> Self:
-        """Return what an error says; `about` is put before it."""
+        """Return the error's message and hint; `about` is put before the message."""
         return cls(about + error.message, error.hint)
 
     def worded(self, words: Vocabulary = LIBRARY) -> str:

@@ -1,4 +1,4 @@
-"""Kinds of backups, and which backups stand for each other."""
+"""Kinds of backups, and which backups can replace each other."""
 
 from enum import StrEnum
 
@@ -6,15 +6,15 @@ from attrs import frozen
 
 
 class Kind(StrEnum):
-    """The kinds of backups that this version knows. A store may have others, of newer versions."""
+    """The kinds of backups that this version knows. A store may hold kinds from newer versions."""
 
     LOGICAL = "logical"
-    """Of one database: what pg_dump and COPY write."""
+    """Of one database: the output of pg_dump and COPY."""
 
 
 @frozen
 class DatabaseId:
-    """Which database a backup is of: a name alone may be that of one in every cluster."""
+    """The identity of a database: two clusters may have databases of the same name."""
 
     system_identifier: str
     name: str
@@ -25,14 +25,15 @@ class DatabaseId:
 
 @frozen
 class BackupSet:
-    """Backups of which a newer one stands for an older one: of the same thing, in the same way.
+    """The set within which a newer backup can replace an older one.
 
-    Retention, `latest`, attempts, parents and metrics go by it. A backup of one kind says nothing
-    about those of another, even if both are of the same database.
+    Its backups are of the same database or cluster, and of the same kind. Retention, `latest`,
+    attempts, parents and metrics work per set. A backup of one kind says nothing about backups of
+    another kind, even if both are of the same database.
     """
 
     cluster: str
-    """The system identifier; empty if nothing says it."""
+    """The system identifier; empty if unknown."""
     database: str | None
     """The database's name; None for the whole cluster."""
     kind: str
@@ -41,12 +42,12 @@ class BackupSet:
     def name(self) -> str:
         """The name of the database, or the system identifier for the whole cluster.
 
-        A database goes by it where its cluster is not known: before a server was asked.
+        It identifies a database until a server has been asked for its cluster.
         """
         return self.cluster if self.database is None else self.database
 
     def is_of(self, database: DatabaseId) -> bool:
-        """Whether these are backups of that database, of whatever kind."""
+        """Whether these are backups of that database, of any kind."""
         return (self.cluster, self.database) == (database.system_identifier, database.name)
 
     def __str__(self) -> str:

@@ -23,7 +23,7 @@ class Extension:
 
 @frozen
 class Database:
-    """What a manifest says of the database itself. No user data: tables are not named here."""
+    """The manifest's description of the database. No user data: tables are not named here."""
 
     name: str
     system_identifier: str
@@ -37,13 +37,13 @@ class Database:
 
     @property
     def id(self) -> DatabaseId:
-        """Which database it is."""
+        """The identity of the database."""
         return DatabaseId(self.system_identifier, self.name)
 
 
 @frozen
 class Cluster:
-    """What a manifest says of a cluster, if the backup is of all of it."""
+    """The manifest's description of a cluster, if the backup is of a whole cluster."""
 
     system_identifier: str
     unknown: Unknown = Factory(_no_fields)
@@ -51,29 +51,30 @@ class Cluster:
 
 @frozen
 class WalPosition:
-    """Where in the WAL a backup stands: see docs/explanation/incremental.md.
+    """A backup's position in the WAL: see docs/explanation/incremental.md.
 
     Positions are byte offsets, as PostgreSQL's type pg_lsn counts.
     """
 
     timeline: int
     changes_from: int | None
-    """Whatever the backup does not see was written at this position or later; None if a
-    transaction ran too long for anybody to say."""
+    """Every change that the backup does not see was written at this position or later. None if a
+    transaction ran too long to tell."""
     sampled_at: int
-    """A position, and a transaction number that had not been given out at it: from the time on
-    when no older one runs, nothing unseen was written before that position."""
+    """A position, and a transaction ID that had not been assigned when the WAL was there. Once no
+    older transaction runs, every unseen change was written at that position or later."""
     sampled_next_xid: int
     sealed_at: int
-    """Where WAL summaries end, at or after the snapshot: all that it saw is on the server's disk,
-    and a server that is set back has no such end there later."""
+    """The end of the WAL summaries, at or after the snapshot. All that the backup saw is on the
+    server's disk by then. A server that is set back to an earlier state has no summary ending there
+    later."""
     server_started_at: datetime
-    """Since when the server ran: one that was started again may have been set back unnoticed."""
+    """When the server started. A server that was restarted may have been set back unnoticed."""
 
 
 @frozen
 class Encryption:
-    """How blobs are encrypted, and for whom; never with what."""
+    """How blobs are encrypted, and for which keys; never the secret itself."""
 
     method: str
     identity: str
@@ -81,10 +82,10 @@ class Encryption:
 
 @frozen
 class Manifest:
-    """A backup: it exists if and only if this does.
+    """A backup, which exists if and only if its manifest does.
 
-    Of a kind that this version does not know it has only what all kinds have in common; what else
-    there is, is in `unknown`.
+    For a kind that this version does not know, only the fields that all kinds share are set; the
+    other fields are in `unknown`.
     """
 
     name: str
@@ -104,12 +105,12 @@ class Manifest:
     labels: Mapping[str, str] = Factory(dict)
     notes: tuple[str, ...] = ()
     wal: WalPosition | None = None
-    """From where on the WAL tells the next backup what has changed; None if it can't."""
+    """Where the WAL starts to tell the next backup which blocks changed; None if it can't."""
     read_fully_at: datetime | None = None
-    """When every block was last read, by this backup or an earlier one; None for this one."""
+    """When every block was last read, by this backup or an earlier one; None if by this one."""
     format: int = FORMAT
     cluster: Cluster | None = None
-    """Of a backup of a whole cluster."""
+    """Set for a backup of a whole cluster."""
     unknown: Unknown = Factory(_no_fields)
 
     @property
@@ -119,19 +120,19 @@ class Manifest:
 
     @property
     def backup_set(self) -> BackupSet:
-        """Which backups it is one of."""
+        """The set of backups that it belongs to."""
         if self.database:
             return BackupSet(self.database.system_identifier, self.database.name, self.kind)
         return BackupSet(self.cluster.system_identifier if self.cluster else "", None, self.kind)
 
     @property
     def size_bytes(self) -> int:
-        """Plaintext of all parts."""
+        """The plaintext size of all parts."""
         return sum(part.size_bytes for part in self.parts)
 
     @property
     def stored_bytes(self) -> int:
-        """What a store holds for this backup, counting shared blobs in full."""
+        """The bytes that a store holds for this backup, counting shared blobs in full."""
         return sum({blob.name: blob.stored_bytes for blob in self.blobs}.values())
 
     @property

@@ -14,20 +14,20 @@ def _no_fields() -> Unknown:
 
 
 class PartKind(StrEnum):
-    """What a part holds. A manifest may name kinds that this version does not know."""
+    """The content of a part. A manifest may name kinds that this version does not know."""
 
     INVENTORY = "inventory"
-    """JSON: roles, tablespaces, extensions and object counts that a restore checks."""
+    """JSON: the roles, tablespaces, extensions and object counts that a restore checks."""
     GLOBALS = "globals"
     """SQL of ``pg_dumpall --globals-only``."""
     ARCHIVE = "archive"
     """A ``pg_dump --format=custom`` archive."""
     TABLE = "table"
-    """Rows of one large table, range by range of its blocks, as COPY writes them."""
+    """Rows of one large table in the format of COPY, block range by block range."""
 
 
 class RowFormat(StrEnum):
-    """How COPY writes the rows of a table."""
+    """The format in which COPY writes the rows of a table."""
 
     TEXT = "text"
     BINARY = "binary"
@@ -35,7 +35,7 @@ class RowFormat(StrEnum):
 
 @frozen
 class BlockRange:
-    """Blocks of a heap: ``first`` up to, not including, ``end``."""
+    """Blocks of a heap: ``first`` up to, but not including, ``end``."""
 
     first: int
     end: int
@@ -43,7 +43,7 @@ class BlockRange:
 
 @frozen
 class RowRange:
-    """The rows that a range of blocks had."""
+    """The rows found in a range of blocks."""
 
     blocks: BlockRange
     rows: int
@@ -51,20 +51,21 @@ class RowRange:
 
 @frozen
 class Table:
-    """A large table, as manifests know it: by number, never by name."""
+    """A large table in a manifest: identified by OID, never by name."""
 
     oid: int
     filenode: int
-    """Of its heap: a rewrite (TRUNCATE, VACUUM FULL) gives it another one."""
+    """The relfilenode of its heap: a rewrite (TRUNCATE, VACUUM FULL) assigns a new one."""
     signature: str
-    """A hash of what else the bytes of unchanged blocks depend on: columns, types, settings."""
+    """A hash of everything else that the bytes of unchanged blocks depend on: columns, types,
+    settings."""
     format: str
     """A `RowFormat`."""
 
 
 @frozen
 class Relation:
-    """What a large table is called, and the columns that its rows are written with."""
+    """The name of a large table, and the columns that its rows are written with."""
 
     oid: int
     schema: str
@@ -76,48 +77,48 @@ class Relation:
 
 @frozen
 class BlobRef:
-    """One blob of a part: its name, the plaintext's size and the size as stored."""
+    """One blob of a part: its name, its plaintext size and its stored size."""
 
     name: str
     size_bytes: int
     stored_bytes: int
     begins: RowRange | None = None
-    """The range of a large table that begins with this blob; further blobs may belong to it."""
+    """The range of a large table that begins with this blob; later blobs may belong to it too."""
 
 
 @frozen
 class PartSpec:
-    """Something to be read: a part of a snapshot, or one segment of it.
+    """A unit of reading: a part of a snapshot, or one segment of a part.
 
     Plain and picklable, so that any worker can read it.
     """
 
     kind: str
     name: str
-    """What people call the part."""
+    """The part's name in messages."""
     detail: Hashable
-    """What else it takes to read it: frozen, picklable, and for the dumper that made it alone."""
+    """Anything else that the dumper needs to read it: frozen, picklable, and opaque to others."""
     segment: str = ""
-    """The key of the segment, which no other segment of the backup has; empty for a whole part."""
+    """The key of the segment, unique in the backup; empty for a whole part."""
     estimate_bytes: int | None = None
-    """About how much work it is, as far as it is known before anything is read."""
+    """An estimate of the work, made before anything is read."""
     head_bytes: int = 0
-    """How many bytes at the beginning differ each time although nothing changed, such as a time
-    stamp: they get a blob of their own, so that all others can be recognised."""
+    """How many bytes at the beginning differ each time although nothing changed, such as a
+    timestamp. They get a blob of their own, so that all other blobs can be reused."""
 
 
 @frozen
 class Segment:
-    """A stored segment of a part: it can be reused, and loaded, by itself."""
+    """A stored segment of a part: it can be reused and loaded on its own."""
 
     key: str
     blobs: tuple[BlobRef, ...]
     rows: int | None = None
-    """How many rows it has, where rows are counted."""
+    """The number of rows, where rows are counted."""
 
     @property
     def size_bytes(self) -> int:
-        """Its plaintext."""
+        """Its plaintext size."""
         return sum(ref.size_bytes for ref in self.blobs)
 
 
@@ -131,5 +132,5 @@ class Part:
     rows: int | None = None
     table: Table | None = None
     blob_lists: tuple[str, ...] = ()
-    """The objects that hold the list of blobs, when it is too long for the manifest."""
+    """The objects that hold the list of blobs, when the list is too long for the manifest."""
     unknown: Unknown = Factory(_no_fields)

@@ -1,4 +1,4 @@
-"""What the verbs are asked for and what they tell, as frozen data."""
+"""Options and reports of the verbs, as frozen data."""
 
 from collections.abc import Callable, Mapping
 from datetime import timedelta
@@ -15,69 +15,70 @@ T = TypeVar("T")
 
 @frozen
 class PartProgress:
-    """How far one part of a database is: a large table, or all the others together."""
+    """The progress of one part of a database: a large table, or all other tables together."""
 
     name: str
     """A table's name, or the kind of the part."""
     rows: int | None
-    """Those of the ranges that are done; None if nobody counts them."""
+    """How many ranges are done; None if ranges are not counted."""
     read_bytes: int
-    """As they were read; what was known to be unchanged is not among them."""
+    """Bytes read; ranges known to be unchanged are not counted."""
     duration: timedelta
-    """Since it was begun; zero if nothing of it had to be read."""
+    """Time since it began; zero if nothing of it had to be read."""
     ended: bool
 
 
 @frozen
 class Progress:
-    """How far a verb is. `total_bytes` is None, or an estimate, until it is known.
+    """The progress of a verb. `total_bytes` is None, or an estimate, until it is known.
 
-    Of a backup it is known from the beginning: the catalogue tells how large tables are. What is
-    done counts in the same measure, whatever the bytes of the rows are.
+    A backup knows its total from the beginning: the system catalogue tells how large tables are.
+    Finished work counts in the same measure, whatever size the rows have as text.
     """
 
     phase: str
     done_bytes: int
     total_bytes: int | None = None
     part: PartProgress | None = None
-    """The part that this is about, of a backup."""
+    """The part of the backup that this is about."""
 
 
 @frozen
 class StoreOutcome:
-    """What came of one store."""
+    """The outcome in one store."""
 
     url: str
     problem: Problem | None = None
-    """Why the backup is not in it; None if it is."""
+    """Why the backup is not in this store; None if it is."""
     copied_blobs: int = 0
-    """Blobs that it got by copying, after the database had been read."""
+    """Blobs that were copied from other stores after the database had been read."""
     copied_bytes: int = 0
 
     @property
     def stored(self) -> bool:
-        """Whether the backup is in it."""
+        """Whether this store has the backup."""
         return self.problem is None
 
 
 @frozen
 class StoreSync:
-    """What a sync did to one store."""
+    """The outcome of a sync in one store."""
 
     url: str
     copied: tuple[str, ...] = ()
-    """The backups that it got."""
+    """The backups that were copied to it."""
     mended: tuple[str, ...] = ()
-    """The backups whose missing or damaged blobs it got. A verification proves them again."""
+    """The backups whose missing or damaged blobs were copied to it. A verification checks them
+    again."""
     copied_blobs: int = 0
     copied_bytes: int = 0
     problems: tuple[Problem, ...] = ()
-    """Why it does not have all that it should."""
+    """Why it does not have everything that it should have."""
 
 
 @frozen
 class CountProgress:
-    """How far a verb is that counts things. `total` is None until it is known."""
+    """The progress of a verb that counts things. `total` is None until it is known."""
 
     phase: str
     """``list``: backups are read; ``sweep``: blobs are removed."""
@@ -90,7 +91,7 @@ OnCount = Callable[[CountProgress], None]
 
 @frozen
 class TableRange:
-    """Some blocks of a large table, which is known by its number."""
+    """Some blocks of a large table, which is identified by its OID."""
 
     oid: int
     blocks: BlockRange
@@ -101,7 +102,7 @@ class TableRange:
 
 @frozen
 class BackupReport:
-    """What `create_backup` did."""
+    """The outcome of `create_backup`."""
 
     manifest: Manifest
     new_blobs: int
@@ -110,41 +111,42 @@ class BackupReport:
     reused_bytes: int
     stores: tuple[StoreOutcome, ...] = ()
     synced: tuple[StoreSync, ...] = ()
-    """What the stores got of earlier backups."""
+    """Copies of earlier backups that the stores got."""
     ranges: int = 0
     """How many ranges of large tables were read."""
     skipped_ranges: int = 0
-    """How many were not, since the WAL shows that they are as the backup before has them."""
+    """How many were skipped, since the WAL shows that they have not changed since the parent."""
     all_read_because: str = ""
-    """Why no range could be skipped; empty if some were, or there are none."""
+    """Why no range could be skipped; empty if ranges were skipped, or there are none."""
     contradictions: tuple[TableRange, ...] = ()
-    """What a full reading found changed although the WAL shows no change. There should be none."""
+    """Ranges that a full read found changed although the WAL shows no change. There should be none.
+    """
     warnings: tuple[str, ...] = ()
-    """What casts doubt on earlier backups: see docs/explanation/incremental.md."""
+    """Reasons to doubt earlier backups: see docs/explanation/incremental.md."""
 
     @property
     def missing_stores(self) -> tuple[StoreOutcome, ...]:
-        """The stores that the backup is not in: the next one, or a sync, catches up."""
+        """The stores that lack the backup: the next backup, or a sync, copies it there."""
         return tuple(outcome for outcome in self.stores if not outcome.stored)
 
 
 @frozen
 class Comparison:
-    """What `compare_with_database` found."""
+    """The outcome of `compare_with_database`."""
 
     backup: str
     compared_ranges: int
-    """How many ranges the WAL shows to be unchanged; they were read and compared."""
+    """How many ranges the WAL shows to be unchanged; these were read and compared."""
     total_ranges: int
-    """How many the backup has."""
+    """How many ranges the backup has."""
     differences: tuple[TableRange, ...] = ()
-    """Those that are not as the backup has them."""
+    """The ranges that differ from the backup."""
     why_not: str = ""
-    """Why none could be compared."""
+    """Why no range could be compared."""
 
     @property
     def good(self) -> bool:
-        """Whether nothing differs; it says nothing if nothing was compared."""
+        """Whether nothing differs; it is meaningless if nothing was compared."""
         return not self.differences
 
 
@@ -153,42 +155,44 @@ class RestoreOptions:
     """How to restore."""
 
     replace: bool = False
-    """Take the place of an existing database, which is kept under a dated name."""
+    """Replace an existing database, which is kept under a dated name."""
     with_roles: bool = False
-    """Create the roles that the backup has and the server lacks."""
+    """Create the roles that are in the backup but not on the server."""
     owner: bool = True
-    """Give objects to their owners (``--no-owner`` turns it off)."""
+    """Restore the owners of objects (``--no-owner`` turns it off)."""
     privileges: bool = True
-    """Grant what was granted (``--no-acl`` turns it off)."""
+    """Restore privileges (``--no-acl`` turns it off)."""
     tablespaces: bool = True
-    """Use the tablespaces that were used (``--no-tablespaces`` turns it off)."""
+    """Use the original tablespaces (``--no-tablespaces`` turns it off)."""
     accept_unencrypted: bool = False
-    """Restore a backup in clear although new ones are encrypted: anyone who can write to the store
-    can have made it."""
+    """Restore an unencrypted backup although new ones are encrypted: anyone with write access to
+    the store can have made it."""
     keep_failed: bool = False
-    """Leave a half-made database for inspection, and name it."""
+    """Keep a half-made database for inspection, and name it."""
     jobs: int = 2
     """How many connections load rows and build indexes at once."""
     tables: tuple[str, ...] = ()
-    """Restore these only: ``schema.name``. Names with dots or quotes are quoted, as in SQL."""
+    """Restore only these tables: ``schema.name``. Names with dots or quotes are quoted, as in SQL.
+    """
     schemas: tuple[str, ...] = ()
-    """Restore the tables of these schemas only; into a fresh database, all that is in them."""
+    """Restore only the tables of these schemas; into a fresh database, everything in these schemas.
+    """
     into: str | None = None
-    """Give the only table another name: ``schema.name``."""
+    """Rename the only table: ``schema.name``."""
     indexes: bool = True
-    """Make the tables' indexes too (``--no-indexes`` turns it off)."""
+    """Create the tables' indexes too (``--no-indexes`` turns it off)."""
     constraints: bool = True
-    """Make the tables' keys and checks too (``--no-constraints`` turns it off)."""
+    """Create the tables' keys and checks too (``--no-constraints`` turns it off)."""
 
     @property
     def selects(self) -> bool:
-        """Whether something is asked for, and not everything."""
+        """Whether only a part of the backup is requested."""
         return bool(self.tables or self.schemas)
 
 
 @frozen(order=True)
 class RestoredTable:
-    """A table that was asked for, and how many rows it has."""
+    """A requested table and its number of rows."""
 
     name: str
     rows: int
@@ -196,18 +200,18 @@ class RestoredTable:
 
 @frozen
 class RestoredDatabase:
-    """What the restore of a logical backup did on the server."""
+    """What the restore of a logical backup changed on the server."""
 
     replaced_database: str | None = None
-    """The name under which the database that was in the way is kept."""
+    """The name under which the replaced database is kept."""
     created_roles: tuple[str, ...] = ()
     tables: tuple[RestoredTable, ...] = ()
-    """The tables that were asked for; none, if everything was."""
+    """The requested tables; empty if the whole backup was restored."""
 
 
 @frozen
 class RestoreReport:
-    """What `restore` did, or, for a dry run, would do."""
+    """The outcome of `restore`, or of a dry run."""
 
     backup: str
     target_database: str
@@ -216,12 +220,12 @@ class RestoreReport:
     size_bytes: int
     duration: timedelta
     store_url: str = ""
-    """Where the backup was; a finding says what came from elsewhere."""
+    """The store that had the backup; findings list blobs that came from other stores."""
     detail: RestoredDatabase = RestoredDatabase()
 
     @property
     def warnings(self) -> tuple[Finding, ...]:
-        """The findings that want attention."""
+        """The findings that need attention."""
         return tuple(f for f in self.findings if f.level is not Level.OK)
 
 
@@ -236,7 +240,7 @@ class RetentionDecision:
 
 @frozen
 class RetentionReport:
-    """What `apply_retention` decided, deleted and freed."""
+    """The decisions of `apply_retention`, and what it deleted and freed."""
 
     decisions: tuple[RetentionDecision, ...]
     dry_run: bool
@@ -244,21 +248,22 @@ class RetentionReport:
     swept_bytes: int
     notes: tuple[str, ...] = ()
     locked: tuple[str, ...] = ()
-    """The names of the backups that were to go, and that the store does not let go yet."""
+    """Names of the backups that the policy no longer keeps, but that the store does not yet let us
+    delete."""
     refusals: tuple[str, ...] = ()
-    """Of a dry run: why nothing at all would be deleted."""
+    """For a dry run: why nothing would be deleted."""
     locked_blobs: int = 0
-    """Those that no backup names any more, but that the store keeps until a date."""
+    """Blobs that no backup names any more, but that the store keeps until a date."""
 
     @property
     def deleted(self) -> tuple[str, ...]:
-        """The names of the backups that are gone (or would be)."""
+        """The names of the backups that were (or would be) deleted."""
         return tuple(d.backup.name for d in self.decisions if not d.keep)
 
 
 @frozen
 class StoreCleanup:
-    """What a cleanup did in one store, or why it did nothing there: one of the two is None."""
+    """The outcome of a cleanup in one store, or why it did nothing: one of the two is None."""
 
     url: str
     report: RetentionReport | None
@@ -267,16 +272,16 @@ class StoreCleanup:
 
 @frozen
 class PerStore(Generic[T]):
-    """What came of something that is done in every store, by the stores' URLs."""
+    """The outcomes of something that is done in every store, by the stores' URLs."""
 
     done: Mapping[str, T]
     problems: Mapping[str, BackupError]
-    """Of the stores where it could not be done."""
+    """The stores where it failed."""
 
 
 @frozen
 class VerificationSummary:
-    """What a verification of all backups of a store found."""
+    """The outcome of verifying all backups of a store."""
 
     store_url: str
     verifications: tuple[Verification, ...]

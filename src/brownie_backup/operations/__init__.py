@@ -1,4 +1,7 @@
-"""The verbs, one file each. They know protocols and the repository, never an implementation."""
+"""The verbs, one file each.
+
+They depend on protocols and the repository, never on an implementation.
+"""
 
 from brownie_backup.operations.compare import compare_with_database
 from brownie_backup.operations.create import create_backup

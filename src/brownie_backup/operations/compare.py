@@ -19,7 +19,7 @@ from brownie_backup.repository import Repository
 from brownie_backup.repository.blobs.chunks import refilled
 
 _Content = tuple[int | None, tuple[str, ...]]
-"""How many rows a range has, and the names of its blobs."""
+"""The number of rows of a range, and the names of its blobs."""
 
 
 def compare_with_database(
@@ -32,18 +32,18 @@ def compare_with_database(
 ) -> Comparison:
     """Read every range that the WAL shows to be unchanged since a backup, and compare it.
 
-    It proves for one database and one moment what incremental backups count on. Blobs are not
-    read, only their names computed again: it needs no key, and writes nothing.
+    It checks, for one database at one moment, the assumption that incremental backups rely on. It
+    reads no blobs, and only computes their names again: it needs no key, and writes nothing.
 
     Args:
         repository: where the backup is.
-        dumper: of the database that was backed up.
+        dumper: the dumper of the database that was backed up.
         name: of the backup, or ``latest``.
         jobs: how many ranges are read at once, each in a session of its own.
         on_progress: called from several threads, one at a time.
 
     Raises:
-        BackupNotFound: there is none of that name.
+        BackupNotFound: no backup has that name.
         DamagedError, UnsupportedFormat: the manifest can't be read, or is of another kind.
         DumpFailed, ConnectionFailed, ProgramMissing: the database could not be read.
     """
@@ -52,7 +52,7 @@ def compare_with_database(
     ensure_kind(manifest, dumper.kind, "compared")
     total = sum(1 for part in manifest.parts for _ in dumper.segments(part) or ())
     count = max(1, jobs)
-    # In this order: what is still read when something fails ends with the snapshot.
+    # The order matters: reads still running when something fails end with the snapshot.
     with Threads(count, thread_name_prefix="range") as pool, dumper.snapshot() as held:
         parent, why_not = _unchanged(dumper, held, manifest)
         pieces = _pieces(dumper, held, parent) if parent else []
@@ -71,7 +71,7 @@ def compare_with_database(
 
 
 def _unchanged(dumper: Dumper, snapshot: Snapshot, manifest: Manifest) -> tuple[Parent | None, str]:
-    """Return which ranges are as a backup has them, or why nobody can say."""
+    """Return which ranges are unchanged since a backup, or why this is unknown."""
     if not manifest.backup_set.is_of(snapshot.database.id):
         return None, f"it is a backup of {manifest.backup_set}, not of {snapshot.database.id}"
     if all(dumper.segments(part) is None for part in manifest.parts):
@@ -87,7 +87,7 @@ def _pieces(dumper: Dumper, snapshot: Snapshot, parent: Parent) -> list[PartSpec
 
 @frozen
 class _Work:
-    """What a worker works with."""
+    """The context of a worker."""
 
     dumper: Dumper
     manifest: Manifest
@@ -108,7 +108,7 @@ class _Work:
         for chunk in refilled(counting(reader.read(piece), counted), lambda: buffer):
             names.append(blob_name(chunk, key, manifest.compression, manifest.encryption))
             self.meter.add(piece, len(chunk))
-        if not names:  # as a backup records a range without rows
+        if not names:  # a backup records a range without rows like this
             names.append(blob_name(b"", key, manifest.compression, manifest.encryption))
         self.meter.end(piece, counted[0])
         return counted[0], tuple(names)

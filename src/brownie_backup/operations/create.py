@@ -53,45 +53,44 @@ def create_backup(
 ) -> BackupReport:
     """Back up a database.
 
-    Blobs are compressed, encrypted and stored while the dump is still being read. Nothing of it
-    is visible before the manifest is written, at the very end; a run that was cut off costs the
-    next one nothing but the reading, since it finds its blobs there.
+    Blobs are compressed, encrypted and stored while the dump is still being read. Nothing of it is
+    visible until the manifest is written, at the very end. After an interrupted run, the next one
+    only has to read the data again, since it finds the stored blobs.
 
-    With copies, one read of the database feeds all stores. One that fails, or is much slower than
-    the others, is left behind; the report says which have the backup. A store that lacks blobs
-    which others have gets them by copying, after the database has been read.
+    With copies, one read of the database feeds all stores. A store that fails, or is much slower
+    than the others, is left behind; the report says which stores have the backup. A store that
+    lacks blobs gets them from the other stores, after the database has been read.
 
     Args:
-        repository: where to.
-        dumper: what from.
+        repository: where to store the backup.
+        dumper: reads the database.
         name: of the backup; by default the database's, the time, and something unique.
-        labels: anything that helps people find it again.
-        copies: more repositories that are to have it.
-        policies: which backups each store keeps, this one first: a store that was left behind gets
-            only those. By default, the default policy.
+        labels: anything that helps to find it again.
+        copies: more repositories that should have it.
+        policies: which backups each store keeps, the repository's first: a store that was left
+            behind gets only the backups that its policy keeps. By default, the default policy.
         jobs: how many ranges of large tables are read at once, each in a session of its own; at
             most `MOST_JOBS`.
-        full: read all ranges, also those that the WAL shows to be unchanged.
-        full_every: do so when it was not done for so long; None for never.
-        executor: runs what reads ranges, in place of threads of our own: any
-            `concurrent.futures.Executor`, Dask's too, but no pool that forks. Who calls has to
-            shut it down. `jobs` should be the number of its workers: work is cut for so many.
-        worker_factory: makes what the executor's workers work with, in their own processes,
-            since no secret is sent there: a picklable function without arguments, which
-            returns a context manager of the repositories (this one, then the copies) and the
-            dumper, such as `brownie_backup.config.make_worker`. Only a `ThreadPoolExecutor`
-            needs none.
+        full: read all ranges, even those that the WAL shows to be unchanged.
+        full_every: read all ranges if the last full read is this long ago; None for never.
+        executor: runs the workers that read ranges, in place of our own threads: any
+            `concurrent.futures.Executor`, including Dask's, but no pool that forks. The caller has
+            to shut it down. `jobs` should be its number of workers: the work is divided by it.
+        worker_factory: makes the context of the executor's workers in their own processes, since no
+            secret is sent there. It is a picklable function without arguments that returns a
+            context manager of the repositories (this one, then the copies) and the dumper, such as
+            `brownie_backup.config.make_worker`. Only a `ThreadPoolExecutor` needs none.
         on_progress: called from several threads, one at a time.
 
     Raises:
         ConfigurationError: the repository is open for reading only; or an executor needs a worker
             factory, or forks, or its workers have other stores or keys.
-        BackupExists: there is one of that name.
+        BackupExists: a backup has that name.
         InvalidName: some store could not hold the name or a label.
-        Busy: in the first repository a sweep is running, or a backup of the same name.
+        Busy: a sweep, or a backup of the same name, is running in the first repository.
         DumpFailed, ConnectionFailed, ProgramMissing: the database could not be read, or a worker
             of the executor was lost.
-        EncryptionError, StoreError: a blob or the manifest could be stored nowhere.
+        EncryptionError, StoreError: no store took a blob or the manifest.
     """
     _check_executor(executor, worker_factory)
     repository.codecs.for_writing()  # before anything is written
@@ -124,7 +123,7 @@ def create_backup(
 
 @frozen
 class _Read:
-    """What a run has read of a database, and how."""
+    """What a run has read of a database, and how it read it."""
 
     kind: str
     database: Database
@@ -135,7 +134,7 @@ class _Read:
     started_at: datetime
     parent: Manifest | None
     due: bool
-    """Whether it was time to read every block again."""
+    """Whether every block was due to be read again."""
 
 
 def _read_database(
@@ -221,7 +220,7 @@ def _check_executor(executor: Executor | None, worker_factory: WorkerFactory | N
         problem = f"the workers of a {type(executor).__name__} don't know what to work with"
         raise ConfigurationError([problem], hint=BackupHint.GIVE_WORKER_FACTORY)
     if isinstance(executor, ProcessPoolExecutor) and _forks(executor):
-        # Such a process has our ends of the pipes to psql too: that never sees them closed.
+        # Such a process inherits our ends of the pipes to psql, so psql never sees them closed.
         problem = "the executor forks its processes, while threads of ours run programs"
         raise ConfigurationError([problem], hint=BackupHint.SPAWN_PROCESSES)
 
@@ -234,7 +233,7 @@ def _forks(pool: ProcessPoolExecutor) -> bool:
 def _with_earlier_ones(
     report: BackupReport, replicas: ReplicaSet, policies: Sequence[RetentionPolicy] | None
 ) -> BackupReport:
-    """Copy what earlier runs left behind, and what this one did: a store may be back by now."""
+    """Copy blobs that earlier runs or this one left behind: a store may be back by now."""
     with step("sync"):
         replicas.rejoin()
         synced = catch_up(replicas, policies, Meter(None, "sync", None))
@@ -249,7 +248,7 @@ def _with_earlier_ones(
 
 
 def _why_all(read: _Read, *, asked: bool) -> str:
-    """Say why every range was read, if there are any."""
+    """Return why every range was read, if there are any."""
     if read.stored.skipped or not read.stored.ranges:
         return ""
     if asked:
@@ -262,7 +261,7 @@ def _why_all(read: _Read, *, asked: bool) -> str:
 
 
 def _warnings(read: _Read) -> Iterator[str]:
-    """Say what must not be: this backup is right, and earlier ones may not be."""
+    """Report an inconsistency: this backup is right, and earlier backups may be wrong."""
     found, parent = read.contradictions, read.parent
     if not found or parent is None:
         return

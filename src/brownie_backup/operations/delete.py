@@ -17,16 +17,17 @@ from brownie_backup.repository.catalogue.holds import forget_attempt, hold_of, r
 
 
 def delete_backup(repository: Repository, name: str, *, copies: Sequence[Repository] = ()) -> None:
-    """Make a backup not exist. What it alone held is freed by the next cleanup.
+    """Delete a backup. The next cleanup frees the blobs that only this backup used.
 
-    Only a whole name will do, never ``latest``; a damaged backup can be deleted too. With copies,
-    it goes from every store; if one can't be asked, from none, or a sync would bring it back.
+    The name must be complete, never ``latest``; a damaged backup can be deleted too. With copies,
+    the backup is deleted from every store. If a store can't be reached, it is deleted from none,
+    since a sync would bring it back.
 
     Raises:
-        BackupNotFound: there is none of that name.
-        DeletionRefused: somebody holds it.
-        ObjectLocked: the store does not let it go yet.
-        Busy: a sweep is running, or somebody holds or releases it just now.
+        BackupNotFound: no backup has that name.
+        DeletionRefused: the backup is held.
+        ObjectLocked: the store does not allow its deletion yet.
+        Busy: a sweep is running, or another process is holding or releasing it right now.
         StoreError: a store is out of reach.
     """
     holders = [each for each in (repository, *copies) if each.exists(name)]
@@ -41,7 +42,7 @@ def delete_backup(repository: Repository, name: str, *, copies: Sequence[Reposit
         for _, lease, _ in found:
             lease.ensure_held()
         for holder, lease, manifest in found:
-            lease.ensure_fresh()  # or somebody may hold it by now, or count on it
+            lease.ensure_fresh()  # or another process may hold it by now, or rely on it
             with lease.outlasting():
                 holder.remove(name)
             if manifest is not None:
@@ -51,7 +52,7 @@ def delete_backup(repository: Repository, name: str, *, copies: Sequence[Reposit
 def _deletable(repository: Repository, name: str, lease: Lease) -> Manifest | None:
     """Return the manifest, if it can be read; raise if the backup must stay."""
     manifest = _manifest(repository, name)
-    # By the store's clock: ours may be years ahead.
+    # Use the store's clock: ours may be years ahead.
     hold = hold_of(name, manifest, read_holds(repository.store, lease.now()))
     if hold is not None:
         msg = f"'{name}' is {hold}"

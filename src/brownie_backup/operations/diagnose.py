@@ -1,4 +1,4 @@
-"""Look for what would hurt, before it does."""
+"""Look for problems before they cause harm."""
 
 import secrets
 from collections.abc import Iterator, Sequence
@@ -28,7 +28,7 @@ def diagnose(
 
 def _store(repository: Repository) -> Iterator[Finding]:
     store = repository.store
-    # Beside the leases, where a listing of backups or blobs does not look.
+    # Next to the leases, where a listing of backups or blobs does not look.
     key = f"probes/{secrets.token_hex(8)}"
     try:
         store.put(key, _PROBE, if_absent=True)
@@ -42,7 +42,7 @@ def _store(repository: Repository) -> Iterator[Finding]:
 
 def _behaviour(repository: Repository, store: Store, key: str) -> Iterator[Finding]:
     if store.get(key) != _PROBE:
-        msg = f"{store.url} does not return what was stored"
+        msg = f"{store.url} does not return the bytes that were stored"
         yield Finding(Level.ERROR, "store", msg, StoreHint.DO_NOT_USE)
         return
     yield Finding(Level.OK, "store", f"{store.url} is writable and readable")

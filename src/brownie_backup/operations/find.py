@@ -12,12 +12,12 @@ from brownie_backup.model.findings import Finding, Level
 from brownie_backup.repository import Repository, with_deadlines
 
 DatabaseName = Callable[[], str | None]
-"""Returns the name of a database, asking its server perhaps; None if it is not known."""
+"""Returns the name of a database, perhaps asking its server; None if unknown."""
 
 
 @frozen
 class LocatedBackup:
-    """A backup, the repository that it is in, and others to turn to for what is bad there."""
+    """A backup, its repository, and other repositories to try for bad blobs."""
 
     repository: Repository
     backup: Backup
@@ -33,20 +33,22 @@ def find_backup(
     kind: str = Kind.LOGICAL,
     damaged_too: bool = False,
 ) -> LocatedBackup:
-    """Return a backup from the first repository where it is good, or else where it is at all.
+    """Return a backup from the first repository where it is good, or else from any that has it.
 
-    ``latest`` is the newest that is good anywhere, and so is ``latest-backup``, if no backup has
-    that name. Stores that are out of reach are passed over. Unless it is in the first store, the
-    findings say why. With `damaged_too`, the first repository that has it will do.
+    ``latest`` is the newest backup that is good in any store, and so is ``latest-backup``, if no
+    backup has that name. Stores that are out of reach are skipped. If the backup comes from another
+    store than the first, the findings say why. With `damaged_too`, the first repository that has it
+    is enough.
 
-    `whose` is asked for the name of the database whose latest it is, and `kind` says of which kind,
-    as `Repository.backup` has it.
+    `whose` returns the name of the database whose latest backup is wanted; `kind` is its kind. Both
+    work as in `Repository.backup`.
 
     Raises:
-        BackupNotFound: it is nowhere.
-        StoreError: it was not found, and not every store could be asked.
+        BackupNotFound: no store has it.
+        StoreError: it was not found, and a store could not be reached.
     """
-    repositories = with_deadlines(repositories)  # so that none that is away is waited for twice
+    # so that the wait for an unreachable store happens once
+    repositories = with_deadlines(repositories)
     try:
         return _find(repositories, name, whose, kind, damaged_too=damaged_too)
     except (BackupNotFound, StoreError):
@@ -70,7 +72,7 @@ def manifest_of(backup: Backup, *, hint: str) -> Manifest:
 
 
 def ensure_kind(manifest: Manifest, kind: str, doing: str) -> None:
-    """Raise `UnsupportedFormat` for a backup of another kind than is wanted."""
+    """Raise `UnsupportedFormat` for a backup of another kind than the wanted one."""
     if manifest.kind != kind:
         msg = f"'{manifest.name}' is of the kind '{manifest.kind}', which cannot be {doing} here"
         raise UnsupportedFormat(msg, hint=BackupHint.UPGRADE)
@@ -104,7 +106,7 @@ def _find(
     if not found:
         raise next((error for error in problems if isinstance(error, StoreError)), problems[0])
     best = max(found, key=_rank)
-    # A store without the backup may have blobs of it all the same, so it comes last.
+    # A store without the backup may still have some of its blobs, so it comes last.
     left = sorted(repositories, key=lambda each: _among(each, without))
     others = tuple(r for r in left if r is not best.repository and not _among(r, away))
     if best.repository is repositories[0]:
@@ -117,7 +119,7 @@ def _among(repository: Repository, some: Iterable[Repository]) -> bool:
 
 
 def _rank(found: LocatedBackup) -> tuple[bool, bool, bool, float]:
-    """Of equals `max` takes the first, and so the first store."""
+    """`max` takes the first of equals, and so the first store."""
     manifest = found.backup.manifest
     expected = manifest is not None and found.repository.codecs.expects(manifest)
     newest = manifest.finished_at.timestamp() if manifest else 0.0

@@ -1,4 +1,4 @@
-"""What stops a cleanup before it deletes anything: each guard yields why, or nothing."""
+"""Guards that stop a cleanup before it deletes anything: each yields reasons, or nothing."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -14,11 +14,11 @@ from brownie_backup.retention.policy import RetentionPolicy
 from brownie_backup.wording import counted, written
 
 CLOCK_MARGIN = timedelta(minutes=5)
-"""How far the clocks of client and store may be apart: by ours backups are too old, by the store's
-blobs are."""
+"""The largest accepted difference between the clocks of client and store: backups are aged by our
+clock, blobs by the store's."""
 
 FEW = 3
-"""So many of a database's backups may go at once whatever share they are."""
+"""This many of a database's backups may be deleted at once, regardless of their share."""
 
 
 def refuse_skew(offset: timedelta) -> None:
@@ -31,7 +31,7 @@ def refuse_skew(offset: timedelta) -> None:
 
 
 def too_many(decisions: Sequence[RetentionDecision], policy: RetentionPolicy) -> Iterator[str]:
-    """Yield of which databases more would be deleted at once than the policy takes for likely."""
+    """Yield the databases that would lose a larger share of backups than the policy allows."""
     backups, going = Counter[BackupSet](), Counter[BackupSet]()
     for decision in decisions:
         if decision.backup.manifest:
@@ -47,10 +47,10 @@ def too_many(decisions: Sequence[RetentionDecision], policy: RetentionPolicy) ->
 
 
 def failed(repository: Repository, decisions: Sequence[RetentionDecision]) -> Iterator[str]:
-    """Yield of which databases the last backup failed, among those of which any would go.
+    """Yield the databases that would lose backups although their last backup failed.
 
-    A backup that is begun writes that down first. Then a good one must have ended since: one that
-    runs beside another is no failure, one that was found damaged is.
+    Each backup records its start first. A good backup must have ended since that start. A backup
+    that runs beside another is no failure; one that was found damaged is.
     """
     going = {
         (manifest.backup_set.name, manifest.kind)
@@ -71,7 +71,7 @@ def failed(repository: Repository, decisions: Sequence[RetentionDecision]) -> It
 
 
 def made_good(attempt: Attempt, backup: Backup) -> bool:
-    """Whether a backup is proof that one of its kind was made since the attempt was begun."""
+    """Whether a backup shows that one of its kind was made since the attempt began."""
     manifest = backup.manifest
     if not backup.good or manifest is None:
         return False

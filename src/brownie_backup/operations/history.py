@@ -1,4 +1,4 @@
-"""What the store knows of the last backups of a database: when one succeeded, and what failed."""
+"""The history of a database's last backups: when one succeeded, and what failed."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -16,24 +16,27 @@ from brownie_backup.repository.catalogue.holds import read_attempt
 _RECORDS = 20
 """How far back the audit trail is read: a cleanup comes after each backup."""
 _NO_FAILURES = (Busy.__name__, "TerminatedBySignal")
-"""What puts a cleanup off: others at work, and a signal."""
+"""Reasons to postpone a cleanup: other running operations, and a signal."""
 
 
 @frozen
 class History:
-    """How the last backups of one kind of a database went. Instants are in UTC; None for never."""
+    """The history of the last backups of one kind of a database.
+
+    Instants are in UTC; None for never.
+    """
 
     last_good: Backup | None = None
-    """The newest backup that is good."""
+    """The newest good backup."""
     attempt: Attempt | None = None
-    """The last one that was begun."""
+    """The last backup that was started."""
     backup_failed: bool = False
-    """Whether that has not become a good backup (yet)."""
+    """Whether the last attempt has not (yet) become a good backup."""
     last_verified_at: datetime | None = None
     verification_failed: bool = False
     """Whether the last verification found damage."""
     retention_failed: bool = False
-    """Whether the policy could not be applied the last time, in some store or everywhere."""
+    """Whether the policy could not be applied the last time, in some store or in all of them."""
 
     @property
     def last_success_at(self) -> datetime | None:
@@ -45,15 +48,15 @@ class History:
 def read_history(
     repositories: Sequence[Repository], database: str | None, kind: str = Kind.LOGICAL
 ) -> History:
-    """Return how the last backups went, by the first store that answers.
+    """Return the history of the last backups, from the first store that answers.
 
     Args:
         repositories: the primary one first.
         database: the name of the database; None for any.
-        kind: of which backups.
+        kind: the kind of backups.
 
     Raises:
-        StoreError: none answers.
+        StoreError: no store answers.
     """
     problem: StoreError | None = None
     for repository in repositories:
@@ -88,14 +91,14 @@ def _read(repository: Repository, database: str | None, kind: str) -> History:
 
 
 def _retention_failed(repository: Repository, database: str | None) -> bool:
-    """Ask the audit trail: nothing else in a store tells of what was not done."""
+    """Ask the audit trail: nothing else in a store records work that was not done."""
     records = read_trail(repository.store, repository.clock(), limit=_RECORDS)
     last = next((each for each in reversed(records) if _is_cleanup(each, database)), None)
     return last is not None and (last.outcome != Outcome.SUCCESS or bool(last.not_done_in))
 
 
 def _is_cleanup(record: AuditRecord, database: str | None) -> bool:
-    """Whether it says how a cleanup ended that was done, and not only put off."""
+    """Whether it records the end of a cleanup that ran, and was not only postponed."""
     return (
         record.action == "cleanup"
         and record.phase == Phase.END

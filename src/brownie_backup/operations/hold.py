@@ -1,4 +1,4 @@
-"""Keep a backup whatever the policy says, until a date or until it is released."""
+"""Keep a backup regardless of the policy, until a date or until it is released."""
 
 import contextlib
 import getpass
@@ -20,17 +20,17 @@ from brownie_backup.wording import written
 
 
 def hold_backup(repository: Repository, name: str, *, until: datetime | None = None) -> Hold:
-    """Keep a backup from being deleted: by the policy, and by its name.
+    """Protect a backup from deletion, by the policy or by its name.
 
     Args:
         repository: where it is.
         name: of the backup, or ``latest``.
-        until: when the hold ends by itself, UTC-aware; None for never. An earlier hold is replaced.
+        until: when the hold expires, UTC-aware; None for never. It replaces an earlier hold.
 
     Raises:
-        BackupNotFound: there is none of that name.
-        ConfigurationError: the hold would be over already.
-        Busy: a cleanup is running, or somebody deletes the backup.
+        BackupNotFound: no backup has that name.
+        ConfigurationError: the hold would already have expired.
+        Busy: a cleanup is running, or another process is deleting the backup.
     """
     now = repository.clock()
     if until is not None and until <= now:
@@ -46,7 +46,7 @@ def hold_backup(repository: Repository, name: str, *, until: datetime | None = N
             _ensure_undeleted(repository, lease, hold)
         except BaseException:
             if not _is_there(repository, hold):
-                pass  # somebody else's is
+                pass  # another process's hold is
             elif earlier:
                 add_hold(repository.store, earlier)
             else:
@@ -60,28 +60,28 @@ def release_backup(repository: Repository, name: str) -> bool:
 
     Raises:
         BackupNotFound: there is no backup of that name, and no hold.
-        Busy: a cleanup is running, or somebody holds or deletes the backup.
+        Busy: a cleanup is running, or another process is holding or deleting the backup.
     """
     held = name in read_holds(repository.store, repository.clock())
     if not held and not repository.exists(name):
         msg = f"there is no backup named '{name}' in {repository.store.url}"
         raise BackupNotFound(msg, hint=BackupHint.LIST_BACKUPS)
     with repository.shared_lease(f"release of '{name}'", backup=name) as lease:
-        lease.ensure_held()  # or somebody may hold it anew by now
+        lease.ensure_held()  # or another process may hold it again by now
         remove_hold(repository.store, name)
     return held
 
 
 def _ensure_undeleted(repository: Repository, lease: Lease, hold: Hold) -> None:
-    """Raise if the backup is gone, or somebody may be about to delete it.
+    """Raise if the backup is gone, or another process may be about to delete it.
 
-    A deletion puts its lease first and looks for a hold second; we look for the lease after we have
-    put the hold. So one of the two sees the other.
+    A deletion first writes its lease, and then looks for a hold. We look for the lease after we
+    have written the hold. So one of the two sees the other.
     """
     name, url = hold.backup, repository.store.url
     lease.ensure_held()
     at_work = [r for r in repository.leases() if r.backup == name and not r.expired(lease.now())]
-    # One whose lease counts as the earlier may be done already: we have waited for it.
+    # A deletion whose lease counts as the earlier may be done already: we have waited for it.
     if len(at_work) > 1 or not _is_there(repository, hold):
         msg = f"another process is holding, releasing or deleting '{name}' in {url}"
         raise Busy(msg, hint=BackupHint.TRY_AGAIN)

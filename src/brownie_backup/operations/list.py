@@ -8,11 +8,11 @@ from brownie_backup.repository import Repository
 def list_backups(
     repository: Repository, *, check_blobs: bool = True, on_progress: OnCount | None = None
 ) -> tuple[Backup, ...]:
-    """Return every backup in the store, newest first, with what is known of its health.
+    """Return every backup in the store, newest first, with its known health.
 
     Args:
         repository: where they are.
-        check_blobs: also list the store's blobs, to see that all are there in full length.
-        on_progress: called with how many backups are read, of how many.
+        check_blobs: also list the store's blobs, to check that all are there in full length.
+        on_progress: called with the number of backups read, and the total.
     """
     return repository.backups(check_blobs=check_blobs, on_progress=on_progress)

@@ -1,4 +1,4 @@
-"""Do something in every store, so that one that fails keeps no other from it."""
+"""Do something in every store, so that a failure in one does not affect the others."""
 
 from collections.abc import Callable, Iterable
 from typing import TypeVar
@@ -13,12 +13,12 @@ T = TypeVar("T")
 def for_each_store(
     repositories: Iterable[Repository], verb: Callable[[Repository], T]
 ) -> PerStore[T]:
-    """Do something in every store; return what came of it, and what went wrong.
+    """Do something in every store; return the results and the problems.
 
-    That a backup is not in a store is no problem, if it is in another.
+    If some stores have the backup, its absence from others is no problem.
 
     Raises:
-        BackupError: it could be done nowhere.
+        BackupError: it failed in every store.
     """
     done: dict[str, T] = {}
     problems: dict[str, BackupError] = {}

@@ -49,24 +49,25 @@ def restore(
     dry_run: bool = False,
     on_progress: OnProgress | None = None,
 ) -> RestoreReport:
-    """Restore a backup into a fresh database, which gets its name only when all is well.
+    """Restore a backup into a fresh database, which gets its name only after everything succeeded.
 
-    Or some of its tables, if the options name them; they are added to the target, if it exists.
+    If the options name tables, restore only those; they are added to the target, if it exists.
 
     Args:
-        repository: where the backup is.
-        copies: more repositories: where it is if it is not in the first, or not whole.
+        repository: the repository with the backup.
+        copies: more repositories, used if the first lacks the backup or some of its blobs.
         dumper: connected to the server to restore to.
-        name: of the backup, or ``latest``: of the dumper's database, if the repository has any.
+        name: of the backup; or ``latest``, which means one of the dumper's database, if there is
+            any.
         target_database: its name afterwards; by default that of the database backed up.
-        options: how.
+        options: how to restore.
         dry_run: check everything that can be checked, change nothing.
         on_progress: called from several threads, one at a time, with plaintext bytes.
 
     Raises:
-        BackupNotFound: no such backup, or no good one.
-        TargetExists: the target exists, and ``options.replace`` is not set; or one of the tables
-            that were asked for is in it.
+        BackupNotFound: there is no such backup, or no good one.
+        TargetExists: the target exists, and ``options.replace`` is not set; or it already contains
+            one of the requested tables.
         RestoreRefused: something is missing on the server; nothing was changed.
         RestoreFailed: PostgreSQL reported an error; the target is as it was.
         DecryptionError, DamagedError, UnsupportedFormat: the backup could not be read, or is of a
@@ -74,7 +75,7 @@ def restore(
         Busy: a cleanup is running.
     """
     options = options or RestoreOptions()
-    # Before a lease is written where there may be no repository at all.
+    # A lease must not be written before: there may be no repository.
     with step("find backup"):
         found = find_backup(
             (repository, *copies), name, whose=dumper.database_name, kind=dumper.kind
@@ -123,7 +124,7 @@ def _restore_into(
     *,
     dry_run: bool,
 ) -> list[Finding]:
-    """Check, receive, load and finish, as far as that is asked for."""
+    """Check, receive, load and finish, as far as requested."""
     with step("preflight"):
         findings = [*target.preflight(inventory, content.all_bytes)]
     if not dry_run:
@@ -132,7 +133,7 @@ def _restore_into(
         content.plan(target)
         with step("receive"):
             findings += content.receive_into(target)
-    if options.selects:  # now it is known which
+    if options.selects:  # the name is known now
         content.plan_load(target)
     if not dry_run:
         with step("load"):
@@ -155,27 +156,27 @@ class _Content:
     segmented: tuple[Part, ...]
 
     def inventory(self) -> bytes:
-        """Read what a restore needs."""
+        """Read the data that a restore needs."""
         return b"".join(read_part(self.reader, self.first, jobs=1, meter=self.meter))
 
     @property
     def all_bytes(self) -> int:
-        """The plaintext of all parts."""
+        """The plaintext size of all parts."""
         parts = (self.first, *self.streams, *self.segmented)
         return sum(part.size_bytes for part in parts)
 
     def plan(self, target: Target) -> None:
-        """Say how much there is to do, as far as that is known; the inventory is read already."""
+        """Report how much there is to do, as far as known; the inventory was read already."""
         self.meter.plan(map(whole, (self.first, *self.streams)))
         self.plan_load(target)
         self.meter.end(whole(self.first), None)
 
     def plan_load(self, target: Target) -> None:
-        """Say how much there is to load."""
+        """Report how much there is to load."""
         self.meter.plan(pieces_to_load(self.segmented, target))
 
     def receive_into(self, target: Target) -> tuple[Finding, ...]:
-        """Give the target what is one stream."""
+        """Give the target the parts that are one stream."""
         return target.receive(
             (part, read_part(self.reader, part, jobs=AHEAD, meter=self.meter))
             for part in self.streams
@@ -187,7 +188,7 @@ class _Content:
             return target.load(parts)
 
     def size_bytes(self, target: Target) -> int:
-        """Return the plaintext of all that the target takes."""
+        """Return the plaintext size of all that the target takes."""
         streams = sum(part.size_bytes for part in (self.first, *self.streams))
         pieces = pieces_to_load(self.segmented, target)
         return streams + sum(piece.estimate_bytes for piece in pieces)
@@ -208,7 +209,7 @@ def _content_of(
 
 
 def _refuse(findings: list[Finding]) -> None:
-    """Raise for errors that the preflight found: the one about the target by its own class."""
+    """Raise for errors that the preflight found; an existing target has its own class."""
     errors = [finding for finding in findings if finding.level is Level.ERROR]
     if not errors:
         return
@@ -223,7 +224,7 @@ def _refuse(findings: list[Finding]) -> None:
 
 
 def _all_hints(errors: Sequence[Finding]) -> Hint | None:
-    """Return one hint that has those of all findings, each after what it is about."""
+    """Return one hint that combines those of all findings, each after its subject."""
     hints = [(e.subject, e.hint) for e in errors if e.hint]
     if len(hints) < 2:  # noqa: PLR2004 - one needs no subject
         return hints[0][1] if hints else None
@@ -232,7 +233,7 @@ def _all_hints(errors: Sequence[Finding]) -> Hint | None:
 
 
 def fallback_findings(reader: BlobReader) -> Iterator[Finding]:
-    """Say which blobs came from another store than they should have, and why."""
+    """Report the blobs that came from another store than intended, and why."""
     first = reader.stores[0].url
     for url, count in Counter(fallback.store_url for fallback in reader.fallbacks).items():
         why = next(f.problem for f in reader.fallbacks if f.store_url == url)
@@ -243,10 +244,9 @@ def fallback_findings(reader: BlobReader) -> Iterator[Finding]:
 
 
 def _restorable(found: LocatedBackup, kind: str) -> tuple[Manifest, Database]:
-    """Return the manifest, and the database that it is of.
+    """Return the manifest, and its database.
 
-    A backup that is known to be damaged is not worth starting with, unless there are other stores,
-    which may have what it lacks.
+    A backup known to be damaged is refused, unless other stores may have the blobs that it lacks.
     """
     backup = found.backup
     manifest = manifest_of(backup, hint=BackupHint.RESTORE_ANOTHER)
@@ -269,7 +269,7 @@ def _damage(found: LocatedBackup) -> Iterator[Finding]:
 
 @contextlib.contextmanager
 def _leases_if_allowed(found: LocatedBackup, *, dry_run: bool) -> Iterator[None]:
-    """Keep a sweep away while blobs are read. Rights that only read must do for a restore."""
+    """Keep a sweep away while blobs are read. Read-only rights must be enough for a restore."""
     if dry_run:
         yield
         return
@@ -277,8 +277,8 @@ def _leases_if_allowed(found: LocatedBackup, *, dry_run: bool) -> Iterator[None]
     with contextlib.ExitStack() as stack:
         with contextlib.suppress(AccessDenied):
             stack.enter_context(found.repository.shared_lease(purpose))
-        # Only when it is known that something will be read there: one of them may be out of reach,
-        # and a blob that a sweep removes there meanwhile is one that no backup there names.
+        # Other stores get a lease only if something will be read there: one of them may be out of
+        # reach, and a blob that a sweep removes there meanwhile is one that no backup there names.
         for other in () if found.backup.good else found.others:
             with contextlib.suppress(StoreError, Busy):
                 stack.enter_context(other.shared_lease(purpose))

@@ -30,23 +30,24 @@ def apply_retention(
 ) -> RetentionReport:
     """Delete the backups that the policy does not keep, then the blobs that nothing names.
 
-    The plan is made while nobody else writes, deletes or reads: what is good then, stays good.
+    The plan is made while no other process writes, deletes or reads, so backups that are good then
+    stay good.
 
     Args:
         repository: where the backups are.
-        policy: which to keep.
-        database: whose backups may go, as `Dumper.database_id` says; None for every database's.
-            Those of each kind count by themselves.
-        dry_run: change nothing, take no lease, and say what would happen.
+        policy: which backups to keep.
+        database: the database whose backups may be deleted, from `Dumper.database_id`; None for all
+            databases. The policy counts each kind separately.
+        dry_run: change nothing, take no lease, and report what would happen.
         yes_delete_many: delete although it is a larger share of a database's backups than
             `policy.most_deleted_share`.
-        on_deleted: called with the name of each backup as soon as it is deleted, also when what
-            follows fails.
-        on_progress: called with how many backups are read, then how many blobs removed.
+        on_deleted: called with the name of each backup as soon as it is deleted, even if a later
+            step fails.
+        on_progress: called with the number of backups read, then of blobs removed.
 
     Raises:
         Busy: a backup, a restore or another cleanup is running.
-        DeletionRefused: it would be too many at once, or the last backup failed.
+        DeletionRefused: too many would be deleted at once, or the last backup failed.
         ClockSkew: the clocks of this host and the store are too far apart.
     """
     if dry_run:
@@ -86,7 +87,7 @@ def _plan(
     database: DatabaseId | None,
     on_progress: OnCount | None,
 ) -> tuple[RetentionDecision, ...]:
-    """Decide, and not by the cache alone what the last good backups are."""
+    """Decide; confirm the last good backups in the store if they came from the cache."""
 
     def plan(by: Repository) -> tuple[RetentionDecision, ...]:
         backups = by.backups(on_progress=on_progress)
@@ -141,7 +142,7 @@ def _carry_out(
     decisions: Iterable[RetentionDecision],
     on_deleted: Callable[[str], None] | None,
 ) -> Iterator[RetentionDecision]:
-    """Delete what is not kept; yield what became of each backup."""
+    """Delete the backups that are not kept; yield the outcome of each backup."""
     for decision in decisions:
         if decision.keep:
             yield decision

@@ -1,4 +1,4 @@
-"""How things stand: the last backups, the stores, and what comes next."""
+"""The state of backups: the last backups, the stores, and the next runs."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
@@ -17,7 +17,7 @@ from brownie_backup.schedule import Schedule, longest_interval, next_run_in
 from brownie_backup.version import TOOL_VERSION
 
 LATE_AFTER_INTERVALS = 2
-"""After how many of the schedule's intervals without a good backup something is wrong."""
+"""Without a good backup for this many of the schedule's intervals, backups are late."""
 
 
 @frozen
@@ -28,16 +28,16 @@ class StoreStatus:
     retention: str
     """The policy, in words."""
     backups: tuple[Backup, ...] = ()
-    """Newest first, of whatever database and kind."""
+    """Newest first, of any database and kind."""
     kind: str = Kind.LOGICAL
-    """Of which kind a good backup is looked for."""
+    """The kind of the good backup that is looked for."""
     leases: tuple[LeaseRecord, ...] = ()
     free_bytes: int | None = None
-    """None if the store has no bounds that it knows of."""
+    """None if the store has no known limit."""
     would_delete: tuple[str, ...] = ()
     """The names of the backups that the policy does not keep, of every database."""
     error: StoreError | None = None
-    """Why it could not be asked."""
+    """Why the store could not be asked."""
 
     @property
     def damaged(self) -> tuple[str, ...]:
@@ -46,26 +46,26 @@ class StoreStatus:
 
     @property
     def last_good(self) -> Backup | None:
-        """The newest good backup of the kind, of whatever database."""
+        """The newest good backup of the kind, of any database."""
         return next((b for b in self.backups if b.good and _kind(b) == self.kind), None)
 
 
 @frozen
 class StatusReport:
-    """How things stand with the backups of one database."""
+    """The state of the backups of one database."""
 
     now: datetime
     stores: tuple[StoreStatus, ...]
     """The primary one first."""
     database: str | None
-    """Whose backups count; None for every database's, if its name is not known."""
+    """The database whose backups count; None for all databases, if its name is not known."""
     kind: str
-    """Which kind of them counts."""
+    """The kind of backups that count."""
     schedule: str
     timezone: str
     next_backup: datetime
     interval: timedelta
-    """The longest time between two of the coming runs."""
+    """The longest time between two of the next runs."""
     retention_days: int | None
     version: str = TOOL_VERSION
 
@@ -87,7 +87,7 @@ class StatusReport:
 
     @property
     def last_verified(self) -> Backup | None:
-        """The backup that was verified last, and found good."""
+        """The backup that was verified last, with a good result."""
         verified = [b for b in self.backups if b.verification and b.verification.good]
         return max(verified, key=_verified, default=None)
 
@@ -99,13 +99,13 @@ class StatusReport:
 
     @property
     def ready(self) -> bool:
-        """Whether the newest good backup is as young as the schedule promises, twice over."""
+        """Whether the newest good backup is at most twice as old as the schedule promises."""
         age = self.last_good_age
         return age is not None and age <= LATE_AFTER_INTERVALS * self.interval
 
     @property
     def state(self) -> str:
-        """``ok``; ``degraded``: something is wrong, though backups are made; ``late``: none is."""
+        """``ok``; ``degraded``: backups are made, but something is wrong; ``late``: none."""
         if not self.ready:
             return "late"
         wrong = any(store.error or store.damaged for store in self.stores)
@@ -131,18 +131,18 @@ def report_status(
     check_blobs: bool = True,
     on_progress: OnCount | None = None,
 ) -> StatusReport:
-    """Look at every store; one that is out of reach says so in the report.
+    """Look at every store; the report says which stores are out of reach.
 
     Args:
         repositories: the primary one first.
         schedule: when backups are due.
         now: UTC-aware.
-        database: the name of that whose backups count.
+        database: the name of the database whose backups count.
         policies: which backups each store keeps, in the same order.
-        kind: of these.
-        retention_days: after how many days a backup may go, as the settings say.
-        check_blobs: also list the blobs, to see that all are there in full length.
-        on_progress: called with how many backups are read, of how many.
+        kind: the kind of backups that count.
+        retention_days: after how many days a backup may be deleted, as the settings say.
+        check_blobs: also list the blobs, to check that all are there in full length.
+        on_progress: called with the number of backups read, and the total.
     """
     return StatusReport(
         now=now,

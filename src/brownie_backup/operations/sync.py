@@ -1,4 +1,4 @@
-"""Bring several stores to have the same backups, as far as each one's policy keeps them."""
+"""Copy backups between stores, as far as each store's policy keeps them."""
 
 from collections.abc import Sequence
 
@@ -16,19 +16,19 @@ def sync_backups(
     policies: Sequence[RetentionPolicy] | None = None,
     on_progress: OnProgress | None = None,
 ) -> tuple[StoreSync, ...]:
-    """Copy to each store the backups that others have and its policy keeps, and bad blobs.
+    """Copy to each store the backups that it lacks and its policy keeps, and replace bad blobs.
 
     Nothing is read from a database, nothing is decrypted, and nothing is deleted. A store that
-    fails does not keep the others from what they lack: the report says which.
+    fails does not affect the others; the report says which stores failed.
 
     Args:
-        repositories: all stores, in the order in which they are read from.
+        repositories: all stores, in the order in which they are read.
         policies: which backups each of them keeps, in the same order; by default, the default
             policy.
         on_progress: called with stored bytes.
 
     Raises:
-        BackupError: not even one store could be worked in.
+        BackupError: every store failed.
     """
     with open_replicas(with_deadlines(repositories)) as replicas:
         return catch_up(replicas, policies, Meter(on_progress, "sync", None))

@@ -1,4 +1,4 @@
-"""Read backups back, and prove them."""
+"""Read backups back, and check them."""
 
 import math
 import random
@@ -32,26 +32,26 @@ def verify_backup(
 ) -> Verification:
     """Read a backup's blobs: decrypt, decompress, check every name and size; then read the archive.
 
-    Of a backup of another kind than the dumper's the blobs are checked, and no part.
+    If the backup is of another kind than the dumper's, only its blobs are checked, not its parts.
 
-    The outcome is recorded in the store, but for a good sample after a full reading. After a
-    failure `list_backups` shows the backup as damaged, ``latest`` passes it by, and the next
-    backup stores its bad blobs again.
+    The outcome is recorded in the store, except for a good sample after a full reading. After a
+    failure, `list_backups` shows the backup as damaged, ``latest`` skips it, and the next backup
+    stores its bad blobs again.
 
     Args:
-        repository: where the backup is.
+        repository: the repository with the backup.
         dumper: reads the archive to its end; it does not connect to anything.
-        copies: more repositories. A blob that is bad here is damage, whether one of them has it
-            whole or not; but then the archive is read with theirs.
+        copies: more repositories. A blob that is bad in the first store is damage, even if a copy
+            has it whole; but the archive is then read with the copy's blob.
         name: of the backup, or ``latest``.
         sample_percent: read only that share of the blobs, chosen at random, and no archive.
         jobs: how many blobs are read at once.
         on_progress: called with plaintext bytes.
 
     Raises:
-        BackupNotFound: there is none of that name.
-        DecryptionError: no blob could be decrypted: the key is wrong or missing, and nothing is
-            proven.
+        BackupNotFound: no backup has that name.
+        DecryptionError: no blob could be decrypted: the key is wrong or missing, so nothing was
+            verified.
         UnsupportedFormat: this version does not know how the blobs are encrypted or compressed.
         DamagedError: the manifest itself can't be read.
         UnsupportedFormat: a newer version wrote it, or another key or compression is needed.
@@ -60,7 +60,7 @@ def verify_backup(
     repository, *copies = with_deadlines((repository, *copies))
     repository.backup(
         name, kind=dumper.kind
-    )  # before a lease is written where there may be no repository at all
+    )  # not before: a lease would be written where there may be no repository
     with repository.shared_lease(f"verification of '{name}'"):
         backup = repository.backup(name, kind=dumper.kind)
         manifest = manifest_of(backup, hint=BackupHint.VERIFY_ANOTHER)
@@ -70,7 +70,7 @@ def verify_backup(
             outcome.meter = Meter(on_progress, "verify", manifest.size_bytes)
             for part in manifest.parts:
                 with step("check part", kind=part.kind, blobs=len(part.blobs)):
-                    # What the bytes of another kind mean, only a dumper of that kind knows.
+                    # Only a dumper of that kind understands the bytes of a backup of another kind.
                     if manifest.kind == dumper.kind:
                         outcome.check_part(part, dumper)
                     else:
@@ -90,7 +90,7 @@ def verify_backup(
 
 
 def _with_known_damage(new: Verification, last: Verification | None) -> Verification:
-    """Return a sample's outcome with what a reading before it has found of other blobs."""
+    """Return a sample's outcome, merged with what an earlier verification found in other blobs."""
     if new.complete or last is None:
         return new
     damaged = {*new.damaged_blobs, *last.damaged_blobs} if not new.good else ()
@@ -99,9 +99,10 @@ def _with_known_damage(new: Verification, last: Verification | None) -> Verifica
 
 
 def _says_more(new: Verification, last: Verification | None, *, whole: bool) -> bool:
-    """Whether an outcome is worth recording: a sample that is good takes back nothing.
+    """Whether to record an outcome: a good sample does not override an earlier failure.
 
-    Nor does it take back what was found in a part if, not being `whole`, it looked at blobs alone.
+    Nor does an outcome that is not `whole`, and so looked at blobs alone, override a failure in a
+    part.
     """
     if last and not whole and len(last.problems) > len(last.damaged_blobs):
         return not new.good
@@ -109,7 +110,7 @@ def _says_more(new: Verification, last: Verification | None, *, whole: bool) -> 
 
 
 class _Outcome:
-    """What the blobs read so far have shown."""
+    """The findings in the blobs read so far."""
 
     def __init__(self, reader: BlobReader, jobs: int) -> None:
         self.meter = Meter(None, "verify", None)
@@ -129,23 +130,23 @@ class _Outcome:
             problem = error.message
         else:
             problem = ""
-        for _ in stream:  # what the dumper left, having seen enough
+        for _ in stream:  # the rest, after the dumper has seen enough
             pass
         if problem and len(self._bad) == before:
             self._problems.append(problem)
 
     def check_blobs(self, refs: Iterable[BlobRef]) -> None:
-        """Read blobs, and remember what is bad."""
+        """Read blobs, and record the bad ones."""
         for _ in self.good_blobs(refs):
             pass
 
     def good_blobs(self, refs: Iterable[BlobRef]) -> Iterator[bytes]:
-        """Read all, yield the plaintexts before the first bad one, and remember what is bad."""
+        """Read all blobs, yield the plaintexts before the first bad one, and record bad ones."""
         broken = False
         for ref, outcome in read_blobs(
             self._reader, refs, jobs=self._jobs, on_bytes=self.meter.add
         ):
-            self._reader.ensure_read()  # that a store is out of reach is no damage
+            self._reader.ensure_read()  # a store out of reach is not damage
             self._checked.add(ref.name)
             if isinstance(outcome, BackupError):
                 self._bad[ref.name] = outcome
@@ -158,7 +159,7 @@ class _Outcome:
         elsewhere = {fallback.blob: fallback for fallback in self._reader.fallbacks}
         self._bad |= {name: fallback.problem for name, fallback in elsewhere.items()}
         refused = [e for e in self._bad.values() if isinstance(e, DecryptionError)]
-        # A key that opens some blobs and not others is the right key: those others are damaged.
+        # A key that opens some blobs and not others is the right key: the others are damaged.
         if refused and len(refused) == len(self._checked):
             raise refused[0]
         problems = [

@@ -1,1 +1,1 @@
-"""How a run works: it reads parts, cuts them into blobs and stores these in each replica."""
+"""The steps of a run: it reads parts, cuts them into blobs and stores these in each replica."""

@@ -1,4 +1,4 @@
-"""Storing what a snapshot has: streams beside each other, and the ranges of large tables."""
+"""Storing the parts of a snapshot: streams and the ranges of large tables, in parallel."""
 
 import contextlib
 import logging
@@ -34,18 +34,18 @@ _log = logging.getLogger(__name__)
 
 @frozen
 class Stored:
-    """What a run has stored, and what it has learnt of the base."""
+    """What a run has stored, and what it has learnt about the parent."""
 
     parts: tuple[Part, ...]
     blobs: tuple[StoredBlob, ...]
     ranges: int
     """How many ranges were read."""
     skipped: int
-    """How many were not."""
+    """How many ranges were skipped."""
     why_not: str
-    """Why the base could not spare reading any."""
+    """Why the parent could not save reading any."""
     contradicted: tuple[PartSpec, ...]
-    """Segments with other bytes, although the WAL shows no change."""
+    """Segments whose bytes differ, although the WAL shows no change."""
 
 
 def store_snapshot(
@@ -55,9 +55,9 @@ def store_snapshot(
 
     Args:
         snapshot: held by the caller.
-        workers: who reads and stores.
-        parent: a backup whose unchanged ranges are used again.
-        full: read them all the same, and compare.
+        workers: the workers that read and store.
+        parent: a backup whose unchanged ranges are reused.
+        full: read unchanged ranges anyway, and compare them.
     """
     meter = workers.context.meter
     dumper = workers.context.dumper
@@ -102,7 +102,7 @@ def _parts(
     ranges: Mapping[str, StoredPart],
     dumper: Dumper,
 ) -> list[tuple[Part, tuple[StoredBlob, ...]]]:
-    """Return the parts as the manifest has them, in order, each with its blobs."""
+    """Return the parts for the manifest, in order, each with its blobs."""
     parts: list[tuple[Part, tuple[StoredBlob, ...]]] = []
     for spec in specs:
         if spec in streams:
@@ -119,7 +119,7 @@ def _wait_for(
     workers: Workers,
     begun: Iterable[tuple[Sequence[PartSpec], Future[StoredBatch]]],
 ) -> None:
-    """Wait until all is done, or raise what went wrong first."""
+    """Wait until everything is done, or raise the first error."""
     batches_ = {future: batch for batch, future in begun}
     for future in as_completed([*futures, *batches_]):
         if future in batches_:
@@ -131,7 +131,7 @@ def _wait_for(
 def _look_back(
     snapshot: Snapshot, context: WorkerContext, parent: Manifest | None
 ) -> Parent | None:
-    """Find out what has not changed, and let the WAL be sealed for the backups to come."""
+    """Find out which segments are unchanged, and let the WAL be sealed for later backups."""
     found = None
     with step("look back"):
         if parent:
@@ -172,12 +172,12 @@ def _store_stream(workers: Workers, spec: PartSpec) -> StoredPart:
 def _ordered(
     workers: Workers, store: Callable[[list[bytes]], StoredBlob], chunks: Iterable[bytes]
 ) -> Iterator[StoredBlob]:
-    """Store chunks, and never have more in memory than there are packers."""
+    """Store chunks, with no more chunks in memory than there are packers."""
     waiting: deque[Future[StoredBlob]] = deque()
     most = min(workers.count, MOST_WORKERS)
     for chunk in chunks:
-        # In a list, which is emptied: the pool would keep it until it is stored, and longer than it
-        # is needed.
+        # In a list, which the packer empties: otherwise the pool would keep the chunk longer than
+        # needed.
         waiting.append(workers.packers.submit(store, [chunk]))
         del chunk
         if len(waiting) >= most:
@@ -190,7 +190,7 @@ def _results(
     context: WorkerContext,
     begun: Iterable[tuple[Sequence[PartSpec], Future[StoredBatch]]],
 ) -> Iterator[tuple[str, StoredPart]]:
-    """Yield what came of each segment; what a worker got no lock for is read here."""
+    """Yield the outcome of each segment; read here what a worker could not lock."""
     for batch, future in begun:
         for spec, stored in zip(batch, future.result().parts, strict=True):
             yield spec.segment, stored or _store_here(context, spec)
@@ -216,7 +216,7 @@ def _segment(key: str, stored: StoredPart) -> Segment:
 def _contradicted(
     parent: Parent | None, pieces: Iterable[PartSpec], stored: Mapping[str, StoredPart]
 ) -> Iterator[PartSpec]:
-    """Yield the segments that changed, although the WAL says not."""
+    """Yield the segments that changed, although the WAL shows no change."""
     for piece in pieces:
         found = parent.find(piece) if parent else None
         if found:

@@ -14,14 +14,14 @@ Put = Callable[[memoryview], StoredBlob]
 
 @define(eq=False)
 class _Slot:
-    """Memory for one blob, and what is being done with what is in it."""
+    """Memory for one blob, and the pending work on its content."""
 
     memory: bytearray
     busy: Future[StoredBlob] | None = None
 
 
 class DoubleBuffer:
-    """Stores blobs in a thread of its own, in order, out of two buffers that are used again.
+    """Stores blobs in its own thread, in order, from two buffers that are reused.
 
     While one is compressed, encrypted and stored, the other is filled: so neither the server nor
     the processor waits for the other.
@@ -35,9 +35,9 @@ class DoubleBuffer:
         self._buffers = deque(_Slot(bytearray(blob_bytes)) for _ in range(2))
 
     def buffer(self) -> bytearray:
-        """Return a buffer to fill; raise what went wrong with the blob that was in it.
+        """Return a buffer to fill; raise the error of the blob that was in it.
 
-        Whoever then finds nothing to put into it may just ask for the next one.
+        A caller that has nothing to put into it may simply ask for the next one.
         """
         self._buffers.rotate()
         current = self._buffers[0]
@@ -46,11 +46,11 @@ class DoubleBuffer:
         return current.memory
 
     def put(self, put: Put, chunk: memoryview) -> Future[StoredBlob]:
-        """Store what is in the buffer of the last call."""
+        """Store the buffer that the last call returned."""
         future = self._pool.submit(put, chunk)
         self._buffers[0].busy = future
         return future
 
     def close(self) -> None:
-        """Begin with no blob any more, and wait for the one at hand."""
+        """Start no more blobs, and wait for the current one."""
         self._pool.shutdown(cancel_futures=True)

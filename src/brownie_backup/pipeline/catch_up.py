@@ -1,4 +1,4 @@
-"""Catching up: each store of a run gets what others have and it lacks, by copying."""
+"""Catching up: each store of a run gets the backups that others have and it lacks, by copying."""
 
 import logging
 from collections.abc import Iterable, Mapping, Sequence
@@ -23,15 +23,15 @@ _log = logging.getLogger(__name__)
 def catch_up(
     replicas: ReplicaSet, policies: Sequence[RetentionPolicy] | None, meter: Meter
 ) -> tuple[StoreSync, ...]:
-    """Copy to each store the backups that others have and its policy keeps, and bad blobs.
+    """Copy to each store the backups that it lacks and its policy keeps, and replace bad blobs.
 
-    It goes by what the run has read of the stores when it opened them, and has put there since.
-    A store that fails does not keep the others from what they lack.
+    It relies on the catalogues that the run read when it opened the stores, and on its own writes
+    since then. A store that fails does not affect the others.
 
     Args:
         replicas: the stores of the run.
         policies: which backups each of them keeps; None for the default policy.
-        meter: told of each stored byte.
+        meter: counts each stored byte.
     """
     stores = tuple(replicas)
     policies = policies or [RetentionPolicy()] * len(stores)
@@ -47,7 +47,7 @@ def catch_up(
 
 
 class _Target:
-    """A store that catches up, and what it got."""
+    """A store that catches up, and the backups that it got."""
 
     def __init__(self, replica: Replica, policy: RetentionPolicy, meter: Meter) -> None:
         self.replica = replica
@@ -56,7 +56,7 @@ class _Target:
         self._meter = meter
 
     def begin(self) -> None:
-        """See which of its backups are good now, and held."""
+        """Check which of its backups are good now, and held."""
         replica = self.replica
         if replica.problem is None:
             try:
@@ -67,12 +67,12 @@ class _Target:
             self._note(Problem.of(replica.problem))
 
     def run(self, others: Sequence[Replica]) -> None:
-        """Mend what is damaged here, then copy what is missing, the newest backup first."""
+        """Repair the damage here, then copy missing backups, the newest first."""
         replica = self.replica
         if replica.problem:
             return
         try:
-            # Looked at first, since backups have blobs in common.
+            # Repaired first, since backups share blobs.
             damaged = [backup for backup in replica.backups.values() if not backup.good]
             for backup, bad in [(each, self._bad(each)) for each in damaged]:
                 self._mend(backup, bad, others)
@@ -125,7 +125,7 @@ class _Target:
         _log.info("copied '%s' to %s", backup.name, self.replica.url)
 
     def _still_in(self, source: Replica, backup: Backup) -> bool:
-        """Whether nobody has deleted a backup since the catalogue was read: it would come back."""
+        """Whether the backup was not deleted meanwhile: a copy would bring it back."""
         try:
             return source.repository.exists(backup.name)
         except BackupError as error:
@@ -135,7 +135,7 @@ class _Target:
     def _transfer(
         self, backup: Backup, refs: Iterable[BlobRef], sources: Iterable[Replica]
     ) -> bool:
-        """Copy blobs, and return whether all are here now."""
+        """Copy blobs, and return whether all of them are here now."""
         done = self.replica.copy(refs, sources, self._meter.add)
         self.result = evolve(
             self.result,
@@ -147,12 +147,12 @@ class _Target:
         return not done.problem
 
     def _forget_damage(self, backup: Backup) -> None:
-        """Remove the record of a failed verification, when all that it found bad is replaced."""
+        """Remove the record of a failed verification, once all its bad blobs are replaced."""
         outcome = backup.verification
         if not outcome or outcome.good or len(outcome.problems) != len(outcome.damaged_blobs):
             return
         repository = self.replica.repository
-        if read_verification(repository.store, _manifest(backup)) == outcome:  # and no newer one
+        if read_verification(repository.store, _manifest(backup)) == outcome:  # and no newer record
             repository.forget_verification(backup.name)
 
     def _note(self, *problems: Problem) -> None:
@@ -165,9 +165,9 @@ _Wanted = tuple[Replica, Backup]
 def _lacking(
     target: Replica, policy: RetentionPolicy, others: Sequence[Replica]
 ) -> tuple[Sequence[_Wanted], Sequence[str]]:
-    """Return the backups that a store is to get, with where from, and why it can't get some.
+    """Return the backups that a store should get, with their sources, and the reasons for others.
 
-    What its policy would delete at once is not copied to it.
+    Backups that its policy would delete at once are not copied to it.
     """
     elsewhere: dict[str, _Wanted] = {}
     refused: dict[str, str] = {}
@@ -189,8 +189,8 @@ def _lacking(
 def _kept(
     target: Replica, policy: RetentionPolicy, elsewhere: Mapping[str, _Wanted]
 ) -> Sequence[_Wanted]:
-    """Return those of the backups that the target's policy would keep, the newest first."""
-    # As if they were there and good, which they will be.
+    """Return those backups that the target's policy would keep, the newest first."""
+    # As if they were there and good: they will be.
     would_be = [evolve(backup, status=Status.GOOD, problem="") for _, backup in elsewhere.values()]
     now = target.repository.clock()
     everything = (*target.backups.values(), *would_be)

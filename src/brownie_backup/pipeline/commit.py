@@ -1,4 +1,4 @@
-"""The moment from which on a backup exists."""
+"""The commit: the moment from which on a backup exists."""
 
 from functools import partial
 
@@ -13,22 +13,22 @@ from brownie_backup.repository.catalogue.manifests import add_as_is, copy_lists
 def commit(
     repository: Repository, manifest: Manifest, lease: Lease, source: Store | None = None
 ) -> None:
-    """Make a backup exist, all of whose blobs were stored, or found, under a lease.
+    """Make a backup exist after all its blobs were stored, or found, under a lease.
 
-    Whoever sweeps while the manifest is on its way does not see it. That takes a machine, or a
-    network, that stands still just then for longer than the lease lives; so the clock is asked
-    afterwards once more.
+    A sweep that runs while the manifest is being written does not see it. That can only happen if
+    the machine or the network stops just then for longer than the lease lives. So the clock is
+    checked once more afterwards.
 
     Args:
-        repository: where to.
-        manifest: with all its blobs.
+        repository: where the backup is stored.
+        manifest: the manifest with all its blobs.
         lease: held since before the blobs were stored.
         source: a store from which the manifest is copied as it is, and not written anew.
 
     Raises:
         BackupExists: the name is taken.
-        LeaseLost: a sweep may have taken blobs meanwhile. There is no such backup, or none that
-            is known to be whole.
+        LeaseLost: a sweep may have removed blobs meanwhile. The backup does not exist, or may be
+            incomplete.
     """
     if source is None:
         add = partial(repository.add, repository.add_lists(manifest))
@@ -45,7 +45,7 @@ def commit(
 
 
 def _confirm(repository: Repository, manifest: Manifest) -> None:
-    """See that nothing of a backup was swept, while nobody sweeps; or take the backup back."""
+    """Check that no blob of a backup was swept, while no sweep runs; or remove the backup again."""
     name = manifest.name
     lost = f"the lease on {repository.store.url} was lost while '{name}' was being finished"
     try:
@@ -65,11 +65,14 @@ def _confirm(repository: Repository, manifest: Manifest) -> None:
 
 
 def _lacks_blobs(repository: Repository, manifest: Manifest) -> bool:
-    """Whether it is there and not whole. Nobody counts on such a one, so it may go."""
+    """Whether the backup is there and not whole.
+
+    Such a backup is of no use, so it may be removed.
+    """
     try:
         ours = repository.manifest(manifest.name).id == manifest.id
     except KeyNotFound:
-        return False  # somebody has deleted it since
+        return False  # another process has deleted it since
     except DamagedError:
-        return True  # its lists of blobs were swept as well
+        return True  # its lists of blobs were swept too
     return ours and not {blob.name for blob in manifest.blobs} <= repository.blob_sizes().keys()

@@ -1,4 +1,4 @@
-"""The base of a backup: an earlier one, whose unchanged segments need not be read again."""
+"""The parent of a backup: an earlier one, whose unchanged segments need not be read again."""
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
@@ -13,35 +13,35 @@ from brownie_backup.repository.catalogue.listing import FEW
 from brownie_backup.version import TOOL_VERSION
 
 FULL_EVERY = timedelta(days=7)
-"""How long the WAL's word is taken, before every block is read again."""
+"""How long the WAL is trusted, before every block is read again."""
 
 
 @frozen
 class Parent:
-    """An earlier backup, and which of its segments are as they were."""
+    """An earlier backup, and its unchanged segments."""
 
     manifest: Manifest
     unchanged: Unchanged
     _segments: Mapping[str, Segment]
 
     def find(self, spec: PartSpec) -> Segment | None:
-        """Return a segment that has not changed, as it is stored; None if it may have."""
+        """Return a segment that has not changed, as it is stored; None if it may have changed."""
         return self._segments.get(spec.segment)
 
     @property
     def blobs(self) -> int:
-        """How many blobs the unchanged segments have."""
+        """The number of blobs of the unchanged segments."""
         return sum(len(segment.blobs) for segment in self._segments.values())
 
 
 class ParentFinder:
-    """Of the backups in a store, those that could be the base of a run: the newest of each kin."""
+    """The backups in a store that could be the parent of a run: the newest of each kin."""
 
     def __init__(self) -> None:
         self._newest: dict[_ParentKey, Manifest] = {}
 
     def add(self, backup: Backup) -> None:
-        """Look at one backup more."""
+        """Take one more backup into account."""
         manifest = backup.manifest
         if manifest is None or not backup.good:
             return
@@ -57,9 +57,10 @@ class ParentFinder:
             self._newest[kin] = manifest
 
     def find(self, writer: BlobWriter, whose: BackupSet) -> Manifest | None:
-        """Return the newest good backup of a set whose blobs this run would name alike.
+        """Return the newest good backup of a set whose blobs this run would give the same names.
 
-        It must be of this version: another one may write rows otherwise, or have had a fault.
+        It must have been made by this version: another one may write rows differently, or have a
+        bug.
         """
         compression, key = writer.compressor.name, writer.hash_key.hex()
         kin = _ParentKey(whose, TOOL_VERSION, compression, writer.encryption, key)
@@ -68,7 +69,7 @@ class ParentFinder:
 
 @frozen
 class _ParentKey:
-    """What two backups share if they name the same rows' blobs alike."""
+    """The properties that backups share if they give the same names to blobs of equal rows."""
 
     backup_set: BackupSet
     tool_version: str
@@ -83,12 +84,12 @@ def full_read_due(parent: Manifest | None, now: datetime, every: timedelta | Non
 
 
 def read_fully_at(parent: Manifest) -> datetime:
-    """Return when every block that a backup has was read at last."""
+    """Return when every block of a backup was last read."""
     return parent.read_fully_at or parent.started_at
 
 
 def make_parent(manifest: Manifest, unchanged: Unchanged, dumper: Dumper) -> Parent:
-    """Return a base, by what is known to be unchanged since; the dumper takes its parts apart."""
+    """Return a parent with the segments known to be unchanged; the dumper splits its parts."""
     segments = {
         segment.key: segment
         for part in manifest.parts
@@ -99,7 +100,7 @@ def make_parent(manifest: Manifest, unchanged: Unchanged, dumper: Dumper) -> Par
 
 
 def reuse(parent: Parent, writer: BlobWriter, spec: PartSpec) -> StoredPart | None:
-    """Use a segment of the base again, unread; None if it changed, or a blob of it is gone."""
+    """Reuse a segment of the parent, unread; None if it changed, or a blob of it is gone."""
     segment = parent.find(spec)
     if segment is None:
         return None
@@ -113,6 +114,6 @@ def reuse(parent: Parent, writer: BlobWriter, spec: PartSpec) -> StoredPart | No
 
 
 def prepare(parent: Parent, writer: BlobWriter) -> None:
-    """Look for many blobs at once, if there are many."""
+    """Look up many blobs at once, if there are many."""
     if parent.blobs > FEW:
         writer.replicas.list_blobs()

@@ -1,4 +1,4 @@
-"""Telling a caller how far the work is, from whatever thread does it."""
+"""Reporting progress to the caller, from any thread."""
 
 import threading
 import time
@@ -14,11 +14,11 @@ OnProgress = Callable[[Progress], None]
 
 
 class Piece(Protocol):
-    """A part, or one segment of it: a `PartSpec`, or what is known of a stored one."""
+    """A part, or one segment of it: a `PartSpec`, or a stored part's counterpart."""
 
     @property
     def name(self) -> str:
-        """What people call the part."""
+        """The part's name in messages."""
         ...
 
     @property
@@ -28,7 +28,7 @@ class Piece(Protocol):
 
     @property
     def estimate_bytes(self) -> int | None:
-        """About how much work it is."""
+        """An estimate of the work."""
         ...
 
 
@@ -43,7 +43,7 @@ class Meter:
         self._lock = threading.Lock()
 
     def add(self, size_bytes: int) -> None:
-        """Count more bytes as done."""
+        """Count more finished bytes."""
         with self._lock:
             self._done += size_bytes
             if self._on_progress:
@@ -52,7 +52,7 @@ class Meter:
 
 @define
 class _Part:
-    """What is known of a part while its pieces are worked on."""
+    """The progress of a part while its pieces are processed."""
 
     name: str
     pieces: int = 0
@@ -61,17 +61,17 @@ class _Part:
     began: float | None = None
 
     def progress(self, *, ended: bool) -> PartProgress:
-        """Return it as it is told."""
+        """Return it in the form of the report."""
         took = timedelta(seconds=time.monotonic() - self.began if self.began else 0)
         return PartProgress(self.name, self.rows, self.size_bytes, took, ended)
 
 
 class PartMeter:
-    """Counts pieces of parts by what each was estimated to be, and reports each change.
+    """Counts pieces of parts by the estimated size of each, and reports each change.
 
-    A piece counts as many bytes as it yields, but no more than its estimate, and what is left of
-    that when it ends. So what is done never goes back, and is the total in the end. A piece without
-    an estimate counts what it yields; then there is no total.
+    A piece counts as many bytes as it yields, but no more than its estimate. When it ends, the rest
+    of its estimate is counted. So progress never goes back, and reaches the total in the end. A
+    piece without an estimate counts the bytes that it yields; then there is no total.
     """
 
     def __init__(self, on_progress: OnProgress | None, phase: str) -> None:
@@ -84,7 +84,7 @@ class PartMeter:
         self._total: int | None = None
 
     def plan(self, pieces: Iterable[Piece]) -> None:
-        """Say what there is to do, before any of that is done."""
+        """Set the work to do, before any of it is done."""
         with self._lock:
             for piece in pieces:
                 self._left[_key(piece)] = piece.estimate_bytes
@@ -95,7 +95,7 @@ class PartMeter:
                 self._total = self._done + sum(estimates)
 
     def begin(self, piece: Piece) -> None:
-        """Tell that somebody works on a piece."""
+        """Report that a worker starts a piece."""
         with self._lock:
             part = self._parts.get(piece.name)
             if part and part.began is None:
@@ -117,7 +117,7 @@ class PartMeter:
             self._tell(self._parts[piece.name])
 
     def end(self, piece: Piece, rows: int | None) -> None:
-        """Count a piece as done, once; the last of a part ends that."""
+        """Count a piece as done, once; the last piece of a part ends the part."""
         with self._lock:
             key = _key(piece)
             if key not in self._left:

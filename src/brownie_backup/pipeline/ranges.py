@@ -1,4 +1,4 @@
-"""Bulk tables as many small pieces of work, that any worker can do in any order."""
+"""Large tables as many small pieces of work, which any worker can do in any order."""
 
 import contextlib
 import threading
@@ -21,12 +21,12 @@ from brownie_backup.tracing import step
 MOST_RANGES = 16
 """How many ranges a worker reads in one go, by one session."""
 _SHARES = 3
-"""Into how many pieces a worker's fair share of what is left is cut."""
+"""The number of pieces into which a worker's fair share of the remaining work is cut."""
 
 
 @frozen
 class StoredPart:
-    """The blobs of what was read, and how many rows they are, where rows are counted."""
+    """The blobs that were read, and their number of rows, if rows are counted."""
 
     blobs: tuple[StoredBlob, ...]
     rows: int | None = None
@@ -34,38 +34,40 @@ class StoredPart:
 
 @frozen
 class StoredBatch:
-    """What came of some ranges, as a worker sends it back."""
+    """The outcome of some ranges, as a worker sends it back."""
 
     parts: tuple[StoredPart | None, ...]
-    """In the order of the ranges; None for one that the worker got no lock for."""
+    """In the order of the ranges; None for a range that the worker could not lock."""
     stores: tuple[ReplicaState, ...] = ()
-    """What it has learnt of the stores, unless it shares them with whoever gave it the work."""
+    """What it has learnt about the stores, unless it shares them with the process that gave it the
+    work."""
 
 
 @frozen
 class WorkerContext:
-    """What a worker works with."""
+    """The context of a worker: the objects that it needs."""
 
     dumper: Dumper
     writer: BlobWriter
     meter: PartMeter = field(factory=lambda: PartMeter(None, ""), eq=False)
-    """Told what is done; one that nothing was planned with takes no notice."""
+    """Counts finished work; a meter without a plan ignores it."""
     stopping: threading.Event = field(factory=threading.Event, eq=False)
     stores: Callable[[], tuple[ReplicaState, ...]] = tuple
-    """Returns what has been learnt of the stores, for somebody who does not share them."""
+    """Returns what the worker has learnt about the stores, for a process that does not share
+    them."""
 
 
 OpenContext = Callable[[], AbstractContextManager[WorkerContext]]
 
 
 class Stopped(Exception):
-    """Nobody waits for the work any more."""
+    """The run no longer waits for the work."""
 
 
 def batches(specs: Sequence[PartSpec], workers: int) -> Iterator[tuple[PartSpec, ...]]:
     """Yield ranges in groups, each for one worker in one go. Pure.
 
-    They get smaller towards the end, so that no worker has much to do when the others are done.
+    Groups get smaller towards the end, so that no worker has much left when the others are done.
     """
     start = 0
     while start < len(specs):
@@ -75,7 +77,7 @@ def batches(specs: Sequence[PartSpec], workers: int) -> Iterator[tuple[PartSpec,
 
 
 def store_batch(open_context: OpenContext, specs: Sequence[PartSpec]) -> StoredBatch:
-    """Read ranges and store them. This runs in whatever process the executor has."""
+    """Read ranges and store them. This runs in a process of the executor."""
     begun: list[_Begun | None] = []
     with (
         step("store ranges", ranges=len(specs)) as measured,
@@ -94,7 +96,7 @@ def store_batch(open_context: OpenContext, specs: Sequence[PartSpec]) -> StoredB
 
 
 def totals(blobs: Sequence[StoredBlob]) -> Mapping[str, int]:
-    """Return what a span tells of blobs."""
+    """Return the attributes of blobs for a span."""
     return {
         "blobs": len(blobs),
         "size_bytes": sum(blob.ref.size_bytes for blob in blobs),
@@ -112,7 +114,7 @@ class _Begun:
 
 
 def _read(context: WorkerContext, buffers: DoubleBuffer, reader: Reader, spec: PartSpec) -> _Begun:
-    """Read a range; its last blobs may still be on their way."""
+    """Read a range; its last blobs may still be being stored."""
 
     def put(chunk: memoryview) -> StoredBlob:
         blob = context.writer.put(chunk)
@@ -127,7 +129,7 @@ def _read(context: WorkerContext, buffers: DoubleBuffer, reader: Reader, spec: P
             if context.stopping.is_set():
                 raise Stopped
             blobs.append(buffers.put(put, chunk))
-    if not blobs:  # so that there is a record of a range without rows
+    if not blobs:  # so that a range without rows is recorded too
         blobs.append(buffers.put(put, memoryview(b"")))
     return _Begun(spec, tuple(blobs), counted[0])
 
@@ -141,5 +143,5 @@ def _finish(context: WorkerContext, begun: _Begun) -> StoredPart:
 def counting(
     stream: Generator[bytes, None, int | None], counted: list[int | None]
 ) -> Generator[bytes]:
-    """Yield what a stream yields, and put what it returns at its end into `counted`."""
+    """Yield the stream's items, and put its return value into `counted`."""
     counted.append((yield from stream))

@@ -1,4 +1,4 @@
-"""Reading stored parts back, in order, with a few blobs ahead."""
+"""Reading stored parts back, in order, a few blobs ahead."""
 
 import contextlib
 from collections import deque
@@ -22,7 +22,7 @@ from brownie_backup.repository.blobs.sizes import MOST_WORKERS
 def read_blobs(
     reader: BlobReader, refs: Iterable[BlobRef], *, jobs: int, on_bytes: Callable[[int], None]
 ) -> Generator[tuple[BlobRef, bytes | BackupError]]:
-    """Yield each blob's plaintext, or why there is none, in order and a few blobs ahead."""
+    """Yield each blob's plaintext, or the error, in order and a few blobs ahead."""
 
     def get(ref: BlobRef) -> bytes | BackupError:
         try:
@@ -72,7 +72,7 @@ def pieces_to_load(parts: Iterable[Part], target: Target) -> Iterator[StoredPiec
 
 
 def read_part(reader: BlobReader, part: Part, *, jobs: int, meter: PartMeter) -> Iterator[bytes]:
-    """Yield a part's plaintext, each blob proven before it is yielded; the first bad one raises."""
+    """Yield a part's plaintext, each blob checked before it is yielded; a bad one raises."""
     piece = whole(part)
     meter.begin(piece)
     on_bytes = partial(meter.add, piece)
@@ -92,7 +92,7 @@ Loadable = tuple[Segment, Iterable[bytes]]
 def loading(
     reader: BlobReader, parts: Iterable[Part], target: Target, meter: PartMeter
 ) -> Iterator[list[tuple[Part, Iterator[Loadable]]]]:
-    """Have, of each part, the segments that are wanted, in order and a few ahead."""
+    """Provide the wanted segments of each part, in order and a few ahead."""
     pool = Threads(MOST_WORKERS, thread_name_prefix="blob")
     try:
         yield [(part, _segments(reader, part, target, meter, pool)) for part in parts]
@@ -103,7 +103,7 @@ def loading(
 def _segments(
     reader: BlobReader, part: Part, target: Target, meter: PartMeter, pool: Threads
 ) -> Iterator[Loadable]:
-    """Yield the segments of a part; the first blob of the next one is read meanwhile."""
+    """Yield the segments of a part; the first blob of the next segment is read meanwhile."""
     name = target.name_of(part)
 
     def get(piece: StoredPiece, ref: BlobRef) -> bytes:
@@ -132,7 +132,7 @@ def _segments(
 
 
 def inventory_of(manifest: Manifest) -> Part:
-    """Return the part that says what a restore needs."""
+    """Return the part that lists what a restore needs."""
     for part in manifest.parts:
         if part.kind == PartKind.INVENTORY:
             return part

@@ -27,31 +27,31 @@ from brownie_backup.repository.catalogue.listing import sharing
 _log = logging.getLogger(__name__)
 
 Look = Callable[[Backup], None]
-"""Is shown every backup of a store while its catalogue is read."""
+"""Called with every backup of a store while its catalogue is read."""
 
 
 @frozen
 class ReplicaState:
-    """What a run knows of one of its stores, or one of its workers has learnt; picklable."""
+    """The state of one of a run's stores, as the run or one of its workers knows it; picklable."""
 
     url: str = ""
     lease_id: str = ""
-    """What the run's lease in it is found by; empty if it has none."""
+    """The id of the run's lease in it; empty if it has none."""
     suspect_blobs: frozenset[str] = frozenset()
     sizes: Mapping[str, int] = Factory(dict)
-    """Of blobs that a worker has found or put since it last said so."""
+    """The sizes of blobs that a worker has found or put since its last report."""
     problem: BackupError | None = None
     late: bool = False
 
 
 class Replica:
-    """One store of a run: what is there, what it gets, and how it fares.
+    """One store of a run: its content, the run's writes, and its problems.
 
-    What is read when it is opened serves the whole run: its catalogue is read once, its blobs are
-    listed at most once, and both are kept up to date by what the run puts there.
+    The state read when it is opened serves the whole run. Its catalogue is read once, and its blobs
+    are listed at most once. The run keeps both up to date with its own writes.
 
     Args:
-        repository: the one in that store.
+        repository: the repository in that store.
         suspect_blobs: names of blobs in it that are known to be damaged.
     """
 
@@ -59,22 +59,22 @@ class Replica:
         self.repository = repository
         self.blobs = BlobIndex(repository.store, suspect_blobs)
         self.backups: dict[str, Backup] = {}
-        """By name, if the run has several stores."""
+        """Good blobs by name, if the run has several stores."""
         self.problem: BackupError | None = None
-        """Why nothing more is written to it."""
+        """Why the run no longer writes to it."""
         self.late = False
-        """Whether it is well and only too slow, so that copying can catch up."""
+        """Whether it is only too slow, without an error, so that copying can catch up."""
         self.stored = False
         """Whether it has the backup that the run makes."""
         self.copied = Transferred()
-        """What it got of that by copying."""
+        """The blobs of that backup that it got by copying."""
         self._identity: Identity | None = None
         self._lease: Lease | None = None
         self._stack = ExitStack()
 
     @property
     def url(self) -> str:
-        """Where it is."""
+        """The address of the store."""
         return self.repository.store.url
 
     # --- opening -----------------------------------------------------------------------------
@@ -86,18 +86,19 @@ class Replica:
         look: Look = lambda _: None,
         alone: bool = False,
     ) -> None:
-        """Take a lease, write down that a backup is begun, and read what is there.
+        """Take a lease, record that a backup was started, and read the catalogue.
 
-        Should we fail, retention deletes nothing there.
+        If the run fails, retention deletes nothing there.
 
         Args:
             attempt: the backup that the run makes, if it makes one.
-            look: shown each backup, whose health goes by manifest and last verification alone.
-            alone: whether the run has no other store. Then nothing is copied: the catalogue is
-                not kept, and blobs are not listed before somebody asks for it.
+            look: called with each backup, its health judged by manifest and last verification
+                alone.
+            alone: whether the run has no other store. Then nothing is copied: the catalogue is not
+                kept, and blobs are not listed until that is needed.
 
         Raises:
-            BackupExists: there is a backup of that name.
+            BackupExists: a backup has that name.
             Busy: a sweep is running, or a backup of that name.
         """
         name = attempt.backup if attempt else None
@@ -135,32 +136,32 @@ class Replica:
         return self.repository.known_identity(lambda: self._identity)
 
     def identity(self, proposed: Identity | None = None) -> Identity:
-        """Return the repository's identity, giving it the proposed one if it has none."""
+        """Return the repository's identity, assigning the proposed one if it has none."""
         return self.repository.identity(proposed, lambda: self._identity)
 
-    # --- how it fares ------------------------------------------------------------------------
+    # --- its problems ------------------------------------------------------------------------
 
     def drop(self, problem: BackupError, *, late: bool = False) -> None:
-        """Write nothing more to it, or when it is only `late`, not before the others are done."""
+        """Write nothing more to it; if it is only `late`, nothing until the others are done."""
         if self.problem is None:
-            # Its frames would keep blobs in memory.
+            # The frames of the traceback would keep blobs in memory.
             problem.__traceback__ = problem.__context__ = problem.__cause__ = None
             self.problem, self.late = problem, late
             _log.info("going on without %s: %s", self.url, problem)
 
     @property
     def can_catch_up(self) -> bool:
-        """Whether it is well, or only late."""
+        """Whether it works, or is only late."""
         return self._lease is not None and (self.problem is None or self.late)
 
     @property
     def readable(self) -> bool:
-        """Whether others may copy from it: it was opened, and has not stopped to answer."""
+        """Whether others may copy from it: it was opened, and still answers."""
         away = isinstance(self.problem, StoreUnavailable) and not self.late
         return self._lease is not None and not away
 
     def rejoin(self) -> None:
-        """Open it again after a problem, which may be over by now; or there may be another."""
+        """Open it again after a problem, which may be over by now; or there may be a new one."""
         self.release()
         self._stack, self._lease = ExitStack(), None
         try:
@@ -171,7 +172,7 @@ class Replica:
             self.problem, self.late = None, False
 
     def release(self) -> None:
-        """End its lease; in a store that did not answer let it expire: nobody waits again."""
+        """End its lease; in a store that did not answer, let it expire without waiting again."""
         if self._lease and isinstance(self.problem, StoreUnavailable):
             self._lease.abandon()
         self._stack.close()
@@ -180,18 +181,19 @@ class Replica:
 
     @property
     def state(self) -> ReplicaState:
-        """What a worker in another process has to know of it."""
+        """The state that a worker in another process needs."""
         lease_id = self._lease.id if self._lease else ""
         suspect_blobs = frozenset(self.blobs.suspect_blobs)
         return ReplicaState(self.url, lease_id, suspect_blobs, {}, self.problem, self.late)
 
     def report(self) -> ReplicaState:
-        """Return what has been learnt since the last report, for somebody in another process."""
+        """Return the changes since the last report, for another process."""
         return evolve(self.state, sizes=self.blobs.take_sizes())
 
     def merge(self, state: ReplicaState) -> None:
-        """Take in what somebody else has learnt, who works in the same run."""
-        self.blobs.suspect_blobs &= state.suspect_blobs  # what is gone from it was stored again
+        """Take in what another worker of the same run has learnt."""
+        # a blob that is no longer suspect was stored again
+        self.blobs.suspect_blobs &= state.suspect_blobs
         self.blobs.sizes.update(state.sizes)
         if state.problem:
             self.drop(state.problem, late=state.late)
@@ -199,7 +201,7 @@ class Replica:
     # --- catching up -------------------------------------------------------------------------
 
     def judge(self) -> None:
-        """See which of its backups are good, by the blobs that are here now, and which are held."""
+        """Check which of its backups are good, by the blobs here now, and which are held."""
         found, self.backups = self.backups.values(), {}
         judged = self.repository.catalogue.judge(found, self.blobs.sizes)
         self.backups = {backup.name: backup for backup in judged}
@@ -214,7 +216,7 @@ class Replica:
         sources: "Iterable[Replica]",
         on_bytes: Callable[[int], None] = lambda _: None,
     ) -> Transferred:
-        """Copy the blobs that it lacks from others; see `transfer_blobs`."""
+        """Copy the blobs that it lacks from other stores; see `transfer_blobs`."""
         return transfer_blobs(
             self.blobs, [source.blobs for source in sources], refs, on_bytes=on_bytes
         )
@@ -222,15 +224,15 @@ class Replica:
     def commit(
         self, manifest: Manifest, hold: Hold | None = None, source: "Replica | None" = None
     ) -> None:
-        """Make a backup exist, all of whose blobs are there; see `commit`.
+        """Make a backup exist whose blobs are all there; see `commit`.
 
         Args:
-            manifest: of the backup. The stored one gives the sizes that its blobs have here.
-            hold: put before it, so that it is never there without.
-            source: where a manifest is copied from whose kind this version does not know.
+            manifest: the manifest of the backup. The stored one has the sizes of its blobs here.
+            hold: its hold, which is put first, so that the backup never exists without it.
+            source: the store from which a manifest of an unknown kind is copied.
 
         Raises:
-            DamagedError: such a manifest would have to be written anew here.
+            DamagedError: such a manifest would have to be rewritten for this store.
         """
         if self._lease is None:
             msg = f"there is no lease on {self.url}"
@@ -248,9 +250,9 @@ class Replica:
         self.backups[ours.name] = Backup(ours.name, Status.GOOD, ours, hold=hold)
 
     def publish(self, manifest: Manifest, sources: "Sequence[Replica]") -> None:
-        """Make the run's backup exist in it, after copying what it lacks from the others.
+        """Make the run's backup exist in it, after copying missing blobs from the other stores.
 
-        That is where a store that was late catches up; then it is in the run again.
+        A store that was late catches up here, and then takes part in the run again.
         """
         if not self.can_catch_up:
             return
@@ -262,12 +264,13 @@ class Replica:
                     raise self.copied.problem
             self.commit(manifest)
         except BackupError as error:
-            self.problem, self.late = error, False  # which says more than that it is slow
+            # this error says more than that the store is slow
+            self.problem, self.late = error, False
         else:
             self.stored, self.problem, self.late = True, None, False
             _log.info("backup '%s' exists in %s", manifest.name, self.url)
 
     def outcome(self) -> StoreOutcome:
-        """Return what came of the run's backup in it."""
+        """Return the outcome of the run's backup in it."""
         problem = None if self.stored or not self.problem else Problem.of(self.problem)
         return StoreOutcome(self.url, problem, self.copied.blobs, self.copied.size_bytes)

@@ -1,7 +1,7 @@
 """The replicas of a run, side by side.
 
-What one store lacks another has, so that a slow or failing store never costs the others a backup:
-it is left behind, and gets what it misses by copying, when the database is no longer needed.
+A slow or failing store never costs the others a backup. It is left behind, and later gets its
+missing blobs by copying from another store, when the database is no longer needed.
 """
 
 import time
@@ -23,7 +23,7 @@ T = TypeVar("T")
 
 
 class ReplicaSet:
-    """The stores of a run, in the order in which they count. Thread-safe."""
+    """The stores of a run, in order of priority. Thread-safe."""
 
     def __init__(self, replicas: Iterable[Replica]) -> None:
         self._replicas = tuple(replicas)
@@ -32,12 +32,12 @@ class ReplicaSet:
         return iter(self._replicas)
 
     def ensure_any(self) -> None:
-        """Raise the first one's error if all have failed."""
+        """Raise the first store's error if all have failed."""
         if all(replica.problem for replica in self._replicas):
             raise next(replica.problem for replica in self._replicas if replica.problem)
 
     def merge(self, states: Iterable[ReplicaState]) -> None:
-        """Take in what somebody else has learnt of the stores, in their order."""
+        """Take in what a worker has learnt about the stores, in their order."""
         for replica, state in zip(self._replicas, states, strict=False):
             replica.merge(state)
 
@@ -46,7 +46,7 @@ class ReplicaSet:
         return self._each(lambda replica: replica.blobs.find(name), self._replicas)
 
     def list_blobs(self) -> None:
-        """List all blobs, where that was not done, when many are about to be looked for."""
+        """List all blobs, where that was not done, before many are looked up."""
         self._each(lambda replica: replica.blobs.list_blobs(), self._replicas)
 
     def keep(self, name: str, replicas: Iterable[Replica]) -> None:
@@ -56,17 +56,17 @@ class ReplicaSet:
     def put(
         self, name: str, packed: bytes, found: Mapping[Replica, int | None]
     ) -> Mapping[Replica, tuple[int, bool]]:
-        """Store a blob where it was not found; return what `BlobIndex.put` says of each store."""
+        """Store a blob where it was not found; return `BlobIndex.put`'s result per store."""
         return self._each(
             lambda replica: replica.blobs.put(name, packed, replace=found[replica] == 0),
             [replica for replica in found if not found[replica]],
         )
 
     def agree_on_identity(self) -> Identity:
-        """Return the identity by which blobs are named in all stores: the first that a store has.
+        """Return the identity that names blobs in all stores: that of the first store with one.
 
-        A store without one gets it too: so that it is a repository by itself, and goes on with its
-        blobs in a run without the others.
+        A store without an identity gets it too. So it is a repository of its own, and a later run
+        without the other stores can reuse its blobs.
         """
         known = next((found for found in self._in_turn(Replica.known_identity) if found), None)
         agreed = known or next(self._in_turn(Replica.identity))
@@ -75,10 +75,10 @@ class ReplicaSet:
         return agreed
 
     def publish(self, manifest: Manifest) -> None:
-        """Make the backup exist wherever it can be, first where nothing has to be copied.
+        """Make the backup exist in every possible store, first where nothing has to be copied.
 
         Raises:
-            BackupError: it could be nowhere.
+            BackupError: it failed in every store.
         """
         lacking = {r: r.problem is not None or not r.has(manifest.blobs) for r in self._replicas}
         for replica in sorted(self._replicas, key=lacking.__getitem__):
@@ -92,13 +92,13 @@ class ReplicaSet:
             self.ensure_any()
 
     def rejoin(self) -> None:
-        """Open those again that have failed: a store may be back by now."""
+        """Open failed stores again: a store may be back by now."""
         for replica in self._replicas:
             if replica.problem:
                 replica.rejoin()
 
     def _in_turn(self, call: Callable[[Replica], T]) -> Iterator[T]:
-        """Yield what a call returns for each store; those for which it raises are left."""
+        """Yield the result of a call for each store; a store whose call raises is left behind."""
         for replica in self._replicas:
             if replica.problem:
                 continue
@@ -113,10 +113,10 @@ class ReplicaSet:
         self.ensure_any()
 
     def _each(self, call: Callable[[Replica], T], replicas: Iterable[Replica]) -> dict[Replica, T]:
-        """Do something in several stores that are still in the run; return what came of it.
+        """Do something in several stores that are still in the run; return the results.
 
-        One that fails is not in the run any more; when no store is, the first one's error is
-        raised. No thread waits for another store's call for long.
+        A store that fails leaves the run; when none is left, the first store's error is raised. No
+        thread waits for another store's call for long.
         """
         if len(self._replicas) == 1:
             return {replica: call(replica) for replica in replicas}
@@ -158,17 +158,17 @@ def open_replicas(
     attempt: Attempt | None = None,
     looks: Sequence[Look] = (),
 ) -> Iterator[ReplicaSet]:
-    """Open the repositories, the primary one first; those that can't be are left out.
+    """Open the repositories, the primary one first; those that can't be opened are left out.
 
     Args:
         repositories: the stores of the run.
         attempt: the backup that it makes, if it makes one.
-        looks: for each repository, what is shown its catalogue.
+        looks: for each repository, the function that is called with its backups.
 
     Raises:
-        Busy: the primary one is, and is to get a backup: then nothing is done at all.
+        Busy: the primary one is busy and should get a backup: then nothing is done.
         BackupExists: the primary one has a backup of that name.
-        BackupError: none could be opened.
+        BackupError: no store could be opened.
     """
     replicas = ReplicaSet(map(Replica, repositories))
     alone = len(repositories) == 1

@@ -1,4 +1,4 @@
-"""The workers of one run: who reads ranges, and where."""
+"""The workers of one run: they read ranges, in this process or elsewhere."""
 
 import contextlib
 from collections.abc import Iterator, Sequence
@@ -19,21 +19,21 @@ from brownie_backup.pipeline.ranges import (
 from brownie_backup.repository import MOST_WORKERS
 
 _SIDE = 4
-"""Threads beside the workers: the parts that are streams, and what waits for the WAL."""
+"""Threads beside the workers, for parts that are streams and for waiting on the WAL."""
 _END_SECONDS = 10.0
-"""How long a failed run waits for workers in other processes to end what they are at."""
+"""How long a failed run waits for workers in other processes to finish their current work."""
 
 
 @frozen
 class Workers:
-    """Who does the work of one run.
+    """The workers of one run.
 
     Args:
         executor: runs ranges.
-        open_bench: gives a worker there what it works with.
-        context: ours, in this process.
-        count: how many ranges are worked on at once.
-        remote: whether what they work with is their own.
+        open_context: opens the context of a worker of the executor.
+        context: our own context, in this process.
+        count: how many ranges are processed at once.
+        remote: whether the workers have contexts of their own.
     """
 
     executor: Executor
@@ -48,14 +48,14 @@ class Workers:
     def begin(self, batch: Sequence[PartSpec]) -> Future[StoredBatch]:
         """Give a batch of ranges to a worker."""
         with self._explained():
-            # An executor of the caller's has threads that know nothing of this operation.
+            # The caller's executor has threads that know nothing of this operation.
             work = store_batch if self.remote else carrying(store_batch)
             future = self.executor.submit(work, self.open_context, batch)
         self.begun.append(future)
         return future
 
     def merge(self, batch: Sequence[PartSpec], future: Future[StoredBatch]) -> None:
-        """Take in what a worker did and saw, when it is done; or raise what went wrong."""
+        """Take in the results of a worker when it is done; or raise its error."""
         with self._explained():
             done = future.result()
         self.context.writer.replicas.merge(done.stores)
@@ -65,7 +65,7 @@ class Workers:
 
     @contextlib.contextmanager
     def _explained(self) -> Iterator[None]:
-        """Make an error of ours of whatever else an executor raises: each has its own."""
+        """Turn the executor's own errors into ours: each executor has different ones."""
         try:
             yield
         except BackupError:
@@ -82,12 +82,12 @@ class Workers:
 def worker_pool(
     context: WorkerContext, count: int, executor: Executor | None, open_context: OpenContext | None
 ) -> Iterator[Workers]:
-    """Have workers while the block runs; at its end none is at work any more.
+    """Provide workers while the block runs; at its end none is working any more.
 
-    The snapshot must be let go inside: that ends what threads of ours still read.
+    The snapshot must be closed inside the block: that ends any reads of our threads.
     """
     own = ThreadPoolExecutor(count, thread_name_prefix="range")
-    # With one worker all goes one after the other.
+    # With one worker, the work is done one after the other.
     side = Threads(_SIDE if count > 1 else 1, thread_name_prefix="part")
     packers = Threads(min(count, MOST_WORKERS), thread_name_prefix="blob")
     here = contextlib.nullcontext(context)

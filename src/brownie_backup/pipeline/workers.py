@@ -1,7 +1,7 @@
-"""Worker contexts: what workers in other processes, or on other hosts, work with.
+"""Worker contexts: the objects that workers need in other processes, or on other hosts.
 
-What goes to them names no secret. Each worker makes its own stores, encryptor and dumper, once for
-all that it does in one run.
+No secret is sent to workers. Each worker process makes its own stores, encryptor and dumper, once
+for all its work in one run.
 """
 
 import secrets
@@ -24,27 +24,27 @@ from brownie_backup.protocols import Dumper
 from brownie_backup.repository import Identity, Repository, with_deadlines
 
 LINGER_SECONDS = 5.0
-"""How long a worker that has nothing to do keeps what it works with: the next ranges may come."""
+"""How long an idle worker keeps its context open: the next ranges may come."""
 
 
 class WorkerFactory(Protocol):
-    """Makes what a worker works with, in its own process.
+    """Makes the context of a worker, in its own process.
 
-    It gets pickled: a function of a module that workers can import, such as
+    It is pickled, so it must be a function of a module that workers can import, such as
     `brownie_backup.config.make_worker`, and without any secret.
     """
 
     def __call__(self) -> AbstractContextManager[tuple[Sequence[Repository], Dumper]]:
-        """Open the repositories of the run, in the same order, and the dumper; leaving closes them.
+        """Open the repositories of the run, in the same order, and the dumper; close them after.
 
-        Threads of the process share them.
+        The threads of the process share them.
         """
         ...
 
 
 @frozen
 class WorkerTask:
-    """What a worker is told of a run; it opens what the worker works with."""
+    """The description of a run that a worker gets; the worker opens its context from it."""
 
     worker_factory: WorkerFactory
     run: str
@@ -59,9 +59,10 @@ class WorkerTask:
 
 
 def make_task(worker_factory: WorkerFactory, writer: BlobWriter, identity: Identity) -> WorkerTask:
-    """Return what to tell the workers of a run that begins.
+    """Return the task for the workers of a run that begins.
 
-    Blobs are listed now, where that was not done: only so workers know which are suspect.
+    Blobs are listed now, where that was not done: otherwise workers would not know the suspect
+    ones.
     """
     writer.replicas.list_blobs()
     return WorkerTask(
@@ -77,10 +78,10 @@ def make_task(worker_factory: WorkerFactory, writer: BlobWriter, identity: Ident
 def make_context(
     task: WorkerTask, repositories: Sequence[Repository], dumper: Dumper
 ) -> WorkerContext:
-    """Return what a worker works with.
+    """Return the context of a worker.
 
     Raises:
-        ConfigurationError: its stores or keys are not those of the run: blobs would be missed.
+        ConfigurationError: its stores or keys are not those of the run, so blobs would be missing.
         StoreError: the only store is out of reach.
     """
     repositories = with_deadlines(repositories)
@@ -102,7 +103,7 @@ def make_context(
 
 
 def _join(repository: Repository, state: ReplicaState) -> Replica:
-    """Return a store as the run knows it; without our lease in it, it is another of that name."""
+    """Return a store as the run knows it; without our lease in it, it is another one."""
     replica = Replica(repository, state.suspect_blobs)
     replica.merge(state)
     if replica.problem:
@@ -120,18 +121,18 @@ def _join(repository: Repository, state: ReplicaState) -> Replica:
 
 @define(eq=False)
 class _Opened:
-    """What is open for one run, or about to be."""
+    """The open context of one run, or one that is about to be opened."""
 
     context: WorkerContext | None = None
     stack: ExitStack = field(factory=ExitStack)
     users: int = 0
-    """How many threads are at work."""
+    """How many threads are using it."""
     closing: threading.Timer | None = None
     lock: threading.Lock = field(factory=threading.Lock)
 
 
 class _ContextPool:
-    """The benches of this process: one for each run."""
+    """The contexts of this process: one for each run."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -139,7 +140,7 @@ class _ContextPool:
 
     @contextmanager
     def context(self, task: WorkerTask) -> Iterator[WorkerContext]:
-        """Open the context of a run, which is made when first asked for."""
+        """Open the context of a run, which is created at its first use."""
         opened = self._enter(task.run)
         try:
             yield _open(opened, task)
@@ -147,7 +148,7 @@ class _ContextPool:
             self._leave(task.run, opened)
 
     def close(self) -> None:
-        """Close all."""
+        """Close all contexts."""
         while self._opened:
             _, opened = self._opened.popitem()
             opened.stack.close()
@@ -171,7 +172,7 @@ class _ContextPool:
             opened.closing.start()
 
     def _close(self, run: str) -> None:
-        """Close the context of a run, unless a worker uses it again."""
+        """Close the context of a run, unless a worker is using it again."""
         with self._lock:
             opened = self._opened.get(run)
             if opened is None or opened.users:

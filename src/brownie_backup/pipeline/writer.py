@@ -1,4 +1,4 @@
-"""Store blobs: compressed, then encrypted, unless they are there."""
+"""Store blobs: compressed, then encrypted, unless they already exist."""
 
 import logging
 from collections.abc import Mapping
@@ -25,7 +25,7 @@ class StoredBlob:
 
 @frozen
 class BlobWriter:
-    """Stores blobs in one store or several, unless they are there. Thread-safe."""
+    """Stores blobs in one or several stores, unless they already exist. Thread-safe."""
 
     replicas: ReplicaSet
     compressor: Compressor
@@ -36,10 +36,10 @@ class BlobWriter:
     """How much plaintext makes a blob."""
 
     def put(self, data: bytes | memoryview) -> StoredBlob:
-        """Store `data`; when this returns it is durable in one store at least.
+        """Store `data`; when this returns, it is durable in at least one store.
 
-        It is stored unless the first store has it, which so needs no other one. What another
-        store then lacks it gets by copying, so that blobs are the same everywhere, byte for byte.
+        It is stored unless the first store has it. If the first store has it and another one lacks
+        it, the other gets it by copying, so that blobs are identical everywhere, byte for byte.
         """
         name = blob_name(data, self.hash_key, self.compressor.name, self.encryption)
         size = len(data)
@@ -47,7 +47,7 @@ class BlobWriter:
         if stored := self._reuse(name, size, found):
             return stored
         packed = self.compressor.compress(data)
-        # Each step lets go of its input: the copies are most of this program's memory.
+        # Each step releases its input: these copies are most of this program's memory.
         del data
         packed = self.encryptor.encrypt(packed)
         put = self.replicas.put(name, packed, found)
@@ -55,7 +55,7 @@ class BlobWriter:
         return _stored(name, size, {**put, **_there(found)})
 
     def reuse(self, ref: BlobRef) -> StoredBlob | None:
-        """Use a blob of an earlier backup again, unread; None if the first store lacks it."""
+        """Reuse a blob of an earlier backup, unread; None if the first store lacks it."""
         return self._reuse(ref.name, ref.size_bytes, self.replicas.find(ref.name))
 
     def _reuse(
@@ -69,9 +69,9 @@ class BlobWriter:
 
 
 def open_writer(repository: Repository, replicas: ReplicaSet, identity: Identity) -> BlobWriter:
-    """Return a writer into the stores of a run, which compresses and encrypts as a repository does.
+    """Return a writer for the stores of a run, with the codecs of a repository.
 
-    The names of blobs are those that a repository of that identity gives.
+    Blobs get the names that a repository of that identity gives.
 
     Raises:
         ConfigurationError: the repository is open for reading only.

@@ -1,1 +1,1 @@
-"""Talking to a PostgreSQL server and its programs, for any kind of backup."""
+"""Access to a PostgreSQL server and its programs, for any kind of backup."""

@@ -23,22 +23,22 @@ _BUNDLES = (
     "/etc/ssl/ca-bundle.pem",
     "/etc/ssl/cert.pem",
 )
-"""Where Debian, Red Hat, SUSE, and Alpine and macOS keep the certificates that a host trusts."""
+"""The host's trusted certificates on Debian, Red Hat, SUSE, and Alpine and macOS."""
 
 
 class Access:
     """Turns a connection string into arguments for libpq, and into the programs' environment.
 
-    What the string leaves open, both take from libpq's own sources: PG* variables, service file,
-    passfile. A string goes before PGSERVICE, since a service would go before the environment in
-    what the string leaves open.
+    Both take parameters that the string leaves open from libpq's own sources: PG* variables,
+    service file, passfile. A string overrides PGSERVICE, since a service would take precedence over
+    the environment for parameters that the string leaves open.
 
-    Passwords reach the programs by a passfile that only our user can read.
+    Passwords reach the programs in a passfile that only our user can read.
     """
 
     def __init__(self, conninfo: Conninfo, *, keeps_service: bool | None = None) -> None:
         self.conninfo = conninfo
-        # Decided once, from what the caller gave: a database is put into the string later.
+        # Decided once, from the caller's string: a database is put into the string later.
         if keeps_service is None:
             keeps_service = not conninfo.parameters or "service" in conninfo.parameters
         self._keeps_service = keeps_service
@@ -52,9 +52,9 @@ class Access:
         return Access(self.conninfo.with_database(name), keeps_service=self._keeps_service)
 
     def environment(self) -> dict[str, str]:
-        """Return what the programs get: ours, without our own settings."""
+        """Return the environment of the programs: ours, without our own settings."""
         env = {k: v for k, v in os.environ.items() if not k.startswith("BACKUP_")}
-        # pg_dump would write in another encoding than the database's.
+        # pg_dump would write in another encoding than the database's
         env.pop("PGCLIENTENCODING", None)
         if not self._keeps_service:
             env.pop("PGSERVICE", None)
@@ -66,15 +66,15 @@ class Access:
         return env | {"LC_ALL": "C"}
 
     def command_line(self, database: str | None = None, **more: str) -> str:
-        """Return the connection string for a program, with more parameters in it."""
+        """Return the connection string for a program, with additional parameters."""
         conninfo = self.conninfo.with_database(database) if database else self.conninfo
         return evolve(conninfo, parameters={**conninfo.parameters, **more}).to_string()
 
     def arguments(self, database: str | None = None) -> dict[str, str]:
-        """Return all parameters for libpq in this process, the password among them.
+        """Return all parameters for libpq in this process, including the password.
 
         They are complete, so that nothing between us and libpq completes them otherwise: psycopg
-        looks at the environment, but not at services, to find out which hosts there are.
+        looks at the environment, but not at services, to find the hosts.
 
         Raises:
             ConfigurationError: the string has bytes that are no UTF-8.
@@ -106,7 +106,7 @@ class Access:
 def _socket_folder(port: str) -> dict[str, str]:
     """Return the folder of the server's socket, if there is just one.
 
-    Where it is by default depends on how libpq was built, and the programs have another one.
+    Its default depends on how libpq was built, and the programs use another libpq.
     """
     names = [Path(folder, f".s.PGSQL.{port}") for folder in _SOCKET_FOLDERS]
     found = [str(name.parent) for name in names if name.exists()]
@@ -114,15 +114,15 @@ def _socket_folder(port: str) -> dict[str, str]:
 
 
 def _trusted_by_the_system() -> dict[str, str]:
-    """Return the system's certificates by their path: the libpq of a wheel doesn't know it."""
+    """Return the path of the system's certificates: the libpq of a wheel doesn't know it."""
     found = [bundle for bundle in _BUNDLES if Path(bundle).exists()]
-    if not found or "SSL_CERT_FILE" in os.environ:  # that holds for every OpenSSL
+    if not found or "SSL_CERT_FILE" in os.environ:  # true for every OpenSSL
         return {}
     return {"sslrootcert": found[0], "sslmode": "verify-full"}  # as `system` means
 
 
 def _write_passfile(conninfo: Conninfo) -> str:
-    """Write the password down for the hosts that the connection string names, and no other."""
+    """Write the password down for the hosts that the connection string names, and no others."""
     descriptor, path = tempfile.mkstemp(prefix="bb-pass-")
     secret = conninfo.password.reveal() if conninfo.password else ""
     named = conninfo.parameters.get("host") or conninfo.parameters.get("hostaddr")

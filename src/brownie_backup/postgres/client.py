@@ -1,4 +1,4 @@
-"""A client of one server: sessions on it, and PostgreSQL's programs at work on it."""
+"""A client of one server: sessions on it, and PostgreSQL's programs that work on it."""
 
 import contextlib
 import os
@@ -24,7 +24,7 @@ from brownie_backup.postgres.session import Session
 
 
 class Client:
-    """Asks one server, and runs pg_dump and the others against it."""
+    """Queries one server, and runs pg_dump and other programs against it."""
 
     def __init__(
         self, conninfo: Conninfo, pg_bin: str | None = None, *, access: Access | None = None
@@ -40,13 +40,13 @@ class Client:
 
     @cached_property
     def server_version(self) -> Version:
-        """The server's version; asks it once."""
+        """The server's version; queried once."""
         with self.session() as session:
             return parse_version(session.server_version)
 
     @cached_property
     def programs(self) -> Programs:
-        """The programs that know this server best."""
+        """The installed programs that fit this server best."""
         return self.programs_for(self.server_version)
 
     def programs_for(self, version: Version, to: str = "dump") -> Programs:
@@ -84,7 +84,9 @@ class Client:
             session.close()
 
     def require_own_sessions(self, database: str | None = None) -> None:
-        """See, the first time, that our sessions are nobody else's, before a program is let go.
+        """Check, the first time, that no pooler shares our sessions with other clients.
+
+        This comes before a program is started.
 
         Raises:
             ConnectionFailed: there is no connection, or a pooler that mixes sessions.
@@ -95,7 +97,7 @@ class Client:
 
     @contextlib.contextmanager
     def psql(self, database: str) -> Iterator[Psql]:
-        """Open a session of psql's, for COPY out, and close it."""
+        """Open a psql session for COPY out, and close it."""
         self.require_own_sessions(database)
         argv = [
             self.newest_programs().path("psql"),
@@ -108,7 +110,7 @@ class Client:
             yield psql
 
     def output(self, argv: Iterable[str]) -> tuple[int, bytes, str]:
-        """Run a program to its end; return exit status, standard output and what it said."""
+        """Run a program to its end; return its exit status, standard output and messages."""
         env = self.access.environment() | {"PGOPTIONS": no_timeouts()}
         with running([*argv], env, pipe="stdout") as child:
             output = b"".join(read_output(child))
@@ -127,7 +129,7 @@ class Client:
         return Session(libpq.connect(arguments | more))
 
     def _require_own_sessions(self, session: Session, database: str | None) -> None:
-        """See, the first time, that our sessions are nobody else's; nothing is set before that."""
+        """Check, the first time, that no pooler shares our sessions; nothing is set before that."""
         if self._has_own_sessions:
             return
         if not has_mark(session) and is_shared(lambda: self._connect(database, "")):
@@ -147,7 +149,7 @@ def qualified(schema: str, name: str) -> str:
 
 
 def quote_text(text: str) -> str:
-    """Return an SQL string, whatever standard_conforming_strings says."""
+    """Return an SQL string that is valid regardless of standard_conforming_strings."""
     escaped = text.replace("\\", "\\\\").replace("'", "''")
     return f"E'{escaped}'"
 

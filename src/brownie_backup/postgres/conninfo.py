@@ -11,11 +11,12 @@ from brownie_backup.hints import DatabaseHint
 from brownie_backup.secret import Secret
 
 _SCHEMES = ("postgresql://", "postgres://")
-# Secrets that libpq takes from a connection string or a service file only: no variable, no file.
+# Secrets that libpq takes only from a connection string or a service file, not from a variable or a
+# file.
 _UNHIDEABLE = frozenset(
     {"oauth_client_secret", "scram_client_key", "scram_server_key", "sslpassword"}
 )
-# libpq goes by C's isspace, so ASCII it is.
+# libpq uses C's isspace, so only ASCII counts.
 _SPACE = " \t\n\r\f\v"
 _KEYWORD = re.compile(r"\s*([^\s=]+)\s*=\s*", re.ASCII)
 _QUOTED = re.compile(r"'((?:[^'\\]|\\.)*)'", re.DOTALL)
@@ -25,7 +26,7 @@ _ESCAPE = re.compile(r"\\(.|$)", re.DOTALL)
 
 @frozen
 class Conninfo:
-    """Parameters of a connection. What they don't say, libpq takes from its own sources."""
+    """Parameters of a connection. libpq takes missing ones from its own sources."""
 
     parameters: Mapping[str, str] = Factory(dict)
     password: Secret | None = None
@@ -107,12 +108,12 @@ def _parse_uri(text: str) -> Iterator[tuple[str, str]]:
         if pair.count("=") != 1 or pair.startswith("="):
             raise _malformed("a parameter after '?' is not key=value")
         key, value = (_decode(part) for part in pair.split("="))
-        # JDBC's spelling, which libpq takes too.
+        # JDBC's spelling, which libpq accepts too.
         yield ("sslmode", "require") if (key, value) == ("ssl", "true") else (key, value)
 
 
 def _take(text: str, ends: str) -> tuple[str, str]:
-    """Split where the first of the characters `ends` stands."""
+    """Split at the first of the characters `ends`."""
     length = next((i for i, character in enumerate(text) if character in ends), len(text))
     return text[:length], text[length:]
 

@@ -1,4 +1,4 @@
-"""COPY statements for large tables, and what must be the same whenever one runs."""
+"""COPY statements for large tables, and the settings that must be the same whenever one runs."""
 
 from collections.abc import Generator, Iterable
 from typing import Protocol
@@ -20,7 +20,7 @@ TEXT_SETTINGS = (
     "SET LOCAL quote_all_identifiers = off",
     "SET LOCAL row_security = off",
 )
-"""All that the bytes of a row depend on besides the row, so that the same rows are the same bytes
+"""All settings that the bytes of a row depend on, so that the same rows give the same bytes
 whatever a role, a database or an environment sets."""
 
 _PLAN_SETTINGS = (
@@ -31,25 +31,25 @@ _PLAN_SETTINGS = (
     "SET LOCAL enable_indexonlyscan = off",
     "SET LOCAL enable_bitmapscan = off",
 )
-# So that one process scans blocks, and those of the range only, in their order.
+# So that one process scans blocks, only those of the range, and in their order.
 
 BINARY_HEAD = b"PGCOPY\n\xff\r\n\0"
 BINARY_TAIL = b"\xff\xff"
-"""How COPY's binary format begins and ends (PostgreSQL manual, COPY)."""
+"""The beginning and end of COPY's binary format (PostgreSQL manual, COPY)."""
 
 
 class RowSource(Protocol):
-    """A session that rows are read from: psql's, or ours."""
+    """A session that rows are read from: of psql, or our own."""
 
     @property
     def encoding(self) -> str:
-        """The encoding of the database, which rows and COPY statements are in."""
+        """The encoding of the database, which rows and COPY statements use."""
 
     def run(self, *statements: str) -> object:
         """Run statements, one after the other."""
 
     def copy_out(self, statement: bytes) -> Generator[bytes, None, int]:
-        """Run one ``COPY … TO STDOUT``; yield what it writes, and return its count of rows."""
+        """Run one ``COPY … TO STDOUT``; yield its output, and return its count of rows."""
 
     def value(self, sql: bytes) -> str:
         """Run a SELECT of one value, which may be in the encoding of the database."""
@@ -74,11 +74,11 @@ def copy_out(relation: Relation, blocks: BlockRange) -> str:
 def copy_rows(
     source: RowSource, relation: Relation, blocks: BlockRange
 ) -> Generator[bytes, None, int]:
-    """Yield the rows of a range of a table, which the session has locked; return how many they are.
+    """Yield the rows of a range of a table, which the session has locked; return their number.
 
     Raises:
-        DumpFailed: another table has got the name of this one: schemas can be renamed, whatever
-            is locked in them.
+        DumpFailed: another table has taken this one's name: schemas can be renamed even while
+            tables in them are locked.
         DatabaseError: PostgreSQL could not do it.
     """
     rows = yield from source.copy_out(sql_bytes(copy_out(relation, blocks), source.encoding))
@@ -91,18 +91,18 @@ def copy_rows(
 
 
 def copy_in(relation: Relation) -> str:
-    """Return the statement that reads what `copy_out` wrote."""
+    """Return the statement that reads the output of `copy_out`."""
     return f"COPY {named(relation)} ({columns_of(relation)}) FROM STDIN (FORMAT {relation.format})"
 
 
 def check_rows(part: Part, chunks: Iterable[bytes]) -> None:
     """Read the rows of a stored part to their end, without a server.
 
-    Text is counted: a line is a row, since COPY escapes line breaks within values. Of binary its
-    beginning and end are looked at.
+    In text format the rows are counted: a line is a row, since COPY escapes line breaks within
+    values. In binary format the beginning and end are checked.
 
     Raises:
-        DamagedError: they are cut, or not as many as recorded.
+        DamagedError: they are truncated, or their number differs from the recorded one.
     """
     binary = part.table is not None and part.table.format == RowFormat.BINARY
     lines, head, tail = 0, b"", b""
@@ -111,7 +111,7 @@ def check_rows(part: Part, chunks: Iterable[bytes]) -> None:
         tail = (tail + chunk[-len(BINARY_TAIL) :])[-len(BINARY_TAIL) :]
         lines += 0 if binary else chunk.count(b"\n")
     whole = head == BINARY_HEAD and tail == BINARY_TAIL if binary else tail[-1:] in {b"", b"\n"}
-    # A table that was emptied just before it was locked has no blocks, and so no ranges.
+    # A table that was truncated just before it was locked has no blocks, and so no ranges.
     whole = whole or (part.rows == 0 and not head)
     counted = binary or part.rows is None or lines == part.rows
     if not whole or not counted:

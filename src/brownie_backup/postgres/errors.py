@@ -14,7 +14,7 @@ _MISSING = re.compile(r'database "(.*)" does not exist')
 
 
 def not_connected(said: str) -> ConnectionFailed | DatabaseNotFound:
-    """Return the error for why there is no connection: for that libpq has words, and no codes."""
+    """Return the error for a failed connection, for which libpq has words, but no codes."""
     text = redact(said).strip()
     if missing := _MISSING.search(text):
         return _not_found(missing[1])
@@ -27,7 +27,7 @@ def not_connected(said: str) -> ConnectionFailed | DatabaseNotFound:
 
 
 def statement_failed(error: "Error") -> DatabaseError | DatabaseNotFound:
-    """Return the error for why a statement failed."""
+    """Return the error for a failed statement."""
     if not error.sqlstate:  # it does not come from the server
         msg = f"the connection to PostgreSQL was lost: {redact(str(error)).strip()}"
         return ConnectionFailed(msg, hint=DatabaseHint.SEE_SERVER_LOG)

@@ -1,6 +1,6 @@
 """libpq in this process, by psycopg: connecting, completing connection strings, reading values.
 
-Imported only by what connects, when it does: psycopg takes as long to import as this library.
+It is imported only when a connection is made: psycopg takes as long to import as this library.
 """
 
 import json
@@ -20,11 +20,11 @@ from brownie_backup.hints import DatabaseHint
 from brownie_backup.postgres.errors import not_connected
 
 IS_SYSTEMS = pq.__impl__ != "binary"
-"""Whether this is the libpq of the system, and not that of a wheel."""
+"""Whether this is the system's libpq, and not that of a wheel."""
 
-# Found wrong before anything is connected to, and after all is completed.
+# Errors found before connecting, and after all parameters are completed.
 _SPOILT = ("sslmode", "channel_binding")
-# What libpq takes for numbers, and so not for unset when it is empty.
+# Numbers for libpq, which it does not treat as unset when they are empty.
 _NEUTRAL = {
     "keepalives": "1",
     "keepalives_count": "0",
@@ -48,7 +48,7 @@ def connect(arguments: Mapping[str, str]) -> psycopg.Connection[DictRow]:
         return psycopg.connect(
             make_conninfo("", **arguments),
             autocommit=True,
-            # Poolers may not know of statements that were prepared in another session.
+            # Poolers may not know statements that were prepared in another session.
             prepare_threshold=None,
             row_factory=dict_row,
             context=_VALUES,
@@ -62,7 +62,7 @@ def connect(arguments: Mapping[str, str]) -> psycopg.Connection[DictRow]:
 
 
 def complete(conninfo: str) -> dict[str, str]:
-    """Return a connection string's parameters as libpq completes them; nothing is connected to.
+    """Return a connection string's parameters as libpq completes them, without connecting.
 
     It returns nothing for a string that libpq refuses: connecting says why.
     """
@@ -77,7 +77,7 @@ def complete(conninfo: str) -> dict[str, str]:
 
 
 def complete_without_service(given: Mapping[str, str]) -> dict[str, str]:
-    """Return what must be given besides these parameters so that PGSERVICE counts for nothing."""
+    """Return the extra parameters that make PGSERVICE irrelevant beside these."""
     found: dict[str, str] = {}
     for option in pq.Conninfo.get_defaults():
         keyword = option.keyword.decode()
@@ -89,18 +89,18 @@ def complete_without_service(given: Mapping[str, str]) -> dict[str, str]:
             value = variable or _user()
         if value:
             found[keyword] = value
-        elif option.val:  # by the service
+        elif option.val:  # set by the service
             found[keyword] = _NEUTRAL.get(keyword, "")
     return found
 
 
 def _is_open_to_others(passfile: Path) -> bool:
-    """Whether libpq ignores a passfile; it says so on standard error only."""
+    """Whether libpq ignores a passfile; it reports that on standard error only."""
     return passfile.is_file() and bool(passfile.stat().st_mode & 0o077)
 
 
 def _user() -> str:
-    """Return the name that libpq has for us; none, where our number has no name."""
+    """Return libpq's name for our user; none if our user ID has no name."""
     try:
         return pwd.getpwuid(os.geteuid()).pw_name
     except KeyError:
@@ -112,21 +112,21 @@ def _decode(value: bytes) -> str:
 
 
 class _Text(Loader):
-    """Reads text; bytes that are none (SQL_ASCII) survive as surrogates."""
+    """Reads text; bytes that are not UTF-8 (SQL_ASCII) survive as surrogates."""
 
     def load(self, data: Buffer) -> str:
         return _decode(bytes(data))
 
 
 class _Json(Loader):
-    """Reads JSON, with such bytes in it."""
+    """Reads JSON that may contain such bytes."""
 
     def load(self, data: Buffer) -> Any:  # noqa: ANN401 - it may be anything
         return json.loads(_decode(bytes(data)))
 
 
 class _Values:
-    """How values are read: texts and JSON by ours, and what psycopg does not know as text."""
+    """The loaders of values: ours for texts and JSON, and text for types unknown to psycopg."""
 
     connection = None
     adapters = AdaptersMap(psycopg.adapters)

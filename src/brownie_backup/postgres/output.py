@@ -1,4 +1,4 @@
-"""What PostgreSQL's programs print, and what it means. Pure."""
+"""The output of PostgreSQL's programs, and its meaning. Pure."""
 
 import re
 from collections.abc import Iterator
@@ -10,7 +10,7 @@ _TIMEOUT_UNKNOWN = (
 
 
 def lines_of(said: str) -> Iterator[str]:
-    """Yield each message that a program said, its continuation lines with it."""
+    """Yield each message of a program, with its continuation lines."""
     message = ""
     for line in said.split("\n"):
         if message and not re.match(r"(pg_\w+|psql)\b.*?: ", line):
@@ -24,11 +24,11 @@ def lines_of(said: str) -> Iterator[str]:
 
 
 def forgive(status: int, messages: list[str]) -> tuple[int, list[str]]:
-    """Return status and messages of pg_restore without the one error that means nothing.
+    """Return status and messages of pg_restore without the one harmless error.
 
-    From 17 on it sets transaction_timeout to 0, which older servers don't have. By its own count
-    of errors nothing else may have gone wrong; so it runs without --jobs then, whose processes
-    write over each other.
+    Since version 17 it sets transaction_timeout to 0, which older servers don't have. Its own count
+    of errors must show no other error. So it then runs without --jobs, whose processes overwrite
+    each other's messages.
     """
     messages = [message for message in messages if message != "pg_restore: while INITIALIZING:"]
     known = [message for message in messages if message == _TIMEOUT_UNKNOWN]
@@ -40,7 +40,7 @@ def forgive(status: int, messages: list[str]) -> tuple[int, list[str]]:
 
 
 def is_about_database(line: str) -> bool:
-    """Whether a line of ``pg_restore --list`` is about the database as such."""
+    """Whether a line of ``pg_restore --list`` is about the database itself."""
     if line.startswith(";"):
         return False
     fields = line.split(" ", 3)[-1]

@@ -1,7 +1,7 @@
 """Whether a pooler gives the sessions of several clients to one process of the server.
 
-What a session sets there, another client gets: ours and pg_dump's search_path, an application.
-So it is found out before anything is set.
+A setting made by one session would then apply to another client: an application would get our and
+pg_dump's search_path. So this is checked before anything is set.
 """
 
 from collections.abc import Callable
@@ -10,20 +10,20 @@ from contextlib import ExitStack
 from brownie_backup.postgres.session import Session
 
 MARK = "-c brownie_backup.direct=yes"
-"""In the options of a connection: what a server does with it, and no pooler."""
+"""A connection option that a server applies and a pooler does not."""
 _ASK_FOR_MARK = "SELECT pg_catalog.current_setting('brownie_backup.direct', true) AS mark"
 _ASK_FOR_PROCESS = "SELECT pg_catalog.pg_backend_pid() AS id"
 _TIMES = 3
 
 
 def has_mark(session: Session) -> bool:
-    """Whether a session that was begun with `MARK` is that of a server."""
+    """Whether a session that was started with `MARK` is with a server."""
     (row,) = session.query(_ASK_FOR_MARK)
     return bool(row["mark"] == "yes")
 
 
 def is_shared(connect: Callable[[], Session]) -> bool:
-    """Whether two sessions that are open at once do not have a process each, and keep it."""
+    """Whether two open sessions lack a backend of their own that they keep."""
     with ExitStack() as stack:
         sessions = [connect() for _ in range(2)]
         for session in sessions:

@@ -1,4 +1,4 @@
-"""Child processes: started without a shell, in a session of their own, ended on every way out."""
+"""Child processes: started without a shell, in their own session, and ended on every exit path."""
 
 import contextlib
 import fcntl
@@ -31,16 +31,16 @@ class Child:
     errors: IO[bytes]
 
     def finish(self) -> tuple[int, str]:
-        """Wait for the end; return the exit status and what was said on stderr."""
+        """Wait for the end; return the exit status and the stderr output."""
         return self.process.wait(), self.said()
 
     def said(self) -> str:
-        """Return what was said on stderr so far."""
+        """Return the stderr output so far."""
         said = os.pread(self.errors.fileno(), _LONGEST_STDERR, 0).decode("utf-8", "replace")
         return redact(said).strip()
 
     def interrupt(self) -> None:
-        """Tell the program to end, from any thread; who reads from it sees its output end."""
+        """Tell the program to end, from any thread; its reader sees the output end."""
         if self.process.poll() is None:
             _signal(self.process, signal.SIGTERM)
 
@@ -49,11 +49,11 @@ class Child:
 def running(
     argv: Sequence[str], env: Mapping[str, str], *, pipe: Literal["stdin", "stdout", "both"]
 ) -> Iterator[Child]:
-    """Run a program; what is left of it when the block is left gets ended.
+    """Run a program; end it and its children when the block is left.
 
-    If we are killed outright, a program that reads from us or writes to us finds a closed pipe
-    and ends: so no COPY of a dump stays open (eduardolat/pgbackweb#165). One that does neither,
-    pg_restore into a database, goes on to its end.
+    If we are killed by SIGKILL, a program that reads from us or writes to us finds a closed pipe
+    and ends: so no COPY of a dump stays open (eduardolat/pgbackweb#165). A program that does
+    neither, such as pg_restore into a database, runs to its end.
     """
     _log.debug("run %s", shlex.join(argv))  # no secret is ever in a command line
     with tempfile.TemporaryFile() as errors:
@@ -74,7 +74,7 @@ def running(
 
 
 def read_output(child: Child) -> Iterator[bytes]:
-    """Yield what the program writes, as it comes."""
+    """Yield the program's output, as it arrives."""
     stdout = child.process.stdout
     if stdout is None:
         return
@@ -83,7 +83,7 @@ def read_output(child: Child) -> Iterator[bytes]:
 
 
 def feed(child: Child, chunks: Iterable[bytes]) -> None:
-    """Write all chunks and close; a program that ended before has its say in its exit status."""
+    """Write all chunks and close; the exit status explains a program that ended before."""
     stdin = child.process.stdin
     if stdin is None:
         return
@@ -94,14 +94,14 @@ def feed(child: Child, chunks: Iterable[bytes]) -> None:
 
 
 def _widen(pipe: IO[bytes] | None) -> None:
-    """Make a pipe wide (Linux); a user who has many such pipes already gets an ordinary one."""
+    """Enlarge a pipe (Linux); a user who has many such pipes already gets an ordinary one."""
     if pipe and hasattr(fcntl, "F_SETPIPE_SZ"):
         with contextlib.suppress(OSError):
             fcntl.fcntl(pipe.fileno(), fcntl.F_SETPIPE_SZ, PIPE_BYTES)
 
 
 def _signal(process: subprocess.Popen[bytes], number: signal.Signals) -> None:
-    """Signal a program and the children that it has: they are a group of their own."""
+    """Signal a program and its children: they are a process group of their own."""
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, number)
 

@@ -15,7 +15,8 @@ from brownie_backup.hints import DatabaseHint
 
 NEEDED = ("psql", "pg_dump", "pg_dumpall", "pg_restore")
 
-# Where Debian, Red Hat's PGDG packages, Homebrew and Postgres.app keep several majors.
+# The folders where Debian, Red Hat's PGDG packages, Homebrew and Postgres.app install several
+# majors.
 _FOLDERS = (
     "/usr/lib/postgresql/*/bin",
     "/usr/pgsql-*/bin",
@@ -25,8 +26,8 @@ _FOLDERS = (
 )
 
 SAFE_MINORS = {13: 23, 14: 23, 15: 19, 16: 15, 17: 11, 18: 6}
-"""The newest minor release of each major that was out when this was written. Older pg_dump, psql
-and pg_restore have known holes (CVE-2025-8714, CVE-2025-8715, CVE-2026-6477, …)."""
+"""The newest minor release of each major when this was written. Older pg_dump, psql and pg_restore
+have known vulnerabilities (CVE-2025-8714, CVE-2025-8715, CVE-2026-6477, …)."""
 
 
 @frozen(order=True)
@@ -58,7 +59,7 @@ class Programs:
 
 
 def parse_version(text: str) -> Version:
-    """Read a version from what ``--version`` or ``server_version`` says (``18.6 (Debian …)``)."""
+    """Parse a version from ``--version`` or ``server_version`` (``18.6 (Debian …)``)."""
     match = re.search(r"(\d+)(?:\.(\d+)|beta|rc|devel)", text)
     if not match:
         msg = f"'{text.strip()[:80]}' is not a PostgreSQL version"
@@ -68,7 +69,7 @@ def parse_version(text: str) -> Version:
 
 @cache
 def installed_programs(folder: str | None = None) -> tuple[Programs, ...]:
-    """Return the sets of programs that are installed, oldest first.
+    """Return the installed sets of programs, oldest first.
 
     Args:
         folder: look only there (``BACKUP_PG_BIN``).
@@ -83,10 +84,11 @@ def installed_programs(folder: str | None = None) -> tuple[Programs, ...]:
 
 
 def choose_programs(needed: Version, folder: str | None = None, *, to: str = "dump") -> Programs:
-    """Return the oldest programs that are new enough for a server: they know it best.
+    """Return the oldest programs that are new enough for a server: they fit it best.
 
     Raises:
-        ProgramMissing: none is; the message has both versions and the package to install.
+        ProgramMissing: none is new enough; the message has both versions and the package to
+            install.
     """
     available = installed_programs(folder)
     for programs in available:

@@ -1,4 +1,4 @@
-"""psql behind two pipes, for COPY out alone: any driver costs twice as much for that, or more."""
+"""psql behind two pipes, for COPY out alone: any driver costs at least twice as much for that."""
 
 import contextlib
 import re
@@ -22,45 +22,46 @@ class Psql:
 
     def __init__(self, child: Child) -> None:
         self._child = child
-        # Nobody can have put that into a table.
+        # A mark that no table can contain.
         self._mark = secrets.token_hex(16).encode()
         self.encoding = "SQL_ASCII"
-        """The encoding of the database, which all that comes and goes is in once it is prepared."""
+        """The encoding of the database, which all input and output uses once the session is
+        prepared."""
 
     def prepare(self) -> None:
-        """See to it that no timeout of the server's ends it, and that nobody's operators run."""
+        """Make sure that no server timeout ends it, and that no user-defined operators run."""
         self.run(*GUARD)
         self.encoding = self.value(b"SHOW server_encoding")
         self.run(f"SET client_encoding = '{self.encoding}'")
 
     def interrupt(self) -> None:
-        """End it, from any thread: what runs in it fails."""
+        """End it, from any thread: the running statement fails."""
         self._child.interrupt()
 
     def run(self, *statements: str | bytes) -> None:
-        """Run statements, one after the other; what is not ASCII is in the database's encoding.
+        """Run statements, one after the other; non-ASCII text is in the database's encoding.
 
-        The first error ends that.
+        It stops at the first error.
         """
         for statement in statements:
             sql = statement if isinstance(statement, bytes) else statement.encode("ascii")
             self.value(sql)
 
     def value(self, sql: bytes) -> str:
-        """Run a SELECT of one value; return that as text."""
+        """Run a SELECT of one value; return the value as text."""
         output = b"".join(self._run(sql + b"\n;"))
         return output.decode("utf-8", "surrogateescape").rstrip("\n")
 
     def copy_out(self, statement: bytes) -> Generator[bytes, None, int]:
-        """Run one ``COPY … TO STDOUT``; yield what it writes, and return its count of rows.
+        """Run one ``COPY … TO STDOUT``; yield its output, and return its count of rows.
 
-        Anyone who does not read to the end must end the session.
+        A caller that does not read to the end must end the session.
         """
-        # Into a file of its own: psql tells no count of what went to its standard output.
+        # Into a separate file: psql prints no count for a COPY to its standard output.
         return (yield from self._run(statement + b" \\g /dev/stdout"))
 
     def _run(self, command: bytes) -> Generator[bytes, None, int]:
-        """Run a command; what follows its output says how it ended, and how many rows it had."""
+        """Run a command; the text after its output tells how it ended, and its number of rows."""
         self._send(command + b"\n\\echo " + self._mark + b" :SQLSTATE :ROW_COUNT\n")
         held = b""
         while piece := self._output.read1(PIPE_BYTES):  # type: ignore[attr-defined]
@@ -72,7 +73,7 @@ class Psql:
                     yield piece[:at]
                 return self._rows(piece[at + len(self._mark) :])
             if at >= 0 or _ends_within(piece, self._mark):
-                held = piece  # the mark came in two pieces
+                held = piece  # the mark arrived in two pieces
             else:
                 yield piece
         status, said = self._child.finish()
@@ -96,7 +97,7 @@ class Psql:
     def _send(self, script: bytes) -> None:
         stdin = self._child.process.stdin
         if stdin:
-            with contextlib.suppress(BrokenPipeError):  # its end shows in its output
+            with contextlib.suppress(BrokenPipeError):  # its output shows the end
                 stdin.write(script)
                 stdin.flush()
 

@@ -1,4 +1,4 @@
-"""A PostgreSQL server for a short while: for demonstrations, drills and tests, never for data."""
+"""A temporary PostgreSQL server: for demonstrations, drills and tests, never for data."""
 
 import os
 import pwd
@@ -21,10 +21,10 @@ _START_SECONDS = 60
 
 
 class ThrowawayServer:
-    """A fresh cluster in a temporary folder, listening on loopback, gone when it is closed.
+    """A fresh cluster in a temporary folder, listening on loopback, removed when it is closed.
 
-    The server refuses to run as root; then it runs as ``nobody``, who must be able to read
-    `programs`.
+    The server refuses to run as root; in that case it runs as ``nobody``, which must be able to
+    read `programs`.
 
     Args:
         programs: the folder that has ``bin/initdb`` and ``bin/pg_ctl``.
@@ -67,7 +67,7 @@ class ThrowawayServer:
         return self.folder / "server.log"
 
     def url(self, database: str = "postgres", *, password: bool = True) -> str:
-        """Return the URI of a database, the password in it unless told otherwise."""
+        """Return the URI of a database, including the password unless told otherwise."""
         secret = f":{self.password.reveal()}" if password else ""
         return f"postgresql://{self.user}{secret}@127.0.0.1:{self.port}/{database}"
 
@@ -155,7 +155,7 @@ class ThrowawayServer:
             try:
                 status = process.wait()
             except BaseException:
-                # Cut off here, it would leave a server that `close` does not know of.
+                # Interrupted here, it would leave a server that `close` does not know of.
                 process.wait()
                 raise
             output.seek(0)

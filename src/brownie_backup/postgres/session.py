@@ -1,4 +1,4 @@
-"""A session of ours on the server, by libpq."""
+"""Our own session on the server, by libpq."""
 
 import contextlib
 import os
@@ -21,15 +21,15 @@ GUARD = (
     "SET search_path = pg_catalog, pg_temp",
     "SET lock_timeout = 0",
     "SET idle_in_transaction_session_timeout = 0",
-    # From 17 on.
+    # Since version 17.
     """SELECT set_config('transaction_timeout', '0', false)
        WHERE current_setting('transaction_timeout', true) IS NOT NULL""",
 )
-"""What every session of ours begins with. The search_path of the database is its owner's to set:
-an operator of theirs in our queries would run with our rights, a superuser's perhaps."""
+"""The settings at the start of each of our sessions. The database's owner can set its search_path:
+an operator of theirs in our queries would run with our rights, perhaps a superuser's."""
 
 _PIECE_BYTES = 256 << 10
-"""How much goes to libpq at once: the cheapest (measured from 8 KiB to 1 MiB)."""
+"""How many bytes go to libpq at once: the fastest size (measured from 8 KiB to 1 MiB)."""
 _CANCEL_SECONDS = 5.0
 
 
@@ -39,30 +39,30 @@ class Session:
     def __init__(self, connection: "Connection[DictRow]") -> None:
         self._connection = connection
         self._busy = threading.Lock()
-        # Whoever interrupts must not meet the number of another file.
+        # An interrupting thread must not act on the reused number of another file.
         self._socket = socket.socket(fileno=os.dup(connection.fileno()))
         self._ending = threading.Lock()
         self._ended = False
 
     @property
     def server_version(self) -> str:
-        """The server's version, as it calls it."""
+        """The server's version, as the server reports it."""
         return self._status("server_version")
 
     @property
     def encoding(self) -> str:
-        """The encoding of the database, as PostgreSQL calls it."""
+        """The encoding of the database, by PostgreSQL's name."""
         return self._status("server_encoding")
 
     def prepare(self) -> None:
-        """See to it that no timeout of the server's ends it, and that nobody's operators run."""
+        """Make sure that no server timeout ends it, and that no user-defined operators run."""
         self.run(";".join(GUARD))
         if self.encoding == "SQL_ASCII":
-            # Names are bytes and no text then: the server would refuse to send some as UTF-8.
+            # Names are then bytes, not text: the server would refuse to send some as UTF-8.
             self.run("SET client_encoding = 'SQL_ASCII'")
 
     def run(self, *statements: str) -> None:
-        """Run statements one after the other; the first error ends that.
+        """Run statements one after the other; stop at the first error.
 
         Several statements in one text are one transaction.
         """
@@ -77,16 +77,16 @@ class Session:
             return cursor.fetchall()
 
     def value(self, sql: bytes) -> str:
-        """Run a SELECT of one value; return that as text."""
+        """Run a SELECT of one value; return the value as text."""
         with self._working():
             (result,) = self._command(sql)
             return (result.get_value(0, 0) or b"").decode("utf-8", "surrogateescape")
 
     def copy_out(self, statement: bytes) -> Generator[bytes, None, int]:
-        """Run one ``COPY … TO STDOUT``; yield what it writes, and return its count of rows.
+        """Run one ``COPY … TO STDOUT``; yield its output, and return its count of rows.
 
-        Statement and rows are in the encoding of the database, so that nothing is converted. Anyone
-        who does not read to the end must end the session.
+        Statement and rows are in the encoding of the database, so that nothing is converted. A
+        caller that does not read to the end must end the session.
         """
         from psycopg.generators import copy_from  # noqa: PLC0415 - it takes long to import
 
@@ -114,8 +114,8 @@ class Session:
 
         Args:
             statement: in ASCII, or in the encoding.
-            encoding: in which the rows are.
-            chunks: the rows; an error of theirs ends the COPY without a row.
+            encoding: the encoding of the rows.
+            chunks: the rows; if the iterator raises, the COPY ends without loading a row.
         """
         from psycopg import Error  # noqa: PLC0415 - as above
         from psycopg.generators import copy_to  # noqa: PLC0415 - as above
@@ -131,7 +131,7 @@ class Session:
                     try:
                         connection.wait(copy_to(connection.pgconn, piece))
                     except Error:
-                        self._results()  # raises what the server says of it, if it does
+                        self._results()  # raises the server's error, if there is one
                         raise
         with self._working() as connection:
             connection.pgconn.put_copy_end()
@@ -140,25 +140,25 @@ class Session:
         return done.command_tuples or 0
 
     def interrupt(self) -> None:
-        """End it, from any thread: what runs in it fails."""
+        """End it, from any thread: the running statement fails."""
         with self._ending:
             if self._socket.fileno() < 0:
                 return
             self._ended = True
             self._cancel()
-            with contextlib.suppress(OSError):  # it has gone by itself
+            with contextlib.suppress(OSError):  # it has ended by itself
                 self._socket.shutdown(socket.SHUT_RDWR)
 
     def close(self) -> None:
-        """End it, and what runs in it."""
-        if not self._busy.acquire(blocking=False):  # another thread is at work in it
+        """End it, and its running statement."""
+        if not self._busy.acquire(blocking=False):  # another thread is using it
             self.interrupt()
             self._busy.acquire()
         try:
             with self._ending:
                 if self._socket.fileno() >= 0:
                     self._ended = True
-                    self._cancel()  # what a signal interrupted, or what nobody read to its end
+                    self._cancel()  # interrupted by a signal, or not read to the end
                     self._connection.close()
                     self._socket.close()
         finally:
@@ -178,7 +178,7 @@ class Session:
                 raise statement_failed(error) from None
 
     def _command(self, sql: bytes) -> list["PGresult"]:
-        """Run statements, whatever the encoding: psycopg's cursors don't know all of them."""
+        """Run statements in any encoding: psycopg's cursors don't know all encodings."""
         self._connection.pgconn.send_query(sql)
         return self._results()
 
@@ -194,7 +194,7 @@ class Session:
         return results
 
     def _speak(self, encoding: str | None = None) -> None:
-        """Let what comes and goes be in that encoding, or in ours again."""
+        """Use that encoding for input and output, or ours again."""
         ours = "SQL_ASCII" if self.encoding == "SQL_ASCII" else "UTF8"
         self._command(f"SET client_encoding = '{encoding or ours}'".encode())
 

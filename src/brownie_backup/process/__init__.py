@@ -1,1 +1,1 @@
-"""This process: how signals end it, how malloc gives memory back, which processors it may use."""
+"""This process: its end by signals, its memory allocation, its usable processors."""

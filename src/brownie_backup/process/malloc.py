@@ -1,4 +1,4 @@
-"""Keeping a process small, and quick, that handles large blocks of memory in several threads."""
+"""Keeping a process small and fast that handles large blocks of memory in several threads."""
 
 import contextlib
 import ctypes
@@ -14,10 +14,10 @@ _KEPT_BYTES = 128 << 20
 def share_large_blocks() -> None:
     """Make glibc keep the memory of freed blocks of up to 8 MiB in one place for all threads.
 
-    By itself it keeps a store of them for each thread, and a backup of blobs that don't compress
-    grows from 150 to over 400 MiB; or it returns large ones to the system, and then fetching them
-    again, page by page, costs a fifth of all processor time. It is a setting of the whole process,
-    so it is for the entry points to make; where there is no glibc it does nothing.
+    By default it keeps freed blocks separately for each thread, and a backup of blobs that don't
+    compress grows from 150 to over 400 MiB. Or it returns large blocks to the system, and getting
+    them again, page by page, costs a fifth of all processor time. This is a setting of the whole
+    process, so only entry points should call it. Without glibc it does nothing.
     """
     with contextlib.suppress(OSError, AttributeError):
         mallopt = ctypes.CDLL(None).mallopt

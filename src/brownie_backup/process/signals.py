@@ -1,4 +1,4 @@
-"""How a program ends: a signal interrupts whatever the main thread does, and that cleans up."""
+"""How a program ends: a signal interrupts the main thread, which then cleans up."""
 
 import os
 import signal
@@ -7,13 +7,13 @@ from types import FrameType
 from typing import NoReturn
 
 ENDED_BY = 128
-"""An exit status above it says by which signal."""
+"""A larger exit status tells which signal ended the program."""
 _GRACE_SECONDS = 25  # Kubernetes and others kill after 30
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class TerminatedBySignal(BaseException):
-    """A signal asked us to end. Not an Exception, so that nothing on the way takes it for one."""
+    """A signal asked us to end. Not an Exception, so that no handler on the way catches it."""
 
     def __init__(self, number: int) -> None:
         super().__init__(number)
@@ -21,7 +21,7 @@ class TerminatedBySignal(BaseException):
 
 
 def end_on_signals() -> None:
-    """From now on raise `TerminatedBySignal` in the main thread when we are asked to end."""
+    """From now on, raise `TerminatedBySignal` in the main thread when we are asked to end."""
     for number in _SIGNALS:
         if signal.getsignal(number) is not signal.SIG_IGN:  # as nohup sets it
             signal.signal(number, _end)
@@ -29,10 +29,10 @@ def end_on_signals() -> None:
 
 def _end(number: int, frame: FrameType | None) -> NoReturn:
     del frame
-    # Once is enough: a second signal must not cut the cleaning up short.
+    # Once is enough: a second signal must not interrupt the cleanup.
     for other in _SIGNALS:
         signal.signal(other, signal.SIG_IGN)
-    # Nothing that hangs (a store, a program that ignores us) may keep us for ever.
+    # A hanging store or program must not keep us running for ever.
     last = threading.Timer(_GRACE_SECONDS, os._exit, [ENDED_BY + number])
     last.daemon = True
     last.start()

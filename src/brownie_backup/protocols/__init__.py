@@ -1,7 +1,7 @@
-"""The protocols on which everything is built, and what each guarantees.
+"""The protocols that everything builds on, and the guarantees of each.
 
-They are small on purpose: a method is here only if an operation calls it. Implementations prove
-that they keep these promises by joining the contract tests of `brownie_backup.testing`.
+They are small on purpose: a method is here only if an operation calls it. The contract tests of
+`brownie_backup.testing` check that an implementation keeps the guarantees.
 """
 
 from brownie_backup.protocols.cache import Cache

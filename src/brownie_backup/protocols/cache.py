@@ -1,4 +1,4 @@
-"""What a machine remembers of a store."""
+"""A local cache of a store's objects."""
 
 from collections.abc import Iterable
 from typing import Protocol
@@ -7,24 +7,24 @@ from brownie_backup.protocols.store import StoredObject
 
 
 class Cache(Protocol):
-    """Remembers small objects of stores on this machine, so that they need not be got again.
+    """Caches small objects of stores on this machine, to save fetching them again.
 
-    It may forget anything at any time, and never raises: whoever asks it can always ask the store.
-    Every method may be called from several threads at once.
+    It may forget anything at any time, and never raises: the caller can always ask the store. Every
+    method may be called from several threads at once.
     """
 
     def get(self, found: StoredObject) -> bytes | None:
-        """Return what was put for exactly this key, size and time, or None."""
+        """Return the data cached for exactly this key, size and time, or None."""
         ...
 
     def put(self, found: StoredObject, data: bytes) -> None:
-        """Remember `data`, in place of what was put for that key."""
+        """Cache `data`, replacing what was cached for that key."""
         ...
 
     def known(self) -> frozenset[str]:
-        """Return the keys that something is remembered for."""
+        """Return the keys of all cached objects."""
         ...
 
     def forget(self, keys: Iterable[str]) -> None:
-        """Forget what was put for these keys."""
+        """Forget the objects cached under these keys."""
         ...

@@ -4,20 +4,21 @@ from typing import Protocol
 
 
 class Compressor(Protocol):
-    """Maps bytes to fewer bytes and back. One call is one blob, so nothing streams.
+    """Compresses bytes and restores them. One call handles one blob, so nothing streams.
 
-    ``decompress(compress(x)) == x``. A cut tail always raises `DamagedError`, and no change makes
-    `decompress` return other bytes than the original ones (``none`` can't promise either: there
-    the blob's name does). Thread-safe, and releases the GIL for the bulk of the work.
+    ``decompress(compress(x)) == x``. A truncated input always raises `DamagedError`, and a changed
+    input never makes `decompress` return anything but the original bytes. (``none`` can promise
+    neither: there the check of the blob's name does.) Thread-safe, and releases the GIL for the
+    bulk of the work.
     """
 
     @property
     def name(self) -> str:
-        """What the manifest calls it: ``zstd``, ``gzip``, ``none``."""
+        """Its name in the manifest: ``zstd``, ``gzip``, ``none``."""
         ...
 
     def compress(self, data: bytes | memoryview) -> bytes:
-        """Return `data` compressed, in memory of its own: that of `data` is used again."""
+        """Return `data` compressed, in a buffer of its own: the caller reuses that of `data`."""
         ...
 
     def decompress(self, data: bytes, size_limit: int) -> bytes:
@@ -26,15 +27,15 @@ class Compressor(Protocol):
 
 
 class Decryptor(Protocol):
-    """Maps encrypted bytes back. Thread-safe.
+    """Decrypts bytes. Thread-safe.
 
-    A wrong key, a changed byte or a cut tail makes `decrypt` raise `DecryptionError` or
+    A wrong key, a changed byte or a truncated input makes `decrypt` raise `DecryptionError` or
     `DamagedError`.
     """
 
     @property
     def method(self) -> str:
-        """What the manifest calls it: ``gpg``, ``none``."""
+        """Its name in the manifest: ``gpg``, ``none``."""
         ...
 
     def decrypt(self, data: bytes) -> bytes:
@@ -43,15 +44,16 @@ class Decryptor(Protocol):
 
 
 class Encryptor(Decryptor, Protocol):
-    """Maps bytes to bytes that only the key's owner can read, and back. Thread-safe.
+    """Encrypts bytes for the key's owner, and decrypts them. Thread-safe.
 
     Fails closed: `encrypt` returns ciphertext or raises `EncryptionError`.
     """
 
     def identity(self, salt: bytes) -> str:
-        """Name the key, not reveal it: equal for equal keys, and hard to guess a passphrase from.
+        """Identify the key without revealing it.
 
-        It enters the names of blobs, so that a changed key never meets blobs of the old one.
+        It is equal for equal keys, and does not help to guess a passphrase. It is hashed into the
+        names of blobs, so that a changed key never reuses blobs of the old key.
         """
         ...
 

@@ -23,10 +23,10 @@ from brownie_backup.protocols.target import Target
 
 @frozen
 class Unchanged:
-    """What is known to be as an earlier backup has it, without reading it again."""
+    """Segments known to be unchanged since an earlier backup, without reading them again."""
 
     segments: AbstractSet[str] = frozenset()
-    """The keys of segments."""
+    """The keys of these segments."""
     why_not: str = ""
     """Why nothing is known."""
 
@@ -36,37 +36,37 @@ class Snapshot(Protocol):
 
     @property
     def database(self) -> Database:
-        """What the manifest says of the database."""
+        """The description of the database for the manifest."""
         ...
 
     @property
     def parts(self) -> tuple[PartSpec, ...]:
-        """What there is to read."""
+        """The parts to read."""
         ...
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What is not in the backup although somebody may expect it, and why."""
+        """What a user may expect in the backup but won't find there, and why."""
         ...
 
     def unchanged_since(self, base: Manifest) -> Unchanged:
-        """Say which segments have the same bytes as in an earlier backup.
+        """Return which segments have the same bytes as in an earlier backup.
 
-        It may take a while, and another thread may read parts meanwhile. What it does not know
-        for certain it leaves out.
+        It may take a while, and another thread may read parts meanwhile. Segments that it is not
+        certain of are left out.
         """
         ...
 
     def wal(self) -> WalPosition | None:
-        """Return from where on the next backup can know what has changed; None if it can't."""
+        """Return where the WAL starts to tell the next backup what changed; None if it can't."""
         ...
 
 
 class Reader(Protocol):
-    """One worker's way to read parts, one after the other."""
+    """Reads parts for one worker, one after the other."""
 
     def read(self, part: PartSpec) -> Generator[bytes, None, int | None]:
-        """Yield the bytes of a part or a segment; return how many rows, where they are counted.
+        """Yield the bytes of a part or a segment; return the number of rows, if rows are counted.
 
         It raises `DumpFailed` *inside* the iteration when the dump fails, so that no failure can
         look like the end of the data. Closing the iterator ends the work.
@@ -83,11 +83,11 @@ class Dumper(Protocol):
         ...
 
     def database_name(self) -> str:
-        """Return the name of the database, asking the server when nothing else says it."""
+        """Return the name of the database; ask the server if nothing else says it."""
         ...
 
     def database_id(self) -> DatabaseId:
-        """Return which database it is, by asking the server: as the manifest will say."""
+        """Return the identity of the database, asking the server: the manifest will have it too."""
         ...
 
     def snapshot(self) -> AbstractContextManager[Snapshot]:
@@ -95,22 +95,22 @@ class Dumper(Protocol):
         ...
 
     def reading(self) -> AbstractContextManager[Reader]:
-        """Begin to read parts of any snapshot that is held, in this process or another.
+        """Open a reader for parts of any snapshot that is held, in this process or another.
 
-        Several may read at once, each with a reader of its own.
+        Several workers may read at once, each with its own reader.
         """
         ...
 
     def split(self, part: PartSpec) -> Iterator[PartSpec] | None:
-        """Yield the segments of a part, in order; None if it is read in one stream.
+        """Yield the segments of a part, in order; return None if it is read in one stream.
 
-        Any worker may read any of them. Their boundaries are the same each time, so that what did
-        not change gives the same bytes.
+        Any worker may read any of them. Their boundaries are the same each time, so that unchanged
+        data gives the same bytes.
         """
         ...
 
     def join(self, part: PartSpec, segments: Sequence[Segment]) -> Part:
-        """Return a part as the manifest has it, of which all segments are stored."""
+        """Return a part as the manifest has it, once all its segments are stored."""
         ...
 
     def segments(self, part: Part) -> Iterator[Segment] | None:
@@ -118,7 +118,7 @@ class Dumper(Protocol):
         ...
 
     def locate(self, segment: PartSpec) -> TableRange:
-        """Return what a segment is of, for people."""
+        """Return a description of a segment for messages."""
         ...
 
     def check(self, part: Part, chunks: Iterable[bytes]) -> None:

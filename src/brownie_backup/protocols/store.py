@@ -19,7 +19,7 @@ class StoredObject:
 
 @frozen
 class Page:
-    """A part of a store's listing, and what to ask for the next part with."""
+    """A page of a store's listing, and the token for the next page."""
 
     objects: tuple[StoredObject, ...]
     next_token: str | None
@@ -27,30 +27,30 @@ class Page:
 
 
 class ObjectUse(StrEnum):
-    """What an object is stored for: a store may treat each use in its own way."""
+    """The use of an object: a store may treat each use in its own way."""
 
     BACKUP = "backup"
-    """A part of a backup: never changed, and seldom read. A store with object lock locks it, and
-    one with storage classes puts it into the class that is configured."""
+    """A part of a backup: never changed, and rarely read. A store with object lock locks it, and a
+    store with storage classes puts it into the configured class."""
     RECORD = "record"
-    """A record of the audit trail: never changed, and read often. Object lock locks it too."""
+    """A record of the audit trail: never changed, and often read. Object lock locks it too."""
     STATE = "state"
-    """It is replaced or removed soon, such as a lease: never locked."""
+    """An object that is replaced or removed soon, such as a lease: never locked."""
 
 
 class Store(Protocol):
     r"""Holds objects under keys.
 
-    A key is one or more segments joined by ``/``; a segment is 1 to 200 printable ASCII
-    characters other than ``/`` and ``\``, and does not begin with a dot. Every method may be
-    called from several threads at once, and raises nothing but `StoreError` and `KeyExists`.
-    It tries once: `StoreUnavailable` says that the same call may succeed later, and
+    A key is one or more segments joined by ``/``; a segment is 1 to 200 printable ASCII characters
+    other than ``/`` and ``\``, and does not begin with a dot. Every method may be called from
+    several threads at once, and raises nothing but `StoreError` and `KeyExists`. A call tries once:
+    `StoreUnavailable` says that the same call may succeed later, and
     `brownie_backup.stores.RetryingStore` repeats it.
     """
 
     @property
     def url(self) -> str:
-        """Where this store is, for people; without any secret."""
+        """The store's address in messages; it holds no secret."""
         ...
 
     def put(
@@ -61,11 +61,11 @@ class Store(Protocol):
         if_absent: bool = False,
         use: ObjectUse = ObjectUse.STATE,
     ) -> None:
-        """Store `data` under `key`, whole or not at all, durable when this returns.
+        """Store `data` under `key` atomically; it is durable when this returns.
 
         With `if_absent`, exactly one of any number of racing calls wins, and the others raise
-        `KeyExists`; without, it replaces what is there. With object lock, the object is locked
-        when this returns unless its `use` is `ObjectUse.STATE`.
+        `KeyExists`. Without it, the call replaces any existing object. With object lock, the object
+        is locked when this returns unless its `use` is `ObjectUse.STATE`.
         """
         ...
 
@@ -76,20 +76,20 @@ class Store(Protocol):
     def list(self, prefix: str) -> Iterator[StoredObject]:
         """Yield every object whose key begins with `prefix`, in no particular order.
 
-        What is created or deleted meanwhile may or may not appear; all else appears exactly once,
-        what is replaced too: as it was, or as it is. Otherwise a lease that is renewed just then
-        would be overlooked.
+        An object created or deleted meanwhile may or may not appear. All others appear exactly
+        once. An object replaced meanwhile appears once too, in its old or its new state; otherwise
+        a lease that is being renewed could be overlooked.
         """
         ...
 
     def delete(self, key: str) -> None:
-        """Remove the object; succeeds when there is none; `ObjectLocked` if it must stay."""
+        """Remove the object; succeed if there is none; raise `ObjectLocked` if it must stay."""
         ...
 
 
 @runtime_checkable
 class SupportsObjectLock(Protocol):
-    """What a store adds that can keep objects from being deleted before a date (object lock)."""
+    """A store that can keep objects from being deleted before a date (object lock)."""
 
     def extend_lock(self, key: str) -> None:
         """Lock the object for as long as a new one would be; does nothing if locks are off."""
@@ -98,42 +98,42 @@ class SupportsObjectLock(Protocol):
 
 @runtime_checkable
 class SupportsPaging(Protocol):
-    """What a store adds whose listings come in pages: then only the page that failed is repeated.
+    """A store whose listings come in pages: after a failure only the failed page is repeated.
 
-    With a listing of hundreds of pages and an unreliable network, one from the beginning might
+    On an unreliable network, a listing of hundreds of pages that restarts from the beginning might
     never end.
     """
 
     def list_page(self, prefix: str, token: str | None) -> Page:
-        """Return the first page of what `list` yields, or with a `token` the one after it."""
+        """Return the first page of the listing, or with a `token` the page after it."""
         ...
 
 
 @runtime_checkable
 class SupportsRetry(Protocol):
-    """What a store adds that repeats calls by itself: then they may take long and be well."""
+    """A store that repeats failed calls itself: its calls may take long without hanging."""
 
     @property
     def repeats_for_seconds(self) -> float:
-        """For how long a call that fails is repeated."""
+        """For how long a failed call is repeated."""
         ...
 
 
 @runtime_checkable
 class SupportsClose(Protocol):
-    """What a store adds that holds something between calls, such as connections."""
+    """A store that holds resources between calls, such as connections."""
 
     def close(self) -> None:
-        """Let go of what no call uses at the moment; a later call makes it anew."""
+        """Release resources that no call is using; a later call acquires them again."""
         ...
 
 
 @runtime_checkable
 class HasFreeSpace(Protocol):
-    """What a store adds that can run full; `brownie-backup doctor` asks for it."""
+    """A store that can fill up; `brownie-backup doctor` asks for its free space."""
 
     def free_bytes(self) -> int:
-        """Return how many bytes can still be stored."""
+        """Return how many more bytes can be stored."""
         ...
 
 

@@ -9,43 +9,47 @@ from brownie_backup.model.reports import RestoredDatabase
 
 
 class Target(Protocol):
-    """A database being restored. Left by an exception, it leaves the server as it was."""
+    """A database being restored. If an exception leaves its context, the server stays as it was."""
 
     def preflight(self, inventory: bytes, archive_bytes: int) -> tuple[Finding, ...]:
-        """Say what is missing, before anything is changed. `archive_bytes` may need room here."""
+        """Yield findings about what is missing, before anything is changed.
+
+        `archive_bytes` may need room here.
+        """
         ...
 
     def receive(self, parts: Iterable[tuple[Part, Iterable[bytes]]]) -> tuple[Finding, ...]:
-        """Take the parts that have no segments, and say what would be loaded; change nothing.
+        """Take the parts that have no segments, and return what would be loaded; change nothing.
 
-        What an iterable yields has been authenticated; an exception that it raises is passed on.
+        The bytes that an iterable yields are authenticated; an exception that it raises is passed
+        on.
         """
         ...
 
     def wanted(self, part: Part) -> Iterator[Segment]:
         """Yield the segments of a part that are to be loaded, in order.
 
-        They are known after `preflight`, or if not everything was asked for, after `receive`.
+        They are known after `preflight`, or for a selective restore, after `receive`.
         """
         ...
 
     def name_of(self, part: Part) -> str:
-        """Return what people call a part."""
+        """Return the part's name in messages."""
         ...
 
     def load(
         self, parts: Sequence[tuple[Part, Iterator[tuple[Segment, Iterable[bytes]]]]]
     ) -> tuple[Finding, ...]:
-        """Make a fresh database and load everything; `RestoreFailed` has all that went wrong.
+        """Create a fresh database and load everything; `RestoreFailed` lists all errors.
 
-        With each part that has segments come those that are wanted, in order. Any thread may take
-        the next one from an iterator, but no two at once, and may then read it beside others. What
-        is not taken is not fetched.
+        Each part that has segments comes with an iterator of the wanted segments, in order. Any
+        thread may take the next segment, but only one thread at a time. Threads may read the
+        segments that they have taken at the same time. A segment that is not taken is not fetched.
         """
         ...
 
     def finish(self) -> tuple[Finding, ...]:
-        """Check what was loaded, analyse it, and put it into its place."""
+        """Check the loaded data, analyse it, and put the database in place."""
         ...
 
     def report(self) -> RestoredDatabase:

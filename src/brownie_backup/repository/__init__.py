@@ -1,4 +1,4 @@
-"""Blobs and manifests over a store: what a backup is, however it was made."""
+"""Blobs and manifests in a store: the parts of a backup that do not depend on the dumper."""
 
 from brownie_backup.repository.blobs.sizes import BLOB_BYTES, MOST_WORKERS
 from brownie_backup.repository.blobs.sweep import SWEEP_MARGIN, Roots, Swept

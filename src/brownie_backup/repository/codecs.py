@@ -1,4 +1,4 @@
-"""Codecs: what compresses and encrypts new blobs, and what can read each of the old ones."""
+"""Codecs: the compressor and encryptor of new blobs, and the decoders of old ones."""
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -20,24 +20,24 @@ from brownie_backup.model.findings import Finding, Level
 from brownie_backup.protocols import Compressor, Decryptor, Encryptor
 
 UNENCRYPTED = "none"
-"""What a manifest calls it when blobs are not encrypted."""
+"""The manifest's name for "not encrypted"."""
 
 METHODS = frozenset({"gpg", UNENCRYPTED})
-"""The methods of encryption that this version knows (docs/format.md)."""
+"""The encryption methods that this version knows (docs/format.md)."""
 
 
 @frozen(eq=False)
 class Codecs:
-    """What new blobs are written with, and what can be read. Thread-safe.
+    """The codecs that write new blobs, and those that can read blobs. Thread-safe.
 
-    Which of them reads a blob is said by the manifest alone. Blobs that are not encrypted need
-    nothing to decrypt them, so those are always readable.
+    The manifest alone determines which codec reads a blob. Unencrypted blobs need no decryptor, so
+    they can always be read.
 
     Args:
-        compressor, encryptor: for new blobs, and for old ones made with the same; None where
-            nothing is written.
+        compressor, encryptor: for new blobs, and for old ones made with the same; None if no blobs
+            are written.
         other_compressors: more that old blobs may need.
-        other_decryptors: more that old blobs may need. Several may be of one method.
+        other_decryptors: more that old blobs may need. Several may use the same method.
     """
 
     compressor: Compressor | None = None
@@ -46,7 +46,7 @@ class Codecs:
     other_decryptors: tuple[Decryptor, ...] = ()
 
     def for_writing(self) -> tuple[Compressor, Encryptor]:
-        """Return what new blobs are written with.
+        """Return the compressor and the encryptor of new blobs.
 
         Raises:
             ConfigurationError: the repository was opened for reading only.
@@ -58,7 +58,7 @@ class Codecs:
         return self.compressor, self.encryptor
 
     def compressor_for(self, manifest: Manifest) -> Compressor:
-        """Return what decompresses a backup's blobs; `UnsupportedFormat` if it is not here."""
+        """Return the decompressor of a backup's blobs; `UnsupportedFormat` if there is none."""
         for compressor in (self.compressor, *self.other_compressors):
             if compressor and compressor.name == manifest.compression:
                 return compressor
@@ -66,10 +66,10 @@ class Codecs:
         raise UnsupportedFormat(msg, hint=KeyHint.GIVE_COMPRESSOR)
 
     def decryptor_for(self, manifest: Manifest) -> Decryptor:
-        """Return what decrypts a backup's blobs.
+        """Return the decryptor of a backup's blobs.
 
         Raises:
-            KeyMissing: nothing is here that could hold a key for that method.
+            KeyMissing: there is no decryptor that could hold a key for that method.
             UnsupportedFormat: this version does not know the method.
         """
         name, encryption = manifest.name, manifest.encryption
@@ -92,17 +92,17 @@ class Codecs:
         raise KeyMissing(msg, hint=KeyHint.GIVE_DECRYPTOR)
 
     def expects(self, manifest: Manifest) -> bool:
-        """Whether a backup is encrypted, or new ones are written in clear too."""
+        """Whether a backup is encrypted, or new ones are stored unencrypted too."""
         if manifest.encryption.method != UNENCRYPTED:
             return True
         return self.encryptor is not None and self.encryptor.method == UNENCRYPTED
 
     def findings(self, manifest: Manifest, *, refuse: bool = False) -> Iterator[Finding]:
-        """Tell of a backup in clear, unless new ones are written in clear too.
+        """Report an unencrypted backup, unless new ones are unencrypted too.
 
         Args:
-            manifest: of the backup.
-            refuse: whether that is an error, not a warning.
+            manifest: the manifest of the backup.
+            refuse: whether to raise an error, not return a warning.
         """
         if not self.expects(manifest):
             yield Finding(
@@ -113,7 +113,7 @@ class Codecs:
             )
 
     def close(self) -> None:
-        """Close the encryptors that were made on demand; others belong to their maker."""
+        """Close the encryptors that were made on demand; the others belong to their creators."""
         for each in (self.encryptor, *self.other_decryptors):
             if isinstance(each, EncryptorOnDemand):
                 each.close()
@@ -123,7 +123,7 @@ class EncryptorOnDemand:
     """An encryptor that is made when it is first used, and again after `close`. Thread-safe.
 
     Args:
-        method: which it will be of.
+        method: its method.
         make: makes it; it is closed if it is a context manager.
     """
 
@@ -136,11 +136,11 @@ class EncryptorOnDemand:
 
     @property
     def method(self) -> str:
-        """What the manifest calls it."""
+        """Its name in the manifest."""
         return self._method
 
     def identity(self, salt: bytes) -> str:
-        """Name the key; see `brownie_backup.protocols.Encryptor`."""
+        """Identify the key; see `brownie_backup.protocols.Encryptor`."""
         return self._get().identity(salt)
 
     def encrypt(self, data: bytes) -> bytes:
@@ -169,7 +169,7 @@ class EncryptorOnDemand:
 
 @frozen
 class _Unencrypted:
-    """Bytes as they are stored: the blob's name proves them."""
+    """Bytes as they are stored: the blob's name verifies them."""
 
     method: str = UNENCRYPTED
 
@@ -178,7 +178,7 @@ class _Unencrypted:
 
 
 class _FirstThatOpens:
-    """Several decryptors of one method: the one that opened the last blob is asked first."""
+    """Several decryptors of one method: the one that decrypted the last blob is tried first."""
 
     def __init__(self, decryptors: Sequence[Decryptor]) -> None:
         self._decryptors = tuple(decryptors)

@@ -1,4 +1,4 @@
-"""A store whose calls end, so that one that hangs does not keep the others from their work."""
+"""A store whose calls end, so that a hanging store does not block the work with the others."""
 
 import threading
 from collections.abc import Callable, Iterator
@@ -34,15 +34,15 @@ class Deadlines:
     """A put or get may take longer by what its bytes take on a line of this speed."""
 
 
-_MOST_BYTES = 32 << 20  # what a blob may be
+_MOST_BYTES = 32 << 20  # the largest size of a blob
 _BATCH = 1000
 
 
 class DeadlineStore:
-    """Passes calls on to another store, and gives up those that do not end.
+    """Passes calls on to another store, and gives up calls that do not end.
 
-    The thread of a call that was given up stays behind, with what it was to store. While there is
-    one, further calls fail at once: nobody waits as long again.
+    The thread of a call that was given up stays behind, with the data it was storing. While there
+    is such a thread, further calls fail at once, without waiting again.
     """
 
     def __init__(self, inner: Store, deadlines: Deadlines | None = None) -> None:
@@ -54,7 +54,7 @@ class DeadlineStore:
 
     @property
     def url(self) -> str:
-        """Where the inner store is."""
+        """The address of the inner store."""
         return self._inner.url
 
     def put(
@@ -69,7 +69,7 @@ class DeadlineStore:
         self._call(lambda: self._inner.put(key, data, if_absent=if_absent, use=use), len(data))
 
     def get(self, key: str) -> bytes:
-        """Return what the inner store has."""
+        """Return the object from the inner store."""
         return self._call(lambda: self._inner.get(key), _MOST_BYTES)
 
     def list(self, prefix: str) -> Iterator[StoredObject]:
@@ -89,7 +89,7 @@ class DeadlineStore:
             self._call(lambda: inner.extend_lock(key))
 
     def close(self) -> None:
-        """Let the inner store go of what it holds between calls."""
+        """Let the inner store release the resources that it holds between calls."""
         if isinstance(self._inner, SupportsClose):
             self._inner.close()
 

@@ -1,4 +1,4 @@
-"""A repository: one store, how blobs are compressed and encrypted in it, and what is there."""
+"""A repository: one store, how its blobs are compressed and encrypted, and its contents."""
 
 import contextlib
 import secrets
@@ -59,15 +59,15 @@ def _utc_now() -> datetime:
 class Repository:
     """Backups in a store. Any backup in it is read with the codecs that its manifest names.
 
-    It is open for reading only if the compressor and the encryptor are left out: no key is needed
-    to list, delete, copy or clean up.
+    Without a compressor and an encryptor it is read-only: no key is needed to list, delete, copy or
+    clean up.
 
     Args:
-        store: where they are.
+        store: the store of the backups.
         compressor, encryptor: for new backups, and for old ones made with the same.
         other_compressors: more that old backups may need.
         clock: the time now, UTC-aware.
-        cache: remembers manifests on this machine, or None.
+        cache: caches manifests on this machine, or None.
         other_decryptors: more that old backups may need, whose keys the encryptor does not have.
         roots: what objects of more kinds than manifests refer to, so that no sweep removes it.
         codecs: compressor, encryptor and all others together, in place of each by itself.
@@ -102,7 +102,7 @@ class Repository:
         self.__attrs_init__(store, codecs, clock, cache, tuple(roots), tuning or Tuning())
 
     def close(self) -> None:
-        """Close the store's connections, and what reads and writes blobs (keyrings of gpg)."""
+        """Close the store's connections, and the codecs (keyrings of gpg)."""
         self.codecs.close()
         if isinstance(self.store, SupportsClose):
             self.store.close()
@@ -115,17 +115,17 @@ class Repository:
 
     @property
     def catalogue(self) -> Catalogue:
-        """What backups there are."""
+        """The catalogue of backups."""
         return Catalogue(self.store, self.clock, self.cache)
 
     def identity(
         self, proposed: Identity | None = None, recover: Recover | None = None
     ) -> Identity:
-        """Return the repository's identity, giving it one at its first use.
+        """Return the repository's identity, assigning one at its first use.
 
         Args:
-            proposed: which, if it has none; by default a new one.
-            recover: returns what its manifests say, if somebody has read them already.
+            proposed: the identity to assign if it has none; by default a new one.
+            recover: returns the identity from its manifests, if the caller has read them already.
         """
         return ensure_identity(self.store, proposed, recover)
 
@@ -134,13 +134,13 @@ class Repository:
         return known_identity(self.store, recover)
 
     def reader(self, manifest: Manifest, others: Sequence[Store] = ()) -> BlobReader:
-        """Return a reader of the blobs of one backup, by the codecs that its manifest names.
+        """Return a reader of the blobs of one backup, with the codecs that its manifest names.
 
-        What is bad in this store it looks for in the others.
+        A blob that is bad in this store is read from the others.
 
         Raises:
-            KeyMissing: the repository has nothing that decrypts blobs of that method.
-            UnsupportedFormat: this version does not know the method, or has no such compressor.
+            KeyMissing: the repository has no decryptor for that method.
+            UnsupportedFormat: this version does not know the method or the compressor.
         """
         compressor = self.codecs.compressor_for(manifest)
         decryptor = self.codecs.decryptor_for(manifest)
@@ -185,18 +185,18 @@ class Repository:
         manifests.add_verification(self.store, verification)
 
     def forget_verification(self, name: str) -> None:
-        """Remove the outcome of a verification, which no longer says anything."""
+        """Remove the outcome of a verification, which is no longer valid."""
         self.store.delete(verification_key(name))
 
     def remove(self, name: str) -> None:
-        """Make a backup not exist. Its blobs stay until a sweep."""
+        """Delete a backup. Its blobs stay until a sweep."""
         self.store.delete(manifest_key(name))
         for key in (verification_key(name), hold_key(name)):
             with contextlib.suppress(ObjectLocked):  # without its manifest it means nothing
                 self.store.delete(key)
 
     def record_attempt(self, attempt: Attempt) -> None:
-        """Write down that a backup was begun: nothing is deleted until a good one ends after."""
+        """Record that a backup was started: nothing is deleted until a good one has ended since."""
         holds.add_attempt(self.store, attempt)
 
     def shared_lease(
@@ -238,7 +238,7 @@ class Repository:
     def unlock(self) -> tuple[LeaseRecord, ...]:
         """Remove the leases that have expired, by the store's clock, and return them.
 
-        They exclude nobody any more; `Busy` if one that counts does.
+        They exclude no process any more; `Busy` if a valid lease does.
         """
         with self.shared_lease("unlock") as lease:
             return remove_expired(self.store, lease.now())
@@ -250,12 +250,12 @@ class Repository:
         without: frozenset[str] = frozenset(),
         on_progress: OnCount | None = None,
     ) -> Swept:
-        """Remove blobs that no root names; with no lease, count what would be removed.
+        """Remove blobs that no root names; without a lease, count the blobs that would be removed.
 
         Args:
             lease: an exclusive one.
-            without: names of backups to take for deleted.
-            on_progress: told how many backups are read, then how many blobs removed.
+            without: names of backups to treat as deleted.
+            on_progress: called with the number of backups read, then of blobs removed.
 
         A root that can't be read may name any blob: then nothing is swept.
         """
@@ -278,7 +278,7 @@ class Repository:
 
 
 def with_deadlines(repositories: Sequence[Repository]) -> tuple[Repository, ...]:
-    """Return repositories of which none that hangs keeps the others from their work."""
+    """Return repositories whose calls end, so that a hanging one does not block the others."""
     if len(repositories) == 1:
         return tuple(repositories)
     return tuple(

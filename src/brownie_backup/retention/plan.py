@@ -21,13 +21,13 @@ _PERIODS: tuple[tuple[str, Callable[[datetime], object], str], ...] = (
     ("monthly", lambda at: (at.year, at.month), "%Y-%m"),
     ("yearly", lambda at: at.year, "%Y"),
 )
-"""Of each rule by periods: its name, what tells its periods apart, and what people call them."""
+"""The rules by periods: name, function that identifies a period, and wording."""
 
 _NEWER = "a newer version made it, in a form that this version cannot read"
 _UNREADABLE = "its manifest cannot be read: look at it, then delete it by name"
 
 _Placed = tuple[int, Backup, Manifest]
-"""A backup whose manifest reads, and its place in the plan."""
+"""A backup whose manifest can be read, and its place in the plan."""
 
 
 def plan_retention(
@@ -37,20 +37,20 @@ def plan_retention(
     *,
     database: DatabaseId | None,
 ) -> tuple[RetentionDecision, ...]:
-    """Decide for each backup whether it stays, with the reason, newest first.
+    """Decide for each backup whether to keep it, with the reason, newest first.
 
-    A backup stays if any rule of the policy keeps it, if it is held, or if its manifest can't be
-    read or is of a kind that this version does not know: then nobody knows what it is good for.
-    Only good backups count, those of each kind and database by themselves, so a database that is no
-    longer backed up keeps its last ones for ever. A damaged backup is kept by its age, a label or a
-    hold alone; but while there are fewer good ones than `policy.keep_min`, all damaged ones stay
-    too: the next backup may heal them.
+    A backup is kept if any rule of the policy keeps it, if it is held, or if its manifest can't be
+    read or is of a kind that this version does not know: then its value is unknown. Only good
+    backups count, separately for each kind and database, so a database that is no longer backed up
+    keeps its last backups for ever. A damaged backup is kept only by its age, a label or a hold.
+    But while there are fewer good ones than `policy.keep_min`, all damaged ones are kept too: the
+    next backup may repair them.
 
     Args:
         backups: the catalogue.
-        policy: what to keep of each kind and database.
+        policy: which backups to keep of each kind and database.
         now: the time.
-        database: whose backups may go; None for every database's.
+        database: the database whose backups may be deleted; None for all databases.
     """
     newest_first = sorted(backups, key=_finished, reverse=True)
     kept: dict[int, str] = {}
@@ -75,7 +75,7 @@ def _finished(backup: Backup) -> tuple[datetime, str]:
 def _by_set(
     newest_first: list[Backup], kept: dict[int, str]
 ) -> list[tuple[BackupSet, list[_Placed]]]:
-    """Group the backups by their sets; those of which nobody knows what they are, are kept."""
+    """Group the backups by their sets; keep those whose set is unknown."""
     groups: dict[BackupSet, list[_Placed]] = defaultdict(list)
     for place, backup in enumerate(newest_first):
         manifest = backup.manifest
@@ -90,7 +90,7 @@ def _by_set(
 
 
 def _kept(placed: list[_Placed], policy: RetentionPolicy, now: datetime) -> dict[int, str]:
-    """Return which backups of one set stay, each with all the reasons."""
+    """Return which backups of one set are kept, each with all the reasons."""
     if not policy.deletes:
         return _all(placed, "no rule lets a backup go")
     good = [entry for entry in placed if entry[1].good]
@@ -141,7 +141,7 @@ def _young(
 
 
 def _counted(good: list[_Placed], policy: RetentionPolicy) -> Iterator[tuple[int, str]]:
-    """Yield what the rules keep that count, and what it counts as."""
+    """Yield the backups that counting rules keep, and the reason."""
     for number, (place, _, _) in enumerate(good[: policy.keep_last], 1):
         yield place, f"last ({number} of {policy.keep_last})"
     for name, period_of, form in _PERIODS:
@@ -174,7 +174,7 @@ def _reasons_to_go(policy: RetentionPolicy, now: datetime) -> Callable[[Backup],
     def reason(backup: Backup) -> str:
         manifest = backup.manifest
         age = now - manifest.finished_at if manifest else timedelta(0)
-        # A hundred thousand backups have not as many texts.
+        # Share the texts: even a hundred thousand backups have only a few different ones.
         text: str = text_of(age if age < _TWO_DAYS else timedelta(age.days))
         return text if backup.good else f"damaged, {text}"
 

@@ -17,15 +17,15 @@ _count = field(default=0, validator=[instance_of(int), ge(0)])
 
 @frozen
 class RetentionPolicy:
-    """Which backups of a database to keep: all that at least one of these rules keeps.
+    """Which backups of a database to keep: all backups that at least one of these rules keeps.
 
-    The rules that count take good backups only. Those by periods keep the newest one of each of
-    the last so many periods that have one; hours, days, weeks (from Monday), months and years are
-    those of UTC. With neither `keep_within` nor any count, nothing is deleted.
+    Counting rules consider only good backups. A rule by periods keeps the newest backup of each of
+    the last N periods that have one; hours, days, weeks (from Monday), months and years are in UTC.
+    With neither `keep_within` nor any count, nothing is deleted.
     """
 
     keep_within: timedelta | None = field(factory=_thirty_days, validator=optional(ge(_NO_TIME)))
-    """Keep what is younger, good or not. None turns the rule off."""
+    """Keep younger backups, good or not. None turns the rule off."""
     keep_last: int = _count
     keep_hourly: int = _count
     keep_daily: int = _count
@@ -33,11 +33,11 @@ class RetentionPolicy:
     keep_monthly: int = _count
     keep_yearly: int = _count
     keep_labels: tuple[str, ...] = ()
-    """Keep what has such a label: ``key`` for any value, or ``key=value``."""
+    """Keep backups with such a label: ``key`` for any value, or ``key=value``."""
     keep_min: int = field(default=1, validator=ge(1))
-    """How many of the newest good ones stay whatever the rules say."""
+    """How many of the newest good backups are kept regardless of the rules."""
     most_deleted_share: float = field(default=0.5, validator=[ge(0), le(1)])
-    """Deleting more of a database's backups than that at once wants to be confirmed."""
+    """Deleting a larger share of a database's backups at once needs confirmation."""
 
     @property
     def counts(self) -> bool:
@@ -53,5 +53,5 @@ class RetentionPolicy:
 
     @property
     def deletes(self) -> bool:
-        """Whether there is a rule that lets any backup go."""
+        """Whether any rule allows a backup to be deleted."""
         return self.keep_within is not None or self.counts

@@ -1,4 +1,4 @@
-"""Retention policies as text: what variables and the queries of URLs say, what people see."""
+"""Retention policies as text: in variables, in the queries of URLs, and for display."""
 
 import difflib
 import re
@@ -27,7 +27,7 @@ _SPAN = re.compile(r"(\d{1,7})([hdw])", re.ASCII)
 
 @frozen
 class Rule:
-    """A rule as text: its name, what it means, and how to read its value."""
+    """A rule as text: its name, its meaning, and its reader."""
 
     name: str
     help: str
@@ -69,26 +69,26 @@ def _labels(value: str) -> tuple[str, ...]:
 
 RULES: tuple[Rule, ...] = (
     Rule("retention_days", "how many days backups are kept", whole(1, MOST_DAYS)),
-    Rule("keep_within", "the same by hours, days or weeks: 36h, 7d, 2w", _span),
-    Rule("keep_last", "keep that many, the newest", whole(0, MOST_KEPT)),
-    Rule("keep_hourly", "keep one of each of that many hours", whole(0, MOST_KEPT)),
-    Rule("keep_daily", "keep one of each of that many days", whole(0, MOST_KEPT)),
-    Rule("keep_weekly", "keep one of each of that many weeks", whole(0, MOST_KEPT)),
-    Rule("keep_monthly", "keep one of each of that many months", whole(0, MOST_KEPT)),
-    Rule("keep_yearly", "keep one of each of that many years", whole(0, MOST_KEPT)),
-    Rule("keep_labels", "keep what has such a label, by commas", _labels),
-    Rule("keep_min", "keep that many good ones, whatever else", whole(1, MOST_KEPT)),
-    Rule("most_deleted_percent", "how much may go at once", whole(0, 100)),
+    Rule("keep_within", "the same in hours, days or weeks: 36h, 7d, 2w", _span),
+    Rule("keep_last", "keep the newest N", whole(0, MOST_KEPT)),
+    Rule("keep_hourly", "keep one for each of N hours", whole(0, MOST_KEPT)),
+    Rule("keep_daily", "keep one for each of N days", whole(0, MOST_KEPT)),
+    Rule("keep_weekly", "keep one for each of N weeks", whole(0, MOST_KEPT)),
+    Rule("keep_monthly", "keep one for each of N months", whole(0, MOST_KEPT)),
+    Rule("keep_yearly", "keep one for each of N years", whole(0, MOST_KEPT)),
+    Rule("keep_labels", "keep backups with these labels, by commas", _labels),
+    Rule("keep_min", "keep the newest N good ones in any case", whole(1, MOST_KEPT)),
+    Rule("most_deleted_percent", "the share that one cleanup may delete", whole(0, 100)),
 )
 """The rules: variables are named for them, and parameters in the query of a copy's URL."""
 
 
 ONE_RULE = {"keep_within", "retention_days"}
-"""Not both: they say the same."""
+"""Not both: they mean the same."""
 
 
 def policy_from(values: Mapping[str, str]) -> RetentionPolicy:
-    """Return the policy that texts say, by the names of `RULES`; what is left out has its default.
+    """Return the policy in texts, by the names of `RULES`; missing rules have their defaults.
 
     Raises:
         ConfigurationError: with one problem for each value that is wrong.
@@ -110,10 +110,10 @@ def policy_from(values: Mapping[str, str]) -> RetentionPolicy:
 
 
 def days_kept(rules: Mapping[str, Any]) -> int | None:
-    """Return `retention_days` as it follows from all rules that are given.
+    """Return the effective `retention_days`, given all rules.
 
-    Whoever asks for the last three backups wants three, not those of 30 days: the default counts
-    only where no other rule lets a backup go.
+    An operator who asks for the last three backups wants three, not those of 30 days: the default
+    applies only if no other rule allows a backup to be deleted.
     """
     days: int | None = rules.get("retention_days")
     default = RetentionPolicy().keep_within
@@ -123,7 +123,7 @@ def days_kept(rules: Mapping[str, Any]) -> int | None:
 
 
 def make_policy(rules: Mapping[str, Any]) -> RetentionPolicy:
-    """Return the policy of rules as they were read; None is a rule that is off."""
+    """Return the policy from parsed rules; None is a rule that is off."""
     days, within = rules.get("retention_days"), rules.get("keep_within")
     spans = [span for span in (within, days and days * _DAY) if span]
     plain = (*_COUNTED, "keep_labels", "keep_min")
@@ -137,7 +137,7 @@ def make_policy(rules: Mapping[str, Any]) -> RetentionPolicy:
 
 
 def describe_policy(policy: RetentionPolicy) -> str:
-    """Return what the policy keeps, in one line."""
+    """Return a description of the policy in one line."""
     kept = [span_text(policy.keep_within)] if policy.keep_within is not None else []
     for name in _COUNTED:
         count = getattr(policy, name)
@@ -150,7 +150,7 @@ def describe_policy(policy: RetentionPolicy) -> str:
 
 
 def span_text(span: timedelta) -> str:
-    """Return a span as people say it, rounded down."""
+    """Return a span in words, rounded down."""
     if span >= 2 * _DAY or span == _DAY:
         return "1 day" if span == _DAY else f"{span.days} days"
     if span >= 2 * _HOUR:

@@ -11,7 +11,7 @@ from brownie_backup.service.verbs import Verbs
 
 
 class BackupVerbs(Verbs):
-    """The verbs that make backups, and what uses them up."""
+    """The verbs that make backups, and the verbs that use them."""
 
     def create_backup(
         self,
@@ -26,7 +26,7 @@ class BackupVerbs(Verbs):
         repositories = self.context.repositories(writes=True)
         with self._operation(repositories, "backup", name, operation_id) as operation:
             dumper = self.context.dumper()
-            operation.database = dumper.database_name()  # also of a backup that fails
+            operation.database = dumper.database_name()  # even if the backup failed
             report = create_backup(
                 repositories[0],
                 dumper,
@@ -62,10 +62,10 @@ class BackupVerbs(Verbs):
 
         Args:
             name: of the backup, or ``latest``.
-            target_database: by default, as it was.
-            options: by default, everything into a fresh database.
-            dry_run: check what can be checked, and change nothing.
-            store: which to turn to first: ``primary``, ``copy1`` and so on, or its URL.
+            target_database: by default, the original name.
+            options: by default, restore everything into a fresh database.
+            dry_run: check everything that can be checked, and change nothing.
+            store: the store to try first: ``primary``, ``copy1`` and so on, or its URL.
             operation_id: as for all.
             on_progress: called with plaintext bytes.
         """
@@ -92,7 +92,7 @@ class BackupVerbs(Verbs):
     def sync(
         self, *, operation_id: str | None = None, on_progress: OnProgress | None = None
     ) -> tuple[StoreSync, ...]:
-        """Copy to each store what it lacks and others have; see `brownie_backup.sync_backups`."""
+        """Copy missing backups between the stores; see `brownie_backup.sync_backups`."""
         repositories = self.context.repositories()
         if len(repositories) == 1:
             problem = "sync needs two stores at least"

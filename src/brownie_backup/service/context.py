@@ -1,4 +1,4 @@
-"""What a process keeps open between what is asked of it: the stores and the audit trail."""
+"""The open state that a process keeps between operations: the stores and the audit trail."""
 
 from collections.abc import Callable
 from functools import cached_property
@@ -16,13 +16,13 @@ from brownie_backup.retention.policy import RetentionPolicy
 
 @frozen(eq=False)
 class ServiceContext:
-    """What every `Service` of some settings shares, whoever asks. Thread-safe.
+    """The state that all `Service` objects of the same settings share, for any actor. Thread-safe.
 
     Nothing is opened before it is needed, and nothing twice.
 
     Args:
         stores: of the settings.
-        auditor: records all operations. What a store has not taken of its trail yet, it keeps.
+        auditor: records all operations. It keeps the records that a store has not taken yet.
         make_dumper: makes the dumper of a run from the settings.
     """
 
@@ -59,12 +59,12 @@ class ServiceContext:
     def dumper(self) -> Dumper:
         """Return a dumper of the database, for one run.
 
-        It learns things of the server, such as its version, that may be others by the next run.
+        It caches facts about the server, such as its version, that may change before the next run.
         """
         return self._make_dumper(self.stores.settings)
 
     def database_name(self) -> str:
-        """Return the name of the database; if only the server knows it, that is asked once."""
+        """Return the name of the database; if only the server knows it, ask it once."""
         return self._named.database_name()
 
     @cached_property
@@ -72,5 +72,5 @@ class ServiceContext:
         return self.dumper()
 
     def close(self) -> None:
-        """Close what is open; what is used later, opens it again."""
+        """Close everything that is open; a later use opens it again."""
         self.stores.close()

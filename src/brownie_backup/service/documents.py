@@ -1,6 +1,6 @@
 """The model as JSON documents for programs. Field names are part of our interface.
 
-What has hints is given the words of the interface whose document it is.
+Functions for objects with hints take the words of the interface that the document is for.
 """
 
 from datetime import datetime, timedelta
@@ -67,7 +67,7 @@ def backup_document(backup: Backup) -> dict[str, Any]:
 
 
 def report_document(report: BackupReport, words: Vocabulary) -> dict[str, Any]:
-    """Return what making a backup did."""
+    """Return the outcome of a backup."""
     manifest = report.manifest
     return {
         "backup": backup_document(Backup(manifest.name, Status.GOOD, manifest)),
@@ -86,7 +86,7 @@ def report_document(report: BackupReport, words: Vocabulary) -> dict[str, Any]:
 
 
 def restore_document(report: RestoreReport, words: Vocabulary) -> dict[str, Any]:
-    """Return what a restore did, or would do."""
+    """Return the outcome of a restore, or of a dry run."""
     return {
         "backup": report.backup,
         "target_database": report.target_database,
@@ -102,7 +102,7 @@ def restore_document(report: RestoreReport, words: Vocabulary) -> dict[str, Any]
 
 
 def status_document(report: StatusReport, words: Vocabulary) -> dict[str, Any]:
-    """Return how things stand; the primary store's state is beside what is of all."""
+    """Return the state of backups; the primary store's state is beside the overall state."""
     primary, *copies = (store_status_document(store, report.now, words) for store in report.stores)
     return {
         **primary,
@@ -173,7 +173,7 @@ def hold_document(hold: Hold | None) -> dict[str, Any] | None:
 
 
 def cleanup_document(cleanup: StoreCleanup, words: Vocabulary) -> dict[str, Any]:
-    """Return what a cleanup did in a store, or why it did nothing there."""
+    """Return the outcome of a cleanup in one store, or why it did nothing there."""
     report, problem = cleanup.report, cleanup.problem
     decisions = report.decisions if report else ()
     return {
@@ -193,13 +193,13 @@ def cleanup_document(cleanup: StoreCleanup, words: Vocabulary) -> dict[str, Any]
 
 
 def audit_document(entry: AuditRecord) -> dict[str, Any]:
-    """Return one entry of the audit trail, without what links the records."""
+    """Return one entry of the audit trail, without the fields that link the records."""
     document: dict[str, Any] = converter.unstructure(entry)
     return {name: value for name, value in document.items() if name not in _LINKS}
 
 
 def proof_document(proof: AuditProof) -> dict[str, Any]:
-    """Return what a proof of a store's audit trail found."""
+    """Return the outcome of checking a store's audit trail."""
     return {
         "store": proof.store_url,
         "good": proof.good,
@@ -219,7 +219,7 @@ def finding_document(finding: Finding, words: Vocabulary) -> dict[str, Any]:
 
 
 def hint_fields(hint: Hint | None, words: Vocabulary) -> dict[str, Any]:
-    """Return a hint as every document has it: in words, and its code for programs."""
+    """Return a hint in the form of every document: in words, with its code for programs."""
     return {
         "hint": hint.worded(words) if hint else "",
         "hint_code": str(hint.code) if hint else None,
@@ -227,7 +227,7 @@ def hint_fields(hint: Hint | None, words: Vocabulary) -> dict[str, Any]:
 
 
 def store_document(outcome: StoreOutcome, words: Vocabulary) -> dict[str, Any]:
-    """Return what came of one store."""
+    """Return the outcome in one store."""
     return {
         "url": outcome.url,
         "problem": outcome.problem.worded(words) if outcome.problem else "",
@@ -243,7 +243,7 @@ def range_document(found: TableRange) -> dict[str, int]:
 
 
 def comparison_document(comparison: Comparison) -> dict[str, Any]:
-    """Return what a comparison with the database found."""
+    """Return the outcome of a comparison with the database."""
     return {
         "backup": comparison.backup,
         "compared_ranges": comparison.compared_ranges,
@@ -254,7 +254,7 @@ def comparison_document(comparison: Comparison) -> dict[str, Any]:
 
 
 def sync_document(report: StoreSync, words: Vocabulary) -> dict[str, Any]:
-    """Return what a sync did to one store."""
+    """Return the outcome of a sync in one store."""
     return {
         "url": report.url,
         "copied": list(report.copied),

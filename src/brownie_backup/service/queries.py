@@ -1,4 +1,4 @@
-"""How things stand, and what was done: nothing is changed."""
+"""The state of backups and past operations: nothing is changed."""
 
 from datetime import UTC, datetime
 
@@ -18,11 +18,11 @@ from brownie_backup.schedule import Schedule
 from brownie_backup.service.verbs import Verbs
 
 STATUS_RETRY_SECONDS = 10
-"""For how long a call to a store is repeated by whoever only asks how things stand."""
+"""For how long a call to a store is repeated in a request for the state."""
 
 
 class Queries(Verbs):
-    """What only looks; and what was refused, which leaves a trace and does nothing."""
+    """The read-only verbs; and the record of refused requests, which changes nothing else."""
 
     def list(
         self,
@@ -36,14 +36,15 @@ class Queries(Verbs):
         return list_backups(repository, check_blobs=check_blobs, on_progress=on_progress)
 
     def history(self) -> History:
-        """Return how the last backups went; see `brownie_backup.operations.history`.
+        """Return the history of the last backups; see `brownie_backup.operations.history`.
 
-        Where nothing but the server knows the database's name, and it does not answer, of any.
+        If only the server knows the database's name and it does not answer, the backups may be of
+        any database.
         """
         return read_history(self.context.repositories(), self._database_name_if_known())
 
     def find(self, name: str, *, store: str | None = None) -> LocatedBackup:
-        """Return a backup from the first store where it is good, or else where it is at all."""
+        """Return a backup from the first store where it is good, or else from any that has it."""
         return self._find(self.context.repositories(first=store), name)
 
     def audit(
@@ -54,13 +55,13 @@ class Queries(Verbs):
         limit: int | None = None,
         store: str | None = None,
     ) -> AuditTrail:
-        """Return what was done, from one store's audit trail, oldest first.
+        """Return past operations from one store's audit trail, oldest first.
 
         Args:
-            since: only what was recorded then or later, UTC-aware; None for all.
-            action: only this, such as ``delete``.
-            limit: only so many operations, the newest.
-            store: which to turn to: ``primary``, ``copy1`` and so on, or its URL.
+            since: only operations recorded then or later, UTC-aware; None for all.
+            action: only this action, such as ``delete``.
+            limit: only the newest N operations.
+            store: the store to ask: ``primary``, ``copy1`` and so on, or its URL.
         """
         repository = self.context.repositories(first=store)[0]
         return audit_trail(
@@ -68,7 +69,7 @@ class Queries(Verbs):
         )
 
     def prove_audit(self, *, since: datetime | None = None) -> PerStore[AuditProof]:
-        """Prove that nothing was changed in or removed from the audit trail of any store."""
+        """Check that nothing was changed in or removed from the audit trail of any store."""
         repositories = self.context.repositories()
         return for_each_store(
             repositories, lambda each: prove_audit(each.store, each.clock(), since)
@@ -77,11 +78,11 @@ class Queries(Verbs):
     def status(
         self, *, check_blobs: bool = True, on_progress: OnCount | None = None
     ) -> StatusReport:
-        """Look how things stand; a store that is out of reach is not waited for long.
+        """Report the state of backups; do not wait long for a store that is out of reach.
 
         Args:
-            check_blobs: also list the blobs, to see that all are there in full length.
-            on_progress: called with how many backups are read, of how many.
+            check_blobs: also list the blobs, to check that all are there in full length.
+            on_progress: called with the number of backups read, and the total.
         """
         patience = min(self.settings.retry_seconds, STATUS_RETRY_SECONDS)
         return report_status(
@@ -90,23 +91,23 @@ class Queries(Verbs):
             datetime.now(UTC),
             policies=self.context.policies,
             retention_days=self.settings.retention_days,
-            database=self._database_name_if_known(),  # where it is not, every backup counts
+            database=self._database_name_if_known(),  # if the name is unknown, every backup counts
             check_blobs=check_blobs,
             on_progress=on_progress,
         )
 
     def operation_log(self) -> OperationLog:
-        """Return the register of what was asked for over REST, in the first store."""
+        """Return the register of the operations requested over REST, in the first store."""
         repository = self.context.repositories()[0]
         return OperationLog(repository.store, repository.clock)
 
     def refuse(self, action: str, reason: str, *, backup: str | None = None) -> None:
-        """Record that somebody was refused something before it became an operation.
+        """Record that a request was refused before it became an operation.
 
         Args:
-            action: what was asked for.
-            reason: why not, in words that hold no secret: ``wrong token``.
-            backup: which it was about, if any.
+            action: the requested action.
+            reason: why it was refused, without any secret: ``wrong token``.
+            backup: the backup that it was about, if any.
         """
 
         def stores() -> list[Store]:

@@ -1,4 +1,4 @@
-"""Which backups stay, and what else is kept in order."""
+"""Retention, holds, and expired leases."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -14,7 +14,7 @@ from brownie_backup.service.verbs import Verbs
 
 
 class RetentionVerbs(Verbs):
-    """The verbs that decide which backups stay: each works in every store."""
+    """The verbs that decide which backups are kept: each works in every store."""
 
     def cleanup(
         self,
@@ -28,14 +28,14 @@ class RetentionVerbs(Verbs):
         """Apply each store's retention policy; see `brownie_backup.apply_retention`.
 
         Args:
-            dry_run: change nothing, and say what would be done.
-            yes_delete_many: even if it is a large share of a database's backups.
-            all_databases: of every database in the store, not of the configured one alone.
+            dry_run: change nothing, and report what would be done.
+            yes_delete_many: delete even a large share of a database's backups.
+            all_databases: for every database in the store, not only the configured one.
             operation_id: as for all.
-            on_progress: called with what is read, and what is removed.
+            on_progress: called with the numbers of backups read and blobs removed.
 
         Raises:
-            BackupError: it could be done nowhere.
+            BackupError: it failed in every store.
         """
         repositories = self.context.repositories()
         urls = [repository.store.url for repository in repositories]
@@ -59,7 +59,7 @@ class RetentionVerbs(Verbs):
                         on_progress=on_progress,
                     ),
                 )
-            finally:  # what is gone is gone, though the rest failed
+            finally:  # the deletions count even though a later step failed
                 operation.deleted = sorted(deleted)
             operation.not_done_in = list(cleaned.problems)
         return tuple(
@@ -93,7 +93,7 @@ class RetentionVerbs(Verbs):
             return {each.store.url: each.unlock() for each in repositories}
 
     def _database(self) -> DatabaseId:
-        """Return whose backups may go: another's are never touched."""
+        """Return the database whose backups may be deleted: another's are never touched."""
         try:
             return self.context.dumper().database_id()
         except (DatabaseError, DatabaseNotFound) as error:

@@ -1,7 +1,7 @@
-"""The verbs by settings, as adapters offer them: each one an operation that leaves its traces.
+"""The verbs by settings, as adapters offer them: each one an operation with log and audit records.
 
-An adapter parses its input, calls one method, and renders the result or the error. What every
-operation has in common happens here, once.
+An adapter parses its input, calls one method, and renders the result or the error. The steps that
+all operations share happen here, once.
 """
 
 from brownie_backup.service.backups import BackupVerbs
@@ -11,17 +11,17 @@ from brownie_backup.service.verification import VerificationVerbs
 
 
 class Service(BackupVerbs, VerificationVerbs, RetentionVerbs, Queries):
-    """Backups of one database by settings, on behalf of somebody.
+    """The verbs for one database, by its settings, on behalf of an actor.
 
-    The stores are opened when first needed, and kept until `close`, or the end of a ``with``
-    block. Several methods may run at once, in threads. `operation_id` is what logs and the audit
-    trail call an operation: by default a new one.
+    The stores are opened when first needed, and kept until `close`, or the end of a ``with`` block.
+    Several methods may run at once, in threads. `operation_id` identifies an operation in logs and
+    in the audit trail: by default a new one.
 
-    For somebody else, `attrs.evolve(service, actor=…)`: that goes on with the same open stores and
-    the same trail, and with what a store has not taken of it yet.
+    For another actor, use `attrs.evolve(service, actor=…)`. It keeps the same open stores and the
+    same trail, including records that a store has not taken yet.
 
     Args:
         settings: from `load_settings`.
-        actor: who asks.
-        context: what is open; by default a new one, of these settings.
+        actor: the name of the caller.
+        context: the open stores and trail; by default a new context of these settings.
     """

@@ -1,4 +1,4 @@
-"""What all verbs of the service share: who asks, and the operation that each of them is."""
+"""The common part of all verbs of the service: the actor, and the operation that each verb is."""
 
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
@@ -16,7 +16,7 @@ from brownie_backup.service.context import ServiceContext
 
 @frozen
 class Verbs:
-    """The base of `Service`, whose verbs are in files of their own."""
+    """Base class of `Service`, whose verbs are in files of their own."""
 
     settings: Settings
     actor: Actor
@@ -33,7 +33,7 @@ class Verbs:
             raise ValueError(msg)
 
     def close(self) -> None:
-        """Close the stores, and whatever else the context has opened, for all who share it."""
+        """Close the stores, and everything else that the context has opened, for all its users."""
         self.context.close()
 
     def __enter__(self) -> Self:
@@ -43,7 +43,7 @@ class Verbs:
         self.close()
 
     def database_name(self) -> str:
-        """Return the name of the database that is backed up, asking the server if need be."""
+        """Return the name of the backed-up database, asking the server if necessary."""
         return self.context.database_name()
 
     def _database_name_if_known(self) -> str | None:

@@ -22,11 +22,11 @@ from brownie_backup.repository import Repository
 from brownie_backup.service.verbs import Verbs
 
 OnFound = Callable[[LocatedBackup], None]
-"""Told where a backup was found, before anything is read of it."""
+"""Called with the backup and its store, before any of it is read."""
 
 
 class VerificationVerbs(Verbs):
-    """The verbs that prove backups."""
+    """The verbs that verify backups."""
 
     def verify(
         self,
@@ -55,7 +55,7 @@ class VerificationVerbs(Verbs):
         store: str | None = None,
         on_progress: OnProgress | None = None,
     ) -> VerificationSummary:
-        """Verify all backups of a store, each an operation: one that fails stops no other.
+        """Verify all backups of a store, each as its own operation; a failure does not stop others.
 
         Raises:
             BackupNotFound: there is none.

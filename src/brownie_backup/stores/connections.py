@@ -1,4 +1,4 @@
-"""HTTP connections of the stores whose libraries send by `requests`, and how these fail."""
+"""HTTP connections of the stores whose libraries use `requests`, and their failures."""
 
 import io
 import re
@@ -19,10 +19,10 @@ from brownie_backup.errors import StoreError, StoreUnavailable
 from brownie_backup.hints import StoreHint
 
 CONNECTION_ERRORS = (requests.RequestException, HTTPError, OSError)
-"""All that sending and receiving raises, in whatever a cloud's library wraps it."""
+"""All exceptions of sending and receiving, however a cloud's library wraps them."""
 
 _CONNECTIONS = 32
-"""More than there are threads: 16 that read manifests, a few with blobs, and the lease's."""
+"""More than the number of threads: 16 that read manifests, a few with blobs, and the lease's."""
 _PIECE_BYTES = 256 << 10
 _NOT_TLS = {"WRONG_VERSION_NUMBER", "HTTP_REQUEST", "UNSUPPORTED_PROTOCOL"}
 
@@ -30,10 +30,10 @@ _OBJECT = re.compile(r"<[\w.]+ object at 0x[0-9a-f]+>: ")
 
 
 class PiecewiseAdapter(HTTPAdapter):
-    """Sends a body in pieces, once, over one of enough connections.
+    """Sends a body in pieces, once, over one of a sufficient number of connections.
 
-    What is sent as one piece has to be through within the timeout for connecting, all of it: 32
-    MiB would never get through a slow line.
+    A body sent as one piece must be sent completely within the timeout for connecting: 32 MiB would
+    never get through a slow line.
     """
 
     def __init__(self) -> None:
@@ -58,7 +58,7 @@ S = TypeVar("S", bound=requests.Session)
 def mount(session: S) -> S:
     """Let a session send as `PiecewiseAdapter` does, follow no redirect, and leave ~/.netrc alone.
 
-    What that file has, even for any host, would replace our token or signature.
+    The credentials in that file, even those for any host, would replace our token or signature.
     """
     session.mount("https://", PiecewiseAdapter())
     session.mount("http://", PiecewiseAdapter())
@@ -72,7 +72,7 @@ def _as_it_is(request: requests.PreparedRequest) -> requests.PreparedRequest:
 
 
 def connection_error(what: str, error: BaseException) -> StoreError:
-    """Return our error for one of `CONNECTION_ERRORS`, or for what a library wraps one in."""
+    """Return our error for one of `CONNECTION_ERRORS`, or for the one that a library wraps."""
     below = list(_below(error))
     why = f"{what}: {_reason(below)}"
     for each in below:
@@ -87,7 +87,7 @@ def connection_error(what: str, error: BaseException) -> StoreError:
     if not any(isinstance(each, _WORTH_ANOTHER_TRY) for each in below):
         return StoreError(
             why, hint=StoreHint.CERTIFICATE
-        )  # an OSError: of a file with certificates
+        )  # an OSError: from a file with certificates
     return StoreUnavailable(why, hint=StoreHint.CHECK_NETWORK)
 
 
@@ -102,7 +102,7 @@ _WORTH_ANOTHER_TRY = (
 
 
 def _is_address(error: BaseException) -> bool:
-    """Whether an error says that something is no URL, or leads elsewhere."""
+    """Whether an error says that a URL is invalid, or leads elsewhere."""
     wrong = (exceptions.InvalidURL, exceptions.MissingSchema, exceptions.InvalidSchema)
     others = (exceptions.InvalidHeader, exceptions.TooManyRedirects, LocationValueError)
     return isinstance(error, (*wrong, *others))
@@ -128,7 +128,7 @@ def _below(error: BaseException) -> Iterator[BaseException]:
 
 
 def _reason(below: list[BaseException]) -> str:
-    """Return in a few words what failed: the outer errors mostly repeat the inner ones."""
+    """Return in a few words what failed: outer errors mostly repeat inner ones."""
     host = next((host for each in below if (host := _host(each))), "")
     return f"{host}: {_words(below)}" if host else _words(below)
 
@@ -151,7 +151,7 @@ def _words(below: list[BaseException]) -> str:
 
 
 def _host(error: BaseException) -> str:
-    """Return whom a request was for."""
+    """Return the host that a request was for."""
     request = getattr(error, "request", None)
     if not isinstance(request, requests.PreparedRequest):
         return ""
@@ -159,5 +159,5 @@ def _host(error: BaseException) -> str:
 
 
 def is_server_error(status: int) -> bool:
-    """Whether an answer says that the service failed, and may do better another time."""
+    """Whether an answer says that the service failed, and may succeed another time."""
     return status >= HTTPStatus.INTERNAL_SERVER_ERROR and status != HTTPStatus.NOT_IMPLEMENTED

@@ -24,7 +24,7 @@ from brownie_backup.protocols import ObjectUse, StoredObject
 from brownie_backup.stores.location import Location
 from brownie_backup.stores.store_type import StoreType
 
-# Segments of keys never begin with a dot, so nothing in here can be mistaken for an object.
+# Segments of keys never begin with a dot, so nothing in here can be confused with an object.
 _UNFINISHED = ".unfinished"
 _STALE_SECONDS = 24 * 3600
 
@@ -35,17 +35,17 @@ def _absolute(path: str | Path) -> Path:
 
 @frozen
 class LocalStore:
-    """Objects are files, keys are paths below `root`, which is made when first written to.
+    """Objects are files, keys are paths below `root`, which is created at the first write.
 
-    A put writes a file of its own, syncs it, gives it its name in one step, and syncs the folder.
-    Files and folders are readable by their owner only.
+    A put writes a temporary file, syncs it, renames it in one step, and syncs the folder. Files and
+    folders are readable by their owner only.
     """
 
     root: Path = field(converter=_absolute)
 
     @property
     def url(self) -> str:
-        """Where it is."""
+        """The store's URL."""
         return self.root.as_uri()
 
     def put(
@@ -57,7 +57,7 @@ class LocalStore:
         use: ObjectUse = ObjectUse.STATE,
     ) -> None:
         """Store `data` under `key`."""
-        del use  # a folder locks nothing
+        del use  # a folder has no locks
         path = self._path(key)
         with self._errors(f"cannot write '{key}'"):
             if if_absent and path.exists():
@@ -84,14 +84,14 @@ class LocalStore:
                 raise KeyNotFound(msg) from None
 
     def list(self, prefix: str) -> Iterator[StoredObject]:
-        """Yield what begins with `prefix`."""
+        """Yield the objects whose keys begin with `prefix`."""
         folder, _, _ = prefix.rpartition("/")
         start = self._path(folder) if folder else self.root
         with self._errors("cannot list"):
             yield from self._walk(start, f"{folder}/" if folder else "", prefix)
 
     def delete(self, key: str) -> None:
-        """Remove the object, if it is there."""
+        """Remove the object, if it exists."""
         path = self._path(key)
         with self._errors(f"cannot delete '{key}'"):
             with contextlib.suppress(NotADirectoryError, IsADirectoryError):
@@ -199,7 +199,7 @@ def _store_error(what: str, url: str, error: OSError) -> StoreError:
 
 
 def _link(unfinished: Path, path: Path) -> None:
-    """Name a file, if the name is free: of all that race for it, one wins."""
+    """Name a file, if the name is free: only one process wins a race for it."""
     try:
         os.link(unfinished, path)
     except OSError as error:
@@ -222,7 +222,7 @@ def _sync_folder(folder: Path) -> None:
 
 
 def _remove_stale(folder: Path) -> None:
-    """Remove what a client that was killed left behind long ago."""
+    """Remove temporary files that a killed client left behind long ago."""
     now = datetime.now(UTC).timestamp()
     for entry in os.scandir(folder):
         with contextlib.suppress(OSError):

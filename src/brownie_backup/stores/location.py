@@ -1,4 +1,4 @@
-"""Where a store is and how it is to be used: what a URL, or the settings, say of it."""
+"""The location of a store and how to use it: the content of a URL, or of the settings."""
 
 from collections.abc import Mapping
 from urllib.parse import quote
@@ -22,27 +22,27 @@ class Location:
     """``file``, ``s3``, ``gs``, ``azure``, or one that an entry point serves."""
     host: str = ""
     path: str = ""
-    """For ``file`` the folder; for a cloud the prefix of all keys, without slashes around it."""
+    """For ``file``, the folder; for a cloud, the prefix of all keys, without slashes around it."""
     region: str | None = None
     endpoint_url: str | None = None
     """Another address of the service: a compatible store, an emulator, a private endpoint."""
     sse_kms_key: str | None = None
-    """The key with which the service encrypts what it stores; our own encryption is apart."""
+    """The key with which the service encrypts its storage; our own encryption is separate."""
     storage_class: str | None = None
     tags: Mapping[str, str] = Factory(dict)
-    """What the service is to tag each object with."""
+    """The tags that the service puts on each object."""
     object_lock_days: int | None = None
     object_lock_mode: str = LOCK_MODES[0]
     retention: RetentionPolicy | None = None
-    """This store's own, if its URL says one, such as ``?keep_daily=7``."""
+    """This store's own policy, if its URL has one, such as ``?keep_daily=7``."""
     options: Mapping[str, str] = Factory(dict)
-    """What else a URL's query says: for stores of third parties."""
+    """Other options in the URL's query, for third parties' stores."""
     access_key: Secret | None = field(default=None, kw_only=True)
     secret_key: Secret | None = field(default=None, kw_only=True)
     token: Secret | None = field(default=None, kw_only=True)
 
     @property
     def url(self) -> str:
-        """The URL without its query: what people are shown, and what ``--from`` takes."""
+        """The URL without its query, for display and for ``--from``."""
         separator = "/" if self.host and self.path and not self.path.startswith("/") else ""
         return f"{self.scheme}://{self.host}{separator}{quote(self.path, safe='/~')}"

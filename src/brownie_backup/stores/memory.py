@@ -1,4 +1,4 @@
-"""A store in memory: for unit tests, and for faults injected on purpose. It keeps nothing."""
+"""A store in memory: for unit tests, and for injecting faults. Its content is lost at the end."""
 
 import threading
 from collections.abc import Iterator
@@ -22,7 +22,7 @@ class MemoryStore:
 
     @property
     def url(self) -> str:
-        """Where it is."""
+        """The store's URL."""
         return "memory:"
 
     def put(
@@ -34,7 +34,7 @@ class MemoryStore:
         use: ObjectUse = ObjectUse.STATE,
     ) -> None:
         """Store `data` under `key`."""
-        del use  # nothing is locked here
+        del use  # there are no locks here
         with self._lock:
             if if_absent and key in self._objects:
                 msg = f"'{key}' exists in {self.url}"
@@ -50,13 +50,13 @@ class MemoryStore:
             raise KeyNotFound(msg) from None
 
     def list(self, prefix: str) -> Iterator[StoredObject]:
-        """Yield what begins with `prefix`."""
+        """Yield the objects whose keys begin with `prefix`."""
         with self._lock:
             found = [(k, v) for k, v in self._objects.items() if k.startswith(prefix)]
         for key, (data, modified_at) in found:
             yield StoredObject(key, len(data), modified_at)
 
     def delete(self, key: str) -> None:
-        """Remove the object, if it is there."""
+        """Remove the object, if it exists."""
         with self._lock:
             self._objects.pop(key, None)

@@ -1,4 +1,4 @@
-"""What a URL's query, or a variable of the same name, may say of a store."""
+"""The options of a store in a URL's query, or in a variable of the same name."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -12,19 +12,19 @@ MOST_DAYS = 36500
 
 @frozen
 class Option:
-    """One thing that may be said of a store, and how its text is read."""
+    """One option of a store, and the reader of its text."""
 
     name: str
-    """In the query of a URL; in upper case, without its prefix, the name of a variable."""
+    """Its name in the query of a URL; in upper case, with a prefix, the name of a variable."""
     help: str
     read: Callable[[str], Any] = str
-    """Raises ValueError, which says what is wrong as the end of a sentence."""
+    """Raises ValueError with the problem, worded as the end of a sentence."""
     field: str = field(default=Factory(lambda self: self.name, takes_self=True))
-    """Of `Location`."""
+    """The field of `Location`."""
     hidden: bool = False
-    """Whether a wrong value is not shown: somebody may have put a password into a URL."""
+    """Whether a wrong value is hidden in messages: a URL may contain a password."""
     promise: bool = True
-    """Whether it says how objects are kept: a store that can't do so must not pass over it."""
+    """Whether it sets how objects are kept: a store that does not support it must not ignore it."""
 
 
 def read_endpoint(text: str) -> str:
@@ -64,7 +64,7 @@ def read_days(text: str) -> int:
 
 
 def read_lock_mode(text: str) -> str:
-    """Read how strict an object lock is."""
+    """Read the mode of an object lock."""
     if text.lower() not in LOCK_MODES:
         msg = f" is none of: {', '.join(LOCK_MODES)}"
         raise ValueError(msg)
@@ -98,14 +98,14 @@ OPTIONS = (
     OBJECT_LOCK_DAYS,
     OBJECT_LOCK_MODE,
 )
-"""All that `Location` has a field for. Each `StoreType` says which of them it knows."""
+"""All options with a field in `Location`. Each `StoreType` lists the ones that it supports."""
 
 
 def read_options(options: tuple[Option, ...], texts: Mapping[str, str]) -> dict[str, Any]:
-    """Return what texts say, by the fields of `Location`; texts of other names are passed over.
+    """Return the values in texts, by the fields of `Location`; texts of other names are ignored.
 
     Raises:
-        ValueError: what is wrong, as the end of a sentence.
+        ValueError: the problem, worded as the end of a sentence.
     """
     values: dict[str, Any] = {}
     for option in options:

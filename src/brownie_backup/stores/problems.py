@@ -1,7 +1,4 @@
-"""What may be wrong with a location, whichever cloud it is in.
-
-A problem begins with the name of the option, which `config` replaces by that of a variable.
-"""
+"""Problems that a location in any cloud may have."""
 
 from collections.abc import Iterator
 from urllib.parse import urlsplit
@@ -11,14 +8,14 @@ from brownie_backup.stores.options import LOCK_MODES
 
 
 def path_problems(location: Location) -> Iterator[str]:
-    """Yield why the path cannot be the beginning of names."""
+    """Yield why the path cannot be a prefix of names."""
     path = location.path.strip("/")
     if path and any(part in {"", ".", ".."} for part in path.split("/")):
         yield f"destination: '{path}' has an empty part, '.' or '..' in it"
 
 
 def lock_problems(location: Location) -> Iterator[str]:
-    """Yield why objects cannot be locked so."""
+    """Yield why objects cannot be locked this way."""
     if location.object_lock_days is not None and location.object_lock_days < 1:
         yield f"object_lock_days ({location.object_lock_days}) is not 1 or more"
     if location.object_lock_mode.lower() not in LOCK_MODES:
@@ -27,7 +24,7 @@ def lock_problems(location: Location) -> Iterator[str]:
 
 
 def endpoint_problems(endpoint: str, name: str = "endpoint_url") -> Iterator[str]:
-    """Yield why something is not the address of a service; never what it is, for secrets in it."""
+    """Yield why an address of the service is invalid; never the address, which may hold secrets."""
     try:
         address = urlsplit(endpoint)
         port = address.port

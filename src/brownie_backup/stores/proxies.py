@@ -1,4 +1,4 @@
-"""By way of which proxy a store is reached, as the environment says."""
+"""The proxy through which a store is reached, from the environment."""
 
 from collections.abc import Iterable, Iterator
 from urllib.parse import urlsplit
@@ -10,7 +10,7 @@ from brownie_backup.stores.registry import STORE_TYPES
 
 
 def diagnose_proxies(locations: Iterable[Location]) -> Iterator[Finding]:
-    """Yield, for each store in a cloud, through which proxy it is asked; never a password of it."""
+    """Yield, for each store in a cloud, the proxy that it is reached through; never a password."""
     for location in locations:
         ours = STORE_TYPES.get(location.scheme)
         if ours is None or not ours.service_url:

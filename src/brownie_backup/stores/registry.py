@@ -1,4 +1,4 @@
-"""All types of stores: ours, and those that packages bring by an entry point."""
+"""All types of stores: ours, and those that packages add by an entry point."""
 
 from collections.abc import Mapping
 from importlib.metadata import entry_points
@@ -14,16 +14,17 @@ from brownie_backup.stores.s3.store_type import S3
 from brownie_backup.stores.store_type import StoreType
 
 STORE_TYPES: Mapping[str, StoreType] = {each.scheme: each for each in (LOCAL, S3, GCS, AZURE)}
-"""Ours, by the scheme of their URLs. No SDK is imported for them."""
+"""Our store types, by their URL schemes. No SDK is imported for them."""
 ENTRY_POINTS = "brownie_backup.stores"
-"""The group in which a package names a function from `Location` to `Store`, by a URL scheme."""
+"""The entry point group in which a package names a function from `Location` to `Store`, by URL
+scheme."""
 
 
 def store_type(scheme: str) -> StoreType:
     """Return the type of the stores with that scheme: ours first.
 
     Raises:
-        ConfigurationError: there is none, or the package that brings it cannot be loaded.
+        ConfigurationError: there is none, or the package that provides it cannot be loaded.
     """
     return STORE_TYPES.get(scheme) or _brought(scheme)
 
@@ -32,8 +33,8 @@ def open_store(location: Location) -> Store:
     """Open a store, which tries each call once.
 
     Raises:
-        ConfigurationError: there is none for that scheme, it is not installed, or it can't do
-            what it is asked for.
+        ConfigurationError: there is none for that scheme, it is not installed, or it does not
+            support an option.
     """
     found = store_type(location.scheme)
     try:

@@ -1,4 +1,4 @@
-"""Repeats what failed because a store was out of reach, the same way for all stores."""
+"""Repeats calls that failed because a store was out of reach, the same way for all stores."""
 
 import logging
 import time
@@ -36,17 +36,17 @@ T = TypeVar("T")
 
 @define(eq=False)
 class _Outage:
-    """What the calls of one store, in all threads, know of its being out of reach."""
+    """What the calls of one store, in all threads, know about an outage."""
 
     warned: bool = False
     gave_up_at: float | None = None
 
     def given_up(self, now: float, seconds: float) -> bool:
-        """Whether a call was given up less than so many seconds ago, and none succeeded since."""
+        """Whether a call was given up less than this many seconds ago, with no success since."""
         return self.gave_up_at is not None and now - self.gave_up_at < seconds
 
     def end(self, url: str) -> None:
-        """Take note that the store answers."""
+        """Record that the store answers."""
         if self.warned:
             _log.warning("%s answers again", url)
         self.warned = False
@@ -57,12 +57,12 @@ class _Outage:
 class RetryingStore:
     """Passes calls on to another store; those that raise `StoreUnavailable` are repeated.
 
-    It waits between the tries, longer each time, and by chance shorter (full jitter), so that
-    many clients don't come back at once; and for as long as the service asks. When
+    It waits between the tries: longer each time, shortened at random (full jitter) so that many
+    clients don't come back at once, and as long as the service asks. When
     `retry_policy.give_up_after_seconds` have passed since a call's first failure, the last error is
-    raised. A call that fails soon after another was given up is not repeated: nobody wants to wait
-    as long again for what is only to be tidied up. A delete is not repeated when it would come too
-    late to be safe, as on a machine that slept.
+    raised. A call that fails soon after another was given up is not repeated: the remaining calls
+    only tidy up, and are not worth the same wait. A delete is not repeated when it would come too
+    late to be safe, for example on a machine that slept.
     """
 
     inner: Store
@@ -75,12 +75,12 @@ class RetryingStore:
 
     @property
     def url(self) -> str:
-        """Where the inner store is."""
+        """The address of the inner store."""
         return self.inner.url
 
     @property
     def repeats_for_seconds(self) -> float:
-        """For how long a call that fails is repeated."""
+        """For how long a failed call is repeated."""
         return self.retry_policy.give_up_after_seconds
 
     def put(
@@ -99,7 +99,7 @@ class RetryingStore:
             try:
                 self.inner.put(key, data, if_absent=if_absent, use=use)
             except StoreUnavailable:
-                doubtful = True  # it may have been stored, and only the answer lost
+                doubtful = True  # it may have been stored, and only the response lost
                 raise
             except KeyExists:
                 if not doubtful or not self._holds(key, data):
@@ -108,11 +108,11 @@ class RetryingStore:
         self._repeat(put)
 
     def get(self, key: str) -> bytes:
-        """Return what the inner store has."""
+        """Return the object from the inner store."""
         return self._repeat(lambda: self.inner.get(key))
 
     def list(self, prefix: str) -> Iterator[StoredObject]:
-        """List the inner store: after a failure go on with the page, or begin anew and skip."""
+        """List the inner store; after a failure, repeat the page, or start over and skip."""
         if isinstance(self.inner, SupportsPaging):
             return self._list_pages(self.inner, prefix)
         return self._list_anew(prefix)
@@ -130,12 +130,12 @@ class RetryingStore:
             self._repeat(lambda: inner.extend_lock(key))
 
     def close(self) -> None:
-        """Let the inner store go of what it holds between calls."""
+        """Let the inner store release the resources that it holds between calls."""
         if isinstance(self.inner, SupportsClose):
             self.inner.close()
 
     def _holds(self, key: str, data: bytes) -> bool:
-        """Whether what is under `key` is what an earlier try of ours has put there."""
+        """Whether an earlier try of ours has put the object under `key`."""
         try:
             return self.inner.get(key) == data
         except KeyNotFound:
@@ -152,8 +152,8 @@ class RetryingStore:
                 return
 
     def _list_anew(self, prefix: str) -> Iterator[StoredObject]:
-        # Eight bytes for each key. That two of a million share a hash, one chance in 40 million,
-        # would only matter in a listing that failed midway.
+        # Eight bytes for each key. That two of a million share a hash has a chance of one in 40
+        # million, and would only matter in a listing that failed midway.
         yielded = array("q")
         tries = self._tries()
         while True:
@@ -180,7 +180,7 @@ class RetryingStore:
             except StoreUnavailable as error:
                 failure = error
             except BackupError:
-                self._outage.end(self.url)  # for a refusal is an answer too
+                self._outage.end(self.url)  # a refusal is an answer too
                 raise
             else:
                 self._outage.end(self.url)
@@ -210,7 +210,7 @@ class _Tries:
     _too_late: Callable[[], bool] = lambda: False
 
     def end_within(self, seconds: float) -> None:
-        """Begin no try later than that; a clock that stands still in sleep is not enough for it."""
+        """Begin no try later than this; a clock that stops in sleep is not sufficient for it."""
         clocks = (self._monotonic, self._wall)
         ends = [clock() + seconds for clock in clocks]
         self._too_late = lambda: any(
@@ -218,11 +218,11 @@ class _Tries:
         )
 
     def progress(self) -> None:
-        """Begin to count anew."""
+        """Restart the count."""
         self._failures = 0
 
     def failed(self, error: StoreUnavailable) -> None:
-        """Wait until the call may be tried again, or raise the error for good."""
+        """Wait until the call may be tried again, or raise the error."""
         now = self._monotonic()
         if not self._failures:
             self._since = now
@@ -244,7 +244,7 @@ class _Tries:
             raise self._final(error, self._monotonic() - self._since)
 
     def _wait(self, error: StoreUnavailable) -> float:
-        doublings = min(self._failures - 1, 30)  # more would only be a number that overflows
+        doublings = min(self._failures - 1, 30)  # a higher exponent would only overflow
         most = self._patience.first_wait_seconds * (1 << doublings)
         most = min(most, self._patience.longest_wait_seconds)
         wait = max(_SHORTEST_WAIT_SECONDS, most * self._random())

@@ -1,4 +1,4 @@
-"""What of a store's credentials must not be seen: all of them, and the secret parts of each."""
+"""The parts of a store's credentials to redact: each credential, and the secret parts of it."""
 
 import json
 import re
@@ -9,12 +9,12 @@ from brownie_backup.secret import Secret
 from brownie_backup.stores.location import Location
 
 _LONG = 16
-"""A piece of a key that is as long as that is not some common word."""
+"""A piece of a key this long is not a common word."""
 _NAMES_A_SECRET = re.compile(r"key|secret|token|password|credential", re.IGNORECASE)
 
 
 def secrets_of(location: Location) -> tuple[str, ...]:
-    """Return the credentials of a store, and what is secret in them."""
+    """Return the credentials of a store, and the secrets in them."""
     given = (location.access_key, location.secret_key, location.token)
     return tuple(text for secret in given for text in secrets_in(secret))
 
@@ -28,7 +28,7 @@ def secrets_in(credential: Secret | None) -> tuple[str, ...]:
 
 
 def key_lines(key: str) -> Iterator[str]:
-    """Yield the lines of an armoured key that tell something of it."""
+    """Yield the lines of an armoured key that reveal something of it."""
     return (line for line in key.splitlines() if len(line) >= _LONG and not line.startswith("--"))
 
 

@@ -1,4 +1,4 @@
-"""What there is to know of a kind of store before one is opened, without its SDK."""
+"""The properties of a kind of store that are known before one is opened, without its SDK."""
 
 from collections.abc import Callable, Iterable
 
@@ -16,29 +16,32 @@ def _no_problems(_: Location) -> Iterable[str]:
 
 @frozen
 class StoreType:
-    """A kind of store. Each is in its store's own file or folder; `registry` has them all."""
+    """A kind of store.
+
+    Each is defined in its store's own file or folder; `registry` has them all.
+    """
 
     scheme: str
-    """Of its URLs."""
+    """The scheme of its URLs."""
     name: str
-    """What it is, for a sentence: ``a local folder``."""
+    """Its description in a sentence: ``a local folder``."""
     open: Callable[[Location], Store]
-    """Imports what the store needs, and returns one that tries each call once."""
+    """Imports the libraries of the store, and returns a store that tries each call once."""
     provider: str = ""
-    """What BACKUP_PROVIDER calls it; empty if only a URL can name it."""
+    """Its name in BACKUP_PROVIDER; empty if only a URL can name it."""
     options: tuple[Option, ...] = ()
-    """What a URL's query, and the variables, may say of it."""
+    """The options that a URL's query, and the variables, may contain."""
     problems: Callable[[Location], Iterable[str]] = _no_problems
-    """Yields what is wrong with a location, as far as that can be known without a request, and
-    without credentials: settings are also read where there are none. Each begins with the name of
-    the option that it is about."""
+    """Yields the problems of a location that can be found without a request and without
+    credentials, since settings are also read where there are none. Each problem begins with the
+    name of its option."""
     hint: Advice = None
-    """What helps against these problems."""
+    """The remedy for these problems."""
     in_buckets: bool = True
     """Whether the host of its URLs is a bucket, and the path a prefix of keys."""
     service_url: str = ""
-    """Where its service is, unless a location has an endpoint; empty if there is none."""
+    """The address of its service, unless a location has an endpoint; empty if there is none."""
     extra: str = ""
-    """What of `brownie-backup` brings the library that it needs."""
+    """The extra of `brownie-backup` that installs its library."""
     retried: bool = True
-    """Whether calls that fail for now are repeated. In a folder they would fail again."""
+    """Whether calls that fail temporarily are repeated. In a folder they would fail again."""

@@ -20,10 +20,10 @@ _RETENTION = re.compile(r"retention_days|keep_[a-z]+|most_deleted_percent")
 
 
 def parse_location(text: str) -> Location:
-    """Read a URL. What a third party's store makes of its options, it says when it is opened.
+    """Read a URL. A third party's store checks its own options when it is opened.
 
     Raises:
-        ValueError: what is wrong with it, as the end of a sentence, and never with a secret.
+        ValueError: the problem, worded as the end of a sentence, and never with a secret.
     """
     try:
         parts = urlsplit(text)

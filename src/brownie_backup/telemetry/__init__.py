@@ -1,7 +1,7 @@
-"""Metrics and traces for whoever watches the backups. Only entry points import this package.
+"""Metrics and traces for monitoring backups. Only entry points import this package.
 
-It needs the extra ``telemetry``: OpenTelemetry's SDK and what sends for it. The core itself uses
-OpenTelemetry's API alone, which does nothing by itself.
+It needs the extra ``telemetry``: OpenTelemetry's SDK and its exporters. The core itself uses only
+OpenTelemetry's API, which does nothing by itself.
 """
 
 import os
@@ -18,10 +18,10 @@ __all__ = ["configure_telemetry", "prometheus_text", "write_textfile"]
 
 
 def prometheus_text(stores: OpenStores) -> tuple[bytes, str]:
-    """Return the metrics as Prometheus reads them, and their content type.
+    """Return the metrics in Prometheus's format, and their content type.
 
-    They are what manifests, audit trails and leases say now, or said some seconds ago. A store
-    that does not answer in time shows what was last known of it. Thread-safe.
+    They come from manifests, audit trails and leases, read now or some seconds ago. A store that
+    does not answer in time shows its last known values. Thread-safe.
 
     Raises:
         ConfigurationError: the extra ``telemetry`` is not installed, or a setting is wrong.
@@ -32,7 +32,7 @@ def prometheus_text(stores: OpenStores) -> tuple[bytes, str]:
 
 
 def write_textfile(stores: OpenStores) -> None:
-    """Write the metrics into BACKUP_METRICS_TEXTFILE, all at once; do nothing if that is not set.
+    """Write the metrics into BACKUP_METRICS_TEXTFILE, atomically; do nothing if that is not set.
 
     Raises:
         ConfigurationError: the extra ``telemetry`` is not installed, or the file can't be written.
@@ -46,15 +46,15 @@ def write_textfile(stores: OpenStores) -> None:
 def configure_telemetry(stores: OpenStores, *, component: str) -> Callable[[], None]:
     """Send traces and metrics to the collector that OTEL_EXPORTER_OTLP_ENDPOINT names, if any.
 
-    It also sees that `write_textfile` has what it needs, before there is anything to write.
+    It also checks the requirements of `write_textfile`, before there is anything to write.
 
     Args:
-        stores: what the metrics are of. They are opened when metrics are sent.
-        component: what this process is: ``cli``, ``api`` or ``cron``.
+        stores: the stores that the metrics describe. They are opened when metrics are sent.
+        component: the kind of this process: ``cli``, ``api`` or ``cron``.
 
     Returns:
-        What is to be called at the end of the process: it sends the rest, within some seconds. A
-        collector that does not answer is no error.
+        A function to call at the end of the process: it sends the rest, within some seconds. A
+        collector that does not answer is not an error.
 
     Raises:
         ConfigurationError: the extra ``telemetry`` is not installed, or the address is wrong.
@@ -72,7 +72,7 @@ def configure_telemetry(stores: OpenStores, *, component: str) -> Callable[[], N
 
 @contextmanager
 def _explained(what: str) -> Iterator[None]:
-    """Say what to install, if it is not there."""
+    """Raise an error that says what to install, if the extra is missing."""
     try:
         yield
     except ModuleNotFoundError as error:

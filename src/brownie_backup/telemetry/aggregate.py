@@ -1,7 +1,7 @@
-"""What the metrics say, computed from what the stores have. Pure.
+"""The values of the metrics, computed from the contents of the stores. Pure.
 
-Totals never fall while the audit trail is there, whatever retention deletes: they count what the
-trail records, and of the catalogue only what the trail does not know.
+Totals never fall while the audit trail is there, whatever retention deletes. They count the
+operations in the trail, and from the catalogue only backups that the trail does not know.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -17,17 +17,17 @@ from brownie_backup.telemetry.interrupted import deleted_by, killed_in, once
 from brownie_backup.telemetry.sources import Entry, StoreContent
 
 USUAL_KIND: str = Kind.LOGICAL
-"""Of what only the audit trail knows."""
+"""Actions that only the audit trail records."""
 UNKNOWN = "unknown"
-"""What the database is called while nothing says its name."""
+"""The label of a database whose name is not known."""
 
 
 @frozen
 class Labels:
-    """What a line of metrics is about."""
+    """The labels of a line of metrics."""
 
     database: str
-    """Its name; for a whole cluster the system identifier."""
+    """Its name; for a whole cluster, the system identifier."""
     store: str
     kind: str
 
@@ -36,8 +36,8 @@ class Labels:
 class DatabaseMetrics:
     """The numbers of one database in one store; None if there is none.
 
-    A time is Unix time. It is 0, for never, only of the database that is backed up here: of another
-    one that has no good backup left, nobody waits for the next.
+    Times are Unix times. Only the database that is backed up here has 0, for never: no next backup
+    is expected of another database that has no good backup left.
     """
 
     backups: int = 0
@@ -45,9 +45,9 @@ class DatabaseMetrics:
     deleted: int = 0
     deduplicated_bytes: int = 0
     backup_seconds: list[float] = field(factory=list)
-    """Of each backup."""
+    """One value for each backup."""
     restore_seconds: list[float] = field(factory=list)
-    """Of each restore."""
+    """One value for each restore."""
     last_success: float | None = None
     last_verified: float | None = None
     last_size_bytes: int | None = None
@@ -63,7 +63,7 @@ class StoreLine:
     url: str
     reachable: bool
     stored_bytes: int | None
-    """None if it was never read; as in `lease_age_seconds`."""
+    """None if it was never read; see also `lease_age_seconds`."""
     lease_age_seconds: float | None
 
 
@@ -72,10 +72,10 @@ class MetricsSnapshot:
     """All numbers."""
 
     database: str
-    """The one that is backed up here."""
+    """The database that is backed up here."""
     interval_seconds: float
     began_at: datetime
-    """When the first thing happened that is counted."""
+    """When the first counted event happened."""
     databases: Mapping[Labels, DatabaseMetrics] = Factory(dict)
     stores: tuple[StoreLine, ...] = ()
 
@@ -86,10 +86,9 @@ def aggregate(
     """Return the numbers.
 
     Args:
-        contents: of each store.
-        database: the one that is backed up here; None for that of the newest backup. It has its
-            line, with no backups yet if need be: an error must not be the first that is heard of
-            it.
+        contents: the content of each store.
+        database: the one that is backed up here; None for that of the newest backup. It always has
+            a line, even before its first backup: otherwise its first sign could be an error.
         interval: how often it should be backed up.
         now: the time.
     """
@@ -133,7 +132,7 @@ def _store_line(content: StoreContent, now: datetime) -> StoreLine:
 
 
 class _Counting:
-    """Counts what one store has."""
+    """Counts the operations and backups of one store."""
 
     def __init__(self, content: StoreContent, database: str, now: datetime) -> None:
         self._content = content
@@ -161,11 +160,11 @@ class _Counting:
         """Return the line of each database."""
         own = self._metrics_of(None, self._database)
         own.last_success = own.last_verified = 0
-        # Those that are gone by now: later records about them may not say whose they were.
+        # Backups that are deleted by now: later records about them may not name their database.
         for record in self._ended:
             if record.action == "backup" and record.backup and record.database:
                 self._known.setdefault(record.backup, (record.database, USUAL_KIND))
-        for entry in reversed(self._content.entries):  # the newest one has the last word
+        for entry in reversed(self._content.entries):  # the newest one decides
             if entry.backup.manifest:
                 self._count_backup(entry, entry.backup.manifest)
         for record in self._ended:
@@ -199,7 +198,7 @@ class _Counting:
         if record.action == "backup":
             self._count_recorded_backup(record)
         elif record.action == "restore" and record.outcome == Outcome.SUCCESS:
-            # A restore's own database is its target, which may have a new name each time.
+            # The database of a restore is its target, which may have a new name each time.
             metrics = self._metrics_of(record.backup, None)
             metrics.restore_seconds.append(record.duration_seconds or 0.0)
         elif record.action == "verify" and record.outcome == Outcome.SUCCESS:
@@ -208,7 +207,7 @@ class _Counting:
             self._metrics_of(name, None).deleted += 1
 
     def _count_verification(self, record: AuditRecord) -> None:
-        """Count one of a backup that is gone: those that are there tell of their own."""
+        """Count a backup that was deleted: existing backups are counted from their manifests."""
         began_at = self._began_at.get(record.backup or "")
         if began_at is None or began_at > record.at:  # then the name was used again
             metrics = self._metrics_of(record.backup, None)
@@ -225,7 +224,7 @@ class _Counting:
             metrics.deduplicated_bytes += record.reused_bytes or 0
 
     def _is_done(self, record: AuditRecord) -> bool:
-        """Whether it was done in this store: another one may have failed, or this one alone."""
+        """Whether it succeeded in this store: another store may have failed, or only this one."""
         return record.outcome == Outcome.SUCCESS and self._content.url not in record.not_done_in
 
     def _metrics_of(self, backup: str | None, database: str | None) -> DatabaseMetrics:
@@ -234,7 +233,7 @@ class _Counting:
         return self._databases.setdefault(Labels(whose, self._content.url, kind), DatabaseMetrics())
 
     def _named_after(self, backup: str) -> str | None:
-        """Return the database that a backup has its name from, of which nothing else is known."""
+        """Return the database from a backup's name, if nothing else is known."""
         time = default_name_time(backup)
         if time is None:
             return None

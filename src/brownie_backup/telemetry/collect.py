@@ -1,4 +1,4 @@
-"""What a look at all stores tells, and what is configured here."""
+"""The metrics of all stores, and of the settings here."""
 
 import os
 from collections.abc import Sequence
@@ -12,16 +12,17 @@ from brownie_backup.telemetry.sources import StoreContent
 
 
 def look_at(settings: Settings, contents: Sequence[StoreContent]) -> MetricsSnapshot:
-    """Return the numbers that the contents of the stores tell."""
+    """Return the metrics computed from the contents of the stores."""
     now = datetime.now(UTC)
     interval = longest_interval(settings.schedule, settings.timezone, now)
     return aggregate(contents, database_name(settings), interval, now)
 
 
 def database_name(settings: Settings) -> str | None:
-    """Return the name of the database that is backed up here, as the settings say it.
+    """Return the name of the database that is backed up here, from the settings.
 
-    Nobody asks the server: metrics tell of backups when it is down too. None if nothing says it.
+    The server is not asked: metrics must work while it is down too. None if the settings don't name
+    it.
     """
     url = settings.database_url
     named = parse_conninfo(url.reveal()).database if url else None

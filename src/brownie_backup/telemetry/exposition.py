@@ -1,4 +1,4 @@
-"""The metrics as Prometheus reads them: over HTTP, or from a file by node_exporter."""
+"""The metrics in Prometheus's format: over HTTP, or from a file by node_exporter."""
 
 import logging
 import os
@@ -49,15 +49,16 @@ def render(snapshot: MetricsSnapshot) -> bytes:
 
 
 def write(stores: OpenStores, path: str) -> None:
-    """Write the metrics into a file, which is replaced as a whole.
+    """Write the metrics into a file, which is replaced atomically.
 
-    While a store has not told its numbers, what is in the file stays: without its series, alerts
-    would take its backups for gone.
+    Until every store has been read, the old file stays: without a store's series, alerts would
+    treat its backups as gone.
 
     Raises:
         ConfigurationError: it can't be written.
     """
-    # Whatever was known a moment ago: what has just been done must be in it, until the next time.
+    # Ignore values that were cached a moment ago: the operation that just ended must be in the
+    # file, since the next write may be long after.
     contents = new_sources(stores).contents(_FILE_PATIENCE)
     target = Path(path)
     unknown = [content.url for content in contents if not content.known]

@@ -1,8 +1,7 @@
-"""The metrics: their names, units and meanings, and how a snapshot becomes OpenTelemetry's data.
+"""The metrics: their names, units and meanings, and how a snapshot becomes OpenTelemetry data.
 
-Each time everything is computed anew, so each time there are fresh instruments, told once what
-there is. A histogram could not be filled otherwise: OpenTelemetry asks for counters and gauges, but
-never for these.
+Every export computes all values again, so it creates new instruments and records each value once.
+Histograms need this: OpenTelemetry has observable counters and gauges, but no observable histogram.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -24,14 +23,14 @@ from brownie_backup.telemetry.aggregate import (
 )
 
 BUCKETS = (1.0, 5.0, 15.0, 60.0, 300.0, 900.0, 3600.0, 10800.0, 21600.0, 43200.0, 86400.0)
-"""Seconds: what a small database takes, and what a very large one does."""
+"""Seconds: from a small database to a very large one."""
 
 _Attributes = Mapping[str, str]
 _Values = Iterable[tuple[_Attributes, float]]
 
 
 class Instrument(StrEnum):
-    """What kind of metric it is, in Prometheus's words."""
+    """The type of a metric, as Prometheus names it."""
 
     COUNTER = "counter"
     GAUGE = "gauge"
@@ -40,7 +39,7 @@ class Instrument(StrEnum):
 
 @frozen
 class Metric:
-    """One metric. Prometheus knows it by its name, its unit and, for a counter, ``total``."""
+    """One metric. In Prometheus its name also has the unit and, for a counter, ``total``."""
 
     name: str
     instrument: Instrument
@@ -91,7 +90,7 @@ METRICS = (
         "backup_errors",
         Instrument.COUNTER,
         "",
-        "Number of backup failures; one that only this store did not take is one of this store.",
+        "Number of backup failures, including backups that only this store did not take.",
         _each(lambda metrics: metrics.errors),
     ),
     Metric(
@@ -105,7 +104,7 @@ METRICS = (
         "backup_size",
         Instrument.GAUGE,
         "By",
-        "Size of the last good backup as it is stored, compressed and encrypted.",
+        "Stored size of the last good backup, compressed and encrypted.",
         _each(lambda metrics: metrics.last_stored_bytes),
     ),
     Metric(
@@ -133,7 +132,7 @@ METRICS = (
         "backup_restore_duration",
         Instrument.HISTOGRAM,
         "s",
-        "Time taken for restores of a backup of the database.",
+        "Time taken to restore backups of the database.",
         _each(lambda metrics: metrics.restore_seconds),
     ),
     Metric(
@@ -147,28 +146,28 @@ METRICS = (
         "backup_deduplicated",
         Instrument.COUNTER,
         "By",
-        "Bytes that backups did not have to store again, since the store had them.",
+        "Bytes that backups did not store again because the store already had them.",
         _each(lambda metrics: metrics.deduplicated_bytes),
     ),
     Metric(
         "backup_copies_missing",
         Instrument.GAUGE,
         "",
-        "Number of good backups in other stores that this store should have, and has not.",
+        "Number of good backups in other stores that this store should have but lacks.",
         _each(lambda metrics: metrics.missing),
     ),
     Metric(
         "backup_interval",
         Instrument.GAUGE,
         "s",
-        "Longest time between two backups by the schedule of the database backed up here.",
+        "Longest time between two scheduled backups of the configured database.",
         _intervals,
     ),
     Metric(
         "backup_stored",
         Instrument.GAUGE,
         "By",
-        "Size of all that the store holds for backups, shared blobs counted once.",
+        "Total size of the backups in the store, with shared blobs counted once.",
         _each_store(lambda store: store.stored_bytes),
     ),
     Metric(
@@ -182,14 +181,14 @@ METRICS = (
         "backup_store_reachable",
         Instrument.GAUGE,
         "",
-        "Whether the store could be read: 1, or 0 if what is shown of it is old or unknown.",
+        "1 if the store could be read; 0 if its other metrics are old or unknown.",
         _each_store(lambda store: int(store.reachable)),
     ),
 )
 
 
 def record(snapshot: MetricsSnapshot, reader: MetricReader, resource: Resource) -> MeterProvider:
-    """Return a provider whose reader collects what a snapshot has; it has to be shut down."""
+    """Return a provider whose reader collects the snapshot's metrics. The caller shuts it down."""
     provider = MeterProvider((reader,), resource, shutdown_on_exit=False)
     meter = provider.get_meter("brownie_backup", version("brownie-backup"))
     for metric in METRICS:

@@ -1,7 +1,7 @@
-"""Backups that were begun and have no end in the trail: their process was killed, or its host.
+"""Backups with a start but no end in the trail: their process was killed, or its host.
 
-Some were there all the same: their process was killed after that, while it copied them or cleaned
-up. They are no failures, neither while they are there nor when they are deleted later.
+Some of these backups exist anyway: their process was killed afterwards, while it copied them or
+cleaned up. They are no failures, neither while they exist nor when they are deleted later.
 """
 
 from collections import defaultdict
@@ -16,25 +16,25 @@ from brownie_backup.repository.coordination.leases import LIFETIME
 from brownie_backup.telemetry.sources import StoreContent
 
 _DIED_AFTER = LIFETIME + timedelta(minutes=5)
-"""An operation that has not ended after so long, and holds no lease, has died."""
+"""An operation that has not ended after this long, and holds no lease, has died."""
 _SOON = timedelta(minutes=5)
-"""How soon after it begins an operation has its lease, and its backup its beginning."""
+"""The longest time from an operation's start until its lease exists, and its backup is started."""
 
 
 @frozen
 class InterruptedBackups:
-    """What came of the backups of one store that were begun and will not end."""
+    """The outcomes of the backups of one store that were started and will not end."""
 
     deleted: tuple[str, ...]
-    """The names of those that were there, and are deleted by now."""
+    """The names of those that existed, and are deleted by now."""
     died: tuple[AuditRecord, ...]
-    """How those began of which nothing came."""
+    """The start records of those that never became a backup."""
 
 
 def once(records: Iterable[AuditRecord], phase: Phase) -> tuple[AuditRecord, ...]:
     """Return the records of one phase, each once.
 
-    One whose put timed out though it was carried out is put again, by a new writer.
+    A record whose put timed out although it was carried out is put again, by a new writer.
     """
     found: dict[tuple[str, str], AuditRecord] = {}
     for record in records:
@@ -44,7 +44,7 @@ def once(records: Iterable[AuditRecord], phase: Phase) -> tuple[AuditRecord, ...
 
 
 def deleted_by(record: AuditRecord) -> tuple[str, ...]:
-    """Return the names of the backups that an operation has deleted, by the record of its end."""
+    """Return the names of the backups that an operation has deleted, from its end record."""
     if record.action == "delete" and record.outcome == Outcome.SUCCESS and record.backup:
         return (*record.deleted, record.backup)
     return record.deleted
@@ -53,11 +53,11 @@ def deleted_by(record: AuditRecord) -> tuple[str, ...]:
 def killed_in(
     content: StoreContent, ended: Sequence[AuditRecord], now: datetime
 ) -> InterruptedBackups:
-    """Return what came of the backups that were begun and will not end.
+    """Return the outcomes of the backups that were started and will not end.
 
     Args:
-        content: of the store.
-        ended: what its trail says of the ends of operations, each once, without dry runs.
+        content: the content of the store.
+        ended: the end records in its trail, each once, without dry runs.
         now: the time.
     """
     done = _by_name((record.backup, record) for record in ended if _made(record))
@@ -106,10 +106,10 @@ def _has_lease(content: StoreContent, begin: AuditRecord, now: datetime) -> bool
 
 
 def _has_manifest(content: StoreContent, begin: AuditRecord, done: _Named) -> bool:
-    """Whether a backup came of it: copying it to other stores may take hours more."""
+    """Whether it became a backup: copying that to other stores may take hours more."""
     return any(
         _fits(begin, manifest.started_at)
-        # What another operation has made soon after is not what came of this one.
+        # A backup made by another operation soon after does not count for this one.
         and not any(end.at >= manifest.started_at for end in done.get(manifest.name, ()))
         for entry in content.entries
         if (manifest := entry.backup.manifest)
@@ -117,20 +117,20 @@ def _has_manifest(content: StoreContent, begin: AuditRecord, done: _Named) -> bo
 
 
 def _deletion(begin: AuditRecord, deletions: _Named, done: _Named) -> tuple[str, datetime] | None:
-    """Return the name of the backup that came of it, and when that was deleted, if it was."""
+    """Return the name of the backup that it became, and when that was deleted, if it was."""
     for name in [begin.backup] if begin.backup else _names_since(begin, deletions):
         at = min((each.at for each in deletions.get(name, ()) if each.at >= begin.at), default=None)
-        # Else it is of another operation that the name was free for.
+        # Otherwise it belongs to another operation for which the name was free.
         if at and not any(begin.at <= end.at <= at for end in done.get(name, ())):
             return name, at
     return None
 
 
 def _names_since(begin: AuditRecord, names: Iterable[str]) -> Iterator[str]:
-    """Yield the names with a time at which a backup may have begun: they are chosen then."""
+    """Yield the names with a time at which a backup may have started, since it is named then."""
     for name in names:
         time = default_name_time(name)
-        # The name's time is cut off to the second.
+        # The time in the name is truncated to the second.
         if time and begin.at - timedelta(seconds=1) < time <= begin.at + _SOON:
             yield name
 

@@ -1,6 +1,6 @@
-"""The log: to standard error and to a file, for people or as JSON, without secrets.
+"""The log: to standard error and to a file, as plain text or JSON, without secrets.
 
-Each line names the operation that it belongs to, in worker threads too.
+Each line names its operation, in worker threads too.
 """
 
 import contextlib
@@ -24,14 +24,14 @@ from brownie_backup.errors import BackupError, ConfigurationError
 from brownie_backup.hints import LIBRARY, Hint, SetupHint, Vocabulary
 
 FILE_BYTES = 10 << 20
-"""How large a log file gets before a new one is begun."""
+"""The size at which a new log file is started."""
 FILES = 5
-"""How many earlier ones are kept: ``backup.log.1`` is the youngest."""
+"""How many old files are kept: ``backup.log.1`` is the newest."""
 FILE_MODE = 0o640
 
 _OURS = ("brownie_backup", "brownie_backup_asgi", "brownie_backup_cli", "brownie_backup_cron")
 _SDKS = ("azure", "boto3", "botocore", "google", "msal", "urllib3")
-"""Libraries that log what our errors say already, and in detail requests with their signatures."""
+"""Libraries that log the same as our errors, or requests with their signatures."""
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029]")
 
 Redact = Callable[[str], str]
@@ -46,17 +46,17 @@ def configure_logging(
     usual: int = logging.WARNING,
     said_elsewhere: Collection[str] = (),
 ) -> None:
-    """Say where the log of this process goes. A second call replaces the first.
+    """Set where the log of this process goes. A second call replaces the first.
 
     Args:
         settings: BACKUP_DEBUG, BACKUP_LOG_FILE and BACKUP_LOG_FORMAT; and the secrets, which are
-            taken out of every line.
-        words: how hints of errors are worded.
+            removed from every line.
+        words: the vocabulary for the hints of errors.
         verbose: everything goes to both, as with BACKUP_DEBUG.
-        quiet: only errors go to standard error; the file still gets what it usually does.
-        usual: the least level on standard error otherwise. A service says INFO.
-        said_elsewhere: loggers that do not go to standard error, since the program itself says
-            there what they do; but with `verbose` they do.
+        quiet: only errors go to standard error; the file still gets its usual messages.
+        usual: the lowest level on standard error otherwise. A service uses INFO.
+        said_elsewhere: loggers that do not go to standard error, since the program itself prints
+            the same there; with `verbose` they do.
 
     Raises:
         ConfigurationError: the file can't be opened.
@@ -91,7 +91,7 @@ def _formatter(settings: Settings, words: Vocabulary) -> "_Formatter":
 
 
 class _Formatter(logging.Formatter):
-    """What both formats have in common."""
+    """The common part of both formats."""
 
     def __init__(self, redact: Redact, words: Vocabulary) -> None:
         super().__init__()
@@ -114,7 +114,7 @@ class _Formatter(logging.Formatter):
 
 
 class _Plain(_Formatter):
-    """Lines for people. What has several lines has the same head on each: nothing can forge one."""
+    """Plain text lines. Each line of a longer message has the same head, so none can be forged."""
 
     def format(self, record: logging.LogRecord) -> str:
         operation = current_operation()
@@ -160,7 +160,7 @@ def _time(record: logging.LogRecord) -> str:
 
 
 def _visible(line: str) -> str:
-    """Return a line in which nothing moves a terminal's cursor."""
+    """Return a line without control characters that move a terminal's cursor."""
     return _CONTROL.sub(lambda found: f"\\x{ord(found[0]):02x}", line)
 
 
@@ -173,19 +173,19 @@ def _open(path: str) -> "_File":
 
 
 class _File(RotatingFileHandler):
-    """A log file that several processes may write: each follows when one begins a new file."""
+    """A log file that several processes may write: each follows when another starts a new file."""
 
     _said = False
 
     def _open(self) -> TextIOWrapper:
         flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT
         opened = os.open(self.baseFilename, flags, FILE_MODE)
-        # Without a buffer: what a full disk refuses must not be kept, and raise again at the end.
+        # Unbuffered: data that a full disk refuses must not be kept, and raise again at the end.
         return TextIOWrapper(FileIO(opened, self.mode), self.encoding, write_through=True)
 
     def emit(self, record: logging.LogRecord) -> None:
         """Write a record, into the file that has the name now."""
-        with contextlib.suppress(OSError):  # it is said where the line can't be written
+        with contextlib.suppress(OSError):  # reported where the line can't be written
             self._follow()
         super().emit(record)
 
@@ -203,7 +203,7 @@ class _File(RotatingFileHandler):
         return (ours.st_dev, ours.st_ino) == (named.st_dev, named.st_ino)
 
     def doRollover(self) -> None:  # noqa: N802 - the library's name
-        """Begin a new file, unless another process has just done so."""
+        """Start a new file, unless another process has just done so."""
         if self.stream:
             held = os.dup(self.stream.fileno())
             try:
@@ -215,9 +215,9 @@ class _File(RotatingFileHandler):
         self._follow()
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - the library's name
-        """Say once that the file can't be written: a full disk must not end a backup.
+        """Report once that the file can't be written: a full disk must not end a backup.
 
-        The library would print the message, with all that was taken out of it.
+        The library would print the message with its secrets.
         """
         del record
         if not self._said:

@@ -1,4 +1,4 @@
-"""What is to be sent to a collector, by OpenTelemetry's own variables. It needs no SDK."""
+"""The data to send to a collector, by OpenTelemetry's own variables. It needs no SDK."""
 
 from collections.abc import Mapping
 
@@ -14,7 +14,7 @@ def wanted_signals(environ: Mapping[str, str]) -> frozenset[str]:
     """Return which of ``traces`` and ``metrics`` are to be sent.
 
     Raises:
-        ConfigurationError: an address is none, or the protocol is another one.
+        ConfigurationError: an address is invalid, or the protocol is not supported.
     """
     said = {name: value.strip() for name, value in environ.items() if name.startswith("OTEL_")}
     if said.get("OTEL_SDK_DISABLED", "").lower() == "true":

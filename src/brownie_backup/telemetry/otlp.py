@@ -33,7 +33,7 @@ from brownie_backup.telemetry.sources import sources_of
 _log = logging.getLogger(__name__)
 
 _PATIENCE = timedelta(seconds=8)
-"""How long the stores, and the collector, are waited for."""
+"""How long to wait for the stores, and for the collector."""
 _END = timedelta(seconds=15)
 """How long a process waits for both at its end."""
 _INTERVAL = timedelta(minutes=1)
@@ -42,7 +42,7 @@ _INTERVAL = timedelta(minutes=1)
 def begin_sending(
     stores: OpenStores, component: str, signals: frozenset[str]
 ) -> Callable[[], None]:
-    """Send what is wanted from now on; return what sends the rest and ends it."""
+    """Send the requested data from now on; return a function that sends the rest and ends it."""
     resource = _resource(component)
     ends: list[Callable[[], None]] = []
     if "traces" in signals:
@@ -51,7 +51,7 @@ def begin_sending(
         ends.append(_Pusher(stores, resource).end)
 
     def end() -> None:
-        # In threads of their own: what sends tries again for longer than anybody wants to wait.
+        # In threads of their own: the exporter retries for longer than a process should wait.
         sending = [begin(each) for each in ends]
         done, waiting = wait(sending, _END.total_seconds())
         for future in done:
@@ -63,7 +63,7 @@ def begin_sending(
 
 
 def _resource(component: str) -> Resource:
-    """Return what this process is; OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES go first."""
+    """Return this process's attributes; OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES win."""
     ours = Resource(
         {
             "service.name": "brownie-backup",
@@ -91,7 +91,7 @@ def _send_traces(resource: Resource) -> Callable[[], None]:
 
 
 class _Pusher:
-    """Sends the metrics each minute, in a process that lives so long, and at its end."""
+    """Sends the metrics each minute, in a long-running process, and at its end."""
 
     def __init__(self, stores: OpenStores, resource: Resource) -> None:
         self._stores = stores
@@ -102,7 +102,7 @@ class _Pusher:
         self._thread.start()
 
     def end(self) -> None:
-        """Send what there is now, and nothing more."""
+        """Send the current metrics, and nothing more."""
         self._ended.set()
         self._thread.join(_PATIENCE.total_seconds())
         self._push()
@@ -117,15 +117,15 @@ class _Pusher:
             contents = sources_of(self._stores).contents(_PATIENCE)
             data = collect(look_at(self._stores.settings, contents), self._resource)
             self._exporter.export(data, _PATIENCE.total_seconds() * 1000)
-        except Exception:  # noqa: BLE001 - whatever it is, nobody's backup may fail for it
+        except Exception:  # noqa: BLE001 - no backup may fail because of it
             _log.exception("the metrics could not be sent")
 
 
 def collect(snapshot: MetricsSnapshot, resource: Resource) -> MetricsData:
     """Return a snapshot as OpenTelemetry's data.
 
-    Totals count from when the first of what they count happened: whoever gets them from one
-    process after the other would take them for numbers that begin anew each time.
+    Totals start at the time of the first counted event. Otherwise a collector that gets them from
+    one process after the other would see a reset each time.
     """
     reader = InMemoryMetricReader()
     provider = record(snapshot, reader, resource)
@@ -151,7 +151,7 @@ def collect(snapshot: MetricsSnapshot, resource: Resource) -> MetricsData:
 
 
 def _since(metric: Metric, start: int) -> Metric:
-    data: Any = metric.data  # of each kind, points of its own
+    data: Any = metric.data  # separate points of each kind
     points = [
         replace(point, start_time_unix_nano=start) if point.start_time_unix_nano else point
         for point in data.data_points

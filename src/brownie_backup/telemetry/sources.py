@@ -1,7 +1,7 @@
-"""What metrics are made from: the manifests, audit trails and leases of all stores.
+"""The sources of metrics: the manifests, audit trails and leases of all stores.
 
-Reading a large catalogue takes its time, and a store may not answer at all. So each store is read
-by a thread of its own, by one at a time, and whoever asks waits for it only so long.
+Reading a large catalogue takes time, and a store may not answer. So each store is read by its own
+thread, one read at a time, and a caller waits for it only for a limited time.
 """
 
 import threading
@@ -23,19 +23,19 @@ from brownie_backup.repository import LeaseRecord, Repository
 from brownie_backup.retention.policy import RetentionPolicy
 
 FRESH = timedelta(seconds=10)
-"""How old what is known of a store may be without another look."""
+"""How old a store's last read may be before it is read again."""
 _SHARE = 10
-"""A look that takes long is repeated only after so many times as long."""
+"""A slow read is repeated only after this many times its duration."""
 PATIENCE = timedelta(seconds=8)
 """How long a scrape waits for stores: Prometheus itself waits for ten seconds."""
 SILENCE = timedelta(minutes=5)
-"""A store that has said nothing for so long counts as out of reach."""
+"""A store that has not answered for this long counts as out of reach."""
 
 Monotonic = Callable[[], float]
 
 
 def fresh_until(began: float, ended: float) -> float:
-    """Return until when something need not be done again that has just been done."""
+    """Return until when an action that was just done need not be repeated."""
     return ended + max(FRESH.total_seconds(), _SHARE * (ended - began))
 
 
@@ -50,14 +50,14 @@ class Entry:
 
 @frozen
 class StoreContent:
-    """What a store had when it was last read."""
+    """The content of a store when it was last read."""
 
     url: str
     policy: RetentionPolicy
     entries: tuple[Entry, ...] = ()
     """Newest first."""
     stored_bytes: int = 0
-    """Of all blobs that some backup names, each counted once."""
+    """The size of all blobs that some backup names, each counted once."""
     records: tuple[AuditRecord, ...] = ()
     leases: tuple[LeaseRecord, ...] = ()
     known: bool = False
@@ -66,7 +66,7 @@ class StoreContent:
 
 
 def read_content(repository: Repository, policy: RetentionPolicy) -> StoreContent:
-    """Return what a store has.
+    """Return the content of a store.
 
     Raises:
         StoreError: it could not be read.
@@ -96,7 +96,7 @@ def _entry(backup: Backup) -> Entry:
 
 @mutable(eq=False)
 class _Watch:
-    """One store: what was last known of it, and whoever is reading it now."""
+    """One store: its last known content, and the thread that is reading it now."""
 
     repository: Repository
     monotonic: Monotonic
@@ -108,7 +108,7 @@ class _Watch:
     lock: threading.Lock = field(factory=threading.Lock)
 
     def look(self) -> Future[None] | None:
-        """Begin to read the store unless that was done just now; None if there is no need."""
+        """Start to read the store unless that was done just now; None if there is no need."""
         with self.lock:
             if self.reading and not self.reading.done():
                 return self.reading
@@ -118,7 +118,7 @@ class _Watch:
             return self.reading
 
     def found(self) -> StoreContent:
-        """Return what is known."""
+        """Return the last known content."""
         since = max(self.read_at or 0.0, self.fresh_until or 0.0)
         silent = self.read_at is None or self.monotonic() - since > SILENCE.total_seconds()
         if silent and self.content.reachable:
@@ -163,15 +163,15 @@ class Sources:
         ]
 
     def contents(self, patience: timedelta = PATIENCE) -> tuple[StoreContent, ...]:
-        """Return what is known of each store, waiting so long for those that have to be read."""
+        """Return the last known content of each store, waiting for a limited time."""
         looking = [future for watch in self._watches if (future := watch.look())]
         done, _ = wait(looking, patience.total_seconds())
         for future in done:
-            future.result()  # what is no error of a store must not look like an old store
+            future.result()  # an error outside the store must not look like an old store
         return tuple(watch.found() for watch in self._watches)
 
     def once(self, contents: tuple[StoreContent, ...], make: Callable[[], bytes]) -> bytes:
-        """Return what `make` makes of contents, or just made of them; one at a time does so."""
+        """Return the result of `make` on contents, or its last result; one caller at a time."""
         with self._lock:
             began = self._monotonic()
             made_of = tuple(map(id, contents))
@@ -186,7 +186,7 @@ _LOCK = threading.Lock()
 
 
 def sources_of(stores: OpenStores) -> Sources:
-    """Return the sources of these stores: the same as last time, with what is known of them."""
+    """Return the sources of these stores: the same as last time, with their known content."""
     with _LOCK:
         if stores not in _KNOWN:
             _KNOWN[stores] = new_sources(stores)
@@ -194,6 +194,6 @@ def sources_of(stores: OpenStores) -> Sources:
 
 
 def new_sources(stores: OpenStores) -> Sources:
-    """Return the sources of these stores, of which nothing is known yet."""
+    """Return the sources of these stores, with no known content yet."""
     # No second try: the next scrape is one.
     return Sources(stores.repositories(retry_seconds=0), stores.policies)

@@ -1,7 +1,7 @@
-"""Contract tests for stores, compressors, encryptors and dumpers, yours too, and a faulty store.
+"""Contract tests for stores, compressors, encryptors and dumpers, including yours; a faulty store.
 
-Each class here holds the tests of one protocol's promises. An implementation joins by subclassing
-in a test file, and giving the fixtures that the class asks for::
+Each class here holds the tests of one protocol's guarantees. To test an implementation, subclass
+the class in a test file, and provide the fixtures that it needs::
 
     import pytest
 

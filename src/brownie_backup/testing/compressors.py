@@ -1,4 +1,4 @@
-"""What every compressor promises (`brownie_backup.protocols.Compressor`)."""
+"""The guarantees of every compressor (`brownie_backup.protocols.Compressor`)."""
 # ruff: noqa: S101 - these are tests
 
 import os
@@ -28,16 +28,16 @@ _SHORT_SECONDS = 0.02
 
 
 class CompressorContract:
-    """Tests that a compressor keeps its promises.
+    """Tests that a compressor keeps its guarantees.
 
-    A subclass gives the fixture `compressor`. One that can't notice damage says so with
-    ``detects_damage = False``; the names of blobs do it then.
+    A subclass provides the fixture `compressor`. One that can't detect damage sets ``detects_damage
+    = False``; the names of blobs detect it then.
     """
 
     detects_damage = True
 
     def __init_subclass__(cls) -> None:
-        """Leave out what the subclass does not promise."""
+        """Leave out guarantees that the subclass does not give."""
         if not cls.detects_damage:
             leave_out(cls, "detects_damage")
 
@@ -109,7 +109,7 @@ class CompressorContract:
 
     @only_if("detects_damage")
     def test_other_bytes_are_refused(self, compressor: Compressor) -> None:
-        """What it did not make, and what follows what it made."""
+        """Input of other programs, and data after a compressed blob."""
         packed = compressor.compress(b"data")
         for data in (_NOISE, b"\0" * 100, b"hello", packed + b"\0", packed + packed):
             with pytest.raises(DamagedError):
@@ -135,7 +135,8 @@ class CompressorContract:
             lambda: compressor.compress(data),
             lambda: compressor.decompress(packed, len(data)),
         ):
-            # A busy machine makes pauses too, so the best of a few; a held GIL makes one always.
+            # A busy machine makes pauses too, so take the best of a few; a held GIL always makes
+            # one.
             assert any(_pause(work) < 0.5 for _ in range(5))  # noqa: PLR2004 - half of the time
 
 

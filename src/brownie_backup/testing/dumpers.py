@@ -1,4 +1,4 @@
-"""What every dumper promises about reading (`brownie_backup.protocols.Dumper`)."""
+"""The guarantees of every dumper about reading (`brownie_backup.protocols.Dumper`)."""
 # ruff: noqa: S101 - these are tests
 
 import contextlib
@@ -21,9 +21,9 @@ _PIECE = 65_537
 
 
 class DumperContract:
-    """Tests that a dumper keeps its promises about reading a database.
+    """Tests that a dumper keeps its guarantees about reading a database.
 
-    A subclass gives these fixtures:
+    A subclass provides these fixtures:
 
     - `dumper`: one for a database with some content, of which one part has at least 8 MiB, so that
       it can be interrupted;
@@ -40,12 +40,12 @@ class DumperContract:
 
     @pytest.fixture
     def break_source(self) -> Callable[[], None]:
-        """Return a function that makes the reading that is under way fail."""
+        """Return a function that makes the current read fail."""
         raise NotImplementedError
 
     @pytest.fixture
     def still_running(self) -> Callable[[], Collection[Hashable]]:
-        """Return a function that says what the dumper has running."""
+        """Return a function that returns everything that the dumper has running."""
         raise NotImplementedError
 
     def test_its_database_has_a_name(self, dumper: Dumper) -> None:

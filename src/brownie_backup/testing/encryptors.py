@@ -1,4 +1,4 @@
-"""What every encryptor promises (`brownie_backup.protocols.Encryptor`)."""
+"""The guarantees of every encryptor (`brownie_backup.protocols.Encryptor`)."""
 # ruff: noqa: S101 - these are tests
 
 import random
@@ -18,19 +18,20 @@ _REFUSED = (DecryptionError, DamagedError)
 
 
 class EncryptorContract:
-    """Tests that an encryptor keeps its promises.
+    """Tests that an encryptor keeps its guarantees.
 
-    A subclass gives the fixtures `encryptor`, which can decrypt too; `twin`, another one with the
-    same key; `stranger`, one with another key; and `secrets`, what must never be shown. One that
-    doesn't encrypt says so with ``protects = False``.
+    A subclass provides the fixtures `encryptor`, which can decrypt too; `twin`, another one with
+    the same key; `stranger`, one with another key; and `secrets`, which must never be shown. One
+    that doesn't encrypt sets ``protects = False``.
     """
 
     protects = True
     flips = 25
-    """How many positions of the ciphertext are tried with a flipped bit, and as many with a cut."""
+    """How many positions of the ciphertext are tried with a flipped bit, and as many with
+    truncation."""
 
     def __init_subclass__(cls) -> None:
-        """Leave out what the subclass does not promise."""
+        """Leave out guarantees that the subclass does not give."""
         if not cls.protects:
             leave_out(cls, "protects")
 
@@ -51,7 +52,7 @@ class EncryptorContract:
 
     @pytest.fixture
     def secrets(self) -> Sequence[str]:
-        """Return what must never be shown: passphrases, private keys."""
+        """Return the secrets that must never be shown: passphrases, private keys."""
         return ()
 
     def test_its_method_is_short_and_stays(self, encryptor: Encryptor, twin: Encryptor) -> None:
@@ -124,7 +125,7 @@ class EncryptorContract:
 
     @only_if("protects")
     def test_bytes_that_follow_never_enter_the_plaintext(self, encryptor: Encryptor) -> None:
-        """What is put behind a ciphertext is refused or ignored."""
+        """Data appended to a ciphertext is refused or ignored."""
         packed = encryptor.encrypt(_TEXT)
         for more in (b"\0", b"more", packed):
             try:
@@ -152,7 +153,7 @@ class EncryptorContract:
 
 
 def _positions(length: int, count: int) -> list[int]:
-    """Return about so many positions: the first ones, the last ones, and some between."""
+    """Return about this many positions: the first ones, the last ones, and some between."""
     edge = count // 3
     between = range(edge, length - edge, max((length - 2 * edge) // max(count - 2 * edge, 1), 1))
     return sorted({*range(edge), *range(length - edge, length), *between})

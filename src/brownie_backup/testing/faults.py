@@ -13,9 +13,9 @@ class FaultyStore:
     Args:
         inner: the store that does the work.
         fail_at: which call fails, counted from 1; None lets all of them pass.
-        error: what that call raises.
-        after: whether it raises after the inner call has taken effect, as when an answer is lost;
-            a listing then fails at its end, not at its beginning.
+        error: the exception that the call raises.
+        after: whether it raises after the inner call has taken effect, like a lost response; a
+            listing then fails at its end, not at its beginning.
     """
 
     def __init__(
@@ -40,7 +40,7 @@ class FaultyStore:
 
     @property
     def url(self) -> str:
-        """Where the inner store is."""
+        """The address of the inner store."""
         return self._inner.url
 
     def put(
@@ -60,7 +60,7 @@ class FaultyStore:
         self._fail_if(chosen)
 
     def get(self, key: str) -> bytes:
-        """Return what the inner store has."""
+        """Return the object from the inner store."""
         chosen = self._begin("get", key)
         self._fail_if(chosen and not self._after)
         data = self._inner.get(key)

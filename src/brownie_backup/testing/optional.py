@@ -1,4 +1,4 @@
-"""Tests of a contract that not every implementation can be held to."""
+"""Tests of guarantees that not every implementation gives."""
 
 from collections.abc import Callable
 from typing import TypeVar
@@ -9,7 +9,7 @@ _MARK = "brownie_backup_only_if"
 
 
 def only_if(promise: str) -> Callable[[T], T]:
-    """Mark a test as one for implementations that make this promise."""
+    """Mark a test as one for implementations that give this guarantee."""
 
     def mark(test: T) -> T:
         setattr(test, _MARK, promise)
@@ -19,7 +19,7 @@ def only_if(promise: str) -> Callable[[T], T]:
 
 
 def leave_out(contract: type, promise: str) -> None:
-    """Take the tests of a promise out of a class, so that they are not even collected."""
+    """Remove the tests of a guarantee from a class, so that they are not even collected."""
     for name in dir(contract):
         if getattr(getattr(contract, name), _MARK, None) == promise:
             setattr(contract, name, None)

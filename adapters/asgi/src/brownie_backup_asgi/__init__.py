@@ -1,4 +1,4 @@
-"""PostgreSQL backups over REST: an ASGI app to serve by itself, or to mount in your own service.
+"""PostgreSQL backups over REST: an ASGI app to serve alone, or to mount in your own service.
 
 ``app = create_app(load_settings(os.environ))``; see docs/how-to/mount-in-your-service.md.
 """

@@ -1,4 +1,4 @@
-"""The ASGI app: routes, and what every request goes through."""
+"""The ASGI app: routes, and the handling that all requests share."""
 
 import asyncio
 import contextlib
@@ -47,18 +47,18 @@ Message = MutableMapping[str, Any]
 
 @frozen
 class Endpoint:
-    """What a method of a path does, and the scope that it takes; None for none."""
+    """A method of a path, and the scope that it needs; None if it needs none."""
 
     path: str
     method: str
     scope: Scope | None
     action: str
-    """What the audit trail calls an attempt that was refused."""
+    """The action that the audit trail records for a refused attempt."""
     handler: Handler
 
 
-# In this order: a backup may be named 'status' or 'list' all the same. Then these paths are not its
-# own, and the list shows it; DELETE and verify know it by its name.
+# The order matters: a backup may be named 'status' or 'list'. GET then has these fixed paths, and
+# the list shows the backup; DELETE and verify still find it by its name.
 ENDPOINTS: Sequence[Endpoint] = (
     Endpoint("/health", "GET", None, "health", queries.health),
     Endpoint("/metrics", "GET", Scope.READ, "metrics", queries.metrics),
@@ -73,22 +73,22 @@ ENDPOINTS: Sequence[Endpoint] = (
     Endpoint("/backup/restore", "POST", Scope.RESTORE, "restore", commands.restore),
     Endpoint("/backup/cleanup", "POST", Scope.DELETE, "cleanup", commands.cleanup),
     Endpoint("/backup/operations/{id}", "GET", Scope.READ, "operation", queries.operation),
-    # What it takes depends on the operation; a token that can begin none can cancel none.
+    # The scope depends on the operation: a token can cancel only what it could start.
     Endpoint("/backup/operations/{id}", "DELETE", None, "cancel", commands.cancel),
     Endpoint("/backup/{name}", "GET", Scope.READ, "show", queries.show),
     Endpoint("/backup/{name}", "DELETE", Scope.DELETE, "delete", commands.delete),
     Endpoint("/backup/{name}/verify", "POST", Scope.BACKUP, "verify", commands.verify),
 )
 _OPEN = frozenset({"/health"})
-"""What needs no token at all."""
+"""Paths that need no token."""
 
 
 class BackupApp:
-    """The app. Mounted in another one it gets no lifespan events: call `aclose` at the end.
+    """The app. When mounted in another app it gets no lifespan events: call `aclose` at the end.
 
     Args:
-        service: does what is asked for.
-        closes: whether `aclose` closes the service too, since nobody else uses it.
+        service: does the work.
+        closes: whether `aclose` also closes the service, because only this app uses it.
     """
 
     def __init__(self, service: Service, *, closes: bool = False) -> None:
@@ -114,7 +114,7 @@ class BackupApp:
         await self._app(scope, receive, send)
 
     async def aclose(self) -> None:
-        """End: nothing new is begun, and what runs is cancelled, and recorded as such."""
+        """Shut down: start nothing new; cancel running operations, and record that."""
         await asyncio.to_thread(self._house.manager.close)
         if self._closes:
             await asyncio.to_thread(self._house.service.close)
@@ -147,7 +147,7 @@ class BackupApp:
                     if endpoint.scope:
                         require(caller, endpoint.scope)
                     response = await endpoint.handler(self._house, request, caller)
-            except Exception as error:  # noqa: BLE001 - a defect of ours must not leave the app
+            except Exception as error:  # noqa: BLE001 - a bug of ours must not leave the app
                 response = self._problem(request, endpoint, error)
             spent = (time.perf_counter() - began) * 1000
             status = response.status_code
@@ -159,25 +159,25 @@ class BackupApp:
     def _problem(self, request: Request, endpoint: Endpoint, error: Exception) -> Response:
         problem = problem_of(error)
         if problem.kind in _REFUSALS:
-            # What is in the URL may be the token.
+            # The name in the URL may be the token.
             told = problem.kind is not TOKEN_IN_URL
             name = request.path_params.get("name") if told else None
             self._house.refuse(request, endpoint.action, problem.detail, name)
         if problem.kind is UNEXPECTED:
             _log.error("unexpected %s: %s", type(error).__name__, redact(str(error), self._secrets))
-            _log.debug("where it came from", exc_info=error)
+            _log.debug("traceback of the unexpected error", exc_info=error)
         return problem.response()
 
     async def _http_error(self, request: Request, error: Exception) -> Response:
-        """Answer what has no route, or not by that method."""
+        """Answer a request for an unknown path, or with an unknown method."""
         assert isinstance(error, HTTPException)  # noqa: S101 - Starlette calls it for no other
         kind = NO_ROUTE if error.status_code == _NOT_FOUND else METHOD
         self._log(request, str(kind.status))
-        detail = f"{request.method} of this path is not known"
+        detail = f"{request.method} is unknown for this path"
         return Problem(kind, detail, hint=ApiHint.SEE_PATHS, headers=error.headers).response()
 
     def _log(self, request: Request, what: str) -> None:
-        """Log a request; never its query, in which somebody may have put a token."""
+        """Log a request, but never its query: it may contain a token by mistake."""
         path = redact(request.url.path, self._secrets)
         _log.info("%s %s: %s", request.method, path.encode("unicode_escape").decode(), what)
 
@@ -186,10 +186,10 @@ def create_app(given: Settings | Service) -> BackupApp:
     """Return the app, for one database and its stores.
 
     Args:
-        given: the settings, or a service that somebody has made of them, and closes.
+        given: the settings, or a service that the caller made of them, and closes.
 
     Raises:
-        ConfigurationError: no token is set, or they do not read.
+        ConfigurationError: no token is set, or the tokens cannot be read.
     """
     if isinstance(given, Service):
         return BackupApp(given)

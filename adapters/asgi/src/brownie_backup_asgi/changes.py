@@ -1,4 +1,4 @@
-"""What of the operations has changed from one look at them to the next."""
+"""Finds the operations that have changed since the last read."""
 
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
@@ -8,26 +8,26 @@ from brownie_backup.repository import OperationRecord
 _EVER = datetime.min.replace(tzinfo=UTC)
 
 _Mark = tuple[object, ...]
-"""All of an operation that changes, without what it came to: small, as every listener has one."""
+"""The fields of an operation that change, without its result: small, as every listener has one."""
 
 
 class ChangeTracker:
-    """Knows what one listener has been told.
+    """Tracks the state that one listener has received.
 
     Args:
-        most: how many operations a look has at most; then older ones may be missing from it.
+        most: the most operations that a read returns; a full read may lack older ones.
     """
 
     def __init__(self, most: int) -> None:
         self._most = most
         self._seen: dict[str, _Mark] = {}
         self._since: datetime | None = None
-        """What ended unseen is news if it was asked for after this; None before the first look."""
+        """An ended operation not seen before is new if requested after this; None at first."""
 
     def of(
         self, records: Sequence[OperationRecord], lost: Callable[[OperationRecord], bool]
     ) -> list[OperationRecord]:
-        """Return those of a look that have changed, oldest first.
+        """Return the operations that have changed since the last read, oldest first.
 
         Args:
             records: newest first.
@@ -47,7 +47,7 @@ class ChangeTracker:
             return self._seen[record.id] != mark
         if record.running and not lost(record):
             return True
-        # What ended before somebody listened is none, also if it was missing from a full look.
+        # An operation that ended before the first read is not new, even if a full read missed it.
         return self._since is not None and record.requested_at > self._since
 
 

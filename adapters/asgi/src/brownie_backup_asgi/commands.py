@@ -27,8 +27,7 @@ from brownie_backup_asgi.tokens import Caller, Scope, require
 from brownie_backup_asgi.vocabulary import WORDS
 
 SETTLE_SECONDS = 10.0
-"""How long an answer waits for the checks with which an operation begins: an error that they find
-is told at once."""
+"""How long a response waits for an operation's first checks: it returns their errors at once."""
 _POLL_SECONDS = 1.0
 
 SCOPES = {
@@ -37,23 +36,23 @@ SCOPES = {
     "restore": Scope.RESTORE,
     "cleanup": Scope.DELETE,
 }
-"""What it takes to begin an operation, or to cancel it."""
+"""The scope needed to start an operation, or to cancel it."""
 
 
 async def create(app_state: AppState, request: Request, caller: Caller) -> Response:
-    """Begin a backup."""
+    """Start a backup."""
     body = await _body(request, schemas.CREATE)
     return await _back_up(app_state, request, caller, body)
 
 
 async def run_now(app_state: AppState, request: Request, caller: Caller) -> Response:
-    """Begin the backup that the schedule would make."""
+    """Start the backup that the schedule would make."""
     body = await _body(request, schemas.NOTHING)
     return await _back_up(app_state, request, caller, body)
 
 
 async def restore(app_state: AppState, request: Request, caller: Caller) -> Response:
-    """Begin a restore."""
+    """Start a restore."""
     body = await _body(request, schemas.RESTORE)
     service = app_state.service_for(caller, request)
     name, target = body["backup_name"], body.get("target_database")
@@ -93,7 +92,7 @@ async def restore(app_state: AppState, request: Request, caller: Caller) -> Resp
 
 
 async def verify(app_state: AppState, request: Request, caller: Caller) -> Response:
-    """Begin a verification."""
+    """Start a verification."""
     body = await _body(request, schemas.VERIFY)
     service = app_state.service_for(caller, request)
     name = request.path_params["name"]
@@ -114,7 +113,7 @@ async def verify(app_state: AppState, request: Request, caller: Caller) -> Respo
 
 
 async def cleanup(app_state: AppState, request: Request, caller: Caller) -> Response:
-    """Begin a cleanup."""
+    """Start a cleanup."""
     body = await _body(request, schemas.CLEANUP)
     service = app_state.service_for(caller, request)
 
@@ -134,7 +133,7 @@ async def cleanup(app_state: AppState, request: Request, caller: Caller) -> Resp
 
 
 async def delete(app_state: AppState, request: Request, caller: Caller) -> Response:
-    """Delete a backup, wherever it is."""
+    """Delete a backup from every store."""
     await _body(request, schemas.NOTHING)
     name = request.path_params["name"]
     service = app_state.service_for(caller, request)
@@ -143,13 +142,15 @@ async def delete(app_state: AppState, request: Request, caller: Caller) -> Respo
 
 
 async def cancel(app_state: AppState, request: Request, caller: Caller) -> Response:
-    """Ask an operation to end."""
+    """Cancel an operation."""
     await _body(request, schemas.NOTHING)
     identifier = request.path_params["id"]
     found = await app_state.find(identifier)
-    require(caller, SCOPES.get(found.action, Scope.DELETE))  # one that we do not know: the most
+    require(
+        caller, SCOPES.get(found.action, Scope.DELETE)
+    )  # the highest scope for an unknown action
     running = app_state.manager.here(identifier)
-    if running and running.record.running:  # it is told also when all threads wait for the store
+    if running and running.record.running:  # works even when all threads wait for the store
         record = running.cancel(caller.name)
     else:
         record = await app_state.thread(lambda: app_state.manager.cancel(identifier, caller.name))
@@ -188,7 +189,7 @@ async def _back_up(
 async def _begin(
     app_state: AppState, request: Request, order: Callable[..., OperationRequest]
 ) -> Response:
-    """Begin an operation; answer when its checks are done, or it has ended if that is preferred."""
+    """Start an operation; answer after its first checks, or after its end if the client asks so."""
     waited = wait_seconds(request)
     asked = order(key=idempotency_key(request))
     record, running = await app_state.thread(lambda: app_state.manager.begin(asked))
@@ -208,7 +209,7 @@ async def _begin(
 
 
 async def _wait(running: RunningOperation, waited: int | None) -> None:
-    # Waiting cancels nothing: whoever goes away leaves the operation at work.
+    # A client that disconnects cancels nothing: the operation continues.
     begun, ended = asyncio.wrap_future(running.begun), asyncio.wrap_future(running.ended)
     await asyncio.wait({begun}, timeout=SETTLE_SECONDS)
     if waited:

@@ -1,4 +1,4 @@
-"""Progress as server-sent events: an event for each change of an operation, of any replica."""
+"""Progress as server-sent events: one for each change of an operation, of any API replica."""
 
 import asyncio
 import json
@@ -18,11 +18,11 @@ from brownie_backup_asgi.tokens import Caller
 
 _LOOK_SECONDS = 1.0
 _SILENCE_LOOKS = 15
-"""After so many looks without a change a comment is sent, so that no proxy takes it for dead."""
+"""After this many reads without a change, send a comment so that proxies keep the connection."""
 
 
 async def events(app_state: AppState, request: Request, caller: Caller) -> Response:
-    """Send what changes, until the caller goes or the service ends."""
+    """Send changes until the client disconnects or the service ends."""
     del caller
     read_query(request, schemas.NOTHING)
     headers = {**NOT_CACHED, "X-Accel-Buffering": "no"}

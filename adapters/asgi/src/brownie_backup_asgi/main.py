@@ -25,11 +25,11 @@ PORT = 8000
 _USAGE = 2
 _MOST_PORT = 65535
 _GRACE_SECONDS = 5
-"""How long answers that are being sent may take, once the operations have ended."""
+"""How long responses that are being sent may take, once the operations have ended."""
 
 
 class Server(uvicorn.Server):
-    """uvicorn, which ends our operations first: some answers wait for them."""
+    """A uvicorn server that ends our operations first: some responses wait for them."""
 
     def __init__(
         self, config: uvicorn.Config, app: BackupApp, at_the_end: Callable[[], None]
@@ -39,9 +39,9 @@ class Server(uvicorn.Server):
         self._at_the_end = at_the_end
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """End the operations and the streams of events, then what uvicorn ends.
+        """End the operations and the event streams, then shut uvicorn down.
 
-        After it uvicorn lets the signal end the process: nothing comes later.
+        Afterwards uvicorn lets the signal end the process: nothing runs later.
         """
         await self._backups.aclose()
         await super().shutdown(sockets)
@@ -66,7 +66,7 @@ def main(argv: list[str] | None = None) -> int:
         app,
         host=arguments.host,
         port=arguments.port,
-        access_log=False,  # it would log queries, in which somebody may have put a token
+        access_log=False,  # it would log queries, which may contain a token by mistake
         server_header=False,
         log_config=None,
         timeout_graceful_shutdown=_GRACE_SECONDS,
@@ -84,10 +84,10 @@ def main(argv: list[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="brownie-backup-asgi",
-        description="Serve backups over REST. Settings are variables BACKUP_*.",
+        description="Serve backups over REST. Environment variables BACKUP_* configure it.",
     )
-    parser.add_argument("--host", default=HOST, help="the address to listen on (%(default)s)")
-    parser.add_argument("--port", default=PORT, type=_port, help="the port (%(default)s)")
+    parser.add_argument("--host", default=HOST, help="address to listen on (default: %(default)s)")
+    parser.add_argument("--port", default=PORT, type=_port, help="port (default: %(default)s)")
     shown = f"%(prog)s {TOOL_VERSION}"
     parser.add_argument("--version", action="version", version=shown)
     return parser

@@ -1,4 +1,4 @@
-"""Long operations: begun, watched, cancelled, and recorded in the store."""
+"""Long operations: starts, watches and cancels them, and records them in the store."""
 
 import hashlib
 import json
@@ -24,6 +24,7 @@ from brownie_backup.repository.coordination.operations import (
     SUCCEEDED,
     busy,
 )
+from brownie_backup.wording import counted
 from brownie_backup_asgi.hints import ApiHint
 from brownie_backup_asgi.problems import CLOSING, ENDED, OTHER_REQUEST, Problem, problem_of
 from brownie_backup_asgi.running_operation import Cancelled, RunningOperation
@@ -32,29 +33,29 @@ _log = logging.getLogger(__name__)
 
 _THE_END = "the end of the service"
 CLOSING_SECONDS = 20.0
-"""How long the operations that run may take to end, when the service does."""
+"""How long running operations may take to end when the service ends."""
 MOST_AT_ONCE = 16
-"""How many operations one process has at once."""
+"""The maximum number of concurrent operations in one process."""
 RECORDING_SECONDS = 5.0
-"""How long those who wait for the end of an operation wait for its record, too."""
+"""How long clients that wait for the end of an operation also wait for its record."""
 
 
 ReportProgress = Callable[[Progress | CountProgress], None]
-"""Is told how far an operation is; raises `Cancelled` if it is to end."""
+"""Receives the progress of an operation; raises `Cancelled` if it is to end."""
 
 
 @frozen
 class OperationRequest:
-    """What somebody asked for, read and checked.
+    """A request for an operation, read and checked.
 
     Args:
         action: the verb.
-        work: does it, under an id, and returns what the answer says.
-        actor: who asked.
-        body: what was asked for, to know it again.
-        backup: the name of the backup that it is about.
-        database: what it needs to itself.
-        key: the caller's own name for it.
+        work: does the operation under an id, and returns its result.
+        actor: the name of the caller.
+        body: the body of the request, to recognize it when it is repeated.
+        backup: the name of the backup concerned.
+        database: the database that the operation needs exclusively.
+        key: the caller's idempotency key.
     """
 
     action: str
@@ -67,13 +68,13 @@ class OperationRequest:
 
     @property
     def digest(self) -> str:
-        """Tells it from others of the same key."""
+        """Distinguishes requests with the same key."""
         said = json.dumps([self.action, self.body], sort_keys=True)
         return hashlib.sha256(said.encode()).hexdigest()
 
     @property
     def id(self) -> str:
-        """The operation's id: with a key always the same, so that whoever begins it wins."""
+        """The operation's id. With a key it is always the same, so only one replica starts it."""
         if self.key is None:
             return new_operation_id()
         return hashlib.sha256(f"{self.actor}\0{self.key}".encode()).hexdigest()[:32]
@@ -81,10 +82,10 @@ class OperationRequest:
 
 @frozen
 class OperationManager:
-    """Begins operations, each in a thread of its own, and knows those of this process.
+    """Starts operations, each in a thread of its own, and tracks those of this process.
 
     Args:
-        make_register: opens the register, when it is first needed.
+        make_register: opens the log of operations when it is first needed.
     """
 
     make_register: Callable[[], OperationLog]
@@ -95,7 +96,7 @@ class OperationManager:
 
     @property
     def operation_log(self) -> OperationLog:
-        """The register of the store."""
+        """The log of operations in the store."""
         with self._lock:
             if not self._registers:
                 self._registers.append(self.make_register())
@@ -107,14 +108,14 @@ class OperationManager:
         return self._closing.is_set()
 
     def begin(self, order: OperationRequest) -> tuple[OperationRecord, RunningOperation | None]:
-        """Begin an operation, or find the one that the same request began before.
+        """Start an operation, or find the one that the same request started before.
 
         Returns:
-            Its record, and the operation itself if it runs here.
+            Its record, and the operation itself if it runs in this process.
 
         Raises:
             Problem: the key was used for another request, or the service is about to end.
-            Busy: somebody else is at work on the database, or too many operations are at work here.
+            Busy: another operation is using the database, or too many operations run here.
         """
         if self.closing:
             raise Problem(CLOSING, "the service is about to end", hint=ApiHint.ASK_ANOTHER)
@@ -136,7 +137,7 @@ class OperationManager:
             return self._same(mine.record if mine else entered, order), mine
         running = RunningOperation(record, operation_log.clock)
         self._admit(running)
-        if self._closing.is_set():  # since it was asked above, and it may have been overlooked
+        if self._closing.is_set():  # it may have been set since the check above
             running.cancel(_THE_END)
         threading.Thread(
             target=self._run, args=(running, order), name=f"{order.action} {record.id}"
@@ -145,14 +146,14 @@ class OperationManager:
         return record, running
 
     def find(self, identifier: str) -> OperationRecord:
-        """Return an operation of any replica; one whose process died has failed."""
+        """Return an operation of any API replica; one whose process died has failed."""
         running = self.here(identifier)
         return running.record if running else self.operation_log.get(identifier)
 
     def recent(self, most: int, known: Mapping[str, OperationRecord]) -> list[OperationRecord]:
-        """Return the newest operations of all replicas, newest first."""
+        """Return the newest operations of all API replicas, newest first."""
         with self._lock:
-            mine = [*self._running.values()]  # those, too, that end while the store is asked
+            mine = [*self._running.values()]  # includes those that end during the read below
         found = {record.id: record for record in self.operation_log.recent(most, known)}
         with self._lock:
             mine += self._running.values()
@@ -164,11 +165,11 @@ class OperationManager:
         return self._running.get(identifier)
 
     def cancel(self, identifier: str, by: str) -> OperationRecord:
-        """Ask an operation to end, whichever replica runs it.
+        """Cancel an operation, on whichever API replica it runs.
 
         Raises:
             Problem: it has ended.
-            NotFound: there is none of that id.
+            NotFound: there is no operation with that id.
         """
         running = self.here(identifier)
         record = running.record if running else self.operation_log.get(identifier)
@@ -180,7 +181,7 @@ class OperationManager:
         return evolve(record, cancelled_by=by)
 
     def close(self) -> None:
-        """Cancel what runs here, and wait until it has ended and is recorded."""
+        """Cancel this process's operations, and wait until they have ended and are recorded."""
         self._closing.set()
         with self._lock:
             left = [*self._running.values()]
@@ -188,10 +189,11 @@ class OperationManager:
             running.cancel(_THE_END)
         _, late = wait([running.recorded for running in left], CLOSING_SECONDS)
         if late:
-            _log.error("%d operations did not end in time, or could not be recorded", len(late))
+            operations = counted(len(late), "operation")
+            _log.error("%s did not end in time, or could not be recorded", operations)
 
     def _admit(self, running: RunningOperation) -> None:
-        """Let an operation that has been entered begin; one that may not leaves no trace."""
+        """Admit a recorded operation, or withdraw its record if it is refused."""
         record = running.record
         try:
             with self._lock:
@@ -200,26 +202,24 @@ class OperationManager:
             if record.database is not None:
                 self.operation_log.claim(record)
         except BaseException as error:
-            # The same request may have come again, and wait for it.
+            # A repeat of the same request may be waiting for it.
             running.end(state=FAILED, problem=problem_of(error).document)
             self._leave(running)
             self.operation_log.withdraw(record.id)
             raise
 
     def _refuse_too_much(self, record: OperationRecord) -> None:
-        """Refuse what excludes others of this process: those are alive, whatever the store says."""
+        """Refuse an operation that conflicts with one of this process, whatever the store says."""
         others = [running.record for running in self._running.values()]
         for other in others:
             if other.running and other.database is not None and other.database == record.database:
-                raise busy(
-                    other.database, f"operation {other.id} ({other.action}) is at work on it"
-                )
+                raise busy(other.database, f"operation {other.id} ({other.action}) is using it")
         if len(others) >= MOST_AT_ONCE:
-            msg = f"{MOST_AT_ONCE} operations are at work, which is as many as may be"
+            msg = f"{MOST_AT_ONCE} operations are running, which is the limit"
             raise Busy(msg, hint=ApiHint.WAIT_OR_CANCEL)
 
     def _leave(self, running: RunningOperation) -> None:
-        """Forget an operation that is over."""
+        """Forget an operation that has ended."""
         with self._lock:
             self._running.pop(running.record.id, None)
         running.let_go()
@@ -233,13 +233,13 @@ class OperationManager:
 
     def _run(self, running: RunningOperation, order: OperationRequest) -> None:
         running.end(**self._work(running, order))
-        # Who asks for the next one should not find this one at work in the store. But a store that
-        # does not answer keeps nobody waiting.
+        # The next request should not find this operation running in the store. But clients do not
+        # wait for a store that does not answer.
         wait([running.recorded], RECORDING_SECONDS)
         running.let_go()
 
     def _work(self, running: RunningOperation, order: OperationRequest) -> dict[str, Any]:
-        """Do the work; return what its record says in the end."""
+        """Do the work; return the final fields of its record."""
         record = running.record
         try:
             result = order.work(record.id, running.tell)
@@ -248,12 +248,12 @@ class OperationManager:
                 return {"state": CANCELLED}
             if not isinstance(error, BackupError):
                 _log.error("unexpected %s: %s", type(error).__name__, redact(str(error)))
-                _log.debug("where it came from", exc_info=error)
+                _log.debug("traceback of the unexpected error", exc_info=error)
             return {"state": FAILED, "problem": problem_of(error).document}
         return {"state": SUCCEEDED, "result": result, "backup": _backup_in(result, record)}
 
     def _beat(self, running: RunningOperation) -> None:
-        """Show that the operation is alive, see whether somebody wants its end, and record that."""
+        """Renew the operation's heartbeat, check for cancellation, and record the progress."""
         while True:
             over = bool(wait([running.done], HEARTBEAT.total_seconds()).done)
             stored = self._record(running)
@@ -268,12 +268,12 @@ class OperationManager:
             _log.warning("old operations could not be removed: %s", error)
 
     def _record(self, running: RunningOperation) -> bool:
-        """Record how far an operation is, if the store lets us."""
+        """Record an operation's progress, if the store allows it."""
         operation_log, identifier = self.operation_log, running.record.id
         try:
             running.save(operation_log)
             by = None if running.done.done() else operation_log.asked_to_cancel(identifier)
-        except Exception as error:  # noqa: BLE001 - an operation without a beat would look dead
+        except Exception as error:  # noqa: BLE001 - an operation without a heartbeat would look dead
             text = redact(str(error))
             _log.warning("operation %s could not be recorded: %s", identifier, text)
             return False
@@ -283,12 +283,12 @@ class OperationManager:
 
 
 def propose_name(database: str) -> str:
-    """Return a name for a backup that was given none, so that its operation can tell it."""
+    """Return a name for a backup that was given none, so that its operation can show it."""
     return default_name(database, datetime.now(UTC), secrets.token_hex(2))
 
 
 def _backup_in(result: Mapping[str, Any], record: OperationRecord) -> str | None:
-    """Return the backup's real name: ``latest`` is none."""
+    """Return the backup's real name, not ``latest``."""
     named = result.get("backup")
     if isinstance(named, Mapping):
         named = named.get("name")

@@ -1,4 +1,4 @@
-"""From errors to problem documents (RFC 9457): the one table. A test proves it complete."""
+"""The one table from errors to problem documents (RFC 9457). A test checks that it is complete."""
 
 import math
 from collections.abc import Mapping
@@ -15,9 +15,9 @@ from brownie_backup_asgi.hints import ApiHint
 from brownie_backup_asgi.vocabulary import WORDS
 
 PREFIX = "urn:brownie-backup:problem:"
-"""What every type begins with; docs/reference/rest-api.md lists them."""
+"""The prefix of every type; docs/reference/rest-api.md lists the types."""
 RETRY_SECONDS = 5
-"""After how long somebody may try again what excluded each other."""
+"""When a client may repeat a request that was refused as busy."""
 
 
 @frozen
@@ -30,54 +30,54 @@ class Kind:
 
 
 BY_ERROR: dict[type[BackupError], Kind] = {
-    errors.BackupError: Kind("failed", 500, "It failed"),
-    errors.ConfigurationError: Kind("configuration", 500, "The service is set up wrong"),
-    errors.InvalidName: Kind("invalid-name", 422, "That cannot be a name"),
-    errors.NotFound: Kind("not-found", 404, "It is not there"),
-    errors.BackupNotFound: Kind("backup-not-found", 404, "There is no such backup"),
-    errors.AlreadyExists: Kind("already-exists", 409, "It exists already"),
-    errors.BackupExists: Kind("backup-exists", 409, "A backup of that name exists"),
-    errors.TargetExists: Kind("target-exists", 409, "The target exists"),
-    errors.Busy: Kind("busy", 409, "Something else is at work"),
-    errors.StoreError: Kind("store", 502, "The store could not do it"),
+    errors.BackupError: Kind("failed", 500, "The operation failed"),
+    errors.ConfigurationError: Kind("configuration", 500, "The service is misconfigured"),
+    errors.InvalidName: Kind("invalid-name", 422, "The name is invalid"),
+    errors.NotFound: Kind("not-found", 404, "Not found"),
+    errors.BackupNotFound: Kind("backup-not-found", 404, "No such backup"),
+    errors.AlreadyExists: Kind("already-exists", 409, "It already exists"),
+    errors.BackupExists: Kind("backup-exists", 409, "A backup with that name already exists"),
+    errors.TargetExists: Kind("target-exists", 409, "The target already exists"),
+    errors.Busy: Kind("busy", 409, "Another operation is running"),
+    errors.StoreError: Kind("store", 502, "The store reported an error"),
     errors.StoreUnavailable: Kind("store-unavailable", 503, "The store is out of reach"),
     errors.StoreFull: Kind("store-full", 507, "The store is full"),
-    errors.ObjectLocked: Kind("locked", 409, "The store does not let it go yet"),
+    errors.ObjectLocked: Kind("locked", 409, "The store has locked the object"),
     errors.DeletionRefused: Kind("deletion-refused", 409, "Deleting would not be safe"),
-    errors.EncryptionError: Kind("encryption", 500, "Nothing could be encrypted"),
-    errors.DecryptionError: Kind("decryption", 500, "The service has no key for it"),
+    errors.EncryptionError: Kind("encryption", 500, "Encryption failed"),
+    errors.DecryptionError: Kind("decryption", 500, "The service has no key to decrypt it"),
     errors.DamagedError: Kind("damaged", 500, "Stored data is damaged"),
     errors.UnsupportedFormat: Kind("unsupported-format", 501, "This version cannot read it"),
-    errors.DatabaseError: Kind("database", 502, "PostgreSQL could not do it"),
+    errors.DatabaseError: Kind("database", 502, "PostgreSQL reported an error"),
     errors.ConnectionFailed: Kind("database-unavailable", 503, "PostgreSQL is out of reach"),
-    errors.RestoreRefused: Kind("restore-refused", 409, "The restore could not succeed"),
+    errors.RestoreRefused: Kind("restore-refused", 409, "The restore would fail"),
 }
 
 MALFORMED = Kind("malformed", 400, "The request cannot be read")
-TOKEN_IN_URL = Kind("token-in-url", 400, "Tokens do not belong into URLs")
-UNAUTHORIZED = Kind("unauthorized", 401, "A token is needed")
-FORBIDDEN = Kind("forbidden", 403, "The token may not do that")
-NO_ROUTE = Kind("no-route", 404, "There is no such path")
-METHOD = Kind("method-not-allowed", 405, "The path has no such method")
+TOKEN_IN_URL = Kind("token-in-url", 400, "Tokens must not be in URLs")
+UNAUTHORIZED = Kind("unauthorized", 401, "A token is required")
+FORBIDDEN = Kind("forbidden", 403, "The token lacks the scope")
+NO_ROUTE = Kind("no-route", 404, "No such path")
+METHOD = Kind("method-not-allowed", 405, "The path does not support this method")
 ENDED = Kind("operation-ended", 409, "The operation has ended")
 CANCELLED = Kind("operation-cancelled", 409, "The operation was cancelled")
 TOO_LARGE = Kind("too-large", 413, "The body is too large")
 MEDIA_TYPE = Kind("media-type", 415, "The body is not JSON")
-INVALID = Kind("invalid", 422, "The request is not as it should be")
-OTHER_REQUEST = Kind("idempotency-key", 422, "The key belongs to another request")
-UNEXPECTED = Kind("unexpected", 500, "A defect of brownie-backup")
-LOST = Kind("operation-lost", 500, "The operation died with its process")
-CLOSING = Kind("closing", 503, "The service is about to end")
+INVALID = Kind("invalid", 422, "The request is invalid")
+OTHER_REQUEST = Kind("idempotency-key", 422, "The key was used for another request")
+UNEXPECTED = Kind("unexpected", 500, "A bug in brownie-backup")
+LOST = Kind("operation-lost", 500, "The process of the operation died")
+CLOSING = Kind("closing", 503, "The service is shutting down")
 
 OURS = (
     MALFORMED, TOKEN_IN_URL, UNAUTHORIZED, FORBIDDEN, NO_ROUTE, METHOD, ENDED, CANCELLED,
     TOO_LARGE, MEDIA_TYPE, INVALID, OTHER_REQUEST, UNEXPECTED, LOST, CLOSING,
 )  # fmt: skip
-"""The types that come from no error of the library."""
+"""The types that do not come from errors of the library."""
 
 
 class Problem(Exception):
-    """A request ends with a problem: which kind, what happened, and what to do."""
+    """A request failed: the kind of problem, the details, and a hint."""
 
     def __init__(
         self,
@@ -97,7 +97,7 @@ class Problem(Exception):
 
     @property
     def document(self) -> dict[str, Any]:
-        """What the answer's body says."""
+        """The body of the response."""
         hint = hint_fields(self.hint, WORDS)
         return {
             "type": PREFIX + self.kind.name,
@@ -110,17 +110,17 @@ class Problem(Exception):
         }
 
     def response(self) -> JSONResponse:
-        """Return the answer."""
+        """Return the response."""
         return problem_response(self.document, self.headers)
 
 
 def kind_of(error: BackupError) -> Kind:
-    """Return the kind of an error, by the nearest class that the table has."""
+    """Return the kind of an error: that of its nearest class in the table."""
     return next(BY_ERROR[each] for each in type(error).__mro__ if each in BY_ERROR)
 
 
 def problem_of(error: BaseException) -> Problem:
-    """Return the problem that an error is. What is not ours says its class and no more."""
+    """Return an error as a problem. Of unexpected errors it shows only the class."""
     if isinstance(error, Problem):
         return error
     if not isinstance(error, BackupError):
@@ -143,7 +143,7 @@ def problem_of(error: BaseException) -> Problem:
 def problem_response(
     document: Mapping[str, Any], headers: Mapping[str, str] | None = None
 ) -> JSONResponse:
-    """Return a problem document as an answer."""
+    """Return a problem document as a response."""
     return JSONResponse(
         dict(document),
         document["status"],
@@ -153,5 +153,5 @@ def problem_response(
 
 
 def _told(text: str) -> str:
-    """Return a text as it may be sent: a lone surrogate in it, of a request, has no UTF-8."""
+    """Return a text that can be sent: lone surrogates from a request have no UTF-8 encoding."""
     return redact(text.encode("utf-8", "backslashreplace").decode("utf-8"))

@@ -1,4 +1,4 @@
-"""Handlers of requests that only look."""
+"""Handlers of requests that only read."""
 
 from datetime import UTC, datetime
 
@@ -17,13 +17,13 @@ from brownie_backup_asgi.vocabulary import WORDS
 
 
 async def health(app_state: AppState, request: Request, caller: Caller | None) -> Response:
-    """Say that the process is alive. It touches nothing."""
+    """Report that the process is alive, without using the store or the database."""
     del app_state, request, caller
     return JSONResponse({"status": "ok"}, headers=NOT_CACHED)
 
 
 async def status(app_state: AppState, request: Request, caller: Caller) -> Response:
-    """Say how things stand; 503 if that is what was asked, and no backup is young enough."""
+    """Show the status; with ?ready, answer 503 if no good backup is recent enough."""
     query = read_query(request, schemas.STATUS_QUERY)
     service = app_state.service_for(caller, request)
     report = await app_state.sharing.read("status", lambda: service.status(check_blobs=False))
@@ -49,7 +49,7 @@ async def show(app_state: AppState, request: Request, caller: Caller) -> Respons
 
 
 async def next_backup(app_state: AppState, request: Request, caller: Caller) -> Response:
-    """Say when the next backup is due."""
+    """Show when the next backup is due."""
     del caller
     read_query(request, schemas.NOTHING)
     settings, now = app_state.service.settings, datetime.now(UTC)

@@ -1,4 +1,4 @@
-"""Reading what a request says: strictly, by the same schemas that /openapi.json shows."""
+"""Reads requests strictly, by the same schemas that /openapi.json shows."""
 
 import json
 import re
@@ -28,10 +28,10 @@ _KEY = re.compile(r"[\x21-\x7e]{1,255}")
 
 
 async def read_body(request: Request, schema: Schema) -> dict[str, Any]:
-    """Return the body, which may be left out if no field is required.
+    """Return the body, which may be omitted if no field is required.
 
     Raises:
-        Problem: it is too large, no JSON (400), or not as the schema says (422).
+        Problem: it is too large, is not JSON (400), or does not match the schema (422).
     """
     data = await _read(request)
     document: Any = {}
@@ -48,17 +48,17 @@ def read_query(request: Request, schema: Schema) -> dict[str, str]:
     """Return the query's parameters.
 
     Raises:
-        Problem: there is one that is not known, comes twice, or has no good value.
+        Problem: one is unknown, is repeated, or has an invalid value.
     """
     pairs = request.query_params.multi_items()
     if len(dict(pairs)) < len(pairs):
-        raise Problem(MALFORMED, "a query parameter comes twice", hint=ApiHint.SEND_ONCE)
+        raise Problem(MALFORMED, "a query parameter is repeated", hint=ApiHint.SEND_ONCE)
     _refuse(tuple(violations(dict(pairs), schema, "the query")))
     return dict(pairs)
 
 
 def wait_seconds(request: Request) -> int | None:
-    """Return how long the caller would wait (RFC 7240), None if not at all."""
+    """Return the seconds that the caller is ready to wait (RFC 7240); None if it does not wait."""
     for header in request.headers.getlist("prefer"):
         if found := _WAIT.search(header):
             return min(int(found[1]), MOST_WAIT_SECONDS)
@@ -66,10 +66,10 @@ def wait_seconds(request: Request) -> int | None:
 
 
 def idempotency_key(request: Request) -> str | None:
-    """Return the caller's name for this request.
+    """Return the caller's idempotency key.
 
     Raises:
-        Problem: it is empty, too long, or has other than printable ASCII characters.
+        Problem: it is empty, too long, or has characters other than printable ASCII.
     """
     keys = request.headers.getlist("idempotency-key")
     if not keys:
@@ -80,7 +80,7 @@ def idempotency_key(request: Request) -> str | None:
 
 
 def violations(value: Any, schema: Schema, at: str) -> Iterator[str]:  # noqa: ANN401 - any JSON
-    """Yield what of a value is not as its schema says; of JSON Schema, as much as we use."""
+    """Yield how a value violates its schema. Supports the part of JSON Schema that we use."""
     kind = schema.get("type")
     if kind and not _is(value, kind):
         yield f"{at} is not of type {kind}"
@@ -166,7 +166,7 @@ def _parse(data: bytes) -> object:
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     document = dict(pairs)
     if len(document) < len(pairs):
-        msg = "a field comes twice"
+        msg = "a field is repeated"
         raise ValueError(msg)
     return document
 

@@ -1,4 +1,4 @@
-"""Answers about operations."""
+"""Responses about operations."""
 
 from typing import Any
 from urllib.parse import quote
@@ -24,7 +24,7 @@ NOT_CACHED = {"Cache-Control": "no-store"}
 
 
 def link(request: Request, *segments: str) -> str:
-    """Return a path of this app as its callers see it: below where it is mounted."""
+    """Return a path of this app as clients see it: below the path where it is mounted."""
     path = "/".join(quote(segment, safe="") for segment in segments)
     return f"{request.scope.get('root_path', '').rstrip('/')}/{path}"
 
@@ -32,7 +32,7 @@ def link(request: Request, *segments: str) -> str:
 def operation_document(
     request: Request, record: OperationRecord, operation_log: OperationLog
 ) -> dict[str, Any]:
-    """Return an operation; one whose process died has failed."""
+    """Return an operation as JSON; one whose process died has failed."""
     lost = operation_log.lost(record)
     problem = lost_problem(record).document if lost else record.problem
     return {
@@ -56,7 +56,7 @@ def operation_document(
 
 
 def lost_problem(record: OperationRecord) -> Problem:
-    """Return what became of an operation whose process died."""
+    """Return the problem of an operation whose process died."""
     seen = instant(record.heartbeat_at)
     return Problem(
         LOST,
@@ -68,13 +68,13 @@ def lost_problem(record: OperationRecord) -> Problem:
 def answer_operation(
     request: Request, record: OperationRecord, operation_log: OperationLog, *, waited: int | None
 ) -> Response:
-    """Return the answer to a request for long work: how it is, or what came of it.
+    """Return the response to a request for an operation: its progress or its result.
 
     Args:
-        request: that asked for it.
+        request: the request for the operation.
         record: the operation.
-        operation_log: tells whether it is lost.
-        waited: how many seconds the caller was ready to wait, None if it was not.
+        operation_log: knows whether its process died.
+        waited: the seconds that the caller was ready to wait; None if it did not wait.
     """
     document = operation_document(request, record, operation_log)
     headers = {**NOT_CACHED, "Location": document["href"]}

@@ -1,4 +1,4 @@
-"""An operation that runs in this process: how far it is, and who waits for it."""
+"""An operation that runs in this process: its progress, and the requests that wait for it."""
 
 import threading
 from concurrent.futures import Future
@@ -12,11 +12,11 @@ from brownie_backup.repository import OperationLog, OperationRecord
 
 
 class Cancelled(BaseException):
-    """The operation is to end. Not an Exception, so that nothing on the way takes it for one."""
+    """The operation is to end. Not an Exception, so that no handler catches it on the way."""
 
 
 class RunningOperation:
-    """An operation of this process, which is alive however slowly the store takes its records."""
+    """An operation of this process. It is alive even if the store is slow to take its records."""
 
     def __init__(self, record: OperationRecord, clock: Clock) -> None:
         self._record = record
@@ -25,17 +25,17 @@ class RunningOperation:
         self._saving = threading.Lock()
         self._cancelled = threading.Event()
         self.begun: Future[None] = _future()
-        """Done when its checks are behind it, or it has ended."""
+        """Done when its first checks have passed, or it has ended."""
         self.done: Future[None] = _future()
-        """Done when there is no more to do than to record how it ended."""
+        """Done when only its outcome remains to be recorded."""
         self.ended: Future[None] = _future()
-        """Done when those who wait for its end may go."""
+        """Done when requests that wait for its end may continue."""
         self.recorded: Future[None] = _future()
-        """Done when the store knows how it ended, or will never know."""
+        """Done when its outcome is recorded in the store, or never will be."""
 
     @property
     def record(self) -> OperationRecord:
-        """How far it is now."""
+        """Its record, with the current progress."""
         record = self._record
         return evolve(record, heartbeat_at=self._clock()) if record.running else record
 
@@ -46,13 +46,13 @@ class RunningOperation:
             return self._record
 
     def end(self, **fields: Any) -> None:  # noqa: ANN401 - those of a record
-        """Note how it ended."""
+        """Note its outcome."""
         now = self._clock()
         self.change(**fields, ended_at=now, heartbeat_at=now)
         self.done.set_result(None)
 
     def tell(self, progress: Progress | CountProgress) -> None:
-        """Note how far it is; raise `Cancelled` if it is to end."""
+        """Note its progress; raise `Cancelled` if it is to end."""
         if self._cancelled.is_set():
             msg = f"by {self._record.cancelled_by}"
             raise Cancelled(msg)
@@ -64,16 +64,16 @@ class RunningOperation:
         self.set_begun()
 
     def save(self, operation_log: OperationLog) -> None:
-        """Record how far it is; of two that save at once, the later one saves what is later."""
+        """Save its record. Saves run one at a time, so that the newest state is saved last."""
         with self._saving:
             operation_log.put(self.record)
 
     def set_begun(self) -> None:
-        """Let those who wait for its first answer go."""
+        """Release the requests that wait for its first checks."""
         self._set(self.begun)
 
     def let_go(self) -> None:
-        """Let those who wait for its end go, too."""
+        """Release the requests that wait for its end, too."""
         self._set(self.begun)
         self._set(self.ended)
 
@@ -83,7 +83,7 @@ class RunningOperation:
                 future.set_result(None)
 
     def cancel(self, by: str) -> OperationRecord:
-        """Ask it to end, which it does at its next step."""
+        """Ask it to end: it ends at its next step."""
         with self._lock:
             if self._record.running and not self._record.cancelled_by:
                 self._record = evolve(self._record, cancelled_by=by)
@@ -92,7 +92,7 @@ class RunningOperation:
 
 
 def _future() -> Future[Any]:
-    """Return a future that nobody who waits for it can cancel."""
+    """Return a future that its waiters cannot cancel."""
     future: Future[Any] = Future()
     future.set_running_or_notify_cancel()
     return future

@@ -1,4 +1,4 @@
-"""The schemas of what is asked for: what /openapi.json shows is what requests are read by."""
+"""The schemas of requests: requests are read by the same schemas that /openapi.json shows."""
 
 from typing import Any
 
@@ -19,7 +19,7 @@ DATABASE: Schema = {
     ),
     "minLength": 1,
     "maxLength": 63,
-    "description": "the name of a database: never a connection string, whatever it looks like",
+    "description": "the name of a database; it is never read as a connection string",
 }
 _FLAG: Schema = {"type": "boolean", "default": False}
 _ON: Schema = {"type": "boolean", "default": True}
@@ -37,7 +37,7 @@ def _body(properties: dict[str, Schema], required: tuple[str, ...] = ()) -> Sche
 NOTHING = _body({})
 CREATE = _body(
     {
-        "backup_name": NAME | {"description": "by default, the database's, with the time"},
+        "backup_name": NAME | {"description": "by default the database's name and the time"},
         "labels": {
             "type": "object",
             "maxProperties": 32,
@@ -47,7 +47,7 @@ CREATE = _body(
                 "pattern": "^[ -~\u00a1-\u00ac\u00ae-\u017f]{0,128}$",
                 "maxLength": 128,
             },
-            "description": "anything that helps people find it again",
+            "description": "labels that help you find the backup again",
         },
         "full": _FLAG
         | {"description": "read everything, including data that the WAL shows to be unchanged"},
@@ -56,15 +56,17 @@ CREATE = _body(
 RESTORE = _body(
     {
         "backup_name": NAME | {"description": "the backup, or 'latest'"},
-        "target_database": DATABASE | {"description": "by default, as the backup's was called"},
-        "replace": _FLAG | {"description": "take the place of an existing one, which is kept"},
-        "dry_run": _FLAG | {"description": "check what can be checked, and change nothing"},
+        "target_database": DATABASE | {"description": "by default its original name"},
+        "replace": _FLAG
+        | {"description": "replace an existing database, and keep it under a dated name"},
+        "dry_run": _FLAG
+        | {"description": "check everything that can be checked, and change nothing"},
         "with_roles": _FLAG | {"description": "create the roles that the server lacks"},
-        "owner": _ON | {"description": "give objects to their owners"},
-        "privileges": _ON | {"description": "grant what was granted"},
-        "tablespaces": _ON | {"description": "use the tablespaces that were used"},
+        "owner": _ON | {"description": "restore the owners of objects"},
+        "privileges": _ON | {"description": "restore privileges"},
+        "tablespaces": _ON | {"description": "use the original tablespaces"},
         "accept_unencrypted": _FLAG
-        | {"description": "restore a backup in clear although encryption is on"},
+        | {"description": "restore an unencrypted backup although encryption is on"},
     },
     ("backup_name",),
 )
@@ -75,16 +77,23 @@ VERIFY = _body(
             "minimum": 1,
             "maximum": 100,
             "default": 100,
-            "description": "how many of the blobs are read",
+            "description": "the percentage of the blobs to read",
         }
     }
 )
 CLEANUP = _body(
     {
-        "dry_run": _FLAG | {"description": "change nothing, and say what would be done"},
-        "yes_delete_many": _FLAG | {"description": "even if it is a large share of all"},
+        "dry_run": _FLAG | {"description": "change nothing, and show what would be deleted"},
+        "yes_delete_many": _FLAG
+        | {"description": "delete even if that is a large share of a database's backups"},
     }
 )
 STATUS_QUERY = _body(
-    {"ready": {"type": "string", "enum": ["", "true"], "description": "503 unless all is well"}}
+    {
+        "ready": {
+            "type": "string",
+            "enum": ["", "true"],
+            "description": "answer 503 unless there is a recent good backup",
+        }
+    }
 )

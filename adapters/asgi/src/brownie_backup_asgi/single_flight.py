@@ -1,4 +1,4 @@
-"""Reads that many ask for at once are done once: what a backup leaves of a processor is little."""
+"""Shares one read among concurrent requests, because a running backup needs most of the CPU."""
 
 import asyncio
 import threading
@@ -13,7 +13,7 @@ T = TypeVar("T")
 
 @define
 class _Call:
-    """The read that is being done, and the one after it, which may still be joined."""
+    """The running read, and the next one, which requests can still join."""
 
     current: Future[Any] | None = None
     following: Future[Any] | None = None
@@ -21,10 +21,10 @@ class _Call:
 
 @frozen
 class SingleFlight:
-    """Does reads in threads; those that wait for the same one get one answer.
+    """Does reads in threads; requests that wait for the same read share its result.
 
-    Nobody gets an answer that was begun before it was asked for: a backup that exists by then is in
-    it.
+    No request gets the result of a read that started before the request came: a backup that exists
+    by then is in the result.
     """
 
     executor: Executor
@@ -32,7 +32,7 @@ class SingleFlight:
     _lock: threading.Lock = field(factory=threading.Lock, init=False)
 
     async def read(self, key: str, work: Callable[[], T]) -> T:
-        """Return what `work` returns; of all that have one key, one is done at a time."""
+        """Return what `work` returns. Reads with the same key run one at a time."""
         with self._lock:
             line = self._lines.setdefault(key, _Call())
             if line.current is None:
@@ -43,7 +43,7 @@ class SingleFlight:
                 line.current.add_done_callback(lambda _: self._next(key, work))
             else:
                 future = line.following
-        # A caller that goes away must not take the answer from the others.
+        # A client that disconnects must not cancel the read of the others.
         return cast("T", await asyncio.shield(asyncio.wrap_future(future)))
 
     def _start(self, key: str, future: Future[Any], work: Callable[[], Any]) -> None:
@@ -52,7 +52,7 @@ class SingleFlight:
     def _next(self, key: str, work: Callable[[], Any]) -> None:
         with self._lock:
             line = self._lines[key]
-            assert line.following is not None  # noqa: S101 - who calls has just put it there
+            assert line.following is not None  # noqa: S101 - the caller has just set it
             line.current, line.following = line.following, None
             following = line.current
         self._start(key, following, work)
@@ -68,7 +68,7 @@ class SingleFlight:
             future.set_result(result)
 
     def _leave(self, key: str) -> None:
-        """Let the next one begin at once, if nobody is in line."""
+        """Forget the key if no other request waits, so that the next read starts at once."""
         with self._lock:
             line = self._lines[key]
             if line.following is None:

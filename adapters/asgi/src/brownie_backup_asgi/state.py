@@ -1,4 +1,4 @@
-"""What the handlers of all requests share."""
+"""The state that the handlers of all requests share."""
 
 import asyncio
 import threading
@@ -19,10 +19,10 @@ from brownie_backup_asgi.tokens import Caller, Tokens
 T = TypeVar("T")
 
 READERS = 8
-"""How many requests are worked on at once; further ones wait. Long operations have own threads."""
+"""The maximum number of concurrent reads; others wait. Long operations have their own threads."""
 MOST_REFUSALS_WAITING = 20
 MOST_OPERATIONS = 100
-"""How many the list of operations has."""
+"""The maximum length of the list of operations."""
 
 
 def _threads() -> ThreadPoolExecutor:
@@ -39,10 +39,10 @@ class AppState:
     executor: Executor = field(factory=_threads)
     sharing: SingleFlight = field(init=False)
     known: Mapping[str, OperationRecord] = field(factory=dict)
-    """Operations of the last list, so that what has ended is not read again."""
+    """Operations of the last list, so that ended operations are not read again."""
     _refusing: threading.Semaphore = field(init=False)
     _refusal_recorder: Executor = field(init=False)
-    """One thread that records what was refused: a flood of that must keep nobody else waiting."""
+    """One thread that records refusals: a flood of them must not delay other requests."""
 
     def __attrs_post_init__(self) -> None:
         self.sharing = SingleFlight(self.executor)
@@ -54,24 +54,24 @@ class AppState:
         return await asyncio.get_running_loop().run_in_executor(self.executor, work)
 
     def service_for(self, caller: Caller, request: Request) -> Service:
-        """Return the service as used by somebody."""
+        """Return the service, acting for a caller."""
         return evolve(self.service, actor=Actor(caller.name, origin_of(request)))
 
     async def find(self, identifier: str) -> OperationRecord:
-        """Return an operation of any replica; one of this process is known without the store."""
+        """Return an operation of any API replica, without the store if it runs in this process."""
         running = self.manager.here(identifier)
         return (
             running.record if running else await self.thread(lambda: self.manager.find(identifier))
         )
 
     def operations(self) -> list[OperationRecord]:
-        """Return the newest operations, of all replicas."""
+        """Return the newest operations of all API replicas."""
         found = self.manager.recent(MOST_OPERATIONS, self.known)
         self.known = {record.id: record for record in found}
         return found
 
     def refuse(self, request: Request, action: str, reason: str, backup: str | None) -> None:
-        """Have an attempt that was refused recorded; of a flood, not all."""
+        """Record a refused attempt in the background; in a flood, not all are recorded."""
         actor = Actor("anonymous", origin_of(request))
         service = evolve(self.service, actor=actor)
 
@@ -86,5 +86,5 @@ class AppState:
 
 
 def origin_of(request: Request) -> str:
-    """Return where a request comes from."""
+    """Return the origin of a request, with the client's address."""
     return f"api {request.client.host}" if request.client else "api"

@@ -1,4 +1,4 @@
-"""Who may do what: bearer tokens and their scopes."""
+"""Authentication: bearer tokens and their scopes."""
 
 import hashlib
 import hmac
@@ -20,7 +20,7 @@ _CHALLENGE = 'Bearer realm="brownie-backup"'
 
 
 class Scope(StrEnum):
-    """What a token allows."""
+    """A permission of a token."""
 
     READ = "read"
     BACKUP = "backup"
@@ -30,7 +30,7 @@ class Scope(StrEnum):
 
 @frozen
 class Caller:
-    """Whoever asks."""
+    """The sender of a request."""
 
     name: str
     scopes: frozenset[Scope]
@@ -38,7 +38,7 @@ class Caller:
 
 @frozen
 class Token:
-    """One token, by its hash: what is compared has one length, and is worth nothing."""
+    """One token, stored as its hash: hashes have equal length, and do not reveal the token."""
 
     caller: Caller
     digest: bytes = field(repr=False)
@@ -46,13 +46,13 @@ class Token:
 
 @frozen
 class Tokens:
-    """All tokens that are good, and what may be done with none."""
+    """All valid tokens, and the scopes of a request without a token."""
 
     tokens: tuple[Token, ...]
     anonymous: frozenset[Scope] = frozenset()
 
     def caller(self, request: Request) -> Caller:
-        """Return who asks.
+        """Return the sender of a request.
 
         Raises:
             Problem: the token is wrong, missing, or in the URL.
@@ -70,7 +70,7 @@ class Tokens:
         return found
 
     def _find(self, given: str) -> Caller | None:
-        """Compare with every token, so that the time taken tells nothing."""
+        """Compare with every token, so that the time taken reveals nothing."""
         digest = _digest(given)
         found = [each.caller for each in self.tokens if hmac.compare_digest(each.digest, digest)]
         return found[0] if found else None
@@ -87,10 +87,10 @@ class Tokens:
 
 
 def require(caller: Caller, scope: Scope) -> None:
-    """Let pass whoever has a scope.
+    """Check that a caller has a scope.
 
     Raises:
-        Problem: the caller has not: 401 without a token, else 403.
+        Problem: the caller lacks the scope: 401 without a token, else 403.
     """
     if scope in caller.scopes:
         return
@@ -109,7 +109,7 @@ def read_tokens(settings: Settings) -> Tokens:
     """Return the tokens of the settings.
 
     Raises:
-        ConfigurationError: there is none, or they do not read.
+        ConfigurationError: there is none, or they cannot be read.
     """
     tokens: list[Token] = []
     if settings.api_token:
@@ -123,11 +123,12 @@ def read_tokens(settings: Settings) -> Tokens:
         hint = "Set BACKUP_API_TOKEN_FILE, or BACKUP_API_ANONYMOUS=read to let anyone read"
         raise ConfigurationError([problem], hint=hint)
     if len({each.digest for each in tokens}) < len(tokens):
-        problem = "BACKUP_API_TOKEN and BACKUP_API_TOKENS have one token twice"
-        raise ConfigurationError([problem], hint="Give each its own")
+        problem = "BACKUP_API_TOKEN and BACKUP_API_TOKENS contain one token twice"
+        raise ConfigurationError([problem], hint="Use a different token for each name")
     if len({each.caller.name for each in tokens}) < len(tokens):
-        problem = "BACKUP_API_TOKENS has one name twice ('admin' is BACKUP_API_TOKEN)"
-        raise ConfigurationError([problem], hint="Give each its own: the audit trail records it")
+        problem = "BACKUP_API_TOKENS contains one name twice ('admin' is BACKUP_API_TOKEN)"
+        hint = "Use a different name for each token: the audit trail records the name"
+        raise ConfigurationError([problem], hint=hint)
     return Tokens(tuple(tokens), anonymous)
 
 
@@ -139,7 +140,7 @@ def _parse(secret: Secret) -> list[Token]:
         named = [scope.strip() for scope in scopes.split("+")]
         known = [scope for scope in named if scope in set(Scope)]
         if not name or not token or known != named or name == "anonymous":
-            # Without the item: it holds a token.
+            # Without the item: it contains a token.
             problem = f"BACKUP_API_TOKENS: token {number} is not name:scope+scope:token"
             raise ConfigurationError([problem], hint=f"{_HINT}; scopes: {', '.join(Scope)}")
         tokens.append(Token(Caller(name, frozenset(map(Scope, known))), _digest(token)))

@@ -1,6 +1,6 @@
-"""How the REST API calls what its callers can turn: fields and paths; settings are the service's.
+"""The REST API's words for options and actions in hints: fields, paths, the service's settings.
 
-What only the command line has is called by its name there.
+Options that only the command line has are named as there.
 """
 
 from brownie_backup.config.vocabulary import VARIABLE_NAMES
@@ -29,7 +29,7 @@ WORDS: Vocabulary = {
     "verb:operations": "GET /backup/operations",
     "verb:release": "the command 'release', with {name}",
     "verb:sync": "the command 'sync'",
-    # The sentences of the library have a command for the operator of the service.
+    # The library's hints name commands for the operator of the service; these suit its clients.
     "hint:install_package": "Have the package '{package}' installed where the service runs",
     "hint:not_as_root": "Have the service run as an ordinary user",
     "hint:give_armoured_key": "Have an armoured public key set in the service",

@@ -1,4 +1,4 @@
-"""On whose behalf a command works."""
+"""The actor that a command is recorded under."""
 
 import os
 import socket
@@ -10,9 +10,9 @@ from brownie_backup.service import Service
 
 
 def service_for(settings: Settings) -> Service:
-    """Return the service, on behalf of the user that runs this process.
+    """Return the service, acting for the user that runs this process.
 
-    By the user's number: whoever sets USER in the environment does not become another.
+    The user is found by its uid: setting USER in the environment does not change it.
     """
     number = os.getuid()
     try:

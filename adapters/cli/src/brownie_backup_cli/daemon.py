@@ -1,7 +1,8 @@
-"""A program in the background of a plain machine: a process id in a file, and a log beside it.
+"""A background program on a plain machine, with a PID file and a log file beside it.
 
-The program holds a lock on that file for as long as it lives; the system gives it free, however the
-program ends. So what a file says that was left behind counts for nothing, whoever has that id now.
+The program holds a lock on the PID file while it runs. The kernel releases the lock when the
+program ends, however it ends. A PID file that is left behind is therefore ignored, even if another
+process has that id now.
 """
 
 import contextlib
@@ -26,11 +27,11 @@ _LAST_LINES = 10
 
 @frozen
 class Daemon:
-    """A program that is in the background, or may be.
+    """A background program, running or not.
 
     Args:
-        folder: where its files are.
-        name: what they are called.
+        folder: the folder of its files.
+        name: the name of the files, without suffix.
     """
 
     folder: Path
@@ -38,12 +39,12 @@ class Daemon:
 
     @property
     def pid_file(self) -> Path:
-        """The file that it holds while it lives."""
+        """The file that it locks while it runs."""
         return self.folder / f"{self.name}.pid"
 
     @property
     def log_file(self) -> Path:
-        """Where it says what it does."""
+        """The file for its output."""
         return self.folder / f"{self.name}.log"
 
     def pid(self) -> int | None:
@@ -53,7 +54,7 @@ class Daemon:
         except OSError:
             return None
         with contextlib.closing(os.fdopen(descriptor)) as file:
-            if _lock(descriptor, fcntl.LOCK_SH):  # several may look at once
+            if _lock(descriptor, fcntl.LOCK_SH):  # several processes may check at once
                 return None
             content = file.read().strip()
         return int(content) if content.isdecimal() else None
@@ -63,22 +64,22 @@ class Daemon:
 
         Args:
             argv: the program.
-            is_ready: whether the one with that process id is.
+            is_ready: whether the process with that id is ready.
 
         Raises:
-            Busy: it runs already.
-            BackupError: it ended again; the message has its last words.
+            Busy: it is already running.
+            BackupError: it ended at once; the message has the last lines of its output.
         """
         with self._held() as descriptor, self._log() as log:
             begin = log.tell()
-            os.ftruncate(descriptor, 0)  # it is held from here on, so no old id may be in it
+            os.ftruncate(descriptor, 0)  # it is locked from here on, so it must not have an old id
             process = subprocess.Popen(
                 argv,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
-                pass_fds=(descriptor,),  # it has the lock from us, and its children don't get it
+                pass_fds=(descriptor,),  # it inherits the lock from us; its children do not
             )
             os.pwrite(descriptor, f"{process.pid}\n".encode(), 0)
         end = time.monotonic() + _STARTING_SECONDS
@@ -89,11 +90,11 @@ class Daemon:
             if is_ready(process.pid):
                 return process.pid
             time.sleep(_LOOK_AGAIN_SECONDS)
-        msg = f"process {process.pid} was started and is not ready after {_STARTING_SECONDS} s"
+        msg = f"process {process.pid} was started, but is not ready after {_STARTING_SECONDS} s"
         raise BackupError(msg, hint=f"Look at {self.log_file}")
 
     def stop(self) -> int | None:
-        """Ask it to end, and wait until it has; return its process id, or None if it did not run.
+        """Stop it, and wait until it has ended; return its id, or None if it was not running.
 
         Raises:
             BackupError: it does not end.
@@ -113,7 +114,7 @@ class Daemon:
 
     @contextlib.contextmanager
     def _held(self) -> Iterator[int]:
-        """Have the locked file; whoever inherits it keeps the lock."""
+        """Lock the file for the block. A process that inherits the descriptor keeps the lock."""
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             descriptor = os.open(self.pid_file, os.O_RDWR | os.O_CREAT, 0o600)
@@ -122,13 +123,14 @@ class Daemon:
             raise ConfigurationError([problem], hint="Use another --directory") from None
         try:
             held = _lock(descriptor, fcntl.LOCK_EX)
-            if not held:  # somebody may just be looking
+            if not held:  # another process may be checking it right now
                 time.sleep(_LOOK_AGAIN_SECONDS)
                 held = _lock(descriptor, fcntl.LOCK_EX)
             if not held:
                 content = os.pread(descriptor, 20, 0).decode().strip()
-                msg = f"it runs already, as process {content or 'that is just being started'}"
-                raise Busy(msg, hint="End it by --stop, or use another --directory")
+                which = f"process {content}" if content else "a process that is just starting"
+                msg = f"it is already running as {which}"
+                raise Busy(msg, hint="Stop it with --stop, or use another --directory")
             yield descriptor
         finally:
             os.close(descriptor)
@@ -149,7 +151,7 @@ class Daemon:
 
 
 def _lock(descriptor: int, kind: int) -> bool:
-    """Lock a file, if nobody has a lock that forbids it."""
+    """Lock a file, unless another process has a conflicting lock."""
     try:
         fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
     except BlockingIOError:

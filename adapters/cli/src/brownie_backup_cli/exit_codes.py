@@ -1,4 +1,4 @@
-"""From errors to exit statuses: the one table. A test proves that no error is left out."""
+"""The one table from errors to exit statuses. A test checks that it has every error."""
 
 from brownie_backup import errors
 
@@ -28,5 +28,5 @@ BY_ERROR: dict[type[errors.BackupError], int] = {
 
 
 def exit_status(error: errors.BackupError) -> int:
-    """Return the status for an error, by the nearest class that the table has."""
+    """Return the status of an error: that of its nearest class in the table."""
     return next(BY_ERROR[kind] for kind in type(error).__mro__ if kind in BY_ERROR)

@@ -1,4 +1,4 @@
-"""What makes Kubernetes run the jobs: manifests, without any secret."""
+"""Kubernetes manifests that run the jobs. They contain no secrets."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -17,7 +17,7 @@ _Volumes = list[tuple[dict[str, Any], dict[str, Any]]]
 
 
 def kubernetes(settings: Settings, environ: Mapping[str, str], program: str) -> Printed:
-    """Return manifests: the variables, and a CronJob for each schedule."""
+    """Return manifests: a ConfigMap, and a CronJob for each schedule."""
     del program  # the image's
     needed = environment(settings, environ, SECRETS, in_pod=True)
     claims = _claims(settings)
@@ -33,16 +33,16 @@ def kubernetes(settings: Settings, environ: Mapping[str, str], program: str) -> 
     notes = []
     if keys:
         notes.append(
-            f"# The Secret brownie-backup is yours to make, with the keys: {', '.join(keys)}"
+            f"# Create the Secret brownie-backup yourself, with the keys: {', '.join(keys)}"
         )
-    notes += [f"# The PersistentVolumeClaim {claim} is yours to make." for claim in claims]
+    notes += [f"# Create the PersistentVolumeClaim {claim} yourself." for claim in claims]
     texts = ["---\n" + "\n".join(_yaml(document)) + "\n" for document in documents]
     unit = Unit("brownie-backup.yaml", text(notes) + "".join(texts))
     return Printed((unit,), needed.left_out)
 
 
 def _claims(settings: Settings) -> dict[str, str]:
-    """Return the folder of each claim: there is one for each store that is a folder."""
+    """Return the folder of each claim. Each store that is a folder has a claim."""
     return {
         "backups" if name == "primary" else f"backups-{name}": location.path
         for name, location in settings.stores.items()
@@ -68,7 +68,7 @@ def _config_map(
     settings: Settings, needed: Environment, claims: Mapping[str, str]
 ) -> dict[str, Any]:
     data = dict(needed.values)
-    # The image has one, in a folder that a pod with a read-only root cannot write.
+    # The image sets a log file in a folder that a pod with a read-only root cannot write to.
     data[f"{PREFIX}LOG_FILE"] = ""
     if "backups" in claims and "://" not in settings.value("destination"):
         data[f"{PREFIX}DESTINATION"] = claims["backups"]
@@ -102,7 +102,7 @@ def _cron_job(settings: Settings, name: str, schedule: str, volumes: _Volumes) -
 
 
 def _pod(name: str, volumes: _Volumes) -> dict[str, Any]:
-    command = ["brownie-backup-cron", "--once"]  # the retention too, once there is a good backup
+    command = ["brownie-backup-cron", "--once"]  # also applies the retention after a good backup
     if name.endswith("verify"):
         command = ["brownie-backup", "verify", "latest"]
     container = {
@@ -128,7 +128,7 @@ def _pod(name: str, volumes: _Volumes) -> dict[str, Any]:
 
 
 def _yaml(value: object, indent: str = "") -> Iterator[str]:
-    """Yield YAML. Every text is quoted as in JSON, so that none is taken for anything else."""
+    """Yield YAML. Every string is quoted as in JSON, so that none is read as another type."""
     if isinstance(value, dict):
         for key, inner in value.items():
             if isinstance(inner, dict | list) and inner:

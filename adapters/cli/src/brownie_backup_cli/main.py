@@ -40,11 +40,11 @@ def _run(arguments: argparse.Namespace) -> int:
         print(f"brownie-backup: ended by {signal.Signals(ended.number).name}", file=sys.stderr)
         return ENDED_BY + ended.number
     except OSError as error:
-        # What is buffered must not raise again at exit.
+        # The buffered output must not raise again at exit.
         sys.stdout = None
-        if isinstance(error, BrokenPipeError):  # whoever read our output has gone (| head)
+        if isinstance(error, BrokenPipeError):  # the reader of our output is gone (| head)
             return ENDED_BY + signal.SIGPIPE
-        print(f"brownie-backup: cannot write its output: {error.strerror}", file=sys.stderr)
+        print(f"brownie-backup: cannot write output: {error.strerror}", file=sys.stderr)
         return 1
     return status
 

@@ -1,4 +1,4 @@
-"""What people and programs see: results on stdout, all else on stderr."""
+"""Output for people and programs: results on stdout, everything else on stderr."""
 
 import argparse
 import json
@@ -13,6 +13,7 @@ from attrs import frozen
 from brownie_backup import Finding, Level, Progress
 from brownie_backup.model.reports import OnCount, PartProgress
 from brownie_backup.pipeline.progress import OnProgress
+from brownie_backup.wording import counted
 from brownie_backup_cli.vocabulary import WORDS
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ _Move = Callable[[str, int, int | None], None]
 
 @frozen
 class Output:
-    """How much to say, and in which form."""
+    """How much to print, and in which form."""
 
     as_json: bool = False
     quiet: bool = False
@@ -46,23 +47,23 @@ class Output:
             print("\n".join(lines))
 
     def error(self, document: dict[str, Any], lines: Sequence[str]) -> None:
-        """Say what went wrong, to people in any case."""
+        """Print an error: always on stderr for people, also as JSON if that was asked for."""
         if self.as_json:
             print(json.dumps(document, indent=1, sort_keys=True, ensure_ascii=False))
         first, *rest = [line for line in lines if line]
         print(f"brownie-backup: {first}", *rest, sep="\n", file=sys.stderr)
 
     def warn(self, text: str) -> None:
-        """Say what wants attention."""
+        """Print a warning."""
         print(f"warning: {text}", file=sys.stderr)
 
     def say(self, text: str) -> None:
-        """Say what is being done, to those who asked."""
+        """Print a detail, with --verbose only."""
         if self.verbose:
             print(text, file=sys.stderr)
 
     def findings(self, findings: Sequence[Finding]) -> None:
-        """Warn of the findings that want attention; say the others to those who asked."""
+        """Print warnings and errors; print the other findings with --verbose only."""
         for finding in findings:
             text = f"{finding.subject}: {finding.message}"
             if finding.level is Level.OK:
@@ -74,7 +75,7 @@ class Output:
     def progress(self) -> Iterator[OnProgress | None]:
         """Show a bar of bytes with rate and time left on stderr, if that is a terminal.
 
-        Those who asked are told when each part begins and ends.
+        With --verbose, print a line when each part begins and ends.
         """
         from rich.progress import DownloadColumn, TransferSpeedColumn
 
@@ -91,7 +92,7 @@ class Output:
 
     @contextmanager
     def tally(self) -> Iterator[OnCount | None]:
-        """Show a bar of how many things are done on stderr, if that is a terminal."""
+        """Show a bar of counted items on stderr, if that is a terminal."""
         from rich.progress import MofNCompleteColumn
 
         with self._bar(MofNCompleteColumn()) as move:
@@ -114,7 +115,7 @@ class Output:
             task = bars.add_task("", total=None)
 
             def move(phase: str, done: int, total: int | None) -> None:
-                # The total of a backup is an estimate: what is over it shows as the end.
+                # The total of a backup is an estimate: a bar beyond it shows as full.
                 known = max(total, done) if total else None
                 bars.update(task, description=phase, completed=done, total=known)
 
@@ -122,26 +123,26 @@ class Output:
 
 
 class _Parts:
-    """Says when a part begins, and when it ends what it was."""
+    """Prints a line when a part begins, and its figures when it ends."""
 
     def __init__(self, say: Callable[[str], None]) -> None:
         self._say = say
         self._begun: set[str] = set()
 
     def say(self, part: PartProgress) -> None:
-        """Say what is new of a part."""
+        """Print the progress of a part."""
         name = json.dumps(part.name, ensure_ascii=False)[1:-1]  # it may have line breaks
         if part.ended:
-            rows = f"{part.rows} rows, " if part.rows is not None else ""
+            rows = f"{counted(part.rows, 'row')}, " if part.rows is not None else ""
             took = f"{size(part.read_bytes)} in {span(part.duration)}"
-            self._say(f"{name}: {rows}{took if part.duration else 'known to be unchanged'}")
+            self._say(f"{name}: {rows}{took if part.duration else 'unchanged, not read'}")
         elif part.name not in self._begun:
             self._begun.add(part.name)
-            self._say(f"{name}: begun")
+            self._say(f"{name}: started")
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
-    """Return a table's lines. Columns are as wide as they must be: a pipe has no width."""
+    """Return a table's lines. Columns are as wide as their content: a pipe has no width."""
     from rich.console import Console
     from rich.table import Table
 
@@ -155,7 +156,7 @@ def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
 
 
 def size(count: int) -> str:
-    """Return bytes as people read them."""
+    """Return a number of bytes in a readable unit."""
     value = float(count)
     for unit in ("B", "KiB", "MiB", "GiB"):
         if value < _STEP:
@@ -165,7 +166,7 @@ def size(count: int) -> str:
 
 
 def span(duration: timedelta) -> str:
-    """Return a duration as people read it."""
+    """Return a duration in a readable form."""
     seconds = duration.total_seconds()
     if seconds < _MINUTE:
         return f"{seconds:.1f} s"

@@ -1,4 +1,4 @@
-"""The command line's grammar. It imports the standard library only, so that --help is quick."""
+"""The argument parser. It imports only the standard library, so that --help is quick."""
 
 import argparse
 from datetime import UTC, date, datetime, timedelta
@@ -12,11 +12,11 @@ exit status:
   2    wrong usage or configuration
   3    done, with warnings
   10   no such backup or database
-  11   busy: another operation is running in the store
+  11   busy: another process is using the store
   12   cannot decrypt: wrong or missing key
-  130  ended by SIGINT, 143 by SIGTERM, 129 by SIGHUP; nothing half-made is left
+  130  ended by SIGINT, 143 by SIGTERM, 129 by SIGHUP; no incomplete backup is left
 
-Everything else is configured by environment variables: see brownie-backup config.
+Environment variables configure everything else: see brownie-backup config.
 """
 
 Subparsers: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"  # noqa: SLF001
@@ -27,7 +27,7 @@ def build_parser() -> argparse.ArgumentParser:
     """Return the parser of the command ``brownie-backup``."""
     parser = argparse.ArgumentParser(
         prog="brownie-backup",
-        description="Back up and restore PostgreSQL databases: encrypted, deduplicated, proven.",
+        description="Back up and restore PostgreSQL databases: encrypted, deduplicated, verified.",
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
@@ -60,50 +60,55 @@ def _command(commands: Subparsers, name: str, text: str) -> argparse.ArgumentPar
 
 def _backup(commands: Subparsers) -> None:
     backup = _command(commands, "backup", "make a backup")
-    backup.add_argument("--name", help="its name (default: the database's, and the time)")
+    backup.add_argument("--name", help="name of the backup (default: database name and time)")
     backup.add_argument(
         "--label", action="append", default=[], metavar="KEY=VALUE", type=_label, dest="labels"
     )
     backup.add_argument(
-        "--full", action="store_true", help="also read data that the WAL shows to be unchanged"
+        "--full", action="store_true", help="read all data, even if the WAL shows it is unchanged"
     )
 
 
 def _restore(commands: Subparsers) -> None:
-    restore = _command(commands, "restore", "restore a backup into a fresh database")
+    restore = _command(commands, "restore", "restore a backup into a new database")
     _name(restore, "NAME|latest")
     _from(restore)
-    restore.add_argument("--target-db", metavar="DB", help="its name (default: as it was)")
+    restore.add_argument(
+        "--target-db", metavar="DB", help="name of the database (default: its original name)"
+    )
     for flag, dest, metavar, text in (
         (
             "--table",
             "tables",
             "SCHEMA.NAME",
-            "only this table (repeatable); add it to DB if that exists",
+            "restore only this table (repeatable); add it to DB if DB exists",
         ),
-        ("--schema", "schemas", "SCHEMA", "only what is in this schema (repeatable)"),
+        ("--schema", "schemas", "SCHEMA", "restore only this schema (repeatable)"),
     ):
         restore.add_argument(
             flag, action="append", default=[], dest=dest, metavar=metavar, help=text
         )
     restore.add_argument("--into", metavar="SCHEMA.NAME", help="give the table another name")
     for flag, text in (
-        ("--no-indexes", "of these tables, make no indexes but those of constraints"),
-        ("--no-constraints", "of these tables, make no keys, and no checks but those in columns"),
-        ("--replace", "put it in the place of an existing one, which is kept under a dated name"),
-        ("--with-roles", "create the roles that the backup has and the server lacks"),
-        ("--no-owner", "give everything to the role that restores"),
-        ("--no-acl", "grant nothing"),
+        ("--no-indexes", "create no indexes on these tables, except those of constraints"),
+        (
+            "--no-constraints",
+            "create no keys on these tables, and no checks except those in columns",
+        ),
+        ("--replace", "replace an existing database, and keep it under a dated name"),
+        ("--with-roles", "create the backup's roles that the server lacks"),
+        ("--no-owner", "make the restoring role the owner of everything"),
+        ("--no-acl", "restore no privileges"),
         ("--no-tablespaces", "put everything into the default tablespace"),
-        ("--accept-unencrypted", "restore a backup in clear although encryption is on"),
-        ("--keep-failed", "leave a half-made database for inspection, and name it"),
-        ("--dry-run", "check all that can be checked, and change nothing"),
+        ("--accept-unencrypted", "restore an unencrypted backup although encryption is on"),
+        ("--keep-failed", "if the restore fails, keep the incomplete database for inspection"),
+        ("--dry-run", "check everything that can be checked, and change nothing"),
     ):
         restore.add_argument(flag, action="store_true", help=text)
 
 
 def _verify(commands: Subparsers) -> None:
-    verify = _command(commands, "verify", "read backups back and prove them")
+    verify = _command(commands, "verify", "read backups back and check every blob")
     _name(verify, "NAME|latest", optional=True)
     _from(verify)
     verify.add_argument("--all", action="store_true", help="verify every backup")
@@ -112,109 +117,118 @@ def _verify(commands: Subparsers) -> None:
         type=_percent,
         default=100.0,
         metavar="N%",
-        help="read only that share of the blobs, chosen at random, and no archive",
+        help="read only this share of the blobs, chosen at random, and no archive",
     )
     verify.add_argument(
         "--against-database",
         action="store_true",
-        help="instead, compare data that the WAL shows to be unchanged with the database",
+        help="compare data that the WAL shows to be unchanged with the database; read no blobs",
     )
 
 
 def _looking(commands: Subparsers) -> None:
     _from(_command(commands, "list", "list the backups"))
-    show = _command(commands, "show", "show all that is known of a backup")
+    show = _command(commands, "show", "show the details of a backup")
     _name(show, "NAME|latest")
     _from(show)
-    audit = _command(commands, "audit", "show the audit trail, and prove that it is complete")
+    audit = _command(commands, "audit", "show the audit trail, and check that it is complete")
     _from(audit)
     audit.add_argument(
         "--since",
         type=_start,
         metavar="WHEN",
-        help="only records since a day, an instant (UTC) or an age, such as 12h or 7d",
+        help="show only records since a date or time (UTC), or an age such as 12h or 7d",
     )
-    audit.add_argument("--action", metavar="A", help="only this, such as restore or delete")
+    audit.add_argument(
+        "--action", metavar="A", help="show only this action, such as restore or delete"
+    )
     audit.add_argument(
         "--limit",
         type=_count,
         metavar="N",
-        help="only the newest N operations (default: 100, or with --since all)",
+        help="show only the newest N operations (default: 100, or all with --since)",
     )
     audit.add_argument(
         "--verify",
         action="store_true",
-        help="prove that no record was changed or removed, in any store",
+        help="check in every store that no record was changed or removed",
     )
     _command(commands, "sync", "copy to each store the backups that it lacks")
     _command(
-        commands, "status", "show the last backup, the next one, the policy and running operations"
+        commands, "status", "show the last backup, the next run, the policy and running operations"
     )
 
 
 def _keeping(commands: Subparsers) -> None:
-    _command(commands, "unlock", "remove leases that have expired: 'status' shows all")
+    _command(commands, "unlock", "remove expired leases: 'status' shows all leases")
     _name(_command(commands, "delete", "delete a backup by name"), "NAME")
-    hold = _command(commands, "hold", "keep a backup regardless of the policy")
+    hold = _command(commands, "hold", "keep a backup, whatever the retention policy says")
     _name(hold, "NAME|latest")
     hold.add_argument(
         "--until",
         type=_end,
         metavar="DATE",
-        help="the last day, or an instant, in UTC (default: until it is released)",
+        help="last day or time of the hold, in UTC (default: until you release it)",
     )
     _name(_command(commands, "release", "end the hold of a backup"), "NAME")
-    cleanup = _command(commands, "cleanup", "delete old backups by the policy, and free space")
+    cleanup = _command(
+        commands, "cleanup", "delete the backups that the policy no longer keeps, and free space"
+    )
     for flag, text in (
-        ("--dry-run", "say what would be deleted, and why"),
-        ("--all-databases", "of every database in the store, not of the configured one alone"),
-        ("--yes-delete-many", "even if that is a large share of a database's backups"),
+        ("--dry-run", "show which backups would be deleted, and why"),
+        (
+            "--all-databases",
+            "apply the policy to every database in the store, not only the configured one",
+        ),
+        ("--yes-delete-many", "delete even if that is a large share of a database's backups"),
     ):
         cleanup.add_argument(flag, action="store_true", help=text)
 
 
 def _setting_up(commands: Subparsers) -> None:
-    _command(commands, "config", "show the effective settings, and where each came from")
-    keygen = _command(commands, "keygen", "make a key pair to encrypt backups with")
+    _command(commands, "config", "show the effective settings, and the source of each")
+    keygen = _command(commands, "keygen", "create a key pair to encrypt backups")
     keygen.add_argument(
-        "--directory", type=Path, default=Path(), help="where to put it (default: .)"
+        "--directory", type=Path, default=Path(), help="directory for the keys (default: .)"
     )
     keygen.add_argument(
-        "--name", default="brownie-backup", help="whose it is (default: %(default)s)"
+        "--name", default="brownie-backup", help="name on the key (default: %(default)s)"
     )
-    _command(commands, "doctor", "look for what would make a backup fail or be incomplete")
-    demo = _command(commands, "demo", "back up and restore a sample database, from start to end")
+    _command(
+        commands, "doctor", "check for anything that would make a backup fail or be incomplete"
+    )
+    demo = _command(commands, "demo", "back up and restore a sample database, from start to finish")
     demo.add_argument("--rows", type=int, default=100_000, help=argparse.SUPPRESS)
     schedule = _command(commands, "schedule", "run backups on a schedule, in the background")
     action = schedule.add_mutually_exclusive_group(required=True)
     for word, text in (
-        ("start", "start it"),
-        ("stop", "stop it, and wait until it has ended"),
-        ("status", "show whether it runs, when it does what, and what came of it last"),
+        ("start", "start the runner"),
+        ("stop", "stop the runner, and wait until it has ended"),
+        ("status", "show whether the runner is running, the next runs, and the last results"),
     ):
         action.add_argument(f"--{word}", action="store_const", dest="action", const=word, help=text)
     action.add_argument(
         "--print",
         dest="print_as",
         choices=("crontab", "systemd", "kubernetes"),
-        help="print the configuration for the host's own scheduler instead",
+        help="print configuration for the host's own scheduler instead",
     )
     schedule.add_argument(
         "--directory",
         type=Path,
-        help="where its process id and log are (default: ~/.local/state/brownie-backup)",
+        help="directory of its PID file and log (default: ~/.local/state/brownie-backup)",
     )
     schedule.add_argument(
         "--port",
         type=int,
         default=8001,
-        help="where it answers /health and /metrics (default: %(default)s)",
+        help="port that serves /health and /metrics (default: %(default)s)",
     )
 
 
 def _name(parser: argparse.ArgumentParser, metavar: str, *, optional: bool = False) -> None:
     parser.add_argument(
-        "name", metavar=metavar, nargs="?" if optional else None, help="the name of the backup"
+        "name", metavar=metavar, nargs="?" if optional else None, help="name of the backup"
     )
 
 
@@ -223,7 +237,7 @@ def _from(parser: argparse.ArgumentParser) -> None:
         "--from",
         dest="store",
         metavar="STORE",
-        help="the store to turn to first: primary, copy1, copy2, …, or its URL",
+        help="the store to try first: primary, copy1, copy2, …, or its URL",
     )
 
 
@@ -236,7 +250,7 @@ def _label(text: str) -> tuple[str, str]:
 
 
 def _end(text: str) -> datetime:
-    """Return when a day is over, or an instant; without a zone it is in UTC."""
+    """Return the end of a day, or an instant. Without a time zone it is in UTC."""
     try:
         try:
             day = date.fromisoformat(text)
@@ -245,12 +259,14 @@ def _end(text: str) -> datetime:
             return instant.astimezone(UTC) if instant.tzinfo else instant.replace(tzinfo=UTC)
         return datetime(day.year, day.month, day.day, tzinfo=UTC) + timedelta(days=1)
     except (ValueError, OverflowError):
-        msg = f"'{text}' is neither a date, such as 2027-01-31, nor an instant"
+        msg = (
+            f"'{text}' is neither a date, such as 2027-01-31, nor a time, such as 2027-01-31T18:00Z"
+        )
         raise argparse.ArgumentTypeError(msg) from None
 
 
 def _start(text: str) -> datetime:
-    """Return when a day begins, an instant (without a zone, in UTC), or one so long ago."""
+    """Return the start of a day, an instant (without a time zone, in UTC), or now minus an age."""
     units = {"m": "minutes", "h": "hours", "d": "days"}
     try:
         if text[-1:] in units and text[:-1].isdecimal():
@@ -258,13 +274,16 @@ def _start(text: str) -> datetime:
         instant = datetime.fromisoformat(text)
         return instant.astimezone(UTC) if instant.tzinfo else instant.replace(tzinfo=UTC)
     except (ValueError, OverflowError):
-        msg = f"'{text}' is neither a date, such as 2027-01-31, nor an instant, nor a span, as 7d"
+        msg = (
+            f"'{text}' is not a date such as 2027-01-31, a time such as 2027-01-31T18:00Z, "
+            "or an age such as 7d"
+        )
         raise argparse.ArgumentTypeError(msg) from None
 
 
 def _count(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
-        msg = f"'{text}' is not a whole number over 0"
+        msg = f"'{text}' is not a whole number above 0"
         raise argparse.ArgumentTypeError(msg)
     return int(text)
 
@@ -275,6 +294,6 @@ def _percent(text: str) -> float:
     except ValueError:
         percent = 0.0
     if not 0 < percent <= 100:  # noqa: PLR2004 - a percentage
-        msg = f"'{text}' is not a percentage over 0 and up to 100"
+        msg = f"'{text}' is not a percentage above 0 and up to 100"
         raise argparse.ArgumentTypeError(msg)
     return percent

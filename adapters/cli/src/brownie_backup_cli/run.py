@@ -1,4 +1,4 @@
-"""Runs one command: settings, logging, the command itself, and what its errors look like."""
+"""Runs one command: settings, logging, the command itself, and how its errors are printed."""
 
 import argparse
 import logging
@@ -16,7 +16,7 @@ from brownie_backup_cli.output import Output
 from brownie_backup_cli.telemetry import observed
 from brownie_backup_cli.vocabulary import WORDS
 
-_DEFECT = "That is a defect of brownie-backup: please report it, with what --verbose says"
+_DEFECT = "This is a bug in brownie-backup: please report it, with the output of --verbose"
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -24,7 +24,7 @@ def run(arguments: argparse.Namespace) -> int:
     output = Output.of(arguments)
     share_large_blocks()
     try:
-        # The demo brings its own settings: the caller's, right or wrong, do not matter to it.
+        # The demo has its own settings, so wrong settings of the caller must not stop it.
         settings = load_settings({} if arguments.command == "demo" else os.environ)
         configure_logging(
             settings,
@@ -46,7 +46,7 @@ def run(arguments: argparse.Namespace) -> int:
         return status
     except BrokenPipeError:
         raise
-    except Exception as error:  # a defect of ours must not look like success
+    except Exception as error:  # a bug of ours must not look like success
         logging.getLogger("brownie_backup").debug("unexpected error", exc_info=True)
         ours = BackupError(f"unexpected {type(error).__name__}: {redact(str(error))}", hint=_DEFECT)
         output.error(_document(ours, FAILED), _lines(ours))

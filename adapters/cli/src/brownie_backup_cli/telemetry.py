@@ -1,4 +1,4 @@
-"""What watches the backups hears of a command: a collector, and node_exporter."""
+"""Reports a command's metrics to an OpenTelemetry collector and to node_exporter."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -10,17 +10,17 @@ from brownie_backup_cli.output import Output
 from brownie_backup_cli.vocabulary import WORDS
 
 _TELLING = frozenset({"backup", "cleanup", "delete", "restore", "sync", "verify"})
-"""Commands after which the metrics may be others."""
+"""Commands that may change the metrics."""
 
 
 @contextmanager
 def observed(command: str, stores: OpenStores, output: Output) -> Iterator[None]:
-    """Tell of the command that runs in the block, as the environment asks for.
+    """Report the command that runs in the block, as the environment configures it.
 
     A signal that ends the command ends this too.
 
     Raises:
-        ConfigurationError: what was asked for is not installed, or makes no sense.
+        ConfigurationError: the configured telemetry is not installed, or is invalid.
     """
     if command not in _TELLING:
         yield
@@ -30,11 +30,11 @@ def observed(command: str, stores: OpenStores, output: Output) -> Iterator[None]
         yield
     except Exception:
         send_the_rest()
-        with suppress(BackupError):  # the command has its own
+        with suppress(BackupError):  # the command's own error is raised
             write_textfile(stores)
         raise
     send_the_rest()
     try:
         write_textfile(stores)
-    except BackupError as error:  # what was asked for is done, all the same
+    except BackupError as error:  # the command itself has succeeded
         output.warn(error.worded(WORDS))

@@ -1,4 +1,4 @@
-"""What makes the host's own scheduler run the jobs: lines and units, without any secret."""
+"""Crontab lines and systemd units that run the jobs. They contain no secrets."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -13,11 +13,14 @@ SECRETS = "/etc/brownie-backup"
 _LIBPQ = ("PGHOST", "PGPORT", "PGUSER", "PGDATABASE", "PGSERVICE", "PGSSLMODE")
 _LIBPQ_FILES = ("PGPASSFILE", "PGSERVICEFILE", "PGSSLROOTCERT")
 _OF_OTHERS = ("PG", "AWS_", "GOOGLE_", "AZURE_")
-"""How variables begin that libpq and the clouds' own libraries read."""
+"""Prefixes of the variables that libpq and the cloud libraries read."""
 _OF_THE_HOST = ("CACHE_DIR", "METRICS_TEXTFILE", "PG_BIN")
-"""Paths that a pod has not."""
+"""Paths that do not exist in a pod."""
 _DAYS = ("Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat")
-_GO_ON = ("# 3 is a good backup, with warnings: they are in the journal.", "SuccessExitStatus=3")
+_GO_ON = (
+    "# Exit status 3: the backup is good. The warnings are in the journal.",
+    "SuccessExitStatus=3",
+)
 _PLAIN = re.compile(r"[\w./:@,+=-]+")
 
 
@@ -31,23 +34,26 @@ class Unit:
 
 @frozen
 class Environment:
-    """The variables of the jobs."""
+    """The environment variables of the jobs."""
 
     values: Mapping[str, str]
     missing: Mapping[str, str]
-    """What is secret, or has several lines, and is not in a file yet; and in which it is to be."""
+    """Variables whose values must be put into a file, and the path of that file.
+
+    Their values are secret or have several lines, and are not in a file yet.
+    """
     left_out: tuple[str, ...]
-    """What the jobs may need and are not given: secrets of others, and paths that a pod has not."""
+    """Variables that the jobs may need and do not get: others' secrets, paths not in a pod."""
 
     def note(self) -> Iterator[str]:
-        """Yield what is to be done first."""
+        """Yield comments that say what to do first."""
         for name, path in self.missing.items():
-            yield f"# Put the value of {name} into {path}, for its user alone (mode 0600)."
+            yield f"# Put the value of {name} into {path}, readable only by its user (mode 0600)."
 
 
 @frozen
 class Printed:
-    """What is printed, and what of the environment is not in it."""
+    """The printed units, and the variables that they leave out."""
 
     units: tuple[Unit, ...]
     left_out: tuple[str, ...]
@@ -56,13 +62,13 @@ class Printed:
 def environment(
     settings: Settings, environ: Mapping[str, str], folder: str, *, in_pod: bool = False
 ) -> Environment:
-    """Return what the jobs need to be given; a secret by the name of a file.
+    """Return the variables that the jobs need. A secret is given as the path of a file.
 
     Args:
-        settings: from `environ`.
+        settings: read from `environ`.
         environ: the environment.
-        folder: where the files of secrets are to be.
-        in_pod: whether the files of this machine are not there.
+        folder: the folder for files with secrets.
+        in_pod: whether the jobs run in a pod, without the files of this machine.
     """
     plain = _LIBPQ if in_pod else (*_LIBPQ, *_LIBPQ_FILES)
     values = {name: environ[name] for name in plain if environ.get(name)}
@@ -97,10 +103,10 @@ def crontab(settings: Settings, environ: Mapping[str, str], program: str) -> Pri
     backup = f"{program} backup --quiet"
     lines = [
         *needed.note(),
-        "# Debian's cron does not know CRON_TZ: there, times are those of the machine's zone.",
+        "# Debian's cron ignores CRON_TZ and uses the machine's time zone.",
         f"CRON_TZ={settings.timezone}",
         *(f"{name}={_quoted(value)}" for name, value in needed.values.items()),
-        "# 3 is a good backup, with warnings.",
+        "# Exit status 3: the backup is good, with warnings.",
         f"{five(settings.schedule)}  {backup} || [ $? -eq 3 ] && {program} cleanup --quiet",
     ]
     if settings.verify_schedule:
@@ -109,7 +115,7 @@ def crontab(settings: Settings, environ: Mapping[str, str], program: str) -> Pri
 
 
 def systemd(settings: Settings, environ: Mapping[str, str], program: str) -> Printed:
-    """Return units, and the file with their variables."""
+    """Return the units, and the file with their environment variables."""
     needed = environment(settings, environ, SECRETS)
     values = [f"{name}={_quoted(value)}" for name, value in needed.values.items()]
     units = [Unit(f"{SECRETS}/env", text([*needed.note(), *values]))]
@@ -159,7 +165,11 @@ def _service_and_timer(
 
 
 def calendar(schedule: str, timezone: str) -> tuple[str, ...]:
-    """Return the same times in systemd's words; two, as it takes days that are both, not either."""
+    """Return a schedule's times as systemd's OnCalendar values.
+
+    A schedule with both a day of month and a weekday gives two values: cron runs on either,
+    and systemd would run only on days that are both.
+    """
     minute, hour, day, month, weekday = expand(schedule)
     time = f"{_numbers(hour)}:{_numbers(minute)}:00 {timezone}"
     by_day = f"*-{_numbers(month)}-{_numbers(day)} {time}"
@@ -171,7 +181,7 @@ def calendar(schedule: str, timezone: str) -> tuple[str, ...]:
 
 
 def five(schedule: str) -> str:
-    """Return a schedule's five fields: not every cron knows the names."""
+    """Return a schedule as five fields: not every cron knows names such as @daily."""
     if not schedule.startswith("@"):
         return schedule
     return " ".join("*" if each is None else ",".join(map(str, each)) for each in expand(schedule))
@@ -191,5 +201,5 @@ def _quoted(value: str) -> str:
 
 
 def text(lines: list[str]) -> str:
-    """Return lines as a text."""
+    """Return lines joined into one text."""
     return "".join(f"{line}\n" for line in lines)

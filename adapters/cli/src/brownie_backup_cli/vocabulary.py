@@ -1,4 +1,4 @@
-"""How the command line calls what its users can turn: flags, commands and variables."""
+"""The command line's words for options and actions in hints: flags, commands and variables."""
 
 from brownie_backup.config.vocabulary import VARIABLE_NAMES
 from brownie_backup.hints import Vocabulary

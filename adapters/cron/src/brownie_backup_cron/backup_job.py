@@ -21,13 +21,13 @@ _log = logging.getLogger(__name__)
 
 @frozen
 class BackupJob:
-    """Makes a backup; if it is good, applies the retention policy. It runs in the foreground."""
+    """Makes a backup and, if it is good, applies the retention policy. Runs in the foreground."""
 
     reporter: Reporter
     name: str = BACKUP
 
     def last_done(self, history: History, now: datetime) -> datetime:
-        """Return when the last good backup was finished, or else when one was tried.
+        """Return when the last good backup was finished, or else when the last attempt began.
 
         A database without any backup has missed none.
         """
@@ -39,11 +39,11 @@ class BackupJob:
         self.run()
 
     def running(self) -> bool:
-        """Whether it goes on in the background: never."""
+        """Whether it is running in the background: never."""
         return False
 
     def close(self) -> None:
-        """End nothing."""
+        """Do nothing: no work runs in the background."""
 
     def run(self) -> int:
         """Make a backup, then apply the retention policy; return an exit status."""
@@ -61,7 +61,7 @@ class BackupJob:
         reporter = self.reporter
         notifier, service = reporter.notifier, reporter.service
         operation, run = new_operation_id(), uuid.uuid4()
-        _log.info("a backup begins: operation %s, ping %s", operation, run)
+        _log.info("starting a backup: operation %s, ping %s", operation, run)
         reporter.runner_metrics.count("runs", BACKUP)
         notifier.ping("start", run)
         last = before.last_success_at
@@ -73,21 +73,21 @@ class BackupJob:
             reporter.failed(BACKUP, operation, error, last_success_at=last_success_at)
             return None
         except BaseException:
-            ended = BackupError("the runner was ended", hint="The next one makes up for it")
+            ended = BackupError("the runner was stopped", hint="The next start makes the backup")
             notifier.ping("fail", run, ended.message)
             reporter.failed(BACKUP, operation, ended, last_success_at=last_success_at)
             raise
         for outcome in report.stores:
             if outcome.problem:
                 why = outcome.problem.worded(WORDS)
-                _log.warning("the backup is not in %s: %s", outcome.url, why)
+                _log.warning("the backup was not stored in %s: %s", outcome.url, why)
         notifier.ping("", run)
         if before.backup_failed:
             reporter.recovered(BACKUP, operation, report.manifest.name)
         return report
 
     def _retain(self, report: BackupReport, *, failed_before: bool) -> bool:
-        """Apply the retention policy; a failure takes nothing from a good backup."""
+        """Apply the retention policy. A backup stays good even if this fails."""
         operation, metrics = new_operation_id(), self.reporter.runner_metrics
         metrics.begin(RETENTION)
         metrics.count("runs", RETENTION)
@@ -97,8 +97,8 @@ class BackupJob:
             for problem in sorted(problems, key=lambda each: isinstance(each, Busy)):
                 raise problem
         except Busy as error:
-            # Another process works in the store, such as a verification: the next run cleans up.
-            _log.warning("the retention is put off: %s", error)
+            # Another process is using the store, such as a verification: the next run cleans up.
+            _log.warning("the retention policy is not applied until the next run: %s", error)
             return True
         except BackupError as error:
             self.reporter.failed(RETENTION, operation, error)

@@ -1,4 +1,4 @@
-"""Delivers messages over HTTP, in a thread of its own: no backup waits for it, or fails by it."""
+"""Delivers messages over HTTP in a separate thread: no backup waits for it or fails from it."""
 
 import http.client
 import logging
@@ -16,7 +16,7 @@ from brownie_backup_cron.metrics import RunnerMetrics
 
 TIMEOUT_SECONDS = 10.0
 WAITS_SECONDS = (0.5, 2.0)
-"""Between a try and the next one."""
+"""Pauses between attempts."""
 _MOST_WAITING = 100
 _TRY_AGAIN = {408, 425, 429, 500, 502, 503, 504}
 _DONE = range(200, 300)
@@ -26,7 +26,7 @@ _log = logging.getLogger(__name__)
 
 @frozen
 class HttpMessage:
-    """A POST. Where it goes is a secret, and so is what proves who sent it."""
+    """A POST request. Its URL is secret, and so are the headers that authenticate the sender."""
 
     url: Secret
     body: bytes
@@ -34,12 +34,12 @@ class HttpMessage:
 
 
 class DeliveryQueue:
-    """Delivers letters to one address, one after the other, in the order in which they came.
+    """Delivers messages to one address, one after the other, in the order of arrival.
 
     Args:
-        name: who takes them: ``ping`` or ``webhook``.
-        runner_metrics: where it is counted what was not delivered.
-        waits_seconds: between a try and the next one.
+        name: the recipient: ``ping`` or ``webhook``.
+        runner_metrics: counts messages that were not delivered.
+        waits_seconds: pauses between attempts.
     """
 
     def __init__(
@@ -60,10 +60,10 @@ class DeliveryQueue:
         try:
             self._letters.put_nowait(message)
         except queue.Full:
-            self._give_up("too many are waiting")
+            self._give_up("too many messages are waiting")
 
     def flush(self, limit_seconds: float) -> None:
-        """Wait until all is delivered, but not for longer than that."""
+        """Wait until all messages are delivered, for at most `limit_seconds`."""
         end = time.monotonic() + limit_seconds
         while self._letters.unfinished_tasks and time.monotonic() < end:
             time.sleep(0.02)
@@ -81,7 +81,7 @@ class DeliveryQueue:
         for wait in (*self._waits, None):
             problem, again = post(message)
             if not problem:
-                _log.debug("the %s is delivered", self._name)
+                _log.debug("the %s was delivered", self._name)
                 return
             if wait is None or not again:
                 break
@@ -94,9 +94,9 @@ class DeliveryQueue:
 
 
 def _opener() -> urllib.request.OpenerDirector:
-    """Return what opens http and https, by a proxy where there is one, and follows no redirect.
+    """Return an opener for http and https that uses a configured proxy and follows no redirect.
 
-    Who redirects us gets nothing more: what we send is not for somebody else.
+    A redirect would send the message to another recipient.
     """
     opener = urllib.request.OpenerDirector()
     for handler in (
@@ -111,9 +111,9 @@ def _opener() -> urllib.request.OpenerDirector:
 
 
 def post(message: HttpMessage) -> tuple[str, bool]:
-    """Try once; return what went wrong, or nothing, and whether it may be worth another try.
+    """Try once; return the problem, empty on success, and whether to try again.
 
-    What went wrong never says where the message went: that is a secret.
+    The problem never names the URL: it is secret.
     """
     try:
         request = urllib.request.Request(  # noqa: S310 - the settings take http and https only
@@ -132,4 +132,4 @@ def post(message: HttpMessage) -> tuple[str, bool]:
         return type(error).__name__, not isinstance(error, ValueError)
     if status in _DONE:
         return "", False
-    return f"it answered {status}", status in _TRY_AGAIN
+    return f"the server answered with status {status}", status in _TRY_AGAIN

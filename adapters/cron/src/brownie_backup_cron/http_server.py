@@ -1,4 +1,4 @@
-"""What a runner answers on its own port: /health and /metrics."""
+"""The runner's HTTP server: /health and /metrics."""
 
 import json
 import logging
@@ -19,27 +19,27 @@ _PATIENCE_SECONDS = 30
 _log = logging.getLogger(__name__)
 
 Page = Callable[[], tuple[bytes, str]]
-"""Returns what is shown, and its content type."""
+"""Returns the body of a page, and its content type."""
 
 
 class Endpoints:
-    """A small HTTP server, in threads of its own.
+    """A small HTTP server in threads of its own.
 
     Args:
-        host: the address to listen at.
-        port: 0 for any that is free.
-        runner_metrics: what is shown.
-        metrics: the metrics of the backups.
+        host: the address to listen on.
+        port: 0 for any free port.
+        runner_metrics: the state and the counters of the runner.
+        metrics: returns the metrics of the backups.
 
     Raises:
-        ConfigurationError: the address is taken, or is none of this machine.
+        ConfigurationError: the address is in use, or does not belong to this machine.
     """
 
     def __init__(self, host: str, port: int, runner_metrics: RunnerMetrics, metrics: Page) -> None:
         try:
             self._server = _Server((host, port), _Handler)
         except (OSError, OverflowError) as error:
-            problem = f"cannot listen at {host}, port {port}: {error}"
+            problem = f"cannot listen on {host}, port {port}: {error}"
             raise ConfigurationError([problem], hint="Choose another --host or --port") from None
         self._server.pages["/health"] = lambda: _health(runner_metrics)
         self._server.pages["/metrics"] = lambda: _page(runner_metrics, metrics)
@@ -60,7 +60,7 @@ class _Server(ThreadingHTTPServer):
         super().__init__(*args, **kwargs)
 
     def handle_error(self, request: object, client_address: object) -> None:
-        """Log it: a client that goes away is nothing that wants a traceback."""
+        """Log it at debug level: a client that disconnects is no reason for a traceback."""
         del request, client_address
         _log.debug("a request could not be answered", exc_info=True)
 
@@ -72,20 +72,20 @@ class _Handler(BaseHTTPRequestHandler):
     server: _Server
 
     def do_GET(self) -> None:
-        """Answer."""
+        """Answer a request."""
         self._answer()
 
     def do_HEAD(self) -> None:
-        """Answer without the body."""
+        """Answer a request without the body."""
         self._answer()
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002, ANN401 - the library's
-        """Keep silent: a probe every few seconds is not worth a line."""
+        """Log nothing: probes come every few seconds."""
 
     def _answer(self) -> None:
         page = self.server.pages.get(self.path.partition("?")[0])
         if page is None:
-            self._send(HTTPStatus.NOT_FOUND, b"There are /health and /metrics.\n", TEXT)
+            self._send(HTTPStatus.NOT_FOUND, b"Not found: use /health or /metrics.\n", TEXT)
         else:
             self._send(HTTPStatus.OK, *page())
 
@@ -111,11 +111,11 @@ def _health(runner_metrics: RunnerMetrics) -> tuple[bytes, str]:
 
 
 def _page(runner_metrics: RunnerMetrics, metrics: Page) -> tuple[bytes, str]:
-    """Return all metrics; those of the runner alone if the store can't be read."""
+    """Return all metrics, or only the runner's own if the store cannot be read."""
     ours = exposition(runner_metrics).encode()
     try:
         text, content_type = metrics()
     except BackupError as error:
-        _log.warning("the metrics of the backups can't be read: %s", error)
+        _log.warning("the metrics of the backups cannot be read: %s", error)
         return ours, TEXT
     return text.rstrip(b"\n") + b"\n" + ours, content_type

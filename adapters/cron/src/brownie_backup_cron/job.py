@@ -1,4 +1,4 @@
-"""What a runner can do on a schedule: each kind of work is a job."""
+"""Jobs: the work that a runner does on a schedule."""
 
 from datetime import datetime
 from typing import Protocol
@@ -10,27 +10,27 @@ from brownie_backup_cron.timetable import Timetable
 
 
 class Job(Protocol):
-    """Work that is due now and then. Nothing here raises but what ends the process."""
+    """Work that runs on a schedule. Its methods raise only exceptions that end the process."""
 
     @property
     def name(self) -> str:
-        """What logs and metrics call it: ``backup``, ``verification``."""
+        """Its name in logs and metrics: ``backup``, ``verification``."""
         ...
 
     def last_done(self, history: History, now: datetime) -> datetime:
-        """Return when it was done last, by any process; `now` if nothing was missed."""
+        """Return when any process last did it; `now` if nothing was missed."""
         ...
 
     def start(self) -> None:
-        """Do it, or begin to do it in the background."""
+        """Do it, or start it in the background."""
         ...
 
     def running(self) -> bool:
-        """Whether it goes on in the background."""
+        """Whether it is running in the background."""
         ...
 
     def close(self) -> None:
-        """End what goes on in the background: the runner ends."""
+        """Stop any work in the background, because the runner ends."""
         ...
 
 

@@ -1,4 +1,4 @@
-"""Keeps the leadership, or watches who has it, in a thread of its own."""
+"""Holds the leadership, or watches the leading runner, in a thread of its own."""
 
 import logging
 import threading
@@ -13,16 +13,16 @@ _log = logging.getLogger(__name__)
 
 
 class Leader:
-    """Whether this runner is the one that runs.
+    """Knows whether this runner is the leader, which runs the jobs.
 
-    It keeps still only while it knows of another one that leads. When the store is out of reach
-    nobody knows: then it runs, as it did before, since a backup too many does no harm, and one too
-    few does; it may also still reach the store's copies.
+    A runner stands by only while it knows that another one leads. If the store is out of reach, the
+    leader is unknown, and the runner keeps its last state: an extra backup does no harm, a missing
+    one does. It may also still reach the store's copies.
 
     Args:
-        leadership: of this process.
-        runner_metrics: where it is shown.
-        on_change: called when another answer is given than before.
+        leadership: the leadership as this process sees it.
+        runner_metrics: exposes the state.
+        on_change: called when the state changes.
     """
 
     def __init__(
@@ -37,7 +37,7 @@ class Leader:
         self._thread = threading.Thread(target=self._keep, name="leader", daemon=True)
 
     def start(self) -> None:
-        """Look once, then go on in the background."""
+        """Check once, then keep checking in the background."""
         self._look()
         self._thread.start()
 
@@ -61,10 +61,10 @@ class Leader:
             self._stands_by = not self._leadership.look()
         except StoreError as error:
             if self._known:
-                _log.warning("it is not known which runner leads: %s", error)
+                _log.warning("the leading runner is unknown: %s", error)
             self._known = False
-        except Exception:  # noqa: BLE001 - without this thread nobody would ever take over
-            _log.exception("it is not known which runner leads")
+        except Exception:  # noqa: BLE001 - without this thread no runner would take over
+            _log.exception("the leading runner is unknown")
             self._known = False
         else:
             self._known = True
@@ -75,5 +75,5 @@ class Leader:
 
 
 def elapsed() -> float:
-    """Return seconds by a clock that nobody sets, and that goes on while the machine sleeps."""
+    """Return seconds of a monotonic clock that also runs while the machine is suspended."""
     return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))

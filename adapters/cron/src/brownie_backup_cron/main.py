@@ -1,4 +1,4 @@
-"""The command ``brownie-backup-cron``: the settings, and the parts that a runner is made of."""
+"""The command ``brownie-backup-cron``: reads the settings, and builds and runs the runner."""
 
 import argparse
 import contextlib
@@ -41,19 +41,19 @@ from brownie_backup_cron.vocabulary import WORDS
 HOST = "127.0.0.1"
 PORT = 8001
 _LEADER_RETRIES_SECONDS = 10
-"""How long a store is waited for to learn who leads: not for longer than the next look."""
+"""How long to retry a store when checking the leader: no longer than until the next check."""
 _LAST_WORDS_SECONDS = 3.0
 _ALL_WORDS_SECONDS = 40.0
 
 EPILOG = """\
 exit status:
-  0    done, of --once
+  0    done (with --once)
   1    failed
   2    wrong usage or configuration
-  3    of --once: the backup is good, but old ones could not be removed; or nothing was verified
-  130  ended by SIGINT, 143 by SIGTERM, 129 by SIGHUP; nothing half-made is left
+  3    with --once: the backup is good, but old ones could not be removed; or nothing was verified
+  130  ended by SIGINT, 143 by SIGTERM, 129 by SIGHUP; no incomplete backup is left
 
-Everything else is configured by environment variables, as for brownie-backup.
+Environment variables configure everything else, as for brownie-backup.
 """
 
 _log = logging.getLogger(__name__)
@@ -61,7 +61,7 @@ _log = logging.getLogger(__name__)
 
 @frozen
 class TimeSource:
-    """How time goes by: tests have a quicker one."""
+    """The clock of the runner. Tests use a faster one."""
 
     now: Clock = lambda: datetime.now(UTC)
     wait: Callable[[threading.Event, float], object] = threading.Event.wait
@@ -71,17 +71,17 @@ def build_parser() -> argparse.ArgumentParser:
     """Return the parser of the command."""
     parser = argparse.ArgumentParser(
         prog="brownie-backup-cron",
-        description="Back up, apply the retention policy and verify on a schedule, until ended.",
+        description="Back up, apply the retention policy and verify on a schedule, until stopped.",
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
     parser.add_argument("--version", action="store_true", help="print the version and exit")
     parser.add_argument(
-        "--host", default=HOST, help="where /health and /metrics are (default: %(default)s)"
+        "--host", default=HOST, help="address for /health and /metrics (default: %(default)s)"
     )
     parser.add_argument(
-        "--port", type=int, default=PORT, help="their port, 0 for any (default: %(default)s)"
+        "--port", type=int, default=PORT, help="port for them, 0 for any (default: %(default)s)"
     )
     parser.add_argument(
         "--once",
@@ -89,20 +89,20 @@ def build_parser() -> argparse.ArgumentParser:
         const="backup",
         choices=("backup", "verify"),
         metavar="JOB",
-        help="do one job now and exit: backup, with the retention after it (default), or verify",
+        help="run one job now and exit: backup with retention (default), or verify",
     )
     parser.add_argument(
         "--leader-seconds",
         type=int,
         default=int(LIFETIME.total_seconds()),
         metavar="N",
-        help="how soon another runner takes over from one that died (default: %(default)s)",
+        help="seconds until another runner takes over from a dead one (default: %(default)s)",
     )
     return parser
 
 
 def main(argv: Sequence[str] | None = None, *, pace: TimeSource | None = None) -> int:
-    """Run until ended; return the exit status."""
+    """Run until stopped; return the exit status."""
     parser = build_parser()
     arguments = parser.parse_args(argv)
     if arguments.version:
@@ -111,12 +111,12 @@ def main(argv: Sequence[str] | None = None, *, pace: TimeSource | None = None) -
         sys.stdout.write(f"brownie-backup-cron {version('brownie-backup-cron')}\n")
         return DONE
     if arguments.leader_seconds < 1:
-        parser.error("--leader-seconds: at least 1")
+        parser.error("--leader-seconds must be at least 1")
     end_on_signals()
     share_large_blocks()
     try:
         with Service(_settings(), _actor()) as service:
-            # Once at the start: whether the settings are complete.
+            # Check once, at the start, whether the settings are complete.
             service.context.repositories(writes=True)
             service.context.dumper()
             send_the_rest = configure_telemetry(service.context.stores, component="cron")
@@ -135,7 +135,7 @@ def main(argv: Sequence[str] | None = None, *, pace: TimeSource | None = None) -
 
 
 def _settings() -> Settings:
-    """Read the settings, and log as they say."""
+    """Read the settings, and configure the log."""
     settings = load_settings(os.environ)
     configure_logging(settings, WORDS, usual=logging.INFO)
     for warning in settings.warnings:
@@ -180,7 +180,8 @@ def _serve(service: Service, arguments: argparse.Namespace, pace: TimeSource) ->
         stack.callback(leader.end)
         for each in jobs:
             stack.callback(each.job.close)
-        _log.info("a runner begins; /health and /metrics at %s:%d", arguments.host, endpoints.port)
+        address = f"{arguments.host}:{endpoints.port}"
+        _log.info("the runner has started; /health and /metrics at %s", address)
         leader.start()
         Runner(
             jobs,
@@ -199,15 +200,15 @@ def _leadership(stores: OpenStores, lifetime: timedelta) -> Leadership:
 
 
 def _purpose(settings: Settings) -> str:
-    """Return what is led: backups of one database, since several may share a store.
+    """Return the purpose of the leadership: one database, since several may share a store.
 
-    A server that does not say now which database it is makes one that nobody else leads, at worst:
-    a backup too many does no harm.
+    If the server cannot name its database now, this runner may lead besides another one: an extra
+    backup does no harm.
     """
     try:
         name = make_dumper(settings).database_name()
     except BackupError as error:
-        _log.warning("it is not known which database is backed up: %s", error)
+        _log.warning("the name of the database is unknown: %s", error)
         name = ""
     return f"runner-{hashlib.sha256(name.encode('utf-8', 'surrogatepass')).hexdigest()[:16]}"
 

@@ -1,4 +1,4 @@
-"""What a runner counts and shows of itself."""
+"""The runner's own metrics."""
 
 import threading
 from collections import Counter
@@ -9,11 +9,11 @@ BACKUP = "backup"
 RETENTION = "retention"
 VERIFICATION = "verification"
 JOBS = (BACKUP, RETENTION, VERIFICATION)
-"""The jobs whose metrics are 0 before their first run; others appear with it."""
+"""The jobs whose metrics are 0 before their first run; others appear with their first run."""
 
 
 class RunnerMetrics:
-    """Counts since the process began, and what it does now. Any thread may ask and tell."""
+    """Counters since the start of the process, and its current state. Thread-safe."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -33,12 +33,12 @@ class RunnerMetrics:
             return self._counts[name, label]
 
     def labels(self, name: str) -> set[str]:
-        """Return what a count was kept of."""
+        """Return the labels that a counter has."""
         with self._lock:
             return {label for counted, label in self._counts if counted == name}
 
     def plan(self, job: str, due: datetime) -> None:
-        """Say when a job is due next."""
+        """Set when a job is due next."""
         with self._lock:
             self._next[job] = due
 
@@ -48,37 +48,37 @@ class RunnerMetrics:
             return dict(self._next)
 
     def begin(self, job: str) -> None:
-        """Say that a job is running."""
+        """Note that a job is running."""
         with self._lock:
             self._running.add(job)
 
     def end(self, job: str) -> None:
-        """Say that it is over."""
+        """Note that a job has ended."""
         with self._lock:
             self._running.discard(job)
 
     def running(self) -> tuple[str, ...]:
-        """Return what is running."""
+        """Return the running jobs."""
         with self._lock:
             return tuple(sorted(self._running))
 
 
 def exposition(runner_metrics: RunnerMetrics) -> str:
-    """Return what a runner knows of itself, in Prometheus's text format."""
+    """Return the runner's own metrics in Prometheus's text format."""
     return "".join(f"{line}\n" for line in _lines(runner_metrics))
 
 
 _COUNTERS = {
-    "runs": ("backup_runner_runs_total", "Jobs that were begun.", JOBS),
+    "runs": ("backup_runner_runs_total", "Jobs that were started.", JOBS),
     "failures": ("backup_runner_failures_total", "Jobs that failed.", JOBS),
     "skipped": (
         "backup_runner_skipped_total",
-        "Runs that were due while the one before was going on, and left out.",
+        "Runs skipped because the previous run had not ended.",
         (BACKUP, VERIFICATION),
     ),
     "catch_ups": (
         "backup_runner_catch_ups_total",
-        "Runs that made up for those missed while no runner was there.",
+        "Runs that caught up on runs missed while no runner was running.",
         (BACKUP, VERIFICATION),
     ),
     "undelivered": (
@@ -96,7 +96,7 @@ def _lines(runner_metrics: RunnerMetrics) -> Iterator[str]:
         key = "to" if count == "undelivered" else "job"
         for label in (*labels, *sorted(runner_metrics.labels(count) - {*labels})):
             yield f'{name}{{{key}="{label}"}} {runner_metrics.counted(count, label)}'
-    yield "# HELP backup_runner_leader Whether this runner is the one that runs."
+    yield "# HELP backup_runner_leader Whether this runner is the leader, which runs the jobs."
     yield "# TYPE backup_runner_leader gauge"
     yield f"backup_runner_leader {int(runner_metrics.leads)}"
     yield "# HELP backup_runner_running Whether a job is running."

@@ -1,4 +1,4 @@
-"""Tells others how runs go: a heartbeat ping, and events for a webhook."""
+"""Notifies others of runs: a heartbeat ping, and events for a webhook."""
 
 import hashlib
 import hmac
@@ -30,11 +30,11 @@ _AGENT = "brownie-backup-cron"
 
 @frozen
 class Notifier:
-    """Tells of one process's runs. Nothing that it does fails, or waits.
+    """Notifies others of the runs of one process. Its methods never fail, and never wait.
 
     Args:
-        settings: where to, and what is secret.
-        runner_metrics: where it is counted what was not delivered.
+        settings: the addresses and secrets.
+        runner_metrics: counts messages that were not delivered.
         clock: the time now, UTC-aware.
     """
 
@@ -58,17 +58,17 @@ class Notifier:
         return redactor(self.settings)
 
     def reason(self, error: BaseException) -> str:
-        """Return why something failed, in short and without secrets."""
+        """Return a short reason of a failure, without secrets."""
         text = self._redact(_worded(error) or type(error).__name__)
         return text[:_MOST_REASON]
 
     def ping(self, suffix: str, run: uuid.UUID, reason: str = "") -> None:
-        """Ping.
+        """Send a ping.
 
         Args:
-            suffix: ``start``, ``fail``, or nothing for a success.
-            run: pings of one run have the same.
-            reason: why it failed.
+            suffix: ``start``, ``fail``, or empty for a success.
+            run: the id that all pings of one run share.
+            reason: why the run failed.
         """
         url = self.settings.ping_url
         if self._ping and url:
@@ -78,7 +78,7 @@ class Notifier:
             self._ping.send(message)
 
     def event(self, name: str, **fields: Any) -> None:  # noqa: ANN401 - it becomes JSON
-        """Have the webhook told of something: `name` is ``backup.failed`` or the like."""
+        """Send an event to the webhook; `name` is for example ``backup.failed``."""
         url = self.settings.webhook_url
         if self._webhook and url:
             now = self.clock()
@@ -94,14 +94,14 @@ class Notifier:
             self._webhook.send(HttpMessage(url, body, headers))
 
     def flush(self, limit_seconds: float) -> None:
-        """Wait until all is delivered, but not for longer than that for each address."""
+        """Wait until all messages are delivered, for at most `limit_seconds` per address."""
         for deliveries in (self._ping, self._webhook):
             if deliveries:
                 deliveries.flush(limit_seconds)
 
 
 def ping_url(url: Secret, suffix: str, run: uuid.UUID) -> Secret:
-    """Return where to ping: healthchecks.io and others take the outcome as a part of the path."""
+    """Return the URL to ping: healthchecks.io and others expect the outcome in the path."""
     parts = urlsplit(url.reveal().strip())
     path = parts.path.rstrip("/") + (f"/{suffix}" if suffix else "")
     query = "&".join(filter(None, (parts.query, urlencode({"rid": str(run)}))))
@@ -112,7 +112,7 @@ def sign(secret: Secret, timestamp: str, body: bytes) -> str:
     """Return the signature of an event: HMAC-SHA256 of its time, a dot and its body.
 
     Args:
-        secret: that the receiver knows too.
+        secret: shared with the receiver.
         timestamp: seconds since 1970, in decimal, as in the header.
         body: as it is sent.
     """
@@ -122,7 +122,7 @@ def sign(secret: Secret, timestamp: str, body: bytes) -> str:
 
 
 def error_fields(notifier: Notifier, error: BaseException) -> dict[str, str | None]:
-    """Return what an event says of an error."""
+    """Return the fields of an event that describe an error."""
     message = error.message if isinstance(error, BackupError) else str(error)
     hint = hint_fields(error.hint if isinstance(error, BackupError) else None, WORDS)
     return {

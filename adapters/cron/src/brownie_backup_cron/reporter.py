@@ -1,4 +1,4 @@
-"""What becomes of a job's run: counted, logged, and told to the operator."""
+"""Reports the outcome of a job's run: counts it, logs it, and notifies the operator."""
 
 import logging
 from collections.abc import Callable
@@ -13,7 +13,7 @@ from brownie_backup.telemetry import write_textfile
 from brownie_backup_cron.metrics import RunnerMetrics
 from brownie_backup_cron.notifications import Notifier, error_fields
 
-_DEFECT = "That is a defect of brownie-backup: please report it"
+_DEFECT = "This is a bug in brownie-backup: please report it"
 
 _log = logging.getLogger(__name__)
 
@@ -25,9 +25,9 @@ class Reporter:
     """Counts runs, and sends an event when a job fails or succeeds again.
 
     Args:
-        service: whose history and settings count.
+        service: provides the history and the settings.
         notifier: sends pings and events.
-        runner_metrics: where runs are counted.
+        runner_metrics: counts the runs.
     """
 
     service: Service
@@ -35,15 +35,15 @@ class Reporter:
     runner_metrics: RunnerMetrics
 
     def history(self) -> History:
-        """Return what the store knows of earlier runs; `BackupError` if it can't be asked."""
+        """Return the history in the store; raise `BackupError` if it cannot be read."""
         return guarded(self.service.history)
 
     def known_history(self) -> History:
-        """Return what the store knows of earlier runs; nothing if it can't be asked."""
+        """Return the history in the store; an empty one if it cannot be read."""
         try:
             return self.history()
         except BackupError as error:
-            _log.warning("the outcome of the last runs is not known: %s", error)
+            _log.warning("the outcome of the last runs is unknown: %s", error)
             return History()
 
     def failed(self, job: str, operation: str, error: BackupError, **more: str | None) -> None:
@@ -57,8 +57,8 @@ class Reporter:
         )
 
     def recovered(self, job: str, operation: str, backup: str) -> None:
-        """Send an event that a job succeeds after it had failed."""
-        _log.info("a %s succeeds again", job)
+        """Send an event that a job succeeded after it had failed."""
+        _log.info("the %s succeeded again", job)
         self.notifier.event(f"{job}.recovered", operation_id=operation, backup=backup)
 
     def write_metrics(self) -> None:
@@ -66,11 +66,11 @@ class Reporter:
         try:
             guarded(lambda: write_textfile(self.service.context.stores))
         except BackupError as error:
-            _log.warning("the metrics are not written: %s", error)
+            _log.warning("the metrics were not written: %s", error)
 
 
 def guarded(call: Callable[[], T]) -> T:
-    """Return what a call returns. A defect of ours fails one run, and does not end the runner."""
+    """Return the result of a call. A bug of ours fails one run, and does not end the runner."""
     try:
         return call()
     except BackupError:

@@ -1,4 +1,4 @@
-"""The loop: waits until a job is due, and does it."""
+"""The main loop: waits until a job is due, and runs it."""
 
 import logging
 from collections.abc import Callable, Sequence
@@ -8,27 +8,28 @@ from typing import NoReturn
 from brownie_backup.errors import BackupError
 from brownie_backup.operations.history import History
 from brownie_backup.protocols import Clock
+from brownie_backup.wording import counted, written
 from brownie_backup_cron.job import Job, ScheduledJob
 from brownie_backup_cron.metrics import RunnerMetrics
 
 LONGEST_WAIT = timedelta(seconds=30)
-"""Before the clock is looked at again, which may have been set, or have gone on while we slept."""
+"""The longest wait before reading the clock again: it may be set, or run on during suspend."""
 _SET_BACK = timedelta(hours=1)
-"""By how much the clock has to be set back for all plans to be made anew."""
+"""If the clock is set back by more than this, all jobs are planned again."""
 
 _log = logging.getLogger(__name__)
 
 
 class Runner:
-    """Does each job when it is due, as long as no other runner does.
+    """Runs each job when it is due, unless another runner leads.
 
     Args:
-        jobs: what it does, and when. Of several that are due, the first goes first.
-        history: returns what the store knows of earlier runs; `BackupError` if it can't be asked.
+        jobs: the jobs and their timetables. If several are due, the first runs first.
+        history: returns the history in the store; raises `BackupError` if it cannot be read.
         may_run: whether no other runner is known to lead.
-        clock: the time now, UTC-aware.
-        wait: waits for so many seconds, or until something has changed.
-        runner_metrics: where it is counted.
+        clock: returns the current time, UTC-aware.
+        wait: waits for a number of seconds, or until something has changed.
+        runner_metrics: counts the runs.
     """
 
     def __init__(
@@ -53,15 +54,15 @@ class Runner:
         self._last_look = clock()
 
     def run(self) -> NoReturn:
-        """Go on until the process is ended."""
+        """Run until the process is stopped."""
         while True:
             self.step()
 
     def step(self) -> None:
-        """Do what is due, or wait for a while."""
+        """Run the job that is due, or wait for a while."""
         now = self._clock()
         if now < self._last_look - _SET_BACK:
-            _log.warning("the clock was set back: all plans are made anew")
+            _log.warning("the clock was set back: planning all jobs again")
             self._begun = False
         self._last_look = now
         self._look_at_running(now)
@@ -81,32 +82,34 @@ class Runner:
             self._wait(min(next_due - now, LONGEST_WAIT).total_seconds())
 
     def _begin(self, now: datetime) -> None:
-        """Plan by what was done last, whoever did it; what was missed is done once."""
+        """Plan from the last runs of any process. Missed runs of a job are made up for once."""
         self._plan_since(self._ask(now) or History(), now)
         self._begun = True
 
     def _ask(self, now: datetime) -> History | None:
-        """Ask what was done last; None if it is not known now, and then it is asked again."""
+        """Return the history of the last runs; None if it is unknown now, and ask again later."""
         self._ask_again_at = None
         try:
             return self._history()
         except BackupError as error:
-            _log.warning("the outcome of the last run is not known: %s", error)
+            _log.warning("the outcome of the last run is unknown: %s", error)
             self._ask_again_at = now + LONGEST_WAIT
             return None
 
     def _ask_again(self, now: datetime) -> None:
-        """Make up for what was missed, as soon as it is known; till then the plans stay."""
+        """Make up for missed runs once they are known; until then, the plans stay."""
         if history := self._ask(now):
             self._plan_since(history, now)
 
     def _plan_since(self, history: History, now: datetime) -> None:
         for each in self._jobs:
             since = each.job.last_done(history, now)
-            # A clock that was wrong may have left what lies in the future.
+            # A wrong clock may have left times in the future.
             if each.timetable.begin(min(since, now), now):
                 name = each.job.name
-                _log.warning("a %s was missed since %s: it is made up for", name, since)
+                _log.warning(
+                    "a %s was missed since %s: it runs as soon as possible", name, written(since)
+                )
                 self._metrics.count("catch_ups", name)
             self._plan(each)
 
@@ -114,7 +117,7 @@ class Runner:
         job = due.job
         if job.name in self._running:
             self._metrics.count("skipped", job.name)
-            _log.warning("a %s is due while the last one goes on: it is skipped", job.name)
+            _log.warning("a %s is due, but the previous one is still running: skipped", job.name)
             due.timetable.ran(now, now)
             self._plan(due)
             return
@@ -126,7 +129,8 @@ class Runner:
             self._look_at(job, self._clock())
         skipped = due.timetable.ran(now, self._clock())
         if skipped:
-            _log.warning("%d runs were due while a %s went on: they are skipped", skipped, job.name)
+            runs = counted(skipped, "run")
+            _log.warning("skipped %s that came due while a %s was running", runs, job.name)
             self._metrics.count("skipped", job.name, skipped)
         self._plan(due)
 
@@ -136,7 +140,7 @@ class Runner:
                 self._look_at(each.job, now)
 
     def _look_at(self, job: Job, now: datetime) -> None:
-        """Take note of a job's end."""
+        """Note the end of a job."""
         if not job.running():
             _log.debug("the %s took %s", job.name, now - self._running.pop(job.name))
             self._metrics.end(job.name)
@@ -144,4 +148,4 @@ class Runner:
     def _plan(self, planned: ScheduledJob) -> None:
         name, due = planned.job.name, planned.timetable.due
         self._metrics.plan(name, due)
-        _log.info("the next %s is due at %s", name, f"{due:%Y-%m-%d %H:%M:%S} UTC")
+        _log.info("the next %s is due at %s", name, written(due))

@@ -1,4 +1,4 @@
-"""When a job is due, one run after the other. Pure: the time comes from outside."""
+"""When a job is due, one run after the other. Pure: callers pass the time."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -8,7 +8,7 @@ from attrs import define
 from brownie_backup.schedule import next_run_in, runs_between
 
 Jitter = Callable[[float], float]
-"""From the most seconds that a run may be late to how many it will be."""
+"""Takes the maximum delay of a run in seconds, and returns the actual one."""
 
 
 @define
@@ -17,11 +17,11 @@ class Timetable:
 
     Attributes:
         schedule: a cron expression.
-        timezone: the name of the zone that it is read in.
-        most_jitter: how much later than scheduled a run begins at most.
-        jitter: chooses how much.
-        scheduled: when the next run is due by the schedule, in UTC.
-        due: when it begins.
+        timezone: the name of the schedule's time zone.
+        most_jitter: the maximum delay of a run.
+        jitter: chooses the delay.
+        scheduled: the next run by the schedule, in UTC.
+        due: when that run starts.
     """
 
     schedule: str
@@ -41,19 +41,19 @@ class Timetable:
         most_jitter: timedelta = timedelta(0),
         jitter: Jitter = lambda _: 0.0,
     ) -> "Timetable":
-        """Return a timetable of which nothing is due yet."""
+        """Return a timetable that has no run due yet."""
         table = cls(schedule, timezone, most_jitter, jitter, now, now)
         table.begin(now, now)
         return table
 
     def begin(self, since: datetime, now: datetime) -> bool:
-        """Start from what was done last; return whether a run was missed, which is due now.
+        """Start from the last run; return whether a run was missed, which is then due now.
 
-        However many were missed, it is one.
+        Several missed runs count as one.
 
         Args:
-            since: when the job was done last, whoever did it.
-            now: the time.
+            since: when any process last did the job.
+            now: the current time.
         """
         self._next_after(since)
         missed = self.scheduled <= now
@@ -63,8 +63,8 @@ class Timetable:
         return missed
 
     def ran(self, began: datetime, ended: datetime) -> int:
-        """Go on after a run; return how many runs were due while it went on, and are skipped."""
-        # Never the same time twice, even if the clock was put back a little meanwhile.
+        """Plan the next run; return how many runs came due during this one, and are skipped."""
+        # Never the same time twice, even if the clock was set back a little meanwhile.
         ended = max(ended, self.scheduled)
         after = max(began, self.scheduled)
         skipped = sum(1 for _ in runs_between(self.schedule, self.timezone, after, ended))
@@ -76,7 +76,7 @@ class Timetable:
         self.due = self.scheduled + self._late(self.scheduled)
 
     def _late(self, scheduled: datetime) -> timedelta:
-        """Return by how much a run is late; never so much that it meets the next one."""
+        """Return the delay of a run, at most half the time to the following one."""
         if not self.most_jitter:
             return timedelta(0)
         following = next_run_in(self.schedule, self.timezone, scheduled).astimezone(UTC)

@@ -17,7 +17,7 @@ from brownie_backup_cron.metrics import VERIFICATION
 from brownie_backup_cron.reporter import Reporter, guarded
 
 ENDING_SECONDS = 15
-"""How long a verification that is told to end may take before it is killed."""
+"""How long a verification may take to end after SIGTERM, before it is killed."""
 
 _log = logging.getLogger(__name__)
 
@@ -26,11 +26,11 @@ _log = logging.getLogger(__name__)
 class VerificationJob:
     """Verifies the newest good backup, in a process of its own.
 
-    A verification may take hours, and backups go on meanwhile.
+    A verification may take hours, and backups continue meanwhile.
 
     Args:
         reporter: counts the runs.
-        command: what verifies once.
+        command: the command that verifies once.
     """
 
     reporter: Reporter
@@ -39,21 +39,21 @@ class VerificationJob:
     _process: subprocess.Popen[bytes] | None = field(default=None, init=False)
 
     def last_done(self, history: History, now: datetime) -> datetime:
-        """Return when a backup was verified last; a first verification has missed nothing."""
+        """Return when a backup was last verified. Before the first verification, none is missed."""
         return history.last_verified_at or now
 
     def start(self) -> None:
-        """Begin to verify in a process of its own."""
+        """Start a verification in a process of its own."""
         metrics = self.reporter.runner_metrics
         metrics.count("runs", VERIFICATION)
         try:
             self._process = subprocess.Popen(self.command, stdin=subprocess.DEVNULL)
         except OSError as error:
-            _log.error("the verification cannot begin: %s", error.strerror)
+            _log.error("the verification cannot start: %s", error.strerror)
             metrics.count("failures", VERIFICATION)
 
     def running(self) -> bool:
-        """Whether that process is at work."""
+        """Whether that process is running."""
         process = self._process
         if process is None or process.poll() is None:
             return process is not None
@@ -63,13 +63,13 @@ class VerificationJob:
             self.reporter.runner_metrics.count("failures", VERIFICATION)
         elif process.returncode not in {DONE, WARNINGS}:
             problem = f"the verification ended with status {process.returncode}"
-            error = BackupError(problem, hint="See the log, and whether memory ran out")
+            error = BackupError(problem, hint="See the log, and check for an out-of-memory kill")
             _log.error("%s", error)
             self.reporter.failed(VERIFICATION, new_operation_id(), error)
         return False
 
     def close(self) -> None:
-        """End that process."""
+        """Stop that process."""
         process = self._process
         if process is None:
             return
@@ -97,9 +97,9 @@ class VerificationJob:
             _log.warning("there is nothing to verify: %s", error)
             return DONE
         except (Busy, KeyMissing) as error:
-            # The private key may be kept elsewhere on purpose, and backups verified there: the
-            # metric of the last verification tells whether they are.
-            _log.warning("the verification is left out: %s", error)
+            # The private key may be kept elsewhere on purpose, and backups verified there. The
+            # metric of the last verification shows whether they are.
+            _log.warning("the verification is skipped: %s", error)
             return WARNINGS
         except BackupError as error:
             reporter.failed(VERIFICATION, operation, error)

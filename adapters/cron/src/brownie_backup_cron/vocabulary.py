@@ -1,4 +1,4 @@
-"""How the runner calls what its operators can turn: variables, and else the command line."""
+"""The runner's words for options and actions in hints: variables, or else the command line's."""
 
 from brownie_backup.config.vocabulary import VARIABLE_NAMES
 from brownie_backup.hints import Vocabulary

@@ -1,4 +1,4 @@
-"""What would make a dump fail or be incomplete, found before it does."""
+"""Checks for problems that would make a dump fail or be incomplete."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -14,7 +14,7 @@ from brownie_backup.wording import counted
 
 _SHOWN = 10
 _PATIENCE_SECONDS = 5
-"""How long a table that somebody holds exclusively is waited for."""
+"""How long to wait for a table that another session has locked exclusively."""
 _MIB = 1 << 20
 
 _DATABASE = """
@@ -40,8 +40,8 @@ WHERE c.relkind IN ('r', 'p', 'm', 'S') AND c.relpersistence <> 't'
 ORDER BY 1, 2
 """
 
-# A large object's owner, whoever it is granted to, and superusers may read it; pg_read_all_data
-# does not reach it.
+# A large object can be read by its owner, by roles with a grant on it, and by superusers;
+# pg_read_all_data does not include it.
 _UNREADABLE_LARGE_OBJECTS = """
 SELECT 'large object' AS kind, m.oid::text AS name FROM pg_largeobject_metadata m
 WHERE NOT (SELECT rolsuper FROM pg_roles WHERE rolname = current_user)
@@ -77,7 +77,7 @@ def diagnose(client: Client, bulk_bytes: int) -> Iterator[Finding]:
 
     Args:
         client: connected to the database.
-        bulk_bytes: from which size on a table is read in ranges.
+        bulk_bytes: the size from which a table is read in ranges.
     """
     try:
         version = client.server_version
@@ -146,7 +146,7 @@ def _policies(client: Client, me: str) -> Iterator[Finding]:
 def _bulk(
     client: Client, database: str, bulk_bytes: int, rights: Mapping[str, Any]
 ) -> Iterator[Finding]:
-    """Say how large tables are read, and whether what is unchanged can be skipped."""
+    """Report how large tables are read, and whether unchanged blocks can be skipped."""
     try:
         with client.session(database) as session:
             session.run(f"SET lock_timeout = '{_PATIENCE_SECONDS}s'")

@@ -49,7 +49,7 @@ from brownie_backup.postgres.process import feed, running
 from brownie_backup.protocols import Target
 
 LOCK_TIMEOUT = timedelta(minutes=5)
-"""How long pg_dump waits for a table that somebody holds exclusively, before it gives up."""
+"""How long pg_dump waits for a table that another session has locked exclusively."""
 
 _log = logging.getLogger(__name__)
 
@@ -58,13 +58,13 @@ class PostgresDumper:
     """Dumps and restores one database with PostgreSQL's client programs.
 
     Args:
-        conninfo: how to connect, such as ``postgresql://user@host/database``; what it leaves out
-            comes from libpq's own sources.
+        conninfo: how to connect, such as ``postgresql://user@host/database``; missing parameters
+            come from libpq's own sources.
         pg_bin: the folder of the client programs, if they are not where they usually are.
-        lock_timeout: how long a table that somebody holds exclusively is waited for.
-        bulk_table_bytes: from which size of its heap on a table is read in ranges.
-        range_bytes: how much of a heap is one range; with another one than the backup before had,
-            nothing of that is recognised.
+        lock_timeout: how long to wait for a table that another session has locked exclusively.
+        bulk_table_bytes: the size of its heap from which a table is read in ranges.
+        range_bytes: the size of one range of a heap. If it differs from the parent's, none of the
+            parent's ranges can be reused.
         binary: whether ranges may be read in COPY's binary format, where all types allow it.
 
     Raises:
@@ -92,18 +92,18 @@ class PostgresDumper:
 
     @property
     def kind(self) -> str:
-        """What kind of backup this makes."""
+        """The kind of backups that this makes."""
         return "logical"
 
     def database_name(self) -> str:
-        """Return the name of the database; asks the server, once, if nothing else says it."""
+        """Return the name of the database; ask the server, once, if nothing else says it."""
         if not self._database:
             (row,) = self._client.query("SELECT current_database() AS name")
             self._database = str(row["name"])
         return self._database
 
     def database_id(self) -> DatabaseId:
-        """Return which database it is; asks the server."""
+        """Return the identity of the database; ask the server."""
         name = self.database_name()
         (row,) = self._client.query(f"SELECT {SYSTEM_IDENTIFIER} AS system_identifier", name)
         return DatabaseId(row["system_identifier"], name)
@@ -136,19 +136,19 @@ class PostgresDumper:
 
     @contextlib.contextmanager
     def _ending_readers(self) -> Iterator[list[str]]:
-        """End, after a failure, what other processes still read of a snapshot in the list."""
+        """End, after a failure, all reads of the listed snapshots in other processes."""
         opened: list[str] = []
         try:
             yield opened
         except BaseException:
-            # After the session that has exported it: nobody can join it any more.
+            # After the session that has exported it, so that no other session can join it any more.
             for snapshot in opened:
                 end_readers(self._client, snapshot)
             raise
 
     @contextlib.contextmanager
     def reading(self) -> Iterator[PostgresReader]:
-        """Begin to read parts, in a session of its own."""
+        """Open a reader of parts, with a session of its own."""
         reader = PostgresReader(self._client, self._lock_timeout, self._holders)
         self._readers.add(reader)
         try:
@@ -158,7 +158,7 @@ class PostgresDumper:
             reader.close()
 
     def split(self, part: PartSpec) -> Iterator[PartSpec] | None:
-        """Yield the ranges of a large table; None for what a program writes."""
+        """Yield the ranges of a large table; None for a part that a program writes."""
         detail = part.detail
         return split_table(part, detail) if isinstance(detail, TableDetail) else None
 
@@ -167,15 +167,15 @@ class PostgresDumper:
         return join_table(_table_of(part), part.kind, segments)
 
     def segments(self, part: Part) -> Iterator[Segment] | None:
-        """Yield the ranges of a stored large table; None for what a program wrote."""
+        """Yield the ranges of a stored large table; None for a part that a program wrote."""
         return stored_segments(part, part.table) if part.table else None
 
     def locate(self, segment: PartSpec) -> TableRange:
-        """Return which blocks of which table a range has."""
+        """Return a range's table and blocks for messages."""
         return located(_table_of(segment))
 
     def check(self, part: Part, chunks: Iterable[bytes]) -> None:
-        """Read a stored part to its end; nothing is connected to, and nothing loaded."""
+        """Read a stored part to its end, without connecting to or loading anything."""
         match part.kind:
             case PartKind.INVENTORY:
                 parse_inventory(b"".join(chunks))
@@ -194,7 +194,7 @@ class PostgresDumper:
     def restoring(
         self, source: Database, target_database: str, options: RestoreOptions, token: str
     ) -> Iterator[Target]:
-        """Begin a restore; left by an exception, it leaves the server as it was."""
+        """Begin a restore; if it fails, the server stays as it was."""
         wanted = parse_wanted(options)
         elsewhere = maintenance_client(self._client, target_database)
         target: PostgresTarget

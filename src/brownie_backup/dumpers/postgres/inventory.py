@@ -1,6 +1,6 @@
-"""What a restore must find on its server, and find again in what it restored.
+"""The inventory: the objects that a restore needs on its server, and then checks in its result.
 
-Gathered under the dump's snapshot and stored encrypted, for it names roles.
+It is gathered under the dump's snapshot and stored encrypted, because it names roles.
 """
 
 from collections.abc import Mapping
@@ -10,9 +10,10 @@ from attrs import Factory, frozen
 from brownie_backup.format.converter import from_json
 from brownie_backup.model import Extension, Relation
 
-# Every object that pg_dump writes an owner or privileges for, with what the system made itself
-# (oid below 16384, PostgreSQL's FirstNormalObjectId) marked, and members of extensions too:
-# pg_dump leaves those to CREATE EXTENSION, but for privileges that were changed afterwards.
+# Every object for which pg_dump writes an owner or privileges. Objects that the system created
+# itself (OID below 16384, PostgreSQL's FirstNormalObjectId) are marked, and so are members of
+# extensions: pg_dump leaves those to CREATE EXTENSION, except for privileges that were changed
+# afterwards.
 _OBJECTS = """
 objects(class, id, owner, acl) AS (
   SELECT 'pg_database'::regclass::oid, oid, datdba, datacl FROM pg_database
@@ -66,8 +67,8 @@ _USER_OBJECT = """
     AND e.deptype = 'e')
 """
 
-# What a restore counts again. Parts of partitioned indexes, constraints and triggers are left to
-# their parents: how PostgreSQL makes them differs between majors.
+# The objects that a restore counts again. Parts of partitioned indexes, constraints and triggers
+# are left to their parents: PostgreSQL creates them differently in each major version.
 _COUNTS = f"""
 SELECT 'relkind ' || c.relkind::text AS what, count(*) AS n FROM pg_class c
  JOIN pg_namespace n ON n.oid = c.relnamespace
@@ -125,7 +126,7 @@ SELECT jsonb_build_object(
 
 @frozen
 class Inventory:
-    """Roles that own things, are granted things, or must exist in any case; and the rest."""
+    """The roles that own objects, have privileges, or must exist in any case; and other roles."""
 
     owners: frozenset[str] = frozenset()
     grantees: frozenset[str] = frozenset()

@@ -1,6 +1,6 @@
-"""What a logical dump's parts are: how large tables are cut into segments, and how they are stored.
+"""The parts of a logical dump: how large tables are cut into segments, and how they are stored.
 
-A segment is a range of a table's blocks. Its key is the table's oid and the first block.
+A segment is a range of a table's blocks. Its key is the table's OID and the first block.
 """
 
 from collections.abc import Iterator, Sequence
@@ -22,17 +22,17 @@ from brownie_backup.model.reports import TableRange
 
 @frozen
 class DumpDetail:
-    """What it takes to read the inventory, the roles or the archive."""
+    """The dumper's data for reading the inventory, the roles or the archive."""
 
     database: str
     snapshot: str
     apart: tuple[Relation, ...] = ()
-    """The large tables, which the inventory names, and of which the archive has no rows."""
+    """The large tables, which the inventory names, and whose rows are not in the archive."""
 
 
 @frozen
 class TableDetail:
-    """What it takes to read the rows of a large table, or of a range of its blocks."""
+    """The dumper's data for reading the rows of a large table, or of a range of its blocks."""
 
     database: str
     snapshot: str
@@ -40,18 +40,18 @@ class TableDetail:
     relation: Relation
     blocks: BlockRange
     range_blocks: int
-    """How many blocks a segment has."""
+    """The number of blocks of a segment."""
 
 
 def segment_key(oid: int, first_block: int) -> str:
-    """Return the key of the segment of a table that begins with a block."""
+    """Return the key of a table's segment that begins with a block."""
     return f"{oid}/{first_block}"
 
 
 def split_table(part: PartSpec, detail: TableDetail) -> Iterator[PartSpec]:
     """Yield the segments of a table, with boundaries that are the same each time. Pure.
 
-    The last one may reach behind the table's end, so that it stays the same while rows are added.
+    The last one may reach past the table's end, so that it stays the same while rows are added.
     """
     size = detail.range_blocks
     for first in range(detail.blocks.first, detail.blocks.end, size):
@@ -65,7 +65,7 @@ def split_table(part: PartSpec, detail: TableDetail) -> Iterator[PartSpec]:
 
 
 def _share(estimate_bytes: int | None, whole: BlockRange, blocks: BlockRange) -> int | None:
-    """Return a range's share of its table's estimate; those of all ranges are the whole of it."""
+    """Return a range's share of its table's estimate; the shares of all ranges add up to it."""
     if estimate_bytes is None:
         return None
     before, until = (
@@ -76,7 +76,7 @@ def _share(estimate_bytes: int | None, whole: BlockRange, blocks: BlockRange) ->
 
 
 def join_table(detail: TableDetail, kind: str, segments: Sequence[Segment]) -> Part:
-    """Return a table as the manifest has it, of its segments in order."""
+    """Return a table as the manifest has it, made of its segments in order."""
     refs: list[BlobRef] = []
     for segment in segments:
         first = int(segment.key.rpartition("/")[2])
@@ -113,5 +113,5 @@ def _segment(table: Table, begins: RowRange, refs: Sequence[BlobRef]) -> Segment
 
 
 def located(detail: TableDetail) -> TableRange:
-    """Return which blocks of which table are meant."""
+    """Return the table and the blocks for messages."""
     return TableRange(detail.table.oid, detail.blocks)

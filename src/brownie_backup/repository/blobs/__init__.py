@@ -1,1 +1,1 @@
-"""Blobs: named by a keyed hash of their content, stored once, proved when they are read."""
+"""Blobs: named by a keyed hash of their content, stored once, checked when they are read."""

@@ -1,4 +1,4 @@
-"""Cut streams into pieces of the length of a blob."""
+"""Cut streams into pieces of the size of a blob."""
 
 from collections.abc import Callable, Iterable, Iterator
 
@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterable, Iterator
 def refilled(stream: Iterable[bytes], next_buffer: Callable[[], bytearray]) -> Iterator[memoryview]:
     """Cut a stream of pieces of any length into pieces as long as a buffer, in its memory.
 
-    Each is valid until its buffer is given again. Fresh memory of this size would cost about as
-    much as compressing does, page by page.
+    A piece is valid until its buffer is used again. Allocating new memory of this size would cost
+    about as much as compressing, because of its page faults.
     """
     whole = memoryview(next_buffer())
     length = 0

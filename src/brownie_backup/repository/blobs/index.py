@@ -1,4 +1,4 @@
-"""Which blobs one store has, as far as a run knows."""
+"""The blobs that one store is known to have, during a run."""
 
 import threading
 from collections.abc import Iterable, Mapping
@@ -11,9 +11,10 @@ from brownie_backup.repository.blobs.suspects import SuspectFinder
 
 
 class BlobIndex:
-    """The blobs of one store, looked for one by one or by one listing of all. Thread-safe.
+    """The blobs of one store, found one by one or by one listing of all. Thread-safe.
 
-    What a run has seen or put stays there while it holds its lease: nobody removes a blob then.
+    A blob that a run has seen or put stays there while the run holds its lease: no other process
+    removes blobs then.
 
     Args:
         store: where they are.
@@ -30,24 +31,24 @@ class BlobIndex:
         self._lock = threading.Lock()
 
     def expect(self, backup: Backup) -> None:
-        """Take in what a backup says of its blobs, before they are looked for."""
+        """Take in a backup's record of its blobs, before they are looked up."""
         self._finder.add(backup)
 
     def list_blobs(self) -> None:
-        """Take in what is there, by one listing of all blobs, unless that was done."""
+        """Take in all existing blobs by one listing, unless that was done."""
         if self._listed:
             return
         self._listed = True
         for found in self.store.list(BLOBS):
             self._see(name_in(found.key), found)
-        self._finder = SuspectFinder()  # which knows every blob, and is no longer needed
+        self._finder = SuspectFinder()  # it knew every blob, and is no longer needed
 
     def whole(self, name: str) -> int | None:
-        """Return the size of a blob that was seen, or put; None if it is missing or suspect."""
+        """Return the size of a blob that was seen or put; None if it is missing or suspect."""
         return None if name in self.suspect_blobs else self.sizes.get(name)
 
     def find(self, name: str) -> int | None:
-        """Return a blob's size; None if it is not there, 0 if what is there is to be replaced."""
+        """Return a blob's size; None if it is missing, 0 if the existing one must be replaced."""
         if name in self.suspect_blobs:
             return 0
         size = self.sizes.get(name)
@@ -57,7 +58,7 @@ class BlobIndex:
         return None if found is None else self._see(name, found)
 
     def put(self, name: str, packed: bytes, *, replace: bool) -> tuple[int, bool]:
-        """Store a blob; return its size and whether we did, or another client since we looked."""
+        """Store a blob; return its size, and whether we stored it, not another client."""
         try:
             self.store.put(blob_key(name), packed, if_absent=not replace, use=ObjectUse.BACKUP)
         except KeyExists:
@@ -71,7 +72,7 @@ class BlobIndex:
         return size, ours
 
     def keep(self, name: str) -> None:
-        """Lock a blob that is used again for as long as a new one would be."""
+        """Lock a blob that is reused for as long as a new one would be."""
         if isinstance(self.store, SupportsObjectLock):
             try:
                 self.store.extend_lock(blob_key(name))
@@ -80,7 +81,7 @@ class BlobIndex:
                 raise
 
     def take_sizes(self) -> Mapping[str, int]:
-        """Return the sizes that are known, and forget them: somebody else remembers them."""
+        """Return the known sizes, and forget them: the caller keeps them."""
         taken = {}
         while self.sizes:
             name, size = self.sizes.popitem()
@@ -88,9 +89,9 @@ class BlobIndex:
         return taken
 
     def _see(self, name: str, found: StoredObject) -> int:
-        """Take in a blob that is there, and return its size, or 0 if it is to be replaced.
+        """Take in an existing blob, and return its size, or 0 if it must be replaced.
 
-        What is known of it counts for more: it may have been put since we looked.
+        A size that is already known takes precedence: the blob may have been put since we looked.
         """
         with self._lock:
             if name not in self.sizes:

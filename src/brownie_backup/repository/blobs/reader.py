@@ -1,4 +1,4 @@
-"""Read blobs back, and prove each by its name."""
+"""Read blobs back, and check each by its name."""
 
 import hmac
 
@@ -22,7 +22,7 @@ from brownie_backup.protocols import Compressor, Decryptor, Store
 
 @frozen
 class ReplicaFallback:
-    """A blob that was bad in one store, or out of reach, and good in another."""
+    """A blob that was bad or out of reach in one store, and good in another."""
 
     blob: str
     problem: BackupError
@@ -31,9 +31,9 @@ class ReplicaFallback:
 
 @frozen
 class BlobReader:
-    """Reads the blobs of one backup back, and proves each. Thread-safe.
+    """Reads the blobs of one backup back, and checks each. Thread-safe.
 
-    What is bad in the first store is looked for in the others, in their order.
+    A blob that is bad in the first store is read from the others, in their order.
     """
 
     stores: tuple[Store, ...]
@@ -42,18 +42,19 @@ class BlobReader:
     hash_key: bytes
     encryption: Encryption
     resized: dict[str, int] = field(factory=dict, eq=False)
-    """Good blobs whose stored size is not the recorded one, as far as the first store was read."""
+    """Good blobs whose stored size differs from the recorded one, among those read in the first
+    store."""
     fallbacks: list[ReplicaFallback] = field(factory=list, eq=False)
     """The blobs that came from another store than the first."""
     _failures: dict[int, StoreError] = field(factory=dict, eq=False)
-    """The last error of each store that was none of a blob."""
+    """The last error of each store that was not about one blob."""
 
     def get(self, ref: BlobRef) -> bytes:
         """Return the plaintext.
 
         Raises:
-            DamagedError: the blob is missing, or is not what was stored under that name.
-            DecryptionError: the key is not here, or is another.
+            DamagedError: the blob is missing, or its content does not match its name.
+            DecryptionError: the key is missing or wrong.
             StoreError: it could not be read, and no other store has it.
         """
         problems: list[BackupError] = []
@@ -70,16 +71,16 @@ class BlobReader:
                     why = problems[0] if problems else self._failures[0]
                     self.fallbacks.append(ReplicaFallback(ref.name, why, self.stores[number].url))
                 return data
-        # With another key it is of no use to bring a store back.
+        # If the key is wrong, it does not help that a store comes back.
         raise next((e for e in problems if isinstance(e, DecryptionError)), problems[0])
 
     def ensure_read(self) -> None:
-        """Raise the error because of which the first store could not be read, if there was one."""
+        """Raise the error that kept us from reading the first store, if there was one."""
         if 0 in self._failures:
             raise self._failures[0]
 
     def _order(self) -> list[int]:
-        """Return which stores to ask: nobody waits again for one that was out of reach."""
+        """Return the stores to ask; one that was out of reach is not waited for again."""
         away = {n for n, e in self._failures.items() if isinstance(e, StoreUnavailable)}
         return sorted(range(len(self.stores)), key=lambda number: number in away)
 
@@ -101,7 +102,8 @@ class BlobReader:
                 why = f"{len(packed)} bytes, not {ref.stored_bytes}"
                 raise _damaged(store, ref, why) from None
             raise self._unopened(ref, error) from None
-        except ConfigurationError as error:  # of what decrypts this backup; others may need none
+        # of the decryptor for this backup; others may need none
+        except ConfigurationError as error:
             raise self._unopened(ref, error) from None
         name = blob_name(data, self.hash_key, self.compressor.name, self.encryption)
         if not hmac.compare_digest(name, ref.name) or len(data) != ref.size_bytes:
@@ -111,7 +113,7 @@ class BlobReader:
         return data
 
     def _unopened(self, ref: BlobRef, error: BackupError) -> DecryptionError:
-        """Return why a blob can't be decrypted, with the key that it was encrypted with."""
+        """Return why a blob can't be decrypted, naming the key that encrypted it."""
         by = f"{self.encryption.method}, {self.encryption.identity}"
         return DecryptionError(f"blob {ref.name} ({by}): {error.message}", hint=error.hint)
 

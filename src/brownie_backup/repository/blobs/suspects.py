@@ -1,4 +1,4 @@
-"""What the next backup must not reuse, although it is there."""
+"""Blobs that the next backup must not reuse, although they are there."""
 
 from datetime import datetime, timedelta
 
@@ -7,24 +7,26 @@ from brownie_backup.model import Backup
 from brownie_backup.protocols import StoredObject
 
 SURELY_LATER = timedelta(hours=1)
-"""A blob that was written so long after a verification was not what that found, whatever the
-clocks of store and clients are apart. One stored again sooner is stored once more, no harm."""
+"""A blob written this long after a verification is not the one that the verification found, even if
+the clocks of store and clients differ. A blob stored again sooner is stored once more, which does
+no harm."""
 
 
 class SuspectFinder:
-    """Knows by the catalogue which blobs the next backup has to store again.
+    """Finds, from the catalogue, the blobs that the next backup has to store again.
 
-    Those that a verification found damaged, unless they have been stored since; and those that
-    have another size than a manifest says, unless another manifest agrees with it.
+    These are blobs that a verification found damaged, unless they have been stored again since; and
+    blobs whose size differs from a manifest's record, unless another manifest agrees with it.
     """
 
     def __init__(self) -> None:
         self._first: dict[str, int] = {}
-        self._others: dict[str, set[int]] = {}  # few: a set for each blob would be much
+        # few: a set for each blob would take too much memory
+        self._others: dict[str, set[int]] = {}
         self._damaged: dict[str, datetime] = {}
 
     def add(self, backup: Backup) -> None:
-        """Take in what a backup and its verification say of its blobs."""
+        """Take in the record of a backup and its verification about its blobs."""
         verification = backup.verification
         if verification:
             at = verification.verified_at
@@ -39,7 +41,7 @@ class SuspectFinder:
                     self._others.setdefault(blob.name, set()).add(size)
 
     def suspects(self, blob: StoredObject) -> bool:
-        """Whether a blob in the store is to be stored again."""
+        """Whether a blob in the store must be stored again."""
         name = name_in(blob.key)
         verified_at = self._damaged.get(name)
         if verified_at and blob.modified_at < verified_at + SURELY_LATER:

@@ -16,16 +16,16 @@ from brownie_backup.protocols import Store, StoredObject
 from brownie_backup.repository.coordination.leases import Lease, remove_expired
 
 SWEEP_MARGIN = timedelta(hours=24)
-"""A blob younger than this stays, whatever the roots say: a second line behind the leases."""
+"""A younger blob stays, regardless of the roots: a second safeguard besides the leases."""
 
 _CHECK_EVERY = 100
 _NAME = re.compile(r"[0-9a-f]{64}")
 
 
 class Roots(Protocol):
-    """What the objects of one kind refer to; manifests are one kind.
+    """The references of one kind of objects; manifests are one kind.
 
-    It is asked while the sweep holds the store alone.
+    It is read while the sweep holds the exclusive lease.
     """
 
     def __call__(self, store: Store, /) -> Iterable[str]:
@@ -40,34 +40,34 @@ class Roots(Protocol):
 
 @frozen
 class Swept:
-    """What a sweep removed, or would remove."""
+    """The blobs that a sweep removed, or would remove."""
 
     blobs: int = 0
     size_bytes: int = 0
     locked_blobs: int = 0
-    """Those that no root names either, but that the store keeps until a date."""
+    """Blobs that no root names either, but that the store keeps until a date."""
     problem: str = ""
     """Why nothing was removed: a root could not be read."""
 
 
 @define
 class ReferencedBlobs:
-    """The names that roots hold, of blobs and of lists of blobs alike.
+    """The names in the roots, of blobs and of lists of blobs.
 
-    Of each only the hash is kept, a fifth of the memory. Should the hashes of two names be the
-    same, a blob stays that could go.
+    Only the hash of each name is kept, in a fifth of the memory. If two names have the same hash, a
+    blob is kept that could be removed.
     """
 
     _names: set[int] = field(factory=set, init=False)
 
     def add(self, names: Iterable[str]) -> None:
-        """Take in what a root names."""
+        """Take in the names that a root refers to."""
         self._names.update(map(hash, names))
 
     def others(self, store: Store, before: datetime) -> Iterator[StoredObject]:
         """Yield the blobs and lists of blobs that are older and not named.
 
-        What else is below their prefixes is not ours to judge: a later version may keep it there.
+        Other objects below their prefixes are left alone: a later version may keep them there.
         """
         for prefix, key_of in ((BLOBS, blob_key), (BLOB_LISTS, blob_list_key)):
             for found in store.list(prefix):
@@ -86,9 +86,9 @@ def sweep(
     margin: timedelta = SWEEP_MARGIN,
     on_progress: OnCount | None = None,
 ) -> Swept:
-    """Remove blobs older than `margin` that no root names; with no `lease`, only count them.
+    """Remove blobs older than `margin` that no root names; without a `lease`, only count them.
 
-    The caller got the lease before: what the roots say now stays so until the end.
+    The caller already holds the lease, so the roots don't change until the end.
     """
     live = ReferencedBlobs()
     try:
@@ -97,7 +97,7 @@ def sweep(
     except (DamagedError, UnsupportedFormat) as error:
         return Swept(problem=error.message)
     rubbish = live.others(store, now - margin)
-    # Nobody tries whether a blob is locked when nothing is to be removed.
+    # If nothing is to be removed, do not test whether a blob is locked.
     outcomes = _delete(store, rubbish, lease) if lease else ((found, True) for found in rubbish)
     blobs = size = locked = 0
     for found, gone in outcomes:
@@ -116,10 +116,10 @@ def sweep(
 def _delete(
     store: Store, rubbish: Iterator[StoredObject], lease: Lease
 ) -> Iterator[tuple[StoredObject, bool]]:
-    """Delete several at once; yield each, and whether it is gone.
+    """Delete several at once; yield each object, and whether it is gone.
 
-    Before every batch, when no delete is on its way, the lease is looked at in the store; before
-    every single one, the clock.
+    Before every batch, when no delete is running, check the lease in the store. Before every single
+    delete, check the clock.
     """
 
     def delete(found: StoredObject) -> tuple[StoredObject, bool]:

@@ -1,6 +1,6 @@
-"""Transfer: a backup's blobs from stores that have them to one that lacks them.
+"""Transfer: copy a backup's blobs from stores that have them to one that lacks them.
 
-Bytes go as they are stored. Nothing is decrypted, so no key is needed.
+Blobs are copied as they are stored. Nothing is decrypted, so no key is needed.
 """
 
 from collections import deque
@@ -23,12 +23,12 @@ if TYPE_CHECKING:
 
 @frozen
 class Transferred:
-    """What was copied, and why something was not."""
+    """The copied blobs, and the reason for missing ones."""
 
     blobs: int = 0
     size_bytes: int = 0
     problem: DamagedError | None = None
-    """Of the first blob that no source has whole, or from which none could be read."""
+    """The error of the first blob that no source has whole, or that could be read from none."""
 
 
 def transfer_blobs(
@@ -41,9 +41,10 @@ def transfer_blobs(
     """Copy the blobs that the target lacks, a few at once; lock those it has for longer.
 
     Args:
-        target: where to; it knows which whole blobs it has, and afterwards the size of each.
-        sources: where from; the first that has a blob whole is used.
-        refs: what is wanted.
+        target: the store to copy to; it knows which whole blobs it has, and afterwards the size of
+            each.
+        sources: the stores to copy from; the first that has a blob whole is used.
+        refs: the wanted blobs.
         on_bytes: called with the size of each blob that was copied.
 
     Raises:
@@ -52,7 +53,7 @@ def transfer_blobs(
     read = _Reading(sources)
 
     def transfer(ref: BlobRef) -> int:
-        """Return how many bytes were copied."""
+        """Return the number of copied bytes."""
         if target.whole(ref.name) is not None:
             target.keep(ref.name)
             return 0
@@ -74,7 +75,10 @@ def transfer_blobs(
 def _several_at_once(
     transfer: Callable[[BlobRef], int], refs: Iterable[BlobRef]
 ) -> Iterator[int | DamagedError]:
-    """Yield what comes of each blob. What is not damage raises, and ends all."""
+    """Yield the outcome of each blob.
+
+    An error that is not damage is raised, and ends the transfer.
+    """
 
     def attempt(ref: BlobRef) -> int | DamagedError:
         try:
@@ -110,7 +114,7 @@ class _Reading:
         self._away: set[BlobIndex] = set()
 
     def get(self, ref: BlobRef, *, unlike: bytes | None) -> bytes:
-        """Return a blob as it is stored, but not as it is where it is known to be bad."""
+        """Return a blob as it is stored, skipping stores where it is known to be bad."""
         problem = ""
         for source in self._sources:
             if ref.name in source.suspect_blobs or source in self._away:
@@ -121,7 +125,7 @@ class _Reading:
                 continue
             except StoreError as error:
                 problem = problem or f" ({error.message})"
-                if isinstance(error, StoreUnavailable):  # nobody waits for it again
+                if isinstance(error, StoreUnavailable):  # do not wait for it again
                     self._away.add(source)
                 continue
             if len(data) == source.sizes.get(ref.name, ref.stored_bytes) and data != unlike:
@@ -132,17 +136,17 @@ class _Reading:
 
 
 def for_store(manifest: Manifest, sizes: Mapping[str, int]) -> Manifest:
-    """Return a manifest as it is to be added to a store, by the sizes of the blobs there.
+    """Return a manifest for another store, with the sizes of the blobs in that store.
 
-    What encrypts may give another length each time, and stores may have got a blob one by one:
-    each store's manifests say what is in that store.
+    Encryption may give another length each time, and stores may have got a blob separately: each
+    store's manifests record the blobs of that store.
     """
 
     def there(ref: BlobRef) -> BlobRef:
         size = sizes.get(ref.name, ref.stored_bytes)
         return ref if size == ref.stored_bytes else evolve(ref, stored_bytes=size)
 
-    # Whoever adds it makes the lists of blobs anew.
+    # The code that adds it makes the lists of blobs anew.
     parts = (
         evolve(part, blobs=tuple(map(there, part.blobs)), blob_lists=()) for part in manifest.parts
     )

@@ -1,1 +1,1 @@
-"""The catalogue: manifests, and what else a repository says of its backups."""
+"""The catalogue: manifests, and a repository's other records about its backups."""

@@ -1,4 +1,4 @@
-"""Getting small objects of a store, or remembering them."""
+"""Getting small objects from a store, or from the cache."""
 
 from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
@@ -10,21 +10,22 @@ from brownie_backup.errors import DamagedError
 from brownie_backup.protocols import Cache, Store, StoredObject
 
 SETTLING = timedelta(seconds=10)
-"""Stores tell times by the second, so an object may be replaced by another of the same size and
-time. Only what was last modified so long before another object was is known not to be replaced
-like that any more; so long, because a store's machines have clocks of their own."""
+"""Stores record times by the second, so an object may be replaced by another of the same size and
+time. An object is settled when another object was modified this much later: then it can no longer
+be replaced by one of the same time. The margin is long, because a store's machines have clocks of
+their own."""
 
 LONG_AGO = timedelta(days=1)
-"""What is older than this by our own clock is settled too: that wrong no clock is."""
+"""An object older than this by our own clock is settled too: no clock is that wrong."""
 
 T = TypeVar("T")
 
 
 def settled_before(listed: Iterable[StoredObject], now: datetime) -> datetime:
-    """Return until when objects must have been modified to be settled.
+    """Return the time before which objects must have been modified to be settled.
 
     Args:
-        listed: objects of the same store, listed before what is settled is got.
+        listed: objects of the same store, listed before the settled objects are read.
         now: by our own clock, which may differ from the store's.
     """
     newest = max((found.modified_at for found in listed), default=now - LONG_AGO)
@@ -33,10 +34,10 @@ def settled_before(listed: Iterable[StoredObject], now: datetime) -> datetime:
 
 @frozen
 class RepositoryCache:
-    """What a cache knows of one repository.
+    """A cache's entries of one repository.
 
-    Another one may have the same URL: at another endpoint, on another disk in the same place, or
-    there before. So the id of the repository is in the cache's keys.
+    Another repository may have the same URL: at another endpoint, on another disk mounted in the
+    same place, or in the same place earlier. So the cache's keys contain the repository's id.
     """
 
     cache: Cache
@@ -47,7 +48,7 @@ class RepositoryCache:
         return self.cache.get(self._scoped(found))
 
     def put(self, found: StoredObject, data: bytes) -> None:
-        """Remember the bytes of an object."""
+        """Cache the bytes of an object."""
         self.cache.put(self._scoped(found), data)
 
     def forget(self, key: str) -> None:
@@ -55,7 +56,7 @@ class RepositoryCache:
         self.cache.forget([self._key(key)])
 
     def keep_only(self, keys: Iterable[str]) -> None:
-        """Forget all but these, what is of other repositories too."""
+        """Forget all other objects, including those of other repositories."""
         self.cache.forget(self.cache.known() - {self._key(key) for key in keys})
 
     def _scoped(self, found: StoredObject) -> StoredObject:
@@ -67,12 +68,12 @@ class RepositoryCache:
 
 @frozen
 class CachedReader:
-    """Gets objects that a listing found. Thread-safe.
+    """Reads objects that a listing found. Thread-safe.
 
     Args:
         store: where they are.
-        memory: where they may be too, or None.
-        settled_before: only what was modified before is remembered.
+        memory: the cache, or None.
+        settled_before: only objects modified before this are cached.
     """
 
     store: Store
@@ -80,9 +81,10 @@ class CachedReader:
     settled_before: datetime
 
     def get(self, found: StoredObject, read: Callable[[bytes], T]) -> T:
-        """Return what `read` makes of an object's bytes; `KeyNotFound` if it is gone since.
+        """Return the result of `read` on an object's bytes; `KeyNotFound` if it is gone.
 
-        What `read` calls damaged is not remembered, and if it was, it is got anew.
+        Bytes that `read` finds damaged are not cached. If they came from the cache, they are read
+        from the store again.
         """
         if self.memory is None:
             return read(self.store.get(found.key))
@@ -91,7 +93,7 @@ class CachedReader:
             try:
                 return read(data)
             except DamagedError:
-                pass  # of the cache, as far as one can tell
+                pass  # the cached copy is damaged, as far as one can tell
         data = self.store.get(found.key)
         value = read(data)
         if found.modified_at <= self.settled_before:

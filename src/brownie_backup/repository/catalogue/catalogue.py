@@ -1,4 +1,4 @@
-"""The catalogue: every backup that a store has, and what is known of its health."""
+"""The catalogue: every backup in a store, and its known health."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
@@ -25,12 +25,12 @@ from brownie_backup.repository.catalogue.listing import read_catalogue, sharing,
 
 @frozen
 class Catalogue:
-    """Reads what backups a store has. It needs no key.
+    """Reads the list of a store's backups. It needs no key.
 
     Args:
         store: where they are.
         clock: the time now, UTC-aware.
-        cache: remembers manifests on this machine, or None.
+        cache: caches manifests on this machine, or None.
     """
 
     store: Store
@@ -40,7 +40,7 @@ class Catalogue:
     def backups(
         self, *, check_blobs: bool = True, on_progress: OnCount | None = None
     ) -> tuple[Backup, ...]:
-        """Return every backup, newest first; with `check_blobs`, see that all blobs are there."""
+        """Return every backup, newest first; with `check_blobs`, check that all blobs are there."""
         found = tuple(sharing(self.read(on_progress)))
         # Blobs are listed after the manifests are read: a backup that is finished between the two
         # then has all of its blobs in the listing.
@@ -53,7 +53,7 @@ class Catalogue:
 
         Args:
             found: the backups.
-            sizes: of the blobs in the store, which their health goes by too; or None.
+            sizes: of the blobs in the store, which their health depends on too; or None.
         """
         if sizes is not None:
             found = [manifests.check_blobs(backup, sizes) for backup in found]
@@ -78,14 +78,15 @@ class Catalogue:
 
         Args:
             name: of the backup, or ``latest``.
-            database: whose ``latest``, since several may share the store: of another's only if
-                the store has backups of that alone. None for anybody's.
-            kind: of which kind ``latest`` is; by its name there is a backup of any.
-            prefers: which backups ``latest`` means while there are any of these, however old.
+            database: the database whose ``latest`` is meant, since several may share the store. A
+                backup of another database is returned only if the store has backups of no other.
+                None for any database.
+            kind: the kind of ``latest``; a backup found by its name may be of any kind.
+            prefers: selects the backups that ``latest`` prefers, however old they are.
         """
         if name == LATEST:
             seen = self._whose([each for each in self.backups() if each.good], database, kind)
-            # A sort keeps the order of all others: the newest first.
+            # The sort is stable: the others stay newest first.
             seen = sorted(seen, key=lambda b: not (b.manifest and prefers(b.manifest)))
             good = (self._backup(each.name, each) for each in seen)
             backup = next((again for again in good if again and again.good), None)
@@ -102,7 +103,7 @@ class Catalogue:
         return self.cache is None or self._backup(backup.name, backup) is backup
 
     def read(self, on_progress: OnCount | None = None) -> Iterator[Backup]:
-        """Yield every backup, in no order, its health by manifest and last verification alone."""
+        """Yield every backup, in any order, its health by manifest and last verification alone."""
         return read_catalogue(self.store, self._memory(), self.clock(), on_progress)
 
     def roots(
@@ -111,11 +112,11 @@ class Catalogue:
         """Yield the names of all blobs, and lists of blobs, that the manifests hold.
 
         Args:
-            without: names of backups to take for deleted.
-            on_progress: told how many backups are read.
+            without: names of backups to treat as deleted.
+            on_progress: called with the number of backups read.
 
         Raises:
-            DamagedError: a manifest can't be read, so that it may name any blob.
+            DamagedError: a manifest can't be read, and so may name any blob.
         """
         for backup in self.read(on_progress):
             if backup.name in without:
@@ -142,14 +143,14 @@ class Catalogue:
         raise BackupNotFound(msg, hint=BackupHint.NAME_ONE_BACKUP)
 
     def _backup(self, name: str, seen: Backup | None = None) -> Backup | None:
-        """Return one backup without reading the others; `seen` if that is still what it is."""
+        """Return one backup without reading the others; `seen` if it is still the same."""
         try:
             manifest = manifests.read_manifest(self.store, check_name(name))
         except (InvalidName, KeyNotFound):
             return None
         except (DamagedError, UnsupportedFormat) as error:
             if memory := self._memory():
-                memory.forget(manifest_key(name))  # so that a listing finds it out too
+                memory.forget(manifest_key(name))  # so that a listing notices it too
             held = holds.read_hold(self.store, name, None, self.clock())
             return evolve(manifests.unread(name, error), hold=held)
         if seen and seen.manifest == manifest:
@@ -159,13 +160,13 @@ class Catalogue:
         return evolve(backup, hold=holds.read_hold(self.store, name, manifest, self.clock()))
 
     def _memory(self) -> RepositoryCache | None:
-        """Return what the cache knows of this very repository."""
+        """Return the cache's entries of this very repository."""
         if self.cache is None:
             return None
         try:
             identity = read_identity(self.store)
         except (KeyNotFound, DamagedError):
-            return None  # it could not be told from other repositories
+            return None  # it could not be distinguished from other repositories
         return RepositoryCache(self.cache, identity.id)
 
 

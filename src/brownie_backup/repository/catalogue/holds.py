@@ -1,4 +1,4 @@
-"""Holds and attempts: small objects beside the backups that say which must stay."""
+"""Holds and attempts: small objects beside the backups that protect backups from deletion."""
 
 import contextlib
 from collections.abc import Mapping
@@ -13,14 +13,14 @@ from brownie_backup.model import Attempt, Hold, Kind, Manifest
 from brownie_backup.protocols import Store, StoredObject
 
 _ANY = ""
-"""Instead of a manifest's id: the hold counts for whatever backup has its name."""
+"""In place of a manifest's id: the hold applies to any backup of its name."""
 
 
 def read_holds(store: Store, now: datetime) -> dict[str, Hold]:
-    """Return every hold that is not over, by the name of its backup.
+    """Return every hold that is in force, by the name of its backup.
 
-    One that can't be read is without end and for any backup of its name: fail closed. And no cache
-    answers for the store here.
+    A hold that can't be read never expires and applies to any backup of its name: fail closed. No
+    cache answers for the store here.
     """
     with thread_pool() as threads:
         holds = tuple(threads.each(partial(_read_hold, store), store.list(HOLDS)))
@@ -28,7 +28,7 @@ def read_holds(store: Store, now: datetime) -> dict[str, Hold]:
 
 
 def read_hold(store: Store, name: str, manifest: Manifest | None, now: datetime) -> Hold | None:
-    """Return the hold of one backup, if it is not over."""
+    """Return the hold of one backup, if it is in force."""
     key = hold_key(name)
     holds = (_read_hold(store, found) for found in store.list(key) if found.key == key)
     return hold_of(
@@ -50,7 +50,7 @@ def _read_hold(store: Store, found: StoredObject) -> Hold | None:
 
 
 def hold_of(name: str, manifest: Manifest | None, holds: Mapping[str, Hold]) -> Hold | None:
-    """Return the hold of a backup, unless it is that of an earlier backup of the same name."""
+    """Return the hold of a backup, unless it belongs to an earlier backup of the same name."""
     hold = holds.get(name)
     if hold and manifest and hold.manifest_id not in {_ANY, manifest.id}:
         return None
@@ -58,7 +58,7 @@ def hold_of(name: str, manifest: Manifest | None, holds: Mapping[str, Hold]) -> 
 
 
 def add_hold(store: Store, hold: Hold) -> None:
-    """Store a hold, in place of an earlier one."""
+    """Store a hold, replacing an earlier one."""
     store.put(hold_key(hold.backup), to_json(hold))
 
 
@@ -68,7 +68,7 @@ def remove_hold(store: Store, name: str) -> None:
 
 
 def add_attempt(store: Store, attempt: Attempt) -> None:
-    """Store an attempt, in place of an earlier one of that database and kind."""
+    """Store an attempt, replacing an earlier one of that database and kind."""
     store.put(attempt_key(attempt.database, attempt.kind), to_json(attempt))
 
 
@@ -85,7 +85,7 @@ def read_attempt(store: Store, database: str, kind: str = Kind.LOGICAL) -> Attem
 
 
 def forget_attempt(store: Store, manifest: Manifest) -> None:
-    """Remove the last attempt, if it made that backup: somebody has deleted it on purpose."""
+    """Remove the last attempt, if it made that backup: its deletion is intended."""
     with contextlib.suppress(DamagedError):
         whose = manifest.backup_set
         attempt = read_attempt(store, whose.name, whose.kind)

@@ -1,4 +1,4 @@
-"""What makes a repository itself, given once and found again whatever becomes of its object."""
+"""The identity of a repository, assigned once and recovered if its object is lost."""
 
 import contextlib
 import logging
@@ -20,10 +20,10 @@ _log = logging.getLogger(__name__)
 
 @frozen
 class Identity:
-    """What makes a repository itself: its id, and the key of its blobs' names.
+    """The identity of a repository: its id, and the key of its blobs' names.
 
-    The key is no secret to those who can read the store. It hides from everybody else whether a
-    guessed content is stored. Every manifest repeats it, so that no backup hangs on this object.
+    The key is no secret to anyone with read access to the store. It hides from all others whether a
+    guessed content is stored. Every manifest repeats it, so that no backup depends on this object.
     """
 
     id: str
@@ -39,7 +39,7 @@ Recover = Callable[[], Identity | None]
 
 
 def read_identity(store: Store) -> Identity:
-    """Return the identity that its object says; `KeyNotFound` or `DamagedError` if it doesn't."""
+    """Return the identity from its object; raise `KeyNotFound` or `DamagedError` if that fails."""
     return from_json(store.get(IDENTITY), Identity, IDENTITY)
 
 
@@ -48,7 +48,7 @@ def known_identity(store: Store, recover: Recover | None = None) -> Identity | N
 
     Args:
         store: where the repository is.
-        recover: returns what its manifests say, if somebody has read them already.
+        recover: returns the identity from its manifests, if the caller has read them already.
     """
     recover = recover or partial(_recovered, store)
     try:
@@ -64,7 +64,7 @@ def known_identity(store: Store, recover: Recover | None = None) -> Identity | N
 def ensure_identity(
     store: Store, proposed: Identity | None = None, recover: Recover | None = None
 ) -> Identity:
-    """Return the repository's identity, giving it the proposed one or a new one if it has none."""
+    """Return the repository's identity; assign the proposed one or a new one if it has none."""
     recover = recover or partial(_recovered, store)
     try:
         return read_identity(store)
@@ -84,7 +84,7 @@ def ensure_identity(
 
 
 def _probe(store: Store, identity: Identity) -> None:
-    """Say once, when a repository is made, if its store ignores create-if-absent."""
+    """Warn once, when a repository is created, if its store ignores create-if-absent."""
     store.put(IDENTITY, to_json(identity), if_absent=True, use=ObjectUse.BACKUP)
     _log.warning(
         "%s ignores create-if-absent: of two backups with one name the later would replace the "

@@ -1,4 +1,4 @@
-"""Reading the whole catalogue: several objects at once, and from the cache what is in it."""
+"""Reading the whole catalogue: several objects at once, from the cache where possible."""
 
 import threading
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
@@ -31,7 +31,7 @@ from brownie_backup.repository.catalogue.manifests import (
 )
 
 FEW = 2 * THREADS
-"""As many blobs are looked for one by one; of more, a listing of all of them is quicker."""
+"""Up to this many blobs are looked up one by one; for more, listing all of them is faster."""
 
 
 def read_catalogue(
@@ -39,14 +39,14 @@ def read_catalogue(
 ) -> Iterator[Backup]:
     """Yield every backup, its health by its manifest and its last verification alone.
 
-    What is not remembered is got from the store, several objects at once. Of what is yielded
-    nothing is kept.
+    Objects that are not cached are read from the store, several at once. Yielded backups are not
+    kept in memory.
 
     Args:
         store: where they are.
-        memory: what need not be got, if there is a cache.
+        memory: the cache, if there is one.
         now: by our own clock.
-        on_progress: told of each backup that is read.
+        on_progress: called for each backup that is read.
     """
     verified = {name_in(f.key): f for f in store.list(VERIFICATIONS) if _is_ours(f.key)}
     listed = tuple(found for found in store.list(MANIFESTS) if _is_ours(found.key))
@@ -64,12 +64,12 @@ def read_catalogue(
 
 
 def _is_ours(key: str) -> bool:
-    """Whether it is an object of a backup, and not what somebody put beside these."""
+    """Whether it is an object of a backup, and not a foreign object beside these."""
     return key in {manifest_key(name_in(key)), verification_key(name_in(key))}
 
 
 class _Reader:
-    """Reads what a listing found. Thread-safe."""
+    """Reads the objects that a listing found. Thread-safe."""
 
     def __init__(self, recall: CachedReader, verified: Mapping[str, StoredObject]) -> None:
         self._recall = recall
@@ -91,7 +91,7 @@ class _Reader:
         return judge(manifest, self._verification(manifest))
 
     def lists(self) -> Iterable[StoredObject]:
-        """Return the lists of blobs in the store, as far as that was asked."""
+        """Return the lists of blobs in the store, if they were requested."""
         return (self._lists or {}).values()
 
     def _verification(self, manifest: Manifest) -> Verification | None:
@@ -108,7 +108,7 @@ class _Reader:
             return read(self._recall.store.get(key))
         with self._lock:
             if self._lists is None:
-                # Listed too, so that one that is lost is missed although it is in the cache.
+                # Listed too, so that a lost list is noticed although it is in the cache.
                 self._lists = {found.key: found for found in self._recall.store.list(BLOB_LISTS)}
         found = self._lists.get(key)
         if found is None:
@@ -117,7 +117,7 @@ class _Reader:
 
 
 def sharing(backups: Iterable[Backup]) -> Iterator[Backup]:
-    """Yield the backups with one object for each blob: they have most of them in common."""
+    """Yield the backups, sharing one object for each blob: they have most blobs in common."""
     shared: dict[str, BlobRef] = {}
 
     def share(blob: BlobRef) -> BlobRef:
@@ -137,7 +137,7 @@ def sharing(backups: Iterable[Backup]) -> Iterator[Backup]:
 def sizes_of(store: Store, backups: Sequence[Backup]) -> Mapping[str, int | None]:
     """Return the sizes that the backups' blobs have in the store; None for one that is missing."""
     manifests = (backup.manifest for backup in backups if backup.manifest)
-    # The names are those of the references, and no second copies of them.
+    # The names are those of the references, not second copies of them.
     sizes: dict[str, int | None] = dict.fromkeys(b.name for m in manifests for b in m.blobs)
     for found in _blobs(store, sizes):
         name = name_in(found.key)
@@ -147,8 +147,8 @@ def sizes_of(store: Store, backups: Sequence[Backup]) -> Mapping[str, int | None
 
 
 def _blobs(store: Store, names: Collection[str]) -> Iterator[StoredObject]:
-    """Yield the blobs of these names, one by one if they are few, and maybe others."""
-    if len(names) > FEW or not all(name.isalnum() for name in names):  # a made-up name is no key
+    """Yield the blobs of these names, one by one if they are few, and possibly others."""
+    if len(names) > FEW or not all(name.isalnum() for name in names):  # an invalid name is no key
         yield from store.list(BLOBS)
         return
     with thread_pool() as threads:

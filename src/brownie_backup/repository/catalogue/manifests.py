@@ -40,11 +40,11 @@ INLINE_BLOBS = 10_000
 about 1 MiB of JSON, and 160 GiB of plaintext."""
 
 _COMMON_COLUMNS = 3
-"""So many columns of a list of blobs mean the same in backups of all kinds."""
+"""This many columns of a list of blobs mean the same in backups of all kinds."""
 
 _Blobs = list[BlobRef]
 GetList = Callable[[str, Callable[[bytes], _Blobs]], _Blobs]
-"""Gets a list of blobs by its key, and returns what the reader makes of it; or `KeyNotFound`."""
+"""Gets a list of blobs by its key, and returns the reader's result; or raises `KeyNotFound`."""
 
 
 def add_lists(store: Store, manifest: Manifest, *, inline: int = INLINE_BLOBS) -> Manifest:
@@ -75,7 +75,7 @@ def add_as_is(store: Store, name: str, data: bytes) -> None:
     try:
         store.put(key, data, if_absent=True, use=ObjectUse.BACKUP)
     except KeyExists:
-        # A retry after a lost answer finds its own manifest there.
+        # A retry after a lost response finds its own manifest there.
         if store.get(key) != data:
             msg = f"a backup named '{name}' exists in {store.url}"
             raise BackupExists(msg, hint=BackupHint.OMIT_NAME) from None
@@ -87,7 +87,7 @@ def add_as_is(store: Store, name: str, data: bytes) -> None:
 def read_manifest(store: Store, name: str) -> Manifest:
     """Return the manifest of that name with all its blobs; `KeyNotFound` if there is none.
 
-    It comes from the store itself, whatever a cache says.
+    It comes from the store itself, never from a cache.
     """
     outline = outline_from(store.get(manifest_key(name)), name, store.url)
 
@@ -124,13 +124,13 @@ def judge(manifest: Manifest, verification: Verification | None) -> Backup:
 
 
 def unread(name: str, error: DamagedError | UnsupportedFormat) -> Backup:
-    """Return a backup whose manifest cannot be read: it is damaged, or a newer version's."""
+    """Return a backup whose manifest cannot be read: it is damaged, or from a newer version."""
     newer = isinstance(error, UnsupportedFormat)
     return Backup(name, Status.UNSUPPORTED if newer else Status.DAMAGED, None, str(error))
 
 
 def check_blobs(backup: Backup, sizes: Mapping[str, int | None]) -> Backup:
-    """Return the backup, its health by the sizes of the blobs that are in the store too."""
+    """Return the backup, its health also judged by the sizes of the blobs in the store."""
     bad = list(mismatched(backup, sizes))
     if not bad:
         return backup
@@ -164,7 +164,7 @@ def verification_from(data: bytes, manifest: Manifest) -> Verification | None:
 
 
 def add_verification(store: Store, verification: Verification) -> None:
-    """Record the outcome, in place of an earlier one."""
+    """Record the outcome, replacing an earlier one."""
     store.put(verification_key(verification.backup), to_json(verification))
 
 

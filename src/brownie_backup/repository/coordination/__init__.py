@@ -1,1 +1,1 @@
-"""How processes that share a repository keep out of each other's way."""
+"""Coordination: how processes that share a repository avoid conflicts."""

@@ -1,12 +1,12 @@
-"""Which of several processes does some work: the leader, while it shows that it is alive.
+"""Election of one process among several for some work: the leader, while it shows that it is alive.
 
-Leadership goes by terms. A term is an object that whoever wants to lead creates if it is absent, so
-that one wins; the highest term is who leads. Its owner replaces it again and again. Who has watched
-it for a lifetime by a clock of its own, and has seen no change, creates the next term. So no two
-clocks are ever compared, and the store's is not asked either.
+Leadership is divided into terms. A term is an object that a candidate creates with
+create-if-absent, so that one candidate wins. The owner of the highest term leads, and replaces the
+object again and again. A candidate that sees no change for a lifetime, by its own clock, creates
+the next term. So no two clocks are ever compared, and the store's clock is not used either.
 
-It keeps two processes from the same work, no more: blobs are protected by leases, not by this. A
-leader does not disturb them, nor they it.
+Leadership only keeps two processes from doing the same work. Blobs are protected by leases, which
+are independent of it.
 """
 
 import contextlib
@@ -25,32 +25,33 @@ from brownie_backup.protocols import Store
 
 LIFETIME = timedelta(minutes=2)
 LOOKS = 4
-"""How often in a lifetime a leader renews its term, and others look whether it does."""
+"""How often in a lifetime a leader renews its term, and other candidates check it."""
 _TRUSTED = 0.9
-"""For what share of a lifetime a leader relies on its term: clocks are not equally fast."""
+"""The share of a lifetime for which a leader relies on its term: clocks run at different speeds."""
 
 
 @frozen
 class Term:
-    """What the object of a term holds."""
+    """The content of a term's object."""
 
     number: int
     id: str
-    """Of the process that leads, random."""
+    """The random id of the process that leads."""
     owner: str
     renewals: int = 0
     ended: bool = False
-    """Whether its owner has stepped down, so that nobody need wait."""
+    """Whether its owner has stepped down, so that others need not wait."""
 
 
 class Leadership:
-    """One process that would lead.
+    """A process that is a candidate for leadership.
 
     Args:
-        store: where it is decided.
-        purpose: what is led: a segment of a key.
-        elapsed: seconds since whenever, by a clock that goes on while the machine sleeps.
-        lifetime: after how long without a sign a leader is dead.
+        store: the store that holds the terms.
+        purpose: the name of the work, a segment of a key.
+        elapsed: seconds since any fixed moment, by a clock that keeps running while the machine
+            sleeps.
+        lifetime: after how long without a renewal a leader counts as dead.
     """
 
     def __init__(
@@ -73,17 +74,17 @@ class Leadership:
 
     @property
     def leads(self) -> bool:
-        """Whether we lead, and nobody can have come after us."""
+        """Whether we lead, and no other process can have taken over."""
         return self._term is not None and self._elapsed() < self._led_until
 
     def look(self) -> bool:
-        """Renew our term, or see whether another one is over; return whether we lead.
+        """Renew our term, or check whether another's is over; return whether we lead.
 
-        Call it `LOOKS` times in a lifetime. A term that was not renewed in time is given up: by now
-        others may lead.
+        Call it `LOOKS` times in a lifetime. A term that was not renewed in time is given up:
+        another process may lead by now.
 
         Raises:
-            StoreError: the store can't be asked, so nothing is known.
+            StoreError: the store can't be reached, so the leader is unknown.
         """
         began = self._elapsed()
         if not self.leads:
@@ -99,7 +100,7 @@ class Leadership:
         return self.leads
 
     def resign(self) -> None:
-        """Step down, so that another one may lead at once."""
+        """Step down, so that another process may lead at once."""
         if self._term and self.leads:
             with contextlib.suppress(StoreError):
                 self._put(evolve(self._term, ended=True))
@@ -120,7 +121,7 @@ class Leadership:
             return self._highest()
 
     def _is_over(self, highest: tuple[int, bytes] | None, now: float) -> bool:
-        """Whether nobody leads: nobody ever did, or has stepped down, or gives no sign any more."""
+        """Whether there is no leader: none ever led, or it stepped down, or it stopped renewing."""
         if highest is None:
             return True
         if highest != self._watched:
@@ -128,9 +129,9 @@ class Leadership:
         try:
             term = from_json(highest[1], Term, leader_key(self._purpose, highest[0]))
         except DamagedError:
-            pass  # it counts like any other, for as long as it might be somebody's
+            pass  # it counts like any other, for as long as it might have an owner
         else:
-            if term.ended or term.id == self._id:  # ours, that we have given up
+            if term.ended or term.id == self._id:  # ours, which we have given up
                 return True
         return now - self._watched_since >= self.lifetime.total_seconds()
 
@@ -145,8 +146,8 @@ class Leadership:
         try:
             self._put(term, if_absent=True)
         except KeyExists:
-            return  # another one was quicker
-        # A store that overwrites what it should only create tells the last who came.
+            return  # another process was faster
+        # If the store ignores create-if-absent and overwrites, the last writer wins.
         highest = self._highest()
         if highest is None or not _is(term, highest[1]):
             return
@@ -166,7 +167,7 @@ class Leadership:
 
 
 def _is(term: Term, content: bytes) -> bool:
-    """Whether an object is this term, however often renewed."""
+    """Whether an object is this term, however often it was renewed."""
     try:
         found = from_json(content, Term, "")
     except DamagedError:

@@ -1,12 +1,13 @@
-"""Leases: objects that say who works in a store, until when.
+"""Leases: objects that say which process works in a store, until when.
 
-Whoever writes or reads blobs holds a shared lease; the sweep holds an exclusive one. Each puts its
-own first and looks for the others second, so that of two that exclude each other at least one sees
-the other and gives way. A lease that its owner no longer renews expires; nobody has to remove it.
+A process that writes or reads blobs holds a shared lease; the sweep holds an exclusive one. Each
+process first puts its own lease, and then looks for others. So if two leases exclude each other, at
+least one process sees the other and gives way. A lease that its owner no longer renews expires; it
+need not be removed.
 
-Whether one has expired is a matter of the store's clock alone: it stamped the lease when it was put
-last, and our own lease, put a moment ago, tells what time it is there. So clients whose clocks are
-hours apart agree on who holds what.
+Only the store's clock decides whether a lease has expired. The store stamped the lease when it was
+last put, and the stamp of our own lease, put a moment ago, tells the store's time. So clients whose
+clocks are hours apart agree on the holder of each lease.
 """
 
 import contextlib
@@ -36,17 +37,17 @@ from brownie_backup.wording import written
 LIFETIME = timedelta(minutes=10)
 RENEWAL = timedelta(minutes=1)
 EXPIRY_MARGIN = timedelta(minutes=2)
-"""How much later than it ends a lease counts as expired: a renewal may be on its way, and a store
-may stamp an object with the second in which the upload began."""
+"""How long after its end a lease counts as expired: a renewal may be on its way, and a store may
+stamp an object with the second in which the upload began."""
 PASSING = timedelta(seconds=10)
-"""How long a lease that excludes ours may be there while we hold ours: its owner came later, sees
+"""How long a lease that excludes ours may exist while we hold ours: its owner came later, sees
 ours, and is about to remove its own again."""
 _LOOK_AGAIN = timedelta(milliseconds=250)
 
 
 @frozen
 class LeaseRecord:
-    """What a lease's object holds."""
+    """The content of a lease's object."""
 
     id: str
     purpose: str
@@ -55,7 +56,7 @@ class LeaseRecord:
     acquired_at: datetime
     expires_at: datetime
     backup: str | None = None
-    """The name that a backup in the making will have: two can't have the same."""
+    """The name of the backup that is being made: two can't have the same."""
 
     def excludes(self, other: "LeaseRecord") -> bool:
         """Whether the holder of `other` must give way to this one."""
@@ -65,12 +66,12 @@ class LeaseRecord:
         return same_name and (self.acquired_at, self.id) < (other.acquired_at, other.id)
 
     def expired(self, now: datetime) -> bool:
-        """Whether it no longer counts, `now` being the store's time."""
+        """Whether it no longer counts, where `now` is the store's time."""
         return now > self.expires_at + EXPIRY_MARGIN
 
 
 class Lease:
-    """A lease that we hold, renewed by a thread of its own until `release`."""
+    """A lease that we hold, renewed by its own thread until `release`."""
 
     def __init__(
         self,
@@ -94,12 +95,12 @@ class Lease:
 
     @property
     def id(self) -> str:
-        """What it is found by."""
+        """The key of its object."""
         return self._record.id
 
     @property
     def clock_offset(self) -> timedelta:
-        """How much the store's clock is ahead of ours."""
+        """How far the store's clock is ahead of ours."""
         return self._offset
 
     def now(self) -> datetime:
@@ -129,7 +130,8 @@ class Lease:
     def _give_way(self, leases: tuple[LeaseRecord, ...], as_of: datetime) -> None:
         """Raise `Busy` if a lease excludes ours that had not expired when the listing began.
 
-        Not by the time now: whoever lists slowly would take for expired what is renewed meanwhile.
+        The time after the listing would be wrong: in a slow listing, leases that are renewed
+        meanwhile would look expired.
         """
         for other in leases:
             if other.id == self._record.id or other.expired(as_of):
@@ -139,7 +141,7 @@ class Lease:
                 raise Busy(msg, hint=BackupHint.LEASE_ENDS(until=written(other.expires_at)))
 
     def ensure_held(self) -> None:
-        """Raise `LeaseLost` unless the lease is ours, is there, and nothing excludes it."""
+        """Raise `LeaseLost` unless the lease is ours, still there, and not excluded by another."""
         self.ensure_fresh()
         try:
             for _ in range(self._passing // _LOOK_AGAIN):
@@ -165,7 +167,7 @@ class Lease:
     def ensure_fresh(self) -> None:
         """Raise `LeaseLost` if it has expired or is about to; asks the clock, not the store.
 
-        A process that was suspended finds out by this: others may have worked meanwhile.
+        A process that was suspended notices it this way: others may have worked meanwhile.
         """
         self._lost = self._lost or self._clock() >= self._record.expires_at - self._renewal
         if self._lost:
@@ -173,7 +175,7 @@ class Lease:
             raise LeaseLost(msg, hint=BackupHint.LEASE_NOT_RENEWED)
 
     def release(self) -> None:
-        """End the lease; one that can't be removed expires by itself."""
+        """End the lease; if it can't be removed, it expires by itself."""
         self._ended.set()
         if self._abandoned:
             return
@@ -183,7 +185,7 @@ class Lease:
             self._store.delete(lease_key(self._record.id))
 
     def abandon(self) -> None:
-        """Let the lease expire, of a store that is out of reach: nobody waits for it again."""
+        """Let the lease of a store that is out of reach expire: don't wait for that store again."""
         self._abandoned = True
         self._ended.set()
 
@@ -191,8 +193,8 @@ class Lease:
     def outlasting(self) -> Iterator[None]:
         """Let the lease expire by itself after a write in the block that got no answer.
 
-        Nobody knows whether it was carried out, or still will be. Whoever the lease keeps away
-        must not come before that is over.
+        The write may have been carried out, or still be under way. A process that the lease
+        excludes must not start before that is over.
         """
         try:
             yield
@@ -205,14 +207,14 @@ class Lease:
             try:
                 self._extend()
             except LeaseLost:
-                return  # for good: what others did since then is not undone by a new expiry
+                return  # for good: a new expiry would not undo the work of others since then
             except StoreError:
                 continue  # a store that is out of reach may be back before the lease expires
 
     def _extend(self) -> None:
-        """Renew once. A lease that is gone stays gone: somebody removed it on purpose.
+        """Renew once. A lease that was removed stays removed: another process did it on purpose.
 
-        So does one that ran out before it was renewed: others may have worked in between.
+        A lease that ran out before it was renewed is lost too: others may have worked in between.
         """
         self.ensure_fresh()
         self._store.get(lease_key(self._record.id))
@@ -249,7 +251,7 @@ def hold(
 def list_leases(store: Store) -> tuple[LeaseRecord, ...]:
     """Return every lease in the store, expired ones too; `expires_at` is by the store's clock.
 
-    One that does not read counts as exclusive for as long as it could be held: fail closed.
+    A lease that can't be read counts as exclusive for as long as it could be held: fail closed.
     """
     records = []
     for found in store.list(LEASES):
@@ -267,7 +269,7 @@ def list_leases(store: Store) -> tuple[LeaseRecord, ...]:
 
 
 def remove_expired(store: Store, now: datetime) -> tuple[LeaseRecord, ...]:
-    """Remove the leases that no longer count, `now` being the store's time; return them."""
+    """Remove the leases that no longer count, where `now` is the store's time; return them."""
     expired = tuple(record for record in list_leases(store) if record.expired(now))
     for record in expired:
         store.delete(record.id if record.id.startswith(LEASES) else lease_key(record.id))

@@ -1,7 +1,8 @@
-"""The register of operations that were asked for over REST: small objects in the store.
+"""The register of operations requested over REST: small objects in the store.
 
-Every replica reads them, and they outlive each. While an operation runs, whoever runs it puts its
-record again every few seconds; one that is no longer put has died with its process.
+Every replica reads them, and they outlive each replica. While an operation runs, its process puts
+the record again every few seconds. If the record is no longer put, the operation has died with its
+process.
 """
 
 import contextlib
@@ -30,7 +31,8 @@ from brownie_backup.repository.coordination.leases import list_leases
 
 HEARTBEAT = timedelta(seconds=3)
 LOST_AFTER = timedelta(seconds=90)
-"""Without a heartbeat for so long, an operation is over. One call of a slow store may take 60 s."""
+"""After this long without a heartbeat, an operation is over. One call of a slow store may take 60
+s."""
 KEPT_FOR = timedelta(days=30)
 
 RUNNING = "running"
@@ -43,33 +45,33 @@ _ID = re.compile(r"[0-9A-Za-z-]{1,64}")
 
 @frozen
 class OperationRecord:
-    """One operation, as the store knows it. Nothing in it is secret."""
+    """One operation in the store's register. Nothing in it is secret."""
 
     id: str
     action: str
     """``backup``, ``restore``, ``verify`` or ``cleanup``."""
     actor: str
-    """Who asked: the name of a token, or ``anonymous``."""
+    """The caller: the name of a token, or ``anonymous``."""
     requested_at: datetime
     heartbeat_at: datetime
     state: str = RUNNING
     request: str = ""
-    """A digest of what was asked for."""
+    """A digest of the request."""
     backup: str | None = None
     database: str | None = None
-    """What it has to itself while it runs: no other operation may have the same."""
+    """The resource that it has to itself while it runs: no other operation may have the same."""
     phase: str | None = None
     done_bytes: int = 0
     total_bytes: int | None = None
     cancelled_by: str | None = None
-    """Who asked that it end."""
+    """The caller that asked to cancel it."""
     ended_at: datetime | None = None
     result: Mapping[str, Any] | None = None
     problem: Mapping[str, Any] | None = None
 
     @property
     def running(self) -> bool:
-        """Whether it has not ended, as far as its record says."""
+        """Whether it has not ended, according to its record."""
         return self.state == RUNNING
 
 
@@ -78,21 +80,21 @@ class OperationLog:
     """The records of a store.
 
     Args:
-        store: that all replicas share.
-        clock: the time now; replicas' clocks should agree to some seconds.
+        store: the store that all replicas share.
+        clock: the time now; replicas' clocks should agree to within a few seconds.
     """
 
     store: Store
     clock: Clock
 
     def enter(self, record: OperationRecord) -> OperationRecord:
-        """Begin a record, or return the one of that id that is there already."""
+        """Create a record, or return the existing one of that id."""
         try:
             self.store.put(operation_key(record.id), to_json(record), if_absent=True)
         except KeyExists:
             with contextlib.suppress(NotFound):
                 return self.get(record.id)
-            # It was withdrawn just now: whoever began it was refused.
+            # It was withdrawn just now: the request that created it was refused.
             raise Busy("the same request was just refused", hint=BackupHint.TRY_AGAIN) from None
         return record
 
@@ -101,16 +103,16 @@ class OperationLog:
         self.store.put(operation_key(record.id), to_json(record))
 
     def withdraw(self, identifier: str) -> None:
-        """Remove a record: it never became an operation."""
+        """Remove a record: its request never became an operation."""
         self.store.delete(operation_key(identifier))
 
     def get(self, identifier: str) -> OperationRecord:
         """Return a record.
 
         Raises:
-            NotFound: there is none of that id.
+            NotFound: no record has that id.
         """
-        if not _ID.fullmatch(identifier):  # the store might not even take it for a key
+        if not _ID.fullmatch(identifier):  # the store might not even accept it as a key
             raise _not_found(identifier)
         try:
             data = self.store.get(operation_key(identifier))
@@ -125,11 +127,11 @@ class OperationLog:
     def recent(
         self, most: int, known: Mapping[str, OperationRecord] | None = None
     ) -> tuple[OperationRecord, ...]:
-        """Return the operations put last, newest first.
+        """Return the operations that were put last, newest first.
 
         Args:
-            most: how many.
-            known: records that are not read again: those of operations that have ended.
+            most: the largest number to return.
+            known: records that need not be read again: those of ended operations.
         """
         known = known or {}
         found = sorted(self.store.list(OPERATIONS), key=_modified, reverse=True)[:most]
@@ -139,13 +141,14 @@ class OperationLog:
         return tuple(sorted(present, key=lambda record: record.requested_at, reverse=True))
 
     def claim(self, record: OperationRecord) -> None:
-        """Let an operation have its database to itself, until it has ended.
+        """Give an operation exclusive use of its database, until it has ended.
 
-        Claims are numbered, and each number goes to one of all that race for it. Whoever has the
-        highest number has the database; a claim whose operation is over may be outnumbered.
+        Claims are numbered, and each number goes to only one of the operations that race for it.
+        The operation with the highest number has the database. Once it is over, a higher number may
+        be claimed.
 
         Raises:
-            Busy: an operation, or a backup begun elsewhere, is at work on it.
+            Busy: an operation, or a backup started elsewhere, is using it.
         """
         assert record.database is not None  # noqa: S101 - who calls knows it
         numbers = self._claims(record.database)
@@ -158,7 +161,7 @@ class OperationLog:
             self.store.put(claim_key(record.database, number), claimed, if_absent=True)
         except KeyExists:
             raise busy(record.database, "another operation just began") from None
-        # Who listed long ago may have got a number that others had had, and removed.
+        # After a slow listing we may have got a number that others had claimed and removed.
         if max(self._claims(record.database), default=0) != number:
             self.store.delete(claim_key(record.database, number))
             raise busy(record.database, "another operation just began")
@@ -167,11 +170,11 @@ class OperationLog:
                 self.store.delete(claim_key(record.database, old))
 
     def ask_to_cancel(self, identifier: str, by: str) -> None:
-        """Leave word that an operation is to end, for whoever runs it."""
+        """Record the request to cancel an operation, for the process that runs it."""
         self.store.put(cancellation_key(identifier), to_json({"by": by}))
 
     def asked_to_cancel(self, identifier: str) -> str | None:
-        """Return who asked that the operation end."""
+        """Return the caller that asked to cancel the operation."""
         try:
             data = self.store.get(cancellation_key(identifier))
         except KeyNotFound:
@@ -182,7 +185,7 @@ class OperationLog:
             return "somebody"
 
     def forget_old(self) -> None:
-        """Remove the records of operations that nobody needs any more."""
+        """Remove the records of operations that are no longer needed."""
         before = self.clock() - KEPT_FOR
         for found in [*self.store.list(OPERATIONS)]:
             if found.modified_at < before:
@@ -208,15 +211,15 @@ class OperationLog:
         try:
             claimed = from_json(self.store.get(claim_key(database, number)), _Claim, "claim")
             holder = self.get(claimed.operation)
-        except (KeyNotFound, NotFound, DamagedError):  # nobody can tell whose it was
+        except (KeyNotFound, NotFound, DamagedError):  # its owner cannot be known
             return
         if holder.running and not self.lost(holder):
             raise busy(database, f"operation {holder.id} ({holder.action}) is at work on it")
 
     def _refuse_if_backed_up(self, database: str) -> None:
-        """Refuse beside a backup of the command line or the scheduler: its lease tells.
+        """Refuse while the command line or the scheduler makes a backup: its lease shows that.
 
-        The lease of an operation that died outlives it: it counts for nothing.
+        The lease of an operation that died may still exist: it does not count.
         """
         try:
             attempt = read_attempt(self.store, database)
@@ -238,7 +241,7 @@ class OperationLog:
 
 
 _LOOK_BACK = 20
-"""Among how many operations that of a lease that was left behind is looked for."""
+"""The number of recent operations that are searched for the owner of a leftover lease."""
 
 
 @frozen
@@ -257,7 +260,7 @@ def _not_found(identifier: str) -> NotFound:
 
 
 def busy(database: str, why: str) -> Busy:
-    """Return the error of who wants a database that somebody has to himself."""
+    """Return the error for a request for a database that another operation has to itself."""
     return Busy(f"the database '{database}' is busy: {why}", hint=BackupHint.TRY_WHEN_ENDED)
 
 

@@ -1,6 +1,6 @@
-"""What Azure's library and service say when something fails, in our own errors.
+"""Translate the errors of Azure's library and service into our own errors.
 
-Nothing of theirs gets out: their exceptions hold requests with signatures in them.
+Their exceptions never get out: they hold requests with signatures in them.
 """
 
 import re
@@ -42,14 +42,14 @@ SDK_ERRORS = (
     SerializationError,
     DeserializationError,
     *CONNECTION_ERRORS,
-    *(AttributeError, KeyError, TypeError, ValueError),  # of an answer that is something else
+    *(AttributeError, KeyError, TypeError, ValueError),  # the answer came from something else
 )
-"""All that a call of the library can raise."""
+"""All exceptions that a call of the library can raise."""
 
 
 @frozen
 class _Meaning:
-    """What an answer means, why in our words (else the service's), and what to do."""
+    """The meaning of an answer: our error, the reason (ours, or the service's), and the remedy."""
 
     error: type[StoreError | KeyExists]
     hint: HintCode | None = None
@@ -124,9 +124,9 @@ def store_error(
     """Return our error for theirs.
 
     Args:
-        what: what could not be done, to what, where: ``cannot write 'key' in azure://box``.
+        what: the failed action, its object and the place: ``cannot write 'key' in azure://box``.
         error: one of `SDK_ERRORS`.
-        secrets: what must not be in the message.
+        secrets: texts that must not appear in the message.
     """
     ours = _translated(what, error)
     message = _SIGNED.sub(r"\1=********", redact(ours.message, secrets))
@@ -154,7 +154,10 @@ def _translated(what: str, error: BaseException) -> StoreError | KeyExists:
 
 
 def _answer(what: str, error: HttpResponseError) -> StoreError | KeyExists:
-    """Translate an answer of the service. More than its first line may hold our signature."""
+    """Translate an answer of the service.
+
+    Only its first line is used: the rest may hold our signature.
+    """
     response: Any = error.response
     status = response.status_code
     code = response.headers.get("x-ms-error-code") or _plain(error)
@@ -195,7 +198,7 @@ def _meaning(status: int, code: str, text: str) -> _Meaning:
 
 
 def _no_token(what: str, text: str) -> StoreError:
-    """Translate the failure of all that could have told who we are."""
+    """Translate the failure of all credentials of the default chain."""
     why = f"{what}: there are no credentials ({text})"
     if _CLOCK_TEXT.search(text):
         return AccessDenied(why, hint=StoreHint.HOST_CLOCK)
@@ -205,7 +208,7 @@ def _no_token(what: str, text: str) -> StoreError:
 
 
 def _attempts(text: str) -> str:
-    """Return what the ways that hosts log in by have said; those of developers matter less."""
+    """Return the messages of the login methods for hosts; those for developers matter less."""
     ways = ("EnvironmentCredential:", "WorkloadIdentityCredential:", "ManagedIdentityCredential:")
     said = [line.strip() for line in text.splitlines() if line.strip().startswith(ways)]
     return _line("; ".join(line.partition(": ")[2].rstrip(".") for line in said) or text)

@@ -1,4 +1,4 @@
-"""From a location to a store: what can be known to be wrong before the first request."""
+"""From a location to a store: all checks that are possible before the first request."""
 
 import logging
 from typing import Any
@@ -16,23 +16,23 @@ from brownie_backup.stores.connections import mount
 from brownie_backup.stores.location import Location
 from brownie_backup.stores.retry_policy import RetryPolicy
 
-# Its warnings only repeat our errors, and would be printed where nobody has set up logging.
+# Its warnings only repeat our errors, and would be printed where logging is not set up.
 logging.getLogger("azure").addHandler(logging.NullHandler())
 
 _ONE_REQUEST_BYTES = 256 << 20
-"""More than any object has: so each is put, and got, by one request."""
+"""Larger than any object, so that each is put and got by one request."""
 _BLOCK_BYTES = 1 << 20
 
 
 def open_store(location: Location, retry_policy: RetryPolicy | None = None) -> AzureStore:
     """Return the store at a location.
 
-    Nothing is sent yet: that the container is there, and the credentials are good, shows at the
-    first call. Without an account's key Azure's own chain finds credentials: environment, workload
+    Nothing is sent yet: the first call shows whether the container is there and the credentials are
+    good. Without an account's key, Azure's own chain finds credentials: environment, workload
     identity, managed identity.
 
     Raises:
-        ConfigurationError: with all that is wrong.
+        ConfigurationError: with all problems.
     """
     retry_policy = retry_policy or RetryPolicy()
     problems = [*find_problems(location), *credential_problems(location)]
@@ -51,7 +51,7 @@ def open_store(location: Location, retry_policy: RetryPolicy | None = None) -> A
         location.host,
         credential=_credential(location),
         transport=transport,
-        retry_total=0,  # whatever is to be repeated, RetryingStore repeats
+        retry_total=0,  # RetryingStore repeats calls, not the library
         max_single_put_size=_ONE_REQUEST_BYTES,
         max_single_get_size=_ONE_REQUEST_BYTES,
     )
@@ -68,7 +68,7 @@ def _endpoint(location: Location) -> str:
 def _credential(location: Location) -> Any:  # noqa: ANN401 - the library takes one of many
     if location.access_key and location.secret_key:
         return AzureNamedKeyCredential(location.access_key.reveal(), location.secret_key.reveal())
-    try:  # here, for it is of no use to who has a key, and slow to import
+    try:  # imported here: useless to a user with a key, and slow to import
         from azure.identity import DefaultAzureCredential  # noqa: PLC0415 - see above
     except ModuleNotFoundError:
         problem = "without a secret key, 'azure.identity' is needed, which is not installed"

@@ -1,4 +1,4 @@
-"""What can be known to be wrong with a location before the first request, without the SDK."""
+"""Problems of a location that can be found before the first request, without the SDK."""
 
 import base64
 import re
@@ -16,7 +16,7 @@ _TAG_VALUE = re.compile(r"[A-Za-z0-9 +\-./:=_]{0,256}")
 
 
 def find_problems(location: Location) -> Iterator[str]:
-    """Yield what is wrong with a location, whatever the credentials."""
+    """Yield the problems of a location, regardless of the credentials."""
     if not location.host:
         yield "destination names no container"
     elif not _CONTAINER.fullmatch(location.host):
@@ -37,7 +37,7 @@ def find_problems(location: Location) -> Iterator[str]:
 
 
 def credential_problems(location: Location) -> Iterator[str]:
-    """Yield what is wrong with the credentials."""
+    """Yield the problems of the credentials."""
     name, key = location.access_key, location.secret_key
     if not key and (location.endpoint_url or "").startswith("http:"):
         yield "endpoint_url must begin with https:// if no secret key is set"

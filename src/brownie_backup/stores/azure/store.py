@@ -38,7 +38,7 @@ _MODES = {
     "governance": BlobImmutabilityPolicyMode.UNLOCKED.value,
 }
 _LOCK_SLACK = timedelta(minutes=10)
-"""A lock that ends so little earlier than a new one would is left as it is."""
+"""A lock that ends only this much earlier than a new one would is left as it is."""
 
 T = TypeVar("T")
 
@@ -49,28 +49,29 @@ def _utc_now() -> datetime:
 
 @frozen(eq=False)
 class AzureStore:
-    """Blobs in a container, under the prefix that the location's path is.
+    """Blobs in a container, under the location's path as prefix.
 
-    With object lock, what is part of a backup can't be removed before its date, not even by who
-    has our credentials: a delete there leaves the version that is locked. `delete` refuses it, so
-    that nothing vanishes from sight that must stay.
+    With object lock, the parts of a backup can't be removed before their date, not even with our
+    credentials: a delete leaves the locked version. `delete` refuses to hide it, so that objects
+    that must stay remain visible.
     """
 
     client: ContainerClient = field(repr=False)
     location: Location
     session: requests.Session | None = field(default=None, repr=False, kw_only=True)
-    """What the client sends by, and never closes itself: what it has closed it can't open again."""
+    """The transport of the client, which never closes it itself: a closed one can't be opened
+    again."""
     clock: Clock = field(default=_utc_now, repr=False)
     _checked: threading.Event = field(factory=threading.Event, init=False, repr=False)
-    """Whether the first lock has shown that the service has any."""
+    """Whether the first lock has shown that the service supports locks."""
 
     @property
     def url(self) -> str:
-        """Where it is."""
+        """The store's URL."""
         return self.location.url
 
     def close(self) -> None:
-        """Close the connections that are idle."""
+        """Close idle connections."""
         if self.session:
             self.session.close()
 
@@ -91,7 +92,7 @@ class AzureStore:
                 expiry_time=self._lock_end(), policy_mode=self._mode
             )
         try:
-            # Checked by the service: the library sends the data's MD5.
+            # The service checks it: the library sends the data's MD5.
             stored = self._call(
                 what,
                 lambda: self._blob(key).upload_blob(
@@ -113,7 +114,7 @@ class AzureStore:
         digests: list[str] = []
 
         def receive(response: Any) -> None:  # noqa: ANN401 - the library does not say
-            # At once, and once: the library would try up to three times, with pauses.
+            # Read it at once, and once: the library would try up to three times, with pauses.
             answer = response.http_response
             if answer.status_code in {200, 206}:
                 answer.body()
@@ -130,7 +131,7 @@ class AzureStore:
         return data
 
     def list(self, prefix: str) -> Iterator[StoredObject]:
-        """Yield what begins with `prefix`."""
+        """Yield the objects whose keys begin with `prefix`."""
         page = self.list_page(prefix, None)
         yield from page.objects
         while page.next_token is not None:
@@ -138,7 +139,7 @@ class AzureStore:
             yield from page.objects
 
     def list_page(self, prefix: str, token: str | None) -> Page:
-        """Return a page of what begins with `prefix`."""
+        """Return a page of the objects whose keys begin with `prefix`."""
         whole = self._key(prefix)
 
         def fetch() -> tuple[list[BlobProperties], str | None]:
@@ -160,7 +161,7 @@ class AzureStore:
         raise failure
 
     def delete(self, key: str) -> None:
-        """Remove the object, if it is there."""
+        """Remove the object, if it exists."""
         what = f"cannot delete '{key}'"
         try:
             if self.location.object_lock_days is not None:
@@ -181,7 +182,7 @@ class AzureStore:
         if until and until + _LOCK_SLACK > wanted:
             return
         if current and until and until > self.clock():
-            # A lock that is in force keeps its mode: a change needs more rights than we have.
+            # A lock that is in force keeps its mode: changing it needs more rights than we have.
             mode = current.capitalize()
         policy = ImmutabilityPolicy(expiry_time=wanted, policy_mode=mode)
         try:
@@ -211,7 +212,8 @@ class AzureStore:
         if location.sse_kms_key:
             yield "encryption_scope", location.sse_kms_key
         if location.storage_class and use == ObjectUse.BACKUP:
-            # What changes stays in the account's own tier: cheaper ones are dear to delete from.
+            # Objects that change stay in the account's own tier: cheaper tiers charge for early
+            # deletion.
             yield "standard_blob_tier", StandardBlobTier(location.storage_class.capitalize())
         if location.tags:
             yield "tags", dict(location.tags)
@@ -227,7 +229,7 @@ class AzureStore:
         return self._call(what, self._blob(key).get_blob_properties)
 
     def _check(self, what: str, key: str, stored: Mapping[str, Any], *, locked: bool) -> None:
-        """See that the service did not pass over in silence what it was asked for."""
+        """Check that the service has not silently ignored a part of the request."""
         scope = self.location.sse_kms_key
         if scope and stored.get("encryption_scope") != scope:
             msg = f"{what} in {self.url}: the service ignores the encryption scope"
@@ -254,7 +256,7 @@ class AzureStore:
         )
 
     def _call(self, what: str, call: Callable[[], T]) -> T:
-        """Call the library; raise our own error, which holds nothing of the library's."""
+        """Call the library; raise our own error, which contains nothing from the library's."""
         try:
             return call()
         except SDK_ERRORS as error:
@@ -264,7 +266,7 @@ class AzureStore:
 
 
 def _explained(error: StoreError) -> StoreError:
-    """Say what a refusal most likely means when a lock was asked for."""
+    """Return the most likely meaning of a refusal when a lock was requested."""
     return (
         StoreError(error.message, hint=StoreHint.AZURE_NO_LOCK)
         if type(error) is StoreError
@@ -279,5 +281,5 @@ def _locked_until(properties: BlobProperties) -> datetime | None:
 
 def _is_folder(blob: BlobProperties) -> bool:
     """Whether this is no blob of ours: accounts with a hierarchical namespace list folders too."""
-    metadata: dict[str, str] | None = blob.metadata  # its type does not say so
+    metadata: dict[str, str] | None = blob.metadata  # its type does not show this
     return metadata is not None and metadata.get("hdi_isfolder") == "true"

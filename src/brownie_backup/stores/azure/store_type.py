@@ -1,4 +1,4 @@
-"""What is known of stores in Azure Blob Storage, without their SDK."""
+"""The properties of stores in Azure Blob Storage, without their SDK."""
 
 from brownie_backup.hints import StoreHint
 from brownie_backup.protocols import Store

@@ -1,4 +1,4 @@
-"""What Google's services know us by."""
+"""Credentials for Google's services."""
 
 import json
 from collections.abc import Callable, Mapping, MutableMapping
@@ -16,12 +16,12 @@ from brownie_backup.hints import StoreHint
 from brownie_backup.secret import Secret
 
 _SCOPES = ("https://www.googleapis.com/auth/devstorage.full_control",)
-"""The widest for storage: less cannot lock an object. What we may do, roles decide."""
+"""The widest scope for storage: a narrower one cannot lock an object. Roles decide our rights."""
 _AWS_TOKEN = "urn:ietf:params:aws:token-type:aws4_request"  # noqa: S105 - a type, no token
 
 
 class DefaultCredentials(Credentials):
-    """What Google's own chain finds, not looked for before it is needed."""
+    """The credentials that Google's own chain finds, looked up when first needed."""
 
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]  # not excluded, as a method of ours
@@ -30,11 +30,11 @@ class DefaultCredentials(Credentials):
     def before_request(
         self, request: object, method: str, url: str, headers: MutableMapping[str, str]
     ) -> None:
-        """Put what was found into a request's headers."""
+        """Put the found credentials into a request's headers."""
         self._find().before_request(request, method, url, headers)
 
     def refresh(self, request: object) -> None:
-        """Get a new token for what was found."""
+        """Get a new token for the found credentials."""
         self._find().refresh(request)
 
     def _find(self) -> Credentials:
@@ -55,7 +55,7 @@ def read_token(token: Secret) -> Credentials:
         try:
             credentials: Credentials = _READERS[info["type"]](info)
         except (GoogleAuthError, ValueError, TypeError, KeyError, AttributeError):
-            # Their words may hold a part of it.
+            # The library's message may hold a part of it.
             problem = f"token: its parts do not make credentials of type '{info['type']}'"
         else:
             return credentials

@@ -1,6 +1,6 @@
-"""What Google's library and service say when something fails, in our own errors.
+"""Translate the errors of Google's library and service into our own errors.
 
-Nothing of theirs gets out: their exceptions hold requests with tokens in them.
+Their exceptions never get out: they hold requests with tokens in them.
 """
 
 import re
@@ -39,14 +39,14 @@ SDK_ERRORS = (
     InvalidResponse,
     DataCorruption,
     *CONNECTION_ERRORS,
-    *(AttributeError, KeyError, TypeError, ValueError),  # of an answer that is something else
+    *(AttributeError, KeyError, TypeError, ValueError),  # the answer came from something else
 )
-"""All that a call of the library can raise."""
+"""All exceptions that a call of the library can raise."""
 
 
 @frozen
 class _Meaning:
-    """What an answer means, what to do, and why in our words (else the service's)."""
+    """The meaning of an answer: our error, the remedy, and the reason (ours, or the service's)."""
 
     error: type[StoreError | KeyExists]
     hint: HintCode | None = None
@@ -54,7 +54,7 @@ class _Meaning:
 
 
 NO_OBJECT = "No such object"
-"""What the service says when the bucket is there."""
+"""The service's message if the bucket exists."""
 
 _BUSY = _Meaning(StoreUnavailable, StoreHint.LATER)
 _DENIED = _Meaning(AccessDenied, StoreHint.GCS_RIGHTS)
@@ -75,7 +75,7 @@ _BY_STATUS: Mapping[int, _Meaning] = {
     403: _DENIED,
     404: _Meaning(KeyNotFound),
     408: _BUSY,
-    409: _BUSY,  # somebody else changes the object's metadata at the same time
+    409: _BUSY,  # another client changes the object's metadata at the same time
     412: _Meaning(KeyExists, None, "it exists"),
     425: _BUSY,
     429: _BUSY,
@@ -95,9 +95,9 @@ def store_error(
     """Return our error for theirs.
 
     Args:
-        what: what could not be done, to what, where: ``cannot write 'key' in gs://bucket``.
+        what: the failed action, its object and the place: ``cannot write 'key' in gs://bucket``.
         error: one of `SDK_ERRORS`.
-        secrets: what must not be in the message.
+        secrets: texts that must not appear in the message.
     """
     response = getattr(error, "response", None)
     if isinstance(error, auth.GoogleAuthError):
@@ -122,7 +122,7 @@ def store_error(
 
 
 def _answer_text(error: BaseException) -> tuple[str, str]:
-    """Return the reason that an answer gives, a word, and its text; empty where there is none."""
+    """Return the reason in an answer, a word, and its text; empty if there is none."""
     response: Any = getattr(error, "response", None)
     reason, text = "", ""
     try:
@@ -168,7 +168,7 @@ def _meaning(status: int, reason: str, text: str) -> _Meaning:
 
 
 def _auth_error(what: str, error: auth.GoogleAuthError) -> StoreError:
-    """Translate what went wrong before anything was sent to the service itself."""
+    """Translate a failure before anything was sent to the service itself."""
     inner = [each for each in error.args if isinstance(each, CONNECTION_ERRORS)]
     if inner:
         return connection_error(f"{what}: cannot get a token", inner[0])

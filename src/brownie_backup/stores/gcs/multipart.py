@@ -7,7 +7,7 @@ from typing import Any
 
 
 def multipart(metadata: Mapping[str, Any], data: bytes) -> tuple[str, bytes]:
-    """Return the type and the body of a request that has an object and what is said of it."""
+    """Return the type and the body of a request that carries an object and its metadata."""
     boundary = secrets.token_hex(16)
     head = (
         f"--{boundary}\r\nContent-Type: application/json; charset=UTF-8\r\n\r\n"

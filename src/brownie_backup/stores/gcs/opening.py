@@ -1,4 +1,4 @@
-"""From a location to a store: what can be known to be wrong before the first request."""
+"""From a location to a store: all checks that are possible before the first request."""
 
 import logging
 from urllib.parse import urlsplit
@@ -16,19 +16,19 @@ from brownie_backup.stores.gcs.store import GcsStore
 from brownie_backup.stores.location import Location
 from brownie_backup.stores.retry_policy import RetryPolicy
 
-# Its warnings only repeat our errors, and would be printed where nobody has set up logging.
+# Its warnings only repeat our errors, and would be printed where logging is not set up.
 logging.getLogger("google").addHandler(logging.NullHandler())
 
 
 def open_store(location: Location, retry_policy: RetryPolicy | None = None) -> GcsStore:
     """Return the store at a location.
 
-    Nothing is sent yet: that the bucket is there, and the credentials are good, shows at the
-    first call. Without a token Google's own chain finds credentials, but for an emulator, which
-    wants none.
+    Nothing is sent yet: the first call shows whether the bucket is there and the credentials are
+    good. Without a token, Google's own chain finds credentials, except for an emulator, which needs
+    none.
 
     Raises:
-        ConfigurationError: with all that is wrong.
+        ConfigurationError: with all problems.
     """
     retry_policy = retry_policy or RetryPolicy()
     endpoint = endpoint_of(location)
@@ -54,10 +54,10 @@ def _client(credentials: Credentials, endpoint: str | None) -> Client:
         client = Client(
             project=None, credentials=credentials, client_options=options, _http=mount(session)
         )
-    except ValueError as error:  # of environment variables that contradict each other
+    except ValueError as error:  # environment variables contradict each other
         problem = f"Google's library cannot be set up: {error}"
     else:
-        # By which it would ask for the bucket's own metadata, in a thread of its own, again and
+        # With it the library would ask for the bucket's own metadata, in its own thread, again and
         # again, with retries and a right that we need for nothing else.
         client._bucket_metadata_cache = None  # noqa: SLF001 - there is no other switch
         return client

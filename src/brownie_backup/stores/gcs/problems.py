@@ -1,4 +1,4 @@
-"""What can be known to be wrong with a location before the first request, without the SDK."""
+"""Problems of a location that can be found before the first request, without the SDK."""
 
 import os
 import re
@@ -9,7 +9,7 @@ from brownie_backup.stores.problems import endpoint_problems, lock_problems, pat
 
 _EMULATOR = "STORAGE_EMULATOR_HOST"
 _CLASSES = ("STANDARD", "NEARLINE", "COLDLINE", "ARCHIVE")
-"""All can be read at once; what differs is the price."""
+"""All classes can be read at once; they differ in price."""
 _KMS_KEY = re.compile(r"projects/[^/]+/locations/[^/]+/keyRings/[^/]+/cryptoKeys/[^/]+")
 
 
@@ -19,7 +19,7 @@ def endpoint_of(location: Location) -> str | None:
 
 
 def find_problems(location: Location) -> Iterator[str]:
-    """Yield what is wrong with a location."""
+    """Yield the problems of a location."""
     endpoint = endpoint_of(location)
     if not location.host:
         yield "destination names no bucket"

@@ -27,7 +27,7 @@ _OBJECT_QUERY = {"fields": "retention,temporaryHold,eventBasedHold", "projection
 _LISTED = "items(name,size,timeCreated),nextPageToken"
 _MODES = {"compliance": "Locked", "governance": "Unlocked"}
 _LOCK_SLACK = timedelta(minutes=10)
-"""A lock that ends so little earlier than a new one would is left as it is."""
+"""A lock that ends only this much earlier than a new one would is left as it is."""
 
 T = TypeVar("T")
 
@@ -38,10 +38,10 @@ def _utc_now() -> datetime:
 
 @frozen(eq=False)
 class GcsStore:
-    """Objects in a bucket, under the prefix that the location's path is.
+    """Objects in a bucket, under the location's path as prefix.
 
-    What is written goes in one request, which the library would not do: its uploads of more than
-    8 MiB become sessions of several requests.
+    Each write is one request, unlike the library's uploads: those of more than 8 MiB become
+    sessions of several requests.
     """
 
     client: Client = field(repr=False)
@@ -52,11 +52,11 @@ class GcsStore:
 
     @property
     def url(self) -> str:
-        """Where it is."""
+        """The store's URL."""
         return self.location.url
 
     def close(self) -> None:
-        """Close the connections that are idle."""
+        """Close idle connections."""
         self.client.close()
 
     def put(
@@ -101,7 +101,7 @@ class GcsStore:
         return self._call_for(f"cannot read '{key}'", download)
 
     def list(self, prefix: str) -> Iterator[StoredObject]:
-        """Yield what begins with `prefix`."""
+        """Yield the objects whose keys begin with `prefix`."""
         page = self.list_page(prefix, None)
         yield from page.objects
         while page.next_token is not None:
@@ -109,11 +109,11 @@ class GcsStore:
             yield from page.objects
 
     def list_page(self, prefix: str, token: str | None) -> Page:
-        """Return a page of what begins with `prefix`."""
+        """Return a page of the objects whose keys begin with `prefix`."""
         return self._list(f"cannot list '{prefix}'", self._name(prefix), token, keys=_PAGE_KEYS)
 
     def delete(self, key: str) -> None:
-        """Remove the object, if it is there."""
+        """Remove the object, if it exists."""
         what = f"cannot delete '{key}'"
         blob = self._bucket.blob(self._name(key))
         try:
@@ -132,7 +132,7 @@ class GcsStore:
         if current and _end_of(current) + _LOCK_SLACK > _end_of(wanted):
             return
         if current and _end_of(current) > self.clock():
-            # A lock that is in force keeps its mode: a change needs more rights than we have.
+            # A lock that is in force keeps its mode: changing it needs more rights than we have.
             wanted["mode"] = current["mode"]
         change = ("application/json", json.dumps({"retention": wanted}).encode())
         try:
@@ -182,12 +182,12 @@ class GcsStore:
         return f"/storage/v1{self._bucket.path}/o/{quote(self._name(key), safe='~')}"
 
     def _state(self, what: str, key: str) -> Mapping[str, Any]:
-        """Return what keeps an object from being deleted."""
+        """Return the reason why an object can't be deleted."""
         state = self._request(what, "GET", self._path(key), _OBJECT_QUERY)
         return state if isinstance(state, dict) else {}
 
     def _refuse_locked(self, what: str, key: str) -> None:
-        """Raise, if an object must stay: where there are versions, the service would hide it."""
+        """Raise if an object must stay: with versioning, the service would only hide it."""
         state = self._state(what, key)
         lock = _lock_in(state)
         if state.get("temporaryHold") or state.get("eventBasedHold"):
@@ -198,14 +198,15 @@ class GcsStore:
             raise ObjectLocked(msg, hint=StoreHint.LOCKED_UNTIL)
 
     def _metadata(self, key: str, data: bytes, use: ObjectUse) -> dict[str, Any]:
-        """Return what the service is to know of an object; by the digest it checks the data."""
+        """Return an object's metadata for the service, which checks the data by the digest."""
         digest = hashlib.md5(data, usedforsecurity=False).digest()
         metadata: dict[str, Any] = {
             "name": self._name(key),
             "md5Hash": base64.b64encode(digest).decode(),
         }
         if self.location.storage_class and use == ObjectUse.BACKUP:
-            # What changes stays in the bucket's own class: cheaper ones are dear to delete from.
+            # Objects that change stay in the bucket's own class: cheaper ones charge for early
+            # deletion.
             metadata["storageClass"] = self.location.storage_class.upper()
         if self.location.object_lock_days is not None and use != ObjectUse.STATE:
             metadata["retention"] = self._lock()
@@ -217,7 +218,7 @@ class GcsStore:
         return {"mode": mode, "retainUntilTime": f"{until:%Y-%m-%dT%H:%M:%SZ}"}
 
     def _check(self, what: str, stored: object, metadata: Mapping[str, Any]) -> None:
-        """See that the service did not pass over in silence what it was asked for."""
+        """Check that the service has not silently ignored a part of the request."""
         if not isinstance(stored, dict) or stored.get("name") != metadata["name"]:
             msg = f"{what} in {self.url}: the answer is not one of this service"
             raise StoreError(msg, hint=StoreHint.JSON_ENDPOINT)
@@ -237,7 +238,7 @@ class GcsStore:
         query: Mapping[str, str | int],
         body: tuple[str, bytes] | None = None,
     ) -> object:
-        """Send a request of the JSON API that the library has no fitting method for."""
+        """Send a request of the JSON API for which the library has no fitting method."""
         session: Any = self.client._http  # noqa: SLF001 - the one that we gave it
 
         def send() -> object:
@@ -256,7 +257,7 @@ class GcsStore:
         return self._call(what, send) if method == "POST" else self._call_for(what, send)
 
     def _call(self, what: str, call: Callable[[], T]) -> T:
-        """Call the library; raise our own error, which holds nothing of the library's."""
+        """Call the library; raise our own error, which contains nothing from the library's."""
         try:
             return call()
         except SDK_ERRORS as error:
@@ -264,25 +265,26 @@ class GcsStore:
         raise failure
 
     def _call_for(self, what: str, call: Callable[[], T]) -> T:
-        """Call the library for one object, which may not be there."""
+        """Call the library for one object, which may not exist."""
         try:
             return self._call(what, call)
         except KeyNotFound as error:
-            failure = error  # not handled here, where another error would refer to it
+            failure = error  # not raised here, where another error would refer to it
         if NO_OBJECT not in failure.message:
-            self._list(what, self._name(""), None, keys=1)  # BucketNotFound, if it is not there
+            # BucketNotFound, if the bucket does not exist
+            self._list(what, self._name(""), None, keys=1)
         raise KeyNotFound(f"{what} in {self.url}: there is no such object")
 
 
 def _explained(error: StoreError) -> StoreError:
-    """Say what a bad request most likely means when a lock was asked for."""
+    """Return the most likely meaning of a bad request when a lock was requested."""
     if type(error) is StoreError and error.message.endswith("(400)"):
         return StoreError(error.message, hint=StoreHint.GCS_NO_LOCK)
     return error
 
 
 def _lock_in(stored: object) -> dict[str, str] | None:
-    """Return the lock of an object, if the service says that it has one."""
+    """Return the lock of an object, if the service reports one."""
     lock = stored.get("retention") if isinstance(stored, dict) else None
     return lock if isinstance(lock, dict) and "retainUntilTime" in lock else None
 

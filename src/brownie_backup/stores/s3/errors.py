@@ -1,6 +1,6 @@
-"""What the S3 library and services say when something fails, in our own errors.
+"""Translate the errors of the S3 library and services into our own errors.
 
-Nothing of theirs gets out: their exceptions hold requests with signatures in them.
+Their exceptions never get out: they hold requests with signatures in them.
 """
 
 import re
@@ -29,9 +29,9 @@ SDK_ERRORS = (
     botocore.UndefinedModelAttributeError,
     HTTPError,
     OSError,
-    ValueError,  # an answer with a date or a number that is none
+    ValueError,  # an answer with an invalid date or number
 )
-"""All that a call of the library can raise."""
+"""All exceptions that a call of the library can raise."""
 
 _KEY_ID = re.compile(r"\b(?:AKIA|ASIA)[A-Z0-9]{8,}\b")
 _SIGNED = re.compile(r"\b((?:X-Amz-[\w-]+|Signature|AWSAccessKeyId)=)[^&\s\"',]+", re.IGNORECASE)
@@ -44,10 +44,10 @@ def store_error(
     """Return our error for theirs.
 
     Args:
-        what: what could not be done, to what: ``cannot write 'key'``.
-        url: where.
+        what: the failed action and its object: ``cannot write 'key'``.
+        url: the store.
         error: one of `SDK_ERRORS`.
-        secrets: what must not be in the message.
+        secrets: texts that must not appear in the message.
     """
     wait = None
     if isinstance(error, ClientError):
@@ -63,7 +63,7 @@ def store_error(
 
 
 def _read_answer(response: Mapping[str, Any]) -> tuple[Meaning, str]:
-    """Return what an error answer means, and in words why."""
+    """Return the meaning of an error answer, and the reason in words."""
     said = response.get("Error", {})
     code, text = str(said.get("Code", "")), str(said.get("Message", "") or "")
     status = response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
@@ -83,7 +83,7 @@ def _headers(response: Mapping[str, Any]) -> Mapping[str, str]:
 
 
 def _reason(error: BaseException, why: str) -> str:
-    """Return what went wrong below, and whom we spoke to, without what only the library knows."""
+    """Return the underlying failure and the host, without the library's internals."""
     details = getattr(error, "kwargs", {})
     address = str(details.get("endpoint_url") or details.get("proxy_url") or "")
     parts = urlsplit(address)

@@ -1,4 +1,4 @@
-"""What each error of the S3 library, and each answer of a service, means to us."""
+"""The meaning of each error of the S3 library, and of each answer of a service."""
 
 import re
 from collections.abc import Mapping
@@ -26,7 +26,7 @@ from brownie_backup.hints import HintCode, StoreHint
 
 @frozen
 class Meaning:
-    """What an answer means: our error, why in our words (else the service's), and what to do."""
+    """The meaning of an answer: our error, the reason (ours, or the service's), and the remedy."""
 
     error: type[StoreError | KeyExists]
     hint: HintCode | None
@@ -119,11 +119,11 @@ _CREDENTIALS_MISSING = Meaning(AccessDenied, StoreHint.S3_KEYS, "there are no cr
 _CREDENTIALS_PARTIAL = Meaning(
     AccessDenied, StoreHint.S3_KEYS, "only a part of the credentials is there"
 )
-# What a helper of credentials prints may hold some, so its words are not repeated.
+# The output of a credentials helper may hold some, so it is not repeated.
 _CREDENTIALS_FAILED = Meaning(
     AccessDenied, StoreHint.S3_KEYS, "the credentials could not be retrieved"
 )
-# The service that gives them to a machine or a container may only be busy.
+# The service that provides them to a machine or a container may only be busy.
 _CREDENTIALS_LATE = evolve(_CREDENTIALS_FAILED, error=StoreUnavailable)
 _SIGN_IN = Meaning(AccessDenied, StoreHint.SIGN_IN_AGAIN, "the sign-in has ended")
 _PROFILE = Meaning(StoreError, StoreHint.AWS_PROFILE)
@@ -135,7 +135,7 @@ _NONSENSE = Meaning(
     StoreUnavailable, StoreHint.CHECK_NETWORK_OR_REGION, "the answer is not one of an S3 service"
 )
 
-# The first that fits; so the narrower ones come before the wider.
+# The first match counts, so narrower ones come before wider ones.
 _BY_TYPE: tuple[tuple[type[BaseException], Meaning], ...] = (
     (botocore.NoCredentialsError, _CREDENTIALS_MISSING),
     (botocore.NoAuthTokenError, _CREDENTIALS_MISSING),
@@ -188,11 +188,11 @@ _BY_TYPE: tuple[tuple[type[BaseException], Meaning], ...] = (
 )
 
 _INTERRUPTED = re.compile(r"\bEOF\b|timed out|reset|BAD_RECORD_MAC|LENGTH_MISMATCH")
-"""Of the errors of TLS, those of a connection that broke; the others will not change."""
+"""TLS errors that mean a broken connection; the other TLS errors will not go away."""
 
 
 def meaning_of_error(error: BaseException) -> Meaning:
-    """Return what an error of the library means."""
+    """Return the meaning of an error of the library."""
     meaning = next((m for kind, m in _BY_TYPE if isinstance(error, kind)), _OTHER)
     if meaning is _TLS and _INTERRUPTED.search(str(error)):
         return _CUT_OFF
@@ -200,7 +200,7 @@ def meaning_of_error(error: BaseException) -> Meaning:
 
 
 def meaning_of_answer(code: str, text: str, status: int) -> Meaning:
-    """Return what a service means by an error: its code, its words and the HTTP status."""
+    """Return the meaning of a service's error: its code, its message and the HTTP status."""
     for pattern, meaning in _BY_PATTERN:
         if pattern.search(f"{code}: {text}"):
             return meaning

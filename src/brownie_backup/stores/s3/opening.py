@@ -1,4 +1,4 @@
-"""From a location to a store: what can be known to be wrong before the first request."""
+"""From a location to a store: all checks that are possible before the first request."""
 
 from typing import Any
 
@@ -16,18 +16,18 @@ from brownie_backup.stores.s3.problems import credential_problems, find_problems
 from brownie_backup.stores.s3.store import S3Store, content_md5
 
 _CONNECTIONS = 32
-"""More than there are threads: 16 that read manifests, a few with blobs, and the lease's."""
+"""More than the number of threads: 16 that read manifests, a few with blobs, and the lease's."""
 
 
 def open_store(location: Location, retry_policy: RetryPolicy | None = None) -> S3Store:
     """Return the store at a location.
 
-    Nothing is sent yet: that the bucket is there, and the credentials are good, shows at the
-    first call. Without keys the library's default chain finds credentials: environment, profile,
-    web identity, the role of the container or host.
+    Nothing is sent yet: the first call shows whether the bucket is there and the credentials are
+    good. Without keys, the library's default chain finds credentials: environment, profile, web
+    identity, the role of the container or host.
 
     Raises:
-        ConfigurationError: with all that is wrong.
+        ConfigurationError: with all problems.
     """
     retry_policy = retry_policy or RetryPolicy()
     problems = [*find_problems(location), *credential_problems(location)]
@@ -52,7 +52,7 @@ def _client(location: Location, retry_policy: RetryPolicy) -> BaseClient:
     )
     region, endpoint = session.region_name, location.endpoint_url or None
     if region is None and endpoint is None:
-        # The library would take us-east-1, which is a guess.
+        # The library would use us-east-1, which is a guess.
         problem = "region is not set, and AWS's own configuration names no region either"
         raise ConfigurationError([problem], hint=StoreHint.S3_GUIDE)
     config = Config(
@@ -60,7 +60,7 @@ def _client(location: Location, retry_policy: RetryPolicy) -> BaseClient:
         read_timeout=retry_policy.read_seconds,
         max_pool_connections=_CONNECTIONS,
         tcp_keepalive=True,
-        # Just one try: whatever is to be repeated, RetryingStore repeats.
+        # Only one try: RetryingStore repeats calls.
         retries={"total_max_attempts": 1, "mode": "standard"},
         # We send Content-MD5, which every service checks; newer checksums break some.
         request_checksum_calculation="when_required",
@@ -78,12 +78,12 @@ def _client(location: Location, retry_policy: RetryPolicy) -> BaseClient:
 def _stay(context: dict[str, Any], **_: object) -> None:
     """Keep the library from looking for a bucket's region when it is redirected.
 
-    It sends requests that we don't count on, and with a redirect that is not S3's, without end.
+    It sends requests that we don't expect, and repeats them without end if a redirect is not S3's.
     """
     context.setdefault("s3_redirect", {})["redirected"] = True
 
 
 def _sum_by_md5(params: dict[str, Any], **_: object) -> None:
-    """Let the library send Content-MD5 where a checksum must be: not every service has newer."""
+    """Let the library send Content-MD5 for a required checksum: some services know no newer."""
     params["context"].pop("checksum", None)
     params["headers"]["Content-MD5"] = content_md5(params["body"])

@@ -1,4 +1,4 @@
-"""What can be known to be wrong with a location before the first request, without the SDK."""
+"""Problems of a location that can be found before the first request, without the SDK."""
 
 import re
 from collections.abc import Iterator
@@ -12,7 +12,7 @@ _MOST_TAG_KEY, _MOST_TAG_VALUE = 128, 256
 
 
 def find_problems(location: Location) -> Iterator[str]:
-    """Yield what is wrong with a location, whatever the credentials."""
+    """Yield the problems of a location, regardless of the credentials."""
     if not location.host:
         yield "destination names no bucket"
     yield from path_problems(location)
@@ -28,7 +28,7 @@ def find_problems(location: Location) -> Iterator[str]:
 
 
 def credential_problems(location: Location) -> Iterator[str]:
-    """Yield what is wrong with the credentials."""
+    """Yield the problems of the credentials."""
     if location.access_key and not location.secret_key:
         yield "access_key is set without a secret key"
     if location.secret_key and not location.access_key:

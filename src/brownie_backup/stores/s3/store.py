@@ -27,9 +27,9 @@ from brownie_backup.wording import written
 
 _PAGE_KEYS = 1000
 _WITHOUT_OBJECT = ("put_object", "list_objects_v2")
-"""What needs no object to be there: when it finds nothing, the bucket is missing."""
+"""Requests that need no object: if such a request finds nothing, the bucket is missing."""
 _LOCK_SLACK = timedelta(minutes=10)
-"""A lock that ends so little earlier than a new one would is left as it is."""
+"""A lock that ends only this much earlier than a new one would is left as it is."""
 
 
 def _utc_now() -> datetime:
@@ -38,11 +38,11 @@ def _utc_now() -> datetime:
 
 @frozen(eq=False)
 class S3Store:
-    """Objects in a bucket, under the prefix that the location's path is.
+    """Objects in a bucket, under the location's path as prefix.
 
-    With object lock, what is part of a backup can't be removed before its date, not even by who
-    has our credentials: a delete in such a bucket leaves the version that is locked. `delete`
-    refuses it, so that nothing vanishes from sight that must stay.
+    With object lock, the parts of a backup can't be removed before their date, not even with our
+    credentials: a delete in such a bucket leaves the locked version. `delete` refuses to hide it,
+    so that objects that must stay remain visible.
     """
 
     client: BaseClient = field(repr=False)
@@ -53,11 +53,11 @@ class S3Store:
 
     @property
     def url(self) -> str:
-        """Where it is."""
+        """The store's URL."""
         return self.location.url
 
     def close(self) -> None:
-        """Close the connections that are idle."""
+        """Close idle connections."""
         self.client.close()
 
     def put(
@@ -77,10 +77,10 @@ class S3Store:
         if locked:
             self._require_locks(what)
             arguments |= self._lock_arguments()
-        # The library sends it in pieces, each within the timeout: a slow line is no failure.
+        # The library sends it in pieces, each within the timeout: a slow line does not fail.
         arguments |= {"Body": data, "ContentMD5": content_md5(data)}
         answer = self._call(what, "put_object", key, arguments)
-        # A service may pass over in silence what it was asked for.
+        # A service may silently ignore a part of the request.
         if not answer.get("ETag"):
             raise self._refusal(
                 what, "the answer is not one of an S3 service", StoreHint.S3_ENDPOINT
@@ -93,7 +93,7 @@ class S3Store:
         what = f"cannot read '{key}'"
         body = self._call(what, "get_object", key)["Body"]
         try:
-            data: bytes = body.read()  # to its end, which the library compares with the length
+            data: bytes = body.read()  # to its end, since the library then compares the length
         except SDK_ERRORS as error:
             failure = self._error(what, error)
         else:
@@ -103,7 +103,7 @@ class S3Store:
         raise failure
 
     def list(self, prefix: str) -> Iterator[StoredObject]:
-        """Yield what begins with `prefix`."""
+        """Yield the objects whose keys begin with `prefix`."""
         page = self.list_page(prefix, None)
         yield from page.objects
         while page.next_token is not None:
@@ -111,7 +111,7 @@ class S3Store:
             yield from page.objects
 
     def list_page(self, prefix: str, token: str | None) -> Page:
-        """Return a page of what begins with `prefix`."""
+        """Return a page of the objects whose keys begin with `prefix`."""
         arguments: dict[str, Any] = {"Prefix": self._name(prefix), "MaxKeys": _PAGE_KEYS}
         if token is not None:
             arguments["ContinuationToken"] = token
@@ -119,13 +119,13 @@ class S3Store:
         return self._page(what, self._call(what, "list_objects_v2", arguments=arguments))
 
     def delete(self, key: str) -> None:
-        """Remove the object, if it is there."""
+        """Remove the object, if it exists."""
         what = f"cannot delete '{key}'"
         if self.location.object_lock_days is not None:
             self._refuse_locked(what, key)
         try:
             self._call(what, "delete_object", key)
-        except KeyNotFound:  # some services say so
+        except KeyNotFound:  # some services report this
             return
 
     def extend_lock(self, key: str) -> None:
@@ -138,7 +138,7 @@ class S3Store:
         until, wanted = _retained_until(head), self._lock_arguments()
         if until and until + _LOCK_SLACK > wanted["ObjectLockRetainUntilDate"]:
             return
-        # A lock that is in force keeps its mode: a change of it needs more rights than we have.
+        # A lock that is in force keeps its mode: changing it needs more rights than we have.
         in_force = until is not None and until > self.clock()
         mode = head["ObjectLockMode"] if in_force else wanted["ObjectLockMode"]
         retention = {"Mode": mode, "RetainUntilDate": wanted["ObjectLockRetainUntilDate"]}
@@ -154,7 +154,7 @@ class S3Store:
         if location.sse_kms_key:
             yield "ServerSideEncryption", "aws:kms"
             yield "SSEKMSKeyId", location.sse_kms_key
-        # In most classes a fee is due for each object that goes or changes before its time.
+        # Most classes charge a fee for each object that is deleted or changed early.
         if location.storage_class and use == ObjectUse.BACKUP:
             yield "StorageClass", location.storage_class
         if location.tags:
@@ -166,9 +166,9 @@ class S3Store:
         return {"ObjectLockMode": mode, "ObjectLockRetainUntilDate": until}
 
     def _require_locks(self, what: str) -> None:
-        """See that the bucket has object lock, once.
+        """Check once that the bucket has object lock.
 
-        Some services take an order to lock an object for an order to replace it.
+        Some services mistake a request to lock an object for a request to replace it.
         """
         if self._checked.is_set():
             return
@@ -203,7 +203,7 @@ class S3Store:
         objects = tuple(
             StoredObject(found["Key"][skip:], found["Size"], found["LastModified"].astimezone(UTC))
             for found in answer.get("Contents", ())
-            if not found["Key"].endswith("/")  # a folder that somebody made in the console
+            if not found["Key"].endswith("/")  # a folder that a user created in the console
         )
         token: str | None = answer.get("NextContinuationToken")
         if answer["IsTruncated"] and not token:
@@ -217,7 +217,7 @@ class S3Store:
         key: str | None = None,
         arguments: Mapping[str, Any] = MappingProxyType({}),
     ) -> dict[str, Any]:
-        """Send a request; raise our own error, which holds nothing of the library's."""
+        """Send a request; raise our own error, which contains nothing from the library's."""
         target = {"Bucket": self.location.host}
         if key is not None:
             target["Key"] = self._name(key)
@@ -245,5 +245,5 @@ def _retained_until(head: Mapping[str, Any]) -> datetime | None:
 
 
 def content_md5(data: bytes) -> str:
-    """Return the checksum that every service compares with what has arrived."""
+    """Return the checksum that every service compares with the received data."""
     return base64.b64encode(hashlib.md5(data, usedforsecurity=False).digest()).decode()

@@ -1,4 +1,4 @@
-"""What is known of stores in buckets of S3 or its like, without their SDK."""
+"""The properties of stores in buckets of S3 or compatible services, without their SDK."""
 
 from brownie_backup.hints import StoreHint
 from brownie_backup.protocols import Store

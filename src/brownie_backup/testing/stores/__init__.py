@@ -1,4 +1,4 @@
-"""What every store promises (`brownie_backup.protocols.Store`)."""
+"""The guarantees of every store (`brownie_backup.protocols.Store`)."""
 
 from brownie_backup.testing.optional import leave_out
 from brownie_backup.testing.stores.failures import FailurePromises
@@ -16,22 +16,22 @@ _PROMISES = (
 
 
 class StoreContract(ObjectPromises, ListingPromises, FailurePromises):
-    """Tests that a store keeps its promises.
+    """Tests that a store keeps its guarantees.
 
-    A subclass gives the fixture `store`: an empty one, and for each test a new one. It may give:
+    A subclass provides the fixture `store`: an empty one, new for each test. It may also provide:
 
-    - `secrets`: what its stores were given to log in with, which nothing that they say may hold;
+    - `secrets`: the credentials of its stores, which no message of theirs may contain;
     - `failing_puts`: a context in which every put fails after it has begun to write;
     - `cut_off_puts`: a context that gives a store of the same objects, whose connection breaks
       in the middle of each put;
-    - `wrong_credentials`: a store that logs in with credentials that are not right;
-    - `missing_bucket`: a store whose bucket, or whatever holds its objects, is not there;
+    - `wrong_credentials`: a store that logs in with wrong credentials;
+    - `missing_bucket`: a store whose bucket, or other container, does not exist;
     - `clock_an_hour_off`: a context in which this host's clock is an hour ahead, as far as the
       store can tell.
     """
 
     def __init_subclass__(cls) -> None:
-        """Leave out the tests of what this store has no fixture for."""
+        """Leave out the tests for which this store has no fixture."""
         for promise in _PROMISES:
             if not any(promise in vars(c) for c in cls.__mro__ if c is not StoreFixtures):
                 leave_out(cls, promise)

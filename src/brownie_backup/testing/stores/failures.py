@@ -31,7 +31,7 @@ _CALLS: tuple[Callable[[Store], object], ...] = (
 
 
 class FailurePromises(StoreFixtures):
-    """What holds when something goes wrong."""
+    """Guarantees about failures."""
 
     @only_if("failing_puts")
     @pytest.mark.parametrize("if_absent", [False, True])

@@ -1,4 +1,4 @@
-"""What the tests of a store ask for."""
+"""The fixtures for the tests of a store."""
 
 import sys
 from collections.abc import Iterator, Sequence
@@ -10,7 +10,7 @@ from brownie_backup.protocols import Store
 
 
 class StoreFixtures:
-    """The fixtures that a test class of a store gives; all but `store` are optional."""
+    """The fixtures that a store's test class provides; all but `store` are optional."""
 
     @pytest.fixture
     def store(self) -> Store:
@@ -19,7 +19,7 @@ class StoreFixtures:
 
     @pytest.fixture
     def _hurried(self) -> Iterator[None]:
-        """Let threads take turns often, so that a missing lock shows."""
+        """Switch threads often, so that a missing lock shows."""
         before = sys.getswitchinterval()
         sys.setswitchinterval(1e-6)
         yield

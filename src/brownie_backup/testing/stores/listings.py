@@ -33,7 +33,7 @@ _PREFIXES = {
 
 
 class ListingPromises(StoreFixtures):
-    """What holds for listings, and for threads."""
+    """Guarantees about listings and threads."""
 
     @pytest.mark.parametrize("prefix", _PREFIXES, ids=repr)
     def test_a_listing_has_the_keys_that_begin_with_the_prefix(

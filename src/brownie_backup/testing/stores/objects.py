@@ -22,7 +22,7 @@ _RACES = 3
 
 
 class ObjectPromises(StoreFixtures):
-    """What holds for each object."""
+    """Guarantees about each object."""
 
     @pytest.mark.parametrize("data", [b"", b"\0", b"data", bytes(range(256)) * 5])
     def test_what_was_put_is_got(self, store: Store, data: bytes) -> None:
@@ -48,7 +48,7 @@ class ObjectPromises(StoreFixtures):
 
     @pytest.mark.parametrize("use", ObjectUse)
     def test_an_object_may_be_put_for_any_use(self, store: Store, use: ObjectUse) -> None:
-        """Whatever an object is stored for, it comes back."""
+        """An object comes back, whatever its use."""
         store.put("key", b"data", use=use)
         assert store.get("key") == b"data"
         with pytest.raises(KeyExists):
@@ -66,7 +66,7 @@ class ObjectPromises(StoreFixtures):
 
     @pytest.mark.usefixtures("_hurried")
     def test_of_racing_creates_exactly_one_wins(self, store: Store) -> None:
-        """The data of the one that was told that it won is what is stored."""
+        """The data of the call that won is the stored data."""
         # Several races at once, because some stores let the losers wait for seconds.
         keys = [f"race/{number}" for number in range(_RACES)]
         barrier = threading.Barrier(_RACERS * _RACES)

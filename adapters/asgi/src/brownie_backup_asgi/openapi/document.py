@@ -1,4 +1,4 @@
-"""The description of this API (OpenAPI 3.1): data, written by hand. A test compares the routes."""
+"""The OpenAPI 3.1 document of this API, written by hand. A test compares it with the routes."""
 
 from typing import Any
 
@@ -8,10 +8,10 @@ from brownie_backup_asgi.openapi.schemas import _SCHEMAS
 
 
 def document(server: str) -> dict[str, Any]:
-    """Return the description.
+    """Return the OpenAPI document.
 
     Args:
-        server: the path below which the app is mounted, or ``/``.
+        server: the path where the app is mounted, or ``/``.
     """
     return {
         "openapi": "3.1.0",

@@ -1,4 +1,4 @@
-"""The endpoints, and what each answers."""
+"""The endpoints and their responses."""
 
 from typing import Any
 
@@ -14,13 +14,13 @@ _CHALLENGE = {"WWW-Authenticate": {"schema": _STRING, "required": True}}
 _PREFER = {
     "name": "Prefer",
     "in": "header",
-    "description": "wait=60 waits for the end of the operation, up to so many seconds",
+    "description": "wait=60 waits up to 60 seconds for the end of the operation",
     "schema": _STRING,
 }
 _KEY = {
     "name": "Idempotency-Key",
     "in": "header",
-    "description": "a name for this request: sent again, it begins nothing twice",
+    "description": "a unique key of this request: repeating it does not start a second operation",
     "schema": {"type": "string", "pattern": "^[!-~]{1,255}$", "minLength": 1, "maxLength": 255},
 }
 _NAME = {"name": "name", "in": "path", "required": True, "schema": schemas.NAME}
@@ -42,11 +42,11 @@ def _json(description: str, schema: str, headers: dict[str, Any] | None = None) 
 
 
 _COMMON = {
-    "400": _problem("the request cannot be read, or has a token in its URL"),
-    "401": _problem("no token, or a wrong one", _CHALLENGE),
+    "400": _problem("the request cannot be read, or its URL contains a token"),
+    "401": _problem("the token is missing or wrong", _CHALLENGE),
     "403": _problem("the token lacks the scope", _CHALLENGE),
-    "422": _problem("the request is not as it should be"),
-    "default": _problem("it failed: the type tells why"),
+    "422": _problem("the request does not match the schema"),
+    "default": _problem("the request failed: see the type of the problem"),
 }
 _BODY = {
     "413": _problem("the body is too large"),
@@ -66,7 +66,7 @@ def _get(
         "summary": summary,
         "description": f"Needs the scope `{scope}`.",
         "parameters": [*parameters],
-        "responses": {"200": _json("it is so", schema), **_COMMON, **(answers or {})},
+        "responses": {"200": _json("success", schema), **_COMMON, **(answers or {})},
     }
 
 
@@ -81,10 +81,12 @@ def _post(
 ) -> dict[str, Any]:
     done = {"Location": {"schema": _STRING, "required": True}}
     answers = {
-        "202": _json("it has begun: see Location", "Operation", _LOCATION | _RETRY),
-        ("201" if created else "200"): _json("it was waited for, and is done", "Operation", done),
-        "404": _problem("there is no such backup"),
-        "409": _problem("something else is at work, is there already, or refuses"),
+        "202": _json("the operation has started: see Location", "Operation", _LOCATION | _RETRY),
+        ("201" if created else "200"): _json("the operation has succeeded", "Operation", done),
+        "404": _problem("no such backup"),
+        "409": _problem(
+            "another operation is running, the target already exists, or the operation was refused"
+        ),
         **_BODY,
         **_COMMON,
     }
@@ -100,19 +102,19 @@ def _post(
     return operation
 
 
-_NOT_FOUND = {"404": _problem("it is not there")}
+_NOT_FOUND = {"404": _problem("not found")}
 
 PATHS: dict[str, dict[str, Any]] = {
     "/health": {
         "get": {
-            "summary": "Whether the process is alive; touches nothing",
+            "summary": "Check that the process is alive, without using the store or the database",
             "security": [],
-            "responses": {"200": _json("it is", "Health"), "default": _problem("it is not")},
+            "responses": {"200": _json("alive", "Health"), "default": _problem("not alive")},
         }
     },
     "/metrics": {
         "get": {
-            "summary": "Metrics for Prometheus",
+            "summary": "Get metrics for Prometheus",
             "description": "Needs the scope `read`.",
             "responses": {
                 "200": {
@@ -125,7 +127,7 @@ PATHS: dict[str, dict[str, Any]] = {
     },
     "/openapi.json": {
         "get": {
-            "summary": "This document",
+            "summary": "Get this document",
             "description": "Needs the scope `read`.",
             "responses": {
                 "200": {
@@ -138,7 +140,7 @@ PATHS: dict[str, dict[str, Any]] = {
     },
     "/backup/status": {
         "get": _get(
-            "How things stand",
+            "Get the last backup, the next run, the policy and running operations",
             "read",
             "Status",
             parameters=(
@@ -151,7 +153,7 @@ PATHS: dict[str, dict[str, Any]] = {
             ),
             answers={
                 "503": {
-                    "description": "with ?ready: no good backup is young enough",
+                    "description": "with ?ready: no good backup is recent enough",
                     "content": {
                         "application/json": {"schema": _ref("Status")},
                         "application/problem+json": {"schema": _ref("Problem")},
@@ -160,8 +162,8 @@ PATHS: dict[str, dict[str, Any]] = {
             },
         )
     },
-    "/backup/list": {"get": _get("All backups", "read", "Backups")},
-    "/backup/next-backup": {"get": _get("When the next backup is due", "read", "NextBackup")},
+    "/backup/list": {"get": _get("List all backups", "read", "Backups")},
+    "/backup/next-backup": {"get": _get("Get the time of the next backup", "read", "NextBackup")},
     "/backup/create": {"post": _post("Make a backup", "backup", schemas.CREATE, created=True)},
     "/backup/run-now": {
         "post": _post("Make the scheduled backup now", "backup", schemas.NOTHING, created=True)
@@ -169,17 +171,17 @@ PATHS: dict[str, dict[str, Any]] = {
     "/backup/restore": {
         "post": _post("Restore a backup", "restore", schemas.RESTORE, required=True)
     },
-    "/backup/cleanup": {"post": _post("Apply the retention", "delete", schemas.CLEANUP)},
-    "/backup/operations": {"get": _get("The newest 100 operations", "read", "Operations")},
+    "/backup/cleanup": {"post": _post("Apply the retention policy", "delete", schemas.CLEANUP)},
+    "/backup/operations": {"get": _get("List the newest 100 operations", "read", "Operations")},
     "/backup/operations/{id}": {
-        "get": _get("An operation", "read", "Operation", parameters=(_ID,), answers=_NOT_FOUND),
+        "get": _get("Get an operation", "read", "Operation", parameters=(_ID,), answers=_NOT_FOUND),
         "delete": {
             "summary": "Cancel an operation",
-            "description": "Needs the scope that it took to begin it.",
+            "description": "Needs the scope that was needed to start it.",
             "parameters": [_ID],
             "responses": {
-                "202": _json("it was asked to end", "Operation", _LOCATION),
-                "409": _problem("it has ended"),
+                "202": _json("the operation was asked to end", "Operation", _LOCATION),
+                "409": _problem("the operation has ended"),
                 **_NOT_FOUND,
                 **_COMMON,
             },
@@ -187,8 +189,8 @@ PATHS: dict[str, dict[str, Any]] = {
     },
     "/backup/events": {
         "get": {
-            "summary": "Server-sent events: an operation at each change of it",
-            "description": "Needs the scope `read`. It does not end.",
+            "summary": "Stream server-sent events: one for each change of an operation",
+            "description": "Needs the scope `read`. The stream does not end.",
             "responses": {
                 "200": {
                     "description": "events `progress` and `ended`; the data is an Operation",
@@ -199,20 +201,22 @@ PATHS: dict[str, dict[str, Any]] = {
         }
     },
     "/backup/{name}": {
-        "get": _get("A backup", "read", "Backup", parameters=(_NAME,), answers=_NOT_FOUND),
+        "get": _get("Get a backup", "read", "Backup", parameters=(_NAME,), answers=_NOT_FOUND),
         "delete": {
             "summary": "Delete a backup from every store",
             "description": "Needs the scope `delete`.",
             "parameters": [_NAME],
             "responses": {
-                "200": _json("it is gone", "Deleted"),
-                "409": _problem("it is held, locked, or in use"),
+                "200": _json("the backup was deleted", "Deleted"),
+                "409": _problem("the backup is held, locked, or in use"),
                 **_NOT_FOUND,
                 **_COMMON,
             },
         },
     },
     "/backup/{name}/verify": {
-        "post": _post("Read a backup back", "backup", schemas.VERIFY, parameters=(_NAME,))
+        "post": _post(
+            "Read a backup back and check every blob", "backup", schemas.VERIFY, parameters=(_NAME,)
+        )
     },
 }

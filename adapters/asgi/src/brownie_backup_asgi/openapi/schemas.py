@@ -1,4 +1,4 @@
-"""The schemas of requests and answers."""
+"""The schemas of responses."""
 
 from brownie_backup_asgi.problems import BY_ERROR, OURS, PREFIX
 from brownie_backup_asgi.schemas import Schema
@@ -28,9 +28,9 @@ _SCHEMAS: dict[str, Schema] = {
             },
             "title": _STRING,
             "status": {"type": "integer", "minimum": 400, "maximum": 599},
-            "detail": _STRING | {"description": "what happened, to what"},
+            "detail": _STRING | {"description": "what happened, and to which object"},
             "hint": _STRING | {"description": "what to do"},
-            "hint_code": _TEXT | {"description": "the same, for programs; stable"},
+            "hint_code": _TEXT | {"description": "a stable code of the hint, for programs"},
             "errors": {"type": "array", "items": _STRING},
         }
     ),
@@ -63,7 +63,7 @@ _SCHEMAS: dict[str, Schema] = {
             "heartbeat_at": _INSTANT,
             "ended_at": _MAYBE_INSTANT,
             "cancelled_by": _TEXT,
-            "result": _OBJECT | {"description": "as the command line's --json"},
+            "result": _OBJECT | {"description": "the same document as the command line's --json"},
             "problem": {"anyOf": [_ref("Problem"), {"type": "null"}]},
             "href": _STRING,
         }

@@ -1,4 +1,4 @@
-"""The command that shows who did what."""
+"""The command that shows and checks the audit trail."""
 
 import argparse
 
@@ -16,7 +16,7 @@ LIMIT = 100
 
 
 def audit(arguments: argparse.Namespace, service: Service, output: Output) -> int:
-    """Show the audit trail of one store, and prove that of every store."""
+    """Show the audit trail of one store; with --verify, check that of every store."""
     trail = service.audit(
         since=arguments.since,
         action=arguments.action,
@@ -63,7 +63,7 @@ def _row(entry: AuditRecord) -> tuple[str, ...]:
 
 
 def _visible(text: str) -> str:
-    """Return text that moves no terminal's cursor: anybody who writes to the store may add any."""
+    """Return text without control characters: anyone who can write to the store may add some."""
     return "".join(each if each.isprintable() else "?" for each in text)
 
 

@@ -32,19 +32,19 @@ def backup(arguments: argparse.Namespace, service: Service, output: Output) -> i
         ),
         (
             f"{size(report.new_bytes)} stored in {counted(report.new_blobs, 'blob')}, "
-            f"{size(report.reused_bytes)} were there already"
+            f"{size(report.reused_bytes)} already stored"
         ),
         *_ranges(report),
         *(f"note: {note}" for note in manifest.notes if note not in report.warnings),
     ]
     if service.settings.copies:
-        lines += [f"it is in {outcome.url}" for outcome in report.stores if outcome.stored]
+        lines += [f"stored in {outcome.url}" for outcome in report.stores if outcome.stored]
     output.result(report_document(report, WORDS), lines)
     if report.all_read_because:
         output.say(f"every range was read: {report.all_read_because}")
     missing = {outcome.url: outcome.problem for outcome in report.stores if outcome.problem}
     for url, problem in missing.items():
-        output.warn(f"it is not in {url}: {problem.worded(WORDS)}")
+        output.warn(f"not stored in {url}: {problem.worded(WORDS)}")
     problems = [
         *report.warnings,
         *(
@@ -91,12 +91,12 @@ def restore(arguments: argparse.Namespace, service: Service, output: Output) -> 
         _restored(report, several=bool(service.settings.copies), some=options.selects),
     )
     if any(finding.level == "error" for finding in report.findings):
-        return FAILED  # a dry run that says: it would
+        return FAILED  # of a dry run: the restore would fail
     return WARNINGS if report.warnings else DONE
 
 
 def sync(arguments: argparse.Namespace, service: Service, output: Output) -> int:
-    """Copy to each store what it lacks and others have."""
+    """Copy to each store the backups that it lacks."""
     del arguments
     with output.progress() as on_progress:
         reports = service.sync(on_progress=on_progress)
@@ -117,8 +117,8 @@ def sync(arguments: argparse.Namespace, service: Service, output: Output) -> int
 def _ranges(report: BackupReport) -> list[str]:
     if not report.ranges and not report.skipped_ranges:
         return []
-    unread = f"; known to be unchanged: {report.skipped_ranges}" if report.skipped_ranges else ""
-    return [f"ranges of large tables read: {report.ranges}{unread}"]
+    unread = f", {report.skipped_ranges} unchanged and not read" if report.skipped_ranges else ""
+    return [f"large tables: {counted(report.ranges, 'range')} read{unread}"]
 
 
 def _restored(report: RestoreReport, *, several: bool, some: bool) -> list[str]:
@@ -139,7 +139,7 @@ def _restored(report: RestoreReport, *, several: bool, some: bool) -> list[str]:
     lines = [f"{head}: {spent}"]
     lines += [f"{table.name}: {counted(table.rows, 'row')}" for table in report.detail.tables]
     if report.detail.replaced_database:
-        lines.append(f"the database that was there is kept as '{report.detail.replaced_database}'")
+        lines.append(f"the replaced database is kept as '{report.detail.replaced_database}'")
     if report.detail.created_roles:
         lines.append(f"created roles: {', '.join(report.detail.created_roles)}")
     return lines

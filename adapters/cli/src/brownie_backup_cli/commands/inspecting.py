@@ -1,4 +1,4 @@
-"""Commands that only look."""
+"""Commands that only read."""
 
 import argparse
 import json
@@ -49,7 +49,7 @@ def show(arguments: argparse.Namespace, service: Service, output: Output) -> int
 
 
 def status(arguments: argparse.Namespace, service: Service, output: Output) -> int:
-    """Show how things stand."""
+    """Show the last backup, the next run, the policy and running operations."""
     del arguments
     with output.tally() as on_progress:
         report = service.status(on_progress=on_progress)
@@ -59,7 +59,7 @@ def status(arguments: argparse.Namespace, service: Service, output: Output) -> i
     rows = [row for store in (document, *document["copies"]) for row in _status_rows(store)]
     next_backup = report.next_backup.astimezone(ZoneInfo(report.timezone))
     shown = f"{next_backup:%Y-%m-%d %H:%M} {report.timezone}"
-    rows.append(("schedule", f"{service.settings.schedule}, next at {shown}"))
+    rows.append(("schedule", f"{service.settings.schedule}, next run at {shown}"))
     output.result(document, table(("", ""), rows)[1:])
     problems = [store.error.worded(WORDS) for store in report.stores if store.error]
     for problem in problems:
@@ -92,14 +92,14 @@ def _status_rows(store: dict[str, Any]) -> Iterator[tuple[str, str]]:
     if store["problem"]:
         yield "problem", store["problem"]
         return
-    yield "backups", f"{store['backups']}, of which damaged: {len(store['damaged'])}"
+    yield "backups", f"{store['backups']}, {len(store['damaged'])} damaged"
     last = store["last_good"]
     age = _span(store["last_good_age_seconds"])
     yield "last good backup", f"{last['name']}, {age} ago" if last else "none"
     yield "retention", store["retention"]
     for lease in store["leases"]:
-        state = "expired: see 'brownie-backup unlock'" if lease["expired"] else "at work"
-        since = f"since {_span(lease['age_seconds'])}"
+        state = "expired: see 'brownie-backup unlock'" if lease["expired"] else "running"
+        since = f"for {_span(lease['age_seconds'])}"
         yield "lease", f"{lease['purpose']}, by {lease['owner']}, {since}, {state}"
 
 
@@ -127,12 +127,12 @@ def _status(backup: Backup) -> str:
         status = f"{status}, kind {backup.manifest.kind}"
     if backup.hold is None:
         return status
-    until = f" until {backup.hold.until:%Y-%m-%d %H:%M} UTC" if backup.hold.until else ""
+    until = f" until {written(backup.hold.until)}" if backup.hold.until else ""
     return f"{status}, held{until}"
 
 
 def _part_rows(manifest: Manifest) -> Iterator[tuple[str, str]]:
-    """Yield a line for each part, and one for all large tables, of which there may be many."""
+    """Yield a line for each part, and one line for all large tables: there may be many."""
     tables = [part for part in manifest.parts if part.kind == PartKind.TABLE]
     for part in manifest.parts:
         if part.kind != PartKind.TABLE:

@@ -1,4 +1,4 @@
-"""Commands that decide which backups stay: each works in every store."""
+"""Commands that decide which backups are kept, in every store."""
 
 import argparse
 from collections.abc import Mapping
@@ -47,27 +47,27 @@ def cleanup(arguments: argparse.Namespace, service: Service, output: Output) -> 
 
 
 def delete(arguments: argparse.Namespace, service: Service, output: Output) -> int:
-    """Delete a backup wherever it is."""
+    """Delete a backup from every store."""
     service.delete(arguments.name)
     lines = [
-        f"{arguments.name} is deleted; 'brownie-backup cleanup' frees the blobs that only it used"
+        f"{arguments.name} was deleted; 'brownie-backup cleanup' frees the blobs that only it used"
     ]
     output.result({"deleted": arguments.name}, lines)
     return DONE
 
 
 def hold(arguments: argparse.Namespace, service: Service, output: Output) -> int:
-    """Keep a backup whatever the policy says, wherever it is."""
+    """Keep a backup in every store, whatever the retention policy says."""
     done = service.hold(arguments.name, until=arguments.until)
     held = next(iter(done.done.values()))
     name = held.backup
-    lines = [f"{name} is {held}; 'brownie-backup release {name}' ends that"]
+    lines = [f"{name} is {held}; 'brownie-backup release {name}' ends the hold"]
     output.result({"backup": name, "hold": hold_document(held), "stores": list(done.done)}, lines)
     return WARNINGS if _warned(output, done.problems) else DONE
 
 
 def release(arguments: argparse.Namespace, service: Service, output: Output) -> int:
-    """End the hold of a backup wherever it is."""
+    """End the hold of a backup in every store."""
     name = arguments.name
     done = service.release(name)
     was_held = any(done.done.values())
@@ -89,11 +89,12 @@ def _cleaned(report: RetentionReport, *, verbose: bool) -> list[str]:
         rows = [("keep" if d.keep else "delete", d.backup.name, d.reason) for d in report.decisions]
         lines += table(("", "Name", "Reason"), rows) if rows else []
     if report.locked:
-        lines.append(f"{counted(len(report.locked), 'backup')} kept: the store has them locked")
+        lines.append(f"{counted(len(report.locked), 'backup')} kept: locked by the store")
     if report.locked_blobs:
-        lines.append(f"{counted(report.locked_blobs, 'blob')} kept: the store has them locked")
+        lines.append(f"{counted(report.locked_blobs, 'blob')} kept: locked by the store")
     lines.append(
-        f"{counted(len(report.deleted), 'backup')} {would}deleted, {len(report.decisions)} seen; "
+        f"{counted(len(report.deleted), 'backup')} {would}deleted, "
+        f"{len(report.decisions)} checked; "
         f"{counted(report.swept_blobs, 'blob')} {would}removed, "
         f"{size(report.swept_bytes)} {would}freed"
     )

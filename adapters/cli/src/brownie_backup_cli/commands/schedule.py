@@ -1,4 +1,4 @@
-"""The command ``schedule``: the runner in the background, or what the host's scheduler needs."""
+"""The command ``schedule``: run the runner in the background, or print units for the host."""
 
 import argparse
 import importlib.util
@@ -27,12 +27,12 @@ from brownie_backup_cli.vocabulary import WORDS
 
 PRINTERS = {"crontab": crontab, "systemd": systemd, "kubernetes": kubernetes}
 RUNNER = "brownie_backup_cron"
-"""A program of another package: it is started, never imported."""
+"""The module of another package: it is started, never imported."""
 _PATIENCE_SECONDS = 2
 
 
 def schedule(arguments: argparse.Namespace, service: Service, output: Output) -> int:
-    """Start, stop, show or print."""
+    """Start, stop or show the runner, or print configuration for the host's scheduler."""
     daemon = Daemon(arguments.directory or _state_folder(), "schedule")
     if arguments.print_as:
         return _print(arguments.print_as, service.settings, output)
@@ -54,7 +54,7 @@ def _start(daemon: Daemon, port: int, output: Output) -> int:
     argv = [sys.executable, "-m", RUNNER, "--port", str(port)]
     pid = daemon.start(argv, lambda pid: _answers(pid, port))
     document = {**_files(daemon), "running": True, "pid": pid, "port": port}
-    lines = [f"started as process {pid}, with its log in {daemon.log_file}"]
+    lines = [f"started as process {pid}; its log is {daemon.log_file}"]
     output.result(document, lines)
     return DONE
 
@@ -62,7 +62,7 @@ def _start(daemon: Daemon, port: int, output: Output) -> int:
 def _stop(daemon: Daemon, output: Output) -> int:
     pid = daemon.stop()
     document = {**_files(daemon), "running": False, "pid": pid}
-    output.result(document, [f"process {pid} has ended" if pid else "it was not running"])
+    output.result(document, [f"process {pid} has ended" if pid else "the runner was not running"])
     return DONE
 
 
@@ -122,12 +122,12 @@ def _print(kind: str, settings: Settings, output: Output) -> int:
     output.result(document, lines)
     if printed.left_out:
         names = ", ".join(printed.left_out)
-        output.warn(f"left out, as they may be secret or of this machine: {names}")
+        output.warn(f"left out, because they may be secret or specific to this machine: {names}")
     return DONE
 
 
 def _answers(pid: int, port: int) -> bool:
-    """Whether the runner of that process id listens at that port."""
+    """Whether the runner with that process id listens on that port."""
     try:
         url = f"http://127.0.0.1:{port}/health"
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
@@ -143,8 +143,8 @@ def _state_folder() -> Path:
     try:
         return Path(base).expanduser() / "brownie-backup"
     except RuntimeError:
-        problem = "the home folder of this user is not known: HOME is not set"
-        raise ConfigurationError([problem], hint="Give a --directory") from None
+        problem = "the home folder of this user is unknown: HOME is not set"
+        raise ConfigurationError([problem], hint="Give --directory") from None
 
 
 def _files(daemon: Daemon) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""Commands for setting things up."""
+"""Commands for setup: settings, keys and checks."""
 
 import argparse
 import os
@@ -28,7 +28,7 @@ def config(arguments: argparse.Namespace, service: Service, output: Output) -> i
 
 
 def doctor(arguments: argparse.Namespace, service: Service, output: Output) -> int:
-    """Look for what would hurt."""
+    """Check for anything that would make a backup fail or be incomplete."""
     del arguments
     repository, *copies = service.context.repositories(writes=True)
     findings = [
@@ -47,7 +47,7 @@ def doctor(arguments: argparse.Namespace, service: Service, output: Output) -> i
 
 
 def keygen(arguments: argparse.Namespace, service: Service, output: Output) -> int:
-    """Make a key pair."""
+    """Create a key pair."""
     public_file = arguments.directory / f"{arguments.name}-public.asc"
     private_file = arguments.directory / f"{arguments.name}-private.asc"
     for path in (public_file, private_file):
@@ -69,14 +69,14 @@ def keygen(arguments: argparse.Namespace, service: Service, output: Output) -> i
         "private_key_file": str(private_file),
         "protected_by_passphrase": bool(passphrase),
     }
-    protection = "by BACKUP_PASSPHRASE" if passphrase else "by nothing but its file mode"
+    protection = "by BACKUP_PASSPHRASE" if passphrase else "only by its file mode"
     lines = [
-        f"made the key {pair.fingerprint}, protected {protection}",
+        f"created the key {pair.fingerprint}, protected {protection}",
         "",
         "to make backups:      " + f"export BACKUP_GPG_PUBLIC_KEY_FILE={public_file.absolute()}",
         "to restore them:      " + f"export BACKUP_GPG_PRIVATE_KEY_FILE={private_file.absolute()}",
         "",
-        "Without the private key no backup can be restored: keep copies of it away from here.",
+        "Without the private key no backup can be restored: keep copies of it on other machines.",
     ]
     output.result(document, lines)
     return DONE

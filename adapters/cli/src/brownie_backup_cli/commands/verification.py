@@ -1,4 +1,4 @@
-"""The command that reads backups back."""
+"""The command that reads backups back and checks them."""
 
 import argparse
 from collections.abc import Mapping, Sequence
@@ -25,7 +25,7 @@ from brownie_backup_cli.vocabulary import WORDS
 
 
 class _Place:
-    """Where a backup was found; it is said before anything is read."""
+    """The store where a backup was found. It is printed before anything is read."""
 
     def __init__(self, output: Output) -> None:
         self.url = ""
@@ -33,14 +33,14 @@ class _Place:
         self._output = output
 
     def found(self, found: LocatedBackup) -> None:
-        """Take note, and say what wants attention."""
+        """Note the store, and print warnings."""
         self.url = found.repository.store.url
         self.elsewhere = bool(found.findings)
         self._output.findings(found.findings)
 
 
 def verify(arguments: argparse.Namespace, service: Service, output: Output) -> int:
-    """Verify one backup, or all: then one that cannot be read does not stop the others."""
+    """Verify one backup, or all. With all, one that cannot be read does not stop the others."""
     if arguments.against_database:
         return _compare(arguments, service, output)
     if bool(arguments.name) == arguments.all:
@@ -94,12 +94,12 @@ def _compare(arguments: argparse.Namespace, service: Service, output: Output) ->
 def _compared(comparison: Comparison) -> list[str]:
     ranges = f"{comparison.compared_ranges} of {counted(comparison.total_ranges, 'range')} compared"
     if comparison.good:
-        verdict = "nothing compared" if comparison.why_not else "as in the database"
+        verdict = "nothing compared" if comparison.why_not else "same as the database"
         return [f"{comparison.backup}: {verdict}, {ranges}"]
     return [
         f"{comparison.backup}: DIFFERS FROM THE DATABASE, {ranges}",
         *(f"  {each} differ" for each in comparison.differences),
-        "  although the WAL shows no change. Make a backup with --full, and report it",
+        "  although the WAL shows no change. Make a backup with --full, and report this",
     ]
 
 

@@ -1,4 +1,4 @@
-"""The command ``demo``: a sample database is backed up, loses a table, and comes back.
+"""The command ``demo``: back up a sample database, drop a table, and restore the backup.
 
 It runs the real commands on a real server, and shows each as a user would type it.
 """
@@ -27,15 +27,15 @@ _SERVER_SETTINGS = {"fsync": "off", "full_page_writes": "off", "synchronous_comm
 
 
 def demo(arguments: argparse.Namespace, output: Output) -> int:
-    """Run the demo, clean up on every way out, and return its exit status.
+    """Run the demo, clean up in every case, and return its exit status.
 
     Raises:
-        ConfigurationError: something that it needs is not installed.
+        ConfigurationError: the demo needs something that is not installed.
         DatabaseError: the server does not start.
     """
     started = time.monotonic()
     package = find_package()
-    open_gpg(None)  # raises, if there is no gpg
+    open_gpg(None)  # raises if there is no gpg
     shell = Shell(output)
     comparison: tuple[Compared, ...] = ()
     failure: DemoFailed | None = None
@@ -59,7 +59,7 @@ def _run(stack: ExitStack, shell: Shell, package: Path, rows: int) -> tuple[Comp
         )
         folder = Path(stack.enter_context(temporary))
     if os.geteuid() == 0:
-        # The server's user has to pass; what is secret in here has a mode of its own.
+        # The server's user must be able to enter it; secret files in it have their own mode.
         folder.chmod(0o711)
     shell.enter(folder)
     programs = reachable_programs(package, folder)
@@ -89,6 +89,6 @@ def _report(
     if failure:
         shell.output.error(document, [f"the demo failed: {failure}", failure.details])
         return FAILED
-    gone = f"# All came back, in {seconds:.1f} s; the server and its folder are gone again."
+    gone = f"# All data was restored, in {seconds:.1f} s. The server and its folder are removed."
     shell.output.result(document, ["", gone, "#", *NEXT])
     return DONE

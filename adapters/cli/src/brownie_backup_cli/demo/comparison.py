@@ -1,4 +1,4 @@
-"""What was in the database before the accident, against what is in the restored one."""
+"""Compares the database before the accident with the restored one."""
 
 import csv
 from collections.abc import Mapping, Sequence
@@ -12,7 +12,7 @@ _SHOWN = 12  # characters of a checksum, enough to compare by eye
 
 @frozen
 class Sum:
-    """How many rows something has, and their checksum."""
+    """The number of rows of a table or of definitions, and their checksum."""
 
     rows: int
     checksum: str
@@ -20,7 +20,7 @@ class Sum:
 
 @frozen
 class Compared:
-    """A table, or what else was summed up, on both sides; None where it is missing."""
+    """A table, or the definitions, on both sides; None where it is missing."""
 
     name: str
     before: Sum | None
@@ -33,7 +33,7 @@ class Compared:
 
 
 def read_sums(text: str) -> dict[str, Sum]:
-    """Read what checksums.sql prints, as CSV."""
+    """Read the CSV output of checksums.sql."""
     return {
         row["name"]: Sum(int(row["rows"]), row["checksum"])
         for row in csv.DictReader(text.splitlines())
@@ -41,13 +41,13 @@ def read_sums(text: str) -> dict[str, Sum]:
 
 
 def compare(before: Mapping[str, Sum], restored: Mapping[str, Sum]) -> tuple[Compared, ...]:
-    """Compare by name, in the order of `before`; what is only in `restored` goes last."""
+    """Compare by name, in the order of `before`. Names only in `restored` come last."""
     names = [*before, *(name for name in restored if name not in before)]
     return tuple(Compared(name, before.get(name), restored.get(name)) for name in names)
 
 
 def comparison_lines(comparison: Sequence[Compared]) -> list[str]:
-    """Return it as a table."""
+    """Return the comparison as the lines of a table."""
     header = ("", "Rows before", "Restored", "Checksum before", "Restored", "")
     rows = [
         (
@@ -64,7 +64,7 @@ def comparison_lines(comparison: Sequence[Compared]) -> list[str]:
 
 
 def compared_document(compared: Compared) -> dict[str, object]:
-    """Return one of the comparisons as JSON."""
+    """Return one comparison as JSON."""
     before, restored = compared.before, compared.restored
     return {
         "name": compared.name,

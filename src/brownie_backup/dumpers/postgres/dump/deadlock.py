@@ -1,7 +1,8 @@
-"""Programs that wait for a lock which they can't get before we end: a deadlock through ourselves.
+"""Programs that wait for a lock which they can't get before we end: a deadlock that includes us.
 
-Somebody's ALTER TABLE waits for the session that holds the snapshot, and pg_dump waits behind it
-for the same table. PostgreSQL sees no deadlock there, since that session waits for nobody.
+Another session's ALTER TABLE waits for the session that holds the snapshot, and pg_dump waits
+behind it for the same table. PostgreSQL sees no deadlock there, since the snapshot's session waits
+for no lock.
 """
 
 import logging
@@ -14,8 +15,8 @@ from brownie_backup.postgres.client import Client, quote_text
 from brownie_backup.postgres.process import Child
 
 PATIENCE_SECONDS = 10.0
-"""How long they may wait so: who asks for an exclusive lock often gives up soon, and tries again
-later."""
+"""How long such a wait may last: a session that requests an exclusive lock often gives up soon, and
+tries again later."""
 _PAUSE_SECONDS = 1.0
 
 _WAITS = """
@@ -34,12 +35,12 @@ def await_output(child: Child, client: Client, application: str, holder: int) ->
 
     Args:
         child: the program.
-        client: of the server, which is asked what the program waits for.
+        client: of the server, to ask which sessions block the program.
         application: the name that the program's session has on the server.
         holder: the server's process of the session that holds the snapshot.
 
     Raises:
-        DumpFailed: it waits, and so does whom it waits for, until we end.
+        DumpFailed: the program waits for a session that itself waits until we end.
     """
     waited_since: float | None = None
     with selectors.DefaultSelector() as selector:
@@ -57,7 +58,7 @@ def await_output(child: Child, client: Client, application: str, holder: int) ->
 def _is_doomed(client: Client, application: str, holder: int) -> bool:
     try:
         (row,) = client.query(_WAITS % (quote_text(application), holder))
-    except DatabaseError as error:  # pg_dump will tell what is wrong, if it is
+    except DatabaseError as error:  # pg_dump reports the problem, if there is one
         _log.debug("what pg_dump waits for is not known: %s", error)
         return False
     return bool(row["doomed"])

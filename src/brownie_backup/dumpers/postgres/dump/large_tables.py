@@ -1,6 +1,6 @@
-"""Bulk tables: which tables are read in ranges of their blocks, and what is known of them.
+"""Large tables: the tables that are read in ranges of their blocks, and their properties.
 
-All others stay in pg_dump's archive, which knows best how to write them.
+All other tables stay in pg_dump's archive, since pg_dump knows best how to write them.
 """
 
 from collections.abc import Iterable
@@ -13,15 +13,15 @@ from brownie_backup.postgres.client import qualified
 from brownie_backup.postgres.session import Session
 
 BULK_TABLE_BYTES = 64 << 20
-"""From which size of its heap on a table is read in ranges."""
+"""The size of its heap from which a table is read in ranges."""
 RANGE_BYTES = 16 << 20
-"""How much of a heap is one range: its rows are about one blob."""
+"""The size of one range of a heap: its rows make about one blob."""
 RANGES_SINCE = 14
-"""The first major that scans a range of blocks without reading those before it."""
+"""The first major version that scans a range of blocks without reading the blocks before it."""
 
-# Types of PostgreSQL's own whose binary form is the same in all majors and needs nothing else to be
-# read: no catalogue, no setting (src/backend/utils/adt: the *_send and *_recv functions). Not
-# interval: what is infinite since 17 was a number of years before.
+# PostgreSQL's own types whose binary form is the same in all major versions and can be read without
+# a catalog or a setting (src/backend/utils/adt: the *_send and *_recv functions). Not interval: a
+# value that is infinite since 17 was a number of years before.
 BINARY_TYPES = (
     "bool", '"char"', "bytea", "name", "text", "varchar", "bpchar", "bit", "varbit",
     "int2", "int4", "int8", "oid", "float4", "float8", "numeric", "uuid", "json", "jsonb",
@@ -32,13 +32,13 @@ BINARY_TYPES = (
 _BINARY = ", ".join(
     f"'pg_catalog.{name}{brackets}'::regtype" for name in BINARY_TYPES for brackets in ("", "[]")
 )
-# Types whose text depends on names in the catalogue.
+# Types whose text depends on names in the catalog.
 _NAMING = (
     "'regproc', 'regprocedure', 'regoper', 'regoperator', 'regclass', 'regtype', 'regrole', "
     "'regnamespace', 'regconfig', 'regdictionary', 'regcollation', 'regdatabase', 'aclitem'"
 )
-# Extensions whose types' text depends on nothing but the value and the extension's version. Of
-# others we can't know: there are such that look things up in tables or settings of their own.
+# Extensions whose types' text depends on nothing but the value and the extension's version. Other
+# extensions are unknown: some look things up in tables or settings of their own.
 _KNOWN_EXTENSIONS = "'citext', 'cube', 'hstore', 'isn', 'ltree', 'postgis', 'seg', 'vector'"
 
 _REASONS = """
@@ -71,11 +71,11 @@ WHERE c.relkind = 'r' AND c.relpersistence <> 't' AND c.oid >= 16384
 ORDER BY pg_relation_size(c.oid) DESC
 """
 
-# What the bytes of a row depend on, besides the row: its columns, what their types are made of (of
-# domains, arrays, ranges and composites, all the way down), and the server's own version. A type
-# of an extension goes by the extension's version. No lock keeps a type or an enum's label from
-# being changed and changed back while rows are read: their xmin tells. The database counts, too: a
-# copy of one that has taken its name has the same tables.
+# The inputs that the bytes of a row depend on, besides the row: the table's columns, the
+# definitions of their types (of domains, arrays, ranges and composites, recursively), and the
+# server's version. A type of an extension is represented by the extension's version. No lock keeps
+# a type or an enum's label from being changed and changed back while rows are read: their xmin
+# shows it. The database is an input, too: a copy that has taken its name has the same tables.
 _DESCRIPTION = f"""
 WITH RECURSIVE relations AS (
   SELECT c.* FROM pg_class c WHERE c.oid IN (%s)
@@ -131,8 +131,9 @@ ORDER BY blocks DESC
 """
 
 
-# About what pg_dump writes: rows with their TOAST, and large objects. Whoever asks for the size of
-# a table waits for those who hold it exclusively; of such a one the catalogue's word will do.
+# About the size of pg_dump's output: rows with their TOAST, and large objects. A query for the size
+# of a table waits for sessions that hold it exclusively; for such a table the catalog's estimate is
+# used.
 _ARCHIVE = """
 SELECT coalesce(sum(
   CASE WHEN l.relation IS NULL
@@ -150,7 +151,7 @@ WHERE c.oid = 'pg_largeobject'::regclass
 
 @frozen
 class Candidate:
-    """A large table, and why it can't be read in ranges, if it can't."""
+    """A large table, and the reason why it can't be read in ranges, if any."""
 
     oid: int
     schema: str
@@ -171,23 +172,23 @@ class LargeTable:
     relation: Relation
     blocks: int
     size_bytes: int
-    """Of its heap, and what is stored apart from it (TOAST)."""
+    """The size of its heap, and of its data stored separately (TOAST)."""
     rows: int
-    """An estimate: of the last VACUUM or ANALYZE; negative if there was none."""
+    """An estimate from the last VACUUM or ANALYZE; negative if there was none."""
     tracked: bool
-    """Whether the WAL tells of all that changes its rows' bytes."""
+    """Whether the WAL shows everything that changes its rows' bytes."""
     database: int
     range_blocks: int
-    """How many blocks are a range."""
+    """The number of blocks of a range."""
 
 
 @frozen
 class RangePolicy:
-    """Which tables are read in ranges, and how.
+    """The tables that are read in ranges, and the way to read them.
 
     Args:
-        table_bytes: from which size of its heap on a table is.
-        range_bytes: how much of a heap is one range.
+        table_bytes: the size of its heap from which a table is read in ranges.
+        range_bytes: the size of one range of a heap.
         binary: whether rows may be written in COPY's binary format, which the server reads and
             writes faster, where all of a table's types allow it.
     """
@@ -203,7 +204,7 @@ def find_candidates(session: Session, from_bytes: int) -> tuple[Candidate, ...]:
 
 
 def find_again(session: Session, candidates: Iterable[Candidate]) -> frozenset[Candidate]:
-    """Return what tables are now; one that is gone is missing."""
+    """Return the current state of tables; a dropped table is missing."""
     numbers = ", ".join(str(each.oid) for each in candidates)
     return frozenset(_candidates(session, f"c.oid IN ({numbers})")) if numbers else frozenset()
 
@@ -219,7 +220,7 @@ def estimate_archive(session: Session, apart: Iterable[int]) -> int:
 
 
 def describe(session: Session, oids: Iterable[int], cutting: RangePolicy) -> tuple[LargeTable, ...]:
-    """Return what is known of tables, which the session's transaction must have locked."""
+    """Return the properties of tables, which the session's transaction must have locked."""
     numbers = ", ".join(map(str, oids))
     if not numbers:
         return ()

@@ -1,9 +1,9 @@
-"""Locks on all tables, taken before the snapshot, so that nothing slips between.
+"""Locks on all tables, taken before the snapshot, so that no change falls between them.
 
-TRUNCATE, and whatever else writes a table anew, takes effect for older snapshots too (PostgreSQL
-manual, 13.6): one that commits after the snapshot and before pg_dump's own lock would leave the
-table empty in the backup. A partition that is dropped then would be half described: the server's
-functions that write definitions see what is there now.
+TRUNCATE, and any other command that rewrites a table, takes effect for older snapshots too
+(PostgreSQL manual, 13.6). If it commits after the snapshot and before pg_dump's own lock, the table
+is empty in the backup. A partition that is dropped in that time would be described only in part:
+the server's functions that write definitions see the current state.
 """
 
 from attrs import frozen
@@ -12,7 +12,7 @@ from brownie_backup.errors import DatabaseError
 from brownie_backup.postgres.client import qualified
 from brownie_backup.postgres.session import Session
 
-# As pg_dump does. Who may not read a table may not lock it: pg_dump will say so.
+# As pg_dump does. A role that may not read a table may not lock it: pg_dump will report that.
 _TABLES = """
 SELECT c.oid::bigint, n.nspname AS schema, c.relname AS name
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
@@ -34,7 +34,7 @@ class TablesChanged(Exception):
 
 @frozen
 class LockedTable:
-    """A table, and what it is called."""
+    """A table, and its name."""
 
     oid: int
     schema: str
@@ -42,16 +42,16 @@ class LockedTable:
 
 
 def find_tables(session: Session) -> frozenset[LockedTable]:
-    """Return the tables that are dumped and that we may lock, by their present names."""
+    """Return the tables that are dumped and that we may lock, by their current names."""
     return frozenset(LockedTable(**row) for row in session.query(_TABLES))
 
 
 def lock_tables(session: Session, tables: frozenset[LockedTable]) -> None:
-    """Lock tables as pg_dump will: against being written anew, not against reading and writing.
+    """Lock tables as pg_dump will: against rewrites, not against reading and writing.
 
     Raises:
-        TablesChanged: one is gone, or somebody waited for us in a circle.
-        DatabaseError: somebody holds one for longer than the session's lock_timeout.
+        TablesChanged: a table is gone, or there was a deadlock with another session.
+        DatabaseError: another session holds a table for longer than the session's lock_timeout.
     """
     if not tables:
         return

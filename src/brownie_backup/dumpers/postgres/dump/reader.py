@@ -1,4 +1,4 @@
-"""Reading the parts of a snapshot: by pg_dump, and of large tables by COPY in a session."""
+"""Reading the parts of a snapshot: with pg_dump, and for large tables with COPY in a session."""
 
 import contextlib
 import logging
@@ -48,11 +48,12 @@ _log = logging.getLogger(__name__)
 
 
 class PostgresReader:
-    """One worker's way to read parts; it keeps a session open for large tables.
+    """Reads parts for one worker; it keeps a session open for large tables.
 
     Args:
         client: of the server.
-        lock_timeout: how long pg_dump waits for a table that somebody holds exclusively.
+        lock_timeout: how long pg_dump waits for a table that another session has locked
+            exclusively.
         holders: of the snapshots that are held in this process, by their names.
     """
 
@@ -70,7 +71,7 @@ class PostgresReader:
         self._program: Child | None = None
 
     def interrupt(self, snapshot: str) -> None:
-        """End what reads of a snapshot that is over, from any thread."""
+        """End all reads of a snapshot that is over, from any thread."""
         running = [each for each in (self._session, self._program) if each]
         for each in running if self._snapshot == snapshot else ():
             each.interrupt()
@@ -106,7 +107,7 @@ class PostgresReader:
     def _read_rows(self, part: TableDetail) -> Generator[bytes, None, int]:
         """Read a range in our session, or in the one that holds the snapshot.
 
-        That has its lock already: it need not wait behind somebody who waits for it to end.
+        The latter has its lock already: it need not wait behind a session that waits for it to end.
         """
         holder = self._holders.get(part.snapshot)
         oid = part.relation.oid
@@ -126,7 +127,7 @@ class PostgresReader:
     def _copy(self, session: Psql, part: TableDetail) -> Generator[bytes, None, int]:
         try:
             return (yield from copy_rows(session, part.relation, part.blocks))
-        except BaseException as error:  # closed half way, it is of no more use either
+        except BaseException as error:  # closed half way, it can't be used any more
             self.close()
             if isinstance(error, DatabaseError) and not isinstance(error, DumpFailed):
                 msg = f"a large table could not be read: {error.message}"
@@ -138,8 +139,8 @@ class PostgresReader:
         try:
             session = self._session or self._open(part)
             if part.relation.oid not in self._locked:
-                # As pg_dump does: behind somebody who waits for the table to be free of locks, our
-                # own among them, we would wait for ever.
+                # As pg_dump does: if a session waits for an exclusive lock, we would wait behind it
+                # for ever, since our own locks are among those that it waits for.
                 lock = f"LOCK TABLE ONLY {named(part.relation)} IN ACCESS SHARE MODE NOWAIT"
                 session.run(sql_bytes(lock, session.encoding))
                 self._locked.add(part.relation.oid)
@@ -163,7 +164,7 @@ class PostgresReader:
             session.run(*(text.format(snapshot=part.snapshot) for text in _SEE))
             (row,) = session.query(INVENTORY_SQL)
         data = to_json(row["inventory"] | {"relations": list(part.apart)})
-        parse_inventory(data)  # what does not read now would not read in the restore
+        parse_inventory(data)  # an unreadable archive would not be readable in the restore
         return data
 
     def _globals_command(self, part: DumpDetail) -> list[str]:
@@ -176,7 +177,7 @@ class PostgresReader:
             "--globals-only",
             "--no-password",
             "--encoding=UTF8",
-            # Not the bare name: it would be read as a connection string if it looks like one.
+            # Not the bare name: a name that looks like a connection string would be read as one.
             f"--database={Conninfo().with_database(part.database).to_string()}",
             f"--dbname={self._client.access.command_line(part.database)}",
         ]
@@ -191,10 +192,11 @@ class PostgresReader:
         return [
             self._client.programs.path("pg_dump"),
             "--format=custom",
-            "--compress=0",  # blobs are compressed by us, all in one way
+            "--compress=0",  # we compress all blobs in the same way
             "--create",
             "--no-password",
-            f"--encoding={encoding}",  # the database's, whatever a role or an environment sets
+            # the database's encoding, whatever a role or an environment sets
+            f"--encoding={encoding}",
             f"--snapshot={part.snapshot}",
             f"--lock-wait-timeout={self._lock_timeout // timedelta(milliseconds=1)}",
             *(f"--exclude-table-data={name}" for name in self._patterns(part, encoding)),
@@ -202,7 +204,7 @@ class PostgresReader:
         ]
 
     def _patterns(self, part: DumpDetail, encoding: str) -> Iterator[str]:
-        """Yield what names the large tables to pg_dump: in the encoding of the database."""
+        """Yield the options that name the large tables to pg_dump, in the database's encoding."""
         for relation in part.apart:
             name = named(relation)
             if encoding == "SQL_ASCII" or name.isascii():
@@ -241,18 +243,18 @@ class PostgresReader:
 
 
 def _application(part: DumpDetail) -> str:
-    """Return what pg_dump is called on the server: no other is called so."""
+    """Return pg_dump's application name on the server, which no other program has."""
     return f"brownie-backup {part.snapshot}"
 
 
 def end_readers(client: Client, snapshot: str) -> None:
-    """End the sessions that still read of a snapshot that is over, on whatever host they began."""
+    """End the sessions that still read a snapshot that is over, on any host."""
     with contextlib.suppress(BackupError):  # then each goes on until its worker is done
         client.query(_END.format(snapshot=snapshot))
 
 
 def dump_hint(said: str, sqlstate: str = "") -> HintCode:
-    """Return what to do about an error of a dump, of which programs tell no code."""
+    """Return the remedy for an error of a dump, for which programs report no code."""
     if "row-level security" in said:
         return DatabaseHint.BYPASS_OR_OWN
     if "permission denied for large object" in said:
@@ -261,7 +263,8 @@ def dump_hint(said: str, sqlstate: str = "") -> HintCode:
         return DatabaseHint.GRANT_READ_TO_BACKUP_ROLE
     if sqlstate == _LOCK_NOT_AVAILABLE or "lock timeout" in said:
         return DatabaseHint.LOCKED_TABLE
-    if is_crowded(said) or "could not connect to database" in said:  # pg_dumpall says no more
+    # pg_dumpall reports nothing more
+    if is_crowded(said) or "could not connect to database" in said:
         return DatabaseHint.TOO_MANY_CONNECTIONS
     return DatabaseHint.NOTHING_KEPT
 

@@ -1,4 +1,4 @@
-"""Opening a snapshot: the locks on tables first, so that nothing slips between."""
+"""Opening a snapshot: the locks on tables first, so that no change falls between."""
 
 import contextlib
 from collections.abc import Iterator, Sequence
@@ -44,8 +44,8 @@ from brownie_backup.postgres.session import Session
 from brownie_backup.protocols import Unchanged
 
 ARCHIVE_HEAD_BYTES = 64
-"""An archive begins with its format and the time of the dump, in 51 bytes at most: see WriteHead
-in PostgreSQL's pg_backup_archiver.c. What follows is the same for the same database."""
+"""An archive begins with its format and the time of the dump, in at most 51 bytes: see WriteHead in
+PostgreSQL's pg_backup_archiver.c. The rest is the same for the same database."""
 
 SYSTEM_IDENTIFIER = "(SELECT system_identifier FROM pg_control_system())::text"
 
@@ -73,25 +73,25 @@ class PostgresSnapshot:
     notes: tuple[str, ...]
     session: Session
     process_id: int
-    """Of the server's process for that session."""
+    """The process ID of the session's backend."""
     _tracker: Tracker
 
     def unchanged_since(self, base: Manifest) -> Unchanged:
-        """Say which ranges the WAL shows to have the same bytes as in an earlier backup."""
+        """Return the ranges that the WAL shows to have the same bytes as in an earlier backup."""
         return self._tracker.unchanged_since(base)
 
     def stop(self) -> None:
-        """Let whoever waits for the WAL go, from any thread."""
+        """Release every thread that waits for the WAL, from any thread."""
         self._tracker.stop()
 
     def wal(self) -> WalPosition | None:
-        """Return from where on the WAL tells the next backup what has changed."""
+        """Return where the WAL starts to tell the next backup which blocks changed."""
         return self._tracker.position()
 
 
 @frozen
 class _Held:
-    """What a session's transaction has locked and seen."""
+    """The objects that a session's transaction has locked and seen."""
 
     session: Session
     exported: str
@@ -105,13 +105,13 @@ class _Held:
 def open_snapshot(
     client: Client, name: str, *, lock_timeout: timedelta, cutting: RangePolicy
 ) -> Iterator[PostgresSnapshot]:
-    """Open a transaction, lock the tables, export the snapshot, and hold all of it.
+    """Open a transaction, lock the tables, export the snapshot, and hold all three.
 
     Args:
         client: of the server.
         name: of the database.
-        lock_timeout: how long somebody's exclusive lock on a table is waited for.
-        cutting: which tables are read in ranges, and how.
+        lock_timeout: how long to wait for another session's exclusive lock on a table.
+        cutting: the tables that are read in ranges, and the way to read them.
 
     Raises:
         DumpFailed: a table could not be locked in time.
@@ -140,7 +140,7 @@ def open_snapshot(
             facts["process_id"],
             held.tracker,
         )
-        # A session that died since takes nothing with it: each reader has the snapshot for itself.
+        # If the session has died since, nothing is lost: each reader has the snapshot for itself.
         with contextlib.suppress(DatabaseError):
             held.session.run("COMMIT")
 
@@ -164,12 +164,12 @@ def _hold(
 def _lock_and_export(
     session: Session, client: Client, name: str, lock_timeout: timedelta, cutting: RangePolicy
 ) -> _Held:
-    """Lock, then see: in this order, so that the snapshot has what is locked.
+    """Lock, then take the snapshot: in this order, so that the snapshot matches the locked tables.
 
-    The first query of the transaction takes the snapshot, and LOCK TABLE is none.
+    The first query of the transaction takes the snapshot, and LOCK TABLE is not a query.
     """
     major = client.server_version.major
-    # It stays in force: what is locked then need not be waited for again.
+    # It stays in force: tables locked then need no second wait.
     session.run(f"SET lock_timeout = {lock_timeout // timedelta(milliseconds=1)}")
     candidates = _find_candidates(session, cutting.table_bytes)
     notes = tuple(_left_to_the_archive(candidates, major))
@@ -191,7 +191,7 @@ def _lock_and_export(
 def _find_candidates(session: Session, bulk_bytes: int) -> tuple[Candidate, ...]:
     try:
         return find_candidates(session, bulk_bytes)
-    except DatabaseError as error:  # to ask for a table's size takes a lock on it
+    except DatabaseError as error:  # a query for a table's size takes a lock on it
         msg = f"the sizes of the tables could not be read: {error.message}"
         raise DumpFailed(msg, hint=dump_hint(error.message, error.sqlstate)) from None
 
@@ -240,7 +240,7 @@ def _notes(facts: dict[str, Any]) -> Iterator[str]:
 
 
 def _left_to_the_archive(candidates: Sequence[Candidate], major: int) -> Iterator[str]:
-    """Say which large tables are read by pg_dump alone, by number: a manifest names none."""
+    """Return which large tables only pg_dump reads, by OID: a manifest names none."""
     if major < RANGES_SINCE and candidates:
         yield f"large tables are in the archive: PostgreSQL {major} cannot scan a range of blocks"
         return

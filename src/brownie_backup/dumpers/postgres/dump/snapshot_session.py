@@ -11,11 +11,11 @@ from brownie_backup.postgres.session import Session
 
 
 class SnapshotSession:
-    """Holds a snapshot; reads what no other session gets a lock for. Thread-safe.
+    """Holds a snapshot; reads tables that no other session can lock. Thread-safe.
 
     Args:
-        session: which has exported it.
-        process_id: of the server's process for that session.
+        session: the session that has exported it.
+        process_id: the process ID of that session's backend.
     """
 
     def __init__(self, session: Session, process_id: int) -> None:
@@ -31,7 +31,7 @@ class SnapshotSession:
             if self._broken:
                 msg = "the session that holds the snapshot has ended"
                 raise DumpFailed(msg, hint=DatabaseHint.BACK_UP_AGAIN)
-            self._broken = True  # until it is known to be well
+            self._broken = True  # until it is known to work
             try:
                 if not self._prepared:
                     begin_copying(self._session)

@@ -1,6 +1,6 @@
-"""What the write-ahead log tells of changes between two backups (PostgreSQL 17 and newer).
+"""Changes between two backups, from the write-ahead log (PostgreSQL 17 and newer).
 
-Why what is said here is so: docs/explanation/incremental.md.
+The reasons are in docs/explanation/incremental.md.
 """
 
 import logging
@@ -30,10 +30,11 @@ from brownie_backup.protocols import Unchanged
 _log = logging.getLogger(__name__)
 
 _ALL_FILES = 0
-"""The number that stands for all of a database's, when it is made by copying files, or dropped."""
+"""The relfilenode that stands for all files of a database that is created by copying files, or
+dropped."""
 SUMMARIES_SINCE = 17
 _SEAL_SECONDS = 30.0
-"""How long a checkpoint's summary is waited for, once the checkpoint is done."""
+"""How long to wait for a checkpoint's summary after the checkpoint."""
 _PAUSE_SECONDS = 0.02
 
 _ON = """
@@ -45,8 +46,8 @@ SELECT ('x' || substr(pg_walfile_name(pg_current_wal_insert_lsn()), 1, 8))::bit(
   (pg_current_wal_insert_lsn() - '0/0')::bigint AS position,
   to_json(pg_postmaster_start_time()) AS started
 """
-# Asked for after the position: whoever has a later number writes behind that. Not a snapshot's
-# xmax, which is only behind those that are over: one that runs and has written may have it.
+# Queried after the position: a transaction with a later ID writes after it. Not a snapshot's xmax,
+# which only follows completed transactions: a running one that has written may have that ID.
 _NEXT = "SELECT pg_current_xact_id()::text::bigint AS xid"
 _OLDEST = "SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint AS xid"
 _SUMMARIES = """
@@ -66,13 +67,14 @@ GROUP BY 1, 2
 
 
 def take_sample(client: Client, session: Session) -> Sample | None:
-    """Return where the WAL is, before a snapshot is taken; None if nothing is summarized."""
+    """Return the WAL's position before a snapshot is taken; None if nothing is summarized."""
     if client.server_version.major < SUMMARIES_SINCE or not session.query(_ON)[0]["on"]:
         return None
     try:
         with client.session() as other:
             (at,), (following,) = other.query(_POSITION), other.query(_NEXT)
-    except DatabaseError as error:  # such as: there are no more numbers before the next VACUUM
+    # for example: no transaction IDs are left before the next VACUUM
+    except DatabaseError as error:
         _log.warning("nothing can be known of changes: %s", error.message)
         return None
     started_at = datetime.fromisoformat(at["started"])
@@ -80,14 +82,14 @@ def take_sample(client: Client, session: Session) -> Sample | None:
 
 
 class Tracker:
-    """What the WAL tells of a snapshot's large tables. Thread-safe.
+    """The changes to a snapshot's large tables, from the WAL. Thread-safe.
 
     Args:
         client: of the server, for sessions beside the one that holds the snapshot.
         name: of the database.
-        session: that one, whose transaction has taken the snapshot and just that.
+        session: the session whose transaction has taken the snapshot, and done nothing else.
         tables: its large tables.
-        sample: taken before; None if nothing is known.
+        sample: the sample taken before; None if nothing is known.
     """
 
     def __init__(
@@ -106,7 +108,7 @@ class Tracker:
         self._seal: Seal | None = None
         self._checkpointing: Session | None = None
         self._stopping = threading.Event()
-        # Pairs of a position and the first transaction number that was not given out at it.
+        # Pairs of a position and the first transaction ID that was not assigned there.
         self._pairs: list[tuple[int, int]] = []
         self._oldest = self._seen_until = 0
         if sample:
@@ -116,7 +118,7 @@ class Tracker:
             self._oldest, self._seen_until = oldest["xid"], here["position"]
 
     def unchanged_since(self, base: Manifest) -> Unchanged:
-        """Say which ranges have the same bytes as in an earlier backup."""
+        """Return the ranges that have the same bytes as in an earlier backup."""
         try:
             return self._unchanged_since(base)
         except NotKnown as why:
@@ -125,7 +127,7 @@ class Tracker:
             return Unchanged(why_not=error.message)
 
     def position(self) -> WalPosition | None:
-        """Return from where on changes can be known; None if they can't."""
+        """Return the position from which changes can be known; None if they can't."""
         if self._sample is None:
             return None
         seal = self.seal()
@@ -142,14 +144,14 @@ class Tracker:
         )
 
     def seal(self) -> "Seal":
-        """Have all WAL up to the snapshot summarized, and so written to disk for good."""
+        """Have all WAL up to the snapshot summarized, and so flushed to disk."""
         with self._lock:
             if self._seal is None:
                 self._seal = self._make_seal()
             return self._seal
 
     def stop(self) -> None:
-        """Wait for nothing any more, from any thread: nobody wants to know."""
+        """Stop waiting, from any thread: the result is no longer needed."""
         self._stopping.set()
         if self._checkpointing:
             self._checkpointing.interrupt()
@@ -187,7 +189,7 @@ class Tracker:
             raise NotKnown("WAL summaries were removed just now")
         with self._lock:
             self._pairs.append((position.sampled_at, position.sampled_next_xid))
-            self._pairs.append((position.changes_from, 0))  # as its own proof said
+            self._pairs.append((position.changes_from, 0))  # as the parent's own position shows
         return Unchanged(segments)
 
     def _unchanged_segments(self, base: Manifest, changes_from: int) -> Iterator[str]:
@@ -209,7 +211,7 @@ class Tracker:
     def _changes(
         self, tables: Sequence[LargeTable], changes_from: int
     ) -> dict[int, frozenset[int] | None]:
-        """Return the first blocks of the ranges that were written; None for a table cut short."""
+        """Return the first blocks of the ranges that were written; None for a truncated table."""
         if not tables or self._sample is None:
             return {}
         blocks = {table.table.filenode: table.range_blocks for table in tables}
@@ -227,7 +229,7 @@ class Tracker:
         return changes
 
     def _summaries(self, after: int) -> tuple[Summary, ...]:
-        """Return the summaries that reach behind a position, in order."""
+        """Return the summaries that reach past a position, in order."""
         line = self._sample.timeline if self._sample else 0
         rows = self._client.query(_SUMMARIES % (line, after))
         return tuple(Summary(row["start"], row["end"]) for row in rows)
@@ -235,13 +237,13 @@ class Tracker:
 
 @frozen
 class Seal:
-    """Where a summary ends that has all that a snapshot sees, or why there is none."""
+    """Return the end of a summary that covers all that a snapshot sees, or why there is none."""
 
     end: int | None
     why_not: str = ""
 
 
 def _whole_ranges(part: Part, range_blocks: int) -> frozenset[int]:
-    """Return the first blocks of the ranges that a stored table has, as we would cut it."""
+    """Return the first blocks of the ranges of a stored table, with our range size."""
     ranges = (blob.begins.blocks for blob in part.blobs if blob.begins)
     return frozenset(each.first for each in ranges if each.end == each.first + range_blocks)

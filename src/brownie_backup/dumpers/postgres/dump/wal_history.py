@@ -1,6 +1,6 @@
-"""Whether WAL summaries tell of everything since an earlier backup. Pure.
+"""Whether WAL summaries are complete since an earlier backup. Pure.
 
-Why these checks are what it takes: docs/explanation/incremental.md.
+Why these checks are sufficient: docs/explanation/incremental.md.
 """
 
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ from brownie_backup.model import WalPosition
 
 @frozen
 class Sample:
-    """A position in the WAL, and a transaction number that nobody had before it."""
+    """A position in the WAL, and a transaction ID that was not assigned before it."""
 
     timeline: int
     position: int
@@ -23,21 +23,22 @@ class Sample:
 
 @frozen
 class Summary:
-    """Which part of the WAL a summary is about."""
+    """The part of the WAL that a summary covers."""
 
     start: int
     end: int
 
 
 class NotKnown(Exception):
-    """Why nothing can be known of changes."""
+    """The reason why changes can't be known."""
 
 
 def check_server(base: WalPosition, now: Sample) -> None:
-    """See that the server has run all the time, and on one timeline.
+    """Check that the server has run all the time, and on one timeline.
 
     Raises:
-        NotKnown: it has not: its files may have been set back, and it may have gone on otherwise.
+        NotKnown: it has not, so its files may have been set back to an earlier state, and it may
+            have continued differently.
     """
     if base.timeline != now.timeline:
         raise NotKnown("the server is on another timeline than at the backup before")
@@ -46,25 +47,25 @@ def check_server(base: WalPosition, now: Sample) -> None:
 
 
 def check_seal(base: WalPosition, summaries: Sequence[Summary]) -> None:
-    """See that a summary ends where one did at an earlier backup.
+    """Check that a summary ends where one did at an earlier backup.
 
     Raises:
-        NotKnown: none does: a running machine was set back, its memory and all.
+        NotKnown: none does, so a running machine was set back, including its memory.
     """
     if all(base.sealed_at not in {summary.start, summary.end} for summary in summaries):
         raise NotKnown("the server's history is not the one that the backup before was made in")
 
 
 def check_gaps(summaries: Sequence[Summary], since: int, until: int) -> None:
-    """See that summaries leave nothing out between two positions.
+    """Check that summaries have no gap between two positions.
 
     Args:
-        summaries: those that reach behind `since`, in order.
-        since: from where on.
-        until: up to where.
+        summaries: the summaries that reach past `since`, in order.
+        since: the first position.
+        until: the last position.
 
     Raises:
-        NotKnown: they do.
+        NotKnown: there is a gap.
     """
     reached = since
     for summary in summaries:

@@ -8,7 +8,7 @@ from brownie_backup.concurrency.threads import Threads
 from brownie_backup.postgres.client import Client, qualified
 from brownie_backup.postgres.session import Session
 
-# A partitioned table's statistics come with autovacuum or by hand, as ever.
+# A partitioned table's statistics come from autovacuum or from a manual ANALYZE, as always.
 _TABLES = """
 SELECT n.nspname AS schema, c.relname AS name
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
@@ -22,7 +22,7 @@ def analyse(client: Client, database: str, jobs: int) -> None:
 
     Args:
         client: of the server.
-        database: which.
+        database: its name.
         jobs: how many sessions to use.
 
     Raises:

@@ -1,4 +1,4 @@
-"""An archive of pg_dump's in a local file, and pg_restore at work on it."""
+"""A pg_dump archive in a local file, and pg_restore reading it."""
 
 import logging
 import os
@@ -26,7 +26,7 @@ class Archive:
     Args:
         path: of the file.
         client: of the server to restore to.
-        programs: that know both the archive and the server.
+        programs: programs that know both the archive and the server.
         options: how to restore.
         encoding: of the archive, as PostgreSQL calls it.
     """
@@ -50,7 +50,7 @@ class Archive:
             raise RestoreFailed(msg, hint=SetupHint.SPACE_FOR_TMPDIR) from None
 
     def script(self, *arguments: str) -> str:
-        """Return what pg_restore prints: a listing, or SQL."""
+        """Return the output of pg_restore: a listing, or SQL."""
         argv = [os.fsdecode(word.encode(self._codec, "surrogateescape")) for word in arguments]
         status, output, said = self._client.output([*self._command(), *argv])
         if status != 0:
@@ -71,15 +71,15 @@ class Archive:
     def restore(
         self, database: str, *arguments: str, what: str, jobs: int = 1, strict: bool = True
     ) -> Iterator[Finding]:
-        """Restore into a database; yield what pg_restore said, or raise `RestoreFailed`.
+        """Restore into a database; yield pg_restore's messages, or raise `RestoreFailed`.
 
         Args:
-            database: where to.
-            arguments: more of pg_restore's, which restrict it.
-            what: is restored, for messages.
+            database: the target.
+            arguments: more arguments of pg_restore, which restrict it.
+            what: the restored section, for messages.
             jobs: how many connections it may use.
-            strict: end at the first error; else all of it is tried, so that everything that is
-                missing shows at once.
+            strict: end at the first error; otherwise go on, so that all missing objects are
+                reported at once.
         """
         argv = [
             *arguments,
@@ -102,7 +102,7 @@ class Archive:
             yield Finding(Level.WARNING, what, message, RestoreHint.DOES_IT_MATTER)
 
     def _sets_what_the_server_lacks(self) -> bool:
-        """Whether pg_restore will begin with an error that means nothing (see `forgive`)."""
+        """Whether pg_restore will begin with a harmless error (see `forgive`)."""
         server = self._client.server_version
         return self._programs.version.major >= _TIMEOUT_SINCE > server.major
 

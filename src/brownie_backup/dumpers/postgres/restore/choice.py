@@ -1,4 +1,4 @@
-"""Which entries of an archive some tables need. Pure."""
+"""The entries of an archive that some tables need. Pure."""
 
 from collections.abc import Iterable, Iterator
 from collections.abc import Set as AbstractSet
@@ -20,15 +20,15 @@ from brownie_backup.dumpers.postgres.restore.contents import (
 
 @frozen
 class Choice:
-    """What of an archive is restored."""
+    """The entries of an archive to restore."""
 
     entries: frozenset[int]
     tables: frozenset[int]
-    """The oids of the tables that come with their rows."""
+    """The OIDs of the tables that come with their rows."""
     bare: tuple[Entry, ...] = ()
-    """Tables that come without rows: others need their definition."""
+    """Tables that come without rows: other tables need their definition."""
     left_out: tuple[Entry, ...] = ()
-    """What is on these tables, but refers to others that don't come with them."""
+    """Entries that belong to these tables, but refer to tables that are not restored."""
 
 
 def choose(
@@ -39,14 +39,15 @@ def choose(
     indexes: bool = True,
     constraints: bool = True,
 ) -> Choice:
-    """Return what is to be restored for some tables, with their partitions.
+    """Return the entries to restore for some tables, with their partitions.
 
-    That is all that is theirs, and all that any of it needs. What is theirs but refers to a
-    further table is left out; where a table itself needs one (it inherits), that comes bare.
+    These are all entries that belong to the tables, and all that those need. An entry that belongs
+    to a table but refers to another table is left out. If a table itself needs another table (it
+    inherits), that one comes without rows.
 
     Args:
-        contents: of the archive.
-        tables: numbers of entries.
+        contents: the contents of the archive.
+        tables: the tables' entry numbers.
         others: more entries to restore, views for instance, if these tables are all they need.
         indexes: whether indexes come too; those of constraints do in any case.
         constraints: whether constraints come too; those in a table's definition do in any case.
@@ -59,7 +60,7 @@ def choose(
 
 
 class _Choosing:
-    """A choice that grows."""
+    """A choice while it is being made."""
 
     def __init__(
         self, contents: Contents, tables: AbstractSet[int], unwanted: AbstractSet[str]
@@ -67,13 +68,13 @@ class _Choosing:
         self._contents = contents
         self._graph = _Graph(contents)
         self._unwanted = unwanted
-        # What was asked for, in contrast to what is only needed.
+        # The requested entries, as opposed to those that are only needed.
         self._owners = self._graph.with_partitions(tables)
         self._chosen = self._graph.all_needs(self._owners)
         self._left_out: list[Entry] = []
 
     def take_others(self, others: AbstractSet[int]) -> None:
-        """Take what stands alone: views, functions, types."""
+        """Take standalone objects: views, functions, types."""
         allowed = self._owners | others
         for entry in _roots(self._contents, others):
             needed = self._graph.all_needs({entry.id})
@@ -85,7 +86,7 @@ class _Choosing:
                 self._left_out.append(entry)
 
     def take_belongings(self) -> None:
-        """Take what is on that, or says something of it."""
+        """Take entries that belong to the chosen ones, or describe them."""
         waiting = [
             entry
             for entry in self._contents.values()
@@ -108,7 +109,7 @@ class _Choosing:
         )
 
     def _take(self, entry: Entry) -> bool:
-        """Take an entry, or leave it out; return whether that is decided."""
+        """Take an entry, or leave it out; return whether it could be decided."""
         direct = self._graph.needs[entry.id]
         if entry.kind in ATTACHMENTS:
             self._chosen |= {entry.id} if direct <= self._chosen else set()
@@ -128,7 +129,7 @@ class _Choosing:
 
 
 class _Graph:
-    """What needs what. A partition does not need what it is attached to, nor do its indexes."""
+    """The dependencies. A partition does not need its parent, nor do its indexes."""
 
     def __init__(self, contents: Contents) -> None:
         self._contents = contents
@@ -145,7 +146,7 @@ class _Graph:
                     self._partitions.setdefault(whole, set()).add(part)
 
     def with_partitions(self, tables: Iterable[int]) -> set[int]:
-        """Return the tables, and their partitions, and theirs."""
+        """Return the tables with their partitions, recursively."""
         found: set[int] = set()
         waiting = [*tables]
         while waiting:
@@ -156,7 +157,7 @@ class _Graph:
         return found
 
     def all_needs(self, numbers: Iterable[int]) -> set[int]:
-        """Return the entries, and what they need, and so on."""
+        """Return the entries with everything that they need, recursively."""
         found: set[int] = set()
         waiting = [*numbers]
         while waiting:
@@ -167,11 +168,11 @@ class _Graph:
         return found
 
     def relations(self, numbers: Iterable[int]) -> set[int]:
-        """Return those that are tables, or much like tables."""
+        """Return the entries that are tables, or similar to tables."""
         return {number for number in numbers if self._contents[number].kind in RELATIONS}
 
     def belongs(self, entry: Entry, owners: AbstractSet[int], chosen: AbstractSet[int]) -> bool:
-        """Whether an entry is a part of one of the owners, or says something of what is chosen."""
+        """Whether an entry is a part of one of the owners, or describes a chosen entry."""
         if entry.kind in OF_ANYTHING:
             return not self.needs[entry.id].isdisjoint(chosen)
         holders = self.needs[entry.id] & owners

@@ -1,6 +1,6 @@
-"""What an archive contains, by ``pg_restore --list --verbose``, and what of it some tables need.
+"""The contents of an archive, by ``pg_restore --list --verbose``, with all dependencies.
 
-Pure. pg_dump knows what depends on what, and writes it into the archive: so nothing is guessed.
+Pure. pg_dump knows the dependencies, and writes them into the archive: nothing is guessed.
 """
 
 import re
@@ -21,15 +21,15 @@ RELATIONS = {TABLE, "VIEW", "MATERIALIZED VIEW", "FOREIGN TABLE"}
 ATTACHMENTS = {"TABLE ATTACH", "INDEX ATTACH"}
 CONSTRAINTS = {"CONSTRAINT", "CHECK CONSTRAINT", FOREIGN_KEY}
 NAMING_THEIR_TABLE = {*CONSTRAINTS, "DEFAULT", "TRIGGER", "RULE", "POLICY"}
-"""The label of these begins with that of the table that they are on."""
+"""Types whose label begins with the label of their table."""
 _OF_A_TABLE = {
     *("INDEX", "STATISTICS", "STATISTICS DATA", "ROW SECURITY", "SEQUENCE"),
     *(TABLE_DATA, "MATERIALIZED VIEW DATA"),
 }
 OF_ANYTHING = {"ACL", "COMMENT", "SECURITY LABEL", "SEQUENCE OWNED BY", "SEQUENCE SET"}
 BELONGING = ATTACHMENTS | NAMING_THEIR_TABLE | _OF_A_TABLE | OF_ANYTHING
-# The longest first. What has no number of a catalogue is told from what has one, so that a schema
-# named DATA does not make a TABLE look like a TABLE DATA.
+# The longest first. Types without a catalog number are distinguished from those with one, so that a
+# schema named DATA does not make a TABLE look like a TABLE DATA.
 _KINDS = sorted(RELATIONS | BELONGING | {"DEFAULT ACL"}, key=len, reverse=True)
 _WITHOUT_CATALOG = (
     ATTACHMENTS
@@ -48,7 +48,8 @@ class Entry:
     oid: int
     kind: str
     label: str
-    """Schema, name and owner, with blanks between: for people, since names may have blanks too."""
+    """Schema, name and owner, separated by blanks: for display only, since names may have blanks
+    too."""
     line: str
     needs: frozenset[int] = frozenset()
 
@@ -79,15 +80,15 @@ def parse_contents(listing: str) -> Contents:
 
 
 def numbers_in(listing: str) -> frozenset[int]:
-    """Return the numbers of the entries that a listing has."""
+    """Return the entry numbers in a listing."""
     return frozenset(int(m[1]) for m in map(_LINE.fullmatch, listing.split("\n")) if m)
 
 
 def tables_of(contents: Contents) -> dict[int, TableName]:
-    """Return what the tables are called, by their oids, for messages.
+    """Return the tables' names, by their OIDs, for messages.
 
-    A listing does not say where a name ends. What a schema is called shows in the labels of what
-    is in it; a role that owns a table may own its schema too, else it has no blanks.
+    A listing does not show where a name ends. A schema's name follows from the labels of its
+    objects. A role that owns a table may own its schema too; otherwise its name has no blanks.
     """
     found = {}
     for entry in contents.values():
@@ -100,7 +101,7 @@ def tables_of(contents: Contents) -> dict[int, TableName]:
 
 
 def _schema_of(contents: Contents, table: Entry) -> tuple[str, str]:
-    """Return the names of a table's schema and its owner, as far as it has an entry."""
+    """Return the names of a table's schema and its owner, if they have entries."""
     for number in table.needs & contents.keys():
         words = contents[number].label.removeprefix("- ").split(" ")
         if contents[number].kind == "SCHEMA":
@@ -112,7 +113,7 @@ def _schema_of(contents: Contents, table: Entry) -> tuple[str, str]:
 
 
 def lines_for(contents: Contents, entries: AbstractSet[int]) -> str:
-    """Return what ``pg_restore --use-list`` reads."""
+    """Return the input of ``pg_restore --use-list``."""
     return "".join(f"{entry.line}\n" for entry in contents.values() if entry.id in entries)
 
 

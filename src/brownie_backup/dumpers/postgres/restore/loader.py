@@ -21,7 +21,7 @@ from brownie_backup.tracing import step
 
 @frozen
 class RowsToLoad:
-    """Rows of a large table: how many they must be, and the oid that the table had."""
+    """Rows of a large table: their expected number, and the OID that the table had."""
 
     oid: int
     rows: int | None
@@ -30,8 +30,9 @@ class RowsToLoad:
 Loadable = tuple[RowsToLoad, Iterable[bytes]]
 """Rows, and their bytes."""
 
-# What pg_restore sets too, and what the text of rows was written with. A commit need not wait for
-# the disk: the one that gives the database its name does, and all before it is on disk then.
+# The settings that pg_restore uses too, and those that the text of rows was written with. A commit
+# need not wait for the disk: the commit that gives the database its name does, and all earlier ones
+# are on disk then.
 _SETTINGS = (
     "SET search_path = ''",
     "SET row_security = off",
@@ -50,9 +51,9 @@ class Loader:
 
     Args:
         client: of the server.
-        database: where to.
-        encoding: of the rows, as PostgreSQL calls it.
-        relations: what the tables are called, by the oids that they had.
+        database: the target.
+        encoding: PostgreSQL's name for the encoding of the rows.
+        relations: the tables' names, by the OIDs that they had.
         tables: for each table its ranges, in order.
     """
 
@@ -73,7 +74,7 @@ class Loader:
         self._shared: list[Iterator[Loadable]] = []
         self.stopping = threading.Event()
         self.loaded: Counter[int] = Counter()
-        """How many rows were loaded, by the oids that the tables had."""
+        """The number of loaded rows, by the OIDs that the tables had."""
 
     def run(
         self,
@@ -82,11 +83,11 @@ class Loader:
         give_up: Callable[[], None],
         beside: Callable[[], None] = lambda: None,
     ) -> None:
-        """Load everything, by several workers.
+        """Load everything, with several workers.
 
         Args:
-            jobs: how many.
-            give_up: called when one of them fails, to end what the others wait for.
+            jobs: the number of workers.
+            give_up: called when a worker fails, to end the waits of the others.
             beside: something else to do at the same time.
         """
         pool = Threads(jobs + 1, thread_name_prefix="load")
@@ -106,8 +107,9 @@ class Loader:
     def work(self) -> None:
         """Load ranges until there are no more.
 
-        While there is a table that nobody is at, this worker takes that: so its rows keep their
-        order, and nobody waits for another one's lock on the end of the file. Else it helps.
+        While there is a table without a worker, this worker takes it: so its rows keep their order,
+        and no worker waits for another's lock to extend the file. Otherwise it helps another
+        worker.
         """
         taken = self._take(None)
         if taken is None:

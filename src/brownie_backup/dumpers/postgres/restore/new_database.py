@@ -1,4 +1,4 @@
-"""A fresh database, made as the one in the archive was."""
+"""A fresh database, created like the one in the archive."""
 
 import contextlib
 import re
@@ -19,12 +19,12 @@ from brownie_backup.postgres.output import is_about_database
 
 
 class NewDatabase:
-    """A database with a name that nobody else uses; `client` is connected to another one."""
+    """A database with a unique name; `client` is connected to another one."""
 
     def __init__(self, client: Client, name: str, token: str) -> None:
         self._client = client
-        # In ASCII, so that it reads the same whatever the encoding of the database is: names of
-        # databases are shared by all of them, and not converted.
+        # In ASCII, so that it reads the same in any database encoding: names of databases are
+        # shared by all databases, and not converted.
         self.name = shorten(re.sub(r"\W", "_", name, flags=re.ASCII), f"_restoring_{token}")
         self.settings: list[str] = []
         """Statements about the database itself, for the end: one may make it read-only."""
@@ -33,7 +33,7 @@ class NewDatabase:
     def make(self, archive: Archive, listing: str) -> Iterator[Finding]:
         """Create it, with the encoding, locale and owner that the archive has.
 
-        They come from the archive itself: pg_dump knows best what belongs to a database.
+        They come from the archive itself: pg_dump knows best the properties of a database.
         """
         wanted = [line for line in listing.split("\n") if is_about_database(line)]
         lines = archive.use_lines("\n".join(wanted) + "\n", "database")
@@ -41,9 +41,9 @@ class NewDatabase:
         statements, strange = for_database(split_statements(script), quote_name(self.name))
         (create,) = (s for s in statements if s.startswith("CREATE DATABASE"))
         statements.remove(create)
-        # Before, not after: a CREATE that we no longer wait for may still come to its end.
+        # Before, not after: a CREATE that we no longer wait for may still complete.
         self.exists = True
-        # The owner comes first: it may be by its rights that we may create anything in there.
+        # The owner comes first: our right to create anything in the database may depend on it.
         self.settings = [s for s in statements if not is_ownership(s)]
         owner = filter(is_ownership, statements)
         run_or_fail(self._client, "creating the database", [create, *owner])
@@ -68,7 +68,7 @@ def run_or_fail(
 
 @contextlib.contextmanager
 def or_fail(doing: str) -> Iterator[None]:
-    """Raise `RestoreFailed` for what PostgreSQL could not do."""
+    """Raise `RestoreFailed` for PostgreSQL's error."""
     try:
         yield
     except DatabaseError as error:
@@ -79,7 +79,7 @@ def or_fail(doing: str) -> Iterator[None]:
 
 
 def shorten(name: str, suffix: str) -> str:
-    """Return `name` with the suffix, cut to what PostgreSQL takes, at a whole character."""
+    """Return `name` with the suffix, cut to PostgreSQL's limit, at a whole character."""
     suffix = suffix.encode()[: preflight.NAME_BYTES - 1].decode("utf-8", "ignore")
     room = preflight.NAME_BYTES - len(suffix.encode())
     return name.encode()[:room].decode("utf-8", "ignore") + suffix

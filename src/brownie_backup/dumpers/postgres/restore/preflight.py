@@ -1,4 +1,4 @@
-"""What is missing on a server for a restore, found before anything is changed."""
+"""Missing requirements for a restore, found before anything is changed."""
 
 import shutil
 import tempfile
@@ -34,7 +34,7 @@ def roles_on(client: Client) -> frozenset[str]:
 
 
 def ask_server(client: Client) -> dict[str, Any]:
-    """Return what the checks need to know of the server."""
+    """Return the facts about the server that the checks need."""
     (server,) = client.query(_SERVER)
     return server
 
@@ -42,7 +42,7 @@ def ask_server(client: Client) -> dict[str, Any]:
 def check_server(
     client: Client, server: dict[str, Any], source: Database, name: str
 ) -> Iterator[Finding]:
-    """Yield what would make any restore fail (errors), or differ (warnings)."""
+    """Yield problems that would make any restore fail (errors), or differ (warnings)."""
     if not 0 < len(name.encode()) <= NAME_BYTES:
         msg = f"'{name}' cannot be the name of a database: it has {len(name.encode())} bytes"
         yield _error("name", msg, RestoreHint.DATABASE_NAME_BYTES(most=str(NAME_BYTES)))
@@ -62,7 +62,7 @@ def check_server(
 def check_contents(
     server: dict[str, Any], inventory: Inventory, options: RestoreOptions
 ) -> Iterator[Finding]:
-    """Yield what would make the restore of everything fail, or differ."""
+    """Yield problems that would make the restore of everything fail, or differ."""
     yield from check_roles(server, inventory, options)
     yield from _extensions(inventory, server["extensions"] or {})
     if options.tablespaces:
@@ -80,7 +80,7 @@ def check_room(needed_bytes: int) -> Iterator[Finding]:
 
 
 def check_target(server: dict[str, Any], name: str, options: RestoreOptions) -> Iterator[Finding]:
-    """Yield whether a database may get that name."""
+    """Yield the problems of that name for a database."""
     if name in server["databases"] and not options.replace:
         msg = f"a database named '{name}' exists"
         yield _error("target", msg, RestoreHint.RENAME_OR_REPLACE)
@@ -92,7 +92,7 @@ def check_target(server: dict[str, Any], name: str, options: RestoreOptions) -> 
 def check_roles(
     server: dict[str, Any], inventory: Inventory, options: RestoreOptions
 ) -> Iterator[Finding]:
-    """Yield which roles are missing, or will be made."""
+    """Yield the roles that are missing, or will be created."""
     needed = set(inventory.needed)
     if options.owner:
         needed |= inventory.owners

@@ -1,4 +1,4 @@
-"""Which tables a restore is asked for. Pure."""
+"""The tables requested for a restore. Pure."""
 
 import re
 from difflib import get_close_matches
@@ -36,18 +36,18 @@ class TableName:
 
 @frozen
 class TableSelection:
-    """What was asked for; nothing of it, if everything is wanted."""
+    """The requested tables and schemas; empty if everything is wanted."""
 
     tables: tuple[TableName, ...] = ()
     schemas: tuple[str, ...] = ()
     into: TableName | None = None
-    """The new name, of the only table."""
+    """The new name of the only table."""
 
     def __bool__(self) -> bool:
         return bool(self.tables or self.schemas)
 
     def name_of(self, table: TableName) -> TableName:
-        """Return what a table is called when it is restored."""
+        """Return a table's name after the restore."""
         return self.into if self.into and table in self.tables else table
 
 
@@ -80,7 +80,7 @@ def parse_table(text: str) -> TableName:
 
 
 def similar(name: str, others: list[str]) -> Hint:
-    """Return a hint with the names that look most like one that is not there."""
+    """Return a hint with the names that are most similar to one that is not there."""
     found = get_close_matches(name, others, n=3, cutoff=0.5)
     if not found:
         return RestoreHint.NO_SUCH_NAME()

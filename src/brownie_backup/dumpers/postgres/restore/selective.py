@@ -38,8 +38,8 @@ from brownie_backup.wording import counted
 class SelectiveRestore(PostgresTarget):
     """A restore of some tables: see `PostgresTarget`.
 
-    Into a database that exists they are added. Then the fresh database is a scratch one, for what
-    the archive has; the rows of large tables go straight to where they belong.
+    The tables can be added to an existing database. Then the fresh database is a scratch database
+    for the archive's content; the rows of large tables are loaded directly into the target.
     """
 
     def __init__(
@@ -65,7 +65,7 @@ class SelectiveRestore(PostgresTarget):
         return evolve(super().report(), tables=self._tables)
 
     def receive(self, parts: Iterable[tuple[Part, Iterable[bytes]]]) -> tuple[Finding, ...]:
-        """Take roles and archive, and look for the tables in it; change nothing on the server."""
+        """Take roles and archive, and look up the tables in it; change nothing on the server."""
         findings = [*super().receive(parts)]
         self._choice = self._choose()
         names = sorted(self._names[oid] for oid in self._choice.tables)
@@ -74,7 +74,7 @@ class SelectiveRestore(PostgresTarget):
         return (*findings, *self._caveats())
 
     def abandon(self) -> str | None:
-        """Leave the server as it was, as far as it lets us; return the name of what is left."""
+        """Restore the server's earlier state as far as possible; return the names of leftovers."""
         left = (self._addition.undo() if self._addition else None, super().abandon())
         return " and ".join(filter(None, left)) or None
 
@@ -105,7 +105,7 @@ class SelectiveRestore(PostgresTarget):
                 msg = f"the backup has nothing in a schema named '{schema}'"
                 raise RestoreRefused(msg, hint=similar(schema, sorted(schemas)))
             tables |= {n for n in found if self._contents[n].kind == TABLE}
-            # A database that exists has them, or has them otherwise now.
+            # An existing database already has them, possibly changed.
             others |= set() if self._adds else found
         choice = choose(
             self._contents,
@@ -120,7 +120,7 @@ class SelectiveRestore(PostgresTarget):
         return choice
 
     def _find(self, table: TableName) -> Iterator[int]:
-        """Yield the number of a table's entry; pg_restore itself says which it is."""
+        """Yield the number of a table's entry; pg_restore itself finds it."""
         arguments = (f"--schema={table.schema}", f"--table={table.name}")
         found = numbers_in(self._archive.script("--list", *arguments))
         kinds = {self._contents[number].kind for number in found}
@@ -156,7 +156,7 @@ class SelectiveRestore(PostgresTarget):
         chosen = {oid: ranges for oid, ranges in tables.items() if oid in self._choice.tables}
         yield from self._fresh.make(self._archive, self._listing)
         if self._adds:
-            # Who may create there in the database that exists is not known here.
+            # The rights to create in the existing database are not known here.
             grant = ["GRANT CREATE ON SCHEMA public TO PUBLIC"]
             run_or_fail(self._client, "opening the scratch database", grant, self._fresh.name)
         only = self._archive.use(self._contents, self._choice.entries)
@@ -189,7 +189,7 @@ class SelectiveRestore(PostgresTarget):
         return self._wanted.into.schema if self._wanted.into else restored.table.schema
 
     def _add(self, chosen: Mapping[int, Iterator[Loadable]]) -> Iterator[Finding]:
-        """Load the tables into the database that exists, where nobody sees them yet."""
+        """Load the tables into the existing database, invisible to its users at first."""
         tables = [(each, self._schema_of(each)) for each in self._restored]
         addition = TableStaging(self._client, self._name, self._fresh.name, tables, self._token)
         addition.check()
@@ -210,7 +210,7 @@ class SelectiveRestore(PostgresTarget):
         yield from addition.complete(archive, self._options.jobs if chosen else 1)
 
     def _staged(self, addition: TableStaging, relation: Relation) -> Relation:
-        """Return what a large table is called while it is loaded."""
+        """Return the name of a large table while it is being loaded."""
         name = self._wanted.into.name if self._wanted.into else relation.name
         staged = addition.staged(TableName(relation.schema, name))
         return evolve(relation, schema=staged.schema, name=staged.name)

@@ -1,7 +1,7 @@
-"""Adding tables to a database that exists, so that they are seen only when they are whole.
+"""Adding tables to an existing database, so that they are visible only when they are complete.
 
-They are loaded into schemas of their own, and take their places in one transaction at the end.
-Their definitions come by pg_dump from a scratch database, where they have got their new names: so
+They are loaded into schemas of their own, and moved into place in one transaction at the end.
+pg_dump takes their definitions from a scratch database, where they already have their new names: so
 PostgreSQL itself writes the SQL.
 """
 
@@ -42,7 +42,7 @@ SELECT pg_terminate_backend(l.pid, 5000) FROM pg_locks l JOIN pg_class c ON c.oi
 
 
 def obstacles(client: Client, database: str, tables: Sequence[TableName]) -> Iterator[Finding]:
-    """Yield what keeps tables from being added to a database."""
+    """Yield the reasons why tables can't be added to a database."""
     named = " OR ".join(
         f"n.nspname = {quote_text(table.schema)} AND c.relname = {quote_text(table.name)}"
         for table in tables
@@ -65,14 +65,14 @@ def obstacles(client: Client, database: str, tables: Sequence[TableName]) -> Ite
 
 
 class TableStaging:
-    """Tables on their way from a scratch database into one that exists.
+    """Tables on their way from a scratch database into an existing one.
 
     Args:
         client: of the server.
-        database: where to.
+        database: the target.
         scratch: a database with their definitions, and the rows that the archive has.
-        tables: those in it that are to be added, and in which schema.
-        token: for names that nobody else uses.
+        tables: the tables in it to add, with their schemas.
+        token: makes temporary names unique.
     """
 
     def __init__(
@@ -92,12 +92,12 @@ class TableStaging:
         self._begun = False
 
     def staged(self, table: TableName) -> TableName:
-        """Return where a table is until the end."""
+        """Return the schema of a table until the end."""
         (schema,) = (schema for each, schema in self._tables if each.table == table)
         return evolve(table, schema=self._staging[schema])
 
     def check(self) -> None:
-        """Raise for what is in the way, before anything is changed."""
+        """Raise for obstacles, before anything is changed."""
         names = [evolve(each.table, schema=schema) for each, schema in self._tables]
         for found in obstacles(self._client, self._database, names):
             if found.level is Level.ERROR:
@@ -105,7 +105,7 @@ class TableStaging:
                 raise kind(found.message, hint=found.hint)
 
     def dump(self, path: Path) -> None:
-        """Write the tables of the scratch database, in the schemas that they will be loaded to."""
+        """Write the tables of the scratch database, in the schemas that they are loaded into."""
         statements = [f"CREATE SCHEMA {quote_name(name)}" for name in self._staging.values()]
         for each, schema in self._tables:
             statements += move(each, self._staging[schema])
@@ -126,8 +126,8 @@ class TableStaging:
         self._begun = True
         statements = []
         for name in map(quote_name, self._staging.values()):
-            # An owner may only be given what it could have created there; without the right to
-            # use the schema nobody can.
+            # An owner may only be given objects that it could have created there, which needs the
+            # right to use the schema.
             statements += [f"CREATE SCHEMA {name}", f"GRANT CREATE ON SCHEMA {name} TO PUBLIC"]
         run_or_fail(self._client, "making room for the tables", statements, self._database)
         yield from archive.restore(
@@ -135,14 +135,14 @@ class TableStaging:
         )
 
     def complete(self, archive: Archive, jobs: int) -> Iterator[Finding]:
-        """Make indexes and constraints, when all rows are there."""
+        """Make indexes and constraints, once all rows are loaded."""
         section = "--section=post-data"
         yield from archive.restore(
             self._database, section, *self._only(), what="post-data", jobs=jobs
         )
 
     def finish(self) -> None:
-        """Put the tables into their places: all of them, or none."""
+        """Move the tables into place: all of them, or none."""
         staged = [(each.moved(self._staging[schema]), schema) for each, schema in self._tables]
         statements = ["BEGIN"]
         for each, schema in staged:
@@ -153,12 +153,12 @@ class TableStaging:
         self._begun = False
 
     def end_work(self) -> None:
-        """End what is at work on the tables; nobody else writes to them."""
+        """End all work on the tables; no other session writes to them."""
         texts = ", ".join(map(quote_text, self._staging.values()))
         self._client.run([_END.format(schemas=texts)], self._database)
 
     def undo(self) -> str | None:
-        """Remove what is not in its place; return the names of what is left."""
+        """Remove the tables that are not in place; return the names of leftovers."""
         if not self._begun:
             return None
         names = ", ".join(map(quote_name, self._staging.values()))
@@ -169,5 +169,5 @@ class TableStaging:
         return f"{self._database}: {names}"
 
     def _only(self) -> list[str]:
-        """Return pg_restore's options for what is in the schemas, without the schemas."""
+        """Return pg_restore's options for the content of the schemas, without the schemas."""
         return [f"--schema={name}" for name in self._staging.values()]

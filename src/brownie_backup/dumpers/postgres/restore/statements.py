@@ -1,7 +1,7 @@
-"""SQL scripts that pg_dump and pg_dumpall write, cut into statements, and read a little. Pure.
+"""SQL scripts of pg_dump and pg_dumpall, split into statements, and partly parsed. Pure.
 
-Only what these programs write is understood: standard_conforming_strings is on, statements that
-matter here begin a line, and lines of psql's own commands begin with a backslash.
+Only the output of these programs is supported: standard_conforming_strings is on, relevant
+statements begin a line, and lines of psql's own commands begin with a backslash.
 """
 
 import re
@@ -33,8 +33,9 @@ _ABOUT_DATABASE = (
 _DATABASE = re.compile(rf"({'|'.join(_ABOUT_DATABASE)}){_NAME}")
 _OWNER = re.compile(rf"ALTER DATABASE {_NAME} OWNER TO ")
 _LEFT_OUT = (
-    "SET transaction_timeout",  # servers before 17 don't have it; 0, as written, is the default
-    "SET client_encoding",  # the archive's; we send UTF-8, the other database's name with it
+    "SET transaction_timeout",  # servers before 17 don't have it; it is written as 0, the default
+    # the archive's encoding; we send UTF-8, with the other database's name in it
+    "SET client_encoding",
 )
 _SESSION = re.compile(r"(?:SET|RESET)\b|SELECT pg_catalog\.set_config\(")
 _ROLE = re.compile(rf"(CREATE|ALTER|COMMENT ON|SECURITY LABEL FOR {_NAME} ON) ROLE ({_NAME})")
@@ -47,8 +48,9 @@ def split_statements(script: str) -> Iterator[str]:
     """Yield each statement without its semicolon, comments and the commands of psql.
 
     Raises:
-        DamagedError: it has a command of psql that these programs don't write. Some run programs
-            on this host, and though nothing here obeys them, nobody means well who wrote one.
+        DamagedError: it has a command of psql that these programs don't write. Some commands run
+            programs on this host. Nothing here executes them, but such a command means that the
+            script was tampered with.
     """
     statement: list[str] = []
     for token in _TOKEN.finditer(script):
@@ -76,7 +78,7 @@ def _forged(command: str) -> DamagedError:
 
 
 def unquote_name(name: str) -> str:
-    """Return the name that an SQL identifier, as written, means."""
+    """Return the name that an SQL identifier stands for."""
     return name[1:-1].replace('""', '"') if name.startswith('"') else name
 
 
@@ -88,7 +90,7 @@ def for_database(statements: Iterable[str], database: str) -> tuple[list[str], l
         database: the quoted identifier of the other database.
 
     Returns:
-        The statements, and those that were not understood and so are not among them.
+        The statements, and separately those that were not understood.
     """
     understood, strange = [], []
     for statement in statements:
@@ -112,7 +114,7 @@ def is_ownership(statement: str) -> bool:
 def for_roles(statements: Iterable[str], roles: frozenset[str]) -> list[str]:
     """Return the statements of ``pg_dumpall --globals-only`` that make the given roles.
 
-    Who granted a membership is left out: that role may not be on this server.
+    The grantor of a membership is left out: that role may not be on this server.
     """
     chosen = []
     for statement in statements:

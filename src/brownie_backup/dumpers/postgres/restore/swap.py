@@ -25,16 +25,16 @@ _PAUSE_SECONDS = 0.5
 
 
 def maintenance_client(client: Client, target: str) -> Client:
-    """Return a client of a database to be in while others are created, renamed and dropped.
+    """Return a client of a database to stay in while others are created, renamed and dropped.
 
-    Not the target, which may not exist, or be about to lose its name.
+    It is not the target, which may not exist, or may be about to lose its name.
     """
     why: BackupError = DatabaseNotFound("the server has no database to connect to")
     for name in ("postgres", "template1", client.access.conninfo.database):
         if name and name != target:
             other = client.connected_to(name)
             try:
-                # Something that will be asked anyway: then it need not be asked again.
+                # A fact that is needed later anyway: this saves a second query.
                 _log.debug("connected to '%s', PostgreSQL %s", name, other.server_version)
             except (DatabaseNotFound, DatabaseError) as error:
                 why = error
@@ -47,12 +47,12 @@ def maintenance_client(client: Client, target: str) -> Client:
 def put_in_place(client: Client, *, fresh: str, name: str, kept: str | None) -> str | None:
     """Rename the fresh database to `name`; one that has that name is renamed to `kept` first.
 
-    Both or neither happen. A session that connects between the end of the others and the rename
-    makes the rename fail, so it is tried again for some seconds. `client` is connected to another
-    database than these.
+    Either both renames happen or neither. A session that connects after the others were ended and
+    before the rename makes the rename fail, so it is tried again for some seconds. `client` is
+    connected to another database than these.
 
     Returns:
-        `kept`, if there was something to keep.
+        `kept`, if there was a database to keep.
 
     Raises:
         TargetExists: a database has that name, and `kept` is None.
@@ -82,16 +82,16 @@ def put_in_place(client: Client, *, fresh: str, name: str, kept: str | None) -> 
 
 
 def end_sessions(client: Client, database: str) -> None:
-    """End whatever works in a database. `client` is connected to another one."""
+    """End all sessions in a database. `client` is connected to another one."""
     client.run([_ending(database)])
 
 
 def drop(client: Client, database: str) -> bool:
-    """Drop a half-made database, whatever may stand in the way; return whether it is gone."""
+    """Drop a half-made database, overcoming any obstacle; return whether it is gone."""
     name, text = quote_name(database), quote_text(database)
     creating = quote_text(f"%CREATE DATABASE {name}%")
     steps = (
-        # A CREATE DATABASE of ours may still run, although nobody waits for it.
+        # A CREATE DATABASE of ours may still run, although we no longer wait for it.
         _END_CREATION + f" AND query LIKE {creating}",
         f"ALTER DATABASE {name} IS_TEMPLATE false",
         f"ALTER DATABASE {name} CONNECTION LIMIT -1",
@@ -112,7 +112,8 @@ def drop(client: Client, database: str) -> bool:
 def forget_subscriptions(client: Client, database: str) -> None:
     """Drop a database's subscriptions, which keep it from being dropped.
 
-    First they forget their replication slots: those are the publisher's, and in use by others.
+    First they are detached from their replication slots: those belong to the publisher, and are in
+    use by others.
     """
     rows = client.query(
         "SELECT subname FROM pg_subscription WHERE subdbid = "

@@ -1,4 +1,4 @@
-"""Tables of a database in which some were restored: which there are, and their new names."""
+"""Tables of a database into which some were restored: existing tables, and their new names."""
 
 from collections.abc import Iterable, Iterator
 
@@ -22,8 +22,8 @@ WHERE c.oid IN (SELECT oid FROM named UNION
 ORDER BY 1, 2
 """
 
-# Names that are unique in a schema must change in any case, the others where they begin with the
-# table's. An index of a constraint is renamed with it; what is inherited can't be renamed.
+# Names that are unique in a schema must always change, other names only if they begin with the
+# table's name. An index of a constraint is renamed with it; inherited objects can't be renamed.
 _PARTS = """
 SELECT 'CONSTRAINT' AS what, k.conname AS name, k.contype IN ('p', 'u', 'x') AS in_schema
   FROM pg_constraint k WHERE k.conrelid = {table} AND k.coninhcount = 0 AND k.contype <> 't'
@@ -42,16 +42,16 @@ SELECT 'STATISTICS', s.stxname, true FROM pg_statistic_ext s WHERE s.stxrelid = 
 
 @frozen
 class Restored:
-    """A table that was asked for."""
+    """A requested table."""
 
     table: TableName
     partitioned: bool
-    """Then it has no rows of its own."""
+    """If so, it has no rows of its own."""
     statistics: tuple[TableName, ...] = ()
     """Its extended statistics: they don't follow it into another schema by themselves."""
 
     def moved(self, schema: str) -> "Restored":
-        """Return what it is in another schema."""
+        """Return the same table in another schema."""
         return Restored(
             evolve(self.table, schema=schema),
             self.partitioned,
@@ -60,7 +60,7 @@ class Restored:
 
 
 def tables_in(client: Client, database: str, wanted: TableSelection) -> tuple[Restored, ...]:
-    """Return the tables that were asked for, and their partitions, from a database with them."""
+    """Return the requested tables, and their partitions, from a database that has them."""
     named = [
         f"n.nspname = {quote_text(table.schema)} AND c.relname = {quote_text(table.name)}"
         for table in wanted.tables
@@ -80,7 +80,7 @@ def tables_in(client: Client, database: str, wanted: TableSelection) -> tuple[Re
 
 
 def move(restored: Restored, schema: str) -> list[str]:
-    """Return the statements that take a table to another schema; it may be there already."""
+    """Return the statements that move a table to another schema; it may be there already."""
     statements = [f"ALTER TABLE {restored.table.sql} SET SCHEMA {quote_name(schema)}"]
     statements += [
         f"ALTER STATISTICS {each.sql} SET SCHEMA {quote_name(schema)}"
@@ -91,7 +91,7 @@ def move(restored: Restored, schema: str) -> list[str]:
 
 
 def rename(client: Client, database: str, table: TableName, new: str) -> Iterator[str]:
-    """Yield the statements that give a table another name, and one like it to its parts."""
+    """Yield the statements that rename a table, and its parts to match."""
     for row in client.query(_PARTS.format(table=_oid(table)), database):
         what, name, schema = row["what"], row["name"], quote_name(table.schema)
         begins = name.startswith(table.name)
@@ -107,7 +107,7 @@ def rename(client: Client, database: str, table: TableName, new: str) -> Iterato
 
 
 def count_rows(tables: Iterable[TableName]) -> str:
-    """Return a SELECT that reads tables, and says how many rows each has, in their order."""
+    """Return a SELECT that reads tables, and returns the row count of each, in their order."""
     counts = [f"(SELECT count(*) FROM {table.sql})" for table in tables]
     return f"SELECT jsonb_build_array({', '.join(counts)}) AS counts"
 

@@ -1,4 +1,4 @@
-"""Restoring: into a fresh database, which takes its name only when all is well."""
+"""Restoring into a fresh database, which gets its name only after everything succeeded."""
 
 import contextlib
 import tempfile
@@ -73,7 +73,7 @@ class PostgresTarget:
         return f"{relation.schema}.{relation.name}" if relation else part.kind
 
     def preflight(self, inventory: bytes, archive_bytes: int) -> tuple[Finding, ...]:
-        """Say what is missing on the server, or here."""
+        """Yield what is missing on the server, or here."""
         self._inventory = parse_inventory(inventory)
         return (*self._check_server(), *preflight.check_room(archive_bytes))
 
@@ -114,11 +114,11 @@ class PostgresTarget:
         return tuple(self._load(tables))
 
     def finish(self) -> tuple[Finding, ...]:
-        """Check, analyse, set what belongs to the database itself, and rename."""
+        """Check, analyse, set the properties of the database itself, and rename it."""
         return (*self._check(), *self._put_in_place())
 
     def abandon(self) -> str | None:
-        """Leave the server as it was, as far as it lets us; return the name of what is left."""
+        """Restore the server's earlier state as far as possible; return the names of leftovers."""
         if self._fresh.exists and self._options.keep_failed:
             return self._fresh.name
         left = None if self._fresh.drop() else self._fresh.name
@@ -177,7 +177,7 @@ class PostgresTarget:
     def _load_rows(
         self, tables: Mapping[int, Iterator[Loadable]], *arguments: str
     ) -> list[Finding]:
-        """Load what the archive has, and beside it the large tables."""
+        """Load the archive's content, and at the same time the large tables."""
         findings: list[Finding] = []
         loader = Loader(
             self._client,
@@ -201,7 +201,7 @@ class PostgresTarget:
             *arguments,
             what=section,
             jobs=1 if section == "pre-data" else self._options.jobs,
-            # Rows that don't load make all that follows pointless.
+            # If rows don't load, all further steps are pointless.
             strict=section == "data",
         )
 
