@@ -112,7 +112,7 @@ def test_tampering_ends_the_proof(audited: Cli, store: Store) -> None:
     store.put(f"{AUDIT}note", b"I was here")
     assert found() == [f"{AUDIT}note"]
     said = audited.run("audit", "--verify")
-    assert "1 PROBLEMS" in said.out
+    assert "1 PROBLEM" in said.out
     assert f"{AUDIT}note: it is no record" in said.err
 
 

@@ -99,7 +99,7 @@ def test_a_missing_private_key_is_no_damage(keyless_cli: Cli, small: str, tmp_pa
     assert keyless_cli.json("backup", "--name", "two", **public)["reused_blobs"] >= 1
     result = keyless_cli.run("restore", "one", "--target-db", f"{small}_r", **public)
     assert result.status == 12
-    assert "BACKUP_GPG_PRIVATE_KEY_FILE" in result.err
+    assert "BACKUP_GPG_PRIVATE_KEY (or …_FILE)" in result.err
     assert keyless_cli.run("verify", "one", **public).status == 12
     assert keyless_cli.json("verify", "--all", **private)["good"]
     keyless_cli.json("restore", "one", "--target-db", f"{small}_r", **private)

@@ -325,7 +325,7 @@ def test_a_partition_comes_alone(shop: Shop, fresh: str) -> None:
 def test_a_parent_that_was_not_asked_for_comes_bare(shop: Shop, fresh: str) -> None:
     report = shop.restore(fresh, RestoreOptions(tables=("public.more_customers",)))
     (warning,) = report.warnings
-    assert warning.message.startswith("public.customers comes without its rows")
+    assert warning.message.startswith("public.customers is restored without its rows")
     assert shop.sql(fresh, "SELECT name, feels, since FROM customers, LATERAL "
                     "(SELECT since FROM more_customers) s") == "late|glad|2020"  # fmt: skip
 
