@@ -13,7 +13,7 @@ from tests.unit.fakes import FakeDumper
 from tests.unit.openers import Opener
 
 from brownie_backup.audit.operation import Actor
-from brownie_backup.config import OpenStores, Settings, open_stores
+from brownie_backup.config import OpenStores, Settings
 from brownie_backup.encryptors import GnuPG
 from brownie_backup.errors import ConfigurationError, StoreUnavailable
 from brownie_backup.protocols import SupportsClose
@@ -202,13 +202,13 @@ def test_that_one_gave_up_does_not_keep_the_next_from_waiting(
     assert len(waited) == 1
 
 
-def test_connections_that_were_idle_for_long_are_closed(
-    service: Service, opener: Opener, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    service.list()
-    monkeypatch.setattr(open_stores, "IDLE_SECONDS", -1)
-    service.list()
-    assert [opener.stores[url].closed for url in URLS] == [1, 1]
+def test_connections_that_were_idle_for_long_are_closed(dumper: FakeDumper, opener: Opener) -> None:
+    assert not dumper.databases
+    stores = OpenStores(SETTINGS, opener, idle_seconds=-1)
+    with Service(SETTINGS, WHO, ServiceContext(stores)) as service:
+        service.list()
+        service.list()
+        assert [opener.stores[url].closed for url in URLS] == [1, 1]
     assert opener.opened == URLS
 
 

@@ -51,10 +51,18 @@ class OpenStores:
     Args:
         settings: from `load_settings`.
         opener: opens a store, which tries each call once.
+        idle_seconds: after how long without use connections are made anew.
     """
 
-    def __init__(self, settings: Settings, opener: Opener = open_store) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        opener: Opener = open_store,
+        *,
+        idle_seconds: float = IDLE_SECONDS,
+    ) -> None:
         self.settings = settings
+        self._idle_seconds = idle_seconds
         self._opener = opener
         self._lock = threading.Lock()
         self._opened: dict[str, _Opened] = {}
@@ -131,7 +139,7 @@ class OpenStores:
 
     def _open(self) -> None:
         now = time.monotonic()
-        idle, self._used_at = now - self._used_at > IDLE_SECONDS, now
+        idle, self._used_at = now - self._used_at > self._idle_seconds, now
         for name, location in self.settings.stores.items():
             opened = self._opened.get(name)
             if opened is None:

@@ -28,7 +28,6 @@ from brownie_backup.repository.coordination.operations import (
 from brownie_backup.service import Service
 from brownie_backup.stores import MemoryStore
 from brownie_backup.stores.location import Location
-from brownie_backup_asgi import operations as module
 from brownie_backup_asgi.commands import cancel
 from brownie_backup_asgi.operations import (
     MOST_AT_ONCE,
@@ -76,13 +75,13 @@ def store(clock: FakeClock) -> MoodyStore:
 
 
 @pytest.fixture
-def manager(
-    store: MoodyStore, clock: FakeClock, go: threading.Event, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[OperationManager]:
-    monkeypatch.setattr(module, "HEARTBEAT", timedelta(milliseconds=5))
-    monkeypatch.setattr(module, "RECORDING_SECONDS", 0.05)
-    monkeypatch.setattr(module, "CLOSING_SECONDS", 1.0)
-    manager = OperationManager(lambda: OperationLog(store, clock))
+def manager(store: MoodyStore, clock: FakeClock, go: threading.Event) -> Iterator[OperationManager]:
+    manager = OperationManager(
+        lambda: OperationLog(store, clock),
+        heartbeat=timedelta(milliseconds=5),
+        recording_seconds=0.05,
+        closing_seconds=1.0,
+    )
     yield manager
     go.set()
     manager.close()

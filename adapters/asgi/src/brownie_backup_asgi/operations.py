@@ -7,7 +7,7 @@ import secrets
 import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import wait
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from attrs import evolve, field, frozen
@@ -38,7 +38,6 @@ MOST_AT_ONCE = 16
 """The maximum number of concurrent operations in one process."""
 RECORDING_SECONDS = 5.0
 """How long clients that wait for the end of an operation also wait for its record."""
-
 
 ReportProgress = Callable[[Progress | CountProgress], None]
 """Receives the progress of an operation; raises `Cancelled` if it is to end."""
@@ -86,9 +85,14 @@ class OperationManager:
 
     Args:
         make_register: opens the log of operations when it is first needed.
+        heartbeat: how often each operation's record is renewed.
+        recording_seconds, closing_seconds: how long to wait for a record, and for the end of all.
     """
 
     make_register: Callable[[], OperationLog]
+    heartbeat: timedelta = HEARTBEAT
+    recording_seconds: float = RECORDING_SECONDS
+    closing_seconds: float = CLOSING_SECONDS
     _running: dict[str, RunningOperation] = field(factory=dict, init=False)
     _lock: threading.Lock = field(factory=threading.Lock, init=False)
     _registers: list[OperationLog] = field(factory=list, init=False)
@@ -187,7 +191,7 @@ class OperationManager:
             left = [*self._running.values()]
         for running in left:
             running.cancel(_THE_END)
-        _, late = wait([running.recorded for running in left], CLOSING_SECONDS)
+        _, late = wait([running.recorded for running in left], self.closing_seconds)
         if late:
             operations = counted(len(late), "operation")
             _log.error("%s did not end in time, or could not be recorded", operations)
@@ -235,7 +239,7 @@ class OperationManager:
         running.end(**self._work(running, order))
         # The next request should not find this operation running in the store. But clients do not
         # wait for a store that does not answer.
-        wait([running.recorded], RECORDING_SECONDS)
+        wait([running.recorded], self.recording_seconds)
         running.let_go()
 
     def _work(self, running: RunningOperation, order: OperationRequest) -> dict[str, Any]:
@@ -255,12 +259,12 @@ class OperationManager:
     def _beat(self, running: RunningOperation) -> None:
         """Renew the operation's heartbeat, check for cancellation, and record the progress."""
         while True:
-            over = bool(wait([running.done], HEARTBEAT.total_seconds()).done)
+            over = bool(wait([running.done], self.heartbeat.total_seconds()).done)
             stored = self._record(running)
             if over and (stored or self.closing):
                 break
             if over:
-                self._closing.wait(HEARTBEAT.total_seconds())
+                self._closing.wait(self.heartbeat.total_seconds())
         self._leave(running)
         try:
             self.operation_log.forget_old()
