@@ -15,13 +15,18 @@ PAGES = {each.name: each for each in all_pages()}
 WITH_EXAMPLES = [name for name, each in PAGES.items() if each.examples and not each.has_python]
 
 SMALL_BLOBS_IN_LISTS = """
-from brownie_backup.pipeline import archiver
-from brownie_backup.repository.catalogue import manifests
-from brownie_backup_cli.main import main
+import os
 
-archiver.BLOB_BYTES = 100_000
-manifests.INLINE_BLOBS = 2
-main(["backup", "--name", "long"])
+from attrs import evolve
+
+from brownie_backup import create_backup
+from brownie_backup.config import load_settings, make_dumper, make_repository
+from brownie_backup.repository import Tuning
+
+settings = load_settings(os.environ)
+small = Tuning(blob_bytes=100_000, inline_blobs=2)
+repository = evolve(make_repository(settings, writes=True), tuning=small)
+create_backup(repository, make_dumper(settings), name="long")
 """
 
 

@@ -296,7 +296,7 @@ def stored(cli: Cli) -> list[Path]:
 @pytest.mark.parametrize(
     ("variables", "said"),
     [
-        ({"BACKUP_API_TOKEN": "", "BACKUP_API_TOKENS": ""}, "no token is set"),
+        ({"BACKUP_API_TOKEN": "", "BACKUP_API_TOKENS": ""}, "no API token is set"),
         ({"BACKUP_API_TOKENS": "ops:admin:planted-1"}, "token 1 is not name:scope+scope:token"),
         ({"BACKUP_API_TOKENS": f"ops:read:{TOKEN}"}, "one token twice"),
     ],

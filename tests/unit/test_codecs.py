@@ -53,7 +53,7 @@ from brownie_backup.hints import Plain
 from brownie_backup.model import Encryption, Status
 from brownie_backup.pipeline.parent import ParentFinder
 from brownie_backup.protocols import Store
-from brownie_backup.repository import Codecs, EncryptorOnDemand
+from brownie_backup.repository import Codecs, EncryptorOnDemand, Tuning
 from brownie_backup.repository.catalogue import manifests
 from brownie_backup.stores import MemoryStore
 from brownie_backup.testing import FaultyStore
@@ -92,7 +92,8 @@ def filled(store: Store | None = None) -> Store:
     """Return a store with a backup by each encryptor, named for it."""
     store = store or MemoryStore()
     for name, encryptor in ALL.items():
-        create_backup(Repository(store, Uncompressed(), encryptor), FakeDumper(), name=name)
+        small = Repository(store, Uncompressed(), encryptor, tuning=Tuning(blob_bytes=1000))
+        create_backup(small, FakeDumper(), name=name)
     return store
 
 

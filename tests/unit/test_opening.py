@@ -61,7 +61,7 @@ def test_a_url_says_where(monkeypatch: pytest.MonkeyPatch) -> None:
     ],
 )
 def test_how_it_is_encrypted_is_said_once(tmp_path: Path, ways: Mapping[str, Any]) -> None:
-    with pytest.raises(ConfigurationError, match="how new backups are encrypted") as caught:
+    with pytest.raises(ConfigurationError, match="the encryption of new backups is") as caught:
         open_repository(tmp_path, **ways)
     assert "encrypt=False" in str(caught.value.hint)
 
