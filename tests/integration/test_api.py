@@ -86,8 +86,8 @@ def test_an_existing_target_is_refused_unless_it_is_to_be_replaced(
         assert f"{small} host=evil" in servers.get(18).databases(f"{small}%")
 
 
-def test_of_two_creates_at_once_one_is_begun(small_cli: Cli) -> None:
-    with serving(small_cli) as one, serving(small_cli) as other:
+def test_of_two_creates_at_once_one_is_begun(cli: Cli) -> None:
+    with serving(cli) as one, serving(cli) as other:
         for replicas in ((one, one), (one, other)):
             answers = both_at_once(*((api, {}) for api in replicas))
             assert sorted(answer.status_code for answer in answers) == [202, 409]
