@@ -126,7 +126,7 @@ def test_database_error(
         (url.replace(right, "planted-secret"), "password authentication failed", "Check BACKUP_"),
         (server.url("nowhere"), "there is no database 'nowhere'", "psql --list"),
         ("postgresql://postgres@127.0.0.1:1/shop", "Connection refused", "Check BACKUP_DATABASE"),
-        ("postgresql://postgres@db.invalid/shop", "could not translate host name", "Check BACKUP"),
+        ("postgresql://postgres@db.invalid/shop", "failed to resolve host", "Check BACKUP"),
     ):
         said = problem(
             small_cli.run("doctor", **(settings | {"BACKUP_DATABASE_URL": wrong})), "connection"
