@@ -113,7 +113,7 @@ def test_tampering_ends_the_proof(audited: Cli, store: Store) -> None:
     assert found() == [f"{AUDIT}note"]
     said = audited.run("audit", "--verify")
     assert "1 PROBLEM" in said.out
-    assert f"{AUDIT}note: it is no record" in said.err
+    assert f"{AUDIT}note: it is not a record" in said.err
 
 
 def test_no_secret_is_in_the_trail(audited: Cli, store: Store, servers: Servers) -> None:
