@@ -17,7 +17,6 @@ from brownie_backup.config import load_settings, make_store
 from brownie_backup.encryptors import Cleartext
 from brownie_backup.errors import Busy, DeletionRefused
 from brownie_backup.repository import Tuning
-from brownie_backup.repository import repository as module
 
 KEPT = 4
 _CHUNKS = [random.Random(number).randbytes(2000) for number in range(40)]  # noqa: S311 - not secret
@@ -26,7 +25,8 @@ _CHUNKS = [random.Random(number).randbytes(2000) for number in range(40)]  # noq
 def open_repository() -> Repository:
     """Return a repository in the store that the environment names."""
     location = load_settings(os.environ).primary
-    tuning = Tuning(blob_bytes=2000)
+    # Without a margin nothing but the leases protects the blobs of a backup that is being written.
+    tuning = Tuning(blob_bytes=2000, sweep_margin=timedelta(0))
     return Repository(make_store(location), Uncompressed(), Cleartext(), tuning=tuning)
 
 
@@ -60,7 +60,6 @@ def back_up(repository: Repository, seconds: float) -> list[tuple[str, str]]:
 
 def clean_up(repository: Repository, seconds: float) -> tuple[int, int]:
     """Delete all but the newest backups, and sweep; return how many and how many blobs."""
-    module.SWEEP_MARGIN = timedelta(0)  # type: ignore[attr-defined] # so that nothing but the leases protects what is being written
     policy = RetentionPolicy(keep_within=None, keep_last=KEPT, most_deleted_share=1.0)
     deleted = blobs = 0
     until = time.monotonic() + seconds
