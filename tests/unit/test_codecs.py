@@ -339,6 +339,9 @@ def test_backups_in_clear_never_push_encrypted_ones_out() -> None:
             create_backup(repository, FakeDumper(), name=name)
             clock.advance(timedelta(hours=1))
     policy = RetentionPolicy(keep_within=None, keep_last=2)
+    copy = Repository(MemoryStore(clock), Uncompressed(), NEW, clock=clock)
+    _, synced = sync_backups((secret, copy), policies=(policy, policy))
+    assert synced.copied == ("z", "y", "c", "b")
     report = apply_retention(secret, policy, database=None, yes_delete_many=True)
     assert [d.backup.name for d in report.decisions] == ["z", "y", "x", "c", "b", "a"]
     assert set(report.deleted) == {"a", "x"}

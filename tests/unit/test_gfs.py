@@ -46,7 +46,7 @@ def make_catalogue(rng: random.Random) -> tuple[list[Backup], list[Entry]]:
         has_hold = rng.random() < 0.001
         held = has_hold and hold.until != at
         manifest = object.__new__(type(example))
-        for field in ("kind", "database", "parts"):
+        for field in ("kind", "database", "parts", "encryption"):
             object.__setattr__(manifest, field, getattr(example, field))
         for field, value in (("name", name), ("finished_at", at), ("labels", labels)):
             object.__setattr__(manifest, field, value)

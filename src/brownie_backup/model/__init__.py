@@ -8,6 +8,7 @@ from brownie_backup.model.backup import Attempt, Backup, Hold, Status, Verificat
 from brownie_backup.model.kinds import BackupSet, DatabaseId, Kind
 from brownie_backup.model.manifest import (
     FORMAT,
+    UNENCRYPTED,
     Cluster,
     Database,
     Encryption,
@@ -31,6 +32,7 @@ from brownie_backup.model.parts import (
 
 __all__ = [
     "FORMAT",
+    "UNENCRYPTED",
     "Attempt",
     "Backup",
     "BackupSet",

@@ -72,6 +72,10 @@ class WalPosition:
     """When the server started. A server that was restarted may have been set back unnoticed."""
 
 
+UNENCRYPTED = "none"
+"""The encryption method of a backup that is not encrypted."""
+
+
 @frozen
 class Encryption:
     """How blobs are encrypted, and for which keys; never the secret itself."""
@@ -124,6 +128,11 @@ class Manifest:
         if self.database:
             return BackupSet(self.database.system_identifier, self.database.name, self.kind)
         return BackupSet(self.cluster.system_identifier if self.cluster else "", None, self.kind)
+
+    @property
+    def encrypted(self) -> bool:
+        """Whether its blobs are encrypted."""
+        return self.encryption.method != UNENCRYPTED
 
     @property
     def size_bytes(self) -> int:

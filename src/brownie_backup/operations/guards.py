@@ -6,10 +6,11 @@ from datetime import timedelta
 
 from brownie_backup.errors import ClockSkew, DamagedError
 from brownie_backup.hints import SetupHint
-from brownie_backup.model import Attempt, Backup, BackupSet
+from brownie_backup.model import Attempt, Backup
 from brownie_backup.model.reports import RetentionDecision
 from brownie_backup.repository import Repository
 from brownie_backup.repository.catalogue.holds import read_attempt
+from brownie_backup.retention import RetentionGroup
 from brownie_backup.retention.policy import RetentionPolicy
 from brownie_backup.wording import counted, written
 
@@ -32,18 +33,17 @@ def refuse_skew(offset: timedelta) -> None:
 
 def too_many(decisions: Sequence[RetentionDecision], policy: RetentionPolicy) -> Iterator[str]:
     """Yield the databases that would lose a larger share of backups than the policy allows."""
-    backups, going = Counter[BackupSet](), Counter[BackupSet]()
+    backups, going = Counter[RetentionGroup](), Counter[RetentionGroup]()
     for decision in decisions:
         if decision.backup.manifest:
-            each = decision.backup.manifest.backup_set
+            each = RetentionGroup.of(decision.backup.manifest)
             backups[each] += 1
             going[each] += not decision.keep
     for each, count in going.items():
         if count > FEW and count > policy.most_deleted_share * backups[each]:
-            yield (
-                f"{count} of {backups[each]} backups of {each} would be deleted at once, more "
-                f"than {policy.most_deleted_share:.0%}"
-            )
+            share = f"{policy.most_deleted_share:.0%}"
+            counts = f"{count} of {backups[each]} backups of {each.backup_set}"
+            yield f"{counts} would be deleted at once, more than {share}"
 
 
 def failed(repository: Repository, decisions: Sequence[RetentionDecision]) -> Iterator[str]:

@@ -1,6 +1,5 @@
 """Apply a retention policy."""
 
-import itertools
 import logging
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -9,11 +8,11 @@ from attrs import evolve
 
 from brownie_backup.errors import DeletionRefused, ObjectLocked
 from brownie_backup.hints import BackupHint
-from brownie_backup.model import Backup, BackupSet, DatabaseId
+from brownie_backup.model import Backup, DatabaseId
 from brownie_backup.model.reports import OnCount, RetentionDecision, RetentionReport
 from brownie_backup.operations import guards
 from brownie_backup.repository import Lease, Repository, Swept
-from brownie_backup.retention import plan_retention
+from brownie_backup.retention import RetentionGroup, plan_retention
 from brownie_backup.retention.policy import RetentionPolicy
 
 _log = logging.getLogger(__name__)
@@ -92,21 +91,7 @@ def _plan(
 
     def plan(by: Repository) -> tuple[RetentionDecision, ...]:
         backups = by.backups(on_progress=on_progress)
-        # A client without a key can add backups in clear: these never count against encrypted
-        # ones, which would be deleted in favour of them.
-        expected: list[Backup] = []
-        others: list[Backup] = []
-        for backup in backups:
-            odd = backup.manifest and not by.codecs.expects(backup.manifest)
-            (others if odd else expected).append(backup)
-        plans = [
-            plan_retention(each, policy, by.clock(), database=database)
-            for each in (expected, others)
-        ]
-        order = {backup.name: place for place, backup in enumerate(backups)}
-        return tuple(
-            sorted(itertools.chain(*plans), key=lambda decision: order[decision.backup.name])
-        )
+        return plan_retention(backups, policy, by.clock(), database=database)
 
     decisions = plan(repository)
     if all(repository.confirms(backup) for backup in _last_good(decisions, policy)):
@@ -115,18 +100,18 @@ def _plan(
 
 
 def _last_good(decisions: Sequence[RetentionDecision], policy: RetentionPolicy) -> Iterator[Backup]:
-    """Yield the newest good backups of each set that loses any."""
-    losing = {_set(decision.backup) for decision in decisions if not decision.keep}
-    seen: Counter[BackupSet | None] = Counter()
+    """Yield the newest good backups of each group that loses any."""
+    losing = {_group(decision.backup) for decision in decisions if not decision.keep}
+    seen: Counter[RetentionGroup | None] = Counter()
     for backup in (decision.backup for decision in decisions if decision.backup.good):
-        each = _set(backup)
+        each = _group(backup)
         if each in losing and seen[each] < policy.keep_min:
             seen[each] += 1
             yield backup
 
 
-def _set(backup: Backup) -> BackupSet | None:
-    return backup.manifest.backup_set if backup.manifest else None
+def _group(backup: Backup) -> RetentionGroup | None:
+    return RetentionGroup.of(backup.manifest) if backup.manifest else None
 
 
 def _rehearse(

@@ -15,12 +15,9 @@ from brownie_backup.errors import (
     UnsupportedFormat,
 )
 from brownie_backup.hints import BackupHint, KeyHint, RestoreHint
-from brownie_backup.model import Manifest
+from brownie_backup.model import UNENCRYPTED, Manifest
 from brownie_backup.model.findings import Finding, Level
 from brownie_backup.protocols import Compressor, Decryptor, Encryptor
-
-UNENCRYPTED = "none"
-"""The manifest's name for "not encrypted"."""
 
 METHODS = frozenset({"gpg", UNENCRYPTED})
 """The encryption methods that this version knows (docs/format.md)."""
@@ -93,7 +90,7 @@ class Codecs:
 
     def expects(self, manifest: Manifest) -> bool:
         """Whether a backup is encrypted, or new ones are stored unencrypted too."""
-        if manifest.encryption.method != UNENCRYPTED:
+        if manifest.encrypted:
             return True
         return self.encryptor is not None and self.encryptor.method == UNENCRYPTED
 

@@ -5,6 +5,9 @@ import itertools
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
+from typing import Self
+
+from attrs import frozen
 
 from brownie_backup.model import Backup, BackupSet, DatabaseId, Manifest, Status
 from brownie_backup.model.reports import RetentionDecision
@@ -26,6 +29,24 @@ _PERIODS: tuple[tuple[str, Callable[[datetime], object], str], ...] = (
 _NEWER = "a newer version made it, in a form that this version cannot read"
 _UNREADABLE = "its manifest cannot be read: look at it, then delete it by name"
 
+
+@frozen
+class RetentionGroup:
+    """Backups that count together: of one database and kind, all encrypted or none.
+
+    A client without a key can add unencrypted backups. If these counted with encrypted ones, the
+    encrypted ones would be deleted in favour of them.
+    """
+
+    backup_set: BackupSet
+    encrypted: bool
+
+    @classmethod
+    def of(cls, manifest: Manifest) -> Self:
+        """Return the group of a backup."""
+        return cls(manifest.backup_set, manifest.encrypted)
+
+
 _Placed = tuple[int, Backup, Manifest]
 """A backup whose manifest can be read, and its place in the plan."""
 
@@ -41,7 +62,7 @@ def plan_retention(
 
     A backup is kept if any rule of the policy keeps it, if it is held, or if its manifest can't be
     read or is of a kind that this version does not know: then its value is unknown. Only good
-    backups count, separately for each kind and database, so a database that is no longer backed up
+    backups count, separately for each `RetentionGroup`, so a database that is no longer backed up
     keeps its last backups for ever. A damaged backup is kept only by its age, a label or a hold.
     But while there are fewer good ones than `policy.keep_min`, all damaged ones are kept too: the
     next backup may repair them.
@@ -72,11 +93,11 @@ def reasons_to_keep(
 ) -> dict[int, str]:
     """Return the places of the backups to keep, each with the reason; see `plan_retention`."""
     kept: dict[int, str] = {}
-    for each, placed in _by_set(newest_first, kept):
-        if database is None or each.is_of(database):
+    for group, placed in _grouped(newest_first, kept):
+        if database is None or group.backup_set.is_of(database):
             kept.update(_kept(placed, policy, now))
         else:
-            kept.update(_all(placed, _other(each, database)))
+            kept.update(_all(placed, _other(group.backup_set, database)))
     return kept
 
 
@@ -84,11 +105,11 @@ def _finished(backup: Backup) -> tuple[datetime, str]:
     return backup.manifest.finished_at if backup.manifest else _LONG_AGO, backup.name
 
 
-def _by_set(
+def _grouped(
     newest_first: Sequence[Backup], kept: dict[int, str]
-) -> list[tuple[BackupSet, list[_Placed]]]:
-    """Group the backups by their sets; keep those whose set is unknown."""
-    groups: dict[BackupSet, list[_Placed]] = defaultdict(list)
+) -> list[tuple[RetentionGroup, list[_Placed]]]:
+    """Group the backups; keep those whose group is unknown."""
+    groups: dict[RetentionGroup, list[_Placed]] = defaultdict(list)
     for place, backup in enumerate(newest_first):
         manifest = backup.manifest
         if manifest is None:
@@ -97,12 +118,12 @@ def _by_set(
         elif not manifest.known:
             kept[place] = f"kind '{manifest.kind}' is not known to this version"
         else:
-            groups[manifest.backup_set].append((place, backup, manifest))
+            groups[RetentionGroup.of(manifest)].append((place, backup, manifest))
     return list(groups.items())
 
 
 def _kept(placed: list[_Placed], policy: RetentionPolicy, now: datetime) -> dict[int, str]:
-    """Return which backups of one set are kept, each with all the reasons."""
+    """Return which backups of one group are kept, each with all the reasons."""
     if not policy.deletes:
         return _all(placed, "no rule lets a backup go")
     good = [entry for entry in placed if entry[1].good]
