@@ -14,7 +14,7 @@ from brownie_backup.errors import KeyExists, StoreUnavailable
 from brownie_backup.secret import Secret
 from brownie_backup.stores import RetryingStore, RetryPolicy
 from brownie_backup.stores.location import Location
-from brownie_backup.stores.s3 import S3Store, open_store, store
+from brownie_backup.stores.s3 import S3Store, open_store
 
 pytestmark = pytest.mark.once
 
@@ -112,13 +112,11 @@ def test_the_service_is_given_the_time_that_it_asks_for(proxy: Proxy, once: S3St
     assert all(7 < wait < 8 for wait in waits)
 
 
-def test_of_a_listing_only_the_pages_that_failed_are_repeated(
-    proxy: Proxy, patient: RetryingStore, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_of_a_listing_only_the_pages_that_failed_are_repeated(proxy: Proxy, once: S3Store) -> None:
+    patient = RetryingStore(evolve(once, page_keys=3), PATIENCE)
     keys = [f"key-{number:02}" for number in range(60)]
     for key in keys:
         patient.put(key, b"data")
-    monkeypatch.setattr(store, "_PAGE_KEYS", 3)
     proxy.requests.clear()
     proxy.answer(500, share=0.3)
     proxy.lose_answers(share=0.2)

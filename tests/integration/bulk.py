@@ -9,7 +9,7 @@ from tests.servers.running import Server
 
 from brownie_backup.dumpers import PostgresDumper
 from brownie_backup.dumpers.postgres import parse_conninfo
-from brownie_backup.dumpers.postgres.dump.large_tables import LargeTable
+from brownie_backup.dumpers.postgres.dump.large_tables import RANGE_BYTES, LargeTable
 from brownie_backup.dumpers.postgres.dump.snapshot import PostgresSnapshot
 from brownie_backup.dumpers.postgres.segments import TableDetail, split_table
 from brownie_backup.model import PartKind, PartSpec
@@ -42,6 +42,7 @@ def dumper_for(
     role: str | None = None,
     binary: bool = False,
     bulk_bytes: int = BULK_BYTES,
+    range_bytes: int = RANGE_BYTES,
     lock_timeout: timedelta = timedelta(seconds=20),
 ) -> PostgresDumper:
     """Return a dumper for which small tables are large tables."""
@@ -53,6 +54,7 @@ def dumper_for(
         pg_bin=str(server.client),
         lock_timeout=lock_timeout,
         bulk_table_bytes=bulk_bytes,
+        range_bytes=range_bytes,
         binary=binary,
     )
 

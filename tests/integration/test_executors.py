@@ -32,7 +32,7 @@ from brownie_backup.encryptors import GnuPG
 from brownie_backup.errors import ConfigurationError, DumpFailed, StoreFull
 from brownie_backup.format.layout import blob_key
 from brownie_backup.model import Manifest, RowFormat
-from brownie_backup.pipeline import workers
+from brownie_backup.repository import Tuning
 from brownie_backup.stores import LocalStore
 
 pytestmark = [
@@ -97,7 +97,6 @@ def environment(
         }.items():
             monkeypatch.setenv(name, value)
         monkeypatch.setattr(tempfile, "tempdir", temporary)
-        monkeypatch.setattr(workers, "LINGER_SECONDS", 0.1)
         yield tmp_path / "store"
         gc.collect()  # a failure that a test looked at keeps what it was about
         end = time.monotonic() + 20  # workers of a busy machine take a while to end
@@ -110,7 +109,8 @@ def environment(
 def repository(environment: Path) -> Iterator[Repository]:
     """The repository, as the coordinator sees it."""
     with GnuPG(private_key=plain_pair().private) as encryptor:
-        yield Repository(LocalStore(environment), Zstd(), encryptor)
+        tuning = Tuning(linger_seconds=0.1)
+        yield Repository(LocalStore(environment), Zstd(), encryptor, tuning=tuning)
 
 
 def dumper(server: Server, database: str, *, binary: bool = True) -> PostgresDumper:

@@ -13,8 +13,6 @@ from tests.model.scheduler import InlineExecutor, Scheduler, VirtualThreading
 from tests.model.work import BLOB_BYTES
 from tests.unit.fakes import Tuned, tune
 
-from brownie_backup.operations import create
-from brownie_backup.pipeline import parent
 from brownie_backup.repository.coordination import leases
 
 Patch = Callable[[pytest.MonkeyPatch], None]
@@ -38,8 +36,6 @@ def replaced(scheduler: Scheduler, random: Random, mutation: Patch | None) -> It
             for pool in ("ThreadPoolExecutor", "Threads"):
                 if name.startswith("brownie_backup.") and hasattr(module, pool):
                     patch.setattr(module, pool, InlineExecutor)
-        for module in (parent, create):
-            patch.setattr(module, "TOOL_VERSION", "0")
         patch.setattr(Tuned, "now", Tuned.now)  # so that it is restored at the end
         tune(
             blob_bytes=BLOB_BYTES,

@@ -1,14 +1,14 @@
 """One connection string, for libpq in this process and for the programs."""
 
 import os
+import secrets
 from pathlib import Path
 
 import pytest
 
 from brownie_backup.dumpers.postgres import parse_conninfo
 from brownie_backup.errors import ConfigurationError
-from brownie_backup.postgres import access
-from brownie_backup.postgres.access import Access
+from brownie_backup.postgres.access import Access, only_socket, trusted_by_the_system
 
 PLANTED = "s3cr3t-Pl4nted"
 SERVICES = """
@@ -131,19 +131,29 @@ def test_what_libpq_refuses_is_left_to_it(text: str) -> None:
     assert parse_conninfo(text).parameters.items() <= of(text).arguments().items()
 
 
-def test_the_only_socket_is_taken(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_the_only_socket_is_taken(tmp_path: Path) -> None:
     folders = [tmp_path / name for name in ("one", "other")]
     for folder in folders:
         folder.mkdir()
-    monkeypatch.setattr(access, "_SOCKET_FOLDERS", tuple(map(str, folders)))
-    assert "host" not in of("port=5433").arguments()
+    where = tuple(map(str, folders))
+    assert only_socket("5433", where) == {}
     (folders[1] / ".s.PGSQL.5433").touch()
-    assert of("port=5433").arguments()["host"] == str(folders[1])
-    assert "host" not in of("port=5434").arguments()
-    assert of("port=5433 host=h").arguments()["host"] == "h"
-    assert "host" not in of("port=5433 hostaddr=127.0.0.1").arguments()
+    assert only_socket("5433", where) == {"host": str(folders[1])}
+    assert only_socket("5434", where) == {}
     (folders[0] / ".s.PGSQL.5433").touch()
-    assert "host" not in of("port=5433").arguments()
+    assert only_socket("5433", where) == {}
+
+
+def test_a_socket_is_sought_only_without_a_host() -> None:
+    port = "5" + secrets.token_hex(4)  # of no server
+    socket = Path("/tmp", f".s.PGSQL.{port}")  # noqa: S108 - libpq looks there
+    socket.touch()
+    try:
+        assert of(f"port={port}").arguments()["host"] == "/tmp"  # noqa: S108
+        assert of(f"port={port} host=h").arguments()["host"] == "h"
+        assert "host" not in of(f"port={port} hostaddr=127.0.0.1").arguments()
+    finally:
+        socket.unlink()
 
 
 def test_the_certificates_of_the_system_are_named(
@@ -151,13 +161,17 @@ def test_the_certificates_of_the_system_are_named(
 ) -> None:
     bundle = tmp_path / "bundle"
     bundle.touch()
-    monkeypatch.setattr(access, "_BUNDLES", (str(tmp_path / "missing"), str(bundle)))
-    monkeypatch.setattr("brownie_backup.postgres.libpq.IS_SYSTEMS", False)
+    bundles = (str(tmp_path / "missing"), str(bundle))
+    trusted = {"sslrootcert": str(bundle), "sslmode": "verify-full"}
+    assert trusted_by_the_system(bundles) == trusted
+    assert trusted_by_the_system(bundles[:1]) == {}
     made = of("host=h sslrootcert=system")
-    assert made.arguments()["sslrootcert"] == str(bundle)
-    assert made.arguments()["sslmode"] == "verify-full"
+    found = made.arguments()
+    systems = found["sslrootcert"] == "system"
+    assert systems or found.items() >= trusted_by_the_system().items()
     assert "sslrootcert='system'" in made.command_line()
     monkeypatch.setenv("SSL_CERT_FILE", "/mine")
+    assert trusted_by_the_system(bundles) == {}
     assert made.arguments()["sslrootcert"] == "system"
 
 

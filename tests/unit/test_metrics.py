@@ -613,14 +613,15 @@ def test_the_textfile_stays_while_a_store_says_nothing(
         return really_read(repository, policy)
 
     monkeypatch.setattr(sources, "read_content", read)
-    monkeypatch.setattr(exposition, "_FILE_PATIENCE", timedelta(seconds=0.2))
+    short = timedelta(seconds=0.2)
     try:
-        write_textfile(stores)  # there is none yet: that it is out of reach must be said
+        # There is no file yet, so it must say that the store is out of reach.
+        exposition.write(stores, str(target), wait=short)
         first = target.read_text()
         assert re.search(r"^backup_store_reachable{.*/store\"} 0\.0$", first, re.MULTILINE)
         target.write_text("old")
         caplog.clear()
-        write_textfile(stores)
+        exposition.write(stores, str(target), wait=short)
         assert target.read_text() == "old"
         url = (tmp_path / "store").as_uri()
         assert [record.getMessage() for record in caplog.records] == [
@@ -628,7 +629,6 @@ def test_the_textfile_stays_while_a_store_says_nothing(
         ]
     finally:
         answers.set()
-    monkeypatch.setattr(exposition, "_FILE_PATIENCE", timedelta(minutes=1))
     write_textfile(stores)
     assert "backup_total{" in target.read_text()
 

@@ -109,7 +109,7 @@ def create_backup(
         identity = replicas.agree_on_identity()
         writer = open_writer(repository, replicas, identity)
         context = WorkerContext(dumper, writer, PartMeter(on_progress, "backup"))
-        task = make_task(worker_factory, writer, identity) if worker_factory else None
+        task = make_task(worker_factory, writer, identity, repository.tuning)
         with worker_pool(context, count, executor, task) as workers, step("read database"):
             read = _read_database(
                 workers, finders, started_at=started_at, full=full, full_every=full_every

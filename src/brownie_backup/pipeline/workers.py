@@ -21,10 +21,7 @@ from brownie_backup.pipeline.replica import Replica, ReplicaState
 from brownie_backup.pipeline.replicas import ReplicaSet
 from brownie_backup.pipeline.writer import BlobWriter, open_writer
 from brownie_backup.protocols import Dumper
-from brownie_backup.repository import Identity, Repository, with_deadlines
-
-LINGER_SECONDS = 5.0
-"""How long an idle worker keeps its context open: the next ranges may come."""
+from brownie_backup.repository import Identity, Repository, Tuning, with_deadlines
 
 
 class WorkerFactory(Protocol):
@@ -52,18 +49,24 @@ class WorkerTask:
     compression: str
     encryption: Encryption
     stores: tuple[ReplicaState, ...]
+    linger_seconds: float
+    """How long an idle worker keeps its context open: the next ranges may come."""
 
     def __call__(self) -> AbstractContextManager[WorkerContext]:
         """Open the context of the run, which the workers of this process share."""
         return _CONTEXTS.context(self)
 
 
-def make_task(worker_factory: WorkerFactory, writer: BlobWriter, identity: Identity) -> WorkerTask:
-    """Return the task for the workers of a run that begins.
+def make_task(
+    worker_factory: WorkerFactory | None, writer: BlobWriter, identity: Identity, tuning: Tuning
+) -> WorkerTask | None:
+    """Return the task for the workers of a run that begins; None if it has threads alone.
 
     Blobs are listed now, where that was not done: otherwise workers would not know the suspect
     ones.
     """
+    if worker_factory is None:
+        return None
     writer.replicas.list_blobs()
     return WorkerTask(
         worker_factory,
@@ -72,6 +75,7 @@ def make_task(worker_factory: WorkerFactory, writer: BlobWriter, identity: Ident
         writer.compressor.name,
         writer.encryption,
         tuple(replica.state for replica in writer.replicas),
+        tuning.linger_seconds,
     )
 
 
@@ -145,13 +149,14 @@ class _ContextPool:
         try:
             yield _open(opened, task)
         finally:
-            self._leave(task.run, opened)
+            self._leave(task, opened)
 
     def close(self) -> None:
         """Close all contexts."""
-        while self._opened:
-            _, opened = self._opened.popitem()
-            opened.stack.close()
+        with self._lock:  # a context that is being closed must be gone when the process ends
+            while self._opened:
+                _, opened = self._opened.popitem()
+                opened.stack.close()
 
     def _enter(self, run: str) -> _Opened:
         with self._lock:
@@ -164,10 +169,10 @@ class _ContextPool:
                 opened.closing.cancel()
             return opened
 
-    def _leave(self, run: str, opened: _Opened) -> None:
+    def _leave(self, task: WorkerTask, opened: _Opened) -> None:
         with self._lock:
             opened.users -= 1
-            opened.closing = threading.Timer(LINGER_SECONDS, self._close, (run,))
+            opened.closing = threading.Timer(task.linger_seconds, self._close, (task.run,))
             opened.closing.daemon = True
             opened.closing.start()
 
@@ -178,7 +183,7 @@ class _ContextPool:
             if opened is None or opened.users:
                 return
             del self._opened[run]
-        opened.stack.close()
+            opened.stack.close()
 
 
 def _open(opened: _Opened, task: WorkerTask) -> WorkerContext:

@@ -5,6 +5,7 @@ import os
 import re
 import tempfile
 import weakref
+from collections.abc import Iterable
 from pathlib import Path
 
 from attrs import evolve
@@ -95,27 +96,27 @@ class Access:
         if self.conninfo.password:
             found["password"] = self.conninfo.password.reveal()
         if not found.get("host") and not found.get("hostaddr"):
-            found |= _socket_folder(found.get("port", ""))
+            found |= only_socket(found.get("port", ""))
         if found.get("sslrootcert") == "system" and not libpq.IS_SYSTEMS:
-            found |= _trusted_by_the_system()
+            found |= trusted_by_the_system()
         found["connect_timeout"] = found.get("connect_timeout") or _CONNECT_SECONDS
         found["application_name"] = found.get("application_name") or _APPLICATION
         return found | {"client_encoding": "UTF8"}
 
 
-def _socket_folder(port: str) -> dict[str, str]:
+def only_socket(port: str, folders: Iterable[str] = _SOCKET_FOLDERS) -> dict[str, str]:
     """Return the folder of the server's socket, if there is just one.
 
     Its default depends on how libpq was built, and the programs use another libpq.
     """
-    names = [Path(folder, f".s.PGSQL.{port}") for folder in _SOCKET_FOLDERS]
+    names = [Path(folder, f".s.PGSQL.{port}") for folder in folders]
     found = [str(name.parent) for name in names if name.exists()]
     return {"host": found[0]} if len(found) == 1 else {}
 
 
-def _trusted_by_the_system() -> dict[str, str]:
+def trusted_by_the_system(bundles: Iterable[str] = _BUNDLES) -> dict[str, str]:
     """Return the path of the system's certificates: the libpq of a wheel doesn't know it."""
-    found = [bundle for bundle in _BUNDLES if Path(bundle).exists()]
+    found = [bundle for bundle in bundles if Path(bundle).exists()]
     if not found or "SSL_CERT_FILE" in os.environ:  # true for every OpenSSL
         return {}
     return {"sslrootcert": found[0], "sslmode": "verify-full"}  # as `system` means

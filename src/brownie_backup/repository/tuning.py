@@ -38,3 +38,5 @@ class Tuning:
     """How long the quickest of several stores waits for the others at least, with each blob."""
     grace_factor: float = GRACE_FACTOR
     """How many times as long as the quickest another store may take, before it is dropped."""
+    linger_seconds: float = 5.0
+    """How long an idle worker of an executor keeps its stores and keys open."""

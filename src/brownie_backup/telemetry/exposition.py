@@ -22,7 +22,6 @@ from brownie_backup.telemetry.sources import new_sources, sources_of
 
 _log = logging.getLogger(__name__)
 
-_FILE_PATIENCE = timedelta(minutes=1)
 _FILE_MODE = 0o644
 """node_exporter runs as a user of its own; there is no secret in metrics."""
 
@@ -48,18 +47,23 @@ def render(snapshot: MetricsSnapshot) -> bytes:
         provider.shutdown()
 
 
-def write(stores: OpenStores, path: str) -> None:
+def write(stores: OpenStores, path: str, *, wait: timedelta = timedelta(minutes=1)) -> None:
     """Write the metrics into a file, which is replaced atomically.
 
     Until every store has been read, the old file stays: without a store's series, alerts would
     treat its backups as gone.
+
+    Args:
+        stores: of the settings.
+        path: the file.
+        wait: how long to wait for slow stores.
 
     Raises:
         ConfigurationError: it can't be written.
     """
     # Ignore values that were cached a moment ago: the operation that just ended must be in the
     # file, since the next write may be long after.
-    contents = new_sources(stores).contents(_FILE_PATIENCE)
+    contents = new_sources(stores).contents(wait)
     target = Path(path)
     unknown = [content.url for content in contents if not content.known]
     if unknown and target.is_file():

@@ -25,7 +25,6 @@ from brownie_backup.stores.location import Location
 from brownie_backup.stores.s3.errors import SDK_ERRORS, store_error
 from brownie_backup.wording import written
 
-_PAGE_KEYS = 1000
 _WITHOUT_OBJECT = ("put_object", "list_objects_v2")
 """Requests that need no object: if such a request finds nothing, the bucket is missing."""
 _LOCK_SLACK = timedelta(minutes=10)
@@ -48,6 +47,8 @@ class S3Store:
     client: BaseClient = field(repr=False)
     location: Location
     clock: Clock = field(default=_utc_now, repr=False)
+    page_keys: int = 1000
+    """How many keys a listing asks for at once; S3 answers with at most 1000."""
     _checked: threading.Event = field(factory=threading.Event, init=False, repr=False)
     """Whether the bucket is known to have object lock."""
 
@@ -112,7 +113,7 @@ class S3Store:
 
     def list_page(self, prefix: str, token: str | None) -> Page:
         """Return a page of the objects whose keys begin with `prefix`."""
-        arguments: dict[str, Any] = {"Prefix": self._name(prefix), "MaxKeys": _PAGE_KEYS}
+        arguments: dict[str, Any] = {"Prefix": self._name(prefix), "MaxKeys": self.page_keys}
         if token is not None:
             arguments["ContinuationToken"] = token
         what = f"cannot list '{prefix}'"

@@ -14,7 +14,7 @@ from brownie_backup.hints import DatabaseHint
 from brownie_backup.postgres.client import Client, quote_text
 from brownie_backup.postgres.process import Child
 
-PATIENCE_SECONDS = 10.0
+_PATIENCE_SECONDS = 10.0
 """How long such a wait may last: a session that requests an exclusive lock often gives up soon, and
 tries again later."""
 _PAUSE_SECONDS = 1.0
@@ -50,7 +50,7 @@ def await_output(child: Child, client: Client, application: str, holder: int) ->
             now = time.monotonic()
             if not _is_doomed(client, application, holder):
                 waited_since = None
-            elif now - (waited_since := waited_since or now) > PATIENCE_SECONDS:
+            elif now - (waited_since := waited_since or now) > _PATIENCE_SECONDS:
                 msg = "a session waits for an exclusive lock on a table that this backup has locked"
                 raise DumpFailed(msg, hint=DatabaseHint.BACK_UP_WHEN_OVER)
 
