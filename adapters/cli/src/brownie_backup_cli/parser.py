@@ -15,6 +15,7 @@ exit status:
   11   busy: another process is using the store
   12   cannot decrypt: wrong or missing key
   130  ended by SIGINT, 143 by SIGTERM, 129 by SIGHUP; no incomplete backup is left
+  141  the program that read the output has ended
 
 Environment variables configure everything else: see brownie-backup config.
 """
