@@ -7,8 +7,10 @@ from collections.abc import Mapping
 
 from attrs import Factory, frozen
 
+from brownie_backup.errors import DamagedError
 from brownie_backup.format.converter import from_json
-from brownie_backup.model import Extension, Relation
+from brownie_backup.hints import BackupHint
+from brownie_backup.model import Extension, Relation, RowFormat
 
 # Every object for which pg_dump writes an owner or privileges. Objects that the system created
 # itself (OID below 16384, PostgreSQL's FirstNormalObjectId) are marked, and so are members of
@@ -140,4 +142,25 @@ class Inventory:
 
 def parse_inventory(data: bytes) -> Inventory:
     """Read an inventory back, or raise `DamagedError`."""
-    return from_json(data, Inventory, "the inventory of the backup")
+    inventory = from_json(data, Inventory, "the inventory of the backup")
+    if not all(map(_is_relation, inventory.relations)):
+        msg = "the inventory of the backup names what can be no table"
+        raise DamagedError(msg, hint=BackupHint.RESTORE_ANOTHER)
+    return inventory
+
+
+def _is_relation(relation: Relation) -> bool:
+    """Whether it may be written into SQL: its format is not quoted there."""
+    names = (relation.schema, relation.name, *relation.columns)
+    return (
+        relation.format in set(RowFormat) and bool(relation.columns) and all(map(_is_name, names))
+    )
+
+
+def _is_name(name: str) -> bool:
+    """Whether PostgreSQL could have such a name. Bytes that are not UTF-8 are surrogates."""
+    try:
+        data = name.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        return False
+    return bool(data) and b"\0" not in data

@@ -11,8 +11,8 @@ from brownie_backup.dumpers.postgres.restore.statements import (
     is_ownership,
     split_statements,
 )
-from brownie_backup.errors import DatabaseError, RestoreFailed
-from brownie_backup.hints import RestoreHint
+from brownie_backup.errors import DamagedError, DatabaseError, RestoreFailed
+from brownie_backup.hints import BackupHint, RestoreHint
 from brownie_backup.model.findings import Finding, Level
 from brownie_backup.postgres.client import Client, quote_name
 from brownie_backup.postgres.output import is_about_database
@@ -39,14 +39,17 @@ class NewDatabase:
         lines = archive.use_lines("\n".join(wanted) + "\n", "database")
         script = archive.script("--create", lines, "--file=-")
         statements, strange = for_database(split_statements(script), quote_name(self.name))
-        (create,) = (s for s in statements if s.startswith("CREATE DATABASE"))
-        statements.remove(create)
+        creating = [s for s in statements if s.startswith("CREATE DATABASE")]
+        if len(creating) != 1:
+            msg = "the archive does not say how to create its database"
+            raise DamagedError(msg, hint=BackupHint.RESTORE_ANOTHER)
+        statements = [s for s in statements if s not in creating]
         # Before, not after: a CREATE that we no longer wait for may still complete.
         self.exists = True
         # The owner comes first: our right to create anything in the database may depend on it.
         self.settings = [s for s in statements if not is_ownership(s)]
         owner = filter(is_ownership, statements)
-        run_or_fail(self._client, "creating the database", [create, *owner])
+        run_or_fail(self._client, "creating the database", [*creating, *owner])
         for statement in strange:
             msg = f"not applied to the database: {statement[:100]}"
             yield Finding(Level.WARNING, "database", msg, RestoreHint.RUN_BY_HAND)
