@@ -4,7 +4,15 @@ import json
 
 import pytest
 from attrs import evolve
-from tests.unit.fakes import DAY, NOON, make_manifest, make_repository, make_writer, tune
+from tests.unit.fakes import (
+    DAY,
+    NOON,
+    FakeClock,
+    make_manifest,
+    make_repository,
+    make_writer,
+    tune,
+)
 
 from brownie_backup import Repository, Status, Verification
 from brownie_backup.errors import (
@@ -28,7 +36,7 @@ from brownie_backup.testing import FaultyStore
 
 @pytest.fixture
 def repository() -> Repository:
-    return make_repository()
+    return make_repository(clock=FakeClock(NOON + DAY))
 
 
 @pytest.fixture

@@ -4,7 +4,15 @@ Sizes are bytes, instants are UTC-aware datetimes, durations are timedeltas. Sto
 `unknown`: fields that a newer version wrote and this version keeps.
 """
 
-from brownie_backup.model.backup import Attempt, Backup, Hold, Status, Verification
+from brownie_backup.model.backup import (
+    CLOCK_MARGIN,
+    Attempt,
+    Backup,
+    Hold,
+    Status,
+    Verification,
+    is_ahead,
+)
 from brownie_backup.model.kinds import BackupSet, DatabaseId, Kind
 from brownie_backup.model.manifest import (
     FORMAT,
@@ -32,6 +40,7 @@ from brownie_backup.model.parts import (
 )
 
 __all__ = [
+    "CLOCK_MARGIN",
     "FORMAT",
     "UNENCRYPTED",
     "Attempt",
@@ -60,4 +69,5 @@ __all__ = [
     "Unknown",
     "Verification",
     "WalPosition",
+    "is_ahead",
 ]

@@ -45,9 +45,14 @@ class StoreStatus:
         return tuple(b.name for b in self.backups if b.status is Status.DAMAGED)
 
     @property
+    def ahead(self) -> tuple[Backup, ...]:
+        """The backups whose time lies in the future."""
+        return tuple(backup for backup in self.backups if backup.ahead)
+
+    @property
     def last_good(self) -> Backup | None:
         """The newest good backup of the kind, of any database."""
-        return next((b for b in self.backups if b.good and _kind(b) == self.kind), None)
+        return next((b for b in self.backups if b.counts and _kind(b) == self.kind), None)
 
 
 @frozen
@@ -78,12 +83,12 @@ class StatusReport:
     @property
     def last(self) -> Backup | None:
         """The newest backup, good or not."""
-        return next(iter(self.backups), None)
+        return next((backup for backup in self.backups if not backup.ahead), None)
 
     @property
     def last_good(self) -> Backup | None:
         """The newest good backup."""
-        return next((backup for backup in self.backups if backup.good), None)
+        return next((backup for backup in self.backups if backup.counts), None)
 
     @property
     def last_verified(self) -> Backup | None:
@@ -108,7 +113,7 @@ class StatusReport:
         """``ok``; ``degraded``: backups are made, but something is wrong; ``late``: none."""
         if not self.ready:
             return "late"
-        wrong = any(store.error or store.damaged for store in self.stores)
+        wrong = any(store.error or store.damaged or store.ahead for store in self.stores)
         return "degraded" if wrong else "ok"
 
     def _counts(self, backup: Backup) -> bool:

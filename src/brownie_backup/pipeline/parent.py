@@ -45,7 +45,7 @@ class ParentFinder:
     def add(self, backup: Backup) -> None:
         """Take one more backup into account."""
         manifest = backup.manifest
-        if manifest is None or not backup.good or manifest.mac is None:
+        if manifest is None or not backup.counts or manifest.mac is None:
             return
         kin = _ParentKey(
             manifest.backup_set,

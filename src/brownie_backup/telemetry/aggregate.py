@@ -112,7 +112,9 @@ def _newest_database(contents: Sequence[StoreContent]) -> str | None:
         manifest
         for content in contents
         for entry in content.entries
-        if (manifest := entry.backup.manifest) and manifest.kind == USUAL_KIND
+        if (manifest := entry.backup.manifest)
+        and manifest.kind == USUAL_KIND
+        and not entry.backup.ahead
     ]
     newest = max(manifests, key=lambda manifest: manifest.finished_at, default=None)
     return newest.backup_set.name if newest else None
@@ -189,7 +191,7 @@ class _Counting:
         if verification and verification.good:
             verified = verification.verified_at.timestamp()
             metrics.last_verified = max(metrics.last_verified or 0, verified)
-        if entry.backup.good:
+        if entry.backup.counts:
             metrics.last_success = manifest.finished_at.timestamp()
             metrics.last_size_bytes = entry.size_bytes
             metrics.last_stored_bytes = entry.stored_bytes

@@ -15,6 +15,7 @@ from brownie_backup.errors import (
 )
 from brownie_backup.format.blobs import MAX_BLOB_BYTES, blob_name
 from brownie_backup.format.layout import blob_key
+from brownie_backup.format.openpgp import check_message
 from brownie_backup.hints import BackupHint
 from brownie_backup.model import BlobRef, Encryption
 from brownie_backup.protocols import Compressor, Decryptor, Store
@@ -94,6 +95,7 @@ class BlobReader:
             msg = f"blob {ref.name} is missing from {store.url}"
             raise DamagedError(msg, hint=BackupHint.NEXT_BACKUP_REPAIRS) from None
         try:
+            check_message(packed, self.encryption)
             data = self.compressor.decompress(self.decryptor.decrypt(packed), ref.size_bytes)
         except DamagedError as error:
             raise _damaged(store, ref, error.message) from None

@@ -62,6 +62,7 @@ def status(arguments: argparse.Namespace, service: Service, output: Output) -> i
     rows.append(("schedule", f"{service.settings.schedule}, next run at {shown}"))
     output.result(document, table(("", ""), rows)[1:])
     problems = [store.error.worded(WORDS) for store in report.stores if store.error]
+    problems += [f"{b.name}: {b.problem}" for store in report.stores for b in store.ahead]
     for problem in problems:
         output.warn(problem)
     return WARNINGS if problems else DONE
