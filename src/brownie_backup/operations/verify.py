@@ -8,7 +8,7 @@ from attrs import evolve
 
 from brownie_backup.errors import BackupError, DamagedError, DecryptionError
 from brownie_backup.hints import BackupHint
-from brownie_backup.model import BlobRef, Manifest, Part, Verification
+from brownie_backup.model import BlobRef, Manifest, Part, PartKind, Verification
 from brownie_backup.operations.find import manifest_of
 from brownie_backup.pipeline.progress import Meter, OnProgress
 from brownie_backup.pipeline.reading import read_blobs
@@ -72,7 +72,7 @@ def verify_backup(
                 with step("check part", kind=part.kind, blobs=len(part.blobs)):
                     # Only a dumper of that kind understands the bytes of a backup of another kind.
                     if manifest.kind == dumper.kind:
-                        outcome.check_part(part, dumper)
+                        outcome.check_part(part, dumper, manifest)
                     else:
                         outcome.check_blobs(part.blobs)
         else:
@@ -120,12 +120,17 @@ class _Outcome:
         self._bad: dict[str, BackupError] = {}
         self._problems: list[str] = []
 
-    def check_part(self, part: Part, dumper: Dumper) -> None:
+    def check_part(self, part: Part, dumper: Dumper, manifest: Manifest) -> None:
         """Read every blob of a part; while all are good, the dumper reads along."""
         before = len(self._bad)
         stream = self.good_blobs(part.blobs)
         try:
-            dumper.check(part, stream)
+            if part.kind == PartKind.INVENTORY:
+                inventory = b"".join(stream)
+                dumper.check(part, [inventory])
+                dumper.compare(inventory, manifest.parts)
+            else:
+                dumper.check(part, stream)
         except DamagedError as error:
             problem = error.message
         else:
