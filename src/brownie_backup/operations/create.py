@@ -290,5 +290,5 @@ def _report(manifest: Manifest, read: _Read, replicas: ReplicaSet, *, asked: boo
         skipped_ranges=stored.skipped,
         all_read_because=_why_all(read, asked=asked),
         contradictions=read.contradictions,
-        warnings=tuple(_warnings(read)),
+        warnings=(*_warnings(read), *replicas.warnings),
     )

@@ -26,6 +26,7 @@ from brownie_backup.protocols import (
     Compressor,
     Decryptor,
     Encryptor,
+    RepositoryRecord,
     Store,
     SupportsClose,
 )
@@ -72,6 +73,7 @@ class Repository:
         roots: what objects of more kinds than manifests refer to, so that no sweep removes it.
         codecs: compressor, encryptor and all others together, in place of each by itself.
         tuning: sizes and times; by default, those for production.
+        record: which repository the store had when this host last used it, or None.
     """
 
     store: Store
@@ -80,6 +82,7 @@ class Repository:
     cache: Cache | None
     roots: tuple[Roots, ...]
     tuning: Tuning
+    record: RepositoryRecord | None
 
     def __init__(
         self,
@@ -94,12 +97,14 @@ class Repository:
         roots: Sequence[Roots] = (),
         codecs: Codecs | None = None,
         tuning: Tuning | None = None,
+        record: RepositoryRecord | None = None,
     ) -> None:
         if codecs is None:
             codecs = Codecs(
                 compressor, encryptor, tuple(other_compressors), tuple(other_decryptors)
             )
-        self.__attrs_init__(store, codecs, clock, cache, tuple(roots), tuning or Tuning())
+        tuning = tuning or Tuning()
+        self.__attrs_init__(store, codecs, clock, cache, tuple(roots), tuning, record)
 
     def close(self) -> None:
         """Close the store's connections, and the codecs (keyrings of gpg)."""
