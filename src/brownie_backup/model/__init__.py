@@ -13,6 +13,7 @@ from brownie_backup.model.manifest import (
     Database,
     Encryption,
     Extension,
+    Mac,
     Manifest,
     WalPosition,
 )
@@ -45,6 +46,7 @@ __all__ = [
     "Extension",
     "Hold",
     "Kind",
+    "Mac",
     "Manifest",
     "Part",
     "PartKind",
