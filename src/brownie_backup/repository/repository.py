@@ -29,7 +29,7 @@ from brownie_backup.protocols import (
     Store,
     SupportsClose,
 )
-from brownie_backup.repository.blobs.decoding import ContentDecoder, StructureDecoder
+from brownie_backup.repository.blobs.decoding import ContentDecoder
 from brownie_backup.repository.blobs.reader import BlobReader
 from brownie_backup.repository.blobs.sweep import Roots, Swept, sweep
 from brownie_backup.repository.catalogue import holds, manifests
@@ -144,10 +144,6 @@ class Repository:
             UnsupportedFormat: this version does not know the method or the compressor.
         """
         return BlobReader((self.store, *others), ContentDecoder.of(manifest, self.codecs))
-
-    def structure_reader(self, manifest: Manifest, others: Sequence[Store] = ()) -> BlobReader:
-        """Return a reader that checks the blobs of a backup without a key, and returns nothing."""
-        return BlobReader((self.store, *others), StructureDecoder.of(manifest, self.codecs))
 
     def backups(
         self, *, check_blobs: bool = True, on_progress: OnCount | None = None
