@@ -160,7 +160,14 @@ class GnuPG:
         status = getattr(result, "stderr", None) or ""
         if result.ok and result.returncode == 0 and "DECRYPTION_OKAY" in status:
             return bytes(result.data)
-        raise _decryption_error(status, str(result.status or ""))
+        error = _decryption_error(status, str(result.status or ""))
+        if isinstance(error, KeyMissing) and self._private_key:
+            msg = "the private key that was given does not open these backups"
+            raise DecryptionError(msg, hint=KeyHint.GIVE_PRIVATE_KEY)
+        if "NEED_PASSPHRASE_SYM" in status and not self._passphrase:
+            msg = "there is no passphrase here for these backups"
+            raise KeyMissing(msg, hint=KeyHint.CHECK_PASSPHRASE)
+        raise error
 
     def close(self) -> None:
         """Remove the private keyring and end its agent."""

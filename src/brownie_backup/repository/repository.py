@@ -30,6 +30,7 @@ from brownie_backup.protocols import (
     Store,
     SupportsClose,
 )
+from brownie_backup.repository.blobs.decoding import ContentDecoder
 from brownie_backup.repository.blobs.reader import BlobReader
 from brownie_backup.repository.blobs.sweep import Roots, Swept, sweep
 from brownie_backup.repository.catalogue import holds, manifests
@@ -151,10 +152,7 @@ class Repository:
             KeyMissing: the repository has no decryptor for that method.
             UnsupportedFormat: this version does not know the method or the compressor.
         """
-        compressor = self.codecs.compressor_for(manifest)
-        decryptor = self.codecs.decryptor_for(manifest)
-        key = bytes.fromhex(manifest.hash_key)
-        return BlobReader((self.store, *others), compressor, decryptor, key, manifest.encryption)
+        return BlobReader((self.store, *others), ContentDecoder.of(manifest, self.codecs))
 
     def backups(
         self, *, check_blobs: bool = True, on_progress: OnCount | None = None
