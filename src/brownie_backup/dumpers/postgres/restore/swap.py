@@ -29,6 +29,8 @@ _END_CREATION = (
 def maintenance_client(client: Client, target: str) -> Client:
     """Return a client of a database to stay in while others are created, renamed and dropped.
 
+    It is pinned to the server that it reaches.
+
     It is not the target, which may not exist, or may be about to lose its name.
     """
     why: BackupError = DatabaseNotFound("the server has no database to connect to")
@@ -36,8 +38,8 @@ def maintenance_client(client: Client, target: str) -> Client:
         if name and name != target:
             other = client.connected_to(name)
             try:
-                # A fact that is needed later anyway: this saves a second query.
-                _log.debug("connected to '%s', PostgreSQL %s", name, other.server_version)
+                # One restore is on one server, whatever else the connection string leads to.
+                other = other.pinned()
             except (DatabaseNotFound, DatabaseError) as error:
                 why = error
             else:
