@@ -62,6 +62,14 @@ class Access:
         conninfo = evolve(self.conninfo, parameters={**others, **address})
         return Access(conninfo, keeps_service=self._keeps_service)
 
+    def with_options(self, more: str) -> "Access":
+        """Return the access with more options for the server, beside those that it has."""
+        options = f"{self.arguments().get('options', '')} {more}".strip()
+        conninfo = evolve(
+            self.conninfo, parameters={**self.conninfo.parameters, "options": options}
+        )
+        return Access(conninfo, keeps_service=self._keeps_service)
+
     def environment(self) -> dict[str, str]:
         """Return the environment of the programs: ours, without our own settings."""
         env = {k: v for k, v in os.environ.items() if not k.startswith("BACKUP_")}

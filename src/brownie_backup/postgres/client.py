@@ -24,6 +24,10 @@ from brownie_backup.postgres.psql import OPTIONS, Psql
 from brownie_backup.postgres.session import Session
 
 _INSUFFICIENT_PRIVILEGE = "42501"
+_NO_TIMEOUTS = "-c statement_timeout=0 -c lock_timeout=0"
+_EVENT_TRIGGERS_SINCE = 17
+_NO_EVENT_TRIGGERS = ("event_triggers", "off", "")
+_REPLICA = ("session_replication_role", "replica", "RA")
 
 
 class Client:
@@ -40,6 +44,8 @@ class Client:
         self.access = access or Access(conninfo)
         self.endpoint = endpoint
         """The one server that all sessions are with, if that is decided."""
+        self.event_triggers = "OA"
+        """The values of pg_event_trigger.evtenabled with which they start for our sessions."""
         self._pg_bin = pg_bin
         self._has_own_sessions = False
 
@@ -63,6 +69,24 @@ class Client:
             client = self.at(Endpoint(*session.address, _identity(session)))
             client.server_version = parse_version(session.server_version)
             client._has_own_sessions = self._has_own_sessions  # noqa: SLF001 - of its own class
+        return client
+
+    def without_event_triggers(self) -> "Client":
+        """Return a client for whom event triggers don't start, or as few as its role may prevent.
+
+        Before version 17 there is only the setting that ordinary triggers depend on too.
+        """
+        has_setting = self.server_version.major >= _EVENT_TRIGGERS_SINCE
+        name, value, rest = _NO_EVENT_TRIGGERS if has_setting else _REPLICA
+        (row,) = self.query(f"SELECT has_parameter_privilege('{name}', 'SET') AS may")
+        if not row["may"]:
+            return self
+        # In the connection, so that login triggers don't start either. Such options go before
+        # PGOPTIONS, where programs get the others from.
+        access = self.access.with_options(f"{_NO_TIMEOUTS} -c {name}={value}")
+        client = Client(access.conninfo, self._pg_bin, access=access, endpoint=self.endpoint)
+        client.server_version = self.server_version
+        client.event_triggers = rest
         return client
 
     @cached_property
@@ -197,5 +221,4 @@ def quote_text(text: str) -> str:
 
 def no_timeouts() -> str:
     """Return libpq's options for programs that leave a role's or database's timeouts in force."""
-    ours = "-c statement_timeout=0 -c lock_timeout=0"
-    return f"{os.environ.get('PGOPTIONS', '')} {ours}".strip()
+    return f"{os.environ.get('PGOPTIONS', '')} {_NO_TIMEOUTS}".strip()

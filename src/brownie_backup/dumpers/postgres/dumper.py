@@ -212,9 +212,9 @@ class PostgresDumper:
         except BaseException as error:
             left = target.abandon()
             if left:
-                _log.warning("the half-restored database '%s' is still on the server", left)
+                _log.warning("half restored, and still on the server: %s", left)
                 if isinstance(error, BackupError):
-                    error.hint = RestoreHint.DROP_HALF_RESTORED(database=left)
+                    error.hint = RestoreHint.DROP_HALF_RESTORED(names=left)
             raise
         finally:
             target.close()
