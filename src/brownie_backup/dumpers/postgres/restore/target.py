@@ -121,15 +121,18 @@ class PostgresTarget:
 
     def abandon(self) -> str | None:
         """Restore the server's earlier state as far as possible; return the names of leftovers."""
+        left = [f"the role '{role}'" for role in self._created_roles]
+        database = f"the database '{self._fresh.name}'"
         if self._fresh.exists and self._options.keep_failed:
-            return f"the database '{self._fresh.name}'"
-        left = None if self._fresh.drop() else f"the database '{self._fresh.name}'"
+            return ", ".join([database, *left])
+        stays = [] if self._fresh.drop() else [database]
         # After the database: a role that owns something can't be dropped.
         for role in reversed(self._created_roles):
             with contextlib.suppress(BackupError):
                 self._client.run([f"DROP ROLE IF EXISTS {quote_name(role)}"])
+                left.remove(f"the role '{role}'")
         self._created_roles = ()
-        return left
+        return ", ".join([*stays, *left]) or None
 
     def close(self) -> None:
         """Remove the archive's local copy."""
