@@ -206,7 +206,7 @@ class DecryptionError(BackupError):
 
 
 class KeyMissing(DecryptionError):
-    """None of the private keys that could decrypt the bytes is available."""
+    """No private key, or no passphrase, that could decrypt the bytes was given or found."""
 
 
 class DamagedError(BackupError):
