@@ -9,7 +9,7 @@ from typing import Self
 
 from attrs import evolve, frozen
 
-from brownie_backup.errors import KeyNotFound, ObjectLocked
+from brownie_backup.errors import DamagedError, KeyNotFound, ObjectLocked
 from brownie_backup.format.layout import (
     BLOBS,
     blob_in,
@@ -28,6 +28,7 @@ from brownie_backup.protocols import (
     Encryptor,
     Store,
     SupportsClose,
+    get_object,
 )
 from brownie_backup.repository.blobs.reader import BlobReader
 from brownie_backup.repository.blobs.sweep import Roots, Swept, sweep
@@ -226,9 +227,11 @@ class Repository:
     def has_lease(self, identifier: str) -> bool:
         """Whether a lease is there, expired or not."""
         try:
-            self.store.get(lease_key(identifier))
+            get_object(self.store, lease_key(identifier))
         except KeyNotFound:
             return False
+        except DamagedError:
+            return True
         return True
 
     def leases(self) -> tuple[LeaseRecord, ...]:
