@@ -1,7 +1,9 @@
 """What a folder as a store does besides what every store promises."""
 
+import contextlib
 import errno
 import os
+import socket
 import stat
 import sys
 from collections.abc import Callable
@@ -12,6 +14,7 @@ import pytest
 
 from brownie_backup.errors import (
     AccessDenied,
+    DamagedError,
     StoreError,
     StoreFull,
     StoreUnavailable,
