@@ -216,7 +216,7 @@ def test_what_is_no_file_is_named_and_neither_followed_nor_waited_for(
                 pytest.skip("only root may make devices")
         case _:
             path.symlink_to(tmp_path / ("secret" if kind == "link" else "nowhere"))
-    with pytest.raises(DamagedError, match="'folder/bad' in .* is a .*, not a file"):
+    with pytest.raises(DamagedError, match=r"'folder/bad' in .* is a .*, not a file"):
         store.get("folder/bad")
     assert {found.key for found in store.list("folder/")} == {"folder/good", "folder/bad"}
     store.put("folder/bad", b"a file again")
