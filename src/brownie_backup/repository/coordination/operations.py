@@ -119,7 +119,7 @@ class OperationLog:
             data = get_object(self.store, operation_key(identifier))
         except KeyNotFound:
             raise _not_found(identifier) from None
-        return from_json(data, OperationRecord, operation_key(identifier))
+        return _record(data, operation_key(identifier))
 
     def lost(self, record: OperationRecord) -> bool:
         """Whether its process died before it ended."""
@@ -199,7 +199,7 @@ class OperationLog:
         if seen and not seen.running:
             return seen
         try:
-            return from_json(get_object(self.store, found.key), OperationRecord, found.key)
+            return _record(get_object(self.store, found.key), found.key)
         except (KeyNotFound, DamagedError):
             return None
 
@@ -254,6 +254,15 @@ class _Claim:
 @frozen
 class _Cancellation:
     by: str
+
+
+def _record(data: bytes, key: str) -> OperationRecord:
+    """Return a record, if it is the one that its key names: others show its id to their clients."""
+    record = from_json(data, OperationRecord, key)
+    if not _ID.fullmatch(record.id) or operation_key(record.id) != key:
+        msg = f"{key} is another operation's"
+        raise DamagedError(msg, hint=BackupHint.TAKE_FROM_ANOTHER_COPY)
+    return record
 
 
 def _not_found(identifier: str) -> NotFound:
