@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from attrs import evolve
 
 from brownie_backup.errors import BackupError, BackupExists, DamagedError
+from brownie_backup.hints import BackupHint
 from brownie_backup.model import Backup, BlobRef, Manifest, Status
 from brownie_backup.model.findings import Problem
 from brownie_backup.model.reports import StoreSync
@@ -136,12 +137,17 @@ class _Target:
         self, backup: Backup, refs: Iterable[BlobRef], sources: Iterable[Replica]
     ) -> bool:
         """Copy blobs, and return whether all of them are here now."""
-        done = self.replica.copy(refs, sources, self._meter.add)
+        done = self.replica.copy(_manifest(backup), refs, sources, self._meter.add)
         self.result = evolve(
             self.result,
             copied_blobs=self.result.copied_blobs + done.blobs,
             copied_bytes=self.result.copied_bytes + done.size_bytes,
         )
+        for url, name in done.damaged:
+            damaged = (
+                f"{backup.name}: blob {name} in {url} is damaged, and was not copied from there"
+            )
+            self._note(Problem(damaged, BackupHint.VERIFY_THERE))
         if done.problem:
             self._note(Problem.of(done.problem, f"{backup.name}: "))
         return not done.problem
