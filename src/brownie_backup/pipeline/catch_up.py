@@ -1,7 +1,7 @@
 """Catching up: each store of a run gets the backups that others have and it lacks, by copying."""
 
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from attrs import evolve
 
@@ -134,9 +134,11 @@ class _Target:
             return False
 
     def _transfer(
-        self, backup: Backup, refs: Iterable[BlobRef], sources: Iterable[Replica]
+        self, backup: Backup, refs: Collection[BlobRef], sources: Iterable[Replica]
     ) -> bool:
         """Copy blobs, and return whether all of them are here now."""
+        if not refs:
+            return True
         done = self.replica.copy(_manifest(backup), refs, sources, self._meter.add)
         self.result = evolve(
             self.result,
