@@ -13,6 +13,7 @@ from brownie_backup.model.manifest import (
     Database,
     Encryption,
     Extension,
+    Mac,
     Manifest,
     WalPosition,
 )
@@ -46,6 +47,7 @@ __all__ = [
     "Extension",
     "Hold",
     "Kind",
+    "Mac",
     "Manifest",
     "Part",
     "PartKind",

@@ -193,7 +193,7 @@ class _Counting:
         if verification and (at := verification.contents_good_at):
             read = max(metrics.last_content_verified or 0, at.timestamp())
             metrics.last_content_verified = read
-        if entry.backup.good:
+        if entry.backup.good and entry.expected:
             metrics.last_success = manifest.finished_at.timestamp()
             metrics.last_size_bytes = entry.size_bytes
             metrics.last_stored_bytes = entry.stored_bytes
