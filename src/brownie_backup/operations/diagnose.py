@@ -9,6 +9,7 @@ from brownie_backup.hints import KeyHint, SetupHint, StoreHint
 from brownie_backup.model.findings import Finding, Level
 from brownie_backup.protocols import Dumper, HasFreeSpace, Store
 from brownie_backup.repository import Repository, with_deadlines
+from brownie_backup.repository.catalogue.identity import strange
 
 _CLOCK_MARGIN = timedelta(minutes=2)
 _PROBE = b"brownie-backup doctor"
@@ -22,6 +23,7 @@ def diagnose(
     for each in with_deadlines((repository, *copies)):
         yield from _store(each)
     for each in (repository, *copies):
+        yield from _identity(each)
         yield from _space(each)
     yield from _encryption(repository)
 
@@ -60,6 +62,17 @@ def _behaviour(repository: Repository, store: Store, key: str) -> Iterator[Findi
         yield Finding(Level.ERROR, "clock", msg, SetupHint.SET_CLOCK)
     else:
         yield Finding(Level.OK, "clock", f"this host and {store.url} agree on the time")
+
+
+def _identity(repository: Repository) -> Iterator[Finding]:
+    store, record = repository.store, repository.record
+    try:
+        why = strange(store, record, repository.known_identity())
+    except BackupError as error:
+        yield Finding(Level.ERROR, "repository", error.message, error.hint)
+        return
+    if why:
+        yield Finding(Level.ERROR, "repository", why)
 
 
 def _space(repository: Repository) -> Iterator[Finding]:

@@ -22,6 +22,7 @@ from brownie_backup.repository import Identity, Lease, Repository
 from brownie_backup.repository.blobs.index import BlobIndex
 from brownie_backup.repository.blobs.transfer import Transferred, for_store, transfer_blobs
 from brownie_backup.repository.catalogue.holds import add_hold
+from brownie_backup.repository.catalogue.identity import strange
 from brownie_backup.repository.catalogue.listing import sharing
 
 _log = logging.getLogger(__name__)
@@ -68,6 +69,8 @@ class Replica:
         """Whether it has the backup that the run makes."""
         self.copied = Transferred()
         """The blobs of that backup that it got by copying."""
+        self.strange = ""
+        """Why it may not be the store that it should be; empty if nothing suggests that."""
         self._identity: Identity | None = None
         self._lease: Lease | None = None
         self._stack = ExitStack()
@@ -133,7 +136,9 @@ class Replica:
 
     def known_identity(self) -> Identity | None:
         """Return the repository's identity, or None if it was never used."""
-        return self.repository.known_identity(lambda: self._identity)
+        found = self.repository.known_identity(lambda: self._identity)
+        self.strange = strange(self.repository.store, self.repository.record, found)
+        return found
 
     def identity(self, proposed: Identity | None = None) -> Identity:
         """Return the repository's identity, assigning the proposed one if it has none."""
@@ -268,6 +273,8 @@ class Replica:
             self.problem, self.late = error, False
         else:
             self.stored, self.problem, self.late = True, None, False
+            if not self.strange and self.repository.record:
+                self.repository.record.write(manifest.repository_id)
             _log.info("backup '%s' exists in %s", manifest.name, self.url)
 
     def outcome(self) -> StoreOutcome:

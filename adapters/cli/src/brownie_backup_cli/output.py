@@ -77,9 +77,7 @@ class Output:
 
         With --verbose, print a line when each part begins and ends.
         """
-        from rich.progress import DownloadColumn, TransferSpeedColumn
-
-        with self._bar(DownloadColumn(binary_units=True), TransferSpeedColumn()) as move:
+        with self._bar(_bytes_and_rate) as move:
             parts = _Parts(self.say)
 
             def show(seen: Progress) -> None:
@@ -93,24 +91,22 @@ class Output:
     @contextmanager
     def tally(self) -> Iterator[OnCount | None]:
         """Show a bar of counted items on stderr, if that is a terminal."""
-        from rich.progress import MofNCompleteColumn
-
-        with self._bar(MofNCompleteColumn()) as move:
+        with self._bar(_count) as move:
             if move is None:
                 yield None
             else:
                 yield lambda seen: move(seen.phase, seen.done, seen.total)
 
     @contextmanager
-    def _bar(self, *columns: "ProgressColumn") -> Iterator["_Move | None"]:
+    def _bar(self, columns: "Callable[[], tuple[ProgressColumn, ...]]") -> Iterator["_Move | None"]:
         if self.quiet or not sys.stderr.isatty():
             yield None
             return
-        from rich.console import Console
+        from rich.console import Console  # which takes a while, and most have no terminal
         from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
         from rich.progress import Progress as Bars
 
-        shown = (TextColumn("{task.description}"), BarColumn(), *columns, TimeRemainingColumn())
+        shown = (TextColumn("{task.description}"), BarColumn(), *columns(), TimeRemainingColumn())
         with Bars(*shown, console=Console(stderr=True), transient=True) as bars:
             task = bars.add_task("", total=None)
 
@@ -120,6 +116,18 @@ class Output:
                 bars.update(task, description=phase, completed=done, total=known)
 
             yield move
+
+
+def _bytes_and_rate() -> "tuple[ProgressColumn, ...]":
+    from rich.progress import DownloadColumn, TransferSpeedColumn
+
+    return DownloadColumn(binary_units=True), TransferSpeedColumn()
+
+
+def _count() -> "tuple[ProgressColumn, ...]":
+    from rich.progress import MofNCompleteColumn
+
+    return (MofNCompleteColumn(),)
 
 
 class _Parts:
