@@ -162,7 +162,7 @@ class SelectiveRestore(PostgresTarget):
         only = self._archive.use(self._contents, self._choice.entries)
         if chosen and not self._adds:
             yield from self._restore_section("pre-data", only)
-            yield from self._load_rows(chosen, only)
+            yield from self._load_rows(chosen, self._choice.entries)
             yield from self._restore_section("post-data", only)
         else:
             yield from self._archive.restore(self._fresh.name, only, what="tables")

@@ -3,6 +3,7 @@
 import contextlib
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from brownie_backup.dumpers.postgres.restore import preflight, swap
 from brownie_backup.dumpers.postgres.restore.analyse import analyse
 from brownie_backup.dumpers.postgres.restore.archive import Archive
 from brownie_backup.dumpers.postgres.restore.contents import TABLE_DATA, Contents, parse_contents
+from brownie_backup.dumpers.postgres.restore.dependent_tables import find_dependent_tables
 from brownie_backup.dumpers.postgres.restore.loader import Loadable, Loader, RowsToLoad
 from brownie_backup.dumpers.postgres.restore.new_database import (
     NewDatabase,
@@ -18,6 +20,7 @@ from brownie_backup.dumpers.postgres.restore.new_database import (
     run_or_fail,
     shorten,
 )
+from brownie_backup.dumpers.postgres.restore.row_order import RowStep, plan_rows
 from brownie_backup.dumpers.postgres.restore.statements import (
     for_roles,
     roles_created,
@@ -173,39 +176,60 @@ class PostgresTarget:
     def _load(self, tables: Mapping[int, Iterator[Loadable]]) -> Iterator[Finding]:
         yield from self._fresh.make(self._archive, self._listing)
         yield from self._restore_section("pre-data")
-        if tables:
-            yield from self._load_rows(tables)
-        else:
-            yield from self._restore_section("data")
+        yield from self._load_rows(tables, self._contents.keys())
         yield from self._restore_section("post-data")
 
     def _load_rows(
-        self, tables: Mapping[int, Iterator[Loadable]], *arguments: str
+        self, tables: Mapping[int, Iterator[Loadable]], entries: AbstractSet[int]
+    ) -> Iterator[Finding]:
+        """Load large tables, and the rows that are in the archive, in the right order."""
+        with or_fail("looking for functions that read tables"):
+            dependent = find_dependent_tables(self._client, self._fresh.name)
+        relations = [self._relations[oid] for oid in tables]
+        steps = plan_rows(self._contents, entries, relations, dependent, self._options.jobs)
+        for number, step in enumerate(steps):
+            only: list[str] = []
+            if step.entries != self._contents.keys():
+                only = [self._archive.use(self._contents, step.entries, f"rows_{number}")]
+            yield from self._load_step(step, tables, *only)
+
+    def _load_step(
+        self, step: RowStep, tables: Mapping[int, Iterator[Loadable]], *arguments: str
     ) -> list[Finding]:
-        """Load the archive's content, and at the same time the large tables."""
+        """Load the archive's rows, and at the same time large tables."""
         findings: list[Finding] = []
+
+        def restore() -> None:
+            if step.entries:
+                findings.extend(self._restore_section("data", *arguments, jobs=step.jobs))
+
+        if not step.tables:
+            restore()
+            return findings
         loader = Loader(
             self._client,
             self._fresh.name,
             self._source.encoding,
             self._relations,
-            list(tables.values()),
+            [tables[oid] for oid in step.tables],
         )
         loader.run(
-            self._options.jobs,
-            beside=lambda: findings.extend(self._restore_section("data", *arguments)),
+            step.jobs,
+            beside=restore,
             give_up=lambda: swap.end_sessions(self._client, self._fresh.name),
         )
-        self._loaded_rows = loader.loaded
+        self._loaded_rows = {**self._loaded_rows, **loader.loaded}
         return findings
 
-    def _restore_section(self, section: str, *arguments: str) -> Iterator[Finding]:
+    def _restore_section(
+        self, section: str, *arguments: str, jobs: int | None = None
+    ) -> Iterator[Finding]:
         yield from self._archive.restore(
             self._fresh.name,
             f"--section={section}",
             *arguments,
             what=section,
-            jobs=1 if section == "pre-data" else self._options.jobs,
+            jobs=1 if section == "pre-data" else jobs or self._options.jobs,
             # If rows don't load, all further steps are pointless.
             strict=section == "data",
             # After making event triggers, it refreshes materialized views.
