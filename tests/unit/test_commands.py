@@ -1,5 +1,6 @@
 """What commands print, and their exit codes: over a made-up database and a store in a folder."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from brownie_backup.secret import Secret
 from brownie_backup.service import Service
 from brownie_backup.stores.location import Location
 from brownie_backup_cli.commands import COMMANDS
-from brownie_backup_cli.exit_codes import DONE, FAILED, WARNINGS, exit_status
+from brownie_backup_cli.exit_codes import DONE, FAILED, NOT_FOUND, WARNINGS, exit_status
 from brownie_backup_cli.output import Output
 from brownie_backup_cli.parser import build_parser
 
@@ -75,6 +76,42 @@ def test_status_is_no_comfort_for_a_database_that_was_never_backed_up(
     assert (seen.status, seen.out) == (WARNINGS, "")
     assert seen.err.startswith("warning: backups: there is no good backup of 'tills'")
     assert "none" in run("status").out
+
+
+# --- delete, cleanup, hold, release, config ------------------------------------------------------
+
+
+def test_cleanup_says_why_the_blobs_of_a_deleted_backup_stay(run: Run) -> None:
+    run("backup", "--name", "one")
+    run("backup", "--name", "two")
+    assert "24 hours old" in run("delete", "one").out
+    assert "younger" not in run("cleanup").out  # 'two' needs the same blobs
+    assert run("delete", "two").status == DONE
+    seen = run("cleanup")
+    assert "2 blobs (" in seen.out
+    assert "that no backup needs kept: younger than 24 hours" in seen.out
+    document = json.loads(run("cleanup", "--dry-run", "--json").out)
+    assert (document["young_blobs"], document["young_bytes"] > 0) == (2, True)
+
+
+def test_what_is_held_as_the_latest_is_released_as_the_latest(run: Run) -> None:
+    run("backup", "--name", "one")
+    assert run("hold", "latest").status == DONE
+    assert run("release", "latest").out == "one is no longer held\n"
+    seen = run("delete", "latest")
+    assert seen.status == NOT_FOUND
+    assert "delete takes the name of a backup, not 'latest'" in seen.err
+
+
+def test_config_shows_where_the_database_is_and_no_password(run: Run, settings: Settings) -> None:
+    url = Secret("postgresql://ann:s3cr3t@db.example.org:5433/shop")
+    seen = run("config", by=evolve(settings, database_url=url))
+    assert "dbname='shop' host='db.example.org' port='5433' user='ann' password=********" in (
+        seen.out
+    )
+    assert "s3cr3t" not in seen.out
+    seen = run("config", by=evolve(settings, database_url=Secret("postgresql://a:s3cr3t/x@h/db")))
+    assert "s3cr3t" not in seen.out
 
 
 # --- notifications -------------------------------------------------------------------------------

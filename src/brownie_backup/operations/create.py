@@ -23,7 +23,7 @@ from brownie_backup.pipeline.replicas import ReplicaSet, open_replicas
 from brownie_backup.pipeline.worker_pool import Workers, worker_pool
 from brownie_backup.pipeline.workers import WorkerFactory, make_task
 from brownie_backup.pipeline.writer import BlobWriter, open_writer
-from brownie_backup.protocols import Dumper, Snapshot
+from brownie_backup.protocols import Dumper
 from brownie_backup.repository import Identity, Repository, with_deadlines
 from brownie_backup.retention.policy import RetentionPolicy
 from brownie_backup.tracing import step
@@ -135,6 +135,8 @@ class _Read:
     parent: Manifest | None
     due: bool
     """Whether every block was due to be read again."""
+    of_another_key: Manifest | None
+    """The last good backup of the database, if it is encrypted with another key."""
 
 
 def _read_database(
@@ -147,7 +149,13 @@ def _read_database(
 ) -> _Read:
     context, dumper = workers.context, workers.context.dumper
     with dumper.snapshot() as snapshot:
-        parent = _find_parent(finders, context.writer, snapshot, dumper)
+        database = snapshot.database.id
+        ours = BackupSet(database.system_identifier, database.name, dumper.kind)
+        in_run = zip(context.writer.replicas, finders, strict=True)
+        finder = next(finder for replica, finder in in_run if not replica.problem)
+        parent = None
+        if any(dumper.split(part) is not None for part in snapshot.parts):
+            parent = finder.find(context.writer, ours)
         due = full_read_due(parent, started_at, full_every)
         stored = store_snapshot(snapshot, workers, parent, full=full or due)
         wal = snapshot.wal()
@@ -161,20 +169,8 @@ def _read_database(
         started_at,
         parent,
         due,
+        finder.of_another_key(context.writer, ours),
     )
-
-
-def _find_parent(
-    finders: Sequence[ParentFinder], writer: BlobWriter, snapshot: Snapshot, dumper: Dumper
-) -> Manifest | None:
-    """Look in the first store that is in the run, if anything is read in segments."""
-    if all(dumper.split(part) is None for part in snapshot.parts):
-        return None
-    stores = zip(writer.replicas, finders, strict=True)
-    finder = next(finder for replica, finder in stores if not replica.problem)
-    database = snapshot.database.id
-    ours = BackupSet(database.system_identifier, database.name, dumper.kind)
-    return finder.find(writer, ours)
 
 
 def _manifest(
@@ -202,7 +198,7 @@ def _manifest(
         new_bytes=sum(blob.ref.stored_bytes for blob in stored.blobs if blob.new),
         tool_version=TOOL_VERSION,
         labels=labels,
-        notes=(*read.notes, *_warnings(read)),
+        notes=(*read.notes, *_contradicted(read)),
         wal=read.wal,
         read_fully_at=read_fully_at(parent) if parent and stored.skipped else None,
     )
@@ -261,6 +257,15 @@ def _why_all(read: _Read, *, asked: bool) -> str:
 
 
 def _warnings(read: _Read) -> Iterator[str]:
+    yield from _contradicted(read)
+    if last := read.of_another_key:
+        yield (
+            f"it is encrypted with another key or passphrase than '{last.name}', so everything was "
+            "stored again, and can be read with this key only: if you did not change it, check it"
+        )
+
+
+def _contradicted(read: _Read) -> Iterator[str]:
     """Report an inconsistency: this backup is right, and earlier backups may be wrong."""
     found, parent = read.contradictions, read.parent
     if not found or parent is None:

@@ -5,7 +5,15 @@ from datetime import datetime, timedelta
 
 from attrs import frozen
 
-from brownie_backup.model import Backup, BackupSet, Encryption, Manifest, PartSpec, Segment
+from brownie_backup.model import (
+    UNENCRYPTED,
+    Backup,
+    BackupSet,
+    Encryption,
+    Manifest,
+    PartSpec,
+    Segment,
+)
 from brownie_backup.pipeline.ranges import StoredPart
 from brownie_backup.pipeline.writer import BlobWriter
 from brownie_backup.protocols import Dumper, Unchanged
@@ -39,6 +47,8 @@ class ParentFinder:
 
     def __init__(self) -> None:
         self._newest: dict[_ParentKey, Manifest] = {}
+        self._encrypted: dict[BackupSet, Manifest] = {}
+        """The newest of each set that is encrypted, with whatever key."""
 
     def add(self, backup: Backup) -> None:
         """Take one more backup into account."""
@@ -55,6 +65,21 @@ class ParentFinder:
         known = self._newest.get(kin)
         if known is None or known.finished_at < manifest.finished_at:
             self._newest[kin] = manifest
+        last = self._encrypted.get(manifest.backup_set)
+        if manifest.encrypted and (last is None or last.finished_at < manifest.finished_at):
+            self._encrypted[manifest.backup_set] = manifest
+
+    def of_another_key(self, writer: BlobWriter, whose: BackupSet) -> Manifest | None:
+        """Return the newest good encrypted backup of a set, if its key is not that of this run.
+
+        A run that encrypts nothing has no key. Passphrases can be compared by the salt of the
+        repository only.
+        """
+        last = self._encrypted.get(whose)
+        if last is None or writer.encryption.method == UNENCRYPTED:
+            return None
+        same = last.encryption == writer.encryption or last.hash_key != writer.hash_key.hex()
+        return None if same else last
 
     def find(self, writer: BlobWriter, whose: BackupSet) -> Manifest | None:
         """Return the newest good backup of a set whose blobs this run would give the same names.
