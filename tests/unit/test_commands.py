@@ -78,6 +78,41 @@ def test_status_is_no_comfort_for_a_database_that_was_never_backed_up(
     assert "none" in run("status").out
 
 
+# --- list, show ----------------------------------------------------------------------------------
+
+
+def test_a_store_that_was_never_used_is_not_just_empty(run: Run) -> None:
+    seen = run("list")
+    assert seen.status == WARNINGS
+    assert seen.out.startswith("no backups in file://")
+    assert "has never been used. Check BACKUP_DESTINATION" in seen.err
+    run("backup", "--name", "one")
+    run("delete", "one")
+    seen = run("list")
+    assert (seen.status, seen.err) == (DONE, "")
+
+
+def test_list_shows_what_is_new_and_what_is_encrypted(run: Run) -> None:
+    run("backup", "--name", "one")
+    head, line = run("list").out.splitlines()
+    assert head.split()[:6] == ["Name", "Created", "Size", "stored", "New", "Size"]
+    assert "Encrypted" in head
+    assert line.split()[4:8] == ["9.8", "KiB", "9.8", "KiB"]
+    assert line.split()[-2:] == ["no", "good"]
+
+
+def test_show_is_for_people_and_has_units(run: Run, dumper: FakeDumper) -> None:
+    dumper.database = evolve(DATABASE, locale="a\x1b[31m")
+    run("backup", "--name", "one", "--label", "why=test")
+    seen = run("show", "one").out
+    assert "{" not in seen
+    assert "shop, 120.6 KiB" in seen
+    assert "9.8 KiB read, 9.8 KiB stored" in seen
+    assert "why=test" in seen
+    assert "UTF8, a?[31m" in seen
+    assert json.loads(run("show", "one", "--json").out)["size_bytes"] > 0
+
+
 # --- delete, cleanup, hold, release, config ------------------------------------------------------
 
 

@@ -39,11 +39,12 @@ def open_store(location: Location) -> Store:
     found = store_type(location.scheme)
     try:
         return found.open(location)
-    except ModuleNotFoundError as error:
+    except ModuleNotFoundError:
         if not found.extra:
             raise
-        problem = f"{location.scheme}:// needs '{error.name}', which is not installed"
-        hint = SetupHint.INSTALL_PACKAGE(package=f"brownie-backup[{found.extra}]")
+        extra = f"brownie-backup[{found.extra}]"
+        problem = f"{location.scheme}:// needs the extra {extra}, which is not installed"
+        hint = SetupHint.INSTALL_PACKAGE(package=extra)
     raise ConfigurationError([problem], hint=hint)
 
 

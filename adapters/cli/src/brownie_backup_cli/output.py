@@ -148,11 +148,16 @@ def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
 
     grid = Table(*header, box=None, pad_edge=False, show_edge=False)
     for row in rows:
-        grid.add_row(*row)
+        grid.add_row(*map(visible, row))
     console = Console(width=_WIDE, color_system=None, markup=False, highlight=False)
     with console.capture() as captured:
         console.print(grid)
     return [line.rstrip() for line in captured.get().splitlines()]
+
+
+def visible(text: str) -> str:
+    """Return text without control characters: anyone who can write to the store may add some."""
+    return "".join(each if each.isprintable() else "?" for each in text)
 
 
 def size(count: int) -> str:

@@ -115,7 +115,8 @@ class BlobReader:
     def _unopened(self, ref: BlobRef, error: BackupError) -> DecryptionError:
         """Return why a blob can't be decrypted, naming the key that encrypted it."""
         by = f"{self.encryption.method}, {self.encryption.identity}"
-        return DecryptionError(f"blob {ref.name} ({by}): {error.message}", hint=error.hint)
+        msg = f"{error.message}; blob {ref.name} is encrypted by {by}"
+        return DecryptionError(msg, hint=error.hint)
 
 
 def _damaged(store: Store, ref: BlobRef, why: str) -> DamagedError:

@@ -52,19 +52,14 @@ def _row(entry: AuditRecord) -> tuple[str, ...]:
     seconds = entry.duration_seconds
     return (
         written(entry.at),
-        _visible(entry.actor),
-        _visible(entry.origin),
-        _visible(f"{entry.action} (dry run)" if entry.dry_run else entry.action),
-        _visible(entry.backup or "-"),
-        _visible(_outcome(entry)),
+        entry.actor,
+        entry.origin,
+        f"{entry.action} (dry run)" if entry.dry_run else entry.action,
+        entry.backup or "-",
+        _outcome(entry),
         f"{seconds:.1f} s" if seconds is not None else "-",
         size(entry.size_bytes) if entry.size_bytes is not None else "-",
     )
-
-
-def _visible(text: str) -> str:
-    """Return text without control characters: anyone who can write to the store may add some."""
-    return "".join(each if each.isprintable() else "?" for each in text)
 
 
 def _outcome(entry: AuditRecord) -> str:
@@ -78,4 +73,5 @@ def _outcome(entry: AuditRecord) -> str:
 def _verdict(proof: AuditProof) -> str:
     records = counted(proof.records, "record")
     found = counted(len(proof.problems), "PROBLEM", "PROBLEMS")
-    return f"{proof.store_url}: {records}, {'none changed, none missing' if proof.good else found}"
+    verdict = "none changed, none missing" if proof.good else found
+    return f"{proof.store_url}: {records}, {verdict}"
