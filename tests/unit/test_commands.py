@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable
 from pathlib import Path
+from shutil import rmtree
 
 import pytest
 from attrs import evolve, frozen
@@ -19,6 +20,7 @@ from brownie_backup_cli.commands import COMMANDS
 from brownie_backup_cli.exit_codes import DONE, FAILED, NOT_FOUND, WARNINGS, exit_status
 from brownie_backup_cli.output import Output
 from brownie_backup_cli.parser import build_parser
+from brownie_backup_cli.run import run as run_command
 
 
 @frozen
@@ -147,6 +149,24 @@ def test_config_shows_where_the_database_is_and_no_password(run: Run, settings: 
     assert "s3cr3t" not in seen.out
     seen = run("config", by=evolve(settings, database_url=Secret("postgresql://a:s3cr3t/x@h/db")))
     assert "s3cr3t" not in seen.out
+
+
+def test_an_empty_audit_trail_beside_backups_is_no_proof(run: Run, settings: Settings) -> None:
+    run("backup", "--name", "one")
+    assert "2 records, none changed, none missing" in run("audit", "--verify").out
+    rmtree(Path(settings.primary.path) / "audit")
+    seen = run("audit", "--verify")
+    assert seen.status == WARNINGS
+    assert "none missing" not in seen.out
+    assert "has backups and no record" in seen.err
+
+
+def test_keygen_needs_no_key_file_yet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BACKUP_GPG_PUBLIC_KEY_FILE", str(tmp_path / "brownie-backup-public.asc"))
+    monkeypatch.setattr("brownie_backup_cli.run.configure_logging", lambda *_, **__: None)
+    arguments = build_parser().parse_args(["keygen", "--directory", str(tmp_path), "--quiet"])
+    assert run_command(arguments) == DONE
+    assert (tmp_path / "brownie-backup-public.asc").exists()
 
 
 # --- notifications -------------------------------------------------------------------------------

@@ -208,6 +208,7 @@ def proof_document(proof: AuditProof) -> dict[str, Any]:
         "store": proof.store_url,
         "good": proof.good,
         "records": proof.records,
+        "unrecorded": proof.unrecorded,
         "problems": [{"key": each.key, "message": each.message} for each in proof.problems],
     }
 

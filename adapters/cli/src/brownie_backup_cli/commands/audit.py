@@ -13,6 +13,7 @@ from brownie_backup_cli.vocabulary import WORDS
 
 HEADER = ("When", "Who", "From", "Action", "Backup", "Outcome", "Duration", "Size")
 LIMIT = 100
+_UNRECORDED = "All records were removed, or a program that records nothing made the backups"
 
 
 def audit(arguments: argparse.Namespace, service: Service, output: Output) -> int:
@@ -41,11 +42,14 @@ def audit(arguments: argparse.Namespace, service: Service, output: Output) -> in
     for proof in proofs:
         for problem in proof.problems:
             output.warn(f"{proof.store_url}: {problem}")
+        if proof.unrecorded:
+            output.warn(f"{proof.store_url} has backups and no record. {_UNRECORDED}")
     for url, error in proved.problems.items():
         output.warn(f"{url}: {error.worded(WORDS)}")
     if not all(proof.good for proof in proofs):
         return FAILED
-    return WARNINGS if proved.problems else DONE
+    warned = proved.problems or any(proof.unrecorded for proof in proofs)
+    return WARNINGS if warned else DONE
 
 
 def _row(entry: AuditRecord) -> tuple[str, ...]:
@@ -74,4 +78,6 @@ def _verdict(proof: AuditProof) -> str:
     records = counted(proof.records, "record")
     found = counted(len(proof.problems), "PROBLEM", "PROBLEMS")
     verdict = "none changed, none missing" if proof.good else found
+    if proof.unrecorded:
+        verdict = "although there are backups: see the warning"
     return f"{proof.store_url}: {records}, {verdict}"
