@@ -16,6 +16,7 @@ from brownie_backup.errors import (
     DecryptionError,
     EncryptionError,
 )
+from brownie_backup.format.limits import MOST_OBJECT_BYTES
 from brownie_backup.hints import DatabaseHint, KeyHint
 from brownie_backup.protocols import ObjectUse
 from brownie_backup.stores import MemoryStore
@@ -78,8 +79,8 @@ def test_a_store_that_ignores_create_if_absent_is_found_out() -> None:
 
 def test_a_store_that_gives_other_bytes_back_is_found_out() -> None:
     class Liar(MemoryStore):
-        def get(self, key: str) -> bytes:
-            return super().get(key)[:-1]
+        def get(self, key: str, most_bytes: int = MOST_OBJECT_BYTES) -> bytes:
+            return super().get(key, most_bytes)[:-1]
 
     assert levels(make_repository(Liar(FakeClock())))["store"] is Level.ERROR
 

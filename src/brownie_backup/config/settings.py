@@ -76,6 +76,7 @@ class Settings:
     most_deleted_percent: int = 50
     compression: str = "zstd"
     encryption: bool = True
+    require_existing: bool = False
     cache_dir: str = DEFAULT_CACHE
     retry_seconds: int = 120
     parallel_jobs: int = Factory(default_jobs)

@@ -11,6 +11,7 @@ from brownie_backup.hints import DatabaseHint, HintCode, KeyHint, SetupHint, Sto
 from brownie_backup.model.findings import Finding, Level
 from brownie_backup.protocols import Dumper, HasFreeSpace, KnowsSize, Store
 from brownie_backup.repository import Repository, with_deadlines
+from brownie_backup.repository.catalogue.identity import strange
 
 _CLOCK_MARGIN = timedelta(minutes=2)
 _COMPRESSION = 4
@@ -37,6 +38,7 @@ def diagnose(
     for each in with_deadlines((repository, *copies)):
         yield from _store(each)
     for each in (repository, *copies):
+        yield from _identity(each)
         yield from _space(each, size)
     for finding in _encryption(repository):
         yield _without_doctor(finding)
@@ -90,6 +92,17 @@ def _database_size(dumper: Dumper) -> int | None:
         return dumper.database_size_bytes() if isinstance(dumper, KnowsSize) else None
     except BackupError:  # there are findings about that
         return None
+
+
+def _identity(repository: Repository) -> Iterator[Finding]:
+    store, record = repository.store, repository.record
+    try:
+        why = strange(store, record, repository.known_identity())
+    except BackupError as error:
+        yield Finding(Level.ERROR, "repository", error.message, error.hint)
+        return
+    if why:
+        yield Finding(Level.ERROR, "repository", why)
 
 
 def _space(repository: Repository, database_size: int | None) -> Iterator[Finding]:

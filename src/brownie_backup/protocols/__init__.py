@@ -4,8 +4,8 @@ They are small on purpose: a method is here only if an operation calls it. The c
 `brownie_backup.testing` check that an implementation keeps the guarantees.
 """
 
-from brownie_backup.protocols.cache import Cache
-from brownie_backup.protocols.codecs import Compressor, Decryptor, Encryptor
+from brownie_backup.protocols.cache import Cache, RepositoryRecord
+from brownie_backup.protocols.codecs import Compressor, Decryptor, Encryptor, SupportsMac
 from brownie_backup.protocols.dumper import Dumper, KnowsSize, Reader, Snapshot, Unchanged
 from brownie_backup.protocols.store import (
     Clock,
@@ -18,6 +18,8 @@ from brownie_backup.protocols.store import (
     SupportsObjectLock,
     SupportsPaging,
     SupportsRetry,
+    get_object,
+    too_large,
 )
 from brownie_backup.protocols.target import Target
 
@@ -33,13 +35,17 @@ __all__ = [
     "ObjectUse",
     "Page",
     "Reader",
+    "RepositoryRecord",
     "Snapshot",
     "Store",
     "StoredObject",
     "SupportsClose",
+    "SupportsMac",
     "SupportsObjectLock",
     "SupportsPaging",
     "SupportsRetry",
     "Target",
     "Unchanged",
+    "get_object",
+    "too_large",
 ]

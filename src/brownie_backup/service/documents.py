@@ -114,6 +114,9 @@ def status_document(report: StatusReport, words: Vocabulary) -> dict[str, Any]:
         "last_success_at": _finished_at(report.last_good),
         "last_success_age_seconds": seconds(report.last_good_age),
         "last_verified_at": _verified_at(report.last_verified),
+        "last_content_verified_at": instant(at)
+        if (at := report.last_content_verified_at)
+        else None,
         "last_verified": report.last_verified.name if report.last_verified else None,
         "schedule": report.schedule,
         "timezone": report.timezone,

@@ -50,7 +50,8 @@ exit status:
   0    done (with --once)
   1    failed
   2    wrong usage or configuration
-  3    with --once: the backup is good, but old ones could not be removed; or nothing was verified
+  3    with --once: the backup is good, but there are warnings, or old ones could not be removed; or
+       nothing was verified
   130  ended by SIGINT, 143 by SIGTERM, 129 by SIGHUP; no incomplete backup is left
 
 Environment variables configure everything else, as for brownie-backup.

@@ -4,6 +4,7 @@ import argparse
 
 from brownie_backup.audit.proof import AuditProof
 from brownie_backup.audit.record import AuditRecord
+from brownie_backup.model import Checked
 from brownie_backup.service import Service
 from brownie_backup.service.documents import audit_document, proof_document
 from brownie_backup.wording import counted, written
@@ -58,12 +59,18 @@ def _row(entry: AuditRecord) -> tuple[str, ...]:
         written(entry.at),
         entry.actor,
         entry.origin,
-        f"{entry.action} (dry run)" if entry.dry_run else entry.action,
+        _action(entry),
         entry.backup or "-",
         _outcome(entry),
         f"{seconds:.1f} s" if seconds is not None else "-",
         size(entry.size_bytes) if entry.size_bytes is not None else "-",
     )
+
+
+def _action(entry: AuditRecord) -> str:
+    if entry.dry_run:
+        return f"{entry.action} (dry run)"
+    return f"{entry.action} (structure)" if entry.checked == Checked.STRUCTURE else entry.action
 
 
 def _outcome(entry: AuditRecord) -> str:
