@@ -101,6 +101,7 @@ class RestoreHint(HintCode):
 
     # Some tables only
     NAME_TABLES = "name_tables", "Name the tables: {option:table}"
+    NAME_ONE_TABLE = "name_one_table", "Name that one table: {option:table}"
     TABLE_SYNTAX = (
         "table_syntax",
         "Write schema.name. Quote a name with dots or quotes as in SQL: 'public.\"a.b\"'",
