@@ -218,6 +218,10 @@ def test_both_connect_to_the_same(client_for: MakeClient, place: Place, case: st
         assert asked.dbname == "shop"
         assert asked.user in row["place"]
         assert "password" not in asked.get_parameters()
+    pinned = client.pinned()
+    done = by_program(pinned)
+    assert done.returncode == 0, done.stderr
+    assert pinned.query(WHERE) == [{"place": done.stdout.strip()}] == [row]
 
 
 def test_a_passfile_that_others_may_read_is_named(

@@ -9,6 +9,7 @@ from tests.unit.several import AwayStore, named, repositories
 from brownie_backup import Level, Repository, diagnose
 from brownie_backup.encryptors import Cleartext
 from brownie_backup.errors import AccessDenied, DecryptionError, EncryptionError
+from brownie_backup.format.limits import MOST_OBJECT_BYTES
 from brownie_backup.protocols import ObjectUse
 from brownie_backup.stores import MemoryStore
 from brownie_backup.testing import FaultyStore
@@ -70,8 +71,8 @@ def test_a_store_that_ignores_create_if_absent_is_found_out() -> None:
 
 def test_a_store_that_gives_other_bytes_back_is_found_out() -> None:
     class Liar(MemoryStore):
-        def get(self, key: str) -> bytes:
-            return super().get(key)[:-1]
+        def get(self, key: str, most_bytes: int = MOST_OBJECT_BYTES) -> bytes:
+            return super().get(key, most_bytes)[:-1]
 
     assert levels(make_repository(Liar(FakeClock())))["store"] is Level.ERROR
 

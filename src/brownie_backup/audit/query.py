@@ -6,8 +6,8 @@ from brownie_backup.audit.proof import AuditProof, problems_of
 from brownie_backup.audit.reader import list_trail, read_trail
 from brownie_backup.audit.record import AuditRecord, AuditTrail, entries_of
 from brownie_backup.concurrency.ordered_map import thread_pool
-from brownie_backup.errors import KeyNotFound
-from brownie_backup.protocols import Store
+from brownie_backup.errors import DamagedError, KeyNotFound
+from brownie_backup.protocols import Store, get_object
 
 
 def read_audit(
@@ -72,9 +72,11 @@ def prove_audit(store: Store, now: datetime, since: datetime | None = None) -> A
 
     def get(key: str) -> tuple[str, bytes | None]:
         try:
-            return key, store.get(key)
+            return key, get_object(store, key)
         except KeyNotFound:
             return key, None  # as if it had been removed before
+        except DamagedError:
+            return key, b""  # which no record is
 
     keys = [found.key for found in list_trail(store, since, now)]
     with thread_pool() as threads:

@@ -20,6 +20,20 @@ class DatabaseHint(HintCode):
         "too_many_connections",
         "Lower {setting:parallel_jobs}, or raise the server's max_connections",
     )
+    ONE_SERVER = (
+        "one_server",
+        "Connect to one server itself, not to an address that a load balancer or a pooler shares "
+        "among several",
+    )
+    NAME_ONE_SERVER = (
+        "name_one_server",
+        "Name the hosts of one cluster, or one host",
+    )
+    SNAPSHOT_ELSEWHERE = (
+        "snapshot_elsewhere",
+        "Run the backup again. If that happens often, one address may lead to several servers: see "
+        "{verb:doctor}",
+    )
     CONNECT_DIRECTLY = "connect_directly", "Connect to PostgreSQL itself"
     PASSWORD_FILE_MODE = (
         "password_file_mode",

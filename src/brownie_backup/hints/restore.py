@@ -15,7 +15,7 @@ class RestoreHint(HintCode):
     )
     DROP_HALF_RESTORED = (
         "drop_half_restored",
-        "The half-restored database is kept as '{database}': drop it when done",
+        "Half restored, and still on the server: {names}. Drop that when done",
     )
 
     # The target
@@ -90,6 +90,12 @@ class RestoreHint(HintCode):
     NEWER_EXTENSION = "newer_extension", "Install the newer version if the restore fails"
     UPGRADE_PACKAGE = "upgrade_package", "Upgrade the package"
     RUN_BY_HAND = "run_by_hand", "Check it, and run it by hand"
+    DROP_SCHEMAS_BY_HAND = "drop_schemas_by_hand", "Drop them by hand: {why}"
+    EVENT_TRIGGERS = (
+        "event_triggers",
+        "One may refuse what the restore does. Restore as a superuser, which keeps them from "
+        "starting, or run ALTER EVENT TRIGGER … DISABLE first",
+    )
     DROP_BY_HAND = "drop_by_hand", "Drop it by hand"
     DOES_IT_MATTER = "does_it_matter", "Check whether that matters to you"
 

@@ -186,7 +186,7 @@ class _Outcome:
         self._reader = reader
         self._jobs = jobs
         self._checked: set[str] = set()
-        self._opened = False
+        self._opened: BlobRef | None = None
         self._bad: dict[str, BackupError] = {}
         self._problems: list[str] = []
 
@@ -224,22 +224,25 @@ class _Outcome:
                 if isinstance(outcome, KeyMissing) and self._keyless():
                     raise outcome
             else:
-                self._opened = True
+                self._opened = ref
                 if not broken:
                     yield outcome
 
     def _keyless(self) -> bool:
         """Whether it is certain that no key is here, so that no more needs to be read."""
-        return not self._opened and len(self._checked) >= _SURELY_KEYLESS
+        return self._opened is None and len(self._checked) >= _SURELY_KEYLESS
 
     def verification(self, manifest: Manifest, repository: Repository) -> Verification:
         """Return the outcome as it is recorded."""
         elsewhere = {fallback.blob: fallback for fallback in self._reader.fallbacks}
         self._bad |= {name: fallback.problem for name, fallback in elsewhere.items()}
         refused = [e for e in self._bad.values() if isinstance(e, DecryptionError)]
-        # A key that opens some blobs and not others is the right key: the others are damaged.
-        if refused and not self._opened:
-            raise refused[0]
+        if refused:
+            # A key that opens some blobs and not others is the right key: the others are damaged.
+            if self._opened is None:
+                raise refused[0]
+            # Unless it opens nothing any more: it was taken away meanwhile.
+            self._reader.get(self._opened)
         problems = [
             f"{error.message}; {elsewhere[name].store_url} has it"
             if name in elsewhere

@@ -5,7 +5,7 @@ import os
 import re
 import tempfile
 import weakref
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from attrs import evolve
@@ -16,6 +16,7 @@ from brownie_backup.postgres.conninfo import Conninfo
 
 _CONNECT_SECONDS = "10"
 _APPLICATION = "brownie-backup"
+_ADDRESS = ("host", "hostaddr", "port", "load_balance_hosts")
 _PASSFILE_SPECIAL = re.compile(r"([\\:])")
 _SOCKET_FOLDERS = ("/var/run/postgresql", "/tmp")  # noqa: S108 - PostgreSQL's own choice
 _BUNDLES = (
@@ -51,6 +52,23 @@ class Access:
     def to_database(self, name: str) -> "Access":
         """Return the access to another database on the same server."""
         return Access(self.conninfo.with_database(name), keeps_service=self._keeps_service)
+
+    def pinned_to(self, address: Mapping[str, str]) -> "Access":
+        """Return the access to the one server at that address, of several that this may lead to.
+
+        A parameter that balances load says nothing any more, and older programs don't know it.
+        """
+        others = {k: v for k, v in self.conninfo.parameters.items() if k not in _ADDRESS}
+        conninfo = evolve(self.conninfo, parameters={**others, **address})
+        return Access(conninfo, keeps_service=self._keeps_service)
+
+    def with_options(self, more: str) -> "Access":
+        """Return the access with more options for the server, beside those that it has."""
+        options = f"{self.arguments().get('options', '')} {more}".strip()
+        conninfo = evolve(
+            self.conninfo, parameters={**self.conninfo.parameters, "options": options}
+        )
+        return Access(conninfo, keeps_service=self._keeps_service)
 
     def environment(self) -> dict[str, str]:
         """Return the environment of the programs: ours, without our own settings."""

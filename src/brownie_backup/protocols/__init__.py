@@ -18,6 +18,8 @@ from brownie_backup.protocols.store import (
     SupportsObjectLock,
     SupportsPaging,
     SupportsRetry,
+    get_object,
+    too_large,
 )
 from brownie_backup.protocols.target import Target
 
@@ -43,4 +45,6 @@ __all__ = [
     "SupportsRetry",
     "Target",
     "Unchanged",
+    "get_object",
+    "too_large",
 ]

@@ -7,6 +7,10 @@ from typing import Protocol, runtime_checkable
 
 from attrs import frozen
 
+from brownie_backup.errors import DamagedError
+from brownie_backup.format.limits import MOST_OBJECT_BYTES, most_bytes_of
+from brownie_backup.hints import BackupHint
+
 
 @frozen
 class StoredObject:
@@ -43,9 +47,9 @@ class Store(Protocol):
 
     A key is one or more segments joined by ``/``; a segment is 1 to 200 printable ASCII characters
     other than ``/`` and ``\``, and does not begin with a dot. Every method may be called from
-    several threads at once, and raises nothing but `StoreError` and `KeyExists`. A call tries once:
-    `StoreUnavailable` says that the same call may succeed later, and
-    `brownie_backup.stores.RetryingStore` repeats it.
+    several threads at once, and raises nothing but `StoreError`, `KeyExists` and, from `get`,
+    `DamagedError`. A call tries once: `StoreUnavailable` says that the same call may succeed later,
+    and `brownie_backup.stores.RetryingStore` repeats it.
     """
 
     @property
@@ -69,8 +73,12 @@ class Store(Protocol):
         """
         ...
 
-    def get(self, key: str) -> bytes:
-        """Return the bytes under `key`, or raise `KeyNotFound`."""
+    def get(self, key: str, most_bytes: int = MOST_OBJECT_BYTES) -> bytes:
+        """Return the bytes under `key`, or raise `KeyNotFound`.
+
+        An object with more than `most_bytes` raises `DamagedError` (see `too_large`) before it is
+        in memory: others may be able to write to the store.
+        """
         ...
 
     def list(self, prefix: str) -> Iterator[StoredObject]:
@@ -139,3 +147,19 @@ class HasFreeSpace(Protocol):
 
 Clock = Callable[[], datetime]
 """Returns the time now, UTC-aware."""
+
+
+def get_object(store: Store, key: str) -> bytes:
+    """Return an object, if it is no larger than an object of ours under such a key can be.
+
+    Raises:
+        KeyNotFound: there is none.
+        DamagedError: it is larger, or cannot be an object.
+    """
+    return store.get(key, most_bytes_of(key))
+
+
+def too_large(url: str, key: str, most_bytes: int) -> DamagedError:
+    """Return the error for an object with more bytes than the caller of `get` accepts."""
+    msg = f"'{key}' in {url} has more than {most_bytes} bytes: it was not written by brownie-backup"
+    return DamagedError(msg, hint=BackupHint.TAKE_FROM_ANOTHER_COPY)

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from brownie_backup.errors import BucketNotFound
 from brownie_backup.format.layout import IDENTITY, MANIFESTS
+from brownie_backup.format.limits import MOST_OBJECT_BYTES
 from brownie_backup.hints import StoreHint
 from brownie_backup.protocols import (
     HasFreeSpace,
@@ -56,9 +57,9 @@ class ExistingStore:
         self._exists = True
         self._inner.put(key, data, if_absent=if_absent, use=use)
 
-    def get(self, key: str) -> bytes:
+    def get(self, key: str, most_bytes: int = MOST_OBJECT_BYTES) -> bytes:
         """Return the object from the inner store."""
-        return self._inner.get(key)
+        return self._inner.get(key, most_bytes)
 
     def list(self, prefix: str) -> Iterator[StoredObject]:
         """List the inner store."""

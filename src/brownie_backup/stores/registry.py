@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from importlib.metadata import entry_points
 
 from brownie_backup.errors import ConfigurationError
-from brownie_backup.hints import SetupHint, StoreHint
+from brownie_backup.hints import SetupHint, StoreHint, install_command
 from brownie_backup.protocols import Store
 from brownie_backup.stores.azure.store_type import AZURE
 from brownie_backup.stores.gcs.store_type import GCS
@@ -43,7 +43,8 @@ def open_store(location: Location) -> Store:
         if not found.extra:
             raise
         problem = f"{location.scheme}:// needs '{error.name}', which is not installed"
-        hint = SetupHint.INSTALL_PACKAGE(package=f"brownie-backup[{found.extra}]")
+        package = f"brownie-backup[{found.extra}]"
+        hint = SetupHint.INSTALL_PACKAGE(package=package, command=install_command(package))
     raise ConfigurationError([problem], hint=hint)
 
 

@@ -16,6 +16,7 @@ from brownie_backup.errors import (
     StoreUnavailable,
     redact,
 )
+from brownie_backup.format.limits import MOST_OBJECT_BYTES
 from brownie_backup.protocols import (
     ObjectUse,
     Store,
@@ -107,9 +108,9 @@ class RetryingStore:
 
         self._repeat(put)
 
-    def get(self, key: str) -> bytes:
+    def get(self, key: str, most_bytes: int = MOST_OBJECT_BYTES) -> bytes:
         """Return the object from the inner store."""
-        return self._repeat(lambda: self.inner.get(key))
+        return self._repeat(lambda: self.inner.get(key, most_bytes))
 
     def list(self, prefix: str) -> Iterator[StoredObject]:
         """List the inner store; after a failure, repeat the page, or start over and skip."""

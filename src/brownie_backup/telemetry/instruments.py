@@ -21,6 +21,7 @@ from brownie_backup.telemetry.aggregate import (
     MetricsSnapshot,
     StoreLine,
 )
+from brownie_backup.wording import as_unicode
 
 BUCKETS = (1.0, 5.0, 15.0, 60.0, 300.0, 900.0, 3600.0, 10800.0, 21600.0, 43200.0, 86400.0)
 """Seconds: from a small database to a very large one."""
@@ -202,7 +203,7 @@ def record(snapshot: MetricsSnapshot, reader: MetricReader, resource: Resource) 
     for metric in METRICS:
         tell = _instrument(meter, metric)
         for attributes, value in metric.values(snapshot):
-            tell(value, attributes)
+            tell(value, {name: as_unicode(text) for name, text in attributes.items()})
     return provider
 
 

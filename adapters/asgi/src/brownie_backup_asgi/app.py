@@ -40,6 +40,8 @@ _log = logging.getLogger(__name__)
 
 _REFUSALS = (UNAUTHORIZED, FORBIDDEN, TOKEN_IN_URL)
 _NOT_FOUND = 404
+_NO_GUESSING = (b"x-content-type-options", b"nosniff")
+"""A browser must not take a name in a document for a page with scripts."""
 
 Handler = Callable[[AppState, Request, Any], Awaitable[Response]]
 Message = MutableMapping[str, Any]
@@ -111,7 +113,13 @@ class BackupApp:
         send: Callable[[Message], Awaitable[None]],
     ) -> None:
         """Answer a request."""
-        await self._app(scope, receive, send)
+
+        async def send_safely(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"] = [*message.get("headers", ()), _NO_GUESSING]
+            await send(message)
+
+        await self._app(scope, receive, send_safely)
 
     async def aclose(self) -> None:
         """Shut down: start nothing new; cancel running operations, and record that."""

@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any
 
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 
 from brownie_backup.model.reports import RestoreOptions
 from brownie_backup.operations.verify import ALL
@@ -18,6 +18,7 @@ from brownie_backup.service.documents import (
     verification_document,
 )
 from brownie_backup_asgi import schemas
+from brownie_backup_asgi.json_response import JSONResponse
 from brownie_backup_asgi.operations import OperationRequest, ReportProgress, propose_name
 from brownie_backup_asgi.requests import idempotency_key, read_body, read_query, wait_seconds
 from brownie_backup_asgi.responses import NOT_CACHED, answer_operation, operation_document

@@ -14,6 +14,7 @@ from brownie_backup.concurrency.threads import Threads
 from brownie_backup.errors import DamagedError, KeyNotFound, StoreError, StoreUnavailable
 from brownie_backup.format.checksums import Integrity
 from brownie_backup.format.layout import blob_key
+from brownie_backup.format.limits import most_stored_bytes
 from brownie_backup.hints import BackupHint
 from brownie_backup.model import BlobRef, Manifest
 from brownie_backup.repository.blobs.index import BlobIndex
@@ -112,8 +113,8 @@ def _several_at_once(
 
 def _get(blobs: BlobIndex, ref: BlobRef) -> bytes | None:
     try:
-        return blobs.store.get(blob_key(ref.name))
-    except KeyNotFound:
+        return blobs.store.get(blob_key(ref.name), most_stored_bytes(ref))
+    except (KeyNotFound, DamagedError):
         return None
 
 
@@ -133,10 +134,10 @@ class _Reading:
             if ref.name in source.suspect_blobs or source in self._away:
                 continue
             try:
-                data = source.store.get(blob_key(ref.name))
+                data = source.store.get(blob_key(ref.name), most_stored_bytes(ref))
             except KeyNotFound:
                 continue
-            except StoreError as error:
+            except (DamagedError, StoreError) as error:
                 problem = problem or f" ({error.message})"
                 if isinstance(error, StoreUnavailable):  # do not wait for it again
                     self._away.add(source)
