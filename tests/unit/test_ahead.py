@@ -25,7 +25,8 @@ from brownie_backup.model import CLOCK_MARGIN, Attempt, Verification
 from brownie_backup.operations.find import find_backup
 from brownie_backup.operations.guards import made_good
 from brownie_backup.operations.history import read_history
-from brownie_backup.operations.status import StatusReport, report_status
+from brownie_backup.operations.status import report_status
+from brownie_backup.operations.status_report import StatusReport
 from brownie_backup.schedule import Schedule
 from brownie_backup.stores import MemoryStore
 
@@ -83,7 +84,9 @@ def test_backups_are_late_although_there_is_one(repository: Repository, clock: F
     assert report.state == "degraded"
     assert report.last
     assert report.last.name == "now"
-    assert [backup.name for backup in report.stores[0].ahead] == ["ahead"]
+    (warning,) = report.findings
+    assert "'ahead'" in warning.message
+    assert "lies in the future" in warning.message
     clock.advance(7 * DAY)
     late = status(repository)
     assert (late.state, late.last_good_age) == ("late", 7 * DAY)

@@ -12,6 +12,7 @@ from brownie_backup.compressors import Uncompressed
 from brownie_backup.encryptors import GnuPG
 from brownie_backup.encryptors.keyring import Keyring, open_gpg
 from brownie_backup.errors import DamagedError
+from brownie_backup.format.checksums import with_checksum
 from brownie_backup.format.converter import manifest_to_bytes
 from brownie_backup.format.layout import BLOBS, manifest_key
 from brownie_backup.format.openpgp import check_message
@@ -49,6 +50,8 @@ def test_a_message_is_for_a_key_or_for_a_passphrase() -> None:
         by_key, by_word = key.encrypt(DATA), word.encrypt(DATA)
     assert (fits(by_key, BY_KEY), fits(by_key, BY_PASSPHRASE)) == (True, False)
     assert (fits(by_word, BY_KEY), fits(by_word, BY_PASSPHRASE)) == (False, True)
+    stored = with_checksum(by_word, "aa", "gpg")
+    assert (fits(stored, BY_KEY), fits(stored, BY_PASSPHRASE)) == (False, True)
     assert not any(fits(data, Encryption("gpg", "another:1")) for data in (by_key, by_word))
     for cut in (b"", by_key[:1], by_key[:20], by_word[:3]):
         assert not fits(cut, BY_KEY)

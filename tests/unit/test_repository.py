@@ -29,6 +29,7 @@ from brownie_backup.format.layout import (
     manifest_key,
     verification_key,
 )
+from brownie_backup.format.limits import MOST_OBJECT_BYTES
 from brownie_backup.model import BlobRef, Manifest, Part
 from brownie_backup.stores import MemoryStore
 from brownie_backup.testing import FaultyStore
@@ -69,7 +70,7 @@ def verified(
 ) -> Verification:
     names = tuple(ref.name for ref in damaged)
     problems = tuple(f"blob {name} is damaged" for name in names)
-    return Verification(manifest.name, manifest.id, NOON, not names, total, total, names, problems)
+    return Verification(manifest.name, manifest.id, NOON + DAY, not names, total, total, names, problems)
 
 
 def test_backups_are_listed_newest_first_and_latest_is_the_newest_good_one(
@@ -120,8 +121,8 @@ def test_adding_the_very_same_manifest_again_is_a_retry(repository: Repository) 
 
 def test_a_store_that_gives_other_bytes_back_is_found_out() -> None:
     class Liar(MemoryStore):
-        def get(self, key: str) -> bytes:
-            data = super().get(key)
+        def get(self, key: str, most_bytes: int = MOST_OBJECT_BYTES) -> bytes:
+            data = super().get(key, most_bytes)
             return data[:-3] if key.startswith(MANIFESTS) else data
 
     with pytest.raises(DamagedError, match="does not return the manifest"):

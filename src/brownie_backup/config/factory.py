@@ -9,7 +9,7 @@ from brownie_backup.errors import BackupError, ConfigurationError
 from brownie_backup.stores.location import Location
 
 if TYPE_CHECKING:
-    from brownie_backup.caches import SqliteCache
+    from brownie_backup.caches import RepositoryFile, SqliteCache
     from brownie_backup.dumpers.postgres import PostgresDumper
 
 
@@ -50,6 +50,16 @@ def cache_folder(chosen: str = DEFAULT_CACHE) -> Path | None:
         return Path(chosen).expanduser()
     except RuntimeError:  # the home folder is unknown: it works without a cache
         return None
+
+
+def make_record(settings: Settings, location: Location) -> "RepositoryFile | None":
+    """Return this host's record of the repository that a store had."""
+    from brownie_backup.caches import open_record
+
+    folder = cache_folder(settings.cache_dir)
+    if folder is None:
+        return None
+    return open_record(folder, f"{location.url} {location.endpoint_url or ''}".strip())
 
 
 def make_host_key(chosen: str = DEFAULT_CACHE) -> bytes:

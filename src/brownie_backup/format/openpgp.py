@@ -11,6 +11,8 @@ from brownie_backup.model import Encryption
 _METHOD = "gpg"
 _PUBLIC_KEY = 1
 _PASSPHRASE = 3
+_COMMENT = 61
+"""It holds the checksum; gpg skips it."""
 _ENCRYPTED = {18, 20}
 """Packets of encrypted data that are protected: of RFC 4880, and of newer versions of gpg."""
 _KEY_PACKET_OF = {"public-key": _PUBLIC_KEY, "passphrase": _PASSPHRASE}
@@ -35,9 +37,9 @@ def _key_packets(data: bytes) -> set[int]:
         if tag in _ENCRYPTED:
             return tags
         header, length = _lengths(data, at)
-        if tag not in {_PUBLIC_KEY, _PASSPHRASE} or not header:
+        if tag not in {_PUBLIC_KEY, _PASSPHRASE, _COMMENT} or not header:
             break
-        tags.add(tag)
+        tags |= {tag} - {_COMMENT}
         at += header + length
     return set()
 

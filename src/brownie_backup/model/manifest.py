@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
+from functools import cached_property
 
 from attrs import Factory, frozen
 
@@ -133,7 +134,7 @@ class Manifest:
         """Whether this version knows the kind, and so understands the parts."""
         return self.kind in _KNOWN
 
-    @property
+    @cached_property  # plans of large catalogues need it often
     def backup_set(self) -> BackupSet:
         """The set of backups that it belongs to."""
         if self.database:

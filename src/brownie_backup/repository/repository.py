@@ -26,9 +26,11 @@ from brownie_backup.protocols import (
     Compressor,
     Decryptor,
     Encryptor,
+    RepositoryRecord,
     Store,
     SupportsClose,
 )
+from brownie_backup.repository.blobs.decoding import ContentDecoder
 from brownie_backup.repository.blobs.reader import BlobReader
 from brownie_backup.repository.blobs.sweep import Roots, Swept, sweep
 from brownie_backup.repository.catalogue import holds, manifests
@@ -67,6 +69,7 @@ class Repository:
         roots: what objects of more kinds than manifests refer to, so that no sweep removes it.
         codecs: compressor, encryptor and all others together, in place of each by itself.
         tuning: sizes and times; by default, those for production.
+        record: which repository the store had when this host last used it, or None.
         host_key: returns a secret of this host, which is not in the store. It authenticates the
             backups that a later one may build on, if the encryptor has no secret. By default, it is
             a key of this process, so that only its own backups are built on.
@@ -78,6 +81,7 @@ class Repository:
     cache: Cache | None
     roots: tuple[Roots, ...]
     tuning: Tuning
+    record: RepositoryRecord | None
     host_key: Callable[[], bytes]
 
     def __init__(
@@ -93,13 +97,15 @@ class Repository:
         roots: Sequence[Roots] = (),
         codecs: Codecs | None = None,
         tuning: Tuning | None = None,
+        record: RepositoryRecord | None = None,
         host_key: Callable[[], bytes] = process_key,
     ) -> None:
         if codecs is None:
             codecs = Codecs(
                 compressor, encryptor, tuple(other_compressors), tuple(other_decryptors)
             )
-        self.__attrs_init__(store, codecs, clock, cache, tuple(roots), tuning or Tuning(), host_key)
+        tuning = tuning or Tuning()
+        self.__attrs_init__(store, codecs, clock, cache, tuple(roots), tuning, record, host_key)
 
     def close(self) -> None:
         """Close the store's connections, and the codecs (keyrings of gpg)."""
@@ -146,10 +152,7 @@ class Repository:
             KeyMissing: the repository has no decryptor for that method.
             UnsupportedFormat: this version does not know the method or the compressor.
         """
-        compressor = self.codecs.compressor_for(manifest)
-        decryptor = self.codecs.decryptor_for(manifest)
-        key = bytes.fromhex(manifest.hash_key)
-        return BlobReader((self.store, *others), compressor, decryptor, key, manifest.encryption)
+        return BlobReader((self.store, *others), ContentDecoder.of(manifest, self.codecs))
 
     def backups(
         self, *, check_blobs: bool = True, on_progress: OnCount | None = None

@@ -55,10 +55,11 @@ def parse_location(text: str) -> Location:
 def _problems(
     parts: SplitResult, query: Mapping[str, str], ours: StoreType | None
 ) -> Iterator[str]:
-    if "@" in parts.netloc:
-        yield " holds credentials, which logs and lists would show: give them by variables of their own"
+    # A secret may have a slash, which ends the part before the path.
+    if "@" in parts.netloc or (":" in parts.netloc and "@" in parts.path):
+        yield " holds credentials, which logs would show: give them by variables of their own"
     if any(_SECRETS.search(name) for name in query):
-        yield " holds a secret, which logs and lists would show: give it by a variable of its own"
+        yield " holds a secret, which logs would show: give it by a variable of its own"
     if parts.fragment:
         yield " has a '#' in it: write %23"
     if ours is None:

@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import re
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -13,7 +14,7 @@ from attrs import frozen
 from brownie_backup import Finding, Level, Progress
 from brownie_backup.model.reports import OnCount, PartProgress
 from brownie_backup.pipeline.progress import OnProgress
-from brownie_backup.wording import counted
+from brownie_backup.wording import as_unicode, counted, visible
 from brownie_backup_cli.vocabulary import WORDS
 
 if TYPE_CHECKING:
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 _WIDE = 400
 _STEP = 1024  # from one unit of size to the next
 _MINUTE = 60
+_CONTROL = re.compile("[\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
+"""What JSON need not escape, but a terminal may obey."""
 
 _Move = Callable[[str, int, int | None], None]
 
@@ -42,25 +45,25 @@ class Output:
     def result(self, document: dict[str, Any], lines: Sequence[str]) -> None:
         """Print the result: the document for programs, or the lines for people."""
         if self.as_json:
-            print(json.dumps(document, indent=1, sort_keys=True, ensure_ascii=False))
+            print(_json(document))
         elif not self.quiet:
-            print("\n".join(lines))
+            print(visible("\n".join(lines)))
 
     def error(self, document: dict[str, Any], lines: Sequence[str]) -> None:
         """Print an error: always on stderr for people, also as JSON if that was asked for."""
         if self.as_json:
-            print(json.dumps(document, indent=1, sort_keys=True, ensure_ascii=False))
-        first, *rest = [line for line in lines if line]
+            print(_json(document))
+        first, *rest = [visible(line) for line in lines if line]
         print(f"brownie-backup: {first}", *rest, sep="\n", file=sys.stderr)
 
     def warn(self, text: str) -> None:
         """Print a warning."""
-        print(f"warning: {text}", file=sys.stderr)
+        print(visible(f"warning: {text}"), file=sys.stderr)
 
     def say(self, text: str) -> None:
         """Print a detail, with --verbose only."""
         if self.verbose:
-            print(text, file=sys.stderr)
+            print(visible(text), file=sys.stderr)
 
     def findings(self, findings: Sequence[Finding]) -> None:
         """Print warnings and errors; print the other findings with --verbose only."""
@@ -77,9 +80,7 @@ class Output:
 
         With --verbose, print a line when each part begins and ends.
         """
-        from rich.progress import DownloadColumn, TransferSpeedColumn
-
-        with self._bar(DownloadColumn(binary_units=True), TransferSpeedColumn()) as move:
+        with self._bar(_bytes_and_rate) as move:
             parts = _Parts(self.say)
 
             def show(seen: Progress) -> None:
@@ -93,24 +94,22 @@ class Output:
     @contextmanager
     def tally(self) -> Iterator[OnCount | None]:
         """Show a bar of counted items on stderr, if that is a terminal."""
-        from rich.progress import MofNCompleteColumn
-
-        with self._bar(MofNCompleteColumn()) as move:
+        with self._bar(_count) as move:
             if move is None:
                 yield None
             else:
                 yield lambda seen: move(seen.phase, seen.done, seen.total)
 
     @contextmanager
-    def _bar(self, *columns: "ProgressColumn") -> Iterator["_Move | None"]:
+    def _bar(self, columns: "Callable[[], tuple[ProgressColumn, ...]]") -> Iterator["_Move | None"]:
         if self.quiet or not sys.stderr.isatty():
             yield None
             return
-        from rich.console import Console
+        from rich.console import Console  # which takes a while, and most have no terminal
         from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
         from rich.progress import Progress as Bars
 
-        shown = (TextColumn("{task.description}"), BarColumn(), *columns, TimeRemainingColumn())
+        shown = (TextColumn("{task.description}"), BarColumn(), *columns(), TimeRemainingColumn())
         with Bars(*shown, console=Console(stderr=True), transient=True) as bars:
             task = bars.add_task("", total=None)
 
@@ -120,6 +119,18 @@ class Output:
                 bars.update(task, description=phase, completed=done, total=known)
 
             yield move
+
+
+def _bytes_and_rate() -> "tuple[ProgressColumn, ...]":
+    from rich.progress import DownloadColumn, TransferSpeedColumn
+
+    return DownloadColumn(binary_units=True), TransferSpeedColumn()
+
+
+def _count() -> "tuple[ProgressColumn, ...]":
+    from rich.progress import MofNCompleteColumn
+
+    return (MofNCompleteColumn(),)
 
 
 class _Parts:
@@ -139,6 +150,12 @@ class _Parts:
         elif part.name not in self._begun:
             self._begun.add(part.name)
             self._say(f"{name}: started")
+
+
+def _json(document: dict[str, Any]) -> str:
+    """Return JSON that any program reads, and that does nothing to a terminal."""
+    text = json.dumps(document, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False)
+    return _CONTROL.sub(lambda found: f"\\u{ord(found[0]):04x}", as_unicode(text))
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from attrs import Factory, frozen
 
+from brownie_backup.dumpers.postgres.generated_columns import GeneratedColumn
 from brownie_backup.errors import DamagedError
 from brownie_backup.format.converter import from_json, to_json
 from brownie_backup.hints import BackupHint
@@ -159,6 +160,8 @@ class Inventory:
     """The large tables, whose rows are not in the archive."""
     stored: tuple[StoredTable, ...] | None = None
     """Their rows, as the manifest has them; None in backups of before."""
+    generated: tuple[GeneratedColumn, ...] = ()
+    """The stored generated columns; backups of before have none."""
 
 
 def with_stored(inventory: bytes, parts: Iterable[Part]) -> bytes:
