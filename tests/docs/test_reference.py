@@ -238,8 +238,10 @@ def test_json_documents(sandbox: Sandbox) -> None:
     found["cleanup"] = document("cleanup")
     found["hold"] = document("hold monday")
     shown = document("show monday")
+    sandbox.succeed("brownie-backup keygen --directory other --quiet")
+    sandbox.succeed("export BACKUP_GPG_PRIVATE_KEY_FILE=other/brownie-backup-private.asc")
+    wrong_key = document("verify --all", fails=True)
     sandbox.succeed("unset BACKUP_GPG_PRIVATE_KEY_FILE")
-    without_key = document("verify --all", fails=True)
     found["release"] = document("release monday")
     found["delete"] = document("delete monday")
     error = document("show monday", fails=True)
@@ -247,7 +249,7 @@ def test_json_documents(sandbox: Sandbox) -> None:
 
     for command, printed in found.items():
         assert set(printed) == documented_fields(command), command
-    assert set(without_key["unread"][0]) == inner_fields("verify", "unread")
+    assert set(wrong_key["unread"][0]) == inner_fields("verify", "unread")
     assert set(error) == documented_fields("An error")
     assert set(error["error"]) <= inner_fields("An error", "error")
     for backup in (shown, found["backup"]["backup"], *found["list"]["backups"]):

@@ -21,6 +21,7 @@ from brownie_backup.format.layout import (
     manifest_key,
     verification_key,
 )
+from brownie_backup.format.limits import MOST_OBJECT_BYTES
 from brownie_backup.model import BlobRef, Manifest, Part
 from brownie_backup.stores import MemoryStore
 from brownie_backup.testing import FaultyStore
@@ -112,8 +113,8 @@ def test_adding_the_very_same_manifest_again_is_a_retry(repository: Repository) 
 
 def test_a_store_that_gives_other_bytes_back_is_found_out() -> None:
     class Liar(MemoryStore):
-        def get(self, key: str) -> bytes:
-            data = super().get(key)
+        def get(self, key: str, most_bytes: int = MOST_OBJECT_BYTES) -> bytes:
+            data = super().get(key, most_bytes)
             return data[:-3] if key.startswith(MANIFESTS) else data
 
     with pytest.raises(DamagedError, match="does not return the manifest"):

@@ -45,6 +45,15 @@ WHERE application_name LIKE '% {snapshot}' AND usename = session_user AND pid <>
 """
 
 _LOCK_NOT_AVAILABLE = "55P03"
+_HINTS = {
+    "row-level security": DatabaseHint.BYPASS_OR_OWN,
+    "permission denied for large object": DatabaseHint.GRANT_LARGE_OBJECTS,
+    "permission denied": DatabaseHint.GRANT_READ_TO_BACKUP_ROLE,
+    "lock timeout": DatabaseHint.LOCKED_TABLE,
+    "invalid snapshot identifier": DatabaseHint.SNAPSHOT_ELSEWHERE,
+    'snapshot "': DatabaseHint.SNAPSHOT_ELSEWHERE,
+}
+"""Remedies, by words in what a program says; the first that is found counts."""
 
 _log = logging.getLogger(__name__)
 
@@ -53,7 +62,7 @@ class PostgresReader:
     """Reads parts for one worker; it keeps a session open for large tables.
 
     Args:
-        client: of the server.
+        client: it finds the servers that snapshots are on.
         lock_timeout: how long pg_dump waits for a table that another session has locked
             exclusively.
         holders: of the snapshots that are held in this process, by their names.
@@ -87,6 +96,8 @@ class PostgresReader:
         if self._snapshot != detail.snapshot:
             self.close()
             self._snapshot = detail.snapshot
+            holder = self._holders.get(detail.snapshot)
+            self._client = holder.client if holder else self._client.at(detail.server)
         if isinstance(detail, TableDetail):
             return (yield from self._read_rows(detail))
         match part.kind:
@@ -267,14 +278,11 @@ def end_readers(client: Client, snapshot: str) -> None:
 
 def dump_hint(said: str, sqlstate: str = "") -> HintCode:
     """Return the remedy for an error of a dump, for which programs report no code."""
-    if "row-level security" in said:
-        return DatabaseHint.BYPASS_OR_OWN
-    if "permission denied for large object" in said:
-        return DatabaseHint.GRANT_LARGE_OBJECTS
-    if "permission denied" in said:
-        return DatabaseHint.GRANT_READ_TO_BACKUP_ROLE
-    if sqlstate == _LOCK_NOT_AVAILABLE or "lock timeout" in said:
+    if sqlstate == _LOCK_NOT_AVAILABLE:
         return DatabaseHint.LOCKED_TABLE
+    for words, hint in _HINTS.items():
+        if words in said:
+            return hint
     # pg_dumpall reports nothing more
     if is_crowded(said) or "could not connect to database" in said:
         return DatabaseHint.TOO_MANY_CONNECTIONS

@@ -91,7 +91,7 @@ class SelectiveRestore(PostgresTarget):
         self._adds = self._name in server["databases"]
         if self._adds:
             names = [self._wanted.name_of(table) for table in self._wanted.tables]
-            yield from obstacles(self._client, self._name, names)
+            yield from obstacles(self._quiet, self._name, names)
         yield from preflight.check_server(self._client, server, self._source, self._name)
         if self._options.with_roles:
             yield from preflight.check_roles(server, self._inventory, self._options)
@@ -192,7 +192,7 @@ class SelectiveRestore(PostgresTarget):
     def _add(self, chosen: Mapping[int, Iterator[Loadable]]) -> Iterator[Finding]:
         """Load the tables into the existing database, invisible to its users at first."""
         tables = [(each, self._schema_of(each)) for each in self._restored]
-        addition = TableStaging(self._client, self._name, self._fresh.name, tables, self._token)
+        addition = TableStaging(self._quiet, self._name, self._fresh.name, tables, self._token)
         addition.check()
         archive = self._open_archive("tables.dump")
         addition.dump(archive.path)
@@ -257,7 +257,7 @@ class SelectiveRestore(PostgresTarget):
 
     def _put_in_place(self) -> Iterator[Finding]:
         if self._addition:
-            self._addition.finish()
+            yield from self._addition.finish()
             if not self._fresh.drop():
                 msg = f"the scratch database '{self._fresh.name}' could not be dropped"
                 yield Finding(Level.WARNING, "database", msg, RestoreHint.DROP_BY_HAND)

@@ -44,12 +44,14 @@ class PostgresTarget:
     def __init__(
         self, client: Client, source: Database, name: str, options: RestoreOptions, token: str
     ) -> None:
-        self._client = client
+        self._quiet = client.without_event_triggers()
+        # Where that keeps all other triggers from starting too, it must load no extension's rows.
+        self._client = client if self._quiet.event_triggers else self._quiet
         self._source = source
         self._name = name
         self._options = options
         self._token = token
-        self._fresh = NewDatabase(client, name, token)
+        self._fresh = NewDatabase(self._quiet, name, token)
         self._inventory = Inventory()
         self._globals = ""
         self._listing = ""
@@ -124,15 +126,18 @@ class PostgresTarget:
 
     def abandon(self) -> str | None:
         """Restore the server's earlier state as far as possible; return the names of leftovers."""
+        left = [f"the role '{role}'" for role in self._created_roles]
+        database = f"the database '{self._fresh.name}'"
         if self._fresh.exists and self._options.keep_failed:
-            return self._fresh.name
-        left = None if self._fresh.drop() else self._fresh.name
+            return ", ".join([database, *left])
+        stays = [] if self._fresh.drop() else [database]
         # After the database: a role that owns something can't be dropped.
         for role in reversed(self._created_roles):
             with contextlib.suppress(BackupError):
                 self._client.run([f"DROP ROLE IF EXISTS {quote_name(role)}"])
+                left.remove(f"the role '{role}'")
         self._created_roles = ()
-        return left
+        return ", ".join([*stays, *left]) or None
 
     def close(self) -> None:
         """Remove the archive's local copy."""
@@ -229,6 +234,8 @@ class PostgresTarget:
             jobs=1 if section == "pre-data" else jobs or self._options.jobs,
             # If rows don't load, all further steps are pointless.
             strict=section == "data",
+            # After making event triggers, it refreshes materialized views.
+            client=self._quiet if section == "post-data" else self._client,
         )
 
     def _check(self) -> Iterator[Finding]:
