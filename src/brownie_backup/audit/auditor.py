@@ -79,7 +79,10 @@ class Auditor:
             try:
                 yield operation
             except BaseException as error:
-                _log.error("%s failed: %s", action, self._redact(_words(error)))
+                if isinstance(error, Exception):
+                    _log.error("%s failed: %s", action, self._redact(_words(error)))
+                else:
+                    _log.warning("%s was %s", action, str(error) or "interrupted")
                 soon = None if isinstance(error, Exception) else SOON_SECONDS
                 self._record(stores, ended(operation, self._host, error), soon)
                 raise

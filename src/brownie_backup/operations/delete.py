@@ -10,6 +10,7 @@ from brownie_backup.errors import (
     KeyNotFound,
     UnsupportedFormat,
 )
+from brownie_backup.format.names import LATEST, LATEST_TOO
 from brownie_backup.hints import BackupHint
 from brownie_backup.model import Manifest
 from brownie_backup.protocols import with_reserve
@@ -32,6 +33,9 @@ def delete_backup(repository: Repository, name: str, *, copies: Sequence[Reposit
         StoreError: a store is out of reach.
     """
     holders = [each for each in (repository, *copies) if each.exists(name)]
+    if not holders and name in {LATEST, LATEST_TOO}:
+        msg = f"delete takes the name of a backup, not '{name}', which may be another one by now"
+        raise BackupNotFound(msg, hint=BackupHint.NAME_ONE_BACKUP)
     if not holders:
         msg = f"there is no backup named '{name}' in {repository.store.url}"
         raise BackupNotFound(msg, hint=BackupHint.LIST_BACKUPS)

@@ -79,6 +79,8 @@ def apply_retention(
         tuple(_notes(swept, done)),
         locked=locked,
         locked_blobs=swept.locked_blobs,
+        young_blobs=swept.young_blobs,
+        young_bytes=swept.young_bytes,
     )
 
 
@@ -134,6 +136,8 @@ def _rehearse(
         swept_bytes=would.size_bytes,
         notes=tuple(_notes(would, decisions)),
         refusals=(*guards.failed(repository, decisions), *many),
+        young_blobs=would.young_blobs,
+        young_bytes=would.young_bytes,
     )
 
 

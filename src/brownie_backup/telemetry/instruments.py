@@ -126,8 +126,16 @@ METRICS = (
         "backup_last_verified_timestamp",
         Instrument.GAUGE,
         "s",
-        "When a backup was last verified and found good, as Unix time; 0 for never.",
+        "When a backup was last verified and found good, by its contents or its structure, as Unix "
+        "time; 0 for never.",
         _each(lambda metrics: metrics.last_verified),
+    ),
+    Metric(
+        "backup_last_content_verified_timestamp",
+        Instrument.GAUGE,
+        "s",
+        "When the contents of a backup were last read and found good, as Unix time; 0 for never.",
+        _each(lambda metrics: metrics.last_content_verified),
     ),
     Metric(
         "backup_restore_duration",

@@ -101,7 +101,11 @@ async def verify(app_state: AppState, request: Request, caller: Caller) -> Respo
     def work(identifier: str, tell: ReportProgress) -> dict[str, Any]:
         sample = body.get("sample_percent", ALL)
         outcome = service.verify(
-            name, sample_percent=sample, operation_id=identifier, on_progress=tell
+            name,
+            sample_percent=sample,
+            structure=body.get("structure", False),
+            operation_id=identifier,
+            on_progress=tell,
         )
         return verification_document(outcome) or {}
 

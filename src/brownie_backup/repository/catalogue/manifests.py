@@ -61,7 +61,10 @@ def copy_lists(store: Store, manifest: Manifest, source: Store) -> bytes:
     """Copy the lists of blobs from another store, as they are; return the manifest's own bytes."""
     for name in (name for part in manifest.parts for name in part.blob_lists):
         key = blob_list_key(name)
-        store.put(key, get_object(source, key), use=ObjectUse.BACKUP)
+        data = get_object(source, key)
+        if _list_name(data, manifest) != name:
+            raise _lost_list(name, manifest)
+        store.put(key, data, use=ObjectUse.BACKUP)
     data = get_object(source, manifest_key(manifest.name))
     if outline_from(data, manifest.name, source.url).id != manifest.id:
         msg = f"'{manifest.name}' in {source.url} has just become another backup"
