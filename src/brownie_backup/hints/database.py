@@ -11,6 +11,15 @@ class DatabaseHint(HintCode):
         "check_connection",
         "Check {setting:database_url} or the PG* variables: run {verb:doctor}",
     )
+    CHECK_ADDRESS = (
+        "check_address_of_database",
+        "Check {setting:database_url} or the PG* variables",
+    )
+    CHECK_PASSWORD = (
+        "check_password",
+        "libpq takes the password from {setting:database_url}, else from PGPASSWORD, else from "
+        "the line of this server, database and user in ~/.pgpass (or PGPASSFILE), mode 0600",
+    )
     LIST_DATABASES = "list_databases", "See: psql --list"
     NO_POOLER = (
         "no_pooler",
@@ -44,6 +53,15 @@ class DatabaseHint(HintCode):
     CONNECTION_STRING = (
         "connection_string",
         "Use postgresql://user:password@host:5432/database, or host=… dbname=…",
+    )
+    ESCAPE_IN_URL = (
+        "escape_in_url",
+        "In a URL, write : as %3A, / as %2F, @ as %40, ? as %3F, # as %23 and % as %25; or use "
+        "host=… user=… password=… dbname=…",
+    )
+    PASSWORD_ON_ONE_LINE = (
+        "password_on_one_line",
+        "Give the password without line breaks, in UTF-8",
     )
     CONNECTION_STRING_UTF8 = "connection_string_utf8", "Write its names in UTF-8"
     USE_SERVICE_FILE = (

@@ -97,10 +97,18 @@ class RestoreHint(HintCode):
         "starting, or run ALTER EVENT TRIGGER … DISABLE first",
     )
     DROP_BY_HAND = "drop_by_hand", "Drop it by hand"
+    COMPUTE_AGAIN = (
+        "compute_again",
+        "PostgreSQL computed it when it loaded the rows. If its function reads a table that came "
+        "later, set {setting:parallel_jobs} to 2 or more: then it comes after all others. To "
+        "inspect what was restored, use {option:keep_failed}: UPDATE {table} SET {column} = "
+        "DEFAULT computes it again",
+    )
     DOES_IT_MATTER = "does_it_matter", "Check whether that matters to you"
 
     # Some tables only
     NAME_TABLES = "name_tables", "Name the tables: {option:table}"
+    NAME_ONE_TABLE = "name_one_table", "Name that one table: {option:table}"
     TABLE_SYNTAX = (
         "table_syntax",
         "Write schema.name. Quote a name with dots or quotes as in SQL: 'public.\"a.b\"'",

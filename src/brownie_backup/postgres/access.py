@@ -13,6 +13,7 @@ from attrs import evolve
 from brownie_backup.errors import ConfigurationError
 from brownie_backup.hints import DatabaseHint
 from brownie_backup.postgres.conninfo import Conninfo
+from brownie_backup.secret import Secret
 
 _CONNECT_SECONDS = "10"
 _APPLICATION = "brownie-backup"
@@ -46,6 +47,7 @@ class Access:
         self._keeps_service = keeps_service
         self._passfile: str | None = None
         if conninfo.password:
+            _check_password(conninfo.password)
             self._passfile = _write_passfile(conninfo)
             weakref.finalize(self, _remove, self._passfile)
 
@@ -138,6 +140,18 @@ def trusted_by_the_system(bundles: Iterable[str] = _BUNDLES) -> dict[str, str]:
     if not found or "SSL_CERT_FILE" in os.environ:  # true for every OpenSSL
         return {}
     return {"sslrootcert": found[0], "sslmode": "verify-full"}  # as `system` means
+
+
+def _check_password(password: Secret) -> None:
+    """Refuse a password that a passfile cannot hold: libpq reads it line by line."""
+    text = password.reveal()
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        text = "\0"
+    if not {"\n", "\r", "\0"}.isdisjoint(text):
+        msg = "the password has line breaks, or bytes that are no UTF-8"
+        raise ConfigurationError([msg], hint=DatabaseHint.PASSWORD_ON_ONE_LINE)
 
 
 def _write_passfile(conninfo: Conninfo) -> str:

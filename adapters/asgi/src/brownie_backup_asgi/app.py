@@ -156,7 +156,7 @@ class BackupApp:
                         require(caller, endpoint.scope)
                     response = await endpoint.handler(self._house, request, caller)
             except Exception as error:  # noqa: BLE001 - a bug of ours must not leave the app
-                response = self._problem(request, endpoint, error)
+                response = self._problem(request, endpoint, who, error)
             spent = (time.perf_counter() - began) * 1000
             status = response.status_code
             self._log(request, f"{status} for {who} ({origin_of(request)}) in {spent:.1f} ms")
@@ -164,13 +164,15 @@ class BackupApp:
 
         return answer
 
-    def _problem(self, request: Request, endpoint: Endpoint, error: Exception) -> Response:
+    def _problem(
+        self, request: Request, endpoint: Endpoint, who: str, error: Exception
+    ) -> Response:
         problem = problem_of(error)
         if problem.kind in _REFUSALS:
             # The name in the URL may be the token.
             told = problem.kind is not TOKEN_IN_URL
             name = request.path_params.get("name") if told else None
-            self._house.refuse(request, endpoint.action, problem.detail, name)
+            self._house.refuse(request, who, endpoint.action, problem.detail, name)
         if problem.kind is UNEXPECTED:
             _log.error("unexpected %s: %s", type(error).__name__, redact(str(error), self._secrets))
             _log.debug("traceback of the unexpected error", exc_info=error)

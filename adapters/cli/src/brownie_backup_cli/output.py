@@ -165,7 +165,7 @@ def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
 
     grid = Table(*header, box=None, pad_edge=False, show_edge=False)
     for row in rows:
-        grid.add_row(*map(visible, row))
+        grid.add_row(*row)
     console = Console(width=_WIDE, color_system=None, markup=False, highlight=False)
     with console.capture() as captured:
         console.print(grid)

@@ -171,7 +171,7 @@ def _keeping(commands: Subparsers) -> None:
         metavar="DATE",
         help="last day or time of the hold, in UTC (default: until you release it)",
     )
-    _name(_command(commands, "release", "end the hold of a backup"), "NAME")
+    _name(_command(commands, "release", "end the hold of a backup"), "NAME|latest")
     cleanup = _command(
         commands, "cleanup", "delete the backups that the policy no longer keeps, and free space"
     )

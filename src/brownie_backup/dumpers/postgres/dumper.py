@@ -108,6 +108,12 @@ class PostgresDumper:
         (row,) = self._client.query(f"SELECT {SYSTEM_IDENTIFIER} AS system_identifier", name)
         return DatabaseId(row["system_identifier"], name)
 
+    def database_size_bytes(self) -> int:
+        """Return the size of the database on the server's disk; ask the server."""
+        name = self.database_name()
+        (row,) = self._client.query("SELECT pg_database_size(current_database()) AS size", name)
+        return int(row["size"])
+
     @contextlib.contextmanager
     def snapshot(self) -> Iterator[PostgresSnapshot]:
         """Open a transaction, export its snapshot, and hold both while the block runs."""

@@ -87,7 +87,8 @@ class ContentDecoder:
         """Return why a blob can't be decrypted, naming the key that encrypted it."""
         by = f"{self.encryption.method}, {self.encryption.identity}"
         kind = KeyMissing if isinstance(error, KeyMissing) else DecryptionError
-        return kind(f"blob {ref.name} ({by}): {error.message}", hint=error.hint)
+        msg = f"{error.message}; blob {ref.name} is encrypted by {by}"
+        return kind(msg, hint=error.hint)
 
 
 @frozen
