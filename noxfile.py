@@ -180,6 +180,13 @@ def _try_wheel(session: nox.Session, wheel: Path) -> None:
 
 
 @nox.session(python=PYTHONS[0], default=False)
+def soak(session: nox.Session) -> None:
+    """Kill command, server and store again and again, fill a disk; restore every backup."""
+    _install(session, "tests", projects=True)
+    session.run("pytest", "-s", *(session.posargs or ("tests/soak",)))
+
+
+@nox.session(python=PYTHONS[0], default=False)
 def sbom(session: nox.Session) -> None:
     """Write the bill of materials of all that our packages and their extras bring: CycloneDX."""
     _install(session, "supply")

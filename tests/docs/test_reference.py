@@ -12,6 +12,7 @@ from brownie_backup import model
 from brownie_backup.audit.record import AuditRecord
 from brownie_backup.config.settings import Settings
 from brownie_backup.config.variables import MOST_COPIES, PREFIX, VARIABLES
+from brownie_backup.dumpers.postgres.generated_columns import GeneratedColumn
 from brownie_backup.dumpers.postgres.inventory import Inventory
 from brownie_backup.hints import (
     CODES,
@@ -294,6 +295,7 @@ def test_every_command_has_its_document() -> None:
         ("Position in the WAL", model.WalPosition, set()),
         ("Relation", model.Relation, set()),
         ("Inventory", Inventory, set()),
+        ("Generated column", GeneratedColumn, set()),
         ("Verification", model.Verification, set()),
         ("Hold", model.Hold, set()),
         ("Attempt", model.Attempt, set()),

@@ -13,6 +13,8 @@ from brownie_backup import Repository, RestoreOptions, create_backup, restore
 from brownie_backup.compressors import Zstd
 from brownie_backup.dumpers.postgres.dump.large_tables import BULK_TABLE_BYTES
 from brownie_backup.encryptors import Cleartext
+from brownie_backup.errors import RestoreFailed
+from brownie_backup.hints import RestoreHint
 from brownie_backup.stores import LocalStore
 
 # The table that is read takes a while to load, since it has other rows too. Most of those that read
@@ -96,4 +98,41 @@ def test_rows_that_depend_on_other_tables_come_back_as_they_were(
         f"SELECT count(*), sum(hashtextextended(t::text, 0)) FROM {table} t" for table in tables
     )
     assert source.server.sql(copy, hashes) == source.server.sql(source.database, hashes)
+    source.server.drop(copy)
+
+
+BEFORE_WHAT_IT_READS = """
+CREATE TABLE z_rate (code text, rate numeric);
+INSERT INTO z_rate VALUES ('de', 19);
+CREATE FUNCTION rate(x text) RETURNS numeric IMMUTABLE LANGUAGE plpgsql
+  AS 'BEGIN RETURN (SELECT coalesce(max(rate), {missing}) FROM public.z_rate WHERE code = x); END';
+CREATE TABLE a_invoice (
+  net numeric, code text, gross numeric GENERATED ALWAYS AS (net + rate(code)) STORED);
+INSERT INTO a_invoice VALUES (1, 'de'), (2, 'de');
+"""
+
+
+@pytest.mark.once
+@pytest.mark.parametrize(
+    ("missing", "what"),
+    [("NULL", "has 0 values that are not NULL, and had 2"), ("0", "has other values than it had")],
+)
+def test_a_generated_column_that_came_back_with_other_values_is_refused(
+    tmp_path: Path, source: Case, missing: str, what: str
+) -> None:
+    name = f"{source.database}_{secrets.token_hex(4)}"
+    source.server.create(name)
+    source.server.sql(name, BEFORE_WHAT_IT_READS.format(missing=missing))
+    repository = Repository(LocalStore(tmp_path / "store"), Zstd(), Cleartext())
+    dumper = source.server.dumper(name)
+    create_backup(repository, dumper, name="one")
+    copy = f"{name}_copy"
+    with pytest.raises(RestoreFailed, match=f'"a_invoice"."gross" {what}') as failed:
+        # as pg_restore does, in the order of the names
+        restore(repository, dumper, "one", target_database=copy, options=RestoreOptions(jobs=1))
+    assert failed.value.hint
+    assert failed.value.hint.code is RestoreHint.COMPUTE_AGAIN
+    restore(repository, dumper, "one", target_database=copy, options=RestoreOptions(jobs=2))
+    rows = "SELECT sum(gross) FROM a_invoice"
+    assert source.server.sql(copy, rows).strip() == "41"
     source.server.drop(copy)

@@ -97,6 +97,13 @@ class RestoreHint(HintCode):
         "starting, or run ALTER EVENT TRIGGER … DISABLE first",
     )
     DROP_BY_HAND = "drop_by_hand", "Drop it by hand"
+    COMPUTE_AGAIN = (
+        "compute_again",
+        "PostgreSQL computed it when it loaded the rows. If its function reads a table that came "
+        "later, set {setting:parallel_jobs} to 2 or more: then it comes after all others. To "
+        "inspect what was restored, use {option:keep_failed}: UPDATE {table} SET {column} = "
+        "DEFAULT computes it again",
+    )
     DOES_IT_MATTER = "does_it_matter", "Check whether that matters to you"
 
     # Some tables only

@@ -13,6 +13,7 @@ from brownie_backup.errors import (
 from brownie_backup.format.names import LATEST, LATEST_TOO
 from brownie_backup.hints import BackupHint
 from brownie_backup.model import Manifest
+from brownie_backup.protocols import with_reserve
 from brownie_backup.repository import Lease, Repository
 from brownie_backup.repository.catalogue.holds import forget_attempt, hold_of, read_holds
 
@@ -39,6 +40,7 @@ def delete_backup(repository: Repository, name: str, *, copies: Sequence[Reposit
         msg = f"there is no backup named '{name}' in {repository.store.url}"
         raise BackupNotFound(msg, hint=BackupHint.LIST_BACKUPS)
     with ExitStack() as stack:
+        stack.enter_context(with_reserve(holder.store for holder in holders))
         found = []
         for holder in holders:
             lease = stack.enter_context(holder.shared_lease(f"deletion of '{name}'", backup=name))

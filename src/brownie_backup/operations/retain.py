@@ -11,6 +11,7 @@ from brownie_backup.hints import BackupHint
 from brownie_backup.model import Backup, DatabaseId
 from brownie_backup.model.reports import OnCount, RetentionDecision, RetentionReport
 from brownie_backup.operations import guards
+from brownie_backup.protocols import with_reserve
 from brownie_backup.repository import Lease, Repository, Swept
 from brownie_backup.retention import RetentionGroup, plan_retention
 from brownie_backup.retention.policy import RetentionPolicy
@@ -54,7 +55,7 @@ def apply_retention(
         return _rehearse(
             repository, policy, database, yes_delete_many=yes_delete_many, on_progress=on_progress
         )
-    with repository.exclusive_lease("cleanup") as lease:
+    with with_reserve([repository.store]), repository.exclusive_lease("cleanup") as lease:
         guards.refuse_skew(lease.clock_offset)
         decisions = _plan(repository, policy, database, on_progress)
         many = () if yes_delete_many else tuple(guards.too_many(decisions, policy))

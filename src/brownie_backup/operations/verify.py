@@ -7,10 +7,11 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from attrs import evolve, frozen
 
-from brownie_backup.errors import BackupError, DamagedError, DecryptionError, KeyMissing
+from brownie_backup.errors import BackupError, DamagedError, DecryptionError, KeyMissing, StoreFull
 from brownie_backup.hints import BackupHint
 from brownie_backup.model import BlobRef, Checked, Manifest, Part, Verification
 from brownie_backup.operations.find import manifest_of
+from brownie_backup.operations.reading_lease import reading_lease
 from brownie_backup.pipeline.progress import Meter, OnProgress
 from brownie_backup.pipeline.reading import read_blobs
 from brownie_backup.protocols import Dumper, Store
@@ -72,7 +73,7 @@ def verify_backup(
     repository.backup(
         name, kind=dumper.kind
     )  # not before: a lease would be written where there may be no repository
-    with repository.shared_lease(f"verification of '{name}'"):
+    with reading_lease(repository, f"verification of '{name}'") as unprotected:
         backup = repository.backup(name, kind=dumper.kind)
         manifest = manifest_of(backup, hint=BackupHint.VERIFY_ANOTHER)
         check = _Check(repository, copies, manifest, dumper, sample_percent, jobs, on_progress)
@@ -82,8 +83,20 @@ def verify_backup(
         last, whole = backup.verification, manifest.kind == dumper.kind
         verification = _with_known_damage(verification, last)
         if _says_more(verification, last, whole=whole):
-            repository.add_verification(_as_strict(verification, last))
-    return verification
+            unrecorded = _record(repository, _as_strict(verification, last))
+        else:
+            unrecorded = ""
+    problems = filter(None, (unprotected, unrecorded))
+    return evolve(verification, warnings=(*verification.warnings, *problems))
+
+
+def _record(repository: Repository, verification: Verification) -> str:
+    """Record an outcome; return why a full store does not take it, or nothing."""
+    try:
+        repository.add_verification(verification)
+    except StoreFull as error:
+        return f"the outcome is not recorded: {error.message}"
+    return ""
 
 
 @frozen

@@ -17,9 +17,12 @@ from brownie_backup.protocols.store import (
     SupportsClose,
     SupportsObjectLock,
     SupportsPaging,
+    SupportsReserve,
     SupportsRetry,
     get_object,
+    keep_reserve,
     too_large,
+    with_reserve,
 )
 from brownie_backup.protocols.target import Target
 
@@ -43,9 +46,12 @@ __all__ = [
     "SupportsMac",
     "SupportsObjectLock",
     "SupportsPaging",
+    "SupportsReserve",
     "SupportsRetry",
     "Target",
     "Unchanged",
     "get_object",
+    "keep_reserve",
     "too_large",
+    "with_reserve",
 ]

@@ -1,13 +1,14 @@
 """Where objects are kept."""
 
-from collections.abc import Callable, Iterator
+import contextlib
+from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
 from enum import StrEnum
 from typing import Protocol, runtime_checkable
 
 from attrs import frozen
 
-from brownie_backup.errors import DamagedError
+from brownie_backup.errors import DamagedError, StoreError
 from brownie_backup.format.limits import MOST_OBJECT_BYTES, most_bytes_of
 from brownie_backup.hints import BackupHint
 
@@ -143,6 +144,40 @@ class HasFreeSpace(Protocol):
     def free_bytes(self) -> int:
         """Return how many more bytes can be stored."""
         ...
+
+
+@runtime_checkable
+class SupportsReserve(Protocol):
+    """A store that can fill up, and keeps a little space for what a deletion itself writes."""
+
+    def release_reserve(self) -> None:
+        """Give the reserved space back, since a deletion begins; never fails."""
+        ...
+
+    def keep_reserve(self) -> None:
+        """Reserve space again, as far as there is any; never fails for a lack of it."""
+        ...
+
+
+@contextlib.contextmanager
+def with_reserve(stores: Iterable[Store]) -> Iterator[None]:
+    """Let the block use the reserved space of the stores; a deletion writes before it frees."""
+    reserves = [store for store in stores if isinstance(store, SupportsReserve)]
+    for each in reserves:
+        with contextlib.suppress(StoreError):
+            each.release_reserve()
+    try:
+        yield
+    finally:
+        for each in reserves:
+            keep_reserve(each)
+
+
+def keep_reserve(store: object) -> None:
+    """Reserve space in a store, if it supports that and has any."""
+    if isinstance(store, SupportsReserve):
+        with contextlib.suppress(StoreError):
+            store.keep_reserve()
 
 
 Clock = Callable[[], datetime]

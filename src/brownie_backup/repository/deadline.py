@@ -18,6 +18,7 @@ from brownie_backup.protocols import (
     StoredObject,
     SupportsClose,
     SupportsObjectLock,
+    SupportsReserve,
     SupportsRetry,
 )
 
@@ -88,6 +89,18 @@ class DeadlineStore:
         inner = self._inner
         if isinstance(inner, SupportsObjectLock):
             self._call(lambda: inner.extend_lock(key))
+
+    def release_reserve(self) -> None:
+        """Give the reserved space of the inner store back, if it has any."""
+        inner = self._inner
+        if isinstance(inner, SupportsReserve):
+            self._call(inner.release_reserve)
+
+    def keep_reserve(self) -> None:
+        """Let the inner store reserve space again."""
+        inner = self._inner
+        if isinstance(inner, SupportsReserve):
+            self._call(inner.keep_reserve)
 
     def close(self) -> None:
         """Let the inner store release the resources that it holds between calls."""

@@ -13,6 +13,7 @@ from brownie_backup.protocols import (
     StoredObject,
     SupportsClose,
     SupportsObjectLock,
+    SupportsReserve,
     SupportsRetry,
 )
 
@@ -73,6 +74,16 @@ class ExistingStore:
         """Lock the object for longer, if the inner store has locks."""
         if isinstance(self._inner, SupportsObjectLock):
             self._inner.extend_lock(key)
+
+    def release_reserve(self) -> None:
+        """Give the reserved space of the inner store back, if it has any."""
+        if isinstance(self._inner, SupportsReserve):
+            self._inner.release_reserve()
+
+    def keep_reserve(self) -> None:
+        """Let the inner store reserve space again."""
+        if isinstance(self._inner, SupportsReserve):
+            self._inner.keep_reserve()
 
     def close(self) -> None:
         """Let the inner store release the resources that it holds between calls."""

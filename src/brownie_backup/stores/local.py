@@ -23,12 +23,14 @@ from brownie_backup.errors import (
 from brownie_backup.format.limits import MOST_OBJECT_BYTES
 from brownie_backup.hints import BackupHint, StoreHint
 from brownie_backup.protocols import ObjectUse, StoredObject, too_large
+from brownie_backup.stores import reserve
 from brownie_backup.stores.location import Location
 from brownie_backup.stores.regular import NotRegularError, read_regular
 from brownie_backup.stores.store_type import StoreType
 
 # Segments of keys never begin with a dot, so nothing in here can be confused with an object.
 _UNFINISHED = ".unfinished"
+_RESERVE = ".reserve"
 _STALE_SECONDS = 24 * 3600
 
 
@@ -116,6 +118,15 @@ class LocalStore:
         """Return the free space of the file system."""
         with self._errors("cannot measure free space"):
             return shutil.disk_usage(self.root).free
+
+    def release_reserve(self) -> None:
+        """Give the reserved space back to the disk."""
+        reserve.release(self.root / _RESERVE)
+
+    def keep_reserve(self) -> None:
+        """Reserve space again, as far as there is any."""
+        if self.root.is_dir():
+            reserve.keep(self.root / _RESERVE, self.free_bytes())
 
     def _walk(self, folder: Path, at: str, prefix: str) -> Iterator[StoredObject]:
         try:

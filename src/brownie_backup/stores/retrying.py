@@ -24,6 +24,7 @@ from brownie_backup.protocols import (
     SupportsClose,
     SupportsObjectLock,
     SupportsPaging,
+    SupportsReserve,
 )
 from brownie_backup.stores.retry_policy import RetryPolicy
 
@@ -129,6 +130,16 @@ class RetryingStore:
         inner = self.inner
         if isinstance(inner, SupportsObjectLock):
             self._repeat(lambda: inner.extend_lock(key))
+
+    def release_reserve(self) -> None:
+        """Give the reserved space of the inner store back, if it has any."""
+        if isinstance(self.inner, SupportsReserve):
+            self.inner.release_reserve()
+
+    def keep_reserve(self) -> None:
+        """Let the inner store reserve space again."""
+        if isinstance(self.inner, SupportsReserve):
+            self.inner.keep_reserve()
 
     def close(self) -> None:
         """Let the inner store release the resources that it holds between calls."""

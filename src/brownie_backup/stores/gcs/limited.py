@@ -2,12 +2,24 @@
 
 from io import BytesIO
 
-
-class LimitExceeded(Exception):
-    """The object is larger than its reader accepts."""
+from google.cloud.storage import Blob
 
 
-class Limited(BytesIO):
+def download_into_memory(blob: Blob, most_bytes: int, timeout: tuple[float, float]) -> bytes | None:
+    """Return the content of an object; None if it has more bytes than that."""
+    data = _Limited(most_bytes)
+    try:
+        blob.download_to_file(data, timeout=timeout, retry=None, checksum="md5")
+    except _LimitExceededError:
+        return None
+    return data.getvalue()
+
+
+class _LimitExceededError(Exception):
+    pass
+
+
+class _Limited(BytesIO):
     """Takes that many bytes; the library writes an object into it piece by piece."""
 
     def __init__(self, most_bytes: int) -> None:
@@ -17,5 +29,5 @@ class Limited(BytesIO):
     def write(self, data: bytes, /) -> int:  # type: ignore[override] # the library gives bytes
         """Take a piece."""
         if self.tell() + len(data) > self._most_bytes:
-            raise LimitExceeded
+            raise _LimitExceededError
         return super().write(data)

@@ -17,7 +17,7 @@ from brownie_backup.format.limits import MOST_OBJECT_BYTES
 from brownie_backup.hints import StoreHint
 from brownie_backup.protocols import Clock, ObjectUse, Page, StoredObject, too_large
 from brownie_backup.stores.gcs.errors import NO_OBJECT, SDK_ERRORS, store_error
-from brownie_backup.stores.gcs.limited import Limited, LimitExceeded
+from brownie_backup.stores.gcs.limited import download_into_memory
 from brownie_backup.stores.gcs.multipart import multipart
 from brownie_backup.stores.location import Location
 from brownie_backup.stores.secrets import secrets_in
@@ -94,15 +94,11 @@ class GcsStore:
         blob = self._bucket.blob(self._name(key))
 
         def download() -> bytes | None:
-            data = Limited(most_bytes)
-            try:
-                blob.download_to_file(data, timeout=self.timeout, retry=None, checksum="md5")
-            except LimitExceeded:
-                return None
-            if not blob.generation:
+            data = download_into_memory(blob, most_bytes, self.timeout)
+            if data is not None and not blob.generation:
                 msg = "something else than the service has answered"
                 raise ValueError(msg)
-            return data.getvalue()
+            return data
 
         data = self._call_for(f"cannot read '{key}'", download)
         if data is None:

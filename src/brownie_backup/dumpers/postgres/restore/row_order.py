@@ -1,7 +1,7 @@
 """The order in which rows are loaded. Pure.
 
 pg_restore loads them in the archive's order, which is that of the tables' names, and with several
-jobs the largest first. See `dependent_tables` for the tables that this fills with wrong values.
+jobs the largest first. So it fills some tables with wrong values: see `table_readers`.
 """
 
 import re

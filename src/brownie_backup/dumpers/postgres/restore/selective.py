@@ -5,6 +5,7 @@ from functools import cached_property
 
 from attrs import evolve
 
+from brownie_backup.dumpers.postgres.generated_columns import GeneratedColumn
 from brownie_backup.dumpers.postgres.restore import preflight
 from brownie_backup.dumpers.postgres.restore.choice import Choice, choose
 from brownie_backup.dumpers.postgres.restore.contents import (
@@ -216,11 +217,20 @@ class SelectiveRestore(PostgresTarget):
         return evolve(relation, schema=staged.schema, name=staged.name)
 
     def _check(self) -> Iterator[Finding]:
+        if not self._addition:  # there, the functions are those of the existing database
+            yield from self._compare_generated(self._generated())
         self._tables = tuple(sorted(self._count()))
         rows = sum(table.rows for table in self._tables)
         yield Finding(
             Level.OK, "rows", f"{counted(rows, 'row')} in {counted(len(self._tables), 'table')}"
         )
+
+    def _generated(self) -> Iterator[GeneratedColumn]:
+        chosen = {self._names[oid] for oid in self._choice.tables}
+        for each in self._inventory.generated:
+            if TableName(each.schema, each.table) in chosen:
+                into = self._wanted.into
+                yield evolve(each, table=into.name if into else each.table)
 
     def _count(self) -> Iterator[RestoredTable]:
         """Analyse the tables, and yield them; rows that were counted before are not read again."""

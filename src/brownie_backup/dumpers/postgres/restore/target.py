@@ -7,12 +7,14 @@ from collections.abc import Set as AbstractSet
 from datetime import UTC, datetime
 from pathlib import Path
 
+from brownie_backup.dumpers.postgres.generated_columns import GeneratedColumn
 from brownie_backup.dumpers.postgres.inventory import COUNTS_SQL, Inventory, parse_inventory
 from brownie_backup.dumpers.postgres.restore import preflight, swap
 from brownie_backup.dumpers.postgres.restore.analyse import analyse
 from brownie_backup.dumpers.postgres.restore.archive import Archive
 from brownie_backup.dumpers.postgres.restore.contents import TABLE_DATA, Contents, parse_contents
 from brownie_backup.dumpers.postgres.restore.dependent_tables import find_dependent_tables
+from brownie_backup.dumpers.postgres.restore.generated_values import check_generated
 from brownie_backup.dumpers.postgres.restore.loader import Loadable, Loader, RowsToLoad
 from brownie_backup.dumpers.postgres.restore.new_database import (
     NewDatabase,
@@ -238,8 +240,20 @@ class PostgresTarget:
 
     def _check(self) -> Iterator[Finding]:
         yield from self._compare_counts()
+        yield from self._compare_generated(self._inventory.generated)
         with or_fail("ANALYZE"):
             analyse(self._client, self._fresh.name, self._options.jobs)
+
+    def _compare_generated(self, recorded: Iterable[GeneratedColumn]) -> Iterator[Finding]:
+        before = parse_version(self._source.server_version).major
+        same = before == self._client.server_version.major
+        with or_fail("comparing generated columns"):
+            found = check_generated(self._client, self._fresh.name, recorded, same_major=same)
+        errors = [each for each in found if each.level is Level.ERROR]
+        if errors:
+            messages = [each.message for each in errors]
+            raise RestoreFailed("; ".join(messages), hint=errors[0].hint, errors=messages)
+        yield from found
 
     def _put_in_place(self) -> Iterator[Finding]:
         name, fresh = self._name, self._fresh
