@@ -23,6 +23,7 @@ from brownie_backup.format.layout import (
 )
 from brownie_backup.format.limits import MOST_OBJECT_BYTES
 from brownie_backup.model import BlobRef, Manifest, Part
+from brownie_backup.repository.catalogue import manifests
 from brownie_backup.stores import MemoryStore
 from brownie_backup.testing import FaultyStore
 
@@ -221,6 +222,20 @@ def test_a_list_that_is_not_as_it_was_is_damage(repository: Repository, change: 
     (backup,) = repository.backups()
     assert backup.manifest is None
     assert "is missing or changed" in backup.problem
+
+
+def test_a_manifest_of_many_short_lists_stays_small(repository: Repository) -> None:
+    names = iter(f"{number:064x}" for number in range(1000))
+    parts = tuple(
+        Part("table", 5, tuple(BlobRef(next(names), 1, 1) for _ in range(count)))
+        for count in [5] * 30 + [10]
+    )
+    manifest = evolve(make_manifest("many"), parts=parts)
+    manifests.add_manifest(repository.store, manifest, inline=10)
+    outline = manifests.outline_from(repository.store.get(manifest_key("many")), "many", "")
+    assert len(outline.blobs) == 100
+    again = repository.manifest("many")
+    assert [part.blobs for part in again.parts] == [part.blobs for part in parts]
 
 
 @pytest.mark.usefixtures("short_lists")
