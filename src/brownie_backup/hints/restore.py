@@ -24,6 +24,10 @@ class RestoreHint(HintCode):
         "Restore under another name with {option:target_database}, or replace the database with "
         "{option:replace}, which keeps the old one under a dated name",
     )
+    RESTORE_BESIDE = (
+        "restore_beside",
+        "Restore under another name with {option:target_database}",
+    )
     DATABASE_NAME_BYTES = (
         "database_name_bytes",
         "Use a name of 1 to {most} bytes, which is PostgreSQL's limit",

@@ -55,7 +55,12 @@ class ParentFinder:
     def add(self, backup: Backup) -> None:
         """Take one more backup into account."""
         manifest = backup.manifest
-        if manifest is None or not backup.counts or manifest.mac is None:
+        if manifest is None or not backup.counts:
+            return
+        last = self._encrypted.get(manifest.backup_set)
+        if manifest.encrypted and (last is None or last.finished_at < manifest.finished_at):
+            self._encrypted[manifest.backup_set] = manifest
+        if manifest.mac is None:
             return
         kin = _ParentKey(
             manifest.backup_set,
@@ -68,9 +73,6 @@ class ParentFinder:
         known = self._newest.get(kin)
         if known is None or known.finished_at < manifest.finished_at:
             self._newest[kin] = manifest
-        last = self._encrypted.get(manifest.backup_set)
-        if manifest.encrypted and (last is None or last.finished_at < manifest.finished_at):
-            self._encrypted[manifest.backup_set] = manifest
 
     def of_another_key(self, writer: BlobWriter, whose: BackupSet) -> Manifest | None:
         """Return the newest good encrypted backup of a set, if its key is not that of this run.

@@ -17,6 +17,13 @@ from brownie_backup.postgres.session import Session
 _TABLES_AT_ONCE = 100
 _HASH = """sum(hashtextextended(format('%s', {column}) COLLATE "C", 0))::text"""
 
+# As pg_dump does, where the server has it: a view that takes the name of a table would run its
+# functions with our rights.
+_NO_VIEWS = """
+SELECT set_config('restrict_nonsystem_relation_kind', 'view, foreign-table', true)
+WHERE current_setting('restrict_nonsystem_relation_kind', true) IS NOT NULL
+"""
+
 # Virtual ones are computed when they are read. The rows of an extension's tables come from the
 # extension; those that row security hides are not in the backup.
 _STORED = f"""
@@ -63,7 +70,7 @@ def measure(session: Session, columns: Iterable[GeneratedColumn]) -> Iterator[Ge
     can't be read at once is passed over: it may be locked by a session that waits for us.
     """
     tables = [tuple(own) for _, own in groupby(columns, lambda each: (each.schema, each.table))]
-    session.run("SET LOCAL lock_timeout = 100")
+    session.run("SET LOCAL lock_timeout = 100", _NO_VIEWS)
     for first in range(0, len(tables), _TABLES_AT_ONCE):
         some = tables[first : first + _TABLES_AT_ONCE]
         found = _try(session, some)

@@ -22,7 +22,8 @@ from brownie_backup.format.converter import (
     to_json,
 )
 from brownie_backup.format.layout import blob_list_key, manifest_key, verification_key
-from brownie_backup.format.values import name_of_blob, number
+from brownie_backup.format.values import name_of_blob
+from brownie_backup.format.values import number as number_from
 from brownie_backup.hints import BackupHint
 from brownie_backup.model import (
     Backup,
@@ -41,6 +42,9 @@ from brownie_backup.wording import counted, written
 INLINE_BLOBS = 10_000
 """A part with more blobs than this keeps their list in objects of their own, of this many each:
 about 1 MiB of JSON, and 160 GiB of plaintext."""
+
+_MOST_INLINE = 10
+"""All parts together keep this many times as many: a manifest must not become too large to read."""
 
 _COMMON_COLUMNS = 3
 """This many columns of a list of blobs mean the same in backups of all kinds."""
@@ -178,8 +182,9 @@ def add_verification(store: Store, verification: Verification) -> None:
 
 def _outline(store: Store, manifest: Manifest, inline: int) -> Iterator[Part]:
     """Move long lists of blobs out of the manifest."""
-    for part in manifest.parts:
-        if len(part.blobs) <= inline:
+    short = _short(manifest, inline)
+    for number, part in enumerate(manifest.parts):
+        if number in short:
             yield part
             continue
         names = []
@@ -190,6 +195,17 @@ def _outline(store: Store, manifest: Manifest, inline: int) -> Iterator[Part]:
             store.put(blob_list_key(name), data, use=ObjectUse.BACKUP)
             names.append(name)
         yield evolve(part, blobs=(), blob_lists=tuple(names))
+
+
+def _short(manifest: Manifest, inline: int) -> set[int]:
+    """Return the numbers of the parts that keep their blobs: as many as fit into a manifest."""
+    short, total = set(), 0
+    for number in sorted(range(len(manifest.parts)), key=lambda n: len(manifest.parts[n].blobs)):
+        blobs = len(manifest.parts[number].blobs)
+        total += blobs
+        if blobs <= inline and total <= _MOST_INLINE * inline:
+            short.add(number)
+    return short
 
 
 def _inline(part: Part, outline: Manifest, get_list: GetList) -> Part:
@@ -221,7 +237,7 @@ def _row(blob: BlobRef) -> list[str | int]:
 
 def _blob(row: list[Any]) -> BlobRef:
     name = name_of_blob(row[0])
-    size_bytes, stored_bytes, *begins = map(number, row[1:])
+    size_bytes, stored_bytes, *begins = map(number_from, row[1:])
     if not begins:
         return BlobRef(name, size_bytes, stored_bytes)
     first, end, rows = begins
