@@ -3,13 +3,19 @@
 It is gathered under the dump's snapshot and stored encrypted, because it names roles.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from attrs import Factory, frozen
 
-from brownie_backup.dumpers.postgres.generated_columns import GeneratedColumn
-from brownie_backup.format.converter import from_json
+from brownie_backup.dumpers.postgres.generated_columns import (
+    GeneratedColumn,
+    find_generated,
+    measure,
+)
+from brownie_backup.format.converter import from_json, to_json
 from brownie_backup.model import Extension, Relation
+from brownie_backup.postgres.copy_rows import TEXT_SETTINGS
+from brownie_backup.postgres.session import Session
 
 # Every object for which pg_dump writes an owner or privileges. Objects that the system created
 # itself (OID below 16384, PostgreSQL's FirstNormalObjectId) are marked, and so are members of
@@ -139,6 +145,16 @@ class Inventory:
     """The large tables, whose rows are not in the archive."""
     generated: tuple[GeneratedColumn, ...] = ()
     """The stored generated columns; backups of before have none."""
+
+
+def take_inventory(session: Session, large: Iterable[Relation]) -> bytes:
+    """Return the inventory of a database, as the session's transaction sees it."""
+    (row,) = session.query(INVENTORY_SQL)
+    session.run(*TEXT_SETTINGS)
+    generated = [*measure(session, find_generated(session))]
+    data = to_json(row["inventory"] | {"relations": list(large), "generated": generated})
+    parse_inventory(data)  # an unreadable archive would not be readable in the restore
+    return data
 
 
 def parse_inventory(data: bytes) -> Inventory:
