@@ -19,7 +19,7 @@ _COMPRESSION = 4
 _LEAST_FREE = 64 << 20
 """Less free space than a few blobs need is a warning, however small the database is."""
 _INSTEAD: Mapping[HintCode, HintCode] = {
-    DatabaseHint.CHECK_CONNECTION: DatabaseHint.CHECK_ADDRESS,
+    DatabaseHint.CHECK_CONNECTION: DatabaseHint.CHECK_DATABASE_ADDRESS,
     KeyHint.NOTHING_STORED: KeyHint.CHECK_KEYS,
 }
 """Hints in place of those that name the doctor."""
