@@ -40,6 +40,7 @@ class Operation:
         dry_run: whether it only reports what it would do.
         deleted: the names of the backups that it has deleted.
         not_done_in: the URLs of the stores where it failed, if it succeeded in others.
+        accepted: what a restore went on in spite of: ``differences``, ``errors``.
         problem: a problem although it completed, such as damage that it found.
     """
 
@@ -55,6 +56,7 @@ class Operation:
     dry_run: bool = False
     deleted: Sequence[str] = ()
     not_done_in: Sequence[str] = ()
+    accepted: Sequence[str] = ()
     problem: BackupError | None = None
     _began: float = field(factory=time.monotonic)
 

@@ -95,6 +95,7 @@ class AuditRecord:
         reused_bytes: how much more there would have been to add, had the store not had it.
         deleted: the names of the backups that a cleanup has deleted anywhere.
         not_done_in: the URLs of the stores where it failed, if it succeeded in others.
+        accepted: what a restore went on in spite of: ``differences``, ``errors``.
         unrecorded: how many earlier refused attempts exceeded the limit and were not recorded.
         recorded_at: when it was put into this store; later than `at` if that was out of reach.
         writer: the chain that it belongs to, of one process: 16 random hexadecimal digits.
@@ -123,6 +124,7 @@ class AuditRecord:
     reused_bytes: int | None = None
     deleted: tuple[str, ...] = ()
     not_done_in: tuple[str, ...] = ()
+    accepted: tuple[str, ...] = ()
     unrecorded: int = 0
     recorded_at: datetime | None = None
     writer: str = ""
@@ -189,6 +191,7 @@ def ended(operation: Operation, host: str, error: BaseException | None) -> Audit
         reused_bytes=operation.reused_bytes,
         deleted=tuple(operation.deleted),
         not_done_in=tuple(operation.not_done_in),
+        accepted=tuple(operation.accepted),
     )
 
 

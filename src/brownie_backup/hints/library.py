@@ -27,6 +27,7 @@ _SETTINGS = {
 _OPTIONS = {
     "all_databases": "database=None",
     "into": "into=…",
+    "accept_differences": "accept_differences=True",
     "accept_unencrypted": "accept_unencrypted=True",
     "keep_failed": "keep_failed=True",
     "no_acl": "privileges=False",

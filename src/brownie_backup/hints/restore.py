@@ -17,6 +17,15 @@ class RestoreHint(HintCode):
         "drop_half_restored",
         "The half-restored database is kept as '{database}': drop it when done",
     )
+    ACCEPT_DIFFERENCES = (
+        "accept_differences",
+        "Everything else was restored. Restore again with {option:accept_differences}, or look at "
+        "the restored database, and give it its name: {rename}",
+    )
+    NOT_IN_THE_ARCHIVE = (
+        "not_in_the_archive",
+        "pg_dump leaves out invalid indexes, temporary objects and those of extensions",
+    )
 
     # The target
     RENAME_OR_REPLACE = (

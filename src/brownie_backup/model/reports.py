@@ -167,6 +167,8 @@ class RestoreOptions:
     accept_unencrypted: bool = False
     """Restore an unencrypted backup although new ones are encrypted: anyone with write access to
     the store can have made it."""
+    accept_differences: bool = False
+    """Finish the restore although the database lacks objects that the archive lists."""
     keep_failed: bool = False
     """Keep a half-made database for inspection, and name it."""
     jobs: int = 2
@@ -207,6 +209,13 @@ class RestoredDatabase:
     created_roles: tuple[str, ...] = ()
     tables: tuple[RestoredTable, ...] = ()
     """The requested tables; empty if the whole backup was restored."""
+    differences: tuple[str, ...] = ()
+    """How the database differs from what the archive lists; the options accepted that."""
+
+    @property
+    def accepted(self) -> tuple[str, ...]:
+        """What the options accepted, by name."""
+        return ("differences",) if self.differences else ()
 
 
 @frozen

@@ -64,6 +64,7 @@ async def restore(app_state: AppState, request: Request, caller: Caller) -> Resp
         privileges=body.get("privileges", True),
         tablespaces=body.get("tablespaces", True),
         accept_unencrypted=body.get("accept_unencrypted", False),
+        accept_differences=body.get("accept_differences", False),
     )
     dry_run = body.get("dry_run", False)
 

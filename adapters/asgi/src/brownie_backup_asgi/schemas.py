@@ -67,6 +67,8 @@ RESTORE = _body(
         "tablespaces": _ON | {"description": "use the original tablespaces"},
         "accept_unencrypted": _FLAG
         | {"description": "restore an unencrypted backup although encryption is on"},
+        "accept_differences": _FLAG
+        | {"description": "finish although the database lacks objects that the archive lists"},
     },
     ("backup_name",),
 )

@@ -10,6 +10,7 @@ WORDS: Vocabulary = {
     **{key: f"the service's {name}" for key, name in VARIABLE_NAMES.items()},
     "option:all_databases": "the option all-databases of the command 'cleanup'",
     "option:into": "the option into of the command 'restore'",
+    "option:accept_differences": '"accept_differences": true',
     "option:accept_unencrypted": '"accept_unencrypted": true',
     "option:keep_failed": "the option keep-failed of the command 'restore'",
     "option:no_acl": '"privileges": false',

@@ -102,6 +102,10 @@ def _restore(commands: Subparsers) -> None:
         ("--no-acl", "restore no privileges"),
         ("--no-tablespaces", "put everything into the default tablespace"),
         ("--accept-unencrypted", "restore an unencrypted backup although encryption is on"),
+        (
+            "--accept-differences",
+            "finish although the restored database lacks objects that the archive lists",
+        ),
         ("--keep-failed", "if the restore fails, keep the incomplete database for inspection"),
         ("--dry-run", "check everything that can be checked, and change nothing"),
     ):

@@ -7,6 +7,7 @@ WORDS: Vocabulary = {
     **VARIABLE_NAMES,
     "option:all_databases": "--all-databases",
     "option:into": "--into",
+    "option:accept_differences": "--accept-differences",
     "option:accept_unencrypted": "--accept-unencrypted",
     "option:keep_failed": "--keep-failed",
     "option:no_acl": "--no-acl",

@@ -9,6 +9,7 @@ WORDS: Vocabulary = {
     **VARIABLE_NAMES,
     "option:all_databases": "'brownie-backup cleanup --all-databases'",
     "option:into": f"{_RESTORE}--into'",
+    "option:accept_differences": f"{_RESTORE}--accept-differences'",
     "option:accept_unencrypted": f"{_RESTORE}--accept-unencrypted'",
     "option:keep_failed": f"{_RESTORE}--keep-failed'",
     "option:no_acl": f"{_RESTORE}--no-acl'",

@@ -68,6 +68,7 @@ def restore(arguments: argparse.Namespace, service: Service, output: Output) -> 
         privileges=not arguments.no_acl,
         tablespaces=not arguments.no_tablespaces,
         accept_unencrypted=arguments.accept_unencrypted,
+        accept_differences=arguments.accept_differences,
         keep_failed=arguments.keep_failed,
         jobs=service.settings.parallel_jobs,
         tables=tuple(arguments.tables),

@@ -245,12 +245,8 @@ class SelectiveRestore(PostgresTarget):
         for name, rows in zip(counted, found["counts"], strict=True):
             yield RestoredTable(str(name), rows)
 
-    def _put_in_place(self) -> Iterator[Finding]:
+    def _set_up(self) -> None:
         if self._addition:
-            self._addition.finish()
-            if not self._fresh.drop():
-                msg = f"the scratch database '{self._fresh.name}' could not be dropped"
-                yield Finding(Level.WARNING, "database", msg, RestoreHint.DROP_BY_HAND)
             return
         statements = []
         for each in self._restored:
@@ -259,4 +255,13 @@ class SelectiveRestore(PostgresTarget):
                 statements.append(f"CREATE SCHEMA IF NOT EXISTS {quote_name(schema)}")
             statements += move(each, schema)
         self._fresh.settings[:0] = statements
-        yield from super()._put_in_place()
+        super()._set_up()
+
+    def _put_in_place(self) -> Iterator[Finding]:
+        if not self._addition:
+            yield from super()._put_in_place()
+            return
+        self._addition.finish()
+        if not self._fresh.drop():
+            msg = f"the scratch database '{self._fresh.name}' could not be dropped"
+            yield Finding(Level.WARNING, "database", msg, RestoreHint.DROP_BY_HAND)

@@ -6,10 +6,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from brownie_backup.dumpers.postgres.inventory import COUNTS_SQL, Inventory, parse_inventory
+from brownie_backup.dumpers.postgres.inventory import Inventory, parse_inventory
 from brownie_backup.dumpers.postgres.restore import preflight, swap
 from brownie_backup.dumpers.postgres.restore.analyse import analyse
 from brownie_backup.dumpers.postgres.restore.archive import Archive
+from brownie_backup.dumpers.postgres.restore.comparison import compare, differs
 from brownie_backup.dumpers.postgres.restore.contents import TABLE_DATA, Contents, parse_contents
 from brownie_backup.dumpers.postgres.restore.loader import Loadable, Loader, RowsToLoad
 from brownie_backup.dumpers.postgres.restore.new_database import (
@@ -25,7 +26,7 @@ from brownie_backup.dumpers.postgres.restore.statements import (
 )
 from brownie_backup.dumpers.postgres.segments import stored_segments
 from brownie_backup.errors import BackupError, DamagedError, RestoreFailed
-from brownie_backup.hints import BackupHint, RestoreHint
+from brownie_backup.hints import BackupHint
 from brownie_backup.model import Database, Part, PartKind, Relation, Segment
 from brownie_backup.model.findings import Finding, Level
 from brownie_backup.model.reports import RestoredDatabase, RestoreOptions
@@ -52,6 +53,8 @@ class PostgresTarget:
         self._created_roles: tuple[str, ...] = ()
         self._replaced: str | None = None
         self._loaded_rows: Mapping[int, int] = {}
+        self._differences: tuple[str, ...] = ()
+        self._stays = False
         self._temporary = tempfile.TemporaryDirectory(
             prefix="bb-restore-", ignore_cleanup_errors=True
         )
@@ -60,7 +63,7 @@ class PostgresTarget:
 
     def report(self) -> RestoredDatabase:
         """Return what was done on the server."""
-        return RestoredDatabase(self._replaced, self._created_roles)
+        return RestoredDatabase(self._replaced, self._created_roles, differences=self._differences)
 
     def wanted(self, part: Part) -> Iterator[Segment]:
         """Yield the ranges of a large table, if it is to be loaded."""
@@ -114,12 +117,20 @@ class PostgresTarget:
         return tuple(self._load(tables))
 
     def finish(self) -> tuple[Finding, ...]:
-        """Check, analyse, set the properties of the database itself, and rename it."""
-        return (*self._check(), *self._put_in_place())
+        """Check, analyse, set the properties of the database itself, and rename it.
+
+        If something differs, the database stays under its temporary name: it has all rows.
+        """
+        findings = [*self._check()]
+        self._set_up()
+        if self._differences and not self._options.accept_differences:
+            self._stays = True
+            raise differs(self._differences, self._fresh.name, self._name)
+        return (*findings, *self._put_in_place())
 
     def abandon(self) -> str | None:
         """Restore the server's earlier state as far as possible; return the names of leftovers."""
-        if self._fresh.exists and self._options.keep_failed:
+        if self._fresh.exists and (self._stays or self._options.keep_failed):
             return self._fresh.name
         left = None if self._fresh.drop() else self._fresh.name
         # After the database: a role that owns something can't be dropped.
@@ -206,38 +217,29 @@ class PostgresTarget:
         )
 
     def _check(self) -> Iterator[Finding]:
-        yield from self._compare_counts()
+        compared = compare(self._client, self._fresh.name, self._contents, self._inventory.counts)
+        self._differences = compared.differences
+        yield from compared.findings
         with or_fail("ANALYZE"):
             analyse(self._client, self._fresh.name, self._options.jobs)
 
-    def _put_in_place(self) -> Iterator[Finding]:
-        name, fresh = self._name, self._fresh
+    def _set_up(self) -> None:
+        """Set the properties of the database itself."""
+        fresh = self._fresh
         run_or_fail(self._client, "setting up the database", fresh.settings, fresh.name)
+
+    def _put_in_place(self) -> Iterator[Finding]:
         kept = f"_before_{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
         self._replaced = swap.put_in_place(
             self._client,
-            fresh=fresh.name,
-            name=name,
-            kept=shorten(name, kept) if self._options.replace else None,
+            fresh=self._fresh.name,
+            name=self._name,
+            kept=shorten(self._name, kept) if self._options.replace else None,
         )
-        fresh.exists = False
+        self._fresh.exists = False
         if self._replaced:
             msg = f"the database that was there is kept as '{self._replaced}'"
             yield Finding(Level.OK, "target", msg)
-
-    def _compare_counts(self) -> Iterator[Finding]:
-        found = {r["what"]: r["n"] for r in self._client.query(COUNTS_SQL, self._fresh.name)}
-        expected = self._inventory.counts
-        fewer = [
-            f"{what}: {found.get(what, 0)} of {n}"
-            for what, n in sorted(expected.items())
-            if found.get(what, 0) < n
-        ]
-        if fewer:
-            msg = f"the restored database lacks objects that the backup has: {', '.join(fewer)}"
-            raise RestoreFailed(msg, hint=RestoreHint.TARGET_UNCHANGED, errors=fewer)
-        total = sum(expected.values())
-        yield Finding(Level.OK, "objects", f"{total} objects counted in the backup, and found")
 
 
 def _rows(oid: int, segments: Iterator[tuple[Segment, Iterable[bytes]]]) -> Iterator[Loadable]:
