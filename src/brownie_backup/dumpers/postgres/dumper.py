@@ -19,6 +19,7 @@ from brownie_backup.dumpers.postgres.dump.snapshot import (
 )
 from brownie_backup.dumpers.postgres.dump.snapshot_session import SnapshotSession
 from brownie_backup.dumpers.postgres.inventory import parse_inventory
+from brownie_backup.dumpers.postgres.restore.new_database import with_leftover
 from brownie_backup.dumpers.postgres.restore.selection import parse_wanted
 from brownie_backup.dumpers.postgres.restore.selective import SelectiveRestore
 from brownie_backup.dumpers.postgres.restore.swap import maintenance_client
@@ -37,7 +38,7 @@ from brownie_backup.errors import (
     DumpFailed,
     ProgramMissing,
 )
-from brownie_backup.hints import BackupHint, DatabaseHint, Hint, RestoreHint
+from brownie_backup.hints import BackupHint, DatabaseHint
 from brownie_backup.model import Database, DatabaseId, Part, PartKind, PartSpec, Segment
 from brownie_backup.model.findings import Finding
 from brownie_backup.model.reports import RestoreOptions, TableRange
@@ -211,7 +212,7 @@ class PostgresDumper:
             if left:
                 _log.warning("the half-restored database '%s' is still on the server", left)
                 if isinstance(error, BackupError):
-                    error.hint = _with_leftover(error.hint, left)
+                    error.hint = with_leftover(error.hint, left)
             raise
         finally:
             target.close()
@@ -244,12 +245,3 @@ def _table_of(part: PartSpec) -> TableDetail:
     detail = part.detail
     assert isinstance(detail, TableDetail)  # noqa: S101 - no others have segments
     return detail
-
-
-def _with_leftover(hint: Hint | None, left: str) -> Hint:
-    """Return a hint with the name of a database that is still there."""
-    if hint is None or hint.code is RestoreHint.TARGET_UNCHANGED:
-        return RestoreHint.DROP_HALF_RESTORED(database=left)
-    if hint.code is RestoreHint.ACCEPT_DIFFERENCES:  # it has the name already
-        return hint
-    return RestoreHint.BOTH(first=hint, then=RestoreHint.DROP_HALF_RESTORED(database=left))

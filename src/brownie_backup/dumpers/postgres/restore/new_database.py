@@ -12,7 +12,7 @@ from brownie_backup.dumpers.postgres.restore.statements import (
     split_statements,
 )
 from brownie_backup.errors import DatabaseError, RestoreFailed
-from brownie_backup.hints import RestoreHint
+from brownie_backup.hints import Hint, RestoreHint
 from brownie_backup.model.findings import Finding, Level
 from brownie_backup.postgres.client import Client, quote_name
 from brownie_backup.postgres.output import is_about_database
@@ -83,3 +83,12 @@ def shorten(name: str, suffix: str) -> str:
     suffix = suffix.encode()[: preflight.NAME_BYTES - 1].decode("utf-8", "ignore")
     room = preflight.NAME_BYTES - len(suffix.encode())
     return name.encode()[:room].decode("utf-8", "ignore") + suffix
+
+
+def with_leftover(hint: Hint | None, left: str) -> Hint:
+    """Return a hint with the name of a database that is still there."""
+    if hint is None or hint.code is RestoreHint.TARGET_UNCHANGED:
+        return RestoreHint.DROP_HALF_RESTORED(database=left)
+    if hint.code is RestoreHint.ACCEPT_DIFFERENCES:  # it has the name already
+        return hint
+    return RestoreHint.BOTH(first=hint, then=RestoreHint.DROP_HALF_RESTORED(database=left))
