@@ -169,6 +169,20 @@ class RestoreOptions:
     the store can have made it."""
     accept_differences: bool = False
     """Finish the restore although the database lacks objects that the archive lists."""
+    accept_errors: bool = False
+    """Finish the restore although some objects could not be restored: they are reported."""
+    exclude_extensions: tuple[str, ...] = ()
+    """Leave out these extensions, and all objects that need them."""
+    exclude_tables: tuple[str, ...] = ()
+    """Leave out these tables or views with all that needs them: ``schema.name``."""
+    exclude_table_data: tuple[str, ...] = ()
+    """Leave out the rows of these tables: ``schema.name``."""
+    exclude_event_triggers: bool = False
+    """Leave out all event triggers."""
+    exclude_settings: bool = False
+    """Leave out the settings of the database (``ALTER DATABASE … SET``)."""
+    locale: str | None = None
+    """Another locale of the operating system's for the new database."""
     keep_failed: bool = False
     """Keep a half-made database for inspection, and name it."""
     jobs: int = 2
@@ -191,6 +205,12 @@ class RestoreOptions:
         """Whether only a part of the backup is requested."""
         return bool(self.tables or self.schemas)
 
+    @property
+    def excludes(self) -> bool:
+        """Whether objects of the archive, or rows, are left out."""
+        named = self.exclude_extensions or self.exclude_tables or self.exclude_table_data
+        return bool(named) or self.exclude_event_triggers
+
 
 @frozen(order=True)
 class RestoredTable:
@@ -198,6 +218,17 @@ class RestoredTable:
 
     name: str
     rows: int
+
+
+@frozen
+class FailedObject:
+    """An object that could not be restored."""
+
+    kind: str
+    """Its type, such as ``FK CONSTRAINT``, as pg_restore calls it."""
+    name: str
+    error: str
+    """PostgreSQL's error."""
 
 
 @frozen
@@ -211,11 +242,14 @@ class RestoredDatabase:
     """The requested tables; empty if the whole backup was restored."""
     differences: tuple[str, ...] = ()
     """How the database differs from what the archive lists; the options accepted that."""
+    failed: tuple[FailedObject, ...] = ()
+    """The objects that could not be restored; the options accepted that."""
 
     @property
     def accepted(self) -> tuple[str, ...]:
         """What the options accepted, by name."""
-        return ("differences",) if self.differences else ()
+        accepted = {"differences": self.differences, "errors": self.failed}
+        return tuple(name for name, found in accepted.items() if found)
 
 
 @frozen

@@ -65,6 +65,13 @@ async def restore(app_state: AppState, request: Request, caller: Caller) -> Resp
         tablespaces=body.get("tablespaces", True),
         accept_unencrypted=body.get("accept_unencrypted", False),
         accept_differences=body.get("accept_differences", False),
+        accept_errors=body.get("accept_errors", False),
+        exclude_extensions=tuple(body.get("exclude_extensions", ())),
+        exclude_tables=tuple(body.get("exclude_tables", ())),
+        exclude_table_data=tuple(body.get("exclude_table_data", ())),
+        exclude_event_triggers=body.get("exclude_event_triggers", False),
+        exclude_settings=body.get("exclude_settings", False),
+        locale=body.get("locale"),
     )
     dry_run = body.get("dry_run", False)
 

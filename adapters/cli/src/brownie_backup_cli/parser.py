@@ -85,12 +85,33 @@ def _restore(commands: Subparsers) -> None:
             "restore only this table (repeatable); add it to DB if DB exists",
         ),
         ("--schema", "schemas", "SCHEMA", "restore only this schema (repeatable)"),
+        (
+            "--exclude-extension",
+            "exclude_extensions",
+            "NAME",
+            "leave out this extension, and all that needs it (repeatable)",
+        ),
+        (
+            "--exclude-table",
+            "exclude_tables",
+            "SCHEMA.NAME",
+            "leave out this table or view, and all that needs it (repeatable)",
+        ),
+        (
+            "--exclude-table-data",
+            "exclude_table_data",
+            "SCHEMA.NAME",
+            "leave out the rows of this table (repeatable)",
+        ),
     ):
         restore.add_argument(
             flag, action="append", default=[], dest=dest, metavar=metavar, help=text
         )
     restore.add_argument("--into", metavar="SCHEMA.NAME", help="give the table another name")
+    restore.add_argument("--locale", help="another locale, one that the server has")
     for flag, text in (
+        ("--exclude-event-triggers", "leave out the event triggers"),
+        ("--exclude-settings", "leave out the settings of the database"),
         ("--no-indexes", "create no indexes on these tables, except those of constraints"),
         (
             "--no-constraints",
@@ -106,6 +127,7 @@ def _restore(commands: Subparsers) -> None:
             "--accept-differences",
             "finish although the restored database lacks objects that the archive lists",
         ),
+        ("--accept-errors", "finish without the objects that could not be restored"),
         ("--keep-failed", "if the restore fails, keep the incomplete database for inspection"),
         ("--dry-run", "check everything that can be checked, and change nothing"),
     ):

@@ -58,7 +58,7 @@ class Entry:
     @property
     def title(self) -> str:
         """The label for a message."""
-        return self.label.rpartition(" ")[0].replace(" ", ".", 1)
+        return self.label.rpartition(" ")[0].replace(" ", ".", 1).removeprefix("-.")
 
 
 Contents = Mapping[int, Entry]

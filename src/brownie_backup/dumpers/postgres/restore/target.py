@@ -12,7 +12,10 @@ from brownie_backup.dumpers.postgres.restore.analyse import analyse
 from brownie_backup.dumpers.postgres.restore.archive import Archive
 from brownie_backup.dumpers.postgres.restore.comparison import compare, differs
 from brownie_backup.dumpers.postgres.restore.contents import TABLE_DATA, Contents, parse_contents
+from brownie_backup.dumpers.postgres.restore.exclusion import Exclusion
+from brownie_backup.dumpers.postgres.restore.failures import Failures
 from brownie_backup.dumpers.postgres.restore.loader import Loadable, Loader, RowsToLoad
+from brownie_backup.dumpers.postgres.restore.lookup import excluded_by, reports
 from brownie_backup.dumpers.postgres.restore.new_database import (
     NewDatabase,
     or_fail,
@@ -55,6 +58,8 @@ class PostgresTarget:
         self._loaded_rows: Mapping[int, int] = {}
         self._differences: tuple[str, ...] = ()
         self._stays = False
+        self._failures = Failures(options)
+        self._exclusion = Exclusion({})
         self._temporary = tempfile.TemporaryDirectory(
             prefix="bb-restore-", ignore_cleanup_errors=True
         )
@@ -63,7 +68,12 @@ class PostgresTarget:
 
     def report(self) -> RestoredDatabase:
         """Return what was done on the server."""
-        return RestoredDatabase(self._replaced, self._created_roles, differences=self._differences)
+        return RestoredDatabase(
+            self._replaced,
+            self._created_roles,
+            differences=self._differences,
+            failed=tuple(self._failures),
+        )
 
     def wanted(self, part: Part) -> Iterator[Segment]:
         """Yield the ranges of a large table, if it is to be loaded."""
@@ -78,7 +88,8 @@ class PostgresTarget:
     def preflight(self, inventory: bytes, archive_bytes: int) -> tuple[Finding, ...]:
         """Yield what is missing on the server, or here."""
         self._inventory = parse_inventory(inventory)
-        return (*self._check_server(), *preflight.check_room(archive_bytes))
+        findings = (*self._check_server(), *preflight.check_room(archive_bytes))
+        return tuple(preflight.tolerable(findings) if self._options.accept_errors else findings)
 
     def receive(self, parts: Iterable[tuple[Part, Iterable[bytes]]]) -> tuple[Finding, ...]:
         """Take roles and archive; change nothing on the server."""
@@ -99,7 +110,11 @@ class PostgresTarget:
         if not doubled.isdisjoint(self._relations):
             msg = "the archive has rows of large tables, which would then be there twice"
             raise DamagedError(msg, hint=BackupHint.RESTORE_ANOTHER)
-        return ()
+        if not self._options.excludes:
+            return ()
+        self._exclusion = excluded_by(self._options, self._archive, self._contents)
+        self._contents = self._exclusion.contents
+        return tuple(reports(self._exclusion))
 
     def load(
         self, parts: Sequence[tuple[Part, Iterator[tuple[Segment, Iterable[bytes]]]]]
@@ -114,7 +129,8 @@ class PostgresTarget:
             msg = "the inventory of the backup and its manifest do not name the same large tables"
             raise DamagedError(msg, hint=BackupHint.RESTORE_ANOTHER)
         self._load_roles()
-        return tuple(self._load(tables))
+        wanted = {oid: ranges for oid, ranges in tables.items() if self._wants(oid)}
+        return (*self._load(wanted), *self._failures.settle())
 
     def finish(self) -> tuple[Finding, ...]:
         """Check, analyse, set the properties of the database itself, and rename it.
@@ -122,7 +138,11 @@ class PostgresTarget:
         If something differs, the database stays under its temporary name: it has all rows.
         """
         findings = [*self._check()]
-        self._set_up()
+        try:
+            findings += self._set_up()
+        except RestoreFailed:
+            self._stays = True
+            raise
         if self._differences and not self._options.accept_differences:
             self._stays = True
             raise differs(self._differences, self._fresh.name, self._name)
@@ -145,6 +165,9 @@ class PostgresTarget:
         self._temporary.cleanup()
 
     def _wants(self, oid: int) -> bool:
+        if self._options.excludes:  # it is known after `receive`
+            known = bool(self._contents)
+            return known and oid in self._relations and oid not in self._exclusion.unloaded
         return oid in self._relations
 
     @property
@@ -177,13 +200,20 @@ class PostgresTarget:
             raise
 
     def _load(self, tables: Mapping[int, Iterator[Loadable]]) -> Iterator[Finding]:
-        yield from self._fresh.make(self._archive, self._listing)
-        yield from self._restore_section("pre-data")
+        yield from self._fresh.make(self._archive, self._listing, self._options, self._failures)
+        only = self._only()
+        yield from self._restore_section("pre-data", *only)
         if tables:
-            yield from self._load_rows(tables)
+            yield from self._load_rows(tables, *only)
         else:
-            yield from self._restore_section("data")
-        yield from self._restore_section("post-data")
+            yield from self._restore_section("data", *only)
+        yield from self._restore_section("post-data", *only)
+
+    def _only(self) -> list[str]:
+        """Return the option that leaves out what is excluded."""
+        if not self._options.excludes:
+            return []
+        return [self._archive.use(self._contents, frozenset(self._contents), "not_excluded")]
 
     def _load_rows(
         self, tables: Mapping[int, Iterator[Loadable]], *arguments: str
@@ -196,6 +226,7 @@ class PostgresTarget:
             self._source.encoding,
             self._relations,
             list(tables.values()),
+            failures=self._failures,
         )
         loader.run(
             self._options.jobs,
@@ -211,22 +242,32 @@ class PostgresTarget:
             f"--section={section}",
             *arguments,
             what=section,
+            contents=self._contents,
+            failures=self._failures,
             jobs=1 if section == "pre-data" else self._options.jobs,
             # If rows don't load, all further steps are pointless.
             strict=section == "data",
         )
 
     def _check(self) -> Iterator[Finding]:
-        compared = compare(self._client, self._fresh.name, self._contents, self._inventory.counts)
+        whole = not self._failures and not self._options.excludes
+        compared = compare(
+            self._client,
+            self._fresh.name,
+            self._contents,
+            self._inventory.counts if whole else {},
+            self._failures.entries,
+        )
         self._differences = compared.differences
         yield from compared.findings
         with or_fail("ANALYZE"):
             analyse(self._client, self._fresh.name, self._options.jobs)
 
-    def _set_up(self) -> None:
+    def _set_up(self) -> Iterator[Finding]:
         """Set the properties of the database itself."""
-        fresh = self._fresh
-        run_or_fail(self._client, "setting up the database", fresh.settings, fresh.name)
+        before = len(self._failures)
+        self._fresh.set_up(self._failures)
+        yield from [*self._failures.settle()][before:]
 
     def _put_in_place(self) -> Iterator[Finding]:
         kept = f"_before_{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
