@@ -4,11 +4,12 @@ from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import Generic, TypeVar
 
-from attrs import frozen
+from attrs import Factory, frozen
 
 from brownie_backup.errors import BackupError
 from brownie_backup.model import Backup, BlockRange, Manifest, Verification
 from brownie_backup.model.findings import Finding, Level, Problem
+from brownie_backup.model.restored import RestoredDatabase
 
 T = TypeVar("T")
 
@@ -212,46 +213,6 @@ class RestoreOptions:
         return bool(named) or self.exclude_event_triggers
 
 
-@frozen(order=True)
-class RestoredTable:
-    """A requested table and its number of rows."""
-
-    name: str
-    rows: int
-
-
-@frozen
-class FailedObject:
-    """An object that could not be restored."""
-
-    kind: str
-    """Its type, such as ``FK CONSTRAINT``, as pg_restore calls it."""
-    name: str
-    error: str
-    """PostgreSQL's error."""
-
-
-@frozen
-class RestoredDatabase:
-    """What the restore of a logical backup changed on the server."""
-
-    replaced_database: str | None = None
-    """The name under which the replaced database is kept."""
-    created_roles: tuple[str, ...] = ()
-    tables: tuple[RestoredTable, ...] = ()
-    """The requested tables; empty if the whole backup was restored."""
-    differences: tuple[str, ...] = ()
-    """How the database differs from what the archive lists; the options accepted that."""
-    failed: tuple[FailedObject, ...] = ()
-    """The objects that could not be restored; the options accepted that."""
-
-    @property
-    def accepted(self) -> tuple[str, ...]:
-        """What the options accepted, by name."""
-        accepted = {"differences": self.differences, "errors": self.failed}
-        return tuple(name for name, found in accepted.items() if found)
-
-
 @frozen
 class RestoreReport:
     """The outcome of `restore`, or of a dry run."""
@@ -264,7 +225,7 @@ class RestoreReport:
     duration: timedelta
     store_url: str = ""
     """The store that had the backup; findings list blobs that came from other stores."""
-    detail: RestoredDatabase = RestoredDatabase()
+    detail: RestoredDatabase = Factory(RestoredDatabase)
 
     @property
     def warnings(self) -> tuple[Finding, ...]:

@@ -10,7 +10,8 @@ from brownie_backup.dumpers.postgres.restore.statements import unquote_name
 from brownie_backup.errors import RestoreFailed
 from brownie_backup.hints import Hint, HintCode, RestoreHint
 from brownie_backup.model.findings import Finding, Level
-from brownie_backup.model.reports import FailedObject, RestoreOptions
+from brownie_backup.model.reports import RestoreOptions
+from brownie_backup.model.restored import FailedObject
 from brownie_backup.wording import counted
 
 _ERROR = re.compile(r"pg_restore: error: (?:could not execute query: )?(.*)", re.DOTALL)

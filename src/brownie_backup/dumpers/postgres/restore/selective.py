@@ -31,7 +31,8 @@ from brownie_backup.errors import RestoreRefused
 from brownie_backup.hints import RestoreHint
 from brownie_backup.model import Database, Part, Relation
 from brownie_backup.model.findings import Finding, Level
-from brownie_backup.model.reports import RestoredDatabase, RestoredTable, RestoreOptions
+from brownie_backup.model.reports import RestoreOptions
+from brownie_backup.model.restored import RestoredDatabase, RestoredTable
 from brownie_backup.postgres.client import Client, quote_name
 from brownie_backup.wording import counted
 

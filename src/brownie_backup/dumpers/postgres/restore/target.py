@@ -32,7 +32,8 @@ from brownie_backup.errors import BackupError, DamagedError, RestoreFailed
 from brownie_backup.hints import BackupHint
 from brownie_backup.model import Database, Part, PartKind, Relation, Segment
 from brownie_backup.model.findings import Finding, Level
-from brownie_backup.model.reports import RestoredDatabase, RestoreOptions
+from brownie_backup.model.reports import RestoreOptions
+from brownie_backup.model.restored import RestoredDatabase
 from brownie_backup.postgres.client import Client, quote_name
 from brownie_backup.postgres.programs import Programs, parse_version
 
