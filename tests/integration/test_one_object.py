@@ -117,3 +117,93 @@ def test_a_bad_row_of_a_large_table_costs_no_other_table_and_no_other_range(
     report = restore(repository, dumper, "latest", target_database=f"{database}_r", options=options)
     assert ("TABLE DATA", "public.large") in {(e.kind, e.name) for e in report.detail.failed}
     assert server.sql(f"{database}_r", FINE) == "500|1\n"
+
+
+def test_what_is_excluded_stays_away_with_what_needs_it(
+    cli: Cli, server: Server, database: str
+) -> None:
+    server.sql(
+        database,
+        "CREATE EXTENSION hstore; CREATE TABLE attributes (id int, h hstore);"
+        "CREATE TABLE log (id int PRIMARY KEY) PARTITION BY RANGE (id);"
+        "CREATE TABLE log_1 PARTITION OF log FOR VALUES FROM (0) TO (9);"
+        "INSERT INTO log VALUES (1); CREATE VIEW newest AS SELECT max(id) FROM log;"
+        "CREATE TABLE entries (id int CONSTRAINT to_log REFERENCES log, what text);"
+        "INSERT INTO entries VALUES (1, 'x'); CREATE INDEX by_what ON entries (what);"
+        "CREATE TABLE queue (id serial); INSERT INTO queue SELECT FROM generate_series(1, 5);"
+        "CREATE FUNCTION watch() RETURNS event_trigger LANGUAGE plpgsql AS 'BEGIN END';"
+        "CREATE EVENT TRIGGER watch ON ddl_command_end EXECUTE FUNCTION watch();"
+        f"ALTER DATABASE {database} SET work_mem = '5MB'",
+    )
+    cli.json("backup")
+    target = ("restore", "latest", "--target-db", f"{database}_r", "--json")
+    options = (
+        *("--exclude-extension", "hstore", "--exclude-table", "public.log"),
+        *("--exclude-table-data", "public.queue", "--exclude-event-triggers"),
+        *("--exclude-settings", "--locale", "C"),
+    )
+    missing = cli.run(*target, "--exclude-table", "public.lag", "--dry-run")
+    assert missing.status == 1
+    assert "public.log" in missing.err  # did you mean that?
+
+    done = cli.run(*target, *options)
+    assert done.status == 3, done.err
+    left_out = [f["message"] for f in done.json["findings"] if f["subject"] == "excluded"]
+    assert [message.partition(",")[0] for message in left_out] == [
+        "left out: TABLE public.attributes",
+        "left out: VIEW public.newest",
+        "left out: FK CONSTRAINT public.entries to_log",
+    ]
+    found = server.sql(
+        f"{database}_r",
+        "SELECT string_agg(relname, ' ' ORDER BY relname) FROM pg_class"
+        " WHERE relnamespace = 'public'::regnamespace;"
+        "SELECT (SELECT count(*) FROM entries), (SELECT count(*) FROM queue),"
+        " (SELECT count(*) FROM pg_event_trigger), (SELECT count(*) FROM pg_extension),"
+        " (SELECT count(*) FROM pg_db_role_setting s JOIN pg_database d ON d.oid = setdatabase"
+        "  WHERE datname = current_database()),"
+        " (SELECT datcollate FROM pg_database WHERE datname = current_database())",
+    )
+    assert found == "by_what entries queue queue_id_seq\n1|0|0|1|0|C\n"
+
+
+def test_an_extension_that_can_be_made_in_one_database_only_is_named_with_its_option(
+    cli: Cli, server: Server, database: str
+) -> None:
+    more = server.data / "more"  # it cannot read pytest's own folders
+    folder = more / "extension"
+    folder.mkdir(parents=True)
+    (folder / "only_here.control").write_text("default_version = '1'\nrelocatable = false\n")
+    (folder / "only_here--1.sql").write_text(
+        f"""DO $$ BEGIN IF current_database() <> '{database}' THEN
+        RAISE EXCEPTION 'can only be made in {database}'; END IF; END $$;
+        CREATE TABLE public.jobs (id int);
+        SELECT pg_catalog.pg_extension_config_dump('public.jobs', '');"""
+    )
+    server.sql("postgres", f"ALTER SYSTEM SET extension_control_path = '{more}:$system'")
+    server.sql("postgres", "SELECT pg_reload_conf()")
+    try:
+        server.sql(
+            database,
+            "CREATE EXTENSION only_here; INSERT INTO jobs VALUES (1);"
+            "CREATE TABLE fine AS SELECT 1 AS id; CREATE VIEW due AS SELECT id FROM jobs",
+        )
+        cli.json("backup")
+        target = ("restore", "latest", "--target-db", f"{database}_r", "--json")
+        refused = cli.run(*target)
+        assert refused.status == 1
+        assert "--exclude-extension only_here" in refused.err
+
+        accepted = cli.run(*target, "--accept-errors")
+        assert accepted.status == 3, accepted.err
+        assert accepted.json["failed"][0]["kind"] == "EXTENSION"
+        assert server.sql(f"{database}_r", "SELECT id FROM fine") == "1\n"
+        server.drop(f"{database}_r")
+
+        without = cli.run(*target, "--exclude-extension", "only_here")
+        assert without.status == 3, without.err
+        assert without.json["failed"] == []
+        assert server.sql(f"{database}_r", "SELECT id FROM fine") == "1\n"
+    finally:
+        server.sql("postgres", "ALTER SYSTEM RESET extension_control_path")
+        server.sql("postgres", "SELECT pg_reload_conf()")

@@ -28,6 +28,9 @@ _NO_SERVER = re.compile(
 )
 """Errors that no object is to blame for: the next one would fail too."""
 
+NO_TABLES_FAULT = ("", "08", "53", "57", "58")
+"""PostgreSQL's classes of such errors (its manual, appendix A)."""
+
 
 @frozen
 class Failure:

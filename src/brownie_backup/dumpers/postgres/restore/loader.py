@@ -10,7 +10,7 @@ from attrs import frozen
 
 from brownie_backup.concurrency.threads import Threads
 from brownie_backup.dumpers.postgres.restore.contents import TABLE_DATA
-from brownie_backup.dumpers.postgres.restore.failures import Failure, Failures
+from brownie_backup.dumpers.postgres.restore.failures import NO_TABLES_FAULT, Failure, Failures
 from brownie_backup.dumpers.postgres.restore.selection import TableName
 from brownie_backup.errors import BackupError, DamagedError, DatabaseError, RestoreFailed
 from brownie_backup.hints import BackupHint, RestoreHint
@@ -49,9 +49,7 @@ _SETTINGS = (
 )
 
 
-# PostgreSQL's classes of errors (its manual, appendix A).
-_NO_TABLES_FAULT = ("", "08", "53", "57", "58")
-_NO_SUCH_OBJECT = "42"
+_NO_SUCH_OBJECT = "42"  # the class of such errors (PostgreSQL's manual, appendix A)
 
 
 class Loader:
@@ -168,7 +166,7 @@ class Loader:
         try:
             loaded = session.copy_in(statement, self._encoding, self._while_wanted(chunks))
         except DatabaseError as error:
-            if isinstance(error, RestoreFailed) or error.sqlstate[:2] in _NO_TABLES_FAULT:
+            if isinstance(error, RestoreFailed) or error.sqlstate[:2] in NO_TABLES_FAULT:
                 raise
             if error.sqlstate.startswith(_NO_SUCH_OBJECT):
                 self._hopeless.add(spec.oid)

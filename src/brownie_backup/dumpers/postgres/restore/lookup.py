@@ -3,7 +3,13 @@
 from collections.abc import Iterator
 
 from brownie_backup.dumpers.postgres.restore.archive import Archive
-from brownie_backup.dumpers.postgres.restore.contents import Contents, numbers_in, tables_of
+from brownie_backup.dumpers.postgres.restore.contents import (
+    TABLE,
+    TABLE_DATA,
+    Contents,
+    numbers_in,
+    tables_of,
+)
 from brownie_backup.dumpers.postgres.restore.exclusion import (
     Exclusion,
     event_triggers,
@@ -16,6 +22,12 @@ from brownie_backup.errors import RestoreRefused
 from brownie_backup.hints import RestoreHint
 from brownie_backup.model.findings import Finding, Level
 from brownie_backup.model.reports import RestoreOptions
+from brownie_backup.postgres.client import Client
+
+_LABELS = """
+SELECT n.nspname || ' ' || c.relname || ' ' AS label
+FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.oid >= 16384
+"""
 
 
 def numbers_of(archive: Archive, table: TableName) -> frozenset[int]:
@@ -39,6 +51,21 @@ def excluded_by(options: RestoreOptions, archive: Archive, contents: Contents) -
     for text in options.exclude_table_data:
         rows_of |= _required(archive, contents, parse_table(text))
     return exclude(contents, entries, rows_of)
+
+
+def without_members(client: Client, database: str, contents: Contents) -> Contents:
+    """Leave out the rows of tables that neither the archive nor the database has.
+
+    They belong to extensions that were left out: the archive does not say to which.
+    """
+    relations = {e.id for e in contents.values() if e.kind in {TABLE, "SEQUENCE"}}
+    rows = [e for e in contents.values() if e.kind in {TABLE_DATA, "SEQUENCE SET"}]
+    of_members = [e for e in rows if e.needs.isdisjoint(relations)]
+    if not of_members:
+        return contents
+    labels = tuple(row["label"] for row in client.query(_LABELS, database))
+    gone = {e.id for e in of_members if not e.label.startswith(labels)}
+    return {number: entry for number, entry in contents.items() if number not in gone}
 
 
 def reports(exclusion: Exclusion) -> Iterator[Finding]:

@@ -15,7 +15,7 @@ from brownie_backup.dumpers.postgres.restore.contents import TABLE_DATA, Content
 from brownie_backup.dumpers.postgres.restore.exclusion import Exclusion
 from brownie_backup.dumpers.postgres.restore.failures import Failures
 from brownie_backup.dumpers.postgres.restore.loader import Loadable, Loader, RowsToLoad
-from brownie_backup.dumpers.postgres.restore.lookup import excluded_by, reports
+from brownie_backup.dumpers.postgres.restore.lookup import excluded_by, reports, without_members
 from brownie_backup.dumpers.postgres.restore.new_database import (
     NewDatabase,
     or_fail,
@@ -29,7 +29,7 @@ from brownie_backup.dumpers.postgres.restore.statements import (
 )
 from brownie_backup.dumpers.postgres.segments import stored_segments
 from brownie_backup.errors import BackupError, DamagedError, RestoreFailed
-from brownie_backup.hints import BackupHint
+from brownie_backup.hints import BackupHint, RestoreHint
 from brownie_backup.model import Database, Part, PartKind, Relation, Segment
 from brownie_backup.model.findings import Finding, Level
 from brownie_backup.model.reports import RestoreOptions
@@ -204,6 +204,9 @@ class PostgresTarget:
         yield from self._fresh.make(self._archive, self._listing, self._options, self._failures)
         only = self._only()
         yield from self._restore_section("pre-data", *only)
+        if self._options.exclude_extensions:
+            self._contents = without_members(self._client, self._fresh.name, self._contents)
+            only = self._only()
         if tables:
             yield from self._load_rows(tables, *only)
         else:
@@ -262,7 +265,10 @@ class PostgresTarget:
         self._differences = compared.differences
         yield from compared.findings
         with or_fail("ANALYZE"):
-            analyse(self._client, self._fresh.name, self._options.jobs)
+            unread = analyse(self._client, self._fresh.name, self._options.jobs)
+        for table, error in unread.items():
+            msg = f"ANALYZE of {table} failed: {error}"
+            yield Finding(Level.WARNING, "analyze", msg, RestoreHint.DOES_IT_MATTER)
 
     def _set_up(self) -> Iterator[Finding]:
         """Set the properties of the database itself."""
