@@ -67,6 +67,7 @@ EXAMPLES: dict[str, tuple[str, object]] = {
     "OBJECT_LOCK_DAYS": ("30", 30),
     "OBJECT_LOCK_MODE": ("Governance", "governance"),
     "RETRY_SECONDS": ("30", 30),
+    "REQUIRE_EXISTING": ("yes", True),
     "CACHE_DIR": ("/var/cache/b", "/var/cache/b"),
     "PARALLEL_JOBS": ("11", 11),
     "BULK_TABLE_BYTES": ("1g", 1 << 30),

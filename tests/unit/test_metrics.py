@@ -21,6 +21,7 @@ from brownie_backup.audit.record import AuditRecord, Outcome, Phase, seal
 from brownie_backup.config import OpenStores, load_settings, make_repositories
 from brownie_backup.config.settings import Settings
 from brownie_backup.errors import BackupError, ConfigurationError, StoreUnavailable
+from brownie_backup.format.limits import MOST_OBJECT_BYTES
 from brownie_backup.repository import LeaseRecord, Repository
 from brownie_backup.service import Service
 from brownie_backup.stores import MemoryStore
@@ -206,6 +207,12 @@ def ended(outcome: Outcome = Outcome.SUCCESS, **more: object) -> AuditRecord:
 
 def begun(ago: timedelta) -> AuditRecord:
     return evolve(ended(), phase=Phase.BEGIN, at=NOON - ago, outcome=None)
+
+
+def test_an_unencrypted_backup_is_no_success_while_encryption_is_on() -> None:
+    planted, ours = content(("planted", HOUR), ("ours", 3 * HOUR)).entries
+    found = looked(content(entries=(evolve(planted, expected=False), ours)))
+    assert (found.backups, found.last_success) == (2, (NOON - 3 * HOUR).timestamp())
 
 
 def test_a_database_without_backups_has_its_line() -> None:
@@ -432,10 +439,10 @@ class CountingStore(MemoryStore):
         super().__init__()
         self.got: list[str] = []
 
-    def get(self, key: str) -> bytes:
+    def get(self, key: str, most_bytes: int = MOST_OBJECT_BYTES) -> bytes:
         """Return an object."""
         self.got.append(key)
-        return super().get(key)
+        return super().get(key, most_bytes)
 
 
 def test_a_trail_that_is_too_long_to_be_remembered_is_not_forgotten_as_a_whole() -> None:

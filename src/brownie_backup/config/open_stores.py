@@ -5,24 +5,26 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import TYPE_CHECKING, Self
 
 from attrs import evolve, frozen
 
 from brownie_backup.config.codecs import check_key, make_codecs
 from brownie_backup.config.destinations import hint_for, problems_of
-from brownie_backup.config.factory import make_cache, make_dumper
+from brownie_backup.config.factory import make_cache, make_dumper, make_host_key, make_record
 from brownie_backup.config.settings import Settings, load_settings
 from brownie_backup.errors import ConfigurationError
 from brownie_backup.protocols import Store, SupportsClose
 from brownie_backup.repository import Codecs, Repository
+from brownie_backup.repository.existing import require_existing
 from brownie_backup.retention.policy import RetentionPolicy
 from brownie_backup.stores import RetryingStore, RetryPolicy
 from brownie_backup.stores.location import Location
 from brownie_backup.stores.registry import open_store, store_type
 
 if TYPE_CHECKING:
-    from brownie_backup.caches import SqliteCache
+    from brownie_backup.caches import RepositoryFile, SqliteCache
     from brownie_backup.dumpers.postgres import PostgresDumper
 
 Opener = Callable[[Location], Store]
@@ -39,6 +41,7 @@ class _Opened:
     store: Store
     retried: bool
     cache: "SqliteCache | None"
+    record: "RepositoryFile | None"
 
 
 class OpenStores:
@@ -98,9 +101,11 @@ class OpenStores:
         policy = RetryPolicy(give_up_after_seconds=seconds)
         return tuple(
             Repository(
-                RetryingStore(each.store, policy) if each.retried else each.store,
+                self._view(each, policy),
                 cache=each.cache,
                 codecs=codecs,
+                record=each.record,
+                host_key=partial(make_host_key, self.settings.cache_dir),
             )
             for each in opened
         )
@@ -127,6 +132,11 @@ class OpenStores:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    def _view(self, opened: _Opened, policy: RetryPolicy) -> Store:
+        """Return an open store as one call uses it."""
+        store = RetryingStore(opened.store, policy) if opened.retried else opened.store
+        return require_existing(store) if self.settings.require_existing else store
 
     def _in_order(self, first: str | None) -> list[str]:
         stores = self.settings.stores
@@ -211,4 +221,5 @@ def _open(name: str, location: Location, opener: Opener, settings: Settings) -> 
     except ConfigurationError as error:
         problems = problems_of(name, location, error.problems)
         raise ConfigurationError(problems, hint=hint_for(name, error.hint)) from None
-    return _Opened(store, retried, make_cache(settings, location))
+    cache, record = make_cache(settings, location), make_record(settings, location)
+    return _Opened(store, retried, cache, record)

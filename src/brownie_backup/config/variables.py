@@ -185,6 +185,7 @@ VARIABLES: tuple[Variable, ...] = (
         Variable(option.name.upper(), option.help, option.read, hidden=option.hidden)
         for option in OPTIONS
     ),
+    Variable("REQUIRE_EXISTING", "write only to stores that have a repository", _boolean),
     Variable("CACHE_DIR", "the folder for cached manifests, or 'none'", _text),
     Variable("RETRY_SECONDS", "how long to retry an unreachable store", whole(0, MOST_PATIENCE)),
     Variable("PARALLEL_JOBS", "how many tasks run at once", whole(1, MOST_JOBS)),

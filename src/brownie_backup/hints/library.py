@@ -19,6 +19,7 @@ _SETTINGS = {
     "passphrase": "'passphrase'",
     "pg_bin": "'pg_bin'",
     "region": "'region'",
+    "require_existing": "'require_existing'",
     "secret_key": "'secret_key'",
     "sse_kms_key": "'sse_kms_key'",
     "storage_class": "'storage_class'",

@@ -232,6 +232,11 @@ class StoreHint(HintCode):
     )
     CHECK_DISK = "check_disk", "Check the disk or the mount"
     CHECK_DISK_OR_NETWORK = "check_disk_or_network", "Check the disk, the mount or the network"
+    MOUNT_OR_ALLOW_NEW = (
+        "mount_or_allow_new",
+        "Mount its disk, or correct {setting:destination}. For the first backup to a new store, "
+        "unset {setting:require_existing}",
+    )
     CHECK_FOLDER = "check_folder", "Check that it is a folder, and mounted"
     OTHER_FILE_SYSTEM = "other_file_system", "Store the backups on another file system"
 

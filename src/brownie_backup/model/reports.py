@@ -179,7 +179,6 @@ class RestoreOptions:
     exclude_table_data: tuple[str, ...] = ()
     """Leave out the rows of these tables: ``schema.name``."""
     exclude_event_triggers: bool = False
-    """Leave out all event triggers."""
     exclude_settings: bool = False
     """Leave out the settings of the database (``ALTER DATABASE … SET``)."""
     locale: str | None = None
@@ -241,6 +240,11 @@ class RetentionDecision:
     keep: bool
     reason: str
 
+    @property
+    def name(self) -> str:
+        """The name of the backup, as in the JSON document."""
+        return self.backup.name
+
 
 @frozen
 class RetentionReport:
@@ -258,6 +262,9 @@ class RetentionReport:
     """For a dry run: why nothing would be deleted."""
     locked_blobs: int = 0
     """Blobs that no backup names any more, but that the store keeps until a date."""
+    young_blobs: int = 0
+    """Blobs that no backup names either, but that are not 24 hours old: they go later."""
+    young_bytes: int = 0
 
     @property
     def deleted(self) -> tuple[str, ...]:

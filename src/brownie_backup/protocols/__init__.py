@@ -4,9 +4,9 @@ They are small on purpose: a method is here only if an operation calls it. The c
 `brownie_backup.testing` check that an implementation keeps the guarantees.
 """
 
-from brownie_backup.protocols.cache import Cache
-from brownie_backup.protocols.codecs import Compressor, Decryptor, Encryptor
-from brownie_backup.protocols.dumper import Dumper, Reader, Snapshot, Unchanged
+from brownie_backup.protocols.cache import Cache, RepositoryRecord
+from brownie_backup.protocols.codecs import Compressor, Decryptor, Encryptor, SupportsMac
+from brownie_backup.protocols.dumper import Dumper, KnowsSize, Reader, Snapshot, Unchanged
 from brownie_backup.protocols.store import (
     Clock,
     HasFreeSpace,
@@ -17,7 +17,12 @@ from brownie_backup.protocols.store import (
     SupportsClose,
     SupportsObjectLock,
     SupportsPaging,
+    SupportsReserve,
     SupportsRetry,
+    get_object,
+    keep_reserve,
+    too_large,
+    with_reserve,
 )
 from brownie_backup.protocols.target import Target
 
@@ -29,16 +34,24 @@ __all__ = [
     "Dumper",
     "Encryptor",
     "HasFreeSpace",
+    "KnowsSize",
     "ObjectUse",
     "Page",
     "Reader",
+    "RepositoryRecord",
     "Snapshot",
     "Store",
     "StoredObject",
     "SupportsClose",
+    "SupportsMac",
     "SupportsObjectLock",
     "SupportsPaging",
+    "SupportsReserve",
     "SupportsRetry",
     "Target",
     "Unchanged",
+    "get_object",
+    "keep_reserve",
+    "too_large",
+    "with_reserve",
 ]

@@ -16,6 +16,7 @@ exit status:
   10   no such backup or database
   11   busy: another process is using the store
   12   cannot decrypt: wrong or missing key
+  13   restored, but under a temporary name: finish with the SQL on stderr
   130  ended by SIGINT, 143 by SIGTERM, 129 by SIGHUP; no incomplete backup is left
   141  the program that read the output has ended
 
@@ -87,6 +88,8 @@ def _verify(commands: Subparsers) -> None:
     _name(verify, "NAME|latest", optional=True)
     _from(verify)
     verify.add_argument("--all", action="store_true", help="verify every backup")
+    structure = "check only that every blob is there, as it was stored; the default without a key"
+    verify.add_argument("--structure", action="store_true", help=structure)
     verify.add_argument(
         "--sample",
         type=_percent,
@@ -94,11 +97,8 @@ def _verify(commands: Subparsers) -> None:
         metavar="N%",
         help="read only this share of the blobs, chosen at random, and no archive",
     )
-    verify.add_argument(
-        "--against-database",
-        action="store_true",
-        help="compare data that the WAL shows to be unchanged with the database; read no blobs",
-    )
+    compare = "compare data that the WAL shows to be unchanged with the database; read no blobs"
+    verify.add_argument("--against-database", action="store_true", help=compare)
 
 
 def _looking(commands: Subparsers) -> None:
@@ -145,7 +145,7 @@ def _keeping(commands: Subparsers) -> None:
         metavar="DATE",
         help="last day or time of the hold, in UTC (default: until you release it)",
     )
-    _name(_command(commands, "release", "end the hold of a backup"), "NAME")
+    _name(_command(commands, "release", "end the hold of a backup"), "NAME|latest")
     cleanup = _command(
         commands, "cleanup", "delete the backups that the policy no longer keeps, and free space"
     )
@@ -234,9 +234,7 @@ def _end(text: str) -> datetime:
             return instant.astimezone(UTC) if instant.tzinfo else instant.replace(tzinfo=UTC)
         return datetime(day.year, day.month, day.day, tzinfo=UTC) + timedelta(days=1)
     except (ValueError, OverflowError):
-        msg = (
-            f"'{text}' is neither a date, such as 2027-01-31, nor a time, such as 2027-01-31T18:00Z"
-        )
+        msg = f"'{text}' is neither a date such as 2027-01-31 nor a time such as 2027-01-31T18:00Z"
         raise argparse.ArgumentTypeError(msg) from None
 
 

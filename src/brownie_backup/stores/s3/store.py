@@ -19,8 +19,9 @@ from brownie_backup.errors import (
     ObjectLocked,
     StoreError,
 )
+from brownie_backup.format.limits import MOST_OBJECT_BYTES
 from brownie_backup.hints import HintCode, StoreHint
-from brownie_backup.protocols import Clock, ObjectUse, Page, StoredObject
+from brownie_backup.protocols import Clock, ObjectUse, Page, StoredObject, too_large
 from brownie_backup.stores.location import Location
 from brownie_backup.stores.s3.errors import SDK_ERRORS, store_error
 from brownie_backup.wording import written
@@ -89,12 +90,18 @@ class S3Store:
         if location.sse_kms_key and answer.get("ServerSideEncryption") != "aws:kms":
             raise self._refusal(what, "the service ignores the KMS key", StoreHint.NO_KMS)
 
-    def get(self, key: str) -> bytes:
+    def get(self, key: str, most_bytes: int = MOST_OBJECT_BYTES) -> bytes:
         """Return the bytes under `key`."""
         what = f"cannot read '{key}'"
-        body = self._call(what, "get_object", key)["Body"]
+        answer = self._call(what, "get_object", key)
+        body = answer["Body"]
         try:
-            data: bytes = body.read()  # to its end, since the library then compares the length
+            if answer.get("ContentLength", 0) > most_bytes:
+                raise too_large(self.url, key, most_bytes)
+            # To its end, since the library then compares the length, if the service tells it.
+            data: bytes = body.read(None if "ContentLength" in answer else most_bytes + 1)
+            if len(data) > most_bytes:
+                raise too_large(self.url, key, most_bytes)
         except SDK_ERRORS as error:
             failure = self._error(what, error)
         else:

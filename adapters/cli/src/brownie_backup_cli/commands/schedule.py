@@ -14,6 +14,7 @@ from typing import Any
 
 from brownie_backup.config import Settings
 from brownie_backup.errors import BackupError, ConfigurationError
+from brownie_backup.hints import install_command
 from brownie_backup.operations.history import History
 from brownie_backup.schedule import next_run_in
 from brownie_backup.service import Service
@@ -46,9 +47,10 @@ def schedule(arguments: argparse.Namespace, service: Service, output: Output) ->
 def _start(daemon: Daemon, port: int, output: Output) -> int:
     if importlib.util.find_spec(RUNNER) is None:
         problem = "schedule --start needs 'brownie-backup-cron', which is not installed"
+        command = install_command("brownie-backup-cli[schedule]")
         hint = (
-            "python -m pip install 'brownie-backup-cli[schedule]', or let the host's own "
-            "scheduler do it: see 'brownie-backup schedule --print'"
+            f"Install it: {command}. Or let the host's own scheduler do it: see "
+            "'brownie-backup schedule --print'"
         )
         raise ConfigurationError([problem], hint=hint)
     argv = [sys.executable, "-m", RUNNER, "--port", str(port)]
@@ -88,6 +90,7 @@ def _status(daemon: Daemon, service: Service, output: Output) -> int:
         "last_good": history.last_good.name if history.last_good else None,
         "last_success_at": _instant(history.last_success_at),
         "last_attempt_at": _instant(history.attempt.started_at if history.attempt else None),
+        "backup_running": history.backup_running,
         "backup_failed": history.backup_failed,
         "last_verified_at": _instant(history.last_verified_at),
         "verification_failed": history.verification_failed,

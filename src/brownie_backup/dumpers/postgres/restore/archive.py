@@ -78,6 +78,7 @@ class Archive:
         failures: Failures,
         jobs: int = 1,
         strict: bool = False,
+        client: Client | None = None,
     ) -> Iterator[Finding]:
         """Restore into a database; yield pg_restore's messages, or raise `RestoreFailed`.
 
@@ -89,17 +90,19 @@ class Archive:
             failures: takes note of these.
             jobs: how many connections it may use.
             strict: end at the first error, if nothing would be kept anyway.
+            client: another one of the same server.
         """
+        client = client or self._client
         argv = [
             *arguments,
             "--no-password",
-            f"--dbname={self._client.access.command_line(database)}",
+            f"--dbname={client.access.command_line(database)}",
         ]
         if not self._sets_what_the_server_lacks():
             argv += ["--exit-on-error"] if strict and not failures.goes_on else []
             argv += [f"--jobs={jobs}"] if jobs > 1 else []
         _log.info("restoring %s of '%s'", what, database)
-        status, _, said = self._client.output([*self._command(), *argv])
+        status, _, said = client.output([*self._command(), *argv])
         lines = list(lines_of(said))
         status, messages = forgive(status, lines)
         if status != 0:

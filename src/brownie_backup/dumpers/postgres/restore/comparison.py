@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from brownie_backup.dumpers.postgres.inventory import COUNTS_SQL, NO_LONGER_COUNTED
 from brownie_backup.dumpers.postgres.restore.contents import Contents
@@ -13,7 +13,7 @@ from brownie_backup.dumpers.postgres.restore.expected import (
     expected_objects,
 )
 from brownie_backup.errors import RestoreFailed
-from brownie_backup.hints import RestoreHint
+from brownie_backup.hints import Hint, RestoreHint
 from brownie_backup.model.findings import Finding, Level
 from brownie_backup.postgres.client import Client, quote_name
 from brownie_backup.wording import counted
@@ -55,11 +55,18 @@ def compare(
     return Comparison((), (fine, *_compare_counts(client, database, counts)))
 
 
-def differs(found: Sequence[str], database: str, name: str) -> RestoreFailed:
+def acceptable(finding: Finding) -> Finding:
+    """Return a finding of a difference as a warning."""
+    return evolve(finding, level=Level.WARNING)
+
+
+def differs(found: Sequence[str], database: str, name: str, advice: Hint | None) -> RestoreFailed:
     """Return the error about differences: the database stays under its temporary name."""
     rename = f"ALTER DATABASE {quote_name(database)} RENAME TO {quote_name(name)}"
-    msg = f"the restored database lacks objects that the archive lists: {', '.join(found)}"
-    return RestoreFailed(msg, hint=RestoreHint.ACCEPT_DIFFERENCES(rename=rename), errors=found)
+    msg = f"the restored database differs from what was backed up: {'; '.join(found)}"
+    hint = RestoreHint.ACCEPT_DIFFERENCES(rename=rename)
+    both = RestoreHint.BOTH(first=advice, then=hint) if advice else hint
+    return RestoreFailed(msg, hint=both, errors=found)
 
 
 def _compare_counts(client: Client, database: str, counts: Mapping[str, int]) -> Iterator[Finding]:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from brownie_backup.dumpers.postgres.restore import preflight, swap
 from brownie_backup.dumpers.postgres.restore.archive import Archive
 from brownie_backup.dumpers.postgres.restore.failures import Failure, Failures
+from brownie_backup.dumpers.postgres.restore.obstruction import find_obstructions
 from brownie_backup.dumpers.postgres.restore.statements import (
     for_database,
     is_ownership,
@@ -20,6 +21,7 @@ from brownie_backup.model.findings import Finding, Level
 from brownie_backup.model.reports import RestoreOptions
 from brownie_backup.postgres.client import Client, quote_name
 from brownie_backup.postgres.output import is_about_database
+from brownie_backup.postgres.session import Session
 
 # What PostgreSQL says if a locale is unknown, or does not fit the encoding or the provider.
 _WRONG_LOCALE = ("42809", "22023", "0A000", "42P17")
@@ -59,7 +61,7 @@ class NewDatabase:
         if options.locale is not None:
             create = with_locale(create, options.locale)
         self._create(create)
-        self._try(filter(is_ownership, statements), None, failures)
+        self._give_away(filter(is_ownership, statements), failures)
         for statement in strange:
             msg = f"not applied to the database: {statement[:100]}"
             yield Finding(Level.WARNING, "database", msg, RestoreHint.RUN_BY_HAND)
@@ -77,6 +79,17 @@ class NewDatabase:
             msg = f"creating the database failed: {error.message}"
             raise RestoreFailed(msg, hint=hint, errors=[error.message]) from None
 
+    def _give_away(self, owner: Iterable[str], failures: Failures) -> None:
+        with self._client.session() as session:
+            try:
+                session.run("BEGIN", *owner)
+            except DatabaseError as error:
+                session.run("ROLLBACK")
+                failures.add(Failure("DATABASE", "owner", error.message))
+                return
+            self._require_renaming(session)
+            session.run("COMMIT")
+
     def _try(self, statements: Iterable[str], database: str | None, failures: Failures) -> None:
         """Run statements about the database, each of which may fail."""
         with self._client.session(database) as session:
@@ -88,6 +101,16 @@ class NewDatabase:
                     # without the value: it may be a secret
                     name = re.split(r" TO |=", statement)[0][:200]
                     failures.add(Failure(kind, name, error.message))
+
+    def _require_renaming(self, session: Session) -> None:
+        """Raise if the new owner's database is not ours to rename, and to drop.
+
+        Whoever is a member of a role may give it a database; renaming needs its rights, which not
+        every member inherits.
+        """
+        for found in find_obstructions(session, self.name):
+            for reason in found.reasons():
+                raise RestoreFailed(reason.message, hint=reason.hint, errors=[reason.message])
 
     def drop(self) -> bool:
         """Drop it, if it is there; return whether it is gone."""
@@ -109,6 +132,8 @@ def or_fail(doing: str) -> Iterator[None]:
     """Raise `RestoreFailed` for PostgreSQL's error."""
     try:
         yield
+    except RestoreFailed:
+        raise
     except DatabaseError as error:
         msg = f"{doing} failed: {error.message}"
         raise RestoreFailed(
@@ -126,7 +151,8 @@ def shorten(name: str, suffix: str) -> str:
 def with_leftover(hint: Hint | None, left: str) -> Hint:
     """Return a hint with the name of a database that is still there."""
     if hint is None or hint.code is RestoreHint.TARGET_UNCHANGED:
-        return RestoreHint.DROP_HALF_RESTORED(database=left)
-    if hint.code is RestoreHint.ACCEPT_DIFFERENCES:  # it has the name already
+        return RestoreHint.DROP_HALF_RESTORED(names=left)
+    last = hint.data.get("then", hint)
+    if isinstance(last, Hint) and last.code is RestoreHint.ACCEPT_DIFFERENCES:  # it names it
         return hint
-    return RestoreHint.BOTH(first=hint, then=RestoreHint.DROP_HALF_RESTORED(database=left))
+    return RestoreHint.BOTH(first=hint, then=RestoreHint.DROP_HALF_RESTORED(names=left))

@@ -1,71 +1,42 @@
 """Restoring into a fresh database, which gets its name only after everything succeeded."""
 
 import contextlib
-import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
-from pathlib import Path
 
-from brownie_backup.dumpers.postgres.inventory import Inventory, parse_inventory
+from brownie_backup.dumpers.postgres.generated_columns import GeneratedColumn
+from brownie_backup.dumpers.postgres.inventory import parse_inventory
 from brownie_backup.dumpers.postgres.restore import preflight, swap
 from brownie_backup.dumpers.postgres.restore.analyse import analyse
-from brownie_backup.dumpers.postgres.restore.archive import Archive
-from brownie_backup.dumpers.postgres.restore.comparison import compare, differs
-from brownie_backup.dumpers.postgres.restore.contents import TABLE_DATA, Contents, parse_contents
-from brownie_backup.dumpers.postgres.restore.exclusion import Exclusion
-from brownie_backup.dumpers.postgres.restore.failures import Failures
-from brownie_backup.dumpers.postgres.restore.loader import Loadable, Loader, RowsToLoad
+from brownie_backup.dumpers.postgres.restore.comparison import acceptable, compare, differs
+from brownie_backup.dumpers.postgres.restore.contents import TABLE_DATA, parse_contents
+from brownie_backup.dumpers.postgres.restore.generated_values import check_generated
+from brownie_backup.dumpers.postgres.restore.loader import Loadable, RowsToLoad
+from brownie_backup.dumpers.postgres.restore.loading import DatabaseLoad
 from brownie_backup.dumpers.postgres.restore.lookup import excluded_by, reports, without_members
 from brownie_backup.dumpers.postgres.restore.new_database import (
-    NewDatabase,
     or_fail,
     run_or_fail,
     shorten,
 )
+from brownie_backup.dumpers.postgres.restore.selection import TableName, parse_table
 from brownie_backup.dumpers.postgres.restore.statements import (
     for_roles,
     roles_created,
     split_statements,
 )
 from brownie_backup.dumpers.postgres.segments import stored_segments
-from brownie_backup.errors import BackupError, DamagedError, RestoreFailed
+from brownie_backup.errors import BackupError, DamagedError, RenameFailed, RestoreFailed
 from brownie_backup.hints import BackupHint, RestoreHint
-from brownie_backup.model import Database, Part, PartKind, Relation, Segment
+from brownie_backup.model import Part, PartKind, Segment
 from brownie_backup.model.findings import Finding, Level
-from brownie_backup.model.reports import RestoreOptions
 from brownie_backup.model.restored import RestoredDatabase
-from brownie_backup.postgres.client import Client, quote_name
-from brownie_backup.postgres.programs import Programs, parse_version
+from brownie_backup.postgres.client import quote_name
+from brownie_backup.postgres.programs import parse_version
 
 
-class PostgresTarget:
+class PostgresTarget(DatabaseLoad):
     """One restore, from its preflight to its rename; `client` is connected to another database."""
-
-    def __init__(
-        self, client: Client, source: Database, name: str, options: RestoreOptions, token: str
-    ) -> None:
-        self._client = client
-        self._source = source
-        self._name = name
-        self._options = options
-        self._token = token
-        self._fresh = NewDatabase(client, name, token)
-        self._inventory = Inventory()
-        self._globals = ""
-        self._listing = ""
-        self._contents: Contents = {}
-        self._created_roles: tuple[str, ...] = ()
-        self._replaced: str | None = None
-        self._loaded_rows: Mapping[int, int] = {}
-        self._differences: tuple[str, ...] = ()
-        self._stays = False
-        self._failures = Failures(options)
-        self._exclusion = Exclusion({})
-        self._temporary = tempfile.TemporaryDirectory(
-            prefix="bb-restore-", ignore_cleanup_errors=True
-        )
-        self._folder = Path(self._temporary.name)
-        self._archive = self._open_archive("archive.dump")
 
     def report(self) -> RestoredDatabase:
         """Return what was done on the server."""
@@ -146,20 +117,24 @@ class PostgresTarget:
             raise
         if self._differences and not self._options.accept_differences:
             self._stays = True
-            raise differs(self._differences, self._fresh.name, self._name)
+            advice = next((each.hint for each in self._wrong), None)
+            raise differs(self._differences, self._fresh.name, self._name, advice)
         return (*findings, *self._put_in_place())
 
     def abandon(self) -> str | None:
         """Restore the server's earlier state as far as possible; return the names of leftovers."""
+        left = [f"the role '{role}'" for role in self._created_roles]
+        database = f"the database '{self._fresh.name}'"
         if self._fresh.exists and (self._stays or self._options.keep_failed):
-            return self._fresh.name
-        left = None if self._fresh.drop() else self._fresh.name
+            return ", ".join([database, *left])
+        stays = [] if self._fresh.drop() else [database]
         # After the database: a role that owns something can't be dropped.
         for role in reversed(self._created_roles):
             with contextlib.suppress(BackupError):
                 self._client.run([f"DROP ROLE IF EXISTS {quote_name(role)}"])
+                left.remove(f"the role '{role}'")
         self._created_roles = ()
-        return left
+        return ", ".join([*stays, *left]) or None
 
     def close(self) -> None:
         """Remove the archive's local copy."""
@@ -171,18 +146,9 @@ class PostgresTarget:
             return known and oid in self._relations and oid not in self._exclusion.unloaded
         return oid in self._relations
 
-    @property
-    def _relations(self) -> Mapping[int, Relation]:
-        return {each.oid: each for each in self._inventory.relations}
-
-    def _open_archive(self, name: str) -> Archive:
-        programs = restore_programs(self._client, self._source)
-        encoding = self._source.encoding
-        return Archive(self._folder / name, self._client, programs, self._options, encoding)
-
     def _check_server(self) -> Iterator[Finding]:
         server = preflight.ask_server(self._client)
-        yield from preflight.check_target(server, self._name, self._options)
+        yield from preflight.check_target(self._client, server, self._name, self._options)
         yield from preflight.check_server(self._client, server, self._source, self._name)
         yield from preflight.check_contents(server, self._inventory, self._options)
 
@@ -207,51 +173,8 @@ class PostgresTarget:
         if self._options.exclude_extensions:
             self._contents = without_members(self._client, self._fresh.name, self._contents)
             only = self._only()
-        if tables:
-            yield from self._load_rows(tables, *only)
-        else:
-            yield from self._restore_section("data", *only)
+        yield from self._load_rows(tables, self._contents.keys())
         yield from self._restore_section("post-data", *only)
-
-    def _only(self) -> list[str]:
-        """Return the option that leaves out what is excluded."""
-        if not self._options.excludes:
-            return []
-        return [self._archive.use(self._contents, frozenset(self._contents), "not_excluded")]
-
-    def _load_rows(
-        self, tables: Mapping[int, Iterator[Loadable]], *arguments: str
-    ) -> list[Finding]:
-        """Load the archive's content, and at the same time the large tables."""
-        findings: list[Finding] = []
-        loader = Loader(
-            self._client,
-            self._fresh.name,
-            self._source.encoding,
-            self._relations,
-            list(tables.values()),
-            failures=self._failures,
-        )
-        loader.run(
-            self._options.jobs,
-            beside=lambda: findings.extend(self._restore_section("data", *arguments)),
-            give_up=lambda: swap.end_sessions(self._client, self._fresh.name),
-        )
-        self._loaded_rows = loader.loaded
-        return findings
-
-    def _restore_section(self, section: str, *arguments: str) -> Iterator[Finding]:
-        yield from self._archive.restore(
-            self._fresh.name,
-            f"--section={section}",
-            *arguments,
-            what=section,
-            contents=self._contents,
-            failures=self._failures,
-            jobs=1 if section == "pre-data" else self._options.jobs,
-            # If rows don't load, all further steps are pointless.
-            strict=section == "data",
-        )
 
     def _check(self) -> Iterator[Finding]:
         whole = not self._failures and not self._options.excludes
@@ -263,7 +186,7 @@ class PostgresTarget:
             self._failures.entries,
         )
         self._differences = compared.differences
-        yield from compared.findings
+        yield from (*compared.findings, *self._compare_generated())
         with or_fail("ANALYZE"):
             unread = analyse(self._client, self._fresh.name, self._options.jobs)
         for table, error in unread.items():
@@ -276,14 +199,37 @@ class PostgresTarget:
         self._fresh.set_up(self._failures)
         yield from [*self._failures.settle()][before:]
 
+    def _generated(self) -> Iterator[GeneratedColumn]:
+        """Yield the columns to compare: those of tables whose rows were all to be loaded."""
+        without = {each.name for each in self._failures}
+        without |= {str(parse_table(text)) for text in self._options.exclude_table_data}
+        for column in self._inventory.generated:
+            if str(TableName(column.schema, column.table)) not in without:
+                yield column
+
+    def _compare_generated(self) -> Iterator[Finding]:
+        before = parse_version(self._source.server_version).major
+        same = before == self._client.server_version.major
+        with or_fail("comparing generated columns"):
+            found = check_generated(
+                self._client, self._fresh.name, self._generated(), same_major=same
+            )
+        self._wrong = tuple(each for each in found if each.level is Level.ERROR)
+        self._differences += tuple(each.message for each in self._wrong)
+        yield from map(acceptable, found)
+
     def _put_in_place(self) -> Iterator[Finding]:
         kept = f"_before_{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
-        self._replaced = swap.put_in_place(
-            self._client,
-            fresh=self._fresh.name,
-            name=self._name,
-            kept=shorten(self._name, kept) if self._options.replace else None,
-        )
+        try:
+            self._replaced = swap.put_in_place(
+                self._client,
+                fresh=self._fresh.name,
+                name=self._name,
+                kept=shorten(self._name, kept) if self._options.replace else None,
+            )
+        except RenameFailed:  # everything is restored, so it stays
+            self._fresh.exists, self._created_roles = False, ()
+            raise
         self._fresh.exists = False
         if self._replaced:
             msg = f"the database that was there is kept as '{self._replaced}'"
@@ -292,9 +238,3 @@ class PostgresTarget:
 
 def _rows(oid: int, segments: Iterator[tuple[Segment, Iterable[bytes]]]) -> Iterator[Loadable]:
     return ((RowsToLoad(oid, segment.rows), chunks) for segment, chunks in segments)
-
-
-def restore_programs(client: Client, source: Database) -> Programs:
-    """Return the programs that know both the archive and the server."""
-    archive = parse_version(source.client_version)
-    return client.programs_for(max(archive, client.server_version), "restore")
