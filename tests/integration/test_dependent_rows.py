@@ -2,19 +2,24 @@
 
 import secrets
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 from attrs import frozen
 from tests.integration.bulk import BULK_BYTES, dumper_for
+from tests.integration.waiting import wait_until
 from tests.servers.running import Server, Servers
 
 from brownie_backup import Repository, RestoreOptions, create_backup, restore
 from brownie_backup.compressors import Zstd
 from brownie_backup.dumpers.postgres.dump.large_tables import BULK_TABLE_BYTES
+from brownie_backup.dumpers.postgres.generated_columns import GeneratedColumn
+from brownie_backup.dumpers.postgres.inventory import parse_inventory
 from brownie_backup.encryptors import Cleartext
 from brownie_backup.errors import RestoreFailed
 from brownie_backup.hints import RestoreHint
+from brownie_backup.model import PartKind
 from brownie_backup.stores import LocalStore
 
 # The table that is read takes a while to load, since it has other rows too. Most of those that read
@@ -136,3 +141,24 @@ def test_a_generated_column_that_came_back_with_other_values_is_refused(
     rows = "SELECT sum(gross) FROM a_invoice"
     assert source.server.sql(copy, rows).strip() == "41"
     source.server.drop(copy)
+
+
+@pytest.mark.once
+def test_a_backup_does_not_wait_for_a_table_with_generated_columns_that_others_wait_for(
+    source: Case,
+) -> None:
+    server, name = source.server, f"{source.database}_{secrets.token_hex(4)}"
+    server.create(name)
+    columns = "(id int, twice int GENERATED ALWAYS AS (id * 2) STORED)"
+    server.sql(
+        name, f"CREATE TABLE a {columns}; CREATE TABLE b {columns}; INSERT INTO b VALUES (1)"
+    )
+    dumper = server.dumper(name)
+    waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted AND mode = 'AccessExclusiveLock'"
+    with ThreadPoolExecutor(1) as pool, dumper.snapshot() as snapshot, dumper.reading() as reader:
+        altering = pool.submit(server.sql, name, "ALTER TABLE a ADD added int")
+        wait_until(lambda: server.sql(name, waiting) != "0\n", what="ALTER TABLE waits")
+        (part,) = [each for each in snapshot.parts if each.kind == PartKind.INVENTORY]
+        inventory = parse_inventory(b"".join(reader.read(part)))
+        assert not altering.done()
+    assert inventory.generated == (GeneratedColumn("public", "b", "twice", values=1),)

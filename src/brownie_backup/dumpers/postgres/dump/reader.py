@@ -53,7 +53,6 @@ _HINTS = {
     "invalid snapshot identifier": DatabaseHint.SNAPSHOT_ELSEWHERE,
     'snapshot "': DatabaseHint.SNAPSHOT_ELSEWHERE,
 }
-"""Remedies, by words in what a program says; the first that is found counts."""
 
 _log = logging.getLogger(__name__)
 
@@ -277,7 +276,7 @@ def end_readers(client: Client, snapshot: str) -> None:
 
 
 def dump_hint(said: str, sqlstate: str = "") -> HintCode:
-    """Return the remedy for an error of a dump, for which programs report no code."""
+    """Return the remedy for an error, by the first known words that a program says, or its code."""
     if sqlstate == _LOCK_NOT_AVAILABLE:
         return DatabaseHint.LOCKED_TABLE
     for words, hint in _HINTS.items():
