@@ -18,12 +18,8 @@ from brownie_backup.dumpers.postgres.generated_columns import GeneratedColumn
 from brownie_backup.dumpers.postgres.inventory import parse_inventory
 from brownie_backup.encryptors import Cleartext
 from brownie_backup.errors import RestoreFailed
-<<<<<<< HEAD
-from brownie_backup.hints import RestoreHint
-from brownie_backup.model import PartKind
-=======
 from brownie_backup.hints import Hint, RestoreHint
->>>>>>> expected
+from brownie_backup.model import PartKind
 from brownie_backup.stores import LocalStore
 
 # The table that is read takes a while to load, since it has other rows too. Most of those that read
