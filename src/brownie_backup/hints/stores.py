@@ -238,7 +238,6 @@ class StoreHint(HintCode):
         "unset {setting:require_existing}",
     )
     CHECK_FOLDER = "check_folder", "Check that it is a folder, and mounted"
-    OTHER_FILE_SYSTEM = "other_file_system", "Store the backups on another file system"
 
     # Stores that cannot be relied on
     OMIT_OR_OTHER_STORE = "omit_or_other_store", "Omit that, or use a store that has it"
