@@ -144,6 +144,11 @@ class StoreHint(HintCode):
         "azure_unarchive",
         "Rehydrate it first. Let no lifecycle rule of the account archive backups",
     )
+    UNARCHIVE_OR_STORE_AGAIN = (
+        "unarchive_or_store_again",
+        "Remove the lifecycle rule that archives them. The next backup stores again what it needs "
+        "of them; for older backups, retrieve them with the service's own tools",
+    )
     OBJECT_SIZE_LIMIT = "object_size_limit", "Have the service's limit of object sizes raised"
     SERVICE_ERROR = "service_error", "See the service's documentation of this error"
 

@@ -8,6 +8,7 @@ from brownie_backup.protocols.cache import Cache, RepositoryRecord
 from brownie_backup.protocols.codecs import Compressor, Decryptor, Encryptor
 from brownie_backup.protocols.dumper import Dumper, Reader, Snapshot, Unchanged
 from brownie_backup.protocols.store import (
+    Availability,
     Clock,
     HasFreeSpace,
     ObjectUse,
@@ -22,6 +23,7 @@ from brownie_backup.protocols.store import (
 from brownie_backup.protocols.target import Target
 
 __all__ = [
+    "Availability",
     "Cache",
     "Clock",
     "Compressor",

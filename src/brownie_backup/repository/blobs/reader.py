@@ -10,6 +10,7 @@ from brownie_backup.errors import (
     DamagedError,
     DecryptionError,
     KeyNotFound,
+    ObjectArchived,
     StoreError,
     StoreUnavailable,
 )
@@ -93,6 +94,8 @@ class BlobReader:
         except KeyNotFound:
             msg = f"blob {ref.name} is missing from {store.url}"
             raise DamagedError(msg, hint=BackupHint.NEXT_BACKUP_REPAIRS) from None
+        except ObjectArchived as error:  # bad, as if it were missing: the next backup stores it
+            raise DamagedError(error.message, hint=error.hint) from None
         try:
             data = self.compressor.decompress(self.decryptor.decrypt(packed), ref.size_bytes)
         except DamagedError as error:

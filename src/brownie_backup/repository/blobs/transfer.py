@@ -10,7 +10,13 @@ from typing import TYPE_CHECKING
 from attrs import evolve, frozen
 
 from brownie_backup.concurrency.threads import Threads
-from brownie_backup.errors import DamagedError, KeyNotFound, StoreError, StoreUnavailable
+from brownie_backup.errors import (
+    DamagedError,
+    KeyNotFound,
+    ObjectArchived,
+    StoreError,
+    StoreUnavailable,
+)
 from brownie_backup.format.layout import blob_key
 from brownie_backup.hints import BackupHint
 from brownie_backup.model import BlobRef, Manifest
@@ -102,7 +108,7 @@ def _several_at_once(
 def _get(blobs: BlobIndex, ref: BlobRef) -> bytes | None:
     try:
         return blobs.store.get(blob_key(ref.name))
-    except KeyNotFound:
+    except (KeyNotFound, ObjectArchived):
         return None
 
 

@@ -6,7 +6,7 @@ from datetime import datetime
 from functools import partial
 
 from brownie_backup.concurrency.ordered_map import thread_pool
-from brownie_backup.errors import DamagedError, KeyNotFound
+from brownie_backup.errors import DamagedError, KeyNotFound, ObjectArchived
 from brownie_backup.format.converter import from_json, to_json
 from brownie_backup.format.layout import HOLDS, attempt_key, hold_key, name_in
 from brownie_backup.model import Attempt, Hold, Kind, Manifest
@@ -42,7 +42,7 @@ def _read_hold(store: Store, found: StoredObject) -> Hold | None:
         hold = from_json(store.get(found.key), Hold, found.key)
     except KeyNotFound:
         return None
-    except DamagedError:
+    except (DamagedError, ObjectArchived):
         hold = None
     if hold is None or hold.backup != name:
         return Hold(name, _ANY, found.modified_at, "an unknown user (the hold cannot be read)")

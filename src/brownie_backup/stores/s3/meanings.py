@@ -16,6 +16,7 @@ from brownie_backup.errors import (
     BucketNotFound,
     KeyExists,
     KeyNotFound,
+    ObjectArchived,
     ObjectLocked,
     StoreError,
     StoreFull,
@@ -82,7 +83,7 @@ _BY_CODE: Mapping[str, Meaning] = {
     "XAmzContentSHA256Mismatch": _DAMAGED,
     "XAmzContentChecksumMismatch": _DAMAGED,
     "InvalidObjectState": Meaning(
-        StoreError,
+        ObjectArchived,
         StoreHint.S3_UNARCHIVE,
         "the object was moved to an archive class",
     ),
