@@ -36,7 +36,8 @@ with data, which each interface words in its own terms)::
         ├── DumpFailed
         │   └── LockRefused       a session waits for an exclusive lock on a large table
         └── RestoreFailed         the target is as it was
-            └── RestoreRefused    found before anything was changed
+            ├── RestoreRefused    found before anything was changed
+            └── RenameFailed      all is restored, in a database with a temporary name
 
 Secrets never enter a message: what a child process says passes through `redact` first.
 """
@@ -74,6 +75,7 @@ __all__ = [
     "ObjectArchived",
     "ObjectLocked",
     "ProgramMissing",
+    "RenameFailed",
     "RestoreFailed",
     "RestoreRefused",
     "StoreError",
@@ -210,7 +212,7 @@ class DecryptionError(BackupError):
 
 
 class KeyMissing(DecryptionError):
-    """None of the private keys that could decrypt the bytes is available."""
+    """No private key, or no passphrase, that could decrypt the bytes was given or found."""
 
 
 class DamagedError(BackupError):
@@ -260,6 +262,10 @@ class RestoreFailed(DatabaseError):
 
 class RestoreRefused(RestoreFailed):
     """A check before the restore found that it could not succeed; nothing was changed."""
+
+
+class RenameFailed(RestoreFailed):
+    """All is restored, in a database that could not get its name: the hint has the SQL for that."""
 
 
 _URI_PASSWORD = re.compile(r"(\b[a-z][a-z0-9+.-]*://[^\s:/@]*):[^\s/]*@", re.IGNORECASE)

@@ -230,6 +230,8 @@ def test_what_schedule_prints_is_as_ours(tmp_path: Path, destination: str) -> No
     check("kubernetes-validate", "-k", "1.33", "--strict", path)
     check_pods([path], tmp_path)
     check_rights([path])
+    for job in (found for found in documents(path) if found["kind"] == "CronJob"):
+        check_failure_policy(job)
     folder = str(Path(destination).absolute())
     stores = {"backups-copy2": "/srv/copy"}
     stores |= {} if destination.startswith("s3") else {"backups": folder}
@@ -314,6 +316,23 @@ def test_the_job_of_old_is_as_it_was() -> None:
     (container,) = containers(EXAMPLES / "kubernetes" / "backup.yaml")
     assert container["name"] == "backup"
     assert container["command"] == ["brownie-backup", "backup"]
+
+
+@pytest.mark.parametrize("name", ["backup.yaml", "full/backup.yaml", "full/verify.yaml"])
+def test_a_run_that_ended_with_warnings_is_not_repeated(name: str) -> None:
+    (job,) = documents(EXAMPLES / "kubernetes" / name)
+    check_failure_policy(job)
+
+
+def check_failure_policy(job: dict[str, Any]) -> None:
+    spec = job["spec"]["jobTemplate"]["spec"]
+    (exits, disrupted) = spec["podFailurePolicy"]["rules"]
+    (container,) = spec["template"]["spec"]["containers"]
+    assert exits["action"] == "FailJob"
+    assert exits["onExitCodes"]["containerName"] == container["name"]
+    assert exits["onExitCodes"]["values"] == [2, 3, 10, 12]
+    assert spec["template"]["spec"]["restartPolicy"] == "Never"  # Kubernetes demands it
+    assert disrupted["action"] == "Ignore"
 
 
 def test_the_full_set_has_all_kinds() -> None:

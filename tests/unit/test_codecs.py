@@ -49,8 +49,9 @@ from brownie_backup.errors import (
     UnsupportedFormat,
 )
 from brownie_backup.format.layout import BLOBS, blob_list_key, manifest_key
+from brownie_backup.format.mac import with_mac
 from brownie_backup.hints import Plain
-from brownie_backup.model import Encryption, Status
+from brownie_backup.model import Backup, Encryption, Status
 from brownie_backup.pipeline.parent import ParentFinder
 from brownie_backup.protocols import Store
 from brownie_backup.repository import Codecs, EncryptorOnDemand, Tuning
@@ -243,10 +244,12 @@ def test_an_encrypted_backup_uses_nothing_of_one_in_clear() -> None:
     named = [{ref.name for ref in manifest_of(secret, name).blobs} for name in ("clear", "secret")]
     assert not named[0] & named[1]
     finder = ParentFinder()
-    finder.add(clear.backup("clear"))
-    manifest = manifest_of(clear, "clear")
-    assert finder.find(make_writer(clear), manifest.backup_set) == manifest
-    assert finder.find(make_writer(secret), manifest.backup_set) is None
+    manifest = with_mac(manifest_of(clear, "clear"), b"secret")
+    finder.add(Backup("clear", Status.GOOD, manifest))
+    found = finder.find(make_writer(clear), manifest.backup_set, b"secret")
+    assert found.manifest == manifest
+    found = finder.find(make_writer(secret), manifest.backup_set, b"secret")
+    assert found.manifest is None
 
 
 def test_a_decryptor_that_cannot_be_made_is_the_problem_of_its_backups_alone() -> None:

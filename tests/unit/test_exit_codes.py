@@ -49,6 +49,7 @@ EXPECTED = {
     "LockRefused": 1,
     "RestoreFailed": 1,
     "RestoreRefused": 1,
+    "RenameFailed": 13,
 }
 
 

@@ -22,6 +22,7 @@ from brownie_backup.errors import (
     EncryptionError,
 )
 from brownie_backup.hints import KeyHint
+from brownie_backup.repository import EncryptorOnDemand
 from brownie_backup.secret import Secret
 
 DATA = b"rows\n" * 100
@@ -135,6 +136,22 @@ def test_a_passphrase_is_named_by_a_slow_salted_hash() -> None:
         names = {gnupg.identity(salt) for gnupg in (one, two) for salt in (b"1" * 16, b"2" * 16)}
     assert len(names) == 4
     assert all(len(name.removeprefix("passphrase:")) == 32 for name in names)
+
+
+def test_only_a_passphrase_authenticates_manifests(pair: KeyPair) -> None:
+    """Anyone may have the public key."""
+    salt = b"1" * 16
+    with GnuPG(passphrase=Secret("a")) as one:
+        again = EncryptorOnDemand("gpg", lambda: one)
+        key = one.mac_key(salt)
+        assert key == again.mac_key(salt)
+        assert key != one.mac_key(b"2" * 16)
+        assert key
+        assert key.hex() not in one.identity(salt)
+    with GnuPG(passphrase=Secret("b")) as other:
+        assert other.mac_key(salt) not in {key, None}
+    with GnuPG(public_key=pair.public) as public:
+        assert public.mac_key(salt) is None
 
 
 @pytest.mark.parametrize("passphrase", ["caf\udce9", "two\nlines", "return\r", "null\0"])

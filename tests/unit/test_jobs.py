@@ -22,7 +22,7 @@ from brownie_backup.service import Service
 from brownie_backup_cron.backup_job import BackupJob
 from brownie_backup_cron.exit_codes import DONE, FAILED, WARNINGS
 from brownie_backup_cron.metrics import VERIFICATION, RunnerMetrics
-from brownie_backup_cron.notifications import Notifier
+from brownie_backup_cron.notifications import make_notifier
 from brownie_backup_cron.reporter import Reporter
 from brownie_backup_cron.verification_job import VerificationJob
 
@@ -62,7 +62,7 @@ def reporter(receiver: Receiver, **scripted: Any) -> Reporter:  # noqa: ANN401 -
     )
     runner_metrics = RunnerMetrics()
     service = Scripted(settings, Actor("scheduler", "tests"), **scripted)
-    return Reporter(service, Notifier(settings, runner_metrics, lambda: NOON), runner_metrics)
+    return Reporter(service, make_notifier(settings, runner_metrics, lambda: NOON), runner_metrics)
 
 
 def told(made: Reporter, receiver: Receiver) -> list[str]:

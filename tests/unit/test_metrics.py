@@ -208,6 +208,12 @@ def begun(ago: timedelta) -> AuditRecord:
     return evolve(ended(), phase=Phase.BEGIN, at=NOON - ago, outcome=None)
 
 
+def test_an_unencrypted_backup_is_no_success_while_encryption_is_on() -> None:
+    planted, ours = content(("planted", HOUR), ("ours", 3 * HOUR)).entries
+    found = looked(content(entries=(evolve(planted, expected=False), ours)))
+    assert (found.backups, found.last_success) == (2, (NOON - 3 * HOUR).timestamp())
+
+
 def test_a_database_without_backups_has_its_line() -> None:
     line = looked(content())
     assert (line.backups, line.errors, line.last_success, line.last_size_bytes) == (0, 0, 0, None)

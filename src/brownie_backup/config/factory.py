@@ -60,3 +60,10 @@ def make_record(settings: Settings, location: Location) -> "RepositoryFile | Non
     if folder is None:
         return None
     return open_record(folder, f"{location.url} {location.endpoint_url or ''}".strip())
+
+
+def make_host_key(chosen: str = DEFAULT_CACHE) -> bytes:
+    """Return this host's secret, which authenticates backups made with a public key."""
+    from brownie_backup.caches import host_key
+
+    return host_key(cache_folder(chosen))

@@ -5,13 +5,14 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import TYPE_CHECKING, Self
 
 from attrs import evolve, frozen
 
 from brownie_backup.config.codecs import check_key, make_codecs
 from brownie_backup.config.destinations import hint_for, problems_of
-from brownie_backup.config.factory import make_cache, make_dumper, make_record
+from brownie_backup.config.factory import make_cache, make_dumper, make_host_key, make_record
 from brownie_backup.config.settings import Settings, load_settings
 from brownie_backup.errors import ConfigurationError
 from brownie_backup.protocols import Store, SupportsClose
@@ -100,7 +101,11 @@ class OpenStores:
         policy = RetryPolicy(give_up_after_seconds=seconds)
         return tuple(
             Repository(
-                self._view(each, policy), cache=each.cache, codecs=codecs, record=each.record
+                self._view(each, policy),
+                cache=each.cache,
+                codecs=codecs,
+                record=each.record,
+                host_key=partial(make_host_key, self.settings.cache_dir),
             )
             for each in opened
         )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from attrs import evolve
 
 from brownie_backup.config.codecs import known_compressors
+from brownie_backup.config.factory import make_host_key
 from brownie_backup.config.open_stores import make_store
 from brownie_backup.errors import ConfigurationError
 from brownie_backup.repository import Codecs, EncryptorOnDemand, Repository
@@ -75,7 +76,7 @@ def open_repository(
         codecs = Codecs(first, gpg, tuple(others))
     else:
         codecs = Codecs(first, encryptor or _cleartext(), tuple(others), (gpg,))
-    return Repository(make_store(location), codecs=codecs)
+    return Repository(make_store(location), codecs=codecs, host_key=make_host_key)
 
 
 def _check_choice(*, encryptor: bool, keys: bool, clear: bool, none: bool) -> None:

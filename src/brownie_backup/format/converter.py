@@ -218,7 +218,7 @@ def _keep_unknown(conv: Converter, cls: type) -> None:
         conv,
         unknown=override(omit=True),
         # Fields that logical backups don't use are not written for them.
-        **{name: override(omit_if_default=True) for name in known & {"cluster"}},  # type: ignore[arg-type] # fields only
+        **{name: override(omit_if_default=True) for name in known & {"cluster", "mac"}},  # type: ignore[arg-type] # fields only
     )
 
     def structure(value: object, kind: type) -> object:

@@ -40,7 +40,29 @@ class RestoreHint(HintCode):
     LET_CONNECT = "let_connect", "Let this role connect to the database 'postgres'"
     END_SESSIONS = (
         "end_sessions",
-        "End the sessions that keep connecting, and try again",
+        'Have them ended by their role or a superuser, or GRANT pg_signal_backend TO "{role}", '
+        "which is enough for those of ordinary roles; or restore under another name with "
+        "{option:target_database}",
+    )
+    END_PREPARED = (
+        "end_prepared",
+        "Connect to that database and end each with COMMIT PREPARED or ROLLBACK PREPARED, or "
+        "restore under another name with {option:target_database}",
+    )
+    RENAME_AS_OWNER = (
+        "rename_as_owner",
+        'GRANT "{owner}" TO "{role}", or connect as another role, or restore under another name '
+        "with {option:target_database}",
+    )
+    FINISH_RENAME = (
+        "finish_rename",
+        "Remove the cause, then connect to another database and run: {statements}",
+    )
+    DROP_SLOTS = "drop_slots", "Drop those that nothing reads any more: each keeps WAL until then"
+    DISABLE_SUBSCRIPTIONS = (
+        "disable_subscriptions",
+        "If the restored database is to go on instead, run ALTER SUBSCRIPTION … DISABLE in the old "
+        "one first",
     )
     OLDER_SERVER = (
         "older_server",

@@ -4,7 +4,7 @@ Sizes are bytes, instants are UTC-aware datetimes, durations are timedeltas. Sto
 `unknown`: fields that a newer version wrote and this version keeps.
 """
 
-from brownie_backup.model.backup import Attempt, Backup, Hold, Status, Verification
+from brownie_backup.model.backup import Attempt, Backup, Checked, Hold, Status, Verification
 from brownie_backup.model.kinds import BackupSet, DatabaseId, Kind
 from brownie_backup.model.manifest import (
     FORMAT,
@@ -13,6 +13,7 @@ from brownie_backup.model.manifest import (
     Database,
     Encryption,
     Extension,
+    Mac,
     Manifest,
     WalPosition,
 )
@@ -38,6 +39,7 @@ __all__ = [
     "BackupSet",
     "BlobRef",
     "BlockRange",
+    "Checked",
     "Cluster",
     "Database",
     "DatabaseId",
@@ -45,6 +47,7 @@ __all__ = [
     "Extension",
     "Hold",
     "Kind",
+    "Mac",
     "Manifest",
     "Part",
     "PartKind",

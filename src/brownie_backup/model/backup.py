@@ -21,6 +21,15 @@ class Status(StrEnum):
     """A newer version wrote it in a form that this version cannot read. It may well be good."""
 
 
+class Checked(StrEnum):
+    """How much a verification checks."""
+
+    CONTENT = "content"
+    """Every blob is decrypted and compared with its name, and the archive is read."""
+    STRUCTURE = "structure"
+    """Every blob is there, and its stored bytes are the right ones; nothing is decrypted."""
+
+
 @frozen
 class Verification:
     """The outcome of the last verification, which read the backup's blobs back."""
@@ -37,11 +46,30 @@ class Verification:
     """Good blobs that were stored again and now differ in size from their manifest's record."""
     warnings: tuple[str, ...] = ()
     """Problems that are not damage, such as an unencrypted backup."""
+    checked: str = Checked.CONTENT
+    """How much was checked: a `Checked`."""
+    size_only_blobs: int = 0
+    """Blobs of which only the size was checked: they were stored without a checksum."""
+    content_verified_at: datetime | None = None
+    """For a check of the structure: when an earlier verification read the contents."""
 
     @property
     def complete(self) -> bool:
         """Whether every blob was read, not a sample."""
         return self.checked_blobs >= self.total_blobs
+
+    @property
+    def contents_good_at(self) -> datetime | None:
+        """When the contents were last read and found good; None if that is not known."""
+        if self.good and self.checked == Checked.CONTENT:
+            return self.verified_at
+        return self.content_verified_at
+
+    def supersedes(self, last: "Verification") -> bool:
+        """Whether it checked everything that an earlier one did."""
+        return self.complete and (
+            self.checked == Checked.CONTENT or last.checked == Checked.STRUCTURE
+        )
 
 
 @frozen

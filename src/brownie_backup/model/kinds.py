@@ -23,7 +23,7 @@ class DatabaseId:
         return f"'{self.name}' of cluster {self.system_identifier}"
 
 
-@frozen
+@frozen(cache_hash=True)  # it is the key under which large catalogues are grouped
 class BackupSet:
     """The set within which a newer backup can replace an older one.
 

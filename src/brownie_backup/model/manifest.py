@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
+from functools import cached_property
 
 from attrs import Factory, frozen
 
@@ -85,6 +86,15 @@ class Encryption:
 
 
 @frozen
+class Mac:
+    """The authentication code of a manifest, with a secret that is not in the store."""
+
+    key: str
+    """A hash of the secret, to recognise it by."""
+    code: str
+
+
+@frozen
 class Manifest:
     """A backup, which exists if and only if its manifest does.
 
@@ -115,6 +125,8 @@ class Manifest:
     format: int = FORMAT
     cluster: Cluster | None = None
     """Set for a backup of a whole cluster."""
+    mac: Mac | None = None
+    """Set if a later backup may take unchanged ranges from this one."""
     unknown: Unknown = Factory(_no_fields)
 
     @property
@@ -122,7 +134,7 @@ class Manifest:
         """Whether this version knows the kind, and so understands the parts."""
         return self.kind in _KNOWN
 
-    @property
+    @cached_property  # plans of large catalogues need it often
     def backup_set(self) -> BackupSet:
         """The set of backups that it belongs to."""
         if self.database:

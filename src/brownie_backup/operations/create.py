@@ -4,23 +4,29 @@ import logging
 import secrets
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures import Executor
 from datetime import datetime, timedelta
 
 from attrs import evolve, frozen
 
-from brownie_backup.errors import ConfigurationError
+from brownie_backup.format.mac import with_mac
 from brownie_backup.format.names import check_labels, check_name, default_name
-from brownie_backup.hints import BackupHint
 from brownie_backup.model import Attempt, BackupSet, Database, Manifest, WalPosition
 from brownie_backup.model.reports import BackupReport, StoreOutcome, TableRange
 from brownie_backup.pipeline.archiver import Stored, store_snapshot
 from brownie_backup.pipeline.catch_up import catch_up
-from brownie_backup.pipeline.parent import FULL_EVERY, ParentFinder, full_read_due, read_fully_at
+from brownie_backup.pipeline.parent import (
+    FULL_EVERY,
+    FoundParent,
+    ParentFinder,
+    find_parent,
+    full_read_due,
+    read_fully_at,
+)
 from brownie_backup.pipeline.progress import Meter, OnProgress, PartMeter
 from brownie_backup.pipeline.ranges import WorkerContext
 from brownie_backup.pipeline.replicas import ReplicaSet, open_replicas
-from brownie_backup.pipeline.worker_pool import Workers, worker_pool
+from brownie_backup.pipeline.worker_pool import Workers, check_executor, worker_pool
 from brownie_backup.pipeline.workers import WorkerFactory, make_task
 from brownie_backup.pipeline.writer import BlobWriter, open_writer
 from brownie_backup.protocols import Dumper, Snapshot
@@ -92,7 +98,7 @@ def create_backup(
             of the executor was lost.
         EncryptionError, StoreError: no store took a blob or the manifest.
     """
-    _check_executor(executor, worker_factory)
+    check_executor(executor, worker_factory)
     repository.codecs.for_writing()  # before anything is written
     labels = check_labels(labels or {})
     if name is not None:
@@ -112,7 +118,12 @@ def create_backup(
         task = make_task(worker_factory, writer, identity, repository.tuning)
         with worker_pool(context, count, executor, task) as workers, step("read database"):
             read = _read_database(
-                workers, finders, started_at=started_at, full=full, full_every=full_every
+                workers,
+                finders,
+                repository,
+                started_at=started_at,
+                full=full,
+                full_every=full_every,
             )
         manifest = _manifest(read, repository, writer, identity, name=name, labels=labels)
         with step("publish"):
@@ -135,11 +146,14 @@ class _Read:
     parent: Manifest | None
     due: bool
     """Whether every block was due to be read again."""
+    forged: Manifest | None
+    """A backup that would be the parent, if it had not been changed."""
 
 
 def _read_database(
     workers: Workers,
     finders: Sequence[ParentFinder],
+    repository: Repository,
     *,
     started_at: datetime,
     full: bool,
@@ -147,7 +161,8 @@ def _read_database(
 ) -> _Read:
     context, dumper = workers.context, workers.context.dumper
     with dumper.snapshot() as snapshot:
-        parent = _find_parent(finders, context.writer, snapshot, dumper)
+        found = _find_parent(finders, context, snapshot, repository)
+        parent = found.manifest
         due = full_read_due(parent, started_at, full_every)
         stored = store_snapshot(snapshot, workers, parent, full=full or due)
         wal = snapshot.wal()
@@ -161,20 +176,22 @@ def _read_database(
         started_at,
         parent,
         due,
+        found.forged,
     )
 
 
 def _find_parent(
-    finders: Sequence[ParentFinder], writer: BlobWriter, snapshot: Snapshot, dumper: Dumper
-) -> Manifest | None:
-    """Look in the first store that is in the run, if anything is read in segments."""
-    if all(dumper.split(part) is None for part in snapshot.parts):
-        return None
-    stores = zip(writer.replicas, finders, strict=True)
-    finder = next(finder for replica, finder in stores if not replica.problem)
+    finders: Sequence[ParentFinder],
+    context: WorkerContext,
+    snapshot: Snapshot,
+    repository: Repository,
+) -> FoundParent:
+    """Find the parent of a run, if anything is read in segments."""
+    if all(context.dumper.split(part) is None for part in snapshot.parts):
+        return FoundParent()
     database = snapshot.database.id
-    ours = BackupSet(database.system_identifier, database.name, dumper.kind)
-    return finder.find(writer, ours)
+    ours = BackupSet(database.system_identifier, database.name, context.dumper.kind)
+    return find_parent(finders, repository, context.writer, ours)
 
 
 def _manifest(
@@ -187,7 +204,7 @@ def _manifest(
     labels: Mapping[str, str],
 ) -> Manifest:
     parent, stored = read.parent, read.stored
-    return Manifest(
+    manifest = Manifest(
         name=name,
         id=str(uuid.uuid4()),
         kind=read.kind,
@@ -206,28 +223,9 @@ def _manifest(
         wal=read.wal,
         read_fully_at=read_fully_at(parent) if parent and stored.skipped else None,
     )
-
-
-def _check_executor(executor: Executor | None, worker_factory: WorkerFactory | None) -> None:
-    if executor is None and worker_factory is not None:
-        problem = "there is a worker factory, and no executor whose workers would use it"
-        raise ConfigurationError([problem], hint=BackupHint.GIVE_EXECUTOR)
-    if (
-        executor is not None
-        and worker_factory is None
-        and not isinstance(executor, ThreadPoolExecutor)
-    ):
-        problem = f"the workers of a {type(executor).__name__} don't know what to work with"
-        raise ConfigurationError([problem], hint=BackupHint.GIVE_WORKER_FACTORY)
-    if isinstance(executor, ProcessPoolExecutor) and _forks(executor):
-        # Such a process inherits our ends of the pipes to psql, so psql never sees them closed.
-        problem = "the executor forks its processes, while threads of ours run programs"
-        raise ConfigurationError([problem], hint=BackupHint.SPAWN_PROCESSES)
-
-
-def _forks(pool: ProcessPoolExecutor) -> bool:
-    context = getattr(pool, "_mp_context", None)
-    return context is not None and context.get_start_method() == "fork"
+    if read.wal is None:  # no later backup takes anything from it
+        return manifest
+    return with_mac(manifest, repository.mac_key(writer.hash_key))
 
 
 def _with_earlier_ones(
@@ -254,7 +252,7 @@ def _why_all(read: _Read, *, asked: bool) -> str:
     if asked:
         return "that was asked for"
     if read.parent is None:
-        return "no earlier good backup with the same key and compression is known"
+        return "no earlier good backup with the same key and compression is known to be ours"
     if read.due:
         return f"the last full read was at {written(read_fully_at(read.parent))}"
     return read.stored.why_not or "all of them may have changed"
@@ -262,6 +260,10 @@ def _why_all(read: _Read, *, asked: bool) -> str:
 
 def _warnings(read: _Read) -> Iterator[str]:
     """Report an inconsistency: this backup is right, and earlier backups may be wrong."""
+    if read.forged:
+        warning = f"'{read.forged.name}' was changed since it was made, so every range was read"
+        _log.warning("%s", warning)
+        yield warning
     found, parent = read.contradictions, read.parent
     if not found or parent is None:
         return

@@ -1,14 +1,14 @@
 """Guards that stop a cleanup before it deletes anything: each yields reasons, or nothing."""
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from datetime import timedelta
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime, timedelta
 
 from brownie_backup.errors import ClockSkew, DamagedError, ObjectArchived
 from brownie_backup.hints import SetupHint
 from brownie_backup.model import Attempt, Backup
 from brownie_backup.model.reports import RetentionDecision
-from brownie_backup.repository import Repository
+from brownie_backup.repository import LeaseRecord, Repository
 from brownie_backup.repository.catalogue.holds import read_attempt
 from brownie_backup.retention import RetentionGroup
 from brownie_backup.retention.policy import RetentionPolicy
@@ -77,3 +77,10 @@ def made_good(attempt: Attempt, backup: Backup) -> bool:
         return False
     same = (manifest.backup_set.name, manifest.kind) == (attempt.database, attempt.kind)
     return same and manifest.finished_at >= attempt.started_at
+
+
+def is_running(attempt: Attempt | None, leases: Iterable[LeaseRecord], now: datetime) -> bool:
+    """Whether the backup that was attempted is still being made."""
+    if attempt is None:
+        return False
+    return any(lease.backup == attempt.backup and not lease.expired(now) for lease in leases)

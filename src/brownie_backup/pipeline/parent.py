@@ -1,14 +1,16 @@
 """The parent of a backup: an earlier one, whose unchanged segments need not be read again."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
 from attrs import frozen
 
+from brownie_backup.format.mac import is_authentic, key_id
 from brownie_backup.model import Backup, BackupSet, Encryption, Manifest, PartSpec, Segment
 from brownie_backup.pipeline.ranges import StoredPart
 from brownie_backup.pipeline.writer import BlobWriter
 from brownie_backup.protocols import Dumper, Unchanged
+from brownie_backup.repository import Repository
 from brownie_backup.repository.catalogue.listing import FEW
 from brownie_backup.version import TOOL_VERSION
 
@@ -43,7 +45,7 @@ class ParentFinder:
     def add(self, backup: Backup) -> None:
         """Take one more backup into account."""
         manifest = backup.manifest
-        if manifest is None or not backup.good:
+        if manifest is None or not backup.good or manifest.mac is None:
             return
         kin = _ParentKey(
             manifest.backup_set,
@@ -51,20 +53,48 @@ class ParentFinder:
             manifest.compression,
             manifest.encryption,
             manifest.hash_key,
+            manifest.mac.key,
         )
         known = self._newest.get(kin)
         if known is None or known.finished_at < manifest.finished_at:
             self._newest[kin] = manifest
 
-    def find(self, writer: BlobWriter, whose: BackupSet) -> Manifest | None:
+    def find(self, writer: BlobWriter, whose: BackupSet, secret: bytes) -> "FoundParent":
         """Return the newest good backup of a set whose blobs this run would give the same names.
 
         It must have been made by this version: another one may write rows differently, or have a
-        bug.
+        bug. And it must be authentic, since what it says is not read again: anyone who can write
+        to the store could put the ranges of an older backup into it.
+
+        Args:
+            writer: of this run.
+            whose: the set.
+            secret: authenticates the backups that this installation has made.
         """
         compression, key = writer.compressor.name, writer.hash_key.hex()
-        kin = _ParentKey(whose, TOOL_VERSION, compression, writer.encryption, key)
-        return self._newest.get(kin)
+        kin = _ParentKey(whose, TOOL_VERSION, compression, writer.encryption, key, key_id(secret))
+        found = self._newest.get(kin)
+        if found is None or is_authentic(found, secret):
+            return FoundParent(found)
+        return FoundParent(None, forged=found)
+
+
+@frozen
+class FoundParent:
+    """The backup that may be the parent of a run."""
+
+    manifest: Manifest | None = None
+    forged: Manifest | None = None
+    """A backup that says it is of this installation, and was changed since."""
+
+
+def find_parent(
+    finders: Sequence[ParentFinder], repository: Repository, writer: BlobWriter, whose: BackupSet
+) -> FoundParent:
+    """Look in the first store that is in the run."""
+    stores = zip(writer.replicas, finders, strict=True)
+    finder = next(finder for replica, finder in stores if not replica.problem)
+    return finder.find(writer, whose, repository.mac_key(writer.hash_key))
 
 
 @frozen
@@ -76,11 +106,14 @@ class _ParentKey:
     compression: str
     encryption: Encryption
     hash_key: str
+    mac_key: str
 
 
 def full_read_due(parent: Manifest | None, now: datetime, every: timedelta | None) -> bool:
-    """Whether it is time to read every block again."""
-    return parent is not None and every is not None and now - read_fully_at(parent) >= every
+    """Whether it is time to read every block again; a time in the future can't be right."""
+    if parent is None or every is None:
+        return False
+    return not timedelta(0) <= now - read_fully_at(parent) < every
 
 
 def read_fully_at(parent: Manifest) -> datetime:

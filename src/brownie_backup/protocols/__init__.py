@@ -5,7 +5,7 @@ They are small on purpose: a method is here only if an operation calls it. The c
 """
 
 from brownie_backup.protocols.cache import Cache, RepositoryRecord
-from brownie_backup.protocols.codecs import Compressor, Decryptor, Encryptor
+from brownie_backup.protocols.codecs import Compressor, Decryptor, Encryptor, SupportsMac
 from brownie_backup.protocols.dumper import Dumper, Reader, Snapshot, Unchanged
 from brownie_backup.protocols.store import (
     Availability,
@@ -39,6 +39,7 @@ __all__ = [
     "Store",
     "StoredObject",
     "SupportsClose",
+    "SupportsMac",
     "SupportsObjectLock",
     "SupportsPaging",
     "SupportsRetry",

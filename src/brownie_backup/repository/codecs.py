@@ -17,7 +17,7 @@ from brownie_backup.errors import (
 from brownie_backup.hints import BackupHint, KeyHint, RestoreHint
 from brownie_backup.model import UNENCRYPTED, Manifest
 from brownie_backup.model.findings import Finding, Level
-from brownie_backup.protocols import Compressor, Decryptor, Encryptor
+from brownie_backup.protocols import Compressor, Decryptor, Encryptor, SupportsMac
 
 METHODS = frozenset({"gpg", UNENCRYPTED})
 """The encryption methods that this version knows (docs/format.md)."""
@@ -53,6 +53,11 @@ class Codecs:
             problem = f"the repository is open for reading only: it has no {lacking}"
             raise ConfigurationError([problem], hint=KeyHint.GIVE_CODECS)
         return self.compressor, self.encryptor
+
+    def mac_key(self, salt: bytes) -> bytes | None:
+        """Return the secret of the encryptor that authenticates manifests, if it has one."""
+        _, encryptor = self.for_writing()
+        return encryptor.mac_key(salt) if isinstance(encryptor, SupportsMac) else None
 
     def compressor_for(self, manifest: Manifest) -> Compressor:
         """Return the decompressor of a backup's blobs; `UnsupportedFormat` if there is none."""
@@ -139,6 +144,11 @@ class EncryptorOnDemand:
     def identity(self, salt: bytes) -> str:
         """Identify the key; see `brownie_backup.protocols.Encryptor`."""
         return self._get().identity(salt)
+
+    def mac_key(self, salt: bytes) -> bytes | None:
+        """Return a key that authenticates; see `brownie_backup.protocols.SupportsMac`."""
+        made = self._get()
+        return made.mac_key(salt) if isinstance(made, SupportsMac) else None
 
     def encrypt(self, data: bytes) -> bytes:
         """Return `data` encrypted."""

@@ -5,9 +5,7 @@ import itertools
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Self
-
-from attrs import frozen
+from typing import NamedTuple, Self
 
 from brownie_backup.model import Backup, BackupSet, DatabaseId, Manifest, Status
 from brownie_backup.model.reports import RetentionDecision
@@ -30,8 +28,7 @@ _NEWER = "a newer version made it, in a form that this version cannot read"
 _UNREADABLE = "its manifest cannot be read: look at it, then delete it by name"
 
 
-@frozen
-class RetentionGroup:
+class RetentionGroup(NamedTuple):
     """Backups that count together: of one database and kind, all encrypted or none.
 
     A client without a key can add unencrypted backups. If these counted with encrypted ones, the
@@ -47,7 +44,7 @@ class RetentionGroup:
         return cls(manifest.backup_set, manifest.encrypted)
 
 
-_Placed = tuple[int, Backup, Manifest]
+Placed = tuple[int, Backup, Manifest]
 """A backup whose manifest can be read, and its place in the plan."""
 
 
@@ -74,7 +71,12 @@ def plan_retention(
         database: the database whose backups may be deleted; None for all databases.
     """
     newest_first = sorted(backups, key=_finished, reverse=True)
-    kept = reasons_to_keep(newest_first, policy, now, database=database)
+    kept: dict[int, str] = {}
+    for group, placed in _grouped(newest_first, kept):
+        if database is None or group.backup_set.is_of(database):
+            kept.update(reasons_to_keep(placed, policy, now))
+        else:
+            kept.update(_all(placed, _other(group.backup_set, database)))
     gone = _reasons_to_go(policy, now)
     return tuple(
         RetentionDecision(backup, keep=True, reason=kept[place])
@@ -84,32 +86,15 @@ def plan_retention(
     )
 
 
-def reasons_to_keep(
-    newest_first: Sequence[Backup],
-    policy: RetentionPolicy,
-    now: datetime,
-    *,
-    database: DatabaseId | None,
-) -> dict[int, str]:
-    """Return the places of the backups to keep, each with the reason; see `plan_retention`."""
-    kept: dict[int, str] = {}
-    for group, placed in _grouped(newest_first, kept):
-        if database is None or group.backup_set.is_of(database):
-            kept.update(_kept(placed, policy, now))
-        else:
-            kept.update(_all(placed, _other(group.backup_set, database)))
-    return kept
-
-
 def _finished(backup: Backup) -> tuple[datetime, str]:
     return backup.manifest.finished_at if backup.manifest else _LONG_AGO, backup.name
 
 
 def _grouped(
     newest_first: Sequence[Backup], kept: dict[int, str]
-) -> list[tuple[RetentionGroup, list[_Placed]]]:
+) -> list[tuple[RetentionGroup, list[Placed]]]:
     """Group the backups; keep those whose group is unknown."""
-    groups: dict[RetentionGroup, list[_Placed]] = defaultdict(list)
+    groups: dict[RetentionGroup, list[Placed]] = defaultdict(list)
     for place, backup in enumerate(newest_first):
         manifest = backup.manifest
         if manifest is None:
@@ -122,8 +107,16 @@ def _grouped(
     return list(groups.items())
 
 
-def _kept(placed: list[_Placed], policy: RetentionPolicy, now: datetime) -> dict[int, str]:
-    """Return which backups of one group are kept, each with all the reasons."""
+def reasons_to_keep(
+    placed: Sequence[Placed], policy: RetentionPolicy, now: datetime
+) -> dict[int, str]:
+    """Return the places of the backups of one group to keep, each with all reasons.
+
+    Args:
+        placed: all backups of the group, newest first.
+        policy: which of them to keep.
+        now: the time.
+    """
     if not policy.deletes:
         return _all(placed, "no rule lets a backup go")
     good = [entry for entry in placed if entry[1].good]
@@ -143,17 +136,17 @@ def _kept(placed: list[_Placed], policy: RetentionPolicy, now: datetime) -> dict
     return kept
 
 
-def _all(placed: list[_Placed], reason: str) -> dict[int, str]:
+def _all(placed: Sequence[Placed], reason: str) -> dict[int, str]:
     return dict.fromkeys((place for place, _, _ in placed), reason)
 
 
-def _held(placed: list[_Placed], now: datetime) -> Iterator[tuple[int, str]]:
+def _held(placed: Sequence[Placed], now: datetime) -> Iterator[tuple[int, str]]:
     for place, backup, _ in placed:
         if backup.hold is not None and backup.hold.counts(now):
             yield place, str(backup.hold)
 
 
-def _labelled(placed: list[_Placed], policy: RetentionPolicy) -> Iterator[tuple[int, str]]:
+def _labelled(placed: Sequence[Placed], policy: RetentionPolicy) -> Iterator[tuple[int, str]]:
     for label in policy.keep_labels:
         key, equals, value = label.partition("=")
         for place, _, manifest in placed:
@@ -163,7 +156,7 @@ def _labelled(placed: list[_Placed], policy: RetentionPolicy) -> Iterator[tuple[
 
 
 def _young(
-    placed: list[_Placed], policy: RetentionPolicy, now: datetime
+    placed: Sequence[Placed], policy: RetentionPolicy, now: datetime
 ) -> Iterator[tuple[int, str]]:
     if policy.keep_within is not None:
         reason = f"younger than {span_text(policy.keep_within)}"
@@ -173,7 +166,7 @@ def _young(
             yield place, reason
 
 
-def _counted(good: list[_Placed], policy: RetentionPolicy) -> Iterator[tuple[int, str]]:
+def _counted(good: Sequence[Placed], policy: RetentionPolicy) -> Iterator[tuple[int, str]]:
     """Yield the backups that counting rules keep, and the reason."""
     for number, (place, _, _) in enumerate(good[: policy.keep_last], 1):
         yield place, f"last ({number} of {policy.keep_last})"

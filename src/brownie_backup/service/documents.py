@@ -21,7 +21,7 @@ from brownie_backup.model.reports import (
     StoreSync,
     TableRange,
 )
-from brownie_backup.operations.status import StatusReport, StoreStatus
+from brownie_backup.operations.status_report import StatusReport, StoreStatus
 
 _LINKS = frozenset({"format", "previous", "seen"})
 
@@ -120,6 +120,7 @@ def status_document(report: StatusReport, words: Vocabulary) -> dict[str, Any]:
         "next_backup": instant(report.next_backup),
         "interval_seconds": seconds(report.interval),
         "retention_days": report.retention_days,
+        "findings": [finding_document(finding, words) for finding in report.findings],
         "version": report.version,
     }
 
@@ -132,6 +133,7 @@ def store_status_document(store: StoreStatus, now: datetime, words: Vocabulary) 
         "problem": store.error.worded(words) if store.error else None,
         "reachable": store.error is None,
         "free_bytes": store.free_bytes,
+        "stored_bytes": store.stored_bytes,
         "backups": len(store.backups),
         "damaged": list(store.damaged),
         "last_good": backup_document(last) if last else None,

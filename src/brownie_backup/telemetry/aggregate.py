@@ -189,7 +189,7 @@ class _Counting:
         if verification and verification.good:
             verified = verification.verified_at.timestamp()
             metrics.last_verified = max(metrics.last_verified or 0, verified)
-        if entry.backup.good:
+        if entry.backup.good and entry.expected:
             metrics.last_success = manifest.finished_at.timestamp()
             metrics.last_size_bytes = entry.size_bytes
             metrics.last_stored_bytes = entry.stored_bytes

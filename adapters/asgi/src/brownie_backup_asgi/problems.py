@@ -52,6 +52,7 @@ BY_ERROR: dict[type[BackupError], Kind] = {
     errors.DatabaseError: Kind("database", 502, "PostgreSQL reported an error"),
     errors.ConnectionFailed: Kind("database-unavailable", 503, "PostgreSQL is out of reach"),
     errors.RestoreRefused: Kind("restore-refused", 409, "The restore would fail"),
+    errors.RenameFailed: Kind("rename-failed", 502, "All is restored, under a temporary name"),
 }
 
 MALFORMED = Kind("malformed", 400, "The request cannot be read")

@@ -6,6 +6,7 @@ from typing import Any
 
 from brownie_backup.config import Settings
 from brownie_backup.config.variables import PREFIX
+from brownie_backup_cli.exit_codes import CANNOT_DECRYPT, NOT_FOUND, USAGE, WARNINGS
 from brownie_backup_cli.units import Environment, Printed, Unit, environment, five, text
 
 SECRETS = "/run/secrets/brownie-backup"
@@ -93,12 +94,24 @@ def _cron_job(settings: Settings, name: str, schedule: str, volumes: _Volumes) -
             "jobTemplate": {
                 "spec": {
                     "backoffLimit": 1,
+                    "podFailurePolicy": {"rules": _not_repeated(name)},
                     "activeDeadlineSeconds": 86400,
                     "template": {"spec": _pod(name, volumes)},
                 }
             },
         },
     }
+
+
+def _not_repeated(container: str) -> list[dict[str, Any]]:
+    """Return rules: a run is not repeated after warnings, nor if it would fail in the same way."""
+    codes = [USAGE, WARNINGS, NOT_FOUND, CANNOT_DECRYPT]
+    exits = {"containerName": container, "operator": "In", "values": codes}
+    return [
+        {"action": "FailJob", "onExitCodes": exits},
+        # The node is drained, for example: this does not count.
+        {"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}]},
+    ]
 
 
 def _pod(name: str, volumes: _Volumes) -> dict[str, Any]:

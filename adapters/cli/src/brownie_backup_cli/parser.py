@@ -14,6 +14,7 @@ exit status:
   10   no such backup or database
   11   busy: another process is using the store
   12   cannot decrypt: wrong or missing key
+  13   restored, but under a temporary name: finish with the SQL on stderr
   130  ended by SIGINT, 143 by SIGTERM, 129 by SIGHUP; no incomplete backup is left
   141  the program that read the output has ended
 
@@ -260,9 +261,7 @@ def _end(text: str) -> datetime:
             return instant.astimezone(UTC) if instant.tzinfo else instant.replace(tzinfo=UTC)
         return datetime(day.year, day.month, day.day, tzinfo=UTC) + timedelta(days=1)
     except (ValueError, OverflowError):
-        msg = (
-            f"'{text}' is neither a date, such as 2027-01-31, nor a time, such as 2027-01-31T18:00Z"
-        )
+        msg = f"'{text}' is neither a date such as 2027-01-31 nor a time such as 2027-01-31T18:00Z"
         raise argparse.ArgumentTypeError(msg) from None
 
 

@@ -31,7 +31,7 @@ from brownie_backup_cron.http_server import Endpoints
 from brownie_backup_cron.job import ScheduledJob
 from brownie_backup_cron.leader import Leader, elapsed
 from brownie_backup_cron.metrics import RunnerMetrics
-from brownie_backup_cron.notifications import Notifier
+from brownie_backup_cron.notifications import make_notifier
 from brownie_backup_cron.reporter import Reporter
 from brownie_backup_cron.runner import Runner
 from brownie_backup_cron.timetable import Timetable
@@ -146,7 +146,7 @@ def _settings() -> Settings:
 
 def _once(service: Service, job: str) -> int:
     runner_metrics = RunnerMetrics()
-    notifier = Notifier(service.settings, runner_metrics, TimeSource().now)
+    notifier = make_notifier(service.settings, runner_metrics, TimeSource().now)
     reporter = Reporter(service, notifier, runner_metrics)
     once = VerificationJob(reporter) if job == "verify" else BackupJob(reporter)
     try:
@@ -161,7 +161,7 @@ def _once(service: Service, job: str) -> int:
 def _serve(service: Service, arguments: argparse.Namespace, pace: TimeSource) -> int:
     settings, stores = service.settings, service.context.stores
     runner_metrics = RunnerMetrics()
-    notifier = Notifier(settings, runner_metrics, TimeSource().now)
+    notifier = make_notifier(settings, runner_metrics, TimeSource().now)
     reporter = Reporter(service, notifier, runner_metrics)
     jobs = tuple(_scheduled(settings, reporter, pace.now()))
     changed = threading.Event()

@@ -274,3 +274,12 @@ def remove_expired(store: Store, now: datetime) -> tuple[LeaseRecord, ...]:
     for record in expired:
         store.delete(record.id if record.id.startswith(LEASES) else lease_key(record.id))
     return expired
+
+
+def exists(store: Store, identifier: str) -> bool:
+    """Whether a lease is there, expired or not."""
+    try:
+        store.get(lease_key(identifier))
+    except KeyNotFound:
+        return False
+    return True

@@ -3,12 +3,12 @@
 import argparse
 import json
 from collections.abc import Iterator
-from datetime import timedelta
-from typing import Any
+from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from brownie_backup import Backup, list_backups
 from brownie_backup.model import Manifest, PartKind
+from brownie_backup.operations.status_report import StoreStatus
 from brownie_backup.service import Service
 from brownie_backup.service.documents import backup_document, status_document
 from brownie_backup.wording import counted, written
@@ -56,15 +56,17 @@ def status(arguments: argparse.Namespace, service: Service, output: Output) -> i
     if len(report.stores) == 1 and report.stores[0].error:
         raise report.stores[0].error
     document = status_document(report, WORDS)
-    rows = [row for store in (document, *document["copies"]) for row in _status_rows(store)]
+    rows = [("database", report.database or "not known"), ("state", report.state)]
+    rows += [row for store in report.stores for row in _status_rows(store, report.now)]
     next_backup = report.next_backup.astimezone(ZoneInfo(report.timezone))
     shown = f"{next_backup:%Y-%m-%d %H:%M} {report.timezone}"
     rows.append(("schedule", f"{service.settings.schedule}, next run at {shown}"))
     output.result(document, table(("", ""), rows)[1:])
-    problems = [store.error.worded(WORDS) for store in report.stores if store.error]
-    for problem in problems:
-        output.warn(problem)
-    return WARNINGS if problems else DONE
+    for store in report.stores:
+        if store.error:
+            output.warn(store.error.worded(WORDS))
+    output.findings(report.findings)
+    return DONE if report.state == "ok" else WARNINGS
 
 
 def unlock(arguments: argparse.Namespace, service: Service, output: Output) -> int:
@@ -87,24 +89,24 @@ def unlock(arguments: argparse.Namespace, service: Service, output: Output) -> i
     return DONE
 
 
-def _status_rows(store: dict[str, Any]) -> Iterator[tuple[str, str]]:
-    yield "store", store["store"]
-    if store["problem"]:
-        yield "problem", store["problem"]
+def _status_rows(store: StoreStatus, now: datetime) -> Iterator[tuple[str, str]]:
+    yield "store", store.url
+    if store.error:
+        yield "problem", store.error.worded(WORDS)
         return
-    yield "backups", f"{store['backups']}, {len(store['damaged'])} damaged"
-    last = store["last_good"]
-    age = _span(store["last_good_age_seconds"])
-    yield "last good backup", f"{last['name']}, {age} ago" if last else "none"
-    yield "retention", store["retention"]
-    for lease in store["leases"]:
-        state = "expired: see 'brownie-backup unlock'" if lease["expired"] else "running"
-        since = f"for {_span(lease['age_seconds'])}"
-        yield "lease", f"{lease['purpose']}, by {lease['owner']}, {since}, {state}"
-
-
-def _span(seconds: float | None) -> str:
-    return span(timedelta(seconds=seconds or 0))
+    others = len(store.backups) - len(store.counting)
+    of_others = f", {others} of them of other databases" if others else ""
+    yield "backups", f"{len(store.backups)}{of_others}, {len(store.damaged)} damaged"
+    last = store.last_good
+    age = f", {span(now - last.manifest.finished_at)} ago" if last and last.manifest else ""
+    yield "last good backup", f"{last.name}{age}" if last else "none"
+    free = f", {size(store.free_bytes)} free" if store.free_bytes is not None else ""
+    yield "stored", f"{size(store.stored_bytes)}{free}"
+    yield "retention", store.retention
+    for lease in store.leases:
+        state = "expired: see 'brownie-backup unlock'" if lease.expired(now) else "running"
+        since = f"for {span(now - lease.acquired_at)}"
+        yield "lease", f"{lease.purpose}, by {lease.owner}, {since}, {state}"
 
 
 def _row(backup: Backup) -> tuple[str, ...]:

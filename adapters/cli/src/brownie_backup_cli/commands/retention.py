@@ -7,9 +7,8 @@ from typing import TypeVar
 from brownie_backup import (
     RetentionReport,
 )
-from brownie_backup.errors import (
-    BackupError,
-)
+from brownie_backup.errors import BackupError, Busy
+from brownie_backup.notifications import RETENTION, notified
 from brownie_backup.service import Service
 from brownie_backup.service.documents import cleanup_document, hold_document
 from brownie_backup.wording import counted
@@ -22,13 +21,20 @@ T = TypeVar("T")
 
 def cleanup(arguments: argparse.Namespace, service: Service, output: Output) -> int:
     """Apply each store's retention policy."""
-    with output.tally() as on_progress:
+    wanted = not arguments.dry_run
+    with (
+        notified(service, RETENTION, WORDS, wanted=wanted) as run,
+        output.tally() as on_progress,
+    ):
         stores = service.cleanup(
             dry_run=arguments.dry_run,
             yes_delete_many=arguments.yes_delete_many,
             all_databases=arguments.all_databases,
+            operation_id=run.operation,
             on_progress=on_progress,
         )
+        failed = (store.problem for store in stores if store.problem)
+        run.problem = next((each for each in failed if not isinstance(each, Busy)), None)
     reports = {store.url: store.report for store in stores if store.report}
     problems = {store.url: store.problem for store in stores if store.problem}
     first, *copies = [cleanup_document(each, WORDS) for each in stores]

@@ -10,10 +10,13 @@ from brownie_backup import (
 from brownie_backup.errors import (
     BackupError,
     ConfigurationError,
+    DamagedError,
     DecryptionError,
+    KeyMissing,
 )
 from brownie_backup.format.names import LATEST
 from brownie_backup.hints import BackupHint
+from brownie_backup.notifications import VERIFICATION, notified
 from brownie_backup.operations.find import LocatedBackup
 from brownie_backup.operations.verify import ALL
 from brownie_backup.service import Service
@@ -45,20 +48,23 @@ def verify(arguments: argparse.Namespace, service: Service, output: Output) -> i
         return _compare(arguments, service, output)
     if bool(arguments.name) == arguments.all:
         raise ConfigurationError(["verify needs the name of a backup, or --all"])
-    with output.progress() as on_progress:
+    with notified(service, VERIFICATION, WORDS) as run, output.progress() as on_progress:
         if arguments.all:
             done = service.verify_all(
                 sample_percent=arguments.sample, store=arguments.store, on_progress=on_progress
             )
+            run.problem = _problem(done.verifications, done.unread)
             return _report(done.store_url, done.verifications, done.unread, output)
         place = _Place(output)
         outcome = service.verify(
             arguments.name,
             sample_percent=arguments.sample,
             store=arguments.store,
+            operation_id=run.operation,
             on_found=place.found,
             on_progress=on_progress,
         )
+        run.backup, run.problem = outcome.backup, _problem([outcome], {})
     status = _report(place.url, [outcome], {}, output)
     return WARNINGS if status == DONE and place.elsewhere else status
 
@@ -131,6 +137,17 @@ def _report(
     damaged = [outcome for outcome in outcomes if not outcome.good]
     only_keys = all(isinstance(error, DecryptionError) for error in unread.values())
     return CANNOT_DECRYPT if only_keys and not damaged else FAILED
+
+
+def _problem(
+    outcomes: Sequence[Verification], unread: Mapping[str, BackupError]
+) -> BackupError | None:
+    """Return what a notification says; a key that is kept elsewhere is no problem."""
+    for outcome in outcomes:
+        if not outcome.good:
+            msg = f"'{outcome.backup}' is damaged: {'; '.join(outcome.problems)}"
+            return DamagedError(msg, hint=BackupHint.NEXT_BACKUP_REPAIRS)
+    return next((each for each in unread.values() if not isinstance(each, KeyMissing)), None)
 
 
 def _lines(outcome: Verification) -> list[str]:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from brownie_backup.dumpers.postgres.restore import preflight, swap
 from brownie_backup.dumpers.postgres.restore.archive import Archive
+from brownie_backup.dumpers.postgres.restore.obstruction import find_obstructions
 from brownie_backup.dumpers.postgres.restore.statements import (
     for_database,
     is_ownership,
@@ -16,6 +17,7 @@ from brownie_backup.hints import RestoreHint
 from brownie_backup.model.findings import Finding, Level
 from brownie_backup.postgres.client import Client, quote_name
 from brownie_backup.postgres.output import is_about_database
+from brownie_backup.postgres.session import Session
 
 
 class NewDatabase:
@@ -46,10 +48,23 @@ class NewDatabase:
         # The owner comes first: our right to create anything in the database may depend on it.
         self.settings = [s for s in statements if not is_ownership(s)]
         owner = filter(is_ownership, statements)
-        run_or_fail(self._client, "creating the database", [create, *owner])
+        with or_fail("creating the database"), self._client.session() as session:
+            session.run(create, "BEGIN", *owner)
+            self._require_renaming(session)
+            session.run("COMMIT")
         for statement in strange:
             msg = f"not applied to the database: {statement[:100]}"
             yield Finding(Level.WARNING, "database", msg, RestoreHint.RUN_BY_HAND)
+
+    def _require_renaming(self, session: Session) -> None:
+        """Raise if the new owner's database is not ours to rename, and to drop.
+
+        Whoever is a member of a role may give it a database; renaming needs its rights, which not
+        every member inherits.
+        """
+        for found in find_obstructions(session, self.name):
+            for reason in found.reasons():
+                raise RestoreFailed(reason.message, hint=reason.hint, errors=[reason.message])
 
     def drop(self) -> bool:
         """Drop it, if it is there; return whether it is gone."""
@@ -71,6 +86,8 @@ def or_fail(doing: str) -> Iterator[None]:
     """Raise `RestoreFailed` for PostgreSQL's error."""
     try:
         yield
+    except RestoreFailed:
+        raise
     except DatabaseError as error:
         msg = f"{doing} failed: {error.message}"
         raise RestoreFailed(

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from brownie_backup.dumpers.postgres.inventory import Inventory
+from brownie_backup.dumpers.postgres.restore.obstruction import find_obstructions
 from brownie_backup.hints import Advice, RestoreHint, SetupHint
 from brownie_backup.model import Database
 from brownie_backup.model.findings import Finding, Level
@@ -79,7 +80,9 @@ def check_room(needed_bytes: int) -> Iterator[Finding]:
         yield _error("space", msg, SetupHint.SPACE_FOR_TMPDIR)
 
 
-def check_target(server: dict[str, Any], name: str, options: RestoreOptions) -> Iterator[Finding]:
+def check_target(
+    client: Client, server: dict[str, Any], name: str, options: RestoreOptions
+) -> Iterator[Finding]:
     """Yield the problems of that name for a database."""
     if name in server["databases"] and not options.replace:
         msg = f"a database named '{name}' exists"
@@ -87,6 +90,9 @@ def check_target(server: dict[str, Any], name: str, options: RestoreOptions) -> 
     elif name in server["databases"]:
         msg = f"the database '{name}' will be replaced, and kept under a dated name"
         yield Finding(Level.OK, "target", msg)
+        for found in find_obstructions(client, name):
+            yield from found.reasons()
+            yield from found.leftovers()
 
 
 def check_roles(

@@ -24,7 +24,7 @@ from brownie_backup.dumpers.postgres.restore.statements import (
     split_statements,
 )
 from brownie_backup.dumpers.postgres.segments import stored_segments
-from brownie_backup.errors import BackupError, DamagedError, RestoreFailed
+from brownie_backup.errors import BackupError, DamagedError, RenameFailed, RestoreFailed
 from brownie_backup.hints import BackupHint, RestoreHint
 from brownie_backup.model import Database, Part, PartKind, Relation, Segment
 from brownie_backup.model.findings import Finding, Level
@@ -147,7 +147,7 @@ class PostgresTarget:
 
     def _check_server(self) -> Iterator[Finding]:
         server = preflight.ask_server(self._client)
-        yield from preflight.check_target(server, self._name, self._options)
+        yield from preflight.check_target(self._client, server, self._name, self._options)
         yield from preflight.check_server(self._client, server, self._source, self._name)
         yield from preflight.check_contents(server, self._inventory, self._options)
 
@@ -214,12 +214,16 @@ class PostgresTarget:
         name, fresh = self._name, self._fresh
         run_or_fail(self._client, "setting up the database", fresh.settings, fresh.name)
         kept = f"_before_{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
-        self._replaced = swap.put_in_place(
-            self._client,
-            fresh=fresh.name,
-            name=name,
-            kept=shorten(name, kept) if self._options.replace else None,
-        )
+        try:
+            self._replaced = swap.put_in_place(
+                self._client,
+                fresh=fresh.name,
+                name=name,
+                kept=shorten(name, kept) if self._options.replace else None,
+            )
+        except RenameFailed:  # everything is restored, so it stays
+            fresh.exists, self._created_roles = False, ()
+            raise
         fresh.exists = False
         if self._replaced:
             msg = f"the database that was there is kept as '{self._replaced}'"
