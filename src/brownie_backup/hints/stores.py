@@ -53,6 +53,10 @@ class StoreHint(HintCode):
         "Grant these credentials the rights in the guide 'Store backups in S3'. Without "
         "s3:ListBucket, S3 gives this answer for a missing object too",
     )
+    READ_FILE = (
+        "read_file",
+        "Let the user that runs the backup read that file, or correct the setting that names it",
+    )
     NEW_TEMPORARY_CREDENTIALS = (
         "new_temporary_credentials",
         "The temporary credentials have expired: get new ones",
