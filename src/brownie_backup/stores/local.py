@@ -29,6 +29,8 @@ from brownie_backup.stores.store_type import StoreType
 
 # Segments of keys never begin with a dot, so nothing in here can be confused with an object.
 _UNFINISHED = ".unfinished"
+_OF_SYSTEMS = {"@eaDir", "#recycle", "#snapshot", "$RECYCLE.BIN", "System Volume Information"}
+"""Folders that NAS devices and Windows make in any folder, often not readable for us."""
 _STALE_SECONDS = 24 * 3600
 _NO_SYNC = {errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS}
 """The answers of file systems that sync by themselves, or never: SMB shares, FUSE, VM folders."""
@@ -120,7 +122,11 @@ class LocalStore:
         for entry in entries:
             key = at + entry.name
             # Compared up to the shorter of the two: a folder may lead to the prefix.
-            if entry.name.startswith(".") or not (key + "/").startswith(prefix[: len(key) + 1]):
+            if (
+                entry.name.startswith(".")
+                or entry.name in _OF_SYSTEMS
+                or not (key + "/").startswith(prefix[: len(key) + 1])
+            ):
                 continue
             if entry.is_dir(follow_symlinks=False):
                 yield from self._walk(folder / entry.name, key + "/", prefix)

@@ -8,7 +8,7 @@ from functools import partial
 from brownie_backup.concurrency.ordered_map import thread_pool
 from brownie_backup.errors import DamagedError, KeyNotFound, ObjectArchived
 from brownie_backup.format.converter import from_json, to_json
-from brownie_backup.format.layout import HOLDS, attempt_key, hold_key, name_in
+from brownie_backup.format.layout import HOLDS, attempt_key, hold_key, is_foreign, name_in
 from brownie_backup.model import Attempt, Hold, Kind, Manifest
 from brownie_backup.protocols import Store, StoredObject
 
@@ -23,7 +23,8 @@ def read_holds(store: Store, now: datetime) -> dict[str, Hold]:
     cache answers for the store here.
     """
     with thread_pool() as threads:
-        holds = tuple(threads.each(partial(_read_hold, store), store.list(HOLDS)))
+        ours = (found for found in store.list(HOLDS) if not is_foreign(found.key, hold_key))
+        holds = tuple(threads.each(partial(_read_hold, store), ours))
     return {hold.backup: hold for hold in holds if hold and hold.counts(now)}
 
 

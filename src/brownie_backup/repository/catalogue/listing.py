@@ -15,6 +15,7 @@ from brownie_backup.format.layout import (
     VERIFICATIONS,
     blob_in,
     blob_key,
+    is_foreign,
     manifest_key,
     name_in,
     verification_key,
@@ -67,7 +68,7 @@ def read_catalogue(
 
 def _is_ours(key: str) -> bool:
     """Whether it is an object of a backup, and not a foreign object beside these."""
-    return key in {manifest_key(name_in(key)), verification_key(name_in(key))}
+    return not is_foreign(key, manifest_key) or not is_foreign(key, verification_key)
 
 
 class _Reader:

@@ -110,8 +110,9 @@ class Leadership:
         """Return the number and the content of the highest term."""
         numbers = []
         for found in self._store.list(leader_keys(self._purpose)):
-            with contextlib.suppress(ValueError):
-                numbers.append(int(name_in(found.key)))
+            name = name_in(found.key)
+            if name.isdecimal() and found.key == leader_key(self._purpose, int(name)):
+                numbers.append(int(name))
         if not numbers:
             return None
         number = max(numbers)

@@ -21,6 +21,7 @@ from brownie_backup.format.layout import (
     OPERATIONS,
     cancellation_key,
     claim_key,
+    is_foreign,
     name_in,
     operation_key,
 )
@@ -134,7 +135,8 @@ class OperationLog:
             known: records that need not be read again: those of ended operations.
         """
         known = known or {}
-        found = sorted(self.store.list(OPERATIONS), key=_modified, reverse=True)[:most]
+        ours = (f for f in self.store.list(OPERATIONS) if not is_foreign(f.key, operation_key))
+        found = sorted(ours, key=_modified, reverse=True)[:most]
         with thread_pool() as threads:
             records = tuple(threads.each(partial(self._read, known), found))
         present = (record for record in records if record)
@@ -188,7 +190,7 @@ class OperationLog:
         """Remove the records of operations that are no longer needed."""
         before = self.clock() - KEPT_FOR
         for found in [*self.store.list(OPERATIONS)]:
-            if found.modified_at < before:
+            if found.modified_at < before and not is_foreign(found.key, operation_key):
                 self.store.delete(found.key)
                 self.store.delete(cancellation_key(name_in(found.key)))
 
@@ -204,8 +206,9 @@ class OperationLog:
             return None
 
     def _claims(self, database: str) -> tuple[int, ...]:
-        names = (name_in(found.key) for found in self.store.list(claim_key(database)))
-        return tuple(int(name) for name in names if name.isdigit())
+        keys = [found.key for found in self.store.list(claim_key(database))]
+        numbers = ((int(name), key) for key in keys if (name := name_in(key)).isdecimal())
+        return tuple(number for number, key in numbers if key == claim_key(database, number))
 
     def _refuse_if_at_work(self, database: str, number: int) -> None:
         try:
