@@ -22,7 +22,6 @@ ELSEWHERE = "https://s3.example.com"
         (ELSEWHERE, None, "https://s3.example.com/bucket/"),
         (ELSEWHERE, "path", "https://s3.example.com/bucket/"),
         (ELSEWHERE, "virtual", "https://bucket.s3.example.com/"),
-        (ELSEWHERE, "auto", "https://bucket.s3.example.com/"),
     ],
 )
 def test_the_bucket_is_in_the_path_or_in_the_host(
