@@ -129,8 +129,12 @@ def nightly(session: nox.Session) -> None:
     """Run what takes too long for each change: versions between, and longer random histories."""
     _install(session, "tests", projects=True)
     history = "tests/integration/test_incremental_history.py"
-    env = {"BROWNIE_TEST_BACKUPS": os.environ.get("BROWNIE_TEST_BACKUPS", "300")}
-    session.run("pytest", "--timeout=3600", *(session.posargs or (history,)), env=env)
+    hostile = "tests/unit/test_hostile_objects.py"
+    env = {
+        "BROWNIE_TEST_BACKUPS": os.environ.get("BROWNIE_TEST_BACKUPS", "300"),
+        "BROWNIE_TEST_OBJECTS": os.environ.get("BROWNIE_TEST_OBJECTS", "30000"),
+    }
+    session.run("pytest", "--timeout=3600", *(session.posargs or (history, hostile)), env=env)
     if not session.posargs:
         session.run("pytest", *BESIDE_EACH_OTHER, "-m", "nightly")
         for between in BETWEEN:
@@ -179,6 +183,44 @@ def _try_wheel(session: nox.Session, wheel: Path) -> None:
                 session.error(f"{wheel.name} installs no share/{name}")
 
 
+@nox.session(python=PYTHONS[0], default=False)
+def soak(session: nox.Session) -> None:
+    """Kill command, server and store again and again, fill a disk; restore every backup."""
+    _install(session, "tests", projects=True)
+    session.run("pytest", "-s", *(session.posargs or ("tests/soak",)))
+
+
+@nox.session(python=PYTHONS[0], default=False)
+def sbom(session: nox.Session) -> None:
+    """Write the bill of materials of all that our packages and their extras bring: CycloneDX."""
+    _install(session, "supply")
+    bill = Path(session.posargs[0] if session.posargs else "brownie-backup.cdx.json").absolute()
+    bill.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as place:
+        projects = [f"{project}[{','.join(_extras(project))}]" for project in PROJECTS]
+        pins = f"--constraint={ROOT}/requirements/tests.txt"
+        session.run("uv", "venv", "--quiet", f"{place}/venv", external=True)
+        python = f"--python={place}/venv/bin/python"
+        session.run("uv", "pip", "install", "--quiet", python, pins, *projects, external=True)
+        session.run("cyclonedx-py", "environment", f"{place}/venv", f"--output-file={bill}")
+
+
+def _extras(project: Path) -> list[str]:
+    loaded = nox.project.load_toml(str(project / "pyproject.toml"))
+    return [*loaded["project"].get("optional-dependencies", {})]
+
+
+@nox.session(python=PYTHONS[0], default=False)
+def vulnerabilities(session: nox.Session) -> None:
+    """Look all pins up in the database of known vulnerabilities; this needs the network."""
+    _install(session, "supply")
+    for pins in sorted((ROOT / "requirements").glob("*.txt")):
+        # The server's programs of several versions are one package: no resolver takes them.
+        if pins.name != "postgresql.txt":
+            only_pins = ("--disable-pip", "--require-hashes", "--strict")  # what is unknown fails
+            session.run("pip-audit", *only_pins, f"--requirement={pins}")
+
+
 @nox.session(default=False)
 def lock(session: nox.Session) -> None:
     """Renew every pin: requirements/*.txt, and the constraints in pyproject.toml."""
@@ -188,8 +230,8 @@ def lock(session: nox.Session) -> None:
     ours = ["--all-extras", *(f"--no-emit-package={each['project']['name']}" for each in loaded)]
 
     header = "# Written by `nox -s lock`.\n"
-    for name in ("lint", "node", "types", "tests", "docs"):
-        projects = () if name in {"lint", "node"} else (*manifests, *ours)
+    for name in ("lint", "node", "supply", "types", "tests", "docs"):
+        projects = () if name in {"lint", "node", "supply"} else (*manifests, *ours)
         pins = _resolve(session, f"requirements/{name}.in", *projects, "--generate-hashes")
         (folder / f"{name}.txt").write_text(header + pins, encoding="utf-8")
 

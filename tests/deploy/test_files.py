@@ -85,6 +85,12 @@ def test_compose_takes_its_file() -> None:
     check("check-jsonschema", "--builtin-schema", "vendor.compose-spec", COMPOSE)
 
 
+def test_the_workflow_that_releases_is_valid_and_holds_no_secret() -> None:
+    workflow = ROOT / ".github" / "workflows" / "release.yml"
+    check("check-jsonschema", "--builtin-schema", "vendor.github-workflows", workflow)
+    assert "secrets." not in workflow.read_text(encoding="utf-8")
+
+
 def test_kubernetes_takes_its_manifests() -> None:
     assert MANIFESTS
     check("kubernetes-validate", "-k", "1.33", "--strict", *MANIFESTS)

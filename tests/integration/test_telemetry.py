@@ -15,6 +15,8 @@ from tests.integration.cli import PASSPHRASE, Cli
 from tests.integration.serving import MAKER, READER, TOKEN, serving
 from tests.servers.collector import Collector
 
+from brownie_backup.hints import install_command
+
 pytestmark = pytest.mark.once
 
 SECRET = "planted-access-key"
@@ -174,7 +176,7 @@ def test_without_the_extra_it_is_said_what_to_install(told: Cli, name: str, valu
     )
     assert done.returncode == 2, done
     assert f"{name} needs 'opentelemetry." in done.stderr
-    assert "python -m pip install 'brownie-backup[telemetry]'" in done.stderr
+    assert install_command("brownie-backup[telemetry]") in done.stderr
     assert told.backups() == {}
 
 

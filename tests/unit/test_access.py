@@ -178,3 +178,9 @@ def test_the_certificates_of_the_system_are_named(
 def test_bytes_that_are_no_utf_8_are_refused() -> None:
     with pytest.raises(ConfigurationError, match="no UTF-8"):
         of("host=h dbname=x\udcff").arguments()
+
+
+@pytest.mark.parametrize("password", ["a%0Ab", "a%0D", "a\udcff"])
+def test_a_password_that_no_passfile_can_hold_is_refused(password: str) -> None:
+    with pytest.raises(ConfigurationError, match="the password has line breaks"):
+        of(f"postgresql://u:{password}@h/db")

@@ -21,6 +21,7 @@ from brownie_backup import (
 )
 from brownie_backup.errors import DamagedError, ObjectArchived
 from brownie_backup.format.layout import BLOBS, HOLDS, IDENTITY, MANIFESTS, VERIFICATIONS
+from brownie_backup.format.limits import MOST_OBJECT_BYTES
 from brownie_backup.protocols import Availability, ObjectUse, Store, StoredObject
 from brownie_backup.stores import MemoryStore
 
@@ -39,11 +40,11 @@ class ArchivingStore(Wrapper):
     def archive(self, prefix: str, how: Availability = Availability.ARCHIVED) -> None:
         self.archived |= {found.key: how for found in self.inner.list(prefix)}
 
-    def get(self, key: str) -> bytes:
+    def get(self, key: str, most_bytes: int = MOST_OBJECT_BYTES) -> bytes:
         if self.archived.get(key) is Availability.ARCHIVED:
             msg = f"cannot read '{key}' in {self.url}: the object was moved to an archive class"
             raise ObjectArchived(msg)
-        return super().get(key)
+        return super().get(key, most_bytes)
 
     def put(
         self,

@@ -319,6 +319,25 @@ def test_what_is_made_on_demand_is_made_once_and_closed_with_the_repository() ->
     assert Closable.closed == 1  # it is its maker's
 
 
+def test_what_is_closed_while_it_works_is_made_again_and_nothing_fails() -> None:
+    class Closing(FakeEncryptor):
+        def decrypt(self, data: bytes) -> bytes:
+            if len(made) == 1:
+                on_demand.close()  # as another thread does
+                raise KeyMissing("the keyring is gone")
+            return super().decrypt(data)
+
+    made: list[Encryptor] = []
+
+    def make() -> Encryptor:
+        made.append(Closing())
+        return made[-1]
+
+    on_demand = EncryptorOnDemand("fake", make)
+    assert on_demand.decrypt(on_demand.encrypt(b"data")) == b"data"
+    assert len(made) == 2
+
+
 def test_a_repository_that_is_evolved_has_the_same_codecs_and_all_else() -> None:
     def roots(store: Store, /) -> list[str]:
         return [store.url]

@@ -1,15 +1,19 @@
 """From variables to stores: where each is, whose credentials it gets, and which comes first."""
 
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
 
 from brownie_backup.config import OpenStores, load_settings, make_repositories, make_store
 from brownie_backup.errors import ConfigurationError
+from brownie_backup.hints import install_command
 from brownie_backup.stores import LocalStore, RetryingStore
 from brownie_backup.stores.location import Location
 from brownie_backup.stores.urls import parse_location
+
+ROOT = Path(__file__).parents[2]
 
 PLANTED = "s3cr3t-Pl4nted"
 CLEAR = {"BACKUP_ENCRYPTION": "no"}
@@ -178,7 +182,7 @@ def test_what_is_said_of_the_primary_ones_objects_is_not_said_of_a_copys() -> No
         ({"COPY_TO": "file:///a/"}, "BACKUP_DESTINATION and BACKUP_COPY_TO name file:///a twice"),
         ({"COPY_TO": "file:///b/../a"}, "file:///a and file:///b/../a are one folder"),
         ({"COPY_TO": "gs://b/c gs://b/c/"}, "BACKUP_DESTINATION and BACKUP_COPY_TO name gs://b/c"),
-        ({"COPY1_TOKEN": PLANTED}, "BACKUP_COPY1_TOKEN is set, but BACKUP_COPY_TO names 0 stores"),
+        ({"COPY1_TOKEN": PLANTED}, "BACKUP_COPY1_TOKEN is set, but BACKUP_COPY_TO names no store"),
         (
             {"COPY_TO": "file:///b", "COPY3_ACCESS_KEY": PLANTED},
             "BACKUP_COPY3_ACCESS_KEY is set, but BACKUP_COPY_TO names 1",
@@ -330,7 +334,18 @@ def test_a_missing_extra_is_told_with_the_command_that_installs_it(
     monkeypatch.setitem(sys.modules, f"brownie_backup.stores.{extra}.opening", None)
     with pytest.raises(ConfigurationError, match="is not installed") as caught:
         make_store(parse_location(url))
-    assert str(caught.value.hint) == f"python -m pip install 'brownie-backup[{extra}]'"
+    package = f"brownie-backup[{extra}]"
+    command = install_command(package)
+    assert str(caught.value.hint) == f"Install the package '{package}': {command}"
+
+
+def test_one_switch_turns_the_commands_to_those_of_the_index() -> None:
+    for name in ("brownie-backup", "brownie-backup-asgi", "brownie-backup-cli[demo]"):
+        published = f"python -m pip install '{name}'"
+        assert install_command(name, published=True) == published
+        folder = ROOT / install_command(name, published=False).split("'")[1].partition("[")[0]
+        project = tomllib.loads((folder / "pyproject.toml").read_text(encoding="utf-8"))
+        assert project["project"]["name"] == name.partition("[")[0]
 
 
 def test_a_folder_has_no_options_of_clouds() -> None:

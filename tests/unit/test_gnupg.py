@@ -8,6 +8,7 @@ import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.unit.keys import PASSPHRASE, plain_pair, protected_pair
@@ -20,6 +21,7 @@ from brownie_backup.errors import (
     DamagedError,
     DecryptionError,
     EncryptionError,
+    KeyMissing,
 )
 from brownie_backup.hints import KeyHint
 from brownie_backup.repository import EncryptorOnDemand
@@ -86,6 +88,26 @@ def test_a_wrong_or_missing_passphrase_of_the_private_key_is_said_so() -> None:
             gnupg.decrypt(packed)
     with GnuPG(private_key=protected.private, passphrase=Secret(PASSPHRASE)) as gnupg:
         assert gnupg.decrypt(packed) == DATA
+
+
+def test_no_key_is_told_from_a_wrong_one(pair: KeyPair, home: str) -> None:
+    def refused(data: bytes, **given: Any) -> type[Exception]:  # noqa: ANN401 - its parameters
+        with GnuPG(home=home, **given) as gnupg, pytest.raises(DecryptionError) as caught:
+            gnupg.decrypt(data)
+        return caught.type
+
+    with GnuPG(public_key=pair.public) as gnupg:
+        for_key = gnupg.encrypt(DATA)
+    with GnuPG(passphrase=Secret("open sesame")) as gnupg:
+        by_passphrase = gnupg.encrypt(DATA)
+    stranger = protected_pair()
+    assert refused(for_key) is KeyMissing
+    assert refused(for_key, public_key=pair.public) is KeyMissing
+    assert refused(by_passphrase) is KeyMissing
+    assert refused(by_passphrase, public_key=pair.public) is KeyMissing
+    wrong = {"private_key": stranger.private, "passphrase": Secret(PASSPHRASE)}
+    assert refused(for_key, **wrong) is DecryptionError
+    assert refused(by_passphrase, passphrase=Secret("another")) is DecryptionError
 
 
 def test_the_order_of_recipients_does_not_matter(pair: KeyPair, home: str) -> None:

@@ -14,7 +14,7 @@ from tests.unit.fakes import NOON
 
 from brownie_backup.audit.operation import Actor
 from brownie_backup.config.settings import Settings
-from brownie_backup.errors import BackupError, BackupNotFound, Busy, DamagedError, KeyMissing
+from brownie_backup.errors import BackupError, BackupNotFound, Busy, DamagedError
 from brownie_backup.model import Verification
 from brownie_backup.operations.history import History
 from brownie_backup.secret import Secret
@@ -80,7 +80,7 @@ def told(made: Reporter, receiver: Receiver) -> list[str]:
         (OSError("a defect"), False, FAILED, ["verification.failed"]),
         (BackupNotFound("none"), False, DONE, []),
         (Busy("a cleanup"), False, WARNINGS, []),
-        (KeyMissing("it is kept elsewhere"), False, WARNINGS, []),
+        (evolve(GOOD, checked="structure"), False, DONE, []),
     ],
 )
 def test_a_verification(

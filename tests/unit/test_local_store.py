@@ -1,7 +1,9 @@
 """What a folder as a store does besides what every store promises."""
 
+import contextlib
 import errno
 import os
+import socket
 import stat
 import sys
 from collections.abc import Callable
@@ -12,6 +14,7 @@ import pytest
 
 from brownie_backup.errors import (
     AccessDenied,
+    DamagedError,
     KeyExists,
     StoreError,
     StoreFull,
@@ -313,3 +316,41 @@ def test_a_destination_that_is_a_file_is_an_error_of_the_store(tmp_path: Path) -
     with pytest.raises(StoreError):
         LocalStore(path).put("leases/x.json", b"")
     assert path.read_bytes() == b"mine"
+
+
+@pytest.mark.parametrize("kind", ["pipe", "socket", "link", "link to nothing", "device"])
+def test_what_is_no_file_is_named_and_neither_followed_nor_waited_for(
+    tmp_path: Path, kind: str
+) -> None:
+    store = LocalStore(tmp_path / "store")
+    store.put("folder/good", b"data")
+    (tmp_path / "secret").write_bytes(b"not in the store")
+    path = tmp_path / "store" / "folder" / "bad"
+    match kind:
+        case "pipe":
+            os.mkfifo(path)
+        case "socket":
+            # A socket's path is short, so it is made by a name relative to the folder.
+            with socket.socket(socket.AF_UNIX) as made, contextlib.chdir(path.parent):
+                made.bind("bad")
+        case "device":
+            try:
+                os.mknod(path, 0o600 | stat.S_IFCHR, os.makedev(1, 5))  # endless zeros
+            except PermissionError:
+                pytest.skip("only root may make devices")
+        case _:
+            path.symlink_to(tmp_path / ("secret" if kind == "link" else "nowhere"))
+    with pytest.raises(DamagedError, match=r"'folder/bad' in .* is a .*, not a file"):
+        store.get("folder/bad")
+    assert {found.key for found in store.list("folder/")} == {"folder/good", "folder/bad"}
+    store.put("folder/bad", b"a file again")
+    assert store.get("folder/bad") == b"a file again"
+    assert (tmp_path / "secret").read_bytes() == b"not in the store"
+
+
+def test_files_whose_names_cannot_be_keys_are_not_objects(tmp_path: Path) -> None:
+    store = LocalStore(tmp_path)
+    store.put("good", b"")
+    for name in (b"\xff.json", "größe".encode(), b"a\nb", b"a\x1b[31m"):
+        Path(os.fsdecode(os.path.join(os.fsencode(tmp_path), name))).touch()  # noqa: PTH118 - bytes
+    assert [found.key for found in store.list("")] == ["good"]

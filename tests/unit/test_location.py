@@ -68,6 +68,7 @@ def test_all_options_of_a_url() -> None:
     [
         (f"s3://key:{PLANTED}@bucket", "holds credentials"),
         (f"s3://{PLANTED}@bucket/a", "holds credentials"),
+        (f"s3://key:slash/{PLANTED}@bucket/a", "holds credentials"),
         *(
             (f"s3://bucket?{name}={PLANTED}", "holds a secret")
             for name in (

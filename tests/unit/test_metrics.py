@@ -21,6 +21,7 @@ from brownie_backup.audit.record import AuditRecord, Outcome, Phase, seal
 from brownie_backup.config import OpenStores, load_settings, make_repositories
 from brownie_backup.config.settings import Settings
 from brownie_backup.errors import BackupError, ConfigurationError, StoreUnavailable
+from brownie_backup.format.limits import MOST_OBJECT_BYTES
 from brownie_backup.repository import LeaseRecord, Repository
 from brownie_backup.service import Service
 from brownie_backup.stores import MemoryStore
@@ -438,10 +439,10 @@ class CountingStore(MemoryStore):
         super().__init__()
         self.got: list[str] = []
 
-    def get(self, key: str) -> bytes:
+    def get(self, key: str, most_bytes: int = MOST_OBJECT_BYTES) -> bytes:
         """Return an object."""
         self.got.append(key)
-        return super().get(key)
+        return super().get(key, most_bytes)
 
 
 def test_a_trail_that_is_too_long_to_be_remembered_is_not_forgotten_as_a_whole() -> None:

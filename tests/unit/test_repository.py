@@ -21,7 +21,9 @@ from brownie_backup.format.layout import (
     manifest_key,
     verification_key,
 )
+from brownie_backup.format.limits import MOST_OBJECT_BYTES
 from brownie_backup.model import BlobRef, Manifest, Part
+from brownie_backup.repository.catalogue import manifests
 from brownie_backup.stores import MemoryStore
 from brownie_backup.testing import FaultyStore
 
@@ -112,8 +114,8 @@ def test_adding_the_very_same_manifest_again_is_a_retry(repository: Repository) 
 
 def test_a_store_that_gives_other_bytes_back_is_found_out() -> None:
     class Liar(MemoryStore):
-        def get(self, key: str) -> bytes:
-            data = super().get(key)
+        def get(self, key: str, most_bytes: int = MOST_OBJECT_BYTES) -> bytes:
+            data = super().get(key, most_bytes)
             return data[:-3] if key.startswith(MANIFESTS) else data
 
     with pytest.raises(DamagedError, match="does not return the manifest"):
@@ -220,6 +222,20 @@ def test_a_list_that_is_not_as_it_was_is_damage(repository: Repository, change: 
     (backup,) = repository.backups()
     assert backup.manifest is None
     assert "is missing or changed" in backup.problem
+
+
+def test_a_manifest_of_many_short_lists_stays_small(repository: Repository) -> None:
+    names = iter(f"{number:064x}" for number in range(1000))
+    parts = tuple(
+        Part("table", 5, tuple(BlobRef(next(names), 1, 1) for _ in range(count)))
+        for count in [5] * 30 + [10]
+    )
+    manifest = evolve(make_manifest("many"), parts=parts)
+    manifests.add_manifest(repository.store, manifest, inline=10)
+    outline = manifests.outline_from(repository.store.get(manifest_key("many")), "many", "")
+    assert len(outline.blobs) == 100
+    again = repository.manifest("many")
+    assert [part.blobs for part in again.parts] == [part.blobs for part in parts]
 
 
 @pytest.mark.usefixtures("short_lists")

@@ -11,6 +11,7 @@ from tests.unit.openers import ClosableStore
 from brownie_backup.audit.operation import Actor
 from brownie_backup.config import OpenStores, Settings, load_settings
 from brownie_backup.errors import AccessDenied, ConfigurationError
+from brownie_backup.format.limits import MOST_OBJECT_BYTES
 from brownie_backup.protocols import Store
 from brownie_backup.secret import Secret
 from brownie_backup.service import Service
@@ -27,12 +28,12 @@ class GuardedStore(ClosableStore):
         super().__init__("s3://bucket")
         self._vault, self._given = vault, given
 
-    def get(self, key: str) -> bytes:
+    def get(self, key: str, most_bytes: int = MOST_OBJECT_BYTES) -> bytes:
         """Return the object, if the credentials are valid."""
         if self._given != self._vault.valid:
             msg = "cannot read it in s3://bucket: SignatureDoesNotMatch"
             raise AccessDenied(msg)
-        return super().get(key)
+        return super().get(key, most_bytes)
 
 
 @define

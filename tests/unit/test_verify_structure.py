@@ -6,14 +6,15 @@ from datetime import timedelta
 import pytest
 from attrs import frozen
 from tests.unit.fakes import FakeDumper, FakeEncryptor, make_repository, noise
+from tests.unit.several import named
 
-from brownie_backup import Repository, create_backup, list_backups, verify_backup
+from brownie_backup import Repository, create_backup, list_backups, sync_backups, verify_backup
 from brownie_backup.encryptors import Cleartext
 from brownie_backup.errors import DamagedError, DecryptionError, KeyMissing
 from brownie_backup.format.checksums import Integrity, integrity, with_checksum
-from brownie_backup.format.layout import blob_key
+from brownie_backup.format.layout import blob_key, manifest_key
 from brownie_backup.model import BlobRef, Checked, Part, Verification
-from brownie_backup.protocols import Store
+from brownie_backup.protocols import Encryptor, Store
 
 pytestmark = pytest.mark.usefixtures("_small_blobs")
 HOUR = timedelta(hours=1)
@@ -21,7 +22,7 @@ HOUR = timedelta(hours=1)
 
 @frozen
 class _Salted(FakeEncryptor):
-    """Its bytes, and their length, differ each time, as gpg's do."""
+    """Its bytes, and their length, differ each time, and it skips the checksum, as gpg does."""
 
     method: str = "gpg"
 
@@ -30,7 +31,8 @@ class _Salted(FakeEncryptor):
         return bytes([len(salt)]) + salt + super().encrypt(data)
 
     def decrypt(self, data: bytes) -> bytes:
-        return super().decrypt(data[1 + data[0] :])
+        message = data[42:] if data.startswith(b"\xfd\x28brownie1") else data
+        return super().decrypt(message[1 + message[0] :])
 
 
 @frozen
@@ -234,6 +236,38 @@ def test_a_sample_without_a_key_is_a_sample(keyless: Repository) -> None:
     whole = verify(keyless, "two")
     verify_backup(keyless, FakeDumper(), "two", sample_percent=30)
     assert keyless.backup("two").verification == whole
+
+
+@pytest.mark.parametrize("encryptor", [_PublicKey(), Cleartext()], ids=lambda e: e.method)
+def test_a_sync_copies_no_rot_but_another_stores_blob(encryptor: Encryptor) -> None:
+    stores = named("one", "two", "three")
+    one, two, three = (make_repository(store, encryptor=encryptor) for store in stores)
+    create_backup(one, FakeDumper(), name="one", jobs=1)
+    bad = blobs_of(one, "one")[2]
+    sync_backups((one, two))
+    change(stores[0], bad, "-1")
+    reports = sync_backups((one, two, three))
+    assert reports[2].copied == ("one",)
+    (problem,) = reports[2].problems
+    assert f"blob {bad.name} in memory:one is damaged" in problem.message
+    assert stores[2].get(blob_key(bad.name)) == stores[1].get(blob_key(bad.name))
+    # where no store has it whole, nothing is copied
+    change(stores[1], bad, "-1")
+    stores[2].delete(manifest_key("one"))
+    stores[2].delete(blob_key(bad.name))
+    report = sync_backups((one, two, three))[2]
+    assert report.copied == ()
+    assert "could not be read in full" in report.problems[-1].message
+
+
+def test_a_verification_without_a_key_lets_a_sync_repair(keyless: Repository) -> None:
+    copy = make_repository(named("copy")[0], encryptor=_PublicKey(), clock=keyless.clock)
+    sync_backups((keyless, copy))
+    bad = blobs_of(keyless, "two")[2]
+    change(keyless.store, bad, "-1")
+    assert not verify(keyless, "two").good
+    assert sync_backups((keyless, copy))[0].mended == ("two",)
+    assert verify(keyless, "two").good
 
 
 def test_a_checksum_holds_for_one_name_and_one_method() -> None:

@@ -93,6 +93,7 @@ class AuditRecord:
         size_bytes: how much data was read or loaded.
         stored_bytes: how much was added to the store.
         reused_bytes: how much more there would have been to add, had the store not had it.
+        checked: how much a verification checked: ``content`` or ``structure``.
         deleted: the names of the backups that a cleanup has deleted anywhere.
         not_done_in: the URLs of the stores where it failed, if it succeeded in others.
         unrecorded: how many earlier refused attempts exceeded the limit and were not recorded.
@@ -121,6 +122,7 @@ class AuditRecord:
     size_bytes: int | None = None
     stored_bytes: int | None = None
     reused_bytes: int | None = None
+    checked: str | None = None
     deleted: tuple[str, ...] = ()
     not_done_in: tuple[str, ...] = ()
     unrecorded: int = 0
@@ -187,6 +189,7 @@ def ended(operation: Operation, host: str, error: BaseException | None) -> Audit
         size_bytes=operation.size_bytes,
         stored_bytes=operation.stored_bytes,
         reused_bytes=operation.reused_bytes,
+        checked=operation.checked,
         deleted=tuple(operation.deleted),
         not_done_in=tuple(operation.not_done_in),
     )

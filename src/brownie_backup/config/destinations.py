@@ -15,6 +15,7 @@ from brownie_backup.stores.location import Location
 from brownie_backup.stores.options import OPTIONS
 from brownie_backup.stores.registry import STORE_TYPES
 from brownie_backup.stores.store_type import StoreType
+from brownie_backup.wording import counted
 
 DEFAULT_PROVIDER = "local"
 DEFAULT_FOLDER = "/backups"
@@ -185,11 +186,12 @@ def _ignored(values: Mapping[str, Any], ours: StoreType) -> Iterator[str]:
 
 def _unused(values: Mapping[str, Any], copies: int) -> Iterator[str]:
     """Yield credentials of stores that don't exist, for example because one has been removed."""
+    stores = counted(copies, "store") if copies else "no store"
     for name in values:
         prefix, _, credential = name.partition("_")
         number = prefix.removeprefix("copy")
         if credential in CREDENTIALS and number.isdigit() and int(number) > copies:
-            yield f"BACKUP_{name.upper()} is set, but BACKUP_COPY_TO names {copies} stores"
+            yield f"BACKUP_{name.upper()} is set, but BACKUP_COPY_TO names {stores}"
 
 
 def _twice(found: Sequence[Location]) -> Iterator[str]:

@@ -161,13 +161,20 @@ class GnuPG:
         if result.ok and result.returncode == 0 and "DECRYPTION_OKAY" in status:
             return bytes(result.data)
         error = _decryption_error(status, str(result.status or ""))
-        if isinstance(error, KeyMissing) and self._private_key:
+        raise error if isinstance(error, DamagedError) else self._about_keys(error, status)
+
+    def _about_keys(self, error: DecryptionError, status: str) -> DecryptionError:
+        """Tell that no key was given from one that does not open the bytes."""
+        if self._private_key and isinstance(error, KeyMissing):
             msg = "the private key that was given does not open these backups"
-            raise DecryptionError(msg, hint=KeyHint.GIVE_PRIVATE_KEY)
+            return DecryptionError(msg, hint=KeyHint.GIVE_PRIVATE_KEY)
         if "NEED_PASSPHRASE_SYM" in status and not self._passphrase:
             msg = "there is no passphrase here for these backups"
-            raise KeyMissing(msg, hint=KeyHint.CHECK_PASSPHRASE)
-        raise error
+            return KeyMissing(msg, hint=KeyHint.CHECK_PASSPHRASE)
+        if "pkdecrypt_failed" in status and not self._passphrase and not self._private_key:
+            msg = "the private key in the keyring is locked, and no passphrase is here"
+            return KeyMissing(msg, hint=KeyHint.GIVE_PRIVATE_KEY)
+        return error
 
     def close(self) -> None:
         """Remove the private keyring and end its agent."""

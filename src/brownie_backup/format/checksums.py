@@ -34,13 +34,6 @@ def with_checksum(message: bytes, name: str, method: str) -> bytes:
     return b"".join((_HEAD, _checksum(message, name), message))
 
 
-def without_checksum(stored: bytes, method: str) -> bytes:
-    """Return an encrypted blob as its encryptor made it."""
-    if method not in _METHODS or not stored.startswith(_HEAD):
-        return stored
-    return stored[_HEAD_BYTES:]
-
-
 def integrity(stored: bytes, name: str, method: str) -> Integrity:
     """Check the stored bytes of the blob of that name by the checksum that they carry."""
     if method not in _METHODS or (stored and stored[0] in _FIRST_BYTES):

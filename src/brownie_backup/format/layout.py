@@ -19,6 +19,7 @@ OPERATIONS = "operations/"
 CANCELLATIONS = "cancellations/"
 CLAIMS = "claims/"
 AUDIT = "audit/"
+_MOST_DIGITS = 18
 
 _OURS = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 """Names of backups, and of all other objects with a prefix of their own."""
@@ -88,6 +89,23 @@ def leader_keys(purpose: str) -> str:
 def leader_key(purpose: str, number: int) -> str:
     """Return the key of a term; they sort by their numbers."""
     return f"{leader_keys(purpose)}{number:012d}.json"
+
+
+def leader_in(key: str, purpose: str) -> int | None:
+    """Return the number of the term that a key holds; None for an object that is no term."""
+    number = _number_in(key)
+    return number if number is not None and key == leader_key(purpose, number) else None
+
+
+def claim_in(key: str, database: str) -> int | None:
+    """Return the number of the claim that a key holds; None for an object that is no claim."""
+    number = _number_in(key)
+    return number if number is not None and key == claim_key(database, number) else None
+
+
+def _number_in(key: str) -> int | None:
+    name = name_in(key)
+    return int(name) if name.isascii() and name.isdigit() and len(name) <= _MOST_DIGITS else None
 
 
 def blob_in(key: str) -> str | None:

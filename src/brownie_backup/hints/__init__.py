@@ -9,6 +9,7 @@ from brownie_backup.hints.database import DatabaseHint
 from brownie_backup.hints.hint import Advice, Hint, HintCode, Plain, Vocabulary, as_hint
 from brownie_backup.hints.keys import KeyHint
 from brownie_backup.hints.library import LIBRARY
+from brownie_backup.hints.packages import install_command
 from brownie_backup.hints.restore import RestoreHint
 from brownie_backup.hints.setup import SetupHint
 from brownie_backup.hints.stores import StoreHint
@@ -39,4 +40,5 @@ __all__ = [
     "StoreHint",
     "Vocabulary",
     "as_hint",
+    "install_command",
 ]

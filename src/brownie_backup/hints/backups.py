@@ -60,6 +60,10 @@ class BackupHint(HintCode):
         "next_backup_stores_again",
         "The next backup stores it again if its data still exists",
     )
+    VERIFY_THERE = (
+        "verify_there",
+        "Verify the backups in that store, which records the damage. Then {verb:sync} repairs it",
+    )
     TAKE_FROM_ANOTHER_COPY = (
         "take_from_another_copy",
         "Restore that file from another copy of the store",

@@ -15,7 +15,7 @@ class RestoreHint(HintCode):
     )
     DROP_HALF_RESTORED = (
         "drop_half_restored",
-        "The half-restored database is kept as '{database}': drop it when done",
+        "Half restored, and still on the server: {names}. Drop that when done",
     )
 
     # The target
@@ -23,6 +23,10 @@ class RestoreHint(HintCode):
         "rename_or_replace",
         "Restore under another name with {option:target_database}, or replace the database with "
         "{option:replace}, which keeps the old one under a dated name",
+    )
+    RESTORE_BESIDE = (
+        "restore_beside",
+        "Restore under another name with {option:target_database}",
     )
     DATABASE_NAME_BYTES = (
         "database_name_bytes",
@@ -90,11 +94,25 @@ class RestoreHint(HintCode):
     NEWER_EXTENSION = "newer_extension", "Install the newer version if the restore fails"
     UPGRADE_PACKAGE = "upgrade_package", "Upgrade the package"
     RUN_BY_HAND = "run_by_hand", "Check it, and run it by hand"
+    DROP_SCHEMAS_BY_HAND = "drop_schemas_by_hand", "Drop them by hand: {why}"
+    EVENT_TRIGGERS = (
+        "event_triggers",
+        "One may refuse what the restore does. Restore as a superuser, which keeps them from "
+        "starting, or run ALTER EVENT TRIGGER … DISABLE first",
+    )
     DROP_BY_HAND = "drop_by_hand", "Drop it by hand"
+    COMPUTE_AGAIN = (
+        "compute_again",
+        "PostgreSQL computed it when it loaded the rows. If its function reads a table that came "
+        "later, set {setting:parallel_jobs} to 2 or more: then it comes after all others. To "
+        "inspect what was restored, use {option:keep_failed}: UPDATE {table} SET {column} = "
+        "DEFAULT computes it again",
+    )
     DOES_IT_MATTER = "does_it_matter", "Check whether that matters to you"
 
     # Some tables only
     NAME_TABLES = "name_tables", "Name the tables: {option:table}"
+    NAME_ONE_TABLE = "name_one_table", "Name that one table: {option:table}"
     TABLE_SYNTAX = (
         "table_syntax",
         "Write schema.name. Quote a name with dots or quotes as in SQL: 'public.\"a.b\"'",

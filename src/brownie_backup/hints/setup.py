@@ -6,7 +6,7 @@ from brownie_backup.hints.hint import HintCode
 class SetupHint(HintCode):
     """What to do on this host, or where it is set up."""
 
-    INSTALL_PACKAGE = "install_package", "python -m pip install '{package}'"
+    INSTALL_PACKAGE = "install_package", "Install the package '{package}': {command}"
     CRON_SYNTAX = (
         "cron_syntax",
         "Use the five fields of cron, such as '0 2 * * *', or @daily",

@@ -237,6 +237,11 @@ class RetentionDecision:
     keep: bool
     reason: str
 
+    @property
+    def name(self) -> str:
+        """The name of the backup, as in the JSON document."""
+        return self.backup.name
+
 
 @frozen
 class RetentionReport:
@@ -254,6 +259,9 @@ class RetentionReport:
     """For a dry run: why nothing would be deleted."""
     locked_blobs: int = 0
     """Blobs that no backup names any more, but that the store keeps until a date."""
+    young_blobs: int = 0
+    """Blobs that no backup names either, but that are not 24 hours old: they go later."""
+    young_bytes: int = 0
 
     @property
     def deleted(self) -> tuple[str, ...]:

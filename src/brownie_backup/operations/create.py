@@ -13,6 +13,7 @@ from brownie_backup.format.mac import with_mac
 from brownie_backup.format.names import check_labels, check_name, default_name
 from brownie_backup.model import Attempt, BackupSet, Database, Manifest, WalPosition
 from brownie_backup.model.reports import BackupReport, StoreOutcome, TableRange
+from brownie_backup.operations.doubts import find_doubts
 from brownie_backup.pipeline.archiver import Stored, store_snapshot
 from brownie_backup.pipeline.catch_up import catch_up
 from brownie_backup.pipeline.parent import (
@@ -21,6 +22,7 @@ from brownie_backup.pipeline.parent import (
     ParentFinder,
     find_parent,
     full_read_due,
+    of_another_key,
     read_fully_at,
 )
 from brownie_backup.pipeline.progress import Meter, OnProgress, PartMeter
@@ -125,6 +127,8 @@ def create_backup(
                 full=full,
                 full_every=full_every,
             )
+        for doubt in read.doubts:
+            _log.error("%s", doubt)
         manifest = _manifest(read, repository, writer, identity, name=name, labels=labels)
         with step("publish"):
             replicas.publish(manifest)
@@ -148,6 +152,13 @@ class _Read:
     """Whether every block was due to be read again."""
     forged: Manifest | None
     """A backup that would be the parent, if it had not been changed."""
+    of_another_key: Manifest | None
+    """The last good backup of the database, if it is encrypted with another key."""
+
+    @property
+    def doubts(self) -> tuple[str, ...]:
+        """Reasons to doubt earlier backups."""
+        return tuple(find_doubts(self.parent, self.forged, self.contradictions))
 
 
 def _read_database(
@@ -177,7 +188,13 @@ def _read_database(
         parent,
         due,
         found.forged,
+        of_another_key(finders, context.writer, _set_of(snapshot, dumper)),
     )
+
+
+def _set_of(snapshot: Snapshot, dumper: Dumper) -> BackupSet:
+    database = snapshot.database.id
+    return BackupSet(database.system_identifier, database.name, dumper.kind)
 
 
 def _find_parent(
@@ -189,8 +206,7 @@ def _find_parent(
     """Find the parent of a run, if anything is read in segments."""
     if all(context.dumper.split(part) is None for part in snapshot.parts):
         return FoundParent()
-    database = snapshot.database.id
-    ours = BackupSet(database.system_identifier, database.name, context.dumper.kind)
+    ours = _set_of(snapshot, context.dumper)
     return find_parent(finders, repository, context.writer, ours)
 
 
@@ -219,7 +235,7 @@ def _manifest(
         new_bytes=sum(blob.ref.stored_bytes for blob in stored.blobs if blob.new),
         tool_version=TOOL_VERSION,
         labels=labels,
-        notes=(*read.notes, *_warnings(read)),
+        notes=(*read.notes, *read.doubts),
         wal=read.wal,
         read_fully_at=read_fully_at(parent) if parent and stored.skipped else None,
     )
@@ -258,23 +274,10 @@ def _why_all(read: _Read, *, asked: bool) -> str:
     return read.stored.why_not or "all of them may have changed"
 
 
-def _warnings(read: _Read) -> Iterator[str]:
-    """Report an inconsistency: this backup is right, and earlier backups may be wrong."""
-    if read.forged:
-        warning = f"'{read.forged.name}' was changed since it was made, so every range was read"
-        _log.warning("%s", warning)
-        yield warning
-    found, parent = read.contradictions, read.parent
-    if not found or parent is None:
-        return
-    tables = ", ".join(str(oid) for oid in sorted({each.oid for each in found}))
-    warning = (
-        f"{len(found)} ranges of the tables with the oids {tables} have other bytes "
-        f"than in '{parent.name}', although the WAL shows no change: do not trust backups made "
-        f"since {read_fully_at(parent):%Y-%m-%d %H:%M} UTC, up to that one, and please report it"
-    )
-    _log.error("%s", warning)
-    yield warning
+def _another_key(read: _Read) -> Iterator[str]:
+    if last := read.of_another_key:
+        warning = f"it is encrypted with another key or passphrase than '{last.name}', so all was"
+        yield f"{warning} stored again, for this key only: if you did not change it, check it"
 
 
 def _report(manifest: Manifest, read: _Read, replicas: ReplicaSet, *, asked: bool) -> BackupReport:
@@ -292,5 +295,5 @@ def _report(manifest: Manifest, read: _Read, replicas: ReplicaSet, *, asked: boo
         skipped_ranges=stored.skipped,
         all_read_because=_why_all(read, asked=asked),
         contradictions=read.contradictions,
-        warnings=(*_warnings(read), *replicas.warnings),
+        warnings=(*read.doubts, *_another_key(read), *replicas.warnings),
     )

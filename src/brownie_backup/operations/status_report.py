@@ -108,6 +108,13 @@ class StatusReport:
         return max(verified, key=_verified, default=None)
 
     @property
+    def last_content_verified_at(self) -> datetime | None:
+        """When the contents of a backup were last read and found good."""
+        verifications = (b.verification for b in self.backups if b.verification)
+        times = [at for each in verifications if (at := each.contents_good_at)]
+        return max(times, default=None)
+
+    @property
     def last_good_age(self) -> timedelta | None:
         """How old the newest good backup is; None if there is none."""
         last = self.last_good

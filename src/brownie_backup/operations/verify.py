@@ -7,10 +7,11 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from attrs import evolve, frozen
 
-from brownie_backup.errors import BackupError, DamagedError, DecryptionError, KeyMissing
+from brownie_backup.errors import BackupError, DamagedError, DecryptionError, KeyMissing, StoreFull
 from brownie_backup.hints import BackupHint
 from brownie_backup.model import BlobRef, Checked, Manifest, Part, Verification
 from brownie_backup.operations.find import manifest_of
+from brownie_backup.operations.reading_lease import reading_lease
 from brownie_backup.pipeline.progress import Meter, OnProgress
 from brownie_backup.pipeline.reading import read_blobs
 from brownie_backup.protocols import Dumper, Store
@@ -72,7 +73,7 @@ def verify_backup(
     repository.backup(
         name, kind=dumper.kind
     )  # not before: a lease would be written where there may be no repository
-    with repository.shared_lease(f"verification of '{name}'"):
+    with reading_lease(repository, f"verification of '{name}'") as unprotected:
         backup = repository.backup(name, kind=dumper.kind)
         manifest = manifest_of(backup, hint=BackupHint.VERIFY_ANOTHER)
         check = _Check(repository, copies, manifest, dumper, sample_percent, jobs, on_progress)
@@ -82,8 +83,20 @@ def verify_backup(
         last, whole = backup.verification, manifest.kind == dumper.kind
         verification = _with_known_damage(verification, last)
         if _says_more(verification, last, whole=whole):
-            repository.add_verification(_as_strict(verification, last))
-    return verification
+            unrecorded = _record(repository, _as_strict(verification, last))
+        else:
+            unrecorded = ""
+    problems = filter(None, (unprotected, unrecorded))
+    return evolve(verification, warnings=(*verification.warnings, *problems))
+
+
+def _record(repository: Repository, verification: Verification) -> str:
+    """Record an outcome; return why a full store does not take it, or nothing."""
+    try:
+        repository.add_verification(verification)
+    except StoreFull as error:
+        return f"the outcome is not recorded: {error.message}"
+    return ""
 
 
 @frozen
@@ -186,7 +199,7 @@ class _Outcome:
         self._reader = reader
         self._jobs = jobs
         self._checked: set[str] = set()
-        self._opened = False
+        self._opened: BlobRef | None = None
         self._bad: dict[str, BackupError] = {}
         self._problems: list[str] = []
 
@@ -224,22 +237,25 @@ class _Outcome:
                 if isinstance(outcome, KeyMissing) and self._keyless():
                     raise outcome
             else:
-                self._opened = True
+                self._opened = ref
                 if not broken:
                     yield outcome
 
     def _keyless(self) -> bool:
         """Whether it is certain that no key is here, so that no more needs to be read."""
-        return not self._opened and len(self._checked) >= _SURELY_KEYLESS
+        return self._opened is None and len(self._checked) >= _SURELY_KEYLESS
 
     def verification(self, manifest: Manifest, repository: Repository) -> Verification:
         """Return the outcome as it is recorded."""
         elsewhere = {fallback.blob: fallback for fallback in self._reader.fallbacks}
         self._bad |= {name: fallback.problem for name, fallback in elsewhere.items()}
         refused = [e for e in self._bad.values() if isinstance(e, DecryptionError)]
-        # A key that opens some blobs and not others is the right key: the others are damaged.
-        if refused and not self._opened:
-            raise refused[0]
+        if refused:
+            # A key that opens some blobs and not others is the right key: the others are damaged.
+            if self._opened is None:
+                raise refused[0]
+            # Unless it opens nothing any more: it was taken away meanwhile.
+            self._reader.get(self._opened)
         problems = [
             f"{error.message}; {elsewhere[name].store_url} has it"
             if name in elsewhere

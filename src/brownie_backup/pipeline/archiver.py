@@ -147,7 +147,7 @@ def _look_back(
 def _store_stream(workers: Workers, spec: PartSpec) -> StoredPart:
     """Read a part that is one stream; store its blobs, several at once."""
     context = workers.context
-    _log.info("storing %s", spec.kind)
+    _log.debug("storing %s", spec.kind)
 
     def store(chunk: list[bytes]) -> StoredBlob:
         blob = context.writer.put(chunk.pop())

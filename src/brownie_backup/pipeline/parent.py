@@ -6,7 +6,15 @@ from datetime import datetime, timedelta
 from attrs import frozen
 
 from brownie_backup.format.mac import is_authentic, key_id
-from brownie_backup.model import Backup, BackupSet, Encryption, Manifest, PartSpec, Segment
+from brownie_backup.model import (
+    UNENCRYPTED,
+    Backup,
+    BackupSet,
+    Encryption,
+    Manifest,
+    PartSpec,
+    Segment,
+)
 from brownie_backup.pipeline.ranges import StoredPart
 from brownie_backup.pipeline.writer import BlobWriter
 from brownie_backup.protocols import Dumper, Unchanged
@@ -41,11 +49,18 @@ class ParentFinder:
 
     def __init__(self) -> None:
         self._newest: dict[_ParentKey, Manifest] = {}
+        self._encrypted: dict[BackupSet, Manifest] = {}
+        """The newest of each set that is encrypted, with whatever key."""
 
     def add(self, backup: Backup) -> None:
         """Take one more backup into account."""
         manifest = backup.manifest
-        if manifest is None or not backup.good or manifest.mac is None:
+        if manifest is None or not backup.good:
+            return
+        last = self._encrypted.get(manifest.backup_set)
+        if manifest.encrypted and (last is None or last.finished_at < manifest.finished_at):
+            self._encrypted[manifest.backup_set] = manifest
+        if manifest.mac is None:
             return
         kin = _ParentKey(
             manifest.backup_set,
@@ -58,6 +73,18 @@ class ParentFinder:
         known = self._newest.get(kin)
         if known is None or known.finished_at < manifest.finished_at:
             self._newest[kin] = manifest
+
+    def of_another_key(self, writer: BlobWriter, whose: BackupSet) -> Manifest | None:
+        """Return the newest good encrypted backup of a set, if its key is not that of this run.
+
+        A run that encrypts nothing has no key. Passphrases can be compared by the salt of the
+        repository only.
+        """
+        last = self._encrypted.get(whose)
+        if last is None or writer.encryption.method == UNENCRYPTED:
+            return None
+        same = last.encryption == writer.encryption or last.hash_key != writer.hash_key.hex()
+        return None if same else last
 
     def find(self, writer: BlobWriter, whose: BackupSet, secret: bytes) -> "FoundParent":
         """Return the newest good backup of a set whose blobs this run would give the same names.
@@ -92,9 +119,20 @@ def find_parent(
     finders: Sequence[ParentFinder], repository: Repository, writer: BlobWriter, whose: BackupSet
 ) -> FoundParent:
     """Look in the first store that is in the run."""
+    secret = repository.mac_key(writer.hash_key)
+    return _first(finders, writer).find(writer, whose, secret)
+
+
+def of_another_key(
+    finders: Sequence[ParentFinder], writer: BlobWriter, whose: BackupSet
+) -> Manifest | None:
+    """Look in the first store that is in the run; see `ParentFinder.of_another_key`."""
+    return _first(finders, writer).of_another_key(writer, whose)
+
+
+def _first(finders: Sequence[ParentFinder], writer: BlobWriter) -> ParentFinder:
     stores = zip(writer.replicas, finders, strict=True)
-    finder = next(finder for replica, finder in stores if not replica.problem)
-    return finder.find(writer, whose, repository.mac_key(writer.hash_key))
+    return next(finder for replica, finder in stores if not replica.problem)
 
 
 @frozen

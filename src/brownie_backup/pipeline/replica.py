@@ -19,6 +19,7 @@ from brownie_backup.model.findings import Problem
 from brownie_backup.model.reports import StoreOutcome
 from brownie_backup.pipeline.commit import commit
 from brownie_backup.repository import Identity, Lease, Repository
+from brownie_backup.repository.blobs.decoding import StructureDecoder
 from brownie_backup.repository.blobs.index import BlobIndex
 from brownie_backup.repository.blobs.transfer import Transferred, for_store, transfer_blobs
 from brownie_backup.repository.catalogue.holds import add_hold
@@ -217,14 +218,18 @@ class Replica:
 
     def copy(
         self,
+        manifest: Manifest,
         refs: Iterable[BlobRef],
         sources: "Iterable[Replica]",
         on_bytes: Callable[[int], None] = lambda _: None,
     ) -> Transferred:
-        """Copy the blobs that it lacks from other stores; see `transfer_blobs`."""
-        return transfer_blobs(
-            self.blobs, [source.blobs for source in sources], refs, on_bytes=on_bytes
-        )
+        """Copy the blobs of a backup that it lacks from other stores; see `transfer_blobs`."""
+        examine = StructureDecoder.of(manifest, self.repository.codecs).integrity
+        indexes = [source.blobs for source in sources]
+        copied = transfer_blobs(self.blobs, indexes, refs, examine=examine, on_bytes=on_bytes)
+        for url, name in copied.damaged:
+            _log.warning("blob %s in %s is damaged, and was not copied from there", name, url)
+        return copied
 
     def commit(
         self, manifest: Manifest, hold: Hold | None = None, source: "Replica | None" = None
@@ -264,7 +269,7 @@ class Replica:
         try:
             if not self.has(manifest.blobs):
                 _log.info("copying what %s lacks of backup '%s'", self.url, manifest.name)
-                self.copied = self.copy(manifest.blobs, sources)
+                self.copied = self.copy(manifest, manifest.blobs, sources)
                 if self.copied.problem:
                     raise self.copied.problem
             self.commit(manifest)

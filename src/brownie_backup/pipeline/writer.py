@@ -50,7 +50,8 @@ class BlobWriter:
         packed = self.compressor.compress(data)
         # Each step releases its input: these copies are most of this program's memory.
         del data
-        packed = with_checksum(self.encryptor.encrypt(packed), name, self.encryption.method)
+        packed = self.encryptor.encrypt(packed)
+        packed = with_checksum(packed, name, self.encryption.method)
         put = self.replicas.put(name, packed, found)
         _log.debug("stored blob %s: %d bytes, %d of plaintext", name, len(packed), size)
         return _stored(name, size, {**put, **_there(found)})

@@ -6,7 +6,7 @@ They are small on purpose: a method is here only if an operation calls it. The c
 
 from brownie_backup.protocols.cache import Cache, RepositoryRecord
 from brownie_backup.protocols.codecs import Compressor, Decryptor, Encryptor, SupportsMac
-from brownie_backup.protocols.dumper import Dumper, Reader, Snapshot, Unchanged
+from brownie_backup.protocols.dumper import Dumper, KnowsSize, Reader, Snapshot, Unchanged
 from brownie_backup.protocols.store import (
     Availability,
     Clock,
@@ -18,7 +18,12 @@ from brownie_backup.protocols.store import (
     SupportsClose,
     SupportsObjectLock,
     SupportsPaging,
+    SupportsReserve,
     SupportsRetry,
+    get_object,
+    keep_reserve,
+    too_large,
+    with_reserve,
 )
 from brownie_backup.protocols.target import Target
 
@@ -31,6 +36,7 @@ __all__ = [
     "Dumper",
     "Encryptor",
     "HasFreeSpace",
+    "KnowsSize",
     "ObjectUse",
     "Page",
     "Reader",
@@ -42,7 +48,12 @@ __all__ = [
     "SupportsMac",
     "SupportsObjectLock",
     "SupportsPaging",
+    "SupportsReserve",
     "SupportsRetry",
     "Target",
     "Unchanged",
+    "get_object",
+    "keep_reserve",
+    "too_large",
+    "with_reserve",
 ]

@@ -3,7 +3,7 @@
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import AbstractContextManager
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from attrs import frozen
 
@@ -71,6 +71,15 @@ class Reader(Protocol):
         It raises `DumpFailed` *inside* the iteration when the dump fails, so that no failure can
         look like the end of the data. Closing the iterator ends the work.
         """
+        ...
+
+
+@runtime_checkable
+class KnowsSize(Protocol):
+    """A dumper that knows how large its database is; `brownie-backup doctor` asks it."""
+
+    def database_size_bytes(self) -> int:
+        """Return the size of the database on the server's disk."""
         ...
 
 

@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack
+from typing import TypeVar
 
 from attrs import frozen
 
@@ -18,6 +19,8 @@ from brownie_backup.hints import BackupHint, KeyHint, RestoreHint
 from brownie_backup.model import UNENCRYPTED, Manifest
 from brownie_backup.model.findings import Finding, Level
 from brownie_backup.protocols import Compressor, Decryptor, Encryptor, SupportsMac
+
+T = TypeVar("T")
 
 METHODS = frozenset({"gpg", UNENCRYPTED})
 """The encryption methods that this version knows (docs/format.md)."""
@@ -143,7 +146,7 @@ class EncryptorOnDemand:
 
     def identity(self, salt: bytes) -> str:
         """Identify the key; see `brownie_backup.protocols.Encryptor`."""
-        return self._get().identity(salt)
+        return self._use(lambda made: made.identity(salt))
 
     def mac_key(self, salt: bytes) -> bytes | None:
         """Return a key that authenticates; see `brownie_backup.protocols.SupportsMac`."""
@@ -152,17 +155,30 @@ class EncryptorOnDemand:
 
     def encrypt(self, data: bytes) -> bytes:
         """Return `data` encrypted."""
-        return self._get().encrypt(data)
+        return self._use(lambda made: made.encrypt(data))
 
     def decrypt(self, data: bytes) -> bytes:
         """Return the plaintext."""
-        return self._get().decrypt(data)
+        return self._use(lambda made: made.decrypt(data))
 
     def close(self) -> None:
         """Close the encryptor, if there is one."""
         with self._lock:
             self._made = None
             self._stack.close()
+
+    def _use(self, call: Callable[[Encryptor], T]) -> T:
+        """Return the result of a call; one that failed because of `close` is made again.
+
+        A closed keyring has no key any more, which says nothing about the bytes.
+        """
+        while True:
+            made = self._get()
+            try:
+                return call(made)
+            except Exception:
+                if made is self._made:
+                    raise
 
     def _get(self) -> Encryptor:
         with self._lock:

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from brownie_backup.errors import BucketNotFound
 from brownie_backup.format.layout import IDENTITY, MANIFESTS
+from brownie_backup.format.limits import MOST_OBJECT_BYTES
 from brownie_backup.hints import StoreHint
 from brownie_backup.protocols import (
     HasFreeSpace,
@@ -12,6 +13,7 @@ from brownie_backup.protocols import (
     StoredObject,
     SupportsClose,
     SupportsObjectLock,
+    SupportsReserve,
     SupportsRetry,
 )
 
@@ -56,9 +58,9 @@ class ExistingStore:
         self._exists = True
         self._inner.put(key, data, if_absent=if_absent, use=use)
 
-    def get(self, key: str) -> bytes:
+    def get(self, key: str, most_bytes: int = MOST_OBJECT_BYTES) -> bytes:
         """Return the object from the inner store."""
-        return self._inner.get(key)
+        return self._inner.get(key, most_bytes)
 
     def list(self, prefix: str) -> Iterator[StoredObject]:
         """List the inner store."""
@@ -72,6 +74,16 @@ class ExistingStore:
         """Lock the object for longer, if the inner store has locks."""
         if isinstance(self._inner, SupportsObjectLock):
             self._inner.extend_lock(key)
+
+    def release_reserve(self) -> None:
+        """Give the reserved space of the inner store back, if it has any."""
+        if isinstance(self._inner, SupportsReserve):
+            self._inner.release_reserve()
+
+    def keep_reserve(self) -> None:
+        """Let the inner store reserve space again."""
+        if isinstance(self._inner, SupportsReserve):
+            self._inner.keep_reserve()
 
     def close(self) -> None:
         """Let the inner store release the resources that it holds between calls."""

@@ -114,6 +114,9 @@ def status_document(report: StatusReport, words: Vocabulary) -> dict[str, Any]:
         "last_success_at": _finished_at(report.last_good),
         "last_success_age_seconds": seconds(report.last_good_age),
         "last_verified_at": _verified_at(report.last_verified),
+        "last_content_verified_at": instant(at)
+        if (at := report.last_content_verified_at)
+        else None,
         "last_verified": report.last_verified.name if report.last_verified else None,
         "schedule": report.schedule,
         "timezone": report.timezone,
@@ -189,6 +192,8 @@ def cleanup_document(cleanup: StoreCleanup, words: Vocabulary) -> dict[str, Any]
         "swept_blobs": report.swept_blobs if report else 0,
         "swept_bytes": report.swept_bytes if report else 0,
         "locked_blobs": report.locked_blobs if report else 0,
+        "young_blobs": report.young_blobs if report else 0,
+        "young_bytes": report.young_bytes if report else 0,
         "notes": list(report.notes) if report else [],
         "refusals": list(report.refusals) if report else [],
     }
@@ -206,6 +211,7 @@ def proof_document(proof: AuditProof) -> dict[str, Any]:
         "store": proof.store_url,
         "good": proof.good,
         "records": proof.records,
+        "unrecorded": proof.unrecorded,
         "problems": [{"key": each.key, "message": each.message} for each in proof.problems],
     }
 

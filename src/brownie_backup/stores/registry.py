@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from importlib.metadata import entry_points
 
 from brownie_backup.errors import ConfigurationError
-from brownie_backup.hints import SetupHint, StoreHint
+from brownie_backup.hints import SetupHint, StoreHint, install_command
 from brownie_backup.protocols import Store
 from brownie_backup.stores.azure.store_type import AZURE
 from brownie_backup.stores.gcs.store_type import GCS
@@ -39,11 +39,12 @@ def open_store(location: Location) -> Store:
     found = store_type(location.scheme)
     try:
         return found.open(location)
-    except ModuleNotFoundError as error:
+    except ModuleNotFoundError:
         if not found.extra:
             raise
-        problem = f"{location.scheme}:// needs '{error.name}', which is not installed"
-        hint = SetupHint.INSTALL_PACKAGE(package=f"brownie-backup[{found.extra}]")
+        package = f"brownie-backup[{found.extra}]"
+        problem = f"{location.scheme}:// needs the extra {package}, which is not installed"
+        hint = SetupHint.INSTALL_PACKAGE(package=package, command=install_command(package))
     raise ConfigurationError([problem], hint=hint)
 
 

@@ -17,6 +17,7 @@ from brownie_backup.errors import (
     StoreUnavailable,
     redact,
 )
+from brownie_backup.format.limits import MOST_OBJECT_BYTES
 from brownie_backup.protocols import (
     ObjectUse,
     Page,
@@ -25,6 +26,7 @@ from brownie_backup.protocols import (
     SupportsClose,
     SupportsObjectLock,
     SupportsPaging,
+    SupportsReserve,
 )
 from brownie_backup.stores.retry_policy import RetryPolicy
 
@@ -112,9 +114,9 @@ class RetryingStore:
 
         self._repeat(put)
 
-    def get(self, key: str) -> bytes:
+    def get(self, key: str, most_bytes: int = MOST_OBJECT_BYTES) -> bytes:
         """Return the object from the inner store."""
-        return self._repeat(lambda: self.inner.get(key))
+        return self._repeat(lambda: self.inner.get(key, most_bytes))
 
     def list(self, prefix: str) -> Iterator[StoredObject]:
         """List the inner store; after a failure, repeat the page, or start over and skip."""
@@ -136,6 +138,16 @@ class RetryingStore:
                 self.inner.extend_lock(key)
 
         self._repeat(extend)
+
+    def release_reserve(self) -> None:
+        """Give the reserved space of the inner store back, if it has any."""
+        if isinstance(self.inner, SupportsReserve):
+            self.inner.release_reserve()
+
+    def keep_reserve(self) -> None:
+        """Let the inner store reserve space again."""
+        if isinstance(self.inner, SupportsReserve):
+            self.inner.keep_reserve()
 
     def close(self) -> None:
         """Let the inner store release the resources that it holds between calls."""

@@ -11,7 +11,7 @@ from importlib import import_module
 
 from brownie_backup.config import OpenStores
 from brownie_backup.errors import ConfigurationError
-from brownie_backup.hints import SetupHint
+from brownie_backup.hints import SetupHint, install_command
 from brownie_backup.telemetry.otel_environment import wanted_signals
 
 __all__ = ["configure_telemetry", "prometheus_text", "write_textfile"]
@@ -77,5 +77,6 @@ def _explained(what: str) -> Iterator[None]:
         yield
     except ModuleNotFoundError as error:
         problem = f"{what} '{error.name}', which is not installed"
-        hint = SetupHint.INSTALL_PACKAGE(package="brownie-backup[telemetry]")
+        package = "brownie-backup[telemetry]"
+        hint = SetupHint.INSTALL_PACKAGE(package=package, command=install_command(package))
         raise ConfigurationError([problem], hint=hint) from None

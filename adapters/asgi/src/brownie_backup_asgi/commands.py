@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any
 
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 
 from brownie_backup.model.reports import RestoreOptions
 from brownie_backup.operations.verify import ALL
@@ -18,6 +18,7 @@ from brownie_backup.service.documents import (
     verification_document,
 )
 from brownie_backup_asgi import schemas
+from brownie_backup_asgi.json_response import JSONResponse
 from brownie_backup_asgi.operations import OperationRequest, ReportProgress, propose_name
 from brownie_backup_asgi.requests import idempotency_key, read_body, read_query, wait_seconds
 from brownie_backup_asgi.responses import NOT_CACHED, answer_operation, operation_document
@@ -100,7 +101,11 @@ async def verify(app_state: AppState, request: Request, caller: Caller) -> Respo
     def work(identifier: str, tell: ReportProgress) -> dict[str, Any]:
         sample = body.get("sample_percent", ALL)
         outcome = service.verify(
-            name, sample_percent=sample, operation_id=identifier, on_progress=tell
+            name,
+            sample_percent=sample,
+            structure=body.get("structure", False),
+            operation_id=identifier,
+            on_progress=tell,
         )
         return verification_document(outcome) or {}
 

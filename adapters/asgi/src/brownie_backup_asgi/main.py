@@ -20,6 +20,7 @@ from brownie_backup.telemetry import configure_telemetry
 from brownie_backup.telemetry.logs import configure_logging
 from brownie_backup.version import TOOL_VERSION
 from brownie_backup_asgi.app import BackupApp, create_app
+from brownie_backup_asgi.deadline import RequestDeadline
 from brownie_backup_asgi.vocabulary import WORDS
 
 HOST = "127.0.0.1"
@@ -73,6 +74,7 @@ def main(argv: list[str] | None = None) -> int:
         server_header=False,
         log_config=None,
         timeout_graceful_shutdown=_GRACE_SECONDS,
+        http=RequestDeadline,
     )
 
     def at_the_end() -> None:

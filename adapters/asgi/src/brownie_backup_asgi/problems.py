@@ -5,13 +5,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from attrs import frozen
-from starlette.responses import JSONResponse
 
 from brownie_backup import errors
 from brownie_backup.errors import BackupError, redact
 from brownie_backup.hints import Advice, as_hint
 from brownie_backup.service.documents import hint_fields
 from brownie_backup_asgi.hints import ApiHint
+from brownie_backup_asgi.json_response import JSONResponse
 from brownie_backup_asgi.vocabulary import WORDS
 
 PREFIX = "urn:brownie-backup:problem:"

@@ -78,7 +78,13 @@ VERIFY = _body(
             "maximum": 100,
             "default": 100,
             "description": "the percentage of the blobs to read",
-        }
+        },
+        "structure": {
+            "type": "boolean",
+            "default": False,
+            "description": "check only that every blob is there, as it was stored; without a key "
+            "this is the default",
+        },
     }
 )
 CLEANUP = _body(

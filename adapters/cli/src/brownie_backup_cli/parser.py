@@ -114,6 +114,8 @@ def _verify(commands: Subparsers) -> None:
     _name(verify, "NAME|latest", optional=True)
     _from(verify)
     verify.add_argument("--all", action="store_true", help="verify every backup")
+    structure = "check only that every blob is there, as it was stored; the default without a key"
+    verify.add_argument("--structure", action="store_true", help=structure)
     verify.add_argument(
         "--sample",
         type=_percent,
@@ -121,11 +123,8 @@ def _verify(commands: Subparsers) -> None:
         metavar="N%",
         help="read only this share of the blobs, chosen at random, and no archive",
     )
-    verify.add_argument(
-        "--against-database",
-        action="store_true",
-        help="compare data that the WAL shows to be unchanged with the database; read no blobs",
-    )
+    compare = "compare data that the WAL shows to be unchanged with the database; read no blobs"
+    verify.add_argument("--against-database", action="store_true", help=compare)
 
 
 def _looking(commands: Subparsers) -> None:
@@ -172,7 +171,7 @@ def _keeping(commands: Subparsers) -> None:
         metavar="DATE",
         help="last day or time of the hold, in UTC (default: until you release it)",
     )
-    _name(_command(commands, "release", "end the hold of a backup"), "NAME")
+    _name(_command(commands, "release", "end the hold of a backup"), "NAME|latest")
     cleanup = _command(
         commands, "cleanup", "delete the backups that the policy no longer keeps, and free space"
     )

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 from attrs import Factory, frozen
 
+from brownie_backup.dumpers.postgres.generated_columns import GeneratedColumn
 from brownie_backup.format.converter import from_json
 from brownie_backup.model import Extension, Relation
 
@@ -136,6 +137,8 @@ class Inventory:
     counts: Mapping[str, int] = Factory(dict)
     relations: tuple[Relation, ...] = ()
     """The large tables, whose rows are not in the archive."""
+    generated: tuple[GeneratedColumn, ...] = ()
+    """The stored generated columns; backups of before have none."""
 
 
 def parse_inventory(data: bytes) -> Inventory:

@@ -15,7 +15,7 @@ from brownie_backup.errors import (
     UnsupportedFormat,
 )
 from brownie_backup.format.blobs import blob_name
-from brownie_backup.format.checksums import Integrity, integrity, without_checksum
+from brownie_backup.format.checksums import Integrity, integrity
 from brownie_backup.model import BlobRef, Encryption, Manifest
 from brownie_backup.protocols import Compressor, Decryptor
 from brownie_backup.repository.codecs import Codecs
@@ -68,14 +68,13 @@ class ContentDecoder:
 
     def _decrypt(self, ref: BlobRef, stored: bytes) -> bytes:
         """Decrypt a blob; where that fails, tell damage from a wrong key by the checksum."""
-        method = self.encryption.method
         try:
-            return self.decryptor.decrypt(without_checksum(stored, method))
+            return self.decryptor.decrypt(stored)  # gpg skips the checksum
         # of the decryptor for this backup; others may need none
         except ConfigurationError as error:
             raise self._unopened(ref, error) from None
         except (DamagedError, DecryptionError) as error:
-            match integrity(stored, ref.name, method):
+            match integrity(stored, ref.name, self.encryption.method):
                 case Integrity.DAMAGED:
                     raise DamagedError(CHANGED) from None
                 case Integrity.UNKNOWN if isinstance(error, DamagedError):
@@ -88,7 +87,8 @@ class ContentDecoder:
         """Return why a blob can't be decrypted, naming the key that encrypted it."""
         by = f"{self.encryption.method}, {self.encryption.identity}"
         kind = KeyMissing if isinstance(error, KeyMissing) else DecryptionError
-        return kind(f"blob {ref.name} ({by}): {error.message}", hint=error.hint)
+        msg = f"{error.message}; blob {ref.name} is encrypted by {by}"
+        return kind(msg, hint=error.hint)
 
 
 @frozen

@@ -13,6 +13,7 @@ from brownie_backup.errors import (
 )
 from brownie_backup.format.blobs import MAX_BLOB_BYTES
 from brownie_backup.format.layout import blob_key
+from brownie_backup.format.limits import most_stored_bytes
 from brownie_backup.hints import BackupHint
 from brownie_backup.model import BlobRef
 from brownie_backup.protocols import Store
@@ -82,10 +83,10 @@ class BlobReader:
 
     def _get(self, number: int, ref: BlobRef) -> bytes:
         store = self.stores[number]
-        if ref.size_bytes > MAX_BLOB_BYTES:
+        if not 0 <= ref.size_bytes <= MAX_BLOB_BYTES:
             raise _damaged(store, ref, f"no blob is larger than {MAX_BLOB_BYTES} bytes")
         try:
-            stored = store.get(blob_key(ref.name))
+            stored = store.get(blob_key(ref.name), most_stored_bytes(ref))
         except KeyNotFound:
             msg = f"blob {ref.name} is missing from {store.url}"
             raise DamagedError(msg, hint=BackupHint.NEXT_BACKUP_REPAIRS) from None

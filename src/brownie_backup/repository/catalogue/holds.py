@@ -10,7 +10,7 @@ from brownie_backup.errors import DamagedError, KeyNotFound, ObjectArchived
 from brownie_backup.format.converter import from_json, to_json
 from brownie_backup.format.layout import HOLDS, attempt_key, hold_key, is_foreign, name_in
 from brownie_backup.model import Attempt, Hold, Kind, Manifest
-from brownie_backup.protocols import Store, StoredObject
+from brownie_backup.protocols import Store, StoredObject, get_object
 
 _ANY = ""
 """In place of a manifest's id: the hold applies to any backup of its name."""
@@ -40,7 +40,7 @@ def read_hold(store: Store, name: str, manifest: Manifest | None, now: datetime)
 def _read_hold(store: Store, found: StoredObject) -> Hold | None:
     name = name_in(found.key)
     try:
-        hold = from_json(store.get(found.key), Hold, found.key)
+        hold = from_json(get_object(store, found.key), Hold, found.key)
     except KeyNotFound:
         return None
     except (DamagedError, ObjectArchived):
@@ -80,7 +80,7 @@ def read_attempt(store: Store, database: str, kind: str = Kind.LOGICAL) -> Attem
     """
     key = attempt_key(database, kind)
     try:
-        return from_json(store.get(key), Attempt, key)
+        return from_json(get_object(store, key), Attempt, key)
     except KeyNotFound:
         return None
 

@@ -12,7 +12,7 @@ from attrs import field, frozen
 from brownie_backup.errors import BackupError, DamagedError, KeyExists, KeyNotFound, ObjectArchived
 from brownie_backup.format.converter import from_json, to_json
 from brownie_backup.format.layout import IDENTITY, MANIFESTS, name_in
-from brownie_backup.protocols import ObjectUse, RepositoryRecord, Store
+from brownie_backup.protocols import ObjectUse, RepositoryRecord, Store, get_object
 from brownie_backup.repository.catalogue.manifests import read_manifest
 
 _log = logging.getLogger(__name__)
@@ -40,7 +40,7 @@ Recover = Callable[[], Identity | None]
 
 def read_identity(store: Store) -> Identity:
     """Return the identity from its object; raise `KeyNotFound` or `DamagedError` if that fails."""
-    return from_json(store.get(IDENTITY), Identity, IDENTITY)
+    return from_json(get_object(store, IDENTITY), Identity, IDENTITY)
 
 
 def known_identity(store: Store, recover: Recover | None = None) -> Identity | None:

@@ -15,14 +15,14 @@ from brownie_backup.format.layout import (
     VERIFICATIONS,
     blob_in,
     blob_key,
-    is_foreign,
     manifest_key,
     name_in,
     verification_key,
 )
+from brownie_backup.format.names import is_name
 from brownie_backup.model import Backup, BlobRef, Manifest, Verification
 from brownie_backup.model.reports import CountProgress, OnCount
-from brownie_backup.protocols import Availability, Store, StoredObject
+from brownie_backup.protocols import Availability, Store, StoredObject, get_object
 from brownie_backup.repository.catalogue.cached import CachedReader, RepositoryCache, settled_before
 from brownie_backup.repository.catalogue.manifests import (
     judge,
@@ -68,7 +68,8 @@ def read_catalogue(
 
 def _is_ours(key: str) -> bool:
     """Whether it is an object of a backup, and not a foreign object beside these."""
-    return not is_foreign(key, manifest_key) or not is_foreign(key, verification_key)
+    name = name_in(key)
+    return key in {manifest_key(name), verification_key(name)} and is_name(name)
 
 
 class _Reader:
@@ -110,14 +111,14 @@ class _Reader:
 
     def _get_list(self, key: str, read: Callable[[bytes], list[BlobRef]]) -> list[BlobRef]:
         if self._recall.memory is None:
-            return read(self._recall.store.get(key))
+            return read(get_object(self._recall.store, key))
         with self._lock:
             if self._lists is None:
                 # Listed too, so that a lost list is noticed although it is in the cache.
                 self._lists = {found.key: found for found in self._recall.store.list(BLOB_LISTS)}
         found = self._lists.get(key)
         if found is None:
-            return read(self._recall.store.get(key))
+            return read(get_object(self._recall.store, key))
         return self._recall.get(found, read)
 
 

@@ -23,6 +23,8 @@ from brownie_backup.format.converter import (
     to_json,
 )
 from brownie_backup.format.layout import blob_list_key, manifest_key, verification_key
+from brownie_backup.format.values import name_of_blob
+from brownie_backup.format.values import number as number_from
 from brownie_backup.hints import BackupHint
 from brownie_backup.model import (
     Backup,
@@ -34,13 +36,16 @@ from brownie_backup.model import (
     Status,
     Verification,
 )
-from brownie_backup.protocols import ObjectUse, Store
+from brownie_backup.protocols import ObjectUse, Store, get_object
 from brownie_backup.repository.catalogue.sizes import ARCHIVED
 from brownie_backup.wording import counted, written
 
 INLINE_BLOBS = 10_000
 """A part with more blobs than this keeps their list in objects of their own, of this many each:
 about 1 MiB of JSON, and 160 GiB of plaintext."""
+
+_MOST_INLINE = 10
+"""All parts together keep this many times as many: a manifest must not become too large to read."""
 
 _COMMON_COLUMNS = 3
 """This many columns of a list of blobs mean the same in backups of all kinds."""
@@ -59,8 +64,11 @@ def copy_lists(store: Store, manifest: Manifest, source: Store) -> bytes:
     """Copy the lists of blobs from another store, as they are; return the manifest's own bytes."""
     for name in (name for part in manifest.parts for name in part.blob_lists):
         key = blob_list_key(name)
-        store.put(key, source.get(key), use=ObjectUse.BACKUP)
-    data = source.get(manifest_key(manifest.name))
+        data = get_object(source, key)
+        if _list_name(data, manifest) != name:
+            raise _lost_list(name, manifest)
+        store.put(key, data, use=ObjectUse.BACKUP)
+    data = get_object(source, manifest_key(manifest.name))
     if outline_from(data, manifest.name, source.url).id != manifest.id:
         msg = f"'{manifest.name}' in {source.url} has just become another backup"
         raise DamagedError(msg, hint=BackupHint.TRY_AGAIN)
@@ -79,10 +87,10 @@ def add_as_is(store: Store, name: str, data: bytes) -> None:
         store.put(key, data, if_absent=True, use=ObjectUse.BACKUP)
     except KeyExists:
         # A retry after a lost response finds its own manifest there.
-        if store.get(key) != data:
+        if get_object(store, key) != data:
             msg = f"a backup named '{name}' exists in {store.url}"
             raise BackupExists(msg, hint=BackupHint.OMIT_NAME) from None
-    if store.get(key) != data:
+    if get_object(store, key) != data:
         msg = f"{store.url} does not return the manifest that was stored"
         raise DamagedError(msg, hint=BackupHint.DO_NOT_TRUST_STORE)
 
@@ -92,10 +100,10 @@ def read_manifest(store: Store, name: str) -> Manifest:
 
     It comes from the store itself, never from a cache.
     """
-    outline = outline_from(store.get(manifest_key(name)), name, store.url)
+    outline = outline_from(get_object(store, manifest_key(name)), name, store.url)
 
     def get_list(key: str, read: Callable[[bytes], _Blobs]) -> _Blobs:
-        return read(store.get(key))
+        return read(get_object(store, key))
 
     return with_blobs(outline, get_list)
 
@@ -160,7 +168,7 @@ def mismatched(backup: Backup, sizes: Mapping[str, int | None]) -> Iterator[Blob
 def read_verification(store: Store, manifest: Manifest) -> Verification | None:
     """Return the outcome of the last verification of exactly this backup."""
     try:
-        return verification_from(store.get(verification_key(manifest.name)), manifest)
+        return verification_from(get_object(store, verification_key(manifest.name)), manifest)
     except (KeyNotFound, DamagedError, ObjectArchived):
         return None
 
@@ -178,8 +186,9 @@ def add_verification(store: Store, verification: Verification) -> None:
 
 def _outline(store: Store, manifest: Manifest, inline: int) -> Iterator[Part]:
     """Move long lists of blobs out of the manifest."""
-    for part in manifest.parts:
-        if len(part.blobs) <= inline:
+    short = _short(manifest, inline)
+    for number, part in enumerate(manifest.parts):
+        if number in short:
             yield part
             continue
         names = []
@@ -192,6 +201,17 @@ def _outline(store: Store, manifest: Manifest, inline: int) -> Iterator[Part]:
         yield evolve(part, blobs=(), blob_lists=tuple(names))
 
 
+def _short(manifest: Manifest, inline: int) -> set[int]:
+    """Return the numbers of the parts that keep their blobs: as many as fit into a manifest."""
+    short, total = set(), 0
+    for number in sorted(range(len(manifest.parts)), key=lambda n: len(manifest.parts[n].blobs)):
+        blobs = len(manifest.parts[number].blobs)
+        total += blobs
+        if blobs <= inline and total <= _MOST_INLINE * inline:
+            short.add(number)
+    return short
+
+
 def _inline(part: Part, outline: Manifest, get_list: GetList) -> Part:
     blobs = list(part.blobs)
     for name in part.blob_lists:
@@ -202,12 +222,12 @@ def _inline(part: Part, outline: Manifest, get_list: GetList) -> Part:
             try:
                 rows = json.loads(data)
                 return [_blob(row if outline.known else row[:_COMMON_COLUMNS]) for row in rows]
-            except (ValueError, TypeError, KeyError, RecursionError):
+            except (ValueError, TypeError, LookupError, RecursionError):
                 raise _lost_list(name, outline) from None
 
         try:
-            blobs += get_list(blob_list_key(name), read)
-        except KeyNotFound:
+            blobs += get_list(blob_list_key(name_of_blob(name)), read)
+        except (KeyNotFound, ValueError):
             raise _lost_list(name, outline) from None
     return evolve(part, blobs=tuple(blobs))
 
@@ -220,10 +240,8 @@ def _row(blob: BlobRef) -> list[str | int]:
 
 
 def _blob(row: list[Any]) -> BlobRef:
-    name, size_bytes, stored_bytes, *begins = row
-    if not isinstance(name, str) or not all(type(number) is int for number in row[1:]):
-        msg = "a row is of another type"
-        raise TypeError(msg)
+    name = name_of_blob(row[0])
+    size_bytes, stored_bytes, *begins = map(number_from, row[1:])
     if not begins:
         return BlobRef(name, size_bytes, stored_bytes)
     first, end, rows = begins
@@ -231,7 +249,7 @@ def _blob(row: list[Any]) -> BlobRef:
 
 
 def _lost_list(name: str, outline: Manifest) -> DamagedError:
-    msg = f"the list of blobs {name} of '{outline.name}' is missing or changed"
+    msg = f"the list of blobs {name[:64]} of '{outline.name}' is missing or changed"
     return DamagedError(msg, hint=BackupHint.TAKE_FROM_ANOTHER_COPY)
 
 

@@ -31,7 +31,7 @@ from brownie_backup.errors import (
 from brownie_backup.format.converter import from_json, to_json
 from brownie_backup.format.layout import LEASES, is_foreign, lease_key
 from brownie_backup.hints import BackupHint
-from brownie_backup.protocols import Clock, Store
+from brownie_backup.protocols import Clock, Store, get_object
 from brownie_backup.wording import written
 
 LIFETIME = timedelta(minutes=10)
@@ -217,7 +217,8 @@ class Lease:
         A lease that ran out before it was renewed is lost too: others may have worked in between.
         """
         self.ensure_fresh()
-        self._store.get(lease_key(self._record.id))
+        with contextlib.suppress(DamagedError):  # it is there, and is about to be replaced
+            get_object(self._store, lease_key(self._record.id))
         later = evolve(self._record, expires_at=self._clock() + LIFETIME)
         self._store.put(lease_key(later.id), to_json(later))
         self.ensure_fresh()
@@ -259,7 +260,7 @@ def list_leases(store: Store) -> tuple[LeaseRecord, ...]:
             continue
         expires_at = found.modified_at + LIFETIME
         try:
-            record = from_json(store.get(found.key), LeaseRecord, found.key)
+            record = from_json(get_object(store, found.key), LeaseRecord, found.key)
         except KeyNotFound:
             continue
         except DamagedError:
@@ -281,7 +282,9 @@ def remove_expired(store: Store, now: datetime) -> tuple[LeaseRecord, ...]:
 def exists(store: Store, identifier: str) -> bool:
     """Whether a lease is there, expired or not."""
     try:
-        store.get(lease_key(identifier))
+        get_object(store, lease_key(identifier))
     except KeyNotFound:
         return False
+    except DamagedError:
+        return True
     return True

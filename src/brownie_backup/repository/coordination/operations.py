@@ -20,13 +20,14 @@ from brownie_backup.format.converter import from_json, to_json
 from brownie_backup.format.layout import (
     OPERATIONS,
     cancellation_key,
+    claim_in,
     claim_key,
     is_foreign,
     name_in,
     operation_key,
 )
 from brownie_backup.hints import BackupHint
-from brownie_backup.protocols import Clock, Store, StoredObject
+from brownie_backup.protocols import Clock, Store, StoredObject, get_object
 from brownie_backup.repository.catalogue.holds import read_attempt
 from brownie_backup.repository.coordination.leases import list_leases
 
@@ -116,10 +117,10 @@ class OperationLog:
         if not _ID.fullmatch(identifier):  # the store might not even accept it as a key
             raise _not_found(identifier)
         try:
-            data = self.store.get(operation_key(identifier))
+            data = get_object(self.store, operation_key(identifier))
         except KeyNotFound:
             raise _not_found(identifier) from None
-        return from_json(data, OperationRecord, operation_key(identifier))
+        return _record(data, operation_key(identifier))
 
     def lost(self, record: OperationRecord) -> bool:
         """Whether its process died before it ended."""
@@ -178,11 +179,10 @@ class OperationLog:
     def asked_to_cancel(self, identifier: str) -> str | None:
         """Return the caller that asked to cancel the operation."""
         try:
-            data = self.store.get(cancellation_key(identifier))
+            data = get_object(self.store, cancellation_key(identifier))
+            return from_json(data, _Cancellation, cancellation_key(identifier)).by
         except KeyNotFound:
             return None
-        try:
-            return from_json(data, _Cancellation, cancellation_key(identifier)).by
         except DamagedError:
             return "somebody"
 
@@ -201,18 +201,19 @@ class OperationLog:
         if seen and not seen.running:
             return seen
         try:
-            return from_json(self.store.get(found.key), OperationRecord, found.key)
+            return _record(get_object(self.store, found.key), found.key)
         except (KeyNotFound, DamagedError):
             return None
 
     def _claims(self, database: str) -> tuple[int, ...]:
-        keys = [found.key for found in self.store.list(claim_key(database))]
-        numbers = ((int(name), key) for key in keys if (name := name_in(key)).isdecimal())
-        return tuple(number for number, key in numbers if key == claim_key(database, number))
+        listed = self.store.list(claim_key(database))
+        return tuple(n for found in listed if (n := claim_in(found.key, database)) is not None)
 
     def _refuse_if_at_work(self, database: str, number: int) -> None:
         try:
-            claimed = from_json(self.store.get(claim_key(database, number)), _Claim, "claim")
+            claimed = from_json(
+                get_object(self.store, claim_key(database, number)), _Claim, "claim"
+            )
             holder = self.get(claimed.operation)
         except (KeyNotFound, NotFound, DamagedError):  # its owner cannot be known
             return
@@ -255,6 +256,15 @@ class _Claim:
 @frozen
 class _Cancellation:
     by: str
+
+
+def _record(data: bytes, key: str) -> OperationRecord:
+    """Return a record, if it is the one that its key names: others show its id to their clients."""
+    record = from_json(data, OperationRecord, key)
+    if not _ID.fullmatch(record.id) or operation_key(record.id) != key:
+        msg = f"{key} is another operation's"
+        raise DamagedError(msg, hint=BackupHint.TAKE_FROM_ANOTHER_COPY)
+    return record
 
 
 def _not_found(identifier: str) -> NotFound:

@@ -9,7 +9,7 @@ from azure.core.pipeline.transport import RequestsTransport
 from azure.storage.blob import ContainerClient
 
 from brownie_backup.errors import ConfigurationError
-from brownie_backup.hints import SetupHint, StoreHint
+from brownie_backup.hints import SetupHint, StoreHint, install_command
 from brownie_backup.stores.azure.problems import credential_problems, find_problems
 from brownie_backup.stores.azure.store import AzureStore
 from brownie_backup.stores.connections import mount
@@ -74,6 +74,6 @@ def _credential(location: Location) -> Any:  # noqa: ANN401 - the library takes 
         problem = "without a secret key, 'azure.identity' is needed, which is not installed"
     else:
         return DefaultAzureCredential()
-    raise ConfigurationError(
-        [problem], hint=SetupHint.INSTALL_PACKAGE(package="brownie-backup[azure]")
-    )
+    package = "brownie-backup[azure]"
+    hint = SetupHint.INSTALL_PACKAGE(package=package, command=install_command(package))
+    raise ConfigurationError([problem], hint=hint)

@@ -1,6 +1,6 @@
 """Which objects of a listing are in an archive class, and so cannot be read at once."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -29,18 +29,18 @@ def may_be_archived(found: Listed, now: datetime) -> bool:
     return modified.astimezone(UTC) + SOONEST < now
 
 
-def availability(found: Listed, head: Callable[[str], Listed] | None = None) -> Availability:
+def availability(found: Listed, head: Listed | None = None) -> Availability:
     """Return whether an object can be read.
 
     Args:
         found: its entry in a listing, with its RestoreStatus.
-        head: returns the answer to a question for an object, if the object may be in an archive
-            tier that the listing does not show.
+        head: the answer to a question for the object, if it may be in an archive tier that the
+            listing does not show.
     """
     if found.get("StorageClass") in ARCHIVES:
         status = found.get("RestoreStatus", {})
         ready = status.get("RestoreExpiryDate") and not status.get("IsRestoreInProgress")
         return Availability.FOR_A_TIME if ready else Availability.ARCHIVED
-    if head and head(found["Key"]).get("ArchiveStatus"):
+    if head and head.get("ArchiveStatus"):
         return Availability.ARCHIVED
     return Availability.READABLE

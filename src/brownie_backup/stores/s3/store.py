@@ -5,7 +5,7 @@ import contextlib
 import hashlib
 import logging
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from types import MappingProxyType
@@ -23,8 +23,9 @@ from brownie_backup.errors import (
     StoreError,
     StoreUnavailable,
 )
+from brownie_backup.format.limits import MOST_OBJECT_BYTES
 from brownie_backup.hints import HintCode, StoreHint
-from brownie_backup.protocols import Clock, ObjectUse, Page, StoredObject
+from brownie_backup.protocols import Availability, Clock, ObjectUse, Page, StoredObject, too_large
 from brownie_backup.stores.location import Location
 from brownie_backup.stores.s3.archives import Listed, any_archived, availability, may_be_archived
 from brownie_backup.stores.s3.errors import SDK_ERRORS, store_error
@@ -96,12 +97,18 @@ class S3Store:
         if location.sse_kms_key and answer.get("ServerSideEncryption") != "aws:kms":
             raise self._refusal(what, "the service ignores the KMS key", StoreHint.NO_KMS)
 
-    def get(self, key: str) -> bytes:
+    def get(self, key: str, most_bytes: int = MOST_OBJECT_BYTES) -> bytes:
         """Return the bytes under `key`."""
         what = f"cannot read '{key}'"
-        body = self._call(what, "get_object", key)["Body"]
+        answer = self._call(what, "get_object", key)
+        body = answer["Body"]
         try:
-            data: bytes = body.read()  # to its end, since the library then compares the length
+            if answer.get("ContentLength", 0) > most_bytes:
+                raise too_large(self.url, key, most_bytes)
+            # To its end, since the library then compares the length, if the service tells it.
+            data: bytes = body.read(None if "ContentLength" in answer else most_bytes + 1)
+            if len(data) > most_bytes:
+                raise too_large(self.url, key, most_bytes)
         except SDK_ERRORS as error:
             failure = self._error(what, error)
         else:
@@ -125,8 +132,7 @@ class S3Store:
             arguments["ContinuationToken"] = token
         what = f"cannot list '{prefix}'"
         answer = self._call(what, "list_objects_v2", arguments=arguments)
-        if any_archived(answer.get("Contents", ())):
-            # Not asked for at once, since some services refuse what they don't know.
+        if any_archived(answer.get("Contents", ())):  # not before: some services may refuse it
             arguments["OptionalObjectAttributes"] = ["RestoreStatus"]
             with contextlib.suppress(StoreError):
                 answer = self._call(what, "list_objects_v2", arguments=arguments)
@@ -219,7 +225,7 @@ class S3Store:
                 found["Key"][skip:],
                 found["Size"],
                 found["LastModified"].astimezone(UTC),
-                availability(found, self._head_of(found)),
+                self._availability(found),
             )
             for found in answer.get("Contents", ())
             if not found["Key"].endswith("/")  # a folder that a user created in the console
@@ -229,33 +235,28 @@ class S3Store:
             raise self._refusal(what, "the listing breaks off without saying how to go on", None)
         return Page(objects, token if answer["IsTruncated"] else None)
 
-    def _head_of(self, found: Listed) -> Callable[[str], Listed] | None:
-        """Return how to ask for an object, if it may be in an archive tier without our notice."""
+    def _availability(self, found: Listed) -> Availability:
+        """Return whether an object can be read; ask for it if the listing may not show that."""
         if not may_be_archived(found, self.clock()) or not self._archive_tiers:
-            return None
-
-        def head(name: str) -> Listed:
-            skip = len(self._name(""))
-            try:
-                return self._call(f"cannot list '{name}'", "head_object", name[skip:])
-            except KeyNotFound:
-                return {}
-
-        return head
+            return availability(found)
+        key = found["Key"][len(self._name("")) :]
+        with contextlib.suppress(KeyNotFound):
+            return availability(found, self._call(f"cannot list '{key}'", "head_object", key))
+        return Availability.READABLE
 
     @cached_property
     def _archive_tiers(self) -> bool:
         """Whether the bucket moves objects of Intelligent-Tiering to archive tiers."""
-        method = "list_bucket_intelligent_tiering_configurations"
+        what, method = "cannot read the tiering", "list_bucket_intelligent_tiering_configurations"
         try:
-            answer = self._call("cannot read the bucket's tiering", method)
+            answer = self._call(what, method)
         except StoreUnavailable:
             raise
         except StoreError as error:
             _log.info("%s: it is taken to have no archive tiers", error.message)
             return False
-        found = answer.get("IntelligentTieringConfigurationList", ())
-        return any(each.get("Status") == "Enabled" for each in found)
+        tierings = answer.get("IntelligentTieringConfigurationList", ())
+        return any(each.get("Status") == "Enabled" for each in tierings)
 
     def _call(
         self,

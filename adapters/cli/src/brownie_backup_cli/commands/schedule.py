@@ -14,6 +14,7 @@ from typing import Any
 
 from brownie_backup.config import Settings
 from brownie_backup.errors import BackupError, ConfigurationError
+from brownie_backup.hints import install_command
 from brownie_backup.operations.history import History
 from brownie_backup.schedule import next_run_in
 from brownie_backup.service import Service
@@ -46,9 +47,10 @@ def schedule(arguments: argparse.Namespace, service: Service, output: Output) ->
 def _start(daemon: Daemon, port: int, output: Output) -> int:
     if importlib.util.find_spec(RUNNER) is None:
         problem = "schedule --start needs 'brownie-backup-cron', which is not installed"
+        command = install_command("brownie-backup-cli[schedule]")
         hint = (
-            "python -m pip install 'brownie-backup-cli[schedule]', or let the host's own "
-            "scheduler do it: see 'brownie-backup schedule --print'"
+            f"Install it: {command}. Or let the host's own scheduler do it: see "
+            "'brownie-backup schedule --print'"
         )
         raise ConfigurationError([problem], hint=hint)
     argv = [sys.executable, "-m", RUNNER, "--port", str(port)]

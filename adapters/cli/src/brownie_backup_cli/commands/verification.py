@@ -16,6 +16,7 @@ from brownie_backup.errors import (
 )
 from brownie_backup.format.names import LATEST
 from brownie_backup.hints import BackupHint
+from brownie_backup.model import Checked
 from brownie_backup.notifications import VERIFICATION, notified
 from brownie_backup.operations.find import LocatedBackup
 from brownie_backup.operations.verify import ALL
@@ -51,7 +52,10 @@ def verify(arguments: argparse.Namespace, service: Service, output: Output) -> i
     with notified(service, VERIFICATION, WORDS) as run, output.progress() as on_progress:
         if arguments.all:
             done = service.verify_all(
-                sample_percent=arguments.sample, store=arguments.store, on_progress=on_progress
+                sample_percent=arguments.sample,
+                structure=arguments.structure,
+                store=arguments.store,
+                on_progress=on_progress,
             )
             run.problem = _problem(done.verifications, done.unread)
             return _report(done.store_url, done.verifications, done.unread, output)
@@ -59,6 +63,7 @@ def verify(arguments: argparse.Namespace, service: Service, output: Output) -> i
         outcome = service.verify(
             arguments.name,
             sample_percent=arguments.sample,
+            structure=arguments.structure,
             store=arguments.store,
             operation_id=run.operation,
             on_found=place.found,
@@ -71,8 +76,10 @@ def verify(arguments: argparse.Namespace, service: Service, output: Output) -> i
 
 def _compare(arguments: argparse.Namespace, service: Service, output: Output) -> int:
     """Compare a backup with the database."""
-    if arguments.all or arguments.sample < ALL:
-        problem = "--against-database reads the database, not blobs: omit --all and --sample"
+    if arguments.all or arguments.structure or arguments.sample < ALL:
+        problem = (
+            "--against-database reads the database, not blobs: omit --all, --structure and --sample"
+        )
         raise ConfigurationError([problem])
     place = _Place(output)
     with output.progress() as on_progress:
@@ -152,8 +159,19 @@ def _problem(
 
 def _lines(outcome: Verification) -> list[str]:
     blobs = f"{outcome.checked_blobs} of {counted(outcome.total_blobs, 'blob')} read"
+    if outcome.checked == Checked.STRUCTURE:
+        blobs += f" without a key{_by_size_only(outcome)}; their contents were not checked"
     if outcome.good:
         return [f"{outcome.backup}: good, {blobs}"]
     hint = BackupHint.NEXT_BACKUP_REPAIRS().worded(WORDS)
     problems = (f"  {problem}" for problem in outcome.problems)
     return [f"{outcome.backup}: DAMAGED, {blobs}", *problems, f"  -> {hint}"]
+
+
+def _by_size_only(outcome: Verification) -> str:
+    """Say how many blobs an earlier version stored, without a checksum."""
+    if not outcome.size_only_blobs:
+        return ""
+    if outcome.size_only_blobs == outcome.checked_blobs:
+        return ", and only their size compared, since they have no checksum"
+    return f", of {outcome.size_only_blobs} only the size, since they have no checksum"

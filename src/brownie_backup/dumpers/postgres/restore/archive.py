@@ -69,7 +69,13 @@ class Archive:
         return f"--use-list={path}"
 
     def restore(
-        self, database: str, *arguments: str, what: str, jobs: int = 1, strict: bool = True
+        self,
+        database: str,
+        *arguments: str,
+        what: str,
+        jobs: int = 1,
+        strict: bool = True,
+        client: Client | None = None,
     ) -> Iterator[Finding]:
         """Restore into a database; yield pg_restore's messages, or raise `RestoreFailed`.
 
@@ -80,17 +86,19 @@ class Archive:
             jobs: how many connections it may use.
             strict: end at the first error; otherwise go on, so that all missing objects are
                 reported at once.
+            client: another one of the same server.
         """
+        client = client or self._client
         argv = [
             *arguments,
             "--no-password",
-            f"--dbname={self._client.access.command_line(database)}",
+            f"--dbname={client.access.command_line(database)}",
         ]
         if not self._sets_what_the_server_lacks():
             argv += ["--exit-on-error"] if strict else []
             argv += [f"--jobs={jobs}"] if jobs > 1 else []
         _log.info("restoring %s of '%s'", what, database)
-        status, _, said = self._client.output([*self._command(), *argv])
+        status, _, said = client.output([*self._command(), *argv])
         status, messages = forgive(status, list(lines_of(said)))
         if status != 0:
             errors = [m for m in messages if "error" in m.lower()] or messages

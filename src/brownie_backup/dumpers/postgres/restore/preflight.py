@@ -21,6 +21,7 @@ NAME_BYTES = 63
 _SERVER = """
 SELECT current_user AS me, (r.rolsuper OR r.rolcreatedb) AS creates_databases,
   (SELECT jsonb_agg(datname) FROM pg_database) AS databases,
+  (SELECT jsonb_agg(datname) FROM pg_database WHERE datistemplate) AS templates,
   (SELECT jsonb_agg(rolname) FROM pg_roles) AS roles,
   (SELECT jsonb_agg(spcname) FROM pg_tablespace) AS tablespaces,
   (SELECT jsonb_object_agg(name, default_version) FROM pg_available_extensions) AS extensions
@@ -87,6 +88,9 @@ def check_target(
     if name in server["databases"] and not options.replace:
         msg = f"a database named '{name}' exists"
         yield _error("target", msg, RestoreHint.RENAME_OR_REPLACE)
+    elif name in (server["templates"] or ()):
+        msg = f"'{name}' is a template for new databases, so it is never replaced"
+        yield _error("name", msg, RestoreHint.RESTORE_BESIDE)
     elif name in server["databases"]:
         msg = f"the database '{name}' will be replaced, and kept under a dated name"
         yield Finding(Level.OK, "target", msg)

@@ -5,6 +5,7 @@ from functools import cached_property
 
 from attrs import evolve
 
+from brownie_backup.dumpers.postgres.generated_columns import GeneratedColumn
 from brownie_backup.dumpers.postgres.restore import preflight
 from brownie_backup.dumpers.postgres.restore.choice import Choice, choose
 from brownie_backup.dumpers.postgres.restore.contents import (
@@ -90,7 +91,7 @@ class SelectiveRestore(PostgresTarget):
         self._adds = self._name in server["databases"]
         if self._adds:
             names = [self._wanted.name_of(table) for table in self._wanted.tables]
-            yield from obstacles(self._client, self._name, names)
+            yield from obstacles(self._quiet, self._name, names)
         yield from preflight.check_server(self._client, server, self._source, self._name)
         if self._options.with_roles:
             yield from preflight.check_roles(server, self._inventory, self._options)
@@ -162,7 +163,7 @@ class SelectiveRestore(PostgresTarget):
         only = self._archive.use(self._contents, self._choice.entries)
         if chosen and not self._adds:
             yield from self._restore_section("pre-data", only)
-            yield from self._load_rows(chosen, only)
+            yield from self._load_rows(chosen, self._choice.entries)
             yield from self._restore_section("post-data", only)
         else:
             yield from self._archive.restore(self._fresh.name, only, what="tables")
@@ -191,7 +192,7 @@ class SelectiveRestore(PostgresTarget):
     def _add(self, chosen: Mapping[int, Iterator[Loadable]]) -> Iterator[Finding]:
         """Load the tables into the existing database, invisible to its users at first."""
         tables = [(each, self._schema_of(each)) for each in self._restored]
-        addition = TableStaging(self._client, self._name, self._fresh.name, tables, self._token)
+        addition = TableStaging(self._quiet, self._name, self._fresh.name, tables, self._token)
         addition.check()
         archive = self._open_archive("tables.dump")
         addition.dump(archive.path)
@@ -216,11 +217,20 @@ class SelectiveRestore(PostgresTarget):
         return evolve(relation, schema=staged.schema, name=staged.name)
 
     def _check(self) -> Iterator[Finding]:
+        if not self._addition:  # there, the functions are those of the existing database
+            yield from self._compare_generated(self._generated())
         self._tables = tuple(sorted(self._count()))
         rows = sum(table.rows for table in self._tables)
         yield Finding(
             Level.OK, "rows", f"{counted(rows, 'row')} in {counted(len(self._tables), 'table')}"
         )
+
+    def _generated(self) -> Iterator[GeneratedColumn]:
+        chosen = {self._names[oid] for oid in self._choice.tables}
+        for each in self._inventory.generated:
+            if TableName(each.schema, each.table) in chosen:
+                into = self._wanted.into
+                yield evolve(each, table=into.name if into else each.table)
 
     def _count(self) -> Iterator[RestoredTable]:
         """Analyse the tables, and yield them; rows that were counted before are not read again."""
@@ -247,7 +257,7 @@ class SelectiveRestore(PostgresTarget):
 
     def _put_in_place(self) -> Iterator[Finding]:
         if self._addition:
-            self._addition.finish()
+            yield from self._addition.finish()
             if not self._fresh.drop():
                 msg = f"the scratch database '{self._fresh.name}' could not be dropped"
                 yield Finding(Level.WARNING, "database", msg, RestoreHint.DROP_BY_HAND)

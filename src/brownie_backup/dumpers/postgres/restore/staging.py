@@ -17,6 +17,7 @@ from brownie_backup.dumpers.postgres.restore.selection import TableName
 from brownie_backup.dumpers.postgres.restore.tables import Restored, move
 from brownie_backup.errors import (
     BackupError,
+    DatabaseError,
     RestoreFailed,
     RestoreRefused,
     TargetExists,
@@ -30,6 +31,8 @@ _STATE = """
 SELECT (SELECT coalesce(jsonb_agg(nspname), '[]') FROM pg_namespace) AS schemas,
   ARRAY(SELECT jsonb_build_array(n.nspname, c.relname) FROM pg_class c
     JOIN pg_namespace n ON n.oid = c.relnamespace WHERE {named}) AS taken,
+  ARRAY(SELECT evtname::text FROM pg_event_trigger
+    WHERE position(evtenabled::text IN {starting}) > 0 ORDER BY 1) AS triggers,
   pg_is_in_recovery() OR current_setting('default_transaction_read_only')::bool AS read_only
 """
 _END = """
@@ -47,7 +50,9 @@ def obstacles(client: Client, database: str, tables: Sequence[TableName]) -> Ite
         f"n.nspname = {quote_text(table.schema)} AND c.relname = {quote_text(table.name)}"
         for table in tables
     )
-    (state,) = client.query(_STATE.format(named=named or "false"), database)
+    starting = quote_text(client.event_triggers)
+    sql = _STATE.format(named=named or "false", starting=starting)
+    (state,) = client.query(sql, database)
     for schema, name in sorted(state["taken"]):
         msg = f"'{database}' has a relation named {TableName(schema, name)}"
         yield Finding(Level.ERROR, "target", msg, RestoreHint.INTO_OR_TARGET)
@@ -58,6 +63,11 @@ def obstacles(client: Client, database: str, tables: Sequence[TableName]) -> Ite
         yield Finding(
             Level.ERROR, "rights", f"'{database}' is read-only", RestoreHint.CONNECT_ELSEWHERE
         )
+    if state["triggers"]:
+        msg = (
+            f"event triggers of '{database}' start for the restore: {', '.join(state['triggers'])}"
+        )
+        yield Finding(Level.WARNING, "event triggers", msg, RestoreHint.EVENT_TRIGGERS)
     left = ", ".join(sorted(s for s in state["schemas"] if s.startswith(_PREFIX)))
     if left:
         msg = f"left over in '{database}' from a restore that was killed: the schemas {left}"
@@ -141,16 +151,22 @@ class TableStaging:
             self._database, section, *self._only(), what="post-data", jobs=jobs
         )
 
-    def finish(self) -> None:
+    def finish(self) -> Iterator[Finding]:
         """Move the tables into place: all of them, or none."""
         staged = [(each.moved(self._staging[schema]), schema) for each, schema in self._tables]
         statements = ["BEGIN"]
         for each, schema in staged:
             statements += move(each, schema)
-        statements += [f"DROP SCHEMA {quote_name(name)}" for name in self._staging.values()]
         statements.append("COMMIT")
         run_or_fail(self._client, "putting the tables in place", statements, self._database)
         self._begun = False
+        names = ", ".join(map(quote_name, self._staging.values()))
+        try:
+            self._client.run([f"DROP SCHEMA {names}"], self._database)
+        except DatabaseError as error:  # an event trigger may forbid it
+            msg = f"empty schemas of the restore stay in '{self._database}': {names}"
+            hint = RestoreHint.DROP_SCHEMAS_BY_HAND(why=error.message)
+            yield Finding(Level.WARNING, "schemas", msg, hint)
 
     def end_work(self) -> None:
         """End all work on the tables; no other session writes to them."""
@@ -166,7 +182,7 @@ class TableStaging:
             self.end_work()
             self._client.run([f"DROP SCHEMA IF EXISTS {names} CASCADE"], self._database)
             return None
-        return f"{self._database}: {names}"
+        return f"the schemas {names} of '{self._database}'"
 
     def _only(self) -> list[str]:
         """Return pg_restore's options for the content of the schemas, without the schemas."""

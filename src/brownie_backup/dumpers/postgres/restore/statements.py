@@ -14,9 +14,10 @@ _NAME = r'(?:"(?:[^"]|"")*"|[^\W\d][\w$]*)'
 _TOKEN = re.compile(
     r"""
       (?P<comment> --[^\n]* )
-    | (?P<text>    [eE]'(?:[^'\\]|\\.|'')*' | '(?:[^']|'')*' )
-    | (?P<name>    "(?:[^"]|"")*" )
-    | (?P<body>    \$(?P<tag>\w*)\$.*?\$(?P=tag)\$ )
+    | (?P<text>    [eE]'[^'\\]*(?:(?:\\.|'')[^'\\]*)*' | '[^']*(?:''[^']*)*' )
+    | (?P<name>    "[^"]*(?:""[^"]*)*" )
+    | (?P<body>    \$(?P<tag>(?:[^\W\d]\w*)?)\$.*?\$(?P=tag)\$ )
+    | (?P<open>    \$(?:[^\W\d]\w*)?\$ )
     | (?P<meta>    ^\\[^\n]*$ )
     | (?P<end>     ; )
     | (?P<other>   [^-eE'"$\\;]+ | . )
@@ -48,9 +49,9 @@ def split_statements(script: str) -> Iterator[str]:
     """Yield each statement without its semicolon, comments and the commands of psql.
 
     Raises:
-        DamagedError: it has a command of psql that these programs don't write. Some commands run
-            programs on this host. Nothing here executes them, but such a command means that the
-            script was tampered with.
+        DamagedError: a quoted text does not end, or it has a command of psql that these programs
+            don't write. Some commands run programs on this host. Nothing here executes them, but
+            such a command means that the script was tampered with.
     """
     statement: list[str] = []
     for token in _TOKEN.finditer(script):
@@ -62,6 +63,9 @@ def split_statements(script: str) -> Iterator[str]:
                     raise _forged(token[0])
             case "other" if token[0] == "\\":
                 raise _forged(script[token.start() :].partition("\n")[0])
+            case "open":
+                # Looking to the end again at each one would take very long.
+                raise _unfinished(token[0])
             case "end":
                 yield "".join(statement).strip()
                 statement.clear()
@@ -70,6 +74,11 @@ def split_statements(script: str) -> Iterator[str]:
     rest = "".join(statement).strip()
     if rest:
         yield rest
+
+
+def _unfinished(quote: str) -> DamagedError:
+    msg = f"the backup has SQL that is cut off: {quote[:100]!r} is never closed"
+    return DamagedError(msg, hint=RestoreHint.FORGED)
 
 
 def _forged(command: str) -> DamagedError:

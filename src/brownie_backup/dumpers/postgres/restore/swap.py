@@ -18,7 +18,8 @@ from brownie_backup.postgres.client import Client, quote_name, quote_text
 
 _log = logging.getLogger(__name__)
 
-_OBJECT_IN_USE = "55006"
+_PASSING = ("55006", "55P03")
+"""object_in_use, lock_not_available"""
 _LONGEST_SECONDS = 10
 _PAUSE_SECONDS = 0.1
 _END_CREATION = (
@@ -29,6 +30,8 @@ _END_CREATION = (
 def maintenance_client(client: Client, target: str) -> Client:
     """Return a client of a database to stay in while others are created, renamed and dropped.
 
+    It is pinned to the server that it reaches.
+
     It is not the target, which may not exist, or may be about to lose its name.
     """
     why: BackupError = DatabaseNotFound("the server has no database to connect to")
@@ -36,8 +39,8 @@ def maintenance_client(client: Client, target: str) -> Client:
         if name and name != target:
             other = client.connected_to(name)
             try:
-                # A fact that is needed later anyway: this saves a second query.
-                _log.debug("connected to '%s', PostgreSQL %s", name, other.server_version)
+                # One restore is on one server, whatever else the connection string leads to.
+                other = other.pinned()
             except (DatabaseNotFound, DatabaseError) as error:
                 why = error
             else:
@@ -68,8 +71,10 @@ def put_in_place(client: Client, *, fresh: str, name: str, kept: str | None) -> 
             if not exists or kept:
                 _rename_and_end_sessions(client, moved, renames, until)
         except DatabaseError as error:
+            if _is_gone(client, fresh):  # only the answer was lost
+                return kept if len(renames) > 1 else None
             reasons = _reasons(client, moved)
-            if error.sqlstate == _OBJECT_IN_USE and not reasons and time.monotonic() < until:
+            if error.sqlstate in _PASSING and not reasons and time.monotonic() < until:
                 continue
             raise _failed("; ".join([error.message, *reasons]), fresh, renames) from None
         if exists and not kept:
@@ -159,6 +164,12 @@ def _rename(old: str, new: str) -> str:
 
 def _exists(client: Client, name: str) -> bool:
     return bool(client.query(f"SELECT 1 FROM pg_database WHERE datname = {quote_text(name)}"))
+
+
+def _is_gone(client: Client, name: str) -> bool:
+    with contextlib.suppress(DatabaseError):
+        return not _exists(client, name)
+    return False
 
 
 def _reasons(client: Client, moved: tuple[str, ...]) -> list[str]:

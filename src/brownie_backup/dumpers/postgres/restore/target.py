@@ -3,14 +3,18 @@
 import contextlib
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from datetime import UTC, datetime
 from pathlib import Path
 
+from brownie_backup.dumpers.postgres.generated_columns import GeneratedColumn
 from brownie_backup.dumpers.postgres.inventory import COUNTS_SQL, Inventory, parse_inventory
 from brownie_backup.dumpers.postgres.restore import preflight, swap
 from brownie_backup.dumpers.postgres.restore.analyse import analyse
 from brownie_backup.dumpers.postgres.restore.archive import Archive
 from brownie_backup.dumpers.postgres.restore.contents import TABLE_DATA, Contents, parse_contents
+from brownie_backup.dumpers.postgres.restore.dependent_tables import find_dependent_tables
+from brownie_backup.dumpers.postgres.restore.generated_values import check_generated
 from brownie_backup.dumpers.postgres.restore.loader import Loadable, Loader, RowsToLoad
 from brownie_backup.dumpers.postgres.restore.new_database import (
     NewDatabase,
@@ -18,6 +22,7 @@ from brownie_backup.dumpers.postgres.restore.new_database import (
     run_or_fail,
     shorten,
 )
+from brownie_backup.dumpers.postgres.restore.row_order import RowStep, plan_rows
 from brownie_backup.dumpers.postgres.restore.statements import (
     for_roles,
     roles_created,
@@ -39,12 +44,14 @@ class PostgresTarget:
     def __init__(
         self, client: Client, source: Database, name: str, options: RestoreOptions, token: str
     ) -> None:
-        self._client = client
+        self._quiet = client.without_event_triggers()
+        # Where that keeps all other triggers from starting too, it must load no extension's rows.
+        self._client = client if self._quiet.event_triggers else self._quiet
         self._source = source
         self._name = name
         self._options = options
         self._token = token
-        self._fresh = NewDatabase(client, name, token)
+        self._fresh = NewDatabase(self._quiet, name, token)
         self._inventory = Inventory()
         self._globals = ""
         self._listing = ""
@@ -119,15 +126,18 @@ class PostgresTarget:
 
     def abandon(self) -> str | None:
         """Restore the server's earlier state as far as possible; return the names of leftovers."""
+        left = [f"the role '{role}'" for role in self._created_roles]
+        database = f"the database '{self._fresh.name}'"
         if self._fresh.exists and self._options.keep_failed:
-            return self._fresh.name
-        left = None if self._fresh.drop() else self._fresh.name
+            return ", ".join([database, *left])
+        stays = [] if self._fresh.drop() else [database]
         # After the database: a role that owns something can't be dropped.
         for role in reversed(self._created_roles):
             with contextlib.suppress(BackupError):
                 self._client.run([f"DROP ROLE IF EXISTS {quote_name(role)}"])
+                left.remove(f"the role '{role}'")
         self._created_roles = ()
-        return left
+        return ", ".join([*stays, *left]) or None
 
     def close(self) -> None:
         """Remove the archive's local copy."""
@@ -168,47 +178,82 @@ class PostgresTarget:
     def _load(self, tables: Mapping[int, Iterator[Loadable]]) -> Iterator[Finding]:
         yield from self._fresh.make(self._archive, self._listing)
         yield from self._restore_section("pre-data")
-        if tables:
-            yield from self._load_rows(tables)
-        else:
-            yield from self._restore_section("data")
+        yield from self._load_rows(tables, self._contents.keys())
         yield from self._restore_section("post-data")
 
     def _load_rows(
-        self, tables: Mapping[int, Iterator[Loadable]], *arguments: str
+        self, tables: Mapping[int, Iterator[Loadable]], entries: AbstractSet[int]
+    ) -> Iterator[Finding]:
+        """Load large tables, and the rows that are in the archive, in the right order."""
+        with or_fail("looking for functions that read tables"):
+            dependent = find_dependent_tables(self._client, self._fresh.name)
+        relations = [self._relations[oid] for oid in tables]
+        steps = plan_rows(self._contents, entries, relations, dependent, self._options.jobs)
+        for number, step in enumerate(steps):
+            only: list[str] = []
+            if step.entries != self._contents.keys():
+                only = [self._archive.use(self._contents, step.entries, f"rows_{number}")]
+            yield from self._load_step(step, tables, *only)
+
+    def _load_step(
+        self, step: RowStep, tables: Mapping[int, Iterator[Loadable]], *arguments: str
     ) -> list[Finding]:
-        """Load the archive's content, and at the same time the large tables."""
+        """Load the archive's rows, and at the same time large tables."""
         findings: list[Finding] = []
+
+        def restore() -> None:
+            if step.entries:
+                findings.extend(self._restore_section("data", *arguments, jobs=step.jobs))
+
+        if not step.tables:
+            restore()
+            return findings
         loader = Loader(
             self._client,
             self._fresh.name,
             self._source.encoding,
             self._relations,
-            list(tables.values()),
+            [tables[oid] for oid in step.tables],
         )
         loader.run(
-            self._options.jobs,
-            beside=lambda: findings.extend(self._restore_section("data", *arguments)),
+            step.jobs,
+            beside=restore,
             give_up=lambda: swap.end_sessions(self._client, self._fresh.name),
         )
-        self._loaded_rows = loader.loaded
+        self._loaded_rows = {**self._loaded_rows, **loader.loaded}
         return findings
 
-    def _restore_section(self, section: str, *arguments: str) -> Iterator[Finding]:
+    def _restore_section(
+        self, section: str, *arguments: str, jobs: int | None = None
+    ) -> Iterator[Finding]:
         yield from self._archive.restore(
             self._fresh.name,
             f"--section={section}",
             *arguments,
             what=section,
-            jobs=1 if section == "pre-data" else self._options.jobs,
+            jobs=1 if section == "pre-data" else jobs or self._options.jobs,
             # If rows don't load, all further steps are pointless.
             strict=section == "data",
+            # After making event triggers, it refreshes materialized views.
+            client=self._quiet if section == "post-data" else self._client,
         )
 
     def _check(self) -> Iterator[Finding]:
         yield from self._compare_counts()
+        yield from self._compare_generated(self._inventory.generated)
         with or_fail("ANALYZE"):
             analyse(self._client, self._fresh.name, self._options.jobs)
+
+    def _compare_generated(self, recorded: Iterable[GeneratedColumn]) -> Iterator[Finding]:
+        before = parse_version(self._source.server_version).major
+        same = before == self._client.server_version.major
+        with or_fail("comparing generated columns"):
+            found = check_generated(self._client, self._fresh.name, recorded, same_major=same)
+        errors = [each for each in found if each.level is Level.ERROR]
+        if errors:
+            messages = [each.message for each in errors]
+            raise RestoreFailed("; ".join(messages), hint=errors[0].hint, errors=messages)
+        yield from found
 
     def _put_in_place(self) -> Iterator[Finding]:
         name, fresh = self._name, self._fresh

@@ -1,0 +1,1 @@
+"""Long tests of chance, run by `nox -s soak`."""
