@@ -287,7 +287,7 @@ def lease(acquired_at: datetime, expires_at: datetime) -> LeaseRecord:
 
 def test_a_backup_whose_process_died_is_a_failure() -> None:
     began = NOON - 2 * HOUR
-    working = lease(began + timedelta(seconds=5), NOON + HOUR)
+    working = lease(began + timedelta(seconds=5), NOON + timedelta(minutes=10))
     died = lease(began + timedelta(seconds=5), began + timedelta(minutes=10))
     other = lease(NOON - HOUR, NOON + HOUR)
     two_hours = begun(2 * HOUR)

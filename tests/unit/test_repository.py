@@ -4,7 +4,15 @@ import json
 
 import pytest
 from attrs import evolve
-from tests.unit.fakes import DAY, NOON, make_manifest, make_repository, make_writer, tune
+from tests.unit.fakes import (
+    DAY,
+    NOON,
+    FakeClock,
+    make_manifest,
+    make_repository,
+    make_writer,
+    tune,
+)
 
 from brownie_backup import Repository, Status, Verification
 from brownie_backup.errors import (
@@ -30,7 +38,7 @@ from brownie_backup.testing import FaultyStore
 
 @pytest.fixture
 def repository() -> Repository:
-    return make_repository()
+    return make_repository(clock=FakeClock(NOON + DAY))
 
 
 @pytest.fixture
@@ -63,7 +71,9 @@ def verified(
 ) -> Verification:
     names = tuple(ref.name for ref in damaged)
     problems = tuple(f"blob {name} is damaged" for name in names)
-    return Verification(manifest.name, manifest.id, NOON, not names, total, total, names, problems)
+    return Verification(
+        manifest.name, manifest.id, NOON + DAY, not names, total, total, names, problems
+    )
 
 
 def test_backups_are_listed_newest_first_and_latest_is_the_newest_good_one(
@@ -168,7 +178,7 @@ def test_a_failed_verification_marks_a_backup_and_a_good_one_clears_it(
     manifest = add(repository, "one")
     repository.add_verification(verified(manifest, manifest.blobs))
     assert not repository.backup("one").good
-    assert "2026-03-01 12:00:00 UTC failed" in repository.backup("one").problem
+    assert "2026-03-02 12:00:00 UTC failed" in repository.backup("one").problem
     repository.add_verification(verified(manifest))
     assert repository.backup("one").good
 

@@ -1,7 +1,7 @@
 """A backup in the catalogue: its health, its verification, its hold."""
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 from attrs import Factory, frozen
@@ -9,6 +9,9 @@ from attrs import Factory, frozen
 from brownie_backup.model.kinds import Kind
 from brownie_backup.model.manifest import Manifest
 from brownie_backup.wording import written
+
+CLOCK_MARGIN = timedelta(minutes=5)
+"""The largest difference between two clocks that counts as none."""
 
 
 class Status(StrEnum):
@@ -116,8 +119,24 @@ class Backup:
     problem: str = ""
     verification: Verification | None = None
     hold: Hold | None = None
+    ahead: bool = False
+    """Whether its time lies in the future: then it may be restored, but is never the newest."""
 
     @property
     def good(self) -> bool:
-        """Whether ``latest`` may select it among the backups of its kind."""
+        """Whether nothing bad is known of it."""
         return self.status is Status.GOOD
+
+    @property
+    def counts(self) -> bool:
+        """Whether it may be the newest good backup."""
+        return self.good and not self.ahead
+
+
+def is_ahead(at: datetime, now: datetime) -> bool:
+    """Whether a recorded time lies in the future, by more than clocks differ.
+
+    One such time, from a wrong clock or from anyone who can write to the store, would otherwise
+    pass for the newest for as long.
+    """
+    return at > now + CLOCK_MARGIN

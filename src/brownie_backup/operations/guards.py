@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from brownie_backup.errors import ClockSkew, DamagedError, ObjectArchived
 from brownie_backup.hints import SetupHint
-from brownie_backup.model import Attempt, Backup
+from brownie_backup.model import CLOCK_MARGIN, Attempt, Backup
 from brownie_backup.model.reports import RetentionDecision
 from brownie_backup.repository import LeaseRecord, Repository
 from brownie_backup.repository.catalogue.holds import read_attempt
@@ -14,16 +14,15 @@ from brownie_backup.retention import RetentionGroup
 from brownie_backup.retention.policy import RetentionPolicy
 from brownie_backup.wording import counted, written
 
-CLOCK_MARGIN = timedelta(minutes=5)
-"""The largest accepted difference between the clocks of client and store: backups are aged by our
-clock, blobs by the store's."""
-
 FEW = 3
 """This many of a database's backups may be deleted at once, regardless of their share."""
 
 
 def refuse_skew(offset: timedelta) -> None:
-    """Raise `ClockSkew` if the store's clock is that much ahead of ours, or behind it."""
+    """Raise `ClockSkew` if the store's clock is far ahead of ours, or behind it.
+
+    Backups are aged by our clock, blobs by the store's.
+    """
     if abs(offset) > CLOCK_MARGIN:
         way = "ahead of" if offset > timedelta(0) else "behind"
         minutes = counted(abs(offset) // timedelta(minutes=1), "minute")
@@ -73,7 +72,7 @@ def failed(repository: Repository, decisions: Sequence[RetentionDecision]) -> It
 def made_good(attempt: Attempt, backup: Backup) -> bool:
     """Whether a backup shows that one of its kind was made since the attempt began."""
     manifest = backup.manifest
-    if not backup.good or manifest is None:
+    if not backup.counts or manifest is None:
         return False
     same = (manifest.backup_set.name, manifest.kind) == (attempt.database, attempt.kind)
     return same and manifest.finished_at >= attempt.started_at

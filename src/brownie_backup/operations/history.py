@@ -8,7 +8,7 @@ from attrs import frozen
 from brownie_backup.audit.reader import read_trail
 from brownie_backup.audit.record import AuditRecord, Outcome, Phase
 from brownie_backup.errors import Busy, DamagedError, StoreError
-from brownie_backup.model import Attempt, Backup, Kind
+from brownie_backup.model import Attempt, Backup, Kind, is_ahead
 from brownie_backup.operations.guards import is_running, made_good
 from brownie_backup.repository import Repository
 from brownie_backup.repository.catalogue.holds import read_attempt
@@ -78,12 +78,17 @@ def _read(repository: Repository, database: str | None, kind: str) -> History:
         and database in {None, manifest.backup_set.name}
     ]
     expects = repository.codecs.expects
-    last_good = next((b for b in backups if b.good and b.manifest and expects(b.manifest)), None)
+    last_good = next((b for b in backups if b.counts and b.manifest and expects(b.manifest)), None)
     known = last_good.manifest.backup_set.name if last_good and last_good.manifest else None
     attempt = _attempt(repository, database or known, kind)
     made = attempt is None or any(made_good(attempt, backup) for backup in backups)
     running = not made and is_running(attempt, repository.leases(), repository.clock())
-    verifications = [backup.verification for backup in backups if backup.verification]
+    now = repository.clock()
+    verifications = [
+        found
+        for backup in backups
+        if (found := backup.verification) and not is_ahead(found.verified_at, now)
+    ]
     last = max(verifications, key=lambda each: each.verified_at, default=None)
     return History(
         last_good,

@@ -96,7 +96,7 @@ def restore(
         content = _content_of(manifest, dumper, reader, PartMeter(on_progress, "restore"))
         target_name = target_database or source.name
         with step("read inventory"):
-            inventory = content.inventory()
+            inventory = content.inventory(dumper)
         token = secrets.token_hex(4)
         with dumper.restoring(source, target_name, options, token) as target:
             findings += _restore_into(target, content, inventory, options, dry_run=dry_run)
@@ -154,9 +154,11 @@ class _Content:
     """The other parts that were read in one stream."""
     segmented: tuple[Part, ...]
 
-    def inventory(self) -> bytes:
-        """Read the data that a restore needs."""
-        return b"".join(read_part(self.reader, self.first, jobs=1, meter=self.meter))
+    def inventory(self, dumper: Dumper) -> bytes:
+        """Read the data that a restore needs; `DamagedError` if it lists other parts."""
+        inventory = b"".join(read_part(self.reader, self.first, jobs=1, meter=self.meter))
+        dumper.compare(inventory, self.segmented)
+        return inventory
 
     @property
     def all_bytes(self) -> int:

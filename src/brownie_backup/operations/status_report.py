@@ -59,7 +59,12 @@ class StoreStatus:
     @property
     def last_good(self) -> Backup | None:
         """The newest good backup of the database; see `unencrypted`."""
-        return next((b for b in self.counting if b.good and b.name not in self.unencrypted), None)
+        return next((b for b in self.counting if b.counts and b.name not in self.unencrypted), None)
+
+    @property
+    def ahead(self) -> tuple[str, ...]:
+        """The names of the backups whose time lies in the future."""
+        return tuple(backup.name for backup in self.backups if backup.ahead)
 
 
 @frozen
@@ -93,7 +98,7 @@ class StatusReport:
     @property
     def last(self) -> Backup | None:
         """The newest backup, good or not."""
-        return next(iter(self.backups), None)
+        return next((backup for backup in self.backups if not backup.ahead), None)
 
     @property
     def last_good(self) -> Backup | None:
@@ -182,6 +187,9 @@ def _store_findings(store: StoreStatus) -> Iterator[Finding]:
         damaged = counted(len(store.damaged), "damaged backup")
         message = f"{store.url} has {damaged}: {names}{more}"
         yield Finding(Level.WARNING, "backups", message, BackupHint.LIST_BACKUPS)
+    if store.ahead:
+        message = f"'{store.ahead[0]}' in {store.url} does not count: its time lies in the future"
+        yield Finding(Level.WARNING, "backups", message, BackupHint.CHECK_ORIGIN)
     since = _finished(store.last_good) if store.last_good else 0.0
     newer = [b for b in store.counting if b.name in store.unencrypted and _finished(b) > since]
     if newer:

@@ -13,7 +13,7 @@ from brownie_backup.model import BlobRef, Checked, Manifest, Part, Verification
 from brownie_backup.operations.find import manifest_of
 from brownie_backup.operations.reading_lease import reading_lease
 from brownie_backup.pipeline.progress import Meter, OnProgress
-from brownie_backup.pipeline.reading import read_blobs
+from brownie_backup.pipeline.reading import check_part, read_blobs
 from brownie_backup.protocols import Dumper, Store
 from brownie_backup.repository import Repository, with_deadlines
 from brownie_backup.repository.blobs.decoding import StructureDecoder
@@ -145,7 +145,7 @@ class _Check:
                 with step("check part", kind=part.kind, blobs=len(part.blobs)):
                     # Only a dumper of that kind understands the bytes of a backup of another kind.
                     if dumper and manifest.kind == dumper.kind:
-                        outcome.check_part(part, dumper)
+                        outcome.check_part(part, dumper, manifest)
                     else:
                         outcome.check_blobs(part.blobs)
         else:
@@ -203,12 +203,12 @@ class _Outcome:
         self._bad: dict[str, BackupError] = {}
         self._problems: list[str] = []
 
-    def check_part(self, part: Part, dumper: Dumper) -> None:
+    def check_part(self, part: Part, dumper: Dumper, manifest: Manifest) -> None:
         """Read every blob of a part; while all are good, the dumper reads along."""
         before = len(self._bad)
         stream = self.good_blobs(part.blobs)
         try:
-            dumper.check(part, stream)
+            check_part(part, dumper, manifest, stream)
         except DamagedError as error:
             problem = error.message
         else:

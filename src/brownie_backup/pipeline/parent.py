@@ -55,7 +55,7 @@ class ParentFinder:
     def add(self, backup: Backup) -> None:
         """Take one more backup into account."""
         manifest = backup.manifest
-        if manifest is None or not backup.good:
+        if manifest is None or not backup.counts:
             return
         last = self._encrypted.get(manifest.backup_set)
         if manifest.encrypted and (last is None or last.finished_at < manifest.finished_at):

@@ -130,6 +130,14 @@ class Dumper(Protocol):
         """Return a description of a segment for messages."""
         ...
 
+    def complete(self, inventory: bytes, parts: Sequence[Part]) -> bytes:
+        """Return the inventory with a list of the other parts, once all of them are stored."""
+        ...
+
+    def compare(self, inventory: bytes, parts: Sequence[Part]) -> None:
+        """Raise `DamagedError` unless the parts are those that the inventory lists, if it does."""
+        ...
+
     def check(self, part: Part, chunks: Iterable[bytes]) -> None:
         """Read a stored part to its end without loading it; raise `DamagedError` if it is bad."""
         ...

@@ -113,7 +113,9 @@ def _newest_database(contents: Sequence[StoreContent]) -> str | None:
         manifest
         for content in contents
         for entry in content.entries
-        if (manifest := entry.backup.manifest) and manifest.kind == USUAL_KIND
+        if (manifest := entry.backup.manifest)
+        and manifest.kind == USUAL_KIND
+        and not entry.backup.ahead
     ]
     newest = max(manifests, key=lambda manifest: manifest.finished_at, default=None)
     return newest.backup_set.name if newest else None
@@ -193,7 +195,7 @@ class _Counting:
         if verification and (at := verification.contents_good_at):
             read = max(metrics.last_content_verified or 0, at.timestamp())
             metrics.last_content_verified = read
-        if entry.backup.good and entry.expected:
+        if entry.backup.counts and entry.expected:
             metrics.last_success = manifest.finished_at.timestamp()
             metrics.last_size_bytes = entry.size_bytes
             metrics.last_stored_bytes = entry.stored_bytes

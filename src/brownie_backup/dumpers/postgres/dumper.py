@@ -18,7 +18,7 @@ from brownie_backup.dumpers.postgres.dump.snapshot import (
     open_snapshot,
 )
 from brownie_backup.dumpers.postgres.dump.snapshot_session import SnapshotSession
-from brownie_backup.dumpers.postgres.inventory import parse_inventory
+from brownie_backup.dumpers.postgres.inventory import compare_stored, parse_inventory, with_stored
 from brownie_backup.dumpers.postgres.restore.new_database import with_leftover
 from brownie_backup.dumpers.postgres.restore.selection import parse_wanted
 from brownie_backup.dumpers.postgres.restore.selective import SelectiveRestore
@@ -183,6 +183,14 @@ class PostgresDumper:
     def locate(self, segment: PartSpec) -> TableRange:
         """Return a range's table and blocks for messages."""
         return located(_table_of(segment))
+
+    def complete(self, inventory: bytes, parts: Sequence[Part]) -> bytes:
+        """Return the inventory with a list of the rows of large tables."""
+        return with_stored(inventory, parts)
+
+    def compare(self, inventory: bytes, parts: Sequence[Part]) -> None:
+        """Raise `DamagedError` unless they have the rows that the inventory lists."""
+        compare_stored(inventory, parts)
 
     def check(self, part: Part, chunks: Iterable[bytes]) -> None:
         """Read a stored part to its end, without connecting to or loading anything."""

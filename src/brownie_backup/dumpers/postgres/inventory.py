@@ -3,7 +3,9 @@
 It is gathered under the dump's snapshot and stored encrypted, because it names roles.
 """
 
-from collections.abc import Iterable, Mapping
+import hashlib
+import json
+from collections.abc import Iterable, Iterator, Mapping
 
 from attrs import Factory, frozen
 
@@ -12,10 +14,13 @@ from brownie_backup.dumpers.postgres.generated_columns import (
     find_generated,
     measure,
 )
+from brownie_backup.errors import DamagedError
 from brownie_backup.format.converter import from_json, to_json
-from brownie_backup.model import Extension, Relation
+from brownie_backup.hints import BackupHint
+from brownie_backup.model import Extension, Part, Relation, RowFormat
 from brownie_backup.postgres.copy_rows import TEXT_SETTINGS
 from brownie_backup.postgres.session import Session
+from brownie_backup.wording import counted
 
 # Every object for which pg_dump writes an owner or privileges. Objects that the system created
 # itself (OID below 16384, PostgreSQL's FirstNormalObjectId) are marked, and so are members of
@@ -140,6 +145,22 @@ SELECT jsonb_build_object(
 
 
 @frozen
+class StoredTable:
+    """The rows of a large table, as they were stored."""
+
+    oid: int
+    ranges: int
+    rows: int
+    digest: str
+    """SHA-256 of its blobs' names and sizes, and of the blocks and rows of its ranges."""
+
+    @property
+    def size(self) -> str:
+        """Its size for messages."""
+        return f"{counted(self.rows, 'row')} in {counted(self.ranges, 'range')}"
+
+
+@frozen
 class Inventory:
     """The roles that own objects, have privileges, or must exist in any case; and other roles."""
 
@@ -151,6 +172,8 @@ class Inventory:
     counts: Mapping[str, int] = Factory(dict)
     relations: tuple[Relation, ...] = ()
     """The large tables, whose rows are not in the archive."""
+    stored: tuple[StoredTable, ...] | None = None
+    """Their rows, as the manifest has them; None in backups of before."""
     generated: tuple[GeneratedColumn, ...] = ()
     """The stored generated columns; backups of before have none."""
 
@@ -165,6 +188,63 @@ def take_inventory(session: Session, large: Iterable[Relation]) -> bytes:
     return data
 
 
+def with_stored(inventory: bytes, parts: Iterable[Part]) -> bytes:
+    """Return an inventory that lists the rows of the large tables, as they were stored."""
+    return to_json(json.loads(inventory) | {"stored": list(_stored(parts))})
+
+
+def compare_stored(inventory: bytes, parts: Iterable[Part]) -> None:
+    """Raise `DamagedError` unless the manifest has the rows that the inventory lists.
+
+    The inventory is encrypted, and the manifest is not: anyone who can write to the store could
+    leave ranges out of it, double them, or take them from another table or backup.
+    """
+    expected = parse_inventory(inventory).stored
+    found = tuple(_stored(parts))
+    if expected is None or expected == found:
+        return
+    wrong = [f"{e.size} of the table with the oid {e.oid}" for e in expected if e not in found]
+    what = ", ".join(wrong) or "other tables"
+    msg = f"the manifest does not name the rows that were backed up: {what}"
+    raise DamagedError(msg, hint=BackupHint.RESTORE_ANOTHER)
+
+
+def _stored(parts: Iterable[Part]) -> Iterator[StoredTable]:
+    for part in parts:
+        if part.table is None:
+            continue
+        digest = hashlib.sha256()
+        ranges = 0
+        for blob in part.blobs:
+            line: list[int | str] = [blob.name, blob.size_bytes]
+            if begins := blob.begins:
+                line += [begins.blocks.first, begins.blocks.end, begins.rows]
+                ranges += 1
+            digest.update(json.dumps(line).encode() + b"\n")
+        yield StoredTable(part.table.oid, ranges, part.rows or 0, digest.hexdigest())
+
+
 def parse_inventory(data: bytes) -> Inventory:
     """Read an inventory back, or raise `DamagedError`."""
-    return from_json(data, Inventory, "the inventory of the backup")
+    inventory = from_json(data, Inventory, "the inventory of the backup")
+    if not all(map(_is_relation, inventory.relations)):
+        msg = "the inventory of the backup names what can be no table"
+        raise DamagedError(msg, hint=BackupHint.RESTORE_ANOTHER)
+    return inventory
+
+
+def _is_relation(relation: Relation) -> bool:
+    """Whether it may be written into SQL: its format is not quoted there."""
+    names = (relation.schema, relation.name, *relation.columns)
+    return (
+        relation.format in set(RowFormat) and bool(relation.columns) and all(map(_is_name, names))
+    )
+
+
+def _is_name(name: str) -> bool:
+    """Whether PostgreSQL could have such a name. Bytes that are not UTF-8 are surrogates."""
+    try:
+        data = name.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        return False
+    return bool(data) and b"\0" not in data

@@ -16,6 +16,7 @@ from brownie_backup.errors import (
 )
 from brownie_backup.format.blobs import blob_name
 from brownie_backup.format.checksums import Integrity, integrity
+from brownie_backup.format.openpgp import check_message
 from brownie_backup.model import BlobRef, Encryption, Manifest
 from brownie_backup.protocols import Compressor, Decryptor
 from brownie_backup.repository.codecs import Codecs
@@ -59,7 +60,9 @@ class ContentDecoder:
 
     def decode(self, ref: BlobRef, stored: bytes) -> bytes:
         """Return the plaintext."""
-        data = self.compressor.decompress(self._decrypt(ref, stored), ref.size_bytes)
+        packed = self._decrypt(ref, stored)
+        check_message(stored, self.encryption)
+        data = self.compressor.decompress(packed, ref.size_bytes)
         name = blob_name(data, self.hash_key, self.compressor.name, self.encryption)
         if not hmac.compare_digest(name, ref.name) or len(data) != ref.size_bytes:
             msg = "its content does not match its name"

@@ -87,8 +87,9 @@ class Catalogue:
         """
         if name == LATEST:
             seen = self._whose([each for each in self.backups() if each.good], database, kind)
-            # The sort is stable: the others stay newest first.
-            seen = sorted(seen, key=lambda b: not (b.manifest and prefers(b.manifest)))
+            # The sort is stable: the others stay newest first. If the times of all lie in the
+            # future, our clock is the wrong one.
+            seen = sorted(seen, key=lambda b: (not (b.manifest and prefers(b.manifest)), b.ahead))
             good = (self._backup(each.name, each) for each in seen)
             backup = next((again for again in good if again and again.good), None)
         else:
@@ -156,7 +157,8 @@ class Catalogue:
             return evolve(manifests.unread(name, error), hold=held)
         if seen and seen.manifest == manifest:
             return seen
-        backup = manifests.judge(manifest, manifests.read_verification(self.store, manifest))
+        verification = manifests.read_verification(self.store, manifest)
+        backup = manifests.judge(manifest, verification, self.clock())
         backup = manifests.check_blobs(backup, sizes_of(self.store, (backup,)))
         return evolve(backup, hold=holds.read_hold(self.store, name, manifest, self.clock()))
 

@@ -54,7 +54,7 @@ def read_catalogue(
     verified = {name_in(f.key): f for f in store.list(VERIFICATIONS) if _is_ours(f.key)}
     listed = tuple(found for found in store.list(MANIFESTS) if _is_ours(found.key))
     settled = settled_before((*verified.values(), *listed), now)
-    reader = _Reader(CachedReader(store, memory, settled), verified)
+    reader = _Reader(CachedReader(store, memory, settled), verified, now)
     with thread_pool() as threads:
         for done, backup in enumerate(threads.each(reader.read, listed), 1):
             if on_progress:
@@ -75,9 +75,12 @@ def _is_ours(key: str) -> bool:
 class _Reader:
     """Reads the objects that a listing found. Thread-safe."""
 
-    def __init__(self, recall: CachedReader, verified: Mapping[str, StoredObject]) -> None:
+    def __init__(
+        self, recall: CachedReader, verified: Mapping[str, StoredObject], now: datetime
+    ) -> None:
         self._recall = recall
         self._verified = verified
+        self._now = now
         self._lists: dict[str, StoredObject] | None = None
         self._lock = threading.Lock()
 
@@ -94,7 +97,7 @@ class _Reader:
             return None
         except (DamagedError, UnsupportedFormat, ObjectArchived) as error:
             return unread(name, error)
-        return judge(manifest, self._verification(manifest))
+        return judge(manifest, self._verification(manifest), self._now)
 
     def lists(self) -> Iterable[StoredObject]:
         """Return the lists of blobs in the store, if they were requested."""

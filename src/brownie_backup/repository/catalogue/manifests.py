@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterator, Mapping
+from datetime import datetime
 from typing import Any
 
 from attrs import evolve
@@ -35,6 +36,7 @@ from brownie_backup.model import (
     RowRange,
     Status,
     Verification,
+    is_ahead,
 )
 from brownie_backup.protocols import ObjectUse, Store, get_object
 from brownie_backup.repository.catalogue.sizes import ARCHIVED
@@ -125,13 +127,15 @@ def with_blobs(outline: Manifest, get_list: GetList) -> Manifest:
     return evolve(outline, parts=tuple(_inline(part, outline, get_list) for part in outline.parts))
 
 
-def judge(manifest: Manifest, verification: Verification | None) -> Backup:
+def judge(manifest: Manifest, verification: Verification | None, now: datetime) -> Backup:
     """Return the backup, its health by its last verification."""
-    problem = ""
+    ahead = is_ahead(manifest.finished_at, now)
+    problem = "its time lies in the future, so it does not count as the newest" if ahead else ""
     if verification and not verification.good:
         problem = f"the verification of {written(verification.verified_at)} failed"
-    status = Status.DAMAGED if problem else Status.GOOD
-    return Backup(manifest.name, status, manifest, problem, verification)
+    bad = verification is not None and not verification.good
+    status = Status.DAMAGED if bad else Status.GOOD
+    return Backup(manifest.name, status, manifest, problem, verification, ahead=ahead)
 
 
 def unread(name: str, error: BackupError) -> Backup:

@@ -31,6 +31,7 @@ from brownie_backup.errors import (
 from brownie_backup.format.converter import from_json, to_json
 from brownie_backup.format.layout import LEASES, is_foreign, lease_key
 from brownie_backup.hints import BackupHint
+from brownie_backup.model import is_ahead
 from brownie_backup.protocols import Clock, Store, get_object
 from brownie_backup.wording import written
 
@@ -66,8 +67,13 @@ class LeaseRecord:
         return same_name and (self.acquired_at, self.id) < (other.acquired_at, other.id)
 
     def expired(self, now: datetime) -> bool:
-        """Whether it no longer counts, where `now` is the store's time."""
-        return now > self.expires_at + EXPIRY_MARGIN
+        """Whether it no longer counts, where `now` is the store's time.
+
+        Nor does one that was put in the future: the store's clock was wrong then, and if its owner
+        still works, it renews it within a minute.
+        """
+        over = now > self.expires_at + EXPIRY_MARGIN
+        return over or is_ahead(self.expires_at - LIFETIME, now)
 
 
 class Lease:

@@ -10,6 +10,8 @@ from collections.abc import Set as AbstractSet
 from attrs import evolve, frozen
 
 from brownie_backup.dumpers.postgres.restore.selection import TableName
+from brownie_backup.errors import DamagedError
+from brownie_backup.hints import BackupHint
 
 _LINE = re.compile(r"(\d+); (\d+) (\d+) (.*)")
 _NEEDS = ";\tdepends on: "
@@ -66,7 +68,15 @@ Contents = Mapping[int, Entry]
 
 
 def parse_contents(listing: str) -> Contents:
-    """Read a verbose listing."""
+    """Read a verbose listing; `DamagedError` if it is none."""
+    try:
+        return _parsed(listing)
+    except (ValueError, KeyError):  # a number of thousands of digits; needs of no entry
+        msg = "the table of contents of the archive cannot be read"
+        raise DamagedError(msg, hint=BackupHint.RESTORE_ANOTHER) from None
+
+
+def _parsed(listing: str) -> Contents:
     contents: dict[int, Entry] = {}
     last = 0
     for line in listing.split("\n"):

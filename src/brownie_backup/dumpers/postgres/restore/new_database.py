@@ -15,8 +15,8 @@ from brownie_backup.dumpers.postgres.restore.statements import (
     split_statements,
     with_locale,
 )
-from brownie_backup.errors import DatabaseError, RestoreFailed
-from brownie_backup.hints import Hint, RestoreHint
+from brownie_backup.errors import DamagedError, DatabaseError, RestoreFailed
+from brownie_backup.hints import BackupHint, Hint, RestoreHint
 from brownie_backup.model.findings import Finding, Level
 from brownie_backup.model.reports import RestoreOptions
 from brownie_backup.postgres.client import Client, quote_name
@@ -50,7 +50,11 @@ class NewDatabase:
         lines = archive.use_lines("\n".join(wanted) + "\n", "database")
         script = archive.script("--create", lines, "--file=-")
         statements, strange = for_database(split_statements(script), quote_name(self.name))
-        (create,) = (s for s in statements if s.startswith("CREATE DATABASE"))
+        creating = [s for s in statements if s.startswith("CREATE DATABASE")]
+        if len(creating) != 1:
+            msg = "the archive does not say how to create its database"
+            raise DamagedError(msg, hint=BackupHint.RESTORE_ANOTHER)
+        (create,) = creating
         statements.remove(create)
         # Before, not after: a CREATE that we no longer wait for may still complete.
         self.exists = True

@@ -28,8 +28,8 @@ from brownie_backup.dumpers.postgres.restore.tables import (
     tables_in,
 )
 from brownie_backup.dumpers.postgres.restore.target import PostgresTarget
-from brownie_backup.errors import RestoreRefused
-from brownie_backup.hints import RestoreHint
+from brownie_backup.errors import DamagedError, RestoreRefused
+from brownie_backup.hints import BackupHint, RestoreHint
 from brownie_backup.model import Database, Part, Relation
 from brownie_backup.model.findings import Finding, Level
 from brownie_backup.model.reports import RestoreOptions
@@ -152,8 +152,8 @@ class SelectiveRestore(PostgresTarget):
 
     def _statement(self, only: str) -> str:
         """Return the SQL of one entry, on one line."""
-        *_, last = split_statements(self._archive.script(only, "--file=-"))
-        return " ".join(last.split())
+        statements = [*split_statements(self._archive.script(only, "--file=-"))]
+        return " ".join(statements[-1].split()) if statements else ""
 
     def _load(self, tables: Mapping[int, Iterator[Loadable]]) -> Iterator[Finding]:
         chosen = {oid: ranges for oid, ranges in tables.items() if oid in self._choice.tables}
@@ -177,6 +177,11 @@ class SelectiveRestore(PostgresTarget):
                 strict=True,
             )
         restored = tables_in(self._client, self._fresh.name, self._wanted)
+        missing = {*self._wanted.tables} - {each.table for each in restored}
+        if missing:
+            names = ", ".join(sorted(map(str, missing)))
+            msg = f"the archive lists {names}, and made another table"
+            raise DamagedError(msg, hint=BackupHint.RESTORE_ANOTHER)
         self._restored = self._rename(restored)
         if self._adds:
             yield from self._add(chosen)
@@ -184,9 +189,9 @@ class SelectiveRestore(PostgresTarget):
     def _rename(self, restored: tuple[Restored, ...]) -> tuple[Restored, ...]:
         """Give the table its new name, in the schema where it is."""
         into = self._wanted.into
-        if not into or into.name == restored[0].table.name:
+        if not into or into.name == self._wanted.tables[0].name:
             return restored
-        (old,) = restored
+        old = next(each for each in restored if each.table == self._wanted.tables[0])
         statements = [*rename(self._client, self._fresh.name, old.table, into.name)]
         run_or_fail(self._client, "renaming the table", statements, self._fresh.name)
         renamed = evolve(old.table, name=into.name)

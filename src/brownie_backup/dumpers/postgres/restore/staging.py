@@ -19,12 +19,13 @@ from brownie_backup.dumpers.postgres.restore.selection import TableName
 from brownie_backup.dumpers.postgres.restore.tables import Restored, move
 from brownie_backup.errors import (
     BackupError,
+    DamagedError,
     DatabaseError,
     RestoreFailed,
     RestoreRefused,
     TargetExists,
 )
-from brownie_backup.hints import RestoreHint
+from brownie_backup.hints import BackupHint, RestoreHint
 from brownie_backup.model.findings import Finding, Level
 from brownie_backup.postgres.client import Client, quote_name, quote_text
 
@@ -109,7 +110,10 @@ class TableStaging:
 
     def staged(self, table: TableName) -> TableName:
         """Return the schema of a table until the end."""
-        (schema,) = (schema for each, schema in self._tables if each.table == table)
+        schema = next((schema for each, schema in self._tables if each.table == table), None)
+        if schema is None:
+            msg = f"the archive did not make the table {table}, which the inventory names"
+            raise DamagedError(msg, hint=BackupHint.RESTORE_ANOTHER)
         return evolve(table, schema=self._staging[schema])
 
     def check(self) -> None:
