@@ -19,6 +19,7 @@ with data, which each interface words in its own terms)::
     │   ├── KeyNotFound
     │   ├── BucketNotFound
     │   ├── AccessDenied
+    │   ├── ObjectArchived        the object was moved to an archive class
     │   ├── ObjectLocked          the object may not be deleted yet
     │   ├── StoreFull
     │   └── StoreUnavailable
@@ -71,6 +72,7 @@ __all__ = [
     "LeaseLost",
     "LockRefused",
     "NotFound",
+    "ObjectArchived",
     "ObjectLocked",
     "ProgramMissing",
     "RenameFailed",
@@ -166,6 +168,10 @@ class BucketNotFound(StoreError):
 
 class AccessDenied(StoreError):
     """The store refused our credentials or rights."""
+
+
+class ObjectArchived(StoreError):
+    """The store has the object in an archive class, from which it must be retrieved first."""
 
 
 class ObjectLocked(StoreError):

@@ -18,7 +18,7 @@ from brownie_backup.dumpers.postgres.generated_columns import GeneratedColumn
 from brownie_backup.dumpers.postgres.inventory import parse_inventory
 from brownie_backup.encryptors import Cleartext
 from brownie_backup.errors import RestoreFailed
-from brownie_backup.hints import RestoreHint
+from brownie_backup.hints import Hint, RestoreHint
 from brownie_backup.model import PartKind
 from brownie_backup.stores import LocalStore
 
@@ -136,7 +136,9 @@ def test_a_generated_column_that_came_back_with_other_values_is_refused(
         # as pg_restore does, in the order of the names
         restore(repository, dumper, "one", target_database=copy, options=RestoreOptions(jobs=1))
     assert failed.value.hint
-    assert failed.value.hint.code is RestoreHint.COMPUTE_AGAIN
+    advice = failed.value.hint.data["first"]
+    assert isinstance(advice, Hint)
+    assert advice.code is RestoreHint.COMPUTE_AGAIN
     restore(repository, dumper, "one", target_database=copy, options=RestoreOptions(jobs=2))
     rows = "SELECT sum(gross) FROM a_invoice"
     assert source.server.sql(copy, rows).strip() == "41"

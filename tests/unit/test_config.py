@@ -61,6 +61,7 @@ EXAMPLES: dict[str, tuple[str, object]] = {
     **{name.upper(): (PLANTED, Secret(PLANTED)) for name in COPY_CREDENTIALS},
     "REGION": ("eu-central-1", "eu-central-1"),
     "ENDPOINT_URL": ("https://minio:9000", "https://minio:9000"),
+    "S3_ADDRESSING": ("Virtual", "virtual"),
     "SSE_KMS_KEY": ("alias/backups", "alias/backups"),
     "STORAGE_CLASS": ("STANDARD_IA", "STANDARD_IA"),
     "OBJECT_TAGS": ("team=data, env=prod", {"team": "data", "env": "prod"}),

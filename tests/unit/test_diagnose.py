@@ -166,5 +166,8 @@ def test_the_doctor_does_not_send_to_the_doctor() -> None:
 
     repository = make_repository(encryptor=Broken())
     hints = [finding.hint for finding in diagnose(repository, dumper) if finding.hint]
-    assert [hint.code for hint in hints] == [DatabaseHint.CHECK_ADDRESS, KeyHint.CHECK_KEYS]
+    assert [hint.code for hint in hints] == [
+        DatabaseHint.CHECK_DATABASE_ADDRESS,
+        KeyHint.CHECK_KEYS,
+    ]
     assert not any("{verb:doctor}" in hint.code.sentence for hint in hints)

@@ -41,6 +41,7 @@ class Operation:
         checked: how much a verification checked: ``content`` or ``structure``.
         deleted: the names of the backups that it has deleted.
         not_done_in: the URLs of the stores where it failed, if it succeeded in others.
+        accepted: what a restore went on in spite of: ``differences``, ``errors``.
         problem: a problem although it completed, such as damage that it found.
     """
 
@@ -57,6 +58,7 @@ class Operation:
     checked: str | None = None
     deleted: Sequence[str] = ()
     not_done_in: Sequence[str] = ()
+    accepted: Sequence[str] = ()
     problem: BackupError | None = None
     _began: float = field(factory=time.monotonic)
 

@@ -96,6 +96,7 @@ class AuditRecord:
         checked: how much a verification checked: ``content`` or ``structure``.
         deleted: the names of the backups that a cleanup has deleted anywhere.
         not_done_in: the URLs of the stores where it failed, if it succeeded in others.
+        accepted: what a restore went on in spite of: ``differences``, ``errors``.
         unrecorded: how many earlier refused attempts exceeded the limit and were not recorded.
         recorded_at: when it was put into this store; later than `at` if that was out of reach.
         writer: the chain that it belongs to, of one process: 16 random hexadecimal digits.
@@ -125,6 +126,7 @@ class AuditRecord:
     checked: str | None = None
     deleted: tuple[str, ...] = ()
     not_done_in: tuple[str, ...] = ()
+    accepted: tuple[str, ...] = ()
     unrecorded: int = 0
     recorded_at: datetime | None = None
     writer: str = ""
@@ -192,6 +194,7 @@ def ended(operation: Operation, host: str, error: BaseException | None) -> Audit
         checked=operation.checked,
         deleted=tuple(operation.deleted),
         not_done_in=tuple(operation.not_done_in),
+        accepted=tuple(operation.accepted),
     )
 
 

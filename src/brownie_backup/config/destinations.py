@@ -152,7 +152,9 @@ def _with_credentials(
 ) -> Location:
     own: dict[str, Any] = {name: values.get(f"copy{number}_{name}") for name in CREDENTIALS}
     if _service(copy) == _service(primary):
-        copy = evolve(copy, region=copy.region or primary.region)
+        region = copy.region or primary.region
+        addressing = copy.addressing or primary.addressing
+        copy = evolve(copy, region=region, addressing=addressing)
         if not any(own.values()):
             own = {name: getattr(primary, name) for name in CREDENTIALS}
     return evolve(copy, **own)

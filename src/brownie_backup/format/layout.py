@@ -1,6 +1,8 @@
 """The keys of all objects (docs/format.md)."""
 
 import hashlib
+import re
+from collections.abc import Callable
 
 from brownie_backup.model import Kind
 
@@ -18,6 +20,9 @@ CANCELLATIONS = "cancellations/"
 CLAIMS = "claims/"
 AUDIT = "audit/"
 _MOST_DIGITS = 18
+
+_OURS = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+"""Names of backups, and of all other objects with a prefix of their own."""
 
 
 def manifest_key(name: str) -> str:
@@ -107,6 +112,17 @@ def blob_in(key: str) -> str | None:
     """Return the name of the blob that a key holds; None for an object that is no blob of ours."""
     name = key.rpartition("/")[2]
     return name if key == blob_key(name) else None
+
+
+def is_foreign(key: str, make: Callable[[str], str]) -> bool:
+    """Whether an object is none of ours, such as a copy that a program for synchronizing has made.
+
+    Args:
+        key: its key.
+        make: makes the key of an object of ours from its name.
+    """
+    name = name_in(key)
+    return key != make(name) or not _OURS.fullmatch(name)
 
 
 def name_in(key: str) -> str:

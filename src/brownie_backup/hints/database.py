@@ -11,8 +11,8 @@ class DatabaseHint(HintCode):
         "check_connection",
         "Check {setting:database_url} or the PG* variables: run {verb:doctor}",
     )
-    CHECK_ADDRESS = (
-        "check_address_of_database",
+    CHECK_DATABASE_ADDRESS = (
+        "check_database_address",
         "Check {setting:database_url} or the PG* variables",
     )
     CHECK_PASSWORD = (

@@ -17,6 +17,42 @@ class RestoreHint(HintCode):
         "drop_half_restored",
         "Half restored, and still on the server: {names}. Drop that when done",
     )
+    ACCEPT_DIFFERENCES = (
+        "accept_differences",
+        "Everything else was restored. Restore again with {option:accept_differences}, or look at "
+        "the restored database, and give it its name: {rename}",
+    )
+    NOT_IN_THE_ARCHIVE = (
+        "not_in_the_archive",
+        "pg_dump leaves out invalid indexes, temporary objects and those of extensions",
+    )
+    ACCEPT_ERRORS = (
+        "accept_errors",
+        "Remove the cause, or restore everything else: {option:accept_errors} finishes without "
+        "what failed, {option:keep_failed} keeps what was restored for inspection, and "
+        "{option:table} restores single tables",
+    )
+    EXCLUDE_EXTENSION = (
+        "exclude_extension",
+        "Leave the extension out, with all that needs it: {option:exclude_extension}",
+    )
+    EXCLUDE_TABLE = "exclude_table", "Leave the table out: {option:exclude_table}"
+    EXCLUDE_TABLE_DATA = (
+        "exclude_table_data",
+        "Restore it without its rows: {option:exclude_table_data}",
+    )
+    EXCLUDE_EVENT_TRIGGERS = (
+        "exclude_event_triggers",
+        "Leave the event triggers out: {option:exclude_event_triggers}",
+    )
+    EXCLUDE_SETTINGS = (
+        "exclude_settings",
+        "Leave the settings of the database out: {option:exclude_settings}",
+    )
+    OTHER_LOCALE = (
+        "other_locale",
+        "Install the locale on the server, or choose one that it has: {option:locale}",
+    )
 
     # The target
     RENAME_OR_REPLACE = (
@@ -90,7 +126,10 @@ class RestoreHint(HintCode):
         "Create them ({option:with_roles}), or restore without owners ({option:no_owner}) and "
         "grants ({option:no_acl})",
     )
-    INSTALL_EXTENSIONS = "install_extensions", "Install their packages on the server"
+    INSTALL_EXTENSIONS = (
+        "install_extensions",
+        "Install their packages on the server, or restore without them: {option:exclude_extension}",
+    )
     NEWER_EXTENSION = "newer_extension", "Install the newer version if the restore fails"
     UPGRADE_PACKAGE = "upgrade_package", "Upgrade the package"
     RUN_BY_HAND = "run_by_hand", "Check it, and run it by hand"

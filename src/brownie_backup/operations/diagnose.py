@@ -3,23 +3,27 @@
 import secrets
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
+from itertools import islice
 
 from attrs import evolve
 
 from brownie_backup.errors import BackupError, DecryptionError, KeyExists
+from brownie_backup.format.layout import BLOBS
 from brownie_backup.hints import DatabaseHint, HintCode, KeyHint, SetupHint, StoreHint
 from brownie_backup.model.findings import Finding, Level
-from brownie_backup.protocols import Dumper, HasFreeSpace, KnowsSize, Store
+from brownie_backup.protocols import Availability, Dumper, HasFreeSpace, KnowsSize, Store
 from brownie_backup.repository import Repository, with_deadlines
 from brownie_backup.repository.catalogue.identity import strange
+from brownie_backup.wording import counted
 
 _CLOCK_MARGIN = timedelta(minutes=2)
+_MOST_BLOBS = 10_000
 _COMPRESSION = 4
 """How much smaller than its database a first backup usually is."""
 _LEAST_FREE = 64 << 20
 """Less free space than a few blobs need is a warning, however small the database is."""
 _INSTEAD: Mapping[HintCode, HintCode] = {
-    DatabaseHint.CHECK_CONNECTION: DatabaseHint.CHECK_ADDRESS,
+    DatabaseHint.CHECK_CONNECTION: DatabaseHint.CHECK_DATABASE_ADDRESS,
     KeyHint.NOTHING_STORED: KeyHint.CHECK_KEYS,
 }
 """Hints in place of those that name the doctor."""
@@ -39,6 +43,7 @@ def diagnose(
         yield from _store(each)
     for each in (repository, *copies):
         yield from _identity(each)
+        yield from _archived(each)
         yield from _space(each, size)
     for finding in _encryption(repository):
         yield _without_doctor(finding)
@@ -103,6 +108,23 @@ def _identity(repository: Repository) -> Iterator[Finding]:
         return
     if why:
         yield Finding(Level.ERROR, "repository", why)
+
+
+def _archived(repository: Repository) -> Iterator[Finding]:
+    """Look at some blobs: their names are random, so the first of a listing are a fair sample."""
+    store = repository.store
+    try:
+        listed = list(islice(store.list(BLOBS), _MOST_BLOBS))
+    except BackupError as error:
+        yield Finding(Level.ERROR, "archived blobs", error.message, error.hint)
+        return
+    archived = sum(found.availability is not Availability.READABLE for found in listed)
+    if archived:
+        msg = (
+            f"{archived} of the first {counted(len(listed), 'blob')} in {store.url} are in an "
+            "archive class: the backups that need them cannot be restored at once"
+        )
+        yield Finding(Level.ERROR, "archived blobs", msg, StoreHint.UNARCHIVE_OR_STORE_AGAIN)
 
 
 def _space(repository: Repository, database_size: int | None) -> Iterator[Finding]:

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 
-from brownie_backup.errors import ClockSkew, DamagedError
+from brownie_backup.errors import ClockSkew, DamagedError, ObjectArchived
 from brownie_backup.hints import SetupHint
 from brownie_backup.model import CLOCK_MARGIN, Attempt, Backup
 from brownie_backup.model.reports import RetentionDecision
@@ -59,7 +59,7 @@ def failed(repository: Repository, decisions: Sequence[RetentionDecision]) -> It
     for name, kind in sorted(going):
         try:
             attempt = read_attempt(repository.store, name, kind)
-        except DamagedError as error:
+        except (DamagedError, ObjectArchived) as error:
             yield f"it is not known whether the last backup of '{name}' failed: {error.message}"
             continue
         if attempt and not any(made_good(attempt, decision.backup) for decision in decisions):

@@ -127,11 +127,12 @@ def _restore_into(
         findings = [*target.preflight(inventory, content.all_bytes)]
     if not dry_run:
         _refuse(findings)
-    if not dry_run or options.selects:
+    chooses = options.selects or options.excludes
+    if not dry_run or chooses:
         content.plan(target)
         with step("receive"):
             findings += content.receive_into(target)
-    if options.selects:  # the name is known now
+    if chooses:  # what is to be loaded is known now
         content.plan_load(target)
     if not dry_run:
         with step("load"):

@@ -8,6 +8,7 @@ from brownie_backup.protocols.cache import Cache, RepositoryRecord
 from brownie_backup.protocols.codecs import Compressor, Decryptor, Encryptor, SupportsMac
 from brownie_backup.protocols.dumper import Dumper, KnowsSize, Reader, Snapshot, Unchanged
 from brownie_backup.protocols.store import (
+    Availability,
     Clock,
     HasFreeSpace,
     ObjectUse,
@@ -27,6 +28,7 @@ from brownie_backup.protocols.store import (
 from brownie_backup.protocols.target import Target
 
 __all__ = [
+    "Availability",
     "Cache",
     "Clock",
     "Compressor",

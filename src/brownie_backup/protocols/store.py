@@ -13,6 +13,16 @@ from brownie_backup.format.limits import MOST_OBJECT_BYTES, most_bytes_of
 from brownie_backup.hints import BackupHint
 
 
+class Availability(StrEnum):
+    """Whether an object can be read, as far as a listing shows it."""
+
+    READABLE = "readable"
+    FOR_A_TIME = "for a time"
+    """It is in an archive class, and was retrieved: a copy of it can be read for some days."""
+    ARCHIVED = "archived"
+    """It was moved to an archive class, and must be retrieved with the service's own tools."""
+
+
 @frozen
 class StoredObject:
     """An entry of a store's listing."""
@@ -20,6 +30,7 @@ class StoredObject:
     key: str
     size_bytes: int
     modified_at: datetime
+    availability: Availability = Availability.READABLE
 
 
 @frozen

@@ -97,6 +97,11 @@ def restore_document(report: RestoreReport, words: Vocabulary) -> dict[str, Any]
         "replaced_database": report.detail.replaced_database,
         "created_roles": list(report.detail.created_roles),
         "tables": [{"name": table.name, "rows": table.rows} for table in report.detail.tables],
+        "differences": list(report.detail.differences),
+        "failed": [
+            {"kind": each.kind, "name": each.name, "error": each.error}
+            for each in report.detail.failed
+        ],
         "findings": [finding_document(finding, words) for finding in report.findings],
     }
 

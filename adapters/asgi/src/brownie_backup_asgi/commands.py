@@ -57,15 +57,7 @@ async def restore(app_state: AppState, request: Request, caller: Caller) -> Resp
     body = await _body(request, schemas.RESTORE)
     service = app_state.service_for(caller, request)
     name, target = body["backup_name"], body.get("target_database")
-    options = RestoreOptions(
-        jobs=service.settings.parallel_jobs,
-        replace=body.get("replace", False),
-        with_roles=body.get("with_roles", False),
-        owner=body.get("owner", True),
-        privileges=body.get("privileges", True),
-        tablespaces=body.get("tablespaces", True),
-        accept_unencrypted=body.get("accept_unencrypted", False),
-    )
+    options = _options(body, service.settings.parallel_jobs)
     dry_run = body.get("dry_run", False)
 
     def work(identifier: str, tell: ReportProgress) -> dict[str, Any]:
@@ -161,6 +153,26 @@ async def cancel(app_state: AppState, request: Request, caller: Caller) -> Respo
         record = await app_state.thread(lambda: app_state.manager.cancel(identifier, caller.name))
     document = operation_document(request, record, app_state.manager.operation_log)
     return JSONResponse(document, 202, {**NOT_CACHED, "Location": document["href"]})
+
+
+def _options(body: dict[str, Any], jobs: int) -> RestoreOptions:
+    return RestoreOptions(
+        jobs=jobs,
+        replace=body.get("replace", False),
+        with_roles=body.get("with_roles", False),
+        owner=body.get("owner", True),
+        privileges=body.get("privileges", True),
+        tablespaces=body.get("tablespaces", True),
+        accept_unencrypted=body.get("accept_unencrypted", False),
+        accept_differences=body.get("accept_differences", False),
+        accept_errors=body.get("accept_errors", False),
+        exclude_extensions=tuple(body.get("exclude_extensions", ())),
+        exclude_tables=tuple(body.get("exclude_tables", ())),
+        exclude_table_data=tuple(body.get("exclude_table_data", ())),
+        exclude_event_triggers=body.get("exclude_event_triggers", False),
+        exclude_settings=body.get("exclude_settings", False),
+        locale=body.get("locale"),
+    )
 
 
 async def _body(request: Request, schema: schemas.Schema) -> dict[str, Any]:

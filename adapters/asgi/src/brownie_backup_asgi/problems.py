@@ -42,6 +42,7 @@ BY_ERROR: dict[type[BackupError], Kind] = {
     errors.StoreError: Kind("store", 502, "The store reported an error"),
     errors.StoreUnavailable: Kind("store-unavailable", 503, "The store is out of reach"),
     errors.StoreFull: Kind("store-full", 507, "The store is full"),
+    errors.ObjectArchived: Kind("archived", 409, "The store has archived the object"),
     errors.ObjectLocked: Kind("locked", 409, "The store has locked the object"),
     errors.DeletionRefused: Kind("deletion-refused", 409, "Deleting would not be safe"),
     errors.EncryptionError: Kind("encryption", 500, "Encryption failed"),

@@ -5,6 +5,8 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import TypeAlias
 
+from brownie_backup_cli.restore_options import add_restore_options
+
 EPILOG = """\
 exit status:
   0    done
@@ -78,35 +80,7 @@ def _restore(commands: Subparsers) -> None:
     restore.add_argument(
         "--target-db", metavar="DB", help="name of the database (default: its original name)"
     )
-    for flag, dest, metavar, text in (
-        (
-            "--table",
-            "tables",
-            "SCHEMA.NAME",
-            "restore only this table (repeatable); add it to DB if DB exists",
-        ),
-        ("--schema", "schemas", "SCHEMA", "restore only this schema (repeatable)"),
-    ):
-        restore.add_argument(
-            flag, action="append", default=[], dest=dest, metavar=metavar, help=text
-        )
-    restore.add_argument("--into", metavar="SCHEMA.NAME", help="give the table another name")
-    for flag, text in (
-        ("--no-indexes", "create no indexes on these tables, except those of constraints"),
-        (
-            "--no-constraints",
-            "create no keys on these tables, and no checks except those in columns",
-        ),
-        ("--replace", "replace an existing database, and keep it under a dated name"),
-        ("--with-roles", "create the backup's roles that the server lacks"),
-        ("--no-owner", "make the restoring role the owner of everything"),
-        ("--no-acl", "restore no privileges"),
-        ("--no-tablespaces", "put everything into the default tablespace"),
-        ("--accept-unencrypted", "restore an unencrypted backup although encryption is on"),
-        ("--keep-failed", "if the restore fails, keep the incomplete database for inspection"),
-        ("--dry-run", "check everything that can be checked, and change nothing"),
-    ):
-        restore.add_argument(flag, action="store_true", help=text)
+    add_restore_options(restore)
 
 
 def _verify(commands: Subparsers) -> None:

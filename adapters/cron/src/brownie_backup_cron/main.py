@@ -12,6 +12,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 from attrs import frozen
 
@@ -23,6 +24,7 @@ from brownie_backup.process.signals import ENDED_BY, TerminatedBySignal, end_on_
 from brownie_backup.protocols import Clock
 from brownie_backup.repository.coordination.leadership import LIFETIME, Leadership
 from brownie_backup.service import Service
+from brownie_backup.service.context import ServiceContext
 from brownie_backup.telemetry import configure_telemetry, prometheus_text
 from brownie_backup.telemetry.logs import configure_logging
 from brownie_backup_cron.backup_job import BackupJob
@@ -116,7 +118,10 @@ def main(argv: Sequence[str] | None = None, *, pace: TimeSource | None = None) -
     end_on_signals()
     share_large_blocks()
     try:
-        with Service(_settings(), _actor()) as service:
+        settings = _settings()
+        reread = partial(load_settings, os.environ)
+        context = ServiceContext.of(settings, reread=reread)
+        with Service(settings, _actor(), context) as service:
             # Check once, at the start, whether the settings are complete.
             service.context.repositories(writes=True)
             service.context.dumper()

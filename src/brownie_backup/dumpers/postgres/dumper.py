@@ -19,6 +19,7 @@ from brownie_backup.dumpers.postgres.dump.snapshot import (
 )
 from brownie_backup.dumpers.postgres.dump.snapshot_session import SnapshotSession
 from brownie_backup.dumpers.postgres.inventory import compare_stored, parse_inventory, with_stored
+from brownie_backup.dumpers.postgres.restore.new_database import with_leftover
 from brownie_backup.dumpers.postgres.restore.selection import parse_wanted
 from brownie_backup.dumpers.postgres.restore.selective import SelectiveRestore
 from brownie_backup.dumpers.postgres.restore.swap import maintenance_client
@@ -37,7 +38,7 @@ from brownie_backup.errors import (
     DumpFailed,
     ProgramMissing,
 )
-from brownie_backup.hints import BackupHint, DatabaseHint, RestoreHint
+from brownie_backup.hints import BackupHint, DatabaseHint
 from brownie_backup.model import Database, DatabaseId, Part, PartKind, PartSpec, Segment
 from brownie_backup.model.findings import Finding
 from brownie_backup.model.reports import RestoreOptions, TableRange
@@ -228,7 +229,7 @@ class PostgresDumper:
             if left:
                 _log.warning("half restored, and still on the server: %s", left)
                 if isinstance(error, BackupError):
-                    error.hint = RestoreHint.DROP_HALF_RESTORED(names=left)
+                    error.hint = with_leftover(error.hint, left)
             raise
         finally:
             target.close()

@@ -9,11 +9,17 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from attrs import Factory, frozen
 
-from brownie_backup.dumpers.postgres.generated_columns import GeneratedColumn
+from brownie_backup.dumpers.postgres.generated_columns import (
+    GeneratedColumn,
+    find_generated,
+    measure,
+)
 from brownie_backup.errors import DamagedError
 from brownie_backup.format.converter import from_json, to_json
 from brownie_backup.hints import BackupHint
 from brownie_backup.model import Extension, Part, Relation, RowFormat
+from brownie_backup.postgres.copy_rows import TEXT_SETTINGS
+from brownie_backup.postgres.session import Session
 from brownie_backup.wording import counted
 
 # Every object for which pg_dump writes an owner or privileges. Objects that the system created
@@ -67,42 +73,50 @@ grants AS (
 )
 """
 
-_USER_OBJECT = """
-  c.oid >= 16384 AND n.nspname !~ '^pg_(toast|temp)' AND NOT EXISTS (
-    SELECT FROM pg_depend e WHERE e.classid = 'pg_class'::regclass AND e.objid = c.oid
-    AND e.deptype = 'e')
+# What pg_dump dumps in full: see selectDumpableNamespace and checkExtensionMembership there.
+_OURS = """nspname !~ '^pg_' AND nspname <> 'information_schema'"""
+_MEMBER = """
+  SELECT FROM pg_depend e WHERE e.classid = '{}'::regclass AND e.objid = {} AND e.deptype = 'e'
 """
+_USER_OBJECT = f"{_OURS} AND NOT EXISTS ({_MEMBER.format('pg_class', 'c.oid')})"
+_OF_A_TABLE = "JOIN pg_class c ON c.oid = {} JOIN pg_namespace n ON n.oid = c.relnamespace"
 
-# The objects that a restore counts again. Parts of partitioned indexes, constraints and triggers
-# are left to their parents: PostgreSQL creates them differently in each major version.
+# How many objects pg_dump should find. If it lists fewer, a restore warns. Parts of partitioned
+# constraints and triggers are left to their parents: PostgreSQL creates them differently in each
+# major version.
 _COUNTS = f"""
 SELECT 'relkind ' || c.relkind::text AS what, count(*) AS n FROM pg_class c
  JOIN pg_namespace n ON n.oid = c.relnamespace
- WHERE c.relkind IN ('r', 'p', 'v', 'm', 'S', 'f', 'i', 'I', 'c') AND {_USER_OBJECT} GROUP BY 1
+ WHERE c.relkind IN ('r', 'p', 'v', 'm', 'S', 'f') AND {_USER_OBJECT} GROUP BY 1
 UNION ALL SELECT 'constraint ' || k.contype::text, count(*) FROM pg_constraint k
- JOIN pg_class c ON c.oid = k.conrelid JOIN pg_namespace n ON n.oid = c.relnamespace
+ {_OF_A_TABLE.format("k.conrelid")}
  WHERE k.contype IN ('c', 'f', 'p', 'u', 'x') AND k.conparentid = 0 AND {_USER_OBJECT} GROUP BY 1
 UNION ALL SELECT 'validated constraint', count(*) FROM pg_constraint k
- JOIN pg_class c ON c.oid = k.conrelid JOIN pg_namespace n ON n.oid = c.relnamespace
+ {_OF_A_TABLE.format("k.conrelid")}
  WHERE k.contype IN ('c', 'f') AND k.convalidated AND k.conparentid = 0 AND {_USER_OBJECT}
 UNION ALL SELECT 'valid index', count(*) FROM pg_index x
- JOIN pg_class c ON c.oid = x.indexrelid JOIN pg_namespace n ON n.oid = c.relnamespace
- WHERE x.indisvalid AND {_USER_OBJECT}
+ {_OF_A_TABLE.format("x.indrelid")}
+ WHERE x.indisvalid AND c.relkind <> 't' AND {_USER_OBJECT}
 UNION ALL SELECT 'trigger', count(*) FROM pg_trigger t
- JOIN pg_class c ON c.oid = t.tgrelid JOIN pg_namespace n ON n.oid = c.relnamespace
+ {_OF_A_TABLE.format("t.tgrelid")}
  WHERE NOT t.tgisinternal AND t.tgparentid = 0 AND {_USER_OBJECT}
-UNION ALL SELECT 'policy', count(*) FROM pg_policy
-UNION ALL SELECT 'function', count(*) FROM pg_proc p WHERE p.oid >= 16384 AND NOT EXISTS (
- SELECT FROM pg_depend e WHERE e.classid = 'pg_proc'::regclass AND e.objid = p.oid
- AND e.deptype IN ('e', 'i'))
+UNION ALL SELECT 'policy', count(*) FROM pg_policy p
+ {_OF_A_TABLE.format("p.polrelid")}
+ WHERE {_USER_OBJECT}
+UNION ALL SELECT 'function', count(*) FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
+ WHERE p.oid >= 16384 AND {_OURS} AND NOT EXISTS ({_MEMBER.format("pg_proc", "p.oid")})
+ AND NOT EXISTS (SELECT FROM pg_depend i WHERE i.classid = 'pg_proc'::regclass AND i.objid = p.oid
+  AND i.deptype = 'i')
 UNION ALL SELECT 'large object', count(*) FROM pg_largeobject_metadata
-UNION ALL SELECT 'event trigger', count(*) FROM pg_event_trigger v WHERE NOT EXISTS (
- SELECT FROM pg_depend e WHERE e.classid = 'pg_event_trigger'::regclass AND e.objid = v.oid
- AND e.deptype = 'e')
-UNION ALL SELECT 'publication', count(*) FROM pg_publication
+UNION ALL SELECT 'event trigger', count(*) FROM pg_event_trigger v
+ WHERE NOT EXISTS ({_MEMBER.format("pg_event_trigger", "v.oid")})
+UNION ALL SELECT 'publication', count(*) FROM pg_publication p
+ WHERE NOT EXISTS ({_MEMBER.format("pg_publication", "p.oid")})
 """
 
 COUNTS_SQL = f"SELECT what, n FROM ({_COUNTS}) counted WHERE n > 0"
+NO_LONGER_COUNTED = frozenset({"relkind i", "relkind I", "relkind c"})
+"""Backups of earlier versions have these counts too."""
 
 _NAMES = (
     "SELECT coalesce(jsonb_agg(DISTINCT rolname ORDER BY rolname), '[]') FROM pg_roles WHERE oid"
@@ -162,6 +176,16 @@ class Inventory:
     """Their rows, as the manifest has them; None in backups of before."""
     generated: tuple[GeneratedColumn, ...] = ()
     """The stored generated columns; backups of before have none."""
+
+
+def take_inventory(session: Session, large: Iterable[Relation]) -> bytes:
+    """Return the inventory of a database, as the session's transaction sees it."""
+    (row,) = session.query(INVENTORY_SQL)
+    session.run(*TEXT_SETTINGS)
+    generated = [*measure(session, find_generated(session))]
+    data = to_json(row["inventory"] | {"relations": list(large), "generated": generated})
+    parse_inventory(data)  # an unreadable archive would not be readable in the restore
+    return data
 
 
 def with_stored(inventory: bytes, parts: Iterable[Part]) -> bytes:

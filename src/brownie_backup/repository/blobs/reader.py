@@ -7,6 +7,7 @@ from brownie_backup.errors import (
     DamagedError,
     DecryptionError,
     KeyNotFound,
+    ObjectArchived,
     StoreError,
     StoreUnavailable,
 )
@@ -89,6 +90,8 @@ class BlobReader:
         except KeyNotFound:
             msg = f"blob {ref.name} is missing from {store.url}"
             raise DamagedError(msg, hint=BackupHint.NEXT_BACKUP_REPAIRS) from None
+        except ObjectArchived as error:  # bad, as if it were missing: the next backup stores it
+            raise DamagedError(error.message, hint=error.hint) from None
         try:
             data = self.decoder.decode(ref, stored)
         except DamagedError as error:

@@ -11,7 +11,13 @@ from typing import TYPE_CHECKING
 from attrs import evolve, frozen
 
 from brownie_backup.concurrency.threads import Threads
-from brownie_backup.errors import DamagedError, KeyNotFound, StoreError, StoreUnavailable
+from brownie_backup.errors import (
+    DamagedError,
+    KeyNotFound,
+    ObjectArchived,
+    StoreError,
+    StoreUnavailable,
+)
 from brownie_backup.format.checksums import Integrity
 from brownie_backup.format.layout import blob_key
 from brownie_backup.format.limits import most_stored_bytes
@@ -114,7 +120,7 @@ def _several_at_once(
 def _get(blobs: BlobIndex, ref: BlobRef) -> bytes | None:
     try:
         return blobs.store.get(blob_key(ref.name), most_stored_bytes(ref))
-    except (KeyNotFound, DamagedError):
+    except (KeyNotFound, DamagedError, ObjectArchived):
         return None
 
 

@@ -9,6 +9,7 @@ from brownie_backup.errors import (
     DamagedError,
     InvalidName,
     KeyNotFound,
+    ObjectArchived,
     UnsupportedFormat,
 )
 from brownie_backup.format.layout import manifest_key
@@ -149,7 +150,7 @@ class Catalogue:
             manifest = manifests.read_manifest(self.store, check_name(name))
         except (InvalidName, KeyNotFound):
             return None
-        except (DamagedError, UnsupportedFormat) as error:
+        except (DamagedError, UnsupportedFormat, ObjectArchived) as error:
             if memory := self._memory():
                 memory.forget(manifest_key(name))  # so that a listing notices it too
             held = holds.read_hold(self.store, name, None, self.clock())
@@ -167,7 +168,7 @@ class Catalogue:
             return None
         try:
             identity = read_identity(self.store)
-        except (KeyNotFound, DamagedError):
+        except (KeyNotFound, DamagedError, ObjectArchived):
             return None  # it could not be distinguished from other repositories
         return RepositoryCache(self.cache, identity.id)
 

@@ -6,9 +6,9 @@ from datetime import datetime
 from functools import partial
 
 from brownie_backup.concurrency.ordered_map import thread_pool
-from brownie_backup.errors import DamagedError, KeyNotFound
+from brownie_backup.errors import DamagedError, KeyNotFound, ObjectArchived
 from brownie_backup.format.converter import from_json, to_json
-from brownie_backup.format.layout import HOLDS, attempt_key, hold_key, name_in
+from brownie_backup.format.layout import HOLDS, attempt_key, hold_key, is_foreign, name_in
 from brownie_backup.model import Attempt, Hold, Kind, Manifest
 from brownie_backup.protocols import Store, StoredObject, get_object
 
@@ -23,7 +23,8 @@ def read_holds(store: Store, now: datetime) -> dict[str, Hold]:
     cache answers for the store here.
     """
     with thread_pool() as threads:
-        holds = tuple(threads.each(partial(_read_hold, store), store.list(HOLDS)))
+        ours = (found for found in store.list(HOLDS) if not is_foreign(found.key, hold_key))
+        holds = tuple(threads.each(partial(_read_hold, store), ours))
     return {hold.backup: hold for hold in holds if hold and hold.counts(now)}
 
 
@@ -42,7 +43,7 @@ def _read_hold(store: Store, found: StoredObject) -> Hold | None:
         hold = from_json(get_object(store, found.key), Hold, found.key)
     except KeyNotFound:
         return None
-    except DamagedError:
+    except (DamagedError, ObjectArchived):
         hold = None
     if hold is None or hold.backup != name:
         return Hold(name, _ANY, found.modified_at, "an unknown user (the hold cannot be read)")

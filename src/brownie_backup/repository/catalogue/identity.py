@@ -9,7 +9,7 @@ from functools import partial
 
 from attrs import field, frozen
 
-from brownie_backup.errors import BackupError, DamagedError, KeyExists, KeyNotFound
+from brownie_backup.errors import BackupError, DamagedError, KeyExists, KeyNotFound, ObjectArchived
 from brownie_backup.format.converter import from_json, to_json
 from brownie_backup.format.layout import IDENTITY, MANIFESTS, name_in
 from brownie_backup.protocols import ObjectUse, RepositoryRecord, Store, get_object
@@ -55,7 +55,7 @@ def known_identity(store: Store, recover: Recover | None = None) -> Identity | N
         return read_identity(store)
     except KeyNotFound:
         return recover()
-    except DamagedError:
+    except (DamagedError, ObjectArchived):
         if recovered := recover():
             return recovered
         raise
@@ -71,7 +71,7 @@ def ensure_identity(
     except KeyNotFound:
         new = proposed or Identity(str(uuid.uuid4()), secrets.token_bytes(32).hex())
         identity = recover() or new
-    except DamagedError:
+    except (DamagedError, ObjectArchived):
         recovered = recover()
         if recovered is None:
             raise

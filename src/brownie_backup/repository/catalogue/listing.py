@@ -7,7 +7,7 @@ from datetime import datetime
 from attrs import evolve
 
 from brownie_backup.concurrency.ordered_map import THREADS, thread_pool
-from brownie_backup.errors import DamagedError, KeyNotFound, UnsupportedFormat
+from brownie_backup.errors import DamagedError, KeyNotFound, ObjectArchived, UnsupportedFormat
 from brownie_backup.format.layout import (
     BLOB_LISTS,
     BLOBS,
@@ -22,7 +22,7 @@ from brownie_backup.format.layout import (
 from brownie_backup.format.names import is_name
 from brownie_backup.model import Backup, BlobRef, Manifest, Verification
 from brownie_backup.model.reports import CountProgress, OnCount
-from brownie_backup.protocols import Store, StoredObject, get_object
+from brownie_backup.protocols import Availability, Store, StoredObject, get_object
 from brownie_backup.repository.catalogue.cached import CachedReader, RepositoryCache, settled_before
 from brownie_backup.repository.catalogue.manifests import (
     judge,
@@ -31,6 +31,7 @@ from brownie_backup.repository.catalogue.manifests import (
     verification_from,
     with_blobs,
 )
+from brownie_backup.repository.catalogue.sizes import size_of
 
 FEW = 2 * THREADS
 """Up to this many blobs are looked up one by one; for more, listing all of them is faster."""
@@ -88,11 +89,13 @@ class _Reader:
         name = name_in(found.key)
         url = self._recall.store.url
         try:
+            if found.availability is Availability.ARCHIVED:  # even if it is in the cache
+                return unread(name, DamagedError(f"its manifest in {url} was archived"))
             outline = self._recall.get(found, lambda data: outline_from(data, name, url))
             manifest = with_blobs(outline, self._get_list)
         except KeyNotFound:
             return None
-        except (DamagedError, UnsupportedFormat) as error:
+        except (DamagedError, UnsupportedFormat, ObjectArchived) as error:
             return unread(name, error)
         return judge(manifest, self._verification(manifest), self._now)
 
@@ -106,7 +109,7 @@ class _Reader:
             return None
         try:
             return self._recall.get(found, lambda data: verification_from(data, manifest))
-        except (KeyNotFound, DamagedError):
+        except (KeyNotFound, DamagedError, ObjectArchived):
             return None
 
     def _get_list(self, key: str, read: Callable[[bytes], list[BlobRef]]) -> list[BlobRef]:
@@ -148,7 +151,7 @@ def sizes_of(store: Store, backups: Sequence[Backup]) -> Mapping[str, int | None
     for found in _blobs(store, sizes):
         name = blob_in(found.key)
         if name in sizes:
-            sizes[name] = found.size_bytes
+            sizes[name] = size_of(found)
     return sizes
 
 

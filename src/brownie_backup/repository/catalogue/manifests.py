@@ -8,10 +8,12 @@ from typing import Any
 from attrs import evolve
 
 from brownie_backup.errors import (
+    BackupError,
     BackupExists,
     DamagedError,
     KeyExists,
     KeyNotFound,
+    ObjectArchived,
     UnsupportedFormat,
 )
 from brownie_backup.format.blobs import blob_name
@@ -37,6 +39,7 @@ from brownie_backup.model import (
     is_ahead,
 )
 from brownie_backup.protocols import ObjectUse, Store, get_object
+from brownie_backup.repository.catalogue.sizes import ARCHIVED
 from brownie_backup.wording import counted, written
 
 INLINE_BLOBS = 10_000
@@ -135,7 +138,7 @@ def judge(manifest: Manifest, verification: Verification | None, now: datetime) 
     return Backup(manifest.name, status, manifest, problem, verification, ahead=ahead)
 
 
-def unread(name: str, error: DamagedError | UnsupportedFormat) -> Backup:
+def unread(name: str, error: BackupError) -> Backup:
     """Return a backup whose manifest cannot be read: it is damaged, or from a newer version."""
     newer = isinstance(error, UnsupportedFormat)
     return Backup(name, Status.UNSUPPORTED if newer else Status.DAMAGED, None, str(error))
@@ -147,7 +150,12 @@ def check_blobs(backup: Backup, sizes: Mapping[str, int | None]) -> Backup:
     if not bad:
         return backup
     missing = sum(sizes.get(blob.name) is None for blob in bad)
-    found = {"missing": missing, "of another size": len(bad) - missing}
+    archived = sum(sizes.get(blob.name) == ARCHIVED for blob in bad)
+    found = {
+        "missing": missing,
+        "moved to an archive class": archived,
+        "of another size": len(bad) - missing - archived,
+    }
     problem = ", ".join(f"{counted(n, 'blob')} {what}" for what, n in found.items() if n)
     return evolve(backup, status=Status.DAMAGED, problem=problem)
 
@@ -165,7 +173,7 @@ def read_verification(store: Store, manifest: Manifest) -> Verification | None:
     """Return the outcome of the last verification of exactly this backup."""
     try:
         return verification_from(get_object(store, verification_key(manifest.name)), manifest)
-    except (KeyNotFound, DamagedError):
+    except (KeyNotFound, DamagedError, ObjectArchived):
         return None
 
 

@@ -29,7 +29,7 @@ from brownie_backup.errors import (
     StoreUnavailable,
 )
 from brownie_backup.format.converter import from_json, to_json
-from brownie_backup.format.layout import LEASES, lease_key
+from brownie_backup.format.layout import LEASES, is_foreign, lease_key
 from brownie_backup.hints import BackupHint
 from brownie_backup.model import is_ahead
 from brownie_backup.protocols import Clock, Store, get_object
@@ -262,6 +262,8 @@ def list_leases(store: Store) -> tuple[LeaseRecord, ...]:
     """
     records = []
     for found in store.list(LEASES):
+        if is_foreign(found.key, lease_key):
+            continue
         expires_at = found.modified_at + LIFETIME
         try:
             record = from_json(get_object(store, found.key), LeaseRecord, found.key)

@@ -22,6 +22,7 @@ from brownie_backup.format.layout import (
     cancellation_key,
     claim_in,
     claim_key,
+    is_foreign,
     name_in,
     operation_key,
 )
@@ -135,7 +136,8 @@ class OperationLog:
             known: records that need not be read again: those of ended operations.
         """
         known = known or {}
-        found = sorted(self.store.list(OPERATIONS), key=_modified, reverse=True)[:most]
+        ours = (f for f in self.store.list(OPERATIONS) if not is_foreign(f.key, operation_key))
+        found = sorted(ours, key=_modified, reverse=True)[:most]
         with thread_pool() as threads:
             records = tuple(threads.each(partial(self._read, known), found))
         present = (record for record in records if record)
@@ -188,7 +190,7 @@ class OperationLog:
         """Remove the records of operations that are no longer needed."""
         before = self.clock() - KEPT_FOR
         for found in [*self.store.list(OPERATIONS)]:
-            if found.modified_at < before:
+            if found.modified_at < before and not is_foreign(found.key, operation_key):
                 self.store.delete(found.key)
                 self.store.delete(cancellation_key(name_in(found.key)))
 

@@ -27,7 +27,14 @@ from brownie_backup.errors import (
 )
 from brownie_backup.format.limits import MOST_OBJECT_BYTES
 from brownie_backup.hints import StoreHint
-from brownie_backup.protocols import Clock, ObjectUse, Page, StoredObject, too_large
+from brownie_backup.protocols import (
+    Availability,
+    Clock,
+    ObjectUse,
+    Page,
+    StoredObject,
+    too_large,
+)
 from brownie_backup.stores.azure.errors import SDK_ERRORS, store_error
 from brownie_backup.stores.azure.names import blob_name, key_of, name_prefix
 from brownie_backup.stores.location import Location
@@ -210,7 +217,9 @@ class AzureStore:
         for blob in blobs:
             key = key_of(blob.name)
             if key.startswith(beginning) and not _is_folder(blob):
-                yield StoredObject(key[skip:], blob.size, blob.last_modified)
+                archived = blob.blob_tier == "Archive"  # also while it is being rehydrated
+                access = Availability.ARCHIVED if archived else Availability.READABLE
+                yield StoredObject(key[skip:], blob.size, blob.last_modified, access)
 
     def _put_arguments(self, use: ObjectUse) -> Iterator[tuple[str, Any]]:
         location = self.location

@@ -3,11 +3,11 @@
 import argparse
 from collections.abc import Iterator
 from datetime import datetime
-from zoneinfo import ZoneInfo
 
 from brownie_backup import Backup, list_backups
 from brownie_backup.hints import BackupHint
 from brownie_backup.operations.status_report import StoreStatus
+from brownie_backup.schedule import time_zone
 from brownie_backup.service import Service
 from brownie_backup.service.documents import backup_document, status_document
 from brownie_backup.wording import written
@@ -60,7 +60,7 @@ def status(arguments: argparse.Namespace, service: Service, output: Output) -> i
     document = status_document(report, WORDS)
     rows = [("database", report.database or "not known"), ("state", report.state)]
     rows += [row for store in report.stores for row in _status_rows(store, report.now)]
-    next_backup = report.next_backup.astimezone(ZoneInfo(report.timezone))
+    next_backup = report.next_backup.astimezone(time_zone(report.timezone))
     shown = f"{next_backup:%Y-%m-%d %H:%M} {report.timezone}"
     rows.append(("schedule", f"{service.settings.schedule}, next run at {shown}"))
     output.result(document, table(("", ""), rows)[1:])

@@ -6,11 +6,11 @@ import os
 from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import ExitStack
 from datetime import timedelta
+from typing import TYPE_CHECKING
 
 from brownie_backup.dumpers.postgres.dump.deadlock import await_output
 from brownie_backup.dumpers.postgres.dump.snapshot_session import SnapshotSession
-from brownie_backup.dumpers.postgres.generated_columns import find_generated, measure
-from brownie_backup.dumpers.postgres.inventory import INVENTORY_SQL, parse_inventory
+from brownie_backup.dumpers.postgres.inventory import take_inventory
 from brownie_backup.dumpers.postgres.segments import DumpDetail, TableDetail
 from brownie_backup.errors import (
     BackupError,
@@ -19,17 +19,18 @@ from brownie_backup.errors import (
     LockRefused,
     UnsupportedFormat,
 )
-from brownie_backup.format.converter import to_json
 from brownie_backup.hints import BackupHint, DatabaseHint, HintCode
 from brownie_backup.model import PartKind, PartSpec
 from brownie_backup.postgres.client import Client, no_timeouts, quote_text
 from brownie_backup.postgres.conninfo import Conninfo
-from brownie_backup.postgres.copy_rows import TEXT_SETTINGS, begin_copying, copy_rows, named
+from brownie_backup.postgres.copy_rows import begin_copying, copy_rows, named
 from brownie_backup.postgres.encoding import sql_bytes
 from brownie_backup.postgres.errors import is_crowded
 from brownie_backup.postgres.process import Child, read_output, running
 from brownie_backup.postgres.psql import Psql
-from brownie_backup.postgres.session import Session
+
+if TYPE_CHECKING:
+    from brownie_backup.postgres.session import Session
 
 _SEE = (
     "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY",
@@ -173,21 +174,14 @@ class PostgresReader:
         return session
 
     def _read_inventory(self, part: DumpDetail) -> bytes:
+        see = (text.format(snapshot=part.snapshot) for text in (_NAME_OURSELVES, *_SEE))
         with self._client.session(part.database) as session:
             self._inventory = session
             try:
-                data = self._take_inventory(session, part)
+                session.run(*see)
+                return take_inventory(session, part.apart)
             finally:
                 self._inventory = None
-        parse_inventory(data)  # an unreadable archive would not be readable in the restore
-        return data
-
-    def _take_inventory(self, session: Session, part: DumpDetail) -> bytes:
-        session.run(*(text.format(snapshot=part.snapshot) for text in (_NAME_OURSELVES, *_SEE)))
-        (row,) = session.query(INVENTORY_SQL)
-        session.run(*TEXT_SETTINGS)
-        generated = [*measure(session, find_generated(session))]
-        return to_json(row["inventory"] | {"relations": list(part.apart), "generated": generated})
 
     def _globals_command(self, part: DumpDetail) -> list[str]:
         (row,) = self._client.query(

@@ -54,11 +54,13 @@ class Entry:
     too."""
     line: str
     needs: frozenset[int] = frozenset()
+    catalog: int = 0
+    """The OID of the system catalogue that has the object; 0 if the entry is no object."""
 
     @property
     def title(self) -> str:
         """The label for a message."""
-        return self.label.rpartition(" ")[0].replace(" ", ".", 1)
+        return self.label.rpartition(" ")[0].replace(" ", ".", 1).removeprefix("-.")
 
 
 Contents = Mapping[int, Entry]
@@ -82,7 +84,9 @@ def _parsed(listing: str) -> Contents:
         if found:
             last, catalog, oid = (int(number) for number in found.groups()[:3])
             kind = _kind_of(found[4], has_catalog=catalog > 0)
-            contents[last] = Entry(last, oid, kind, found[4][len(kind) + 1 :], line)
+            contents[last] = Entry(
+                last, oid, kind, found[4][len(kind) + 1 :], line, catalog=catalog
+            )
         elif line.startswith(_NEEDS):
             needs = frozenset(int(number) for number in line.removeprefix(_NEEDS).split())
             contents[last] = evolve(contents[last], needs=needs - {last})

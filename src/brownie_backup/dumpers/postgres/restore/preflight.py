@@ -5,6 +5,8 @@ import tempfile
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from attrs import evolve
+
 from brownie_backup.dumpers.postgres.inventory import Inventory
 from brownie_backup.dumpers.postgres.restore.obstruction import find_obstructions
 from brownie_backup.hints import Advice, RestoreHint, SetupHint
@@ -66,10 +68,17 @@ def check_contents(
 ) -> Iterator[Finding]:
     """Yield problems that would make the restore of everything fail, or differ."""
     yield from check_roles(server, inventory, options)
-    yield from _extensions(inventory, server["extensions"] or {})
+    yield from _extensions(inventory, server["extensions"] or {}, options)
     if options.tablespaces:
         missing = inventory.tablespaces - set(server["tablespaces"])
         yield from _missing("tablespaces", missing, RestoreHint.CREATE_TABLESPACES)
+
+
+def tolerable(findings: Iterable[Finding]) -> Iterator[Finding]:
+    """Yield the findings; what costs only the objects that need it is a warning."""
+    for each in findings:
+        costs_objects = each.level is Level.ERROR and each.subject in {"extensions", "roles"}
+        yield evolve(each, level=Level.WARNING) if costs_objects else each
 
 
 def check_room(needed_bytes: int) -> Iterator[Finding]:
@@ -116,9 +125,13 @@ def check_roles(
         yield from _missing("roles", missing, RestoreHint.CREATE_ROLES)
 
 
-def _extensions(inventory: Inventory, available: dict[str, str]) -> Iterator[Finding]:
+def _extensions(
+    inventory: Inventory, available: dict[str, str], options: RestoreOptions
+) -> Iterator[Finding]:
     missing = {e.name for e in inventory.extensions} - available.keys()
-    yield from _missing("extensions", missing, RestoreHint.INSTALL_EXTENSIONS)
+    missing -= {*options.exclude_extensions}
+    hint = RestoreHint.INSTALL_EXTENSIONS(name=next(iter(sorted(missing)), ""))
+    yield from _missing("extensions", missing, hint)
     for extension in inventory.extensions:
         here = available.get(extension.name)
         if here and here != extension.version and _older(here, extension.version):

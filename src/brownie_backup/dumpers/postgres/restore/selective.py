@@ -15,6 +15,7 @@ from brownie_backup.dumpers.postgres.restore.contents import (
     tables_of,
 )
 from brownie_backup.dumpers.postgres.restore.loader import Loadable, Loader
+from brownie_backup.dumpers.postgres.restore.lookup import numbers_of
 from brownie_backup.dumpers.postgres.restore.new_database import or_fail, run_or_fail
 from brownie_backup.dumpers.postgres.restore.selection import TableName, TableSelection, similar
 from brownie_backup.dumpers.postgres.restore.staging import TableStaging, obstacles
@@ -31,7 +32,8 @@ from brownie_backup.errors import DamagedError, RestoreRefused
 from brownie_backup.hints import BackupHint, RestoreHint
 from brownie_backup.model import Database, Part, Relation
 from brownie_backup.model.findings import Finding, Level
-from brownie_backup.model.reports import RestoredDatabase, RestoredTable, RestoreOptions
+from brownie_backup.model.reports import RestoreOptions
+from brownie_backup.model.restored import RestoredDatabase, RestoredTable
 from brownie_backup.postgres.client import Client, quote_name
 from brownie_backup.wording import counted
 
@@ -100,7 +102,8 @@ class SelectiveRestore(PostgresTarget):
         tables = {number for table in self._wanted.tables for number in self._find(table)}
         others: set[int] = set()
         for schema in self._wanted.schemas:
-            found = numbers_in(self._archive.script("--list", f"--schema={schema}"))
+            listing = self._archive.script("--list", f"--schema={schema}")
+            found = numbers_in(listing) & self._contents.keys()
             if not found:
                 schemas = {table.schema for table in self._names.values()}
                 msg = f"the backup has nothing in a schema named '{schema}'"
@@ -122,8 +125,7 @@ class SelectiveRestore(PostgresTarget):
 
     def _find(self, table: TableName) -> Iterator[int]:
         """Yield the number of a table's entry; pg_restore itself finds it."""
-        arguments = (f"--schema={table.schema}", f"--table={table.name}")
-        found = numbers_in(self._archive.script("--list", *arguments))
+        found = numbers_of(self._archive, table) & self._contents.keys()
         kinds = {self._contents[number].kind for number in found}
         if TABLE not in kinds:
             other = next((f": it is a {kind}" for kind in sorted(kinds)), "")
@@ -155,7 +157,7 @@ class SelectiveRestore(PostgresTarget):
 
     def _load(self, tables: Mapping[int, Iterator[Loadable]]) -> Iterator[Finding]:
         chosen = {oid: ranges for oid, ranges in tables.items() if oid in self._choice.tables}
-        yield from self._fresh.make(self._archive, self._listing)
+        yield from self._fresh.make(self._archive, self._listing, self._options, self._failures)
         if self._adds:
             # The rights to create in the existing database are not known here.
             grant = ["GRANT CREATE ON SCHEMA public TO PUBLIC"]
@@ -166,7 +168,14 @@ class SelectiveRestore(PostgresTarget):
             yield from self._load_rows(chosen, self._choice.entries)
             yield from self._restore_section("post-data", only)
         else:
-            yield from self._archive.restore(self._fresh.name, only, what="tables")
+            yield from self._archive.restore(
+                self._fresh.name,
+                only,
+                what="tables",
+                contents=self._contents,
+                failures=self._failures,
+                strict=True,
+            )
         restored = tables_in(self._client, self._fresh.name, self._wanted)
         missing = {*self._wanted.tables} - {each.table for each in restored}
         if missing:
@@ -197,7 +206,14 @@ class SelectiveRestore(PostgresTarget):
     def _add(self, chosen: Mapping[int, Iterator[Loadable]]) -> Iterator[Finding]:
         """Load the tables into the existing database, invisible to its users at first."""
         tables = [(each, self._schema_of(each)) for each in self._restored]
-        addition = TableStaging(self._quiet, self._name, self._fresh.name, tables, self._token)
+        addition = TableStaging(
+            self._quiet,
+            self._name,
+            self._fresh.name,
+            tables,
+            self._token,
+            failures=self._failures,
+        )
         addition.check()
         archive = self._open_archive("tables.dump")
         addition.dump(archive.path)
@@ -209,6 +225,7 @@ class SelectiveRestore(PostgresTarget):
             self._source.encoding,
             {oid: self._staged(addition, self._relations[oid]) for oid in chosen},
             list(chosen.values()),
+            failures=self._failures,
         )
         if chosen:
             loader.run(self._options.jobs, give_up=addition.end_work)
@@ -223,7 +240,7 @@ class SelectiveRestore(PostgresTarget):
 
     def _check(self) -> Iterator[Finding]:
         if not self._addition:  # there, the functions are those of the existing database
-            yield from self._compare_generated(self._generated())
+            yield from self._compare_generated()
         self._tables = tuple(sorted(self._count()))
         rows = sum(table.rows for table in self._tables)
         yield Finding(
@@ -260,12 +277,8 @@ class SelectiveRestore(PostgresTarget):
         for name, rows in zip(counted, found["counts"], strict=True):
             yield RestoredTable(str(name), rows)
 
-    def _put_in_place(self) -> Iterator[Finding]:
+    def _set_up(self) -> Iterator[Finding]:
         if self._addition:
-            yield from self._addition.finish()
-            if not self._fresh.drop():
-                msg = f"the scratch database '{self._fresh.name}' could not be dropped"
-                yield Finding(Level.WARNING, "database", msg, RestoreHint.DROP_BY_HAND)
             return
         statements = []
         for each in self._restored:
@@ -273,5 +286,14 @@ class SelectiveRestore(PostgresTarget):
             if schema != each.table.schema:
                 statements.append(f"CREATE SCHEMA IF NOT EXISTS {quote_name(schema)}")
             statements += move(each, schema)
-        self._fresh.settings[:0] = statements
-        yield from super()._put_in_place()
+        run_or_fail(self._client, "moving the tables", statements, self._fresh.name)
+        yield from super()._set_up()
+
+    def _put_in_place(self) -> Iterator[Finding]:
+        if not self._addition:
+            yield from super()._put_in_place()
+            return
+        yield from self._addition.finish()
+        if not self._fresh.drop():
+            msg = f"the scratch database '{self._fresh.name}' could not be dropped"
+            yield Finding(Level.WARNING, "database", msg, RestoreHint.DROP_BY_HAND)

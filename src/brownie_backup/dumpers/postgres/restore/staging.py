@@ -12,6 +12,8 @@ from pathlib import Path
 from attrs import evolve
 
 from brownie_backup.dumpers.postgres.restore.archive import Archive
+from brownie_backup.dumpers.postgres.restore.contents import parse_contents
+from brownie_backup.dumpers.postgres.restore.failures import Failures
 from brownie_backup.dumpers.postgres.restore.new_database import run_or_fail
 from brownie_backup.dumpers.postgres.restore.selection import TableName
 from brownie_backup.dumpers.postgres.restore.tables import Restored, move
@@ -84,6 +86,7 @@ class TableStaging:
         scratch: a database with their definitions, and the rows that the archive has.
         tables: the tables in it to add, with their schemas.
         token: makes temporary names unique.
+        failures: takes note of what could not be restored.
     """
 
     def __init__(
@@ -93,7 +96,10 @@ class TableStaging:
         scratch: str,
         tables: Sequence[tuple[Restored, str]],
         token: str,
+        *,
+        failures: Failures,
     ) -> None:
+        self._failures = failures
         self._client = client
         self._database = database
         self._scratch = scratch
@@ -144,16 +150,12 @@ class TableStaging:
             # right to use the schema.
             statements += [f"CREATE SCHEMA {name}", f"GRANT CREATE ON SCHEMA {name} TO PUBLIC"]
         run_or_fail(self._client, "making room for the tables", statements, self._database)
-        yield from archive.restore(
-            self._database, "--section=pre-data", "--section=data", *self._only(), what="tables"
-        )
+        sections = ("--section=pre-data", "--section=data")
+        yield from self._restore(archive, *sections, what="tables", strict=True)
 
     def complete(self, archive: Archive, jobs: int) -> Iterator[Finding]:
         """Make indexes and constraints, once all rows are loaded."""
-        section = "--section=post-data"
-        yield from archive.restore(
-            self._database, section, *self._only(), what="post-data", jobs=jobs
-        )
+        yield from self._restore(archive, "--section=post-data", what="post-data", jobs=jobs)
 
     def finish(self) -> Iterator[Finding]:
         """Move the tables into place: all of them, or none."""
@@ -188,6 +190,22 @@ class TableStaging:
             return None
         return f"the schemas {names} of '{self._database}'"
 
-    def _only(self) -> list[str]:
-        """Return pg_restore's options for the content of the schemas, without the schemas."""
-        return [f"--schema={name}" for name in self._staging.values()]
+    def _restore(
+        self,
+        archive: Archive,
+        *sections: str,
+        what: str,
+        jobs: int = 1,
+        strict: bool = False,
+    ) -> Iterator[Finding]:
+        """Restore the content of the schemas, without the schemas."""
+        return archive.restore(
+            self._database,
+            *sections,
+            *(f"--schema={name}" for name in self._staging.values()),
+            what=what,
+            contents=parse_contents(archive.script("--list", "--verbose")),
+            failures=self._failures,
+            jobs=jobs,
+            strict=strict,
+        )

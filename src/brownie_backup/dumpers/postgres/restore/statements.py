@@ -33,6 +33,11 @@ _ABOUT_DATABASE = (
 )
 _DATABASE = re.compile(rf"({'|'.join(_ABOUT_DATABASE)}){_NAME}")
 _OWNER = re.compile(rf"ALTER DATABASE {_NAME} OWNER TO ")
+_SETTING = re.compile(rf"ALTER (?:ROLE {_NAME} IN )?DATABASE {_NAME} SET ")
+_LOCALE = re.compile(
+    r" (?:LOCALE_PROVIDER|LOCALE|LC_COLLATE|LC_CTYPE|ICU_LOCALE|ICU_RULES|BUILTIN_LOCALE"
+    r"|COLLATION_VERSION) = (?:'(?:[^']|'')*'|\w+)"
+)
 _LEFT_OUT = (
     "SET transaction_timeout",  # servers before 17 don't have it; it is written as 0, the default
     # the archive's encoding; we send UTF-8, with the other database's name in it
@@ -118,6 +123,17 @@ def for_database(statements: Iterable[str], database: str) -> tuple[list[str], l
 def is_ownership(statement: str) -> bool:
     """Whether a statement gives a database to its owner."""
     return bool(_OWNER.match(statement))
+
+
+def is_setting(statement: str) -> bool:
+    """Whether a statement gives a setting a value in a database, for all roles or for one."""
+    return bool(_SETTING.match(statement))
+
+
+def with_locale(create: str, locale: str) -> str:
+    """Return CREATE DATABASE with another locale, of the operating system's."""
+    quoted = locale.replace("'", "''")
+    return _LOCALE.sub("", create) + f" LOCALE_PROVIDER = libc LOCALE = '{quoted}'"
 
 
 def for_roles(statements: Iterable[str], roles: frozenset[str]) -> list[str]:
