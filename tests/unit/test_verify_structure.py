@@ -22,17 +22,24 @@ HOUR = timedelta(hours=1)
 
 @frozen
 class _Salted(FakeEncryptor):
-    """Its bytes, and their length, differ each time, and it skips the checksum, as gpg does."""
+    """Its messages have the packets of one for a public key, and differ each time.
+
+    It skips the checksum, as gpg does.
+    """
 
     method: str = "gpg"
 
+    def identity(self, salt: bytes) -> str:
+        return f"public-key:{super().identity(salt)}"
+
     def encrypt(self, data: bytes) -> bytes:
         salt = secrets.token_bytes(1 + secrets.randbelow(200))
-        return bytes([len(salt)]) + salt + super().encrypt(data)
+        key_packet = bytes([0x84, len(salt)]) + salt
+        return key_packet + b"\xd2" + super().encrypt(data)
 
     def decrypt(self, data: bytes) -> bytes:
         message = data[42:] if data.startswith(b"\xfd\x28brownie1") else data
-        return super().decrypt(message[1 + message[0] :])
+        return super().decrypt(message[3 + message[1] :])
 
 
 @frozen

@@ -180,7 +180,9 @@ def _store_inventory(
     context = workers.context
     data = context.dumper.complete(data, [part for part, _ in parts])
     chunks = chunked([data], context.writer.blob_bytes, head=spec.head_bytes)
-    stored = StoredPart(tuple(map(context.writer.put, chunks)))
+    with step("store part", kind=spec.kind) as measured:
+        stored = StoredPart(tuple(map(context.writer.put, chunks)))
+        measured.tell(**totals(stored.blobs))
     context.meter.add(spec, len(data))
     context.meter.end(spec, None)
     return _stream_part(spec, stored), stored.blobs

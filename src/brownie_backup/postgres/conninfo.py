@@ -11,6 +11,8 @@ from brownie_backup.hints import DatabaseHint
 from brownie_backup.secret import Secret
 
 _SCHEMES = ("postgresql://", "postgres://")
+_OTHERS = ("jdbc", "maria", "mssql", "mysql", "oracle", "postgres", "sqlite")
+"""How schemes begin that may be shown: any other text may be a password out of place."""
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]{0,30}://")
 # Secrets that libpq takes only from a connection string or a service file, not from a variable or a
 # file.
@@ -53,7 +55,8 @@ def parse_conninfo(text: str) -> Conninfo:
         ConfigurationError: it is neither. The message does not repeat it: it may hold a password.
     """
     if not text.startswith(_SCHEMES) and (scheme := _SCHEME.match(text)):
-        msg = f"the scheme {scheme[0]} is not PostgreSQL's: it is postgresql://"
+        shown = scheme[0] if scheme[0].startswith(_OTHERS) else "of the connection string"
+        msg = f"the scheme {shown} is not PostgreSQL's, which is postgresql://"
         raise ConfigurationError([msg], hint=DatabaseHint.CONNECTION_STRING)
     pairs = dict(_parse_uri(text) if text.startswith(_SCHEMES) else _parse_pairs(text))
     for keyword in sorted(_UNHIDEABLE & pairs.keys()):
