@@ -13,6 +13,8 @@ import psutil
 import pytest
 from tests.integration.cli import Cli
 
+from brownie_backup.hints import install_command
+
 pytestmark = pytest.mark.once
 
 
@@ -101,7 +103,9 @@ def test_without_the_runner_it_says_what_to_install(
         env=small_cli.env,
     )
     assert done.returncode == 2
-    assert "brownie-backup-cli[schedule]" in json.loads(done.stdout)["error"]["hint"]
+    assert (
+        install_command("brownie-backup-cli[schedule]") in json.loads(done.stdout)["error"]["hint"]
+    )
 
 
 @pytest.mark.parametrize("kind", ["crontab", "systemd", "kubernetes"])
