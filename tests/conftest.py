@@ -1,6 +1,7 @@
 """Fixtures for all tests: real servers, started when first asked for."""
 
 import os
+import signal
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +12,15 @@ from tests.servers.objects import AzureServer, GcsServer, S3Server, WeakS3Server
 from tests.servers.promtool import AptMissing
 from tests.servers.promtool import promtool as installed_promtool
 from tests.servers.running import BULK, Servers
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Let SIGHUP end our children as usual, even under nohup, which has us ignore it.
+
+    What is ignored stays ignored in a child; what is handled does not. Workers are children too.
+    """
+    if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN or hasattr(config, "workerinput"):
+        signal.signal(signal.SIGHUP, lambda *_: None)
 
 
 @pytest.fixture(scope="session")

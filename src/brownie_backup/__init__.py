@@ -27,8 +27,6 @@ from brownie_backup.model.reports import (
     CountProgress,
     PartProgress,
     Progress,
-    RestoredDatabase,
-    RestoredTable,
     RestoreOptions,
     RestoreReport,
     RetentionDecision,
@@ -37,6 +35,7 @@ from brownie_backup.model.reports import (
     StoreSync,
     TableRange,
 )
+from brownie_backup.model.restored import RestoredDatabase, RestoredTable
 from brownie_backup.operations import (
     WorkerFactory,
     apply_retention,

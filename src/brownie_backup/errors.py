@@ -19,6 +19,7 @@ with data, which each interface words in its own terms)::
     │   ├── KeyNotFound
     │   ├── BucketNotFound
     │   ├── AccessDenied
+    │   ├── ObjectArchived        the object was moved to an archive class
     │   ├── ObjectLocked          the object may not be deleted yet
     │   ├── StoreFull
     │   └── StoreUnavailable
@@ -35,7 +36,8 @@ with data, which each interface words in its own terms)::
         ├── DumpFailed
         │   └── LockRefused       a session waits for an exclusive lock on a large table
         └── RestoreFailed         the target is as it was
-            └── RestoreRefused    found before anything was changed
+            ├── RestoreRefused    found before anything was changed
+            └── RenameFailed      all is restored, in a database with a temporary name
 
 Secrets never enter a message: what a child process says passes through `redact` first.
 """
@@ -70,8 +72,10 @@ __all__ = [
     "LeaseLost",
     "LockRefused",
     "NotFound",
+    "ObjectArchived",
     "ObjectLocked",
     "ProgramMissing",
+    "RenameFailed",
     "RestoreFailed",
     "RestoreRefused",
     "StoreError",
@@ -166,6 +170,10 @@ class AccessDenied(StoreError):
     """The store refused our credentials or rights."""
 
 
+class ObjectArchived(StoreError):
+    """The store has the object in an archive class, from which it must be retrieved first."""
+
+
 class ObjectLocked(StoreError):
     """The store keeps the object until a date (object lock, immutability policy, legal hold)."""
 
@@ -204,7 +212,7 @@ class DecryptionError(BackupError):
 
 
 class KeyMissing(DecryptionError):
-    """None of the private keys that could decrypt the bytes is available."""
+    """No private key, or no passphrase, that could decrypt the bytes was given or found."""
 
 
 class DamagedError(BackupError):
@@ -256,6 +264,10 @@ class RestoreRefused(RestoreFailed):
     """A check before the restore found that it could not succeed; nothing was changed."""
 
 
+class RenameFailed(RestoreFailed):
+    """All is restored, in a database that could not get its name: the hint has the SQL for that."""
+
+
 _URI_PASSWORD = re.compile(r"(\b[a-z][a-z0-9+.-]*://[^\s:/@]*):[^\s/]*@", re.IGNORECASE)
 _SQL_PASSWORD = re.compile(r"\b(PASSWORD\s+)'(?:[^']|'')*'", re.IGNORECASE)
 _KEYWORD_PASSWORD = re.compile(
@@ -263,11 +275,20 @@ _KEYWORD_PASSWORD = re.compile(
 )
 
 
+_HIDDEN = "********"
+_SHORT = 4
+"""A shorter secret is hidden only where it stands alone: it may be a part of any word."""
+_TINY = 2
+"""As short as this it is no secret, and hiding it would only make messages unreadable."""
+
+
 def redact(text: str, secrets: Iterable[str] = ()) -> str:
     """Return `text` without the given secrets and without anything that looks like a password."""
     for secret in secrets:
-        if secret:
-            text = text.replace(secret, "********")
+        if len(secret) >= _SHORT:
+            text = text.replace(secret, _HIDDEN)
+        elif len(secret) > _TINY:  # not inside of other words
+            text = re.sub(rf"(?<!\w){re.escape(secret)}(?!\w)", _HIDDEN, text)
     text = _SQL_PASSWORD.sub(r"\1'********'", text)
     text = _URI_PASSWORD.sub(r"\1:********@", text)
     return _KEYWORD_PASSWORD.sub(r"\1\2********", text)

@@ -40,6 +40,15 @@ class Schedule:
     timezone: str = "UTC"
 
 
+def time_zone(name: str) -> tzinfo:
+    """Return a time zone; UTC needs no data, which a slim container may lack.
+
+    Raises:
+        ZoneInfoNotFoundError, ValueError, OSError: there is none of that name.
+    """
+    return UTC if name.upper() in {"UTC", "ETC/UTC"} else ZoneInfo(name)
+
+
 def check_schedule(expression: str) -> str:
     """Return the expression, or raise `ConfigurationError`: five fields, or one of the @aliases.
 
@@ -82,7 +91,7 @@ def next_run_in(expression: str, timezone_name: str, now: datetime) -> datetime:
         timezone_name: such as ``Europe/Berlin``.
         now: aware, in any zone.
     """
-    return next_run(expression, now.astimezone(ZoneInfo(timezone_name)))
+    return next_run(expression, now.astimezone(time_zone(timezone_name)))
 
 
 def runs_between(

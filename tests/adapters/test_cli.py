@@ -111,7 +111,15 @@ def test_wrong_usage_has_status_2() -> None:
 def test_the_list_is_a_table_that_grep_finds_its_way_in(cli: Cli) -> None:
     result = cli.run("list")
     header, *rows = result.out.splitlines()
-    for title in ("Name", "Created", "Size stored", "Size of database", "Duration", "Status"):
+    for title in (
+        "Name",
+        "Created",
+        "Size stored",
+        "New",
+        "Size of database",
+        "Encrypted",
+        "Status",
+    ):
         assert title in header
     (row,) = (row for row in rows if row.startswith("first "))
     assert row.endswith("good")

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from attrs import frozen
 
+from brownie_backup.format.limits import MOST_OBJECT_BYTES
 from brownie_backup.protocols import ObjectUse, Store, StoredObject
 
 MIB = 1 << 20
@@ -52,10 +53,10 @@ class CountingStore:
         self.calls["put"] += 1
         self._inner.put(key, data, if_absent=if_absent, use=use)
 
-    def get(self, key: str) -> bytes:
+    def get(self, key: str, most_bytes: int = MOST_OBJECT_BYTES) -> bytes:
         """Return what the inner store has."""
         self.calls["get"] += 1
-        return self._inner.get(key)
+        return self._inner.get(key, most_bytes)
 
     def list(self, prefix: str) -> Iterator[StoredObject]:
         """List the inner store."""

@@ -4,6 +4,7 @@
 import contextlib
 import errno
 import os
+import stat
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -47,6 +48,26 @@ class TestLocalStore(StoreContract):
     @pytest.fixture
     def failing_puts(self, monkeypatch: pytest.MonkeyPatch) -> AbstractContextManager[None]:
         return _full_disk(monkeypatch)
+
+
+class TestLocalStoreWithoutHardLinks(StoreContract):
+    """On exFAT, some SMB shares and most FUSE file systems, which may not sync folders either."""
+
+    @pytest.fixture
+    def store(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> LocalStore:
+        def refuse(*_: object) -> None:
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+        fsync = os.fsync
+
+        def files_only(descriptor: int) -> None:
+            if stat.S_ISDIR(os.fstat(descriptor).st_mode):
+                raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
+            fsync(descriptor)
+
+        monkeypatch.setattr(os, "link", refuse)
+        monkeypatch.setattr(os, "fsync", files_only)
+        return LocalStore(tmp_path / "store")
 
 
 @contextlib.contextmanager

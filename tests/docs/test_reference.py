@@ -12,6 +12,7 @@ from brownie_backup import model
 from brownie_backup.audit.record import AuditRecord
 from brownie_backup.config.settings import Settings
 from brownie_backup.config.variables import MOST_COPIES, PREFIX, VARIABLES
+from brownie_backup.dumpers.postgres.generated_columns import GeneratedColumn
 from brownie_backup.dumpers.postgres.inventory import Inventory
 from brownie_backup.hints import (
     CODES,
@@ -237,8 +238,10 @@ def test_json_documents(sandbox: Sandbox) -> None:
     found["cleanup"] = document("cleanup")
     found["hold"] = document("hold monday")
     shown = document("show monday")
+    sandbox.succeed("brownie-backup keygen --directory other --quiet")
+    sandbox.succeed("export BACKUP_GPG_PRIVATE_KEY_FILE=other/brownie-backup-private.asc")
+    wrong_key = document("verify --all", fails=True)
     sandbox.succeed("unset BACKUP_GPG_PRIVATE_KEY_FILE")
-    without_key = document("verify --all", fails=True)
     found["release"] = document("release monday")
     found["delete"] = document("delete monday")
     error = document("show monday", fails=True)
@@ -246,7 +249,7 @@ def test_json_documents(sandbox: Sandbox) -> None:
 
     for command, printed in found.items():
         assert set(printed) == documented_fields(command), command
-    assert set(without_key["unread"][0]) == inner_fields("verify", "unread")
+    assert set(wrong_key["unread"][0]) == inner_fields("verify", "unread")
     assert set(error) == documented_fields("An error")
     assert set(error["error"]) <= inner_fields("An error", "error")
     for backup in (shown, found["backup"]["backup"], *found["list"]["backups"]):
@@ -292,6 +295,7 @@ def test_every_command_has_its_document() -> None:
         ("Position in the WAL", model.WalPosition, set()),
         ("Relation", model.Relation, set()),
         ("Inventory", Inventory, set()),
+        ("Generated column", GeneratedColumn, set()),
         ("Verification", model.Verification, set()),
         ("Hold", model.Hold, set()),
         ("Attempt", model.Attempt, set()),

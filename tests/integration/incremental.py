@@ -83,6 +83,8 @@ class _Held:
         self.join = dumper.join
         self.segments = dumper.segments
         self.locate = dumper.locate
+        self.complete = dumper.complete
+        self.compare = dumper.compare
         self.check = dumper.check
         self.restoring = dumper.restoring
         self.diagnose = dumper.diagnose

@@ -286,6 +286,7 @@ def test_no_secret_is_in_any_answer_log_or_object(small_cli: Cli, servers: Serve
             assert secret not in text, text[max(text.find(secret) - 200, 0) :][:300]
     refused = [text for text in said if '"outcome":"refused"' in text.replace(" ", "")]
     assert refused, "refused attempts are in the audit trail"
+    assert any('"actor":"maker"' in text.replace(" ", "") for text in refused), "by whom, if known"
 
 
 def stored(cli: Cli) -> list[Path]:

@@ -100,9 +100,31 @@ def test_a_missing_private_key_is_no_damage(keyless_cli: Cli, small: str, tmp_pa
     result = keyless_cli.run("restore", "one", "--target-db", f"{small}_r", **public)
     assert result.status == 12
     assert "BACKUP_GPG_PRIVATE_KEY (or …_FILE)" in result.err
-    assert keyless_cli.run("verify", "one", **public).status == 12
+    (found,) = keyless_cli.json("verify", "one", **public)["verifications"]
+    assert (found["good"], found["checked"], found["size_only_blobs"]) == (True, "structure", 0)
+    shown = keyless_cli.run("verify", "one", **public)
+    assert (shown.status, "their contents were not checked" in shown.out) == (0, True)
     assert keyless_cli.json("verify", "--all", **private)["good"]
     keyless_cli.json("restore", "one", "--target-db", f"{small}_r", **private)
+
+
+def test_rot_is_found_healed_and_recorded_without_a_private_key(
+    keyless_cli: Cli, tmp_path: Path
+) -> None:
+    keys = keyless_cli.json("keygen", "--directory", str(tmp_path / "keys"), BACKUP_PASSPHRASE="")
+    public = {"BACKUP_PASSPHRASE": "", "BACKUP_GPG_PUBLIC_KEY_FILE": keys["public_key_file"]}
+    private = public | {"BACKUP_GPG_PRIVATE_KEY_FILE": keys["private_key_file"]}
+    keyless_cli.json("backup", "--name", "one", **public)
+    blob = largest_blob(keyless_cli)
+    flip_a_bit(blob)
+    result = keyless_cli.run("verify", "one", "--json", **public)
+    (found,) = result.json["verifications"]
+    assert (result.status, found["damaged_blobs"]) == (1, [blob.name])
+    keyless_cli.json("backup", "--name", "two", **public)  # stores that blob again
+    for keys in (public, private):
+        assert keyless_cli.json("verify", "--all", **keys)["good"]
+    verified = [e for e in keyless_cli.json("audit")["entries"] if e["action"] == "verify"]
+    assert [e["checked"] for e in verified] == ["structure"] * 3 + ["content"] * 2
 
 
 def test_a_private_key_with_a_passphrase_opens_with_it_alone(

@@ -8,6 +8,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from attrs import evolve
 from tests.integration.incremental import (
     RANGE_BLOCKS,
     SETTINGS,
@@ -26,7 +27,8 @@ from tests.servers.running import Server, Servers
 from brownie_backup import Repository, create_backup, delete_backup, list_backups, verify_backup
 from brownie_backup.compressors import Gzip, Uncompressed
 from brownie_backup.encryptors import Cleartext
-from brownie_backup.format.layout import blob_key
+from brownie_backup.format.converter import manifest_to_bytes
+from brownie_backup.format.layout import blob_key, manifest_key
 from brownie_backup.stores import MemoryStore
 
 pytestmark = pytest.mark.once
@@ -476,6 +478,37 @@ def test_bytes_that_changed_without_a_trace_are_told(
     assert f"{first.manifest.started_at:%Y-%m-%d %H:%M}" in warning
     assert blobs(found) != blobs(wrong.report)
     assert not create_backup(scene.repository, scene.dumper(), full=True).warnings
+
+
+def test_rows_of_an_older_backup_put_into_the_newest_are_read_again(newest: Scene) -> None:
+    """Anyone who can write to the store can do this, without any key."""
+    (older,) = (backup.manifest for backup in list_backups(newest.repository))
+    newest.sql("UPDATE t SET n = -1 WHERE id = 3000")
+    manifest = newest.back_up().report.manifest
+    assert older
+    forged = evolve(
+        manifest, parts=older.parts, read_fully_at=manifest.started_at + timedelta(days=9999)
+    )
+    store = newest.repository.store
+    store.put(manifest_key(manifest.name), manifest_to_bytes(forged))
+    taken = newest.back_up()  # and compare
+    assert taken.read == taken.everything
+    (warning,) = taken.report.warnings
+    assert warning.startswith(f"'{manifest.name}' was changed since it was made")
+    assert newest.back_up().read < taken.everything
+
+
+def test_another_host_reads_everything_once(newest: Scene) -> None:
+    ours, theirs = newest.repository, evolve(newest.repository, host_key=lambda: b"theirs")
+    for repository in (theirs, ours, theirs):
+        newest.repository = repository
+        taken = newest.back_up(compare=False)
+        assert not taken.report.warnings
+    assert not taken.read
+    assert (
+        "known to be ours"
+        in create_backup(evolve(ours, host_key=lambda: b"new"), newest.dumper()).all_read_because
+    )
 
 
 NO_CHANGES = "SELECT 1 WHERE ($$%s$$, %d, %d, %d) IS NULL"

@@ -59,6 +59,18 @@ def rows(server: Server, database: str) -> str:
     )
 
 
+@pytest.mark.parametrize("name", ["template0", "template1"])
+def test_a_template_of_the_server_is_never_replaced(
+    name: str, small_cli: Cli, server: Server
+) -> None:
+    small_cli.json("backup")
+    for dry_run in ((), ("--dry-run",)):
+        result = small_cli.run("restore", "latest", "--target-db", name, "--replace", *dry_run)
+        assert result.status == 1, result
+        assert f"'{name}' is a template for new databases" in result.err
+    assert name in server.databases()
+
+
 def test_an_existing_target_is_refused(small_cli: Cli, small: str, server: Server) -> None:
     small_cli.json("backup")
     result = small_cli.run("restore", "latest", "--json")

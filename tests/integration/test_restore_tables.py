@@ -22,6 +22,7 @@ from brownie_backup.errors import (
     TargetExists,
 )
 from brownie_backup.format.layout import blob_key
+from brownie_backup.format.limits import MOST_OBJECT_BYTES
 from brownie_backup.hints import RestoreHint
 from brownie_backup.model import Manifest, Part
 from brownie_backup.model.reports import RestoreReport
@@ -75,10 +76,10 @@ class CountingStore(LocalStore):
 
     gets: list[str] = field(factory=list, kw_only=True)
 
-    def get(self, key: str) -> bytes:
+    def get(self, key: str, most_bytes: int = MOST_OBJECT_BYTES) -> bytes:
         """Return an object, and remember which."""
         self.gets.append(key)
-        return super().get(key)
+        return super().get(key, most_bytes)
 
 
 class Shop:

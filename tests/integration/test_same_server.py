@@ -190,12 +190,12 @@ def client_for(place: Place, monkeypatch: pytest.MonkeyPatch) -> MakeClient:
     return make
 
 
-def by_program(client: Client) -> "subprocess.CompletedProcess[str]":
-    """Ask by psql where it is."""
+def by_program(client: Client, sql: str = WHERE) -> "subprocess.CompletedProcess[str]":
+    """Ask by psql where it is, or something else."""
     return subprocess.run(
         [
             *(client.newest_programs().path("psql"), "-XqAt", "--no-password"),
-            *("-c", WHERE, "--dbname", client.access.command_line()),
+            *("-c", sql, "--dbname", client.access.command_line()),
         ],
         env=client.access.environment(),
         capture_output=True,
@@ -218,6 +218,31 @@ def test_both_connect_to_the_same(client_for: MakeClient, place: Place, case: st
         assert asked.dbname == "shop"
         assert asked.user in row["place"]
         assert "password" not in asked.get_parameters()
+    pinned = client.pinned()
+    done = by_program(pinned)
+    assert done.returncode == 0, done.stderr
+    assert pinned.query(WHERE) == [{"place": done.stdout.strip()}] == [row]
+
+
+@pytest.mark.parametrize(
+    ("text", "variables"),
+    [CASES["options"], CASES["service"], (URI, {"PGOPTIONS": "-c geqo=off"})],
+)
+def test_without_event_triggers_other_options_stay(
+    client_for: MakeClient, text: str, variables: dict[str, str]
+) -> None:
+    quiet = client_for(text, variables).pinned().without_event_triggers()
+    sql = """SELECT current_setting('geqo') || current_setting('event_triggers')
+      || current_setting('statement_timeout') AS found"""
+    assert quiet.query(sql) == [{"found": "offoff0"}]
+    assert by_program(quiet, sql).stdout == "offoff0\n"
+
+
+def test_a_role_that_may_not_switch_event_triggers_off_connects_as_before(
+    client_for: MakeClient,
+) -> None:
+    client = client_for(*CASES["pairs"])
+    assert client.without_event_triggers() is client
 
 
 def test_a_passfile_that_others_may_read_is_named(

@@ -129,6 +129,14 @@ def test_every_blob_is_read(stored: Stored) -> None:
     assert prefixes(stored.added()) <= {"verifications/", "audit/"}
 
 
+def test_of_blobs_that_have_no_checksum_only_the_size_is_compared(by_public_key: Stored) -> None:
+    result = by_public_key.cli.json("verify", "--all", "--structure")
+    for outcome in result["verifications"]:
+        assert (outcome["good"], outcome["checked"]) == (True, "structure"), outcome
+        assert outcome["size_only_blobs"] == outcome["total_blobs"]
+    assert {each["status"] for each in by_public_key.cli.json("list")["backups"]} == {"good"}
+
+
 @pytest.mark.parametrize(("name", "backup"), DUMPS)
 def test_a_restored_database_is_the_one_that_was_backed_up(
     server: Server, tmp_path: Path, name: str, backup: str

@@ -12,6 +12,7 @@ from brownie_backup.compressors import Gzip, Zstd
 from brownie_backup.config import make_worker
 from brownie_backup.encryptors import GnuPG
 from brownie_backup.errors import StoreFull
+from brownie_backup.format.limits import MOST_OBJECT_BYTES
 from brownie_backup.protocols import ObjectUse, StoredObject
 from brownie_backup.stores import LocalStore
 
@@ -43,9 +44,9 @@ class Spoilt:
             self.before()
         self.inner.put(key, data, if_absent=if_absent, use=use)
 
-    def get(self, key: str) -> bytes:
+    def get(self, key: str, most_bytes: int = MOST_OBJECT_BYTES) -> bytes:
         """Return what the inner store has."""
-        return self.inner.get(key)
+        return self.inner.get(key, most_bytes)
 
     def list(self, prefix: str) -> Iterator[StoredObject]:
         """List the inner store."""

@@ -10,6 +10,7 @@ from attrs import define
 from tests.model.scheduler import Process, Scheduler
 
 from brownie_backup.format.layout import BLOB_LISTS, BLOBS, MANIFESTS
+from brownie_backup.format.limits import MOST_OBJECT_BYTES
 from brownie_backup.protocols import ObjectUse, Store, StoredObject
 
 _PAGES = (2, 50, 50)
@@ -99,8 +100,8 @@ class SteppedStore:
     ) -> None:
         self._call("put", key, lambda: self._inner.put(key, data, if_absent=if_absent, use=use))
 
-    def get(self, key: str) -> bytes:
-        data = self._call("get", key, lambda: self._inner.get(key))
+    def get(self, key: str, most_bytes: int = MOST_OBJECT_BYTES) -> bytes:
+        data = self._call("get", key, lambda: self._inner.get(key, most_bytes))
         assert isinstance(data, bytes)
         return data
 

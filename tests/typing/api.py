@@ -9,6 +9,7 @@ from brownie_backup.compressors import Gzip, Uncompressed, Zstd
 from brownie_backup.config import load_settings, make_dumper, make_repository
 from brownie_backup.dumpers import PostgresDumper
 from brownie_backup.encryptors import Cleartext, GnuPG
+from brownie_backup.format.limits import MOST_OBJECT_BYTES
 from brownie_backup.protocols import ObjectUse, StoredObject
 from brownie_backup.stores import LocalStore, MemoryStore, RetryingStore
 from brownie_backup.stores.location import Location
@@ -36,7 +37,7 @@ class TheirStore:
     ) -> None:
         """Store."""
 
-    def get(self, key: str) -> bytes:
+    def get(self, key: str, most_bytes: int = MOST_OBJECT_BYTES) -> bytes:
         """Return."""
         return key.encode()
 

@@ -16,6 +16,12 @@ def _usual_tuning() -> None:
     Tuned.now = Tuning()
 
 
+@pytest.fixture(autouse=True)
+def _own_cache(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Keep what a test keeps on this host out of the user's own cache."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.getbasetemp() / "cache"))
+
+
 @pytest.fixture
 def _small_blobs(_usual_tuning: None) -> None:
     """Make a blob of each 1,000 bytes, so that little data makes many."""

@@ -9,6 +9,7 @@ from tests.unit.fakes import FakeClock, make_repository
 from brownie_backup import Repository
 from brownie_backup.errors import StoreUnavailable
 from brownie_backup.format.layout import BLOB_LISTS, BLOBS, MANIFESTS
+from brownie_backup.format.limits import MOST_OBJECT_BYTES
 from brownie_backup.protocols import Clock, ObjectUse, Store, StoredObject
 from brownie_backup.stores import MemoryStore
 
@@ -51,9 +52,9 @@ class Wrapper:
         self.before("put", key)
         self.inner.put(key, data, if_absent=if_absent, use=use)
 
-    def get(self, key: str) -> bytes:
+    def get(self, key: str, most_bytes: int = MOST_OBJECT_BYTES) -> bytes:
         self.before("get", key)
-        return self.inner.get(key)
+        return self.inner.get(key, most_bytes)
 
     def list(self, prefix: str) -> Iterator[StoredObject]:
         self.before("list", prefix)

@@ -19,7 +19,7 @@ from brownie_backup.model import (
     WalPosition,
 )
 
-sizes = st.integers(0, 2**63)
+sizes = st.integers(0, 2**63 - 1)
 texts = st.text(max_size=20)
 # Names that are no UTF-8 (SQL_ASCII) come from psql as surrogates that stand for bytes.
 CHARACTERS = st.characters(codec="utf-8")

@@ -22,6 +22,7 @@ from brownie_backup.errors import (
     StoreError,
     StoreUnavailable,
 )
+from brownie_backup.protocols import Availability
 from brownie_backup.secret import Secret
 from brownie_backup.stores import RetryPolicy
 from brownie_backup.stores.azure import AzureStore, open_store
@@ -188,6 +189,16 @@ def test_a_name_that_only_looks_like_the_prefix_is_left_out() -> None:
     with ScriptedService(listed("a/db/x.%", "a/db/x.%y", "a/db/x.%%")) as service:
         page = opened(service).list_page("x.%", None)
     assert [found.key for found in page.objects] == ["x.%y", "x.%"]
+
+
+@pytest.mark.parametrize("tier", ["Hot", "Cool", "Cold", "Archive"])
+def test_a_blob_in_the_archive_tier_is_archived(tier: str) -> None:
+    answer = listed("a/db/key")
+    more = f"<AccessTier>{tier}</AccessTier></Properties>".encode()
+    answer = evolve(answer, body=answer.body.replace(b"</Properties>", more))
+    with ScriptedService(answer) as service:
+        (found,) = opened(service).list_page("", None).objects
+    assert (found.availability is Availability.ARCHIVED) == (tier == "Archive")
 
 
 # --- names ---------------------------------------------------------------------------------------

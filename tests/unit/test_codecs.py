@@ -49,8 +49,9 @@ from brownie_backup.errors import (
     UnsupportedFormat,
 )
 from brownie_backup.format.layout import BLOBS, blob_list_key, manifest_key
+from brownie_backup.format.mac import with_mac
 from brownie_backup.hints import Plain
-from brownie_backup.model import Encryption, Status
+from brownie_backup.model import Backup, Encryption, Status
 from brownie_backup.pipeline.parent import ParentFinder
 from brownie_backup.protocols import Store
 from brownie_backup.repository import Codecs, EncryptorOnDemand, Tuning
@@ -243,10 +244,12 @@ def test_an_encrypted_backup_uses_nothing_of_one_in_clear() -> None:
     named = [{ref.name for ref in manifest_of(secret, name).blobs} for name in ("clear", "secret")]
     assert not named[0] & named[1]
     finder = ParentFinder()
-    finder.add(clear.backup("clear"))
-    manifest = manifest_of(clear, "clear")
-    assert finder.find(make_writer(clear), manifest.backup_set) == manifest
-    assert finder.find(make_writer(secret), manifest.backup_set) is None
+    manifest = with_mac(manifest_of(clear, "clear"), b"secret")
+    finder.add(Backup("clear", Status.GOOD, manifest))
+    found = finder.find(make_writer(clear), manifest.backup_set, b"secret")
+    assert found.manifest == manifest
+    found = finder.find(make_writer(secret), manifest.backup_set, b"secret")
+    assert found.manifest is None
 
 
 def test_a_decryptor_that_cannot_be_made_is_the_problem_of_its_backups_alone() -> None:
@@ -314,6 +317,25 @@ def test_what_is_made_on_demand_is_made_once_and_closed_with_the_repository() ->
     with Repository(MemoryStore(), Uncompressed(), Closable()) as repository:
         add(repository, "one")
     assert Closable.closed == 1  # it is its maker's
+
+
+def test_what_is_closed_while_it_works_is_made_again_and_nothing_fails() -> None:
+    class Closing(FakeEncryptor):
+        def decrypt(self, data: bytes) -> bytes:
+            if len(made) == 1:
+                on_demand.close()  # as another thread does
+                raise KeyMissing("the keyring is gone")
+            return super().decrypt(data)
+
+    made: list[Encryptor] = []
+
+    def make() -> Encryptor:
+        made.append(Closing())
+        return made[-1]
+
+    on_demand = EncryptorOnDemand("fake", make)
+    assert on_demand.decrypt(on_demand.encrypt(b"data")) == b"data"
+    assert len(made) == 2
 
 
 def test_a_repository_that_is_evolved_has_the_same_codecs_and_all_else() -> None:

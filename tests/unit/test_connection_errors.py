@@ -19,13 +19,14 @@ AT = 'connection failed: connection to server at "127.0.0.1", port 5 failed: '
         ),
         ("FATAL:  unsupported startup parameter in options: a", DatabaseHint.NO_POOLER),
         ("Connection refused", DatabaseHint.CHECK_CONNECTION),
-        ('FATAL:  password authentication failed for user "u"', DatabaseHint.CHECK_CONNECTION),
+        ('FATAL:  password authentication failed for user "u"', DatabaseHint.CHECK_PASSWORD),
+        ("fe_sendauth: no password supplied", DatabaseHint.CHECK_PASSWORD),
     ],
 )
 def test_what_to_do_about_it(said: str, hint: DatabaseHint) -> None:
     error = not_connected(AT + said)
     assert isinstance(error, ConnectionFailed)
-    assert error.message == f"no connection to PostgreSQL: {AT}{said}"
+    assert error.message == f'no connection to PostgreSQL: "127.0.0.1", port 5: {said}'
     assert error.hint == hint()
     assert is_crowded(said) == (hint is DatabaseHint.TOO_MANY_CONNECTIONS)
 

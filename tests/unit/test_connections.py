@@ -15,7 +15,7 @@ from tests.servers.certificates import certificate
 from tests.unit.scripted import Answer, ScriptedService
 
 from brownie_backup.config.vocabulary import VARIABLE_NAMES
-from brownie_backup.errors import StoreError, StoreUnavailable
+from brownie_backup.errors import AccessDenied, StoreError, StoreUnavailable
 from brownie_backup.stores.connections import (
     CONNECTION_ERRORS,
     connection_error,
@@ -250,3 +250,9 @@ def test_errors_that_refer_to_each_other_are_read_once() -> None:
     first, second = urllib3.exceptions.HTTPError("first"), urllib3.exceptions.HTTPError("second")
     first.__cause__, second.__cause__ = second, first
     assert connection_error("cannot do it", first).message == "cannot do it: second"
+
+
+def test_a_file_that_a_library_cannot_read_is_named_and_not_read_again() -> None:
+    error = connection_error("cannot read", PermissionError(13, "Permission denied", "/run/token"))
+    assert type(error) is AccessDenied
+    assert error.message == "cannot read: '/run/token' cannot be read: Permission denied"

@@ -169,6 +169,33 @@ def test_a_refusal_does_not_repeat_the_password(text: str) -> None:
         error = error.__cause__ or error.__context__
 
 
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("postgresql://u:12345/{}@h/db", "'/'"),
+        ("postgresql://u:/{}@h/db", "'/'"),
+        ("postgresql://u:12@{}@h/db", "'@'"),
+        ("postgresql://u:{}/12@h/db", "'/'"),
+        ("postgresql://u/x:{}@h/db", "'/'"),
+        ("postgresql://u:{}", "port is not a number"),
+        ("mysql://u:{}@h/db", "scheme mysql:// is not PostgreSQL's"),
+        ("postgresql+psycopg://u:{}@h/db", "postgresql+psycopg://"),
+    ],
+)
+def test_a_url_that_would_show_its_password_is_refused(text: str, why: str) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        parse_conninfo(text.replace("{}", PLANTED))
+    assert why in caught.value.message
+    assert PLANTED not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "text", ["postgresql:///a@b", "postgresql://h/a@b", "postgresql://h:5/db?user=me@realm"]
+)
+def test_an_at_sign_that_is_no_password_is_none(text: str) -> None:
+    assert ours(text) == libpq(text)
+
+
 @given(st.text("u:p@h/?&=%[]' ", max_size=8), st.text("u:p@h/?&=%[]' ", max_size=8))
 def test_no_refusal_repeats_any_of_it(before: str, after: str) -> None:
     for start in ("postgresql://", "password=", ""):

@@ -1,5 +1,10 @@
 """What of an archive some tables need, by its listing."""
 
+import json
+
+import pytest
+
+from brownie_backup.dumpers.postgres.inventory import parse_inventory
 from brownie_backup.dumpers.postgres.restore.choice import choose
 from brownie_backup.dumpers.postgres.restore.contents import (
     Contents,
@@ -8,6 +13,7 @@ from brownie_backup.dumpers.postgres.restore.contents import (
     tables_of,
 )
 from brownie_backup.dumpers.postgres.restore.selection import TableName
+from brownie_backup.errors import DamagedError
 
 LISTING = """
 ; Selected TOC Entries:
@@ -80,3 +86,36 @@ def test_indexes_and_constraints_may_stay_away() -> None:
     without = choose(contents, {ORDERS, MORE}, indexes=False, constraints=False)
     assert without.entries.isdisjoint({40, 41, 42, 43})
     assert without.left_out == ()
+
+
+@pytest.mark.parametrize(
+    "line", ["9" * 5000 + "; 0 0 TABLE a b c", ";\tdepends on: 1", "1; 2 3 X\n;\tdepends on: no"]
+)
+def test_a_forged_listing_is_damage(line: str) -> None:
+    with pytest.raises(DamagedError, match="the table of contents"):
+        parse_contents(line)
+
+
+RELATION = {"oid": 1, "schema": "public", "name": "t", "columns": ["a"], "format": "text"}
+EMPTY: dict[str, list[str]] = {"owners": [], "grantees": [], "needed": [], "tablespaces": []}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"format": "text); DROP TABLE t; --"},
+        {"format": "csv"},
+        {"name": ""},
+        {"name": "a\0b"},
+        {"schema": "\ud800"},
+        {"columns": []},
+        {"columns": ["a", ""]},
+    ],
+)
+def test_a_forged_name_of_a_large_table_is_damage(change: dict[str, object]) -> None:
+    whole = {**EMPTY, "extensions": [], "counts": {}, "relations": [RELATION]}
+    (found,) = parse_inventory(json.dumps(whole).encode()).relations
+    assert found.name == "t"
+    forged = {**whole, "relations": [{**RELATION, **change}]}
+    with pytest.raises(DamagedError):
+        parse_inventory(json.dumps(forged).encode())

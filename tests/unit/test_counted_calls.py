@@ -16,7 +16,15 @@ from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 
 import pytest
 from attrs import evolve
-from tests.unit.fakes import FakeDumper, FakeSnapshot, make_repository, noise, read_back, tune
+from tests.unit.fakes import (
+    NOON,
+    FakeDumper,
+    FakeSnapshot,
+    make_repository,
+    noise,
+    read_back,
+    tune,
+)
 from tests.unit.several import HangingStore, Wrapper, blob_puts, content, named, repositories
 
 from brownie_backup import (
@@ -37,7 +45,7 @@ from brownie_backup.format.layout import (
     blob_key,
     manifest_key,
 )
-from brownie_backup.model import Part, PartKind, PartSpec, Segment
+from brownie_backup.model import Part, PartKind, PartSpec, Segment, WalPosition
 from brownie_backup.protocols import Store, Unchanged
 
 pytestmark = [pytest.mark.usefixtures("_small_blobs"), pytest.mark.once]
@@ -140,6 +148,9 @@ class Unchanging(FakeSnapshot):
     def unchanged_since(self, base: Manifest) -> Unchanged:
         assert base.name == "old"
         return Unchanged(frozenset(map(str, range(RANGES))))
+
+    def wal(self) -> WalPosition | None:
+        return WalPosition(1, 1, 1, 1, 1, NOON)
 
 
 # --- a backup ------------------------------------------------------------------------------------

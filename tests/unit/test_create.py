@@ -26,6 +26,7 @@ from brownie_backup import (
     create_backup,
     list_backups,
 )
+from brownie_backup.encryptors import Cleartext
 from brownie_backup.errors import (
     BackupExists,
     Busy,
@@ -305,3 +306,20 @@ def test_a_pool_that_forks_is_refused(repository: Repository) -> None:
             worker_factory=lambda: nullcontext(((repository,), dumper)),
         )
     assert keys(repository, LEASES) == []
+
+
+def test_another_key_than_that_of_the_last_backup_is_told(clock: FakeClock) -> None:
+    store = MemoryStore(clock)
+
+    def backed_up(key: bytes, name: str) -> tuple[str, ...]:
+        clock.advance(timedelta(hours=1))
+        repository = make_repository(store, encryptor=FakeEncryptor(key), clock=clock)
+        return create_backup(repository, FakeDumper(), name=name).warnings
+
+    assert backed_up(b"right", "first") == ()
+    assert backed_up(b"right", "second") == ()
+    (warning,) = backed_up(b"wrong", "third")
+    assert "another key or passphrase than 'second'" in warning
+    assert backed_up(b"wrong", "fourth") == ()
+    clear = make_repository(store, encryptor=Cleartext(), clock=clock)
+    assert create_backup(clear, FakeDumper(), name="fifth").warnings == ()

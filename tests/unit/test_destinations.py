@@ -182,7 +182,7 @@ def test_what_is_said_of_the_primary_ones_objects_is_not_said_of_a_copys() -> No
         ({"COPY_TO": "file:///a/"}, "BACKUP_DESTINATION and BACKUP_COPY_TO name file:///a twice"),
         ({"COPY_TO": "file:///b/../a"}, "file:///a and file:///b/../a are one folder"),
         ({"COPY_TO": "gs://b/c gs://b/c/"}, "BACKUP_DESTINATION and BACKUP_COPY_TO name gs://b/c"),
-        ({"COPY1_TOKEN": PLANTED}, "BACKUP_COPY1_TOKEN is set, but BACKUP_COPY_TO names 0 stores"),
+        ({"COPY1_TOKEN": PLANTED}, "BACKUP_COPY1_TOKEN is set, but BACKUP_COPY_TO names no store"),
         (
             {"COPY_TO": "file:///b", "COPY3_ACCESS_KEY": PLANTED},
             "BACKUP_COPY3_ACCESS_KEY is set, but BACKUP_COPY_TO names 1",

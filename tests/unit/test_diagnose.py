@@ -1,14 +1,23 @@
 """The doctor: what would hurt is found, and nothing is left behind."""
 
+from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
 from tests.unit.fakes import FakeClock, FakeDumper, FakeEncryptor, make_repository
 from tests.unit.several import AwayStore, named, repositories
 
-from brownie_backup import Level, Repository, diagnose
+from brownie_backup import Finding, Level, Repository, diagnose
 from brownie_backup.encryptors import Cleartext
-from brownie_backup.errors import AccessDenied, DecryptionError, EncryptionError
+from brownie_backup.errors import (
+    AccessDenied,
+    BackupError,
+    ConnectionFailed,
+    DecryptionError,
+    EncryptionError,
+)
+from brownie_backup.format.limits import MOST_OBJECT_BYTES
+from brownie_backup.hints import DatabaseHint, KeyHint
 from brownie_backup.protocols import ObjectUse
 from brownie_backup.stores import MemoryStore
 from brownie_backup.testing import FaultyStore
@@ -70,8 +79,8 @@ def test_a_store_that_ignores_create_if_absent_is_found_out() -> None:
 
 def test_a_store_that_gives_other_bytes_back_is_found_out() -> None:
     class Liar(MemoryStore):
-        def get(self, key: str) -> bytes:
-            return super().get(key)[:-1]
+        def get(self, key: str, most_bytes: int = MOST_OBJECT_BYTES) -> bytes:
+            return super().get(key, most_bytes)[:-1]
 
     assert levels(make_repository(Liar(FakeClock())))["store"] is Level.ERROR
 
@@ -101,3 +110,64 @@ def test_a_key_that_only_encrypts_is_a_warning_and_one_that_does_not_an_error() 
     found = levels(make_repository(encryptor=OneWay()))
     assert (found["encryption"], found["decryption"]) == (Level.OK, Level.WARNING)
     assert levels(make_repository(encryptor=Broken()))["encryption"] is Level.ERROR
+
+
+class Sized(FakeDumper):
+    """A database that knows its size, and whose connection may fail."""
+
+    size_bytes = 400 << 20
+    broken_by: BackupError | None = None
+
+    def database_size_bytes(self) -> int:
+        """Return the size."""
+        return self.size_bytes
+
+    def diagnose(self) -> Iterator[Finding]:
+        """Yield what the connection gives."""
+        if self.broken_by:
+            yield Finding(Level.ERROR, "connection", self.broken_by.message, self.broken_by.hint)
+
+
+class Room(MemoryStore):
+    """A store that can fill up."""
+
+    free = 0
+
+    def free_bytes(self) -> int:
+        """Return how much is free."""
+        return self.free
+
+
+@pytest.mark.parametrize(
+    ("free", "size", "level", "said"),
+    [
+        (2 << 20, 7 << 20, Level.WARNING, "2 MiB free, which a few blobs fill"),
+        (99 << 20, 400 << 20, Level.WARNING, "less than a quarter of the database's size"),
+        (101 << 20, 400 << 20, Level.OK, "101 MiB free"),
+    ],
+)
+def test_a_store_too_small_for_the_first_backup_is_not_fine(
+    free: int, size: int, level: Level, said: str
+) -> None:
+    store, dumper = Room(FakeClock()), Sized()
+    store.free, dumper.size_bytes = free, size
+    found = [f for f in diagnose(make_repository(store), dumper) if f.subject == "space"]
+    assert [each.level for each in found] == [level]
+    assert said in found[0].message
+
+
+def test_the_doctor_does_not_send_to_the_doctor() -> None:
+    dumper = Sized()
+    dumper.broken_by = ConnectionFailed("no", hint=DatabaseHint.CHECK_CONNECTION)
+
+    class Broken(FakeEncryptor):
+        def encrypt(self, data: bytes) -> bytes:
+            raise EncryptionError(f"no key for {len(data)} bytes", hint=KeyHint.NOTHING_STORED)
+
+    repository = make_repository(encryptor=Broken())
+    hints = [finding.hint for finding in diagnose(repository, dumper) if finding.hint]
+    assert [hint.code for hint in hints] == [
+        DatabaseHint.CHECK_DATABASE_ADDRESS,
+        KeyHint.CHECK_KEYS,
+    ]
+    assert not any("{verb:doctor}" in hint.code.sentence for hint in hints)

@@ -135,3 +135,9 @@ def test_given_secrets_never_remain(before: str, after: str, secret: str) -> Non
 @given(st.text("u:p@/='\\ password secret\n"))
 def test_redacting_twice_changes_nothing_more(text: str) -> None:
     assert redact(redact(text)) == redact(text)
+
+
+def test_a_short_secret_hides_no_part_of_a_word() -> None:
+    assert redact("it does not exist", ["x"]) == "it does not exist"
+    assert redact("the token abc of abcd", ["abc"]) == "the token ******** of abcd"
+    assert redact("longer: xxs3cr3txx", ["s3cr3t"]) == "longer: xx********xx"

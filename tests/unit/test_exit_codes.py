@@ -31,6 +31,7 @@ EXPECTED = {
     "KeyNotFound": 1,
     "BucketNotFound": 1,
     "AccessDenied": 1,
+    "ObjectArchived": 1,
     "ObjectLocked": 1,
     "StoreFull": 1,
     "StoreUnavailable": 1,
@@ -48,6 +49,7 @@ EXPECTED = {
     "LockRefused": 1,
     "RestoreFailed": 1,
     "RestoreRefused": 1,
+    "RenameFailed": 13,
 }
 
 

@@ -44,6 +44,7 @@ pytestmark = pytest.mark.usefixtures("_small_blobs")
 CONTENT = noise(size_bytes=5000)
 WANTED = FakeDumper(CONTENT).content
 HOUR = timedelta(hours=1)
+LATER = NOON + 10 * HOUR
 
 
 def both(*names: str) -> tuple[MemoryStore, MemoryStore]:
@@ -59,7 +60,7 @@ def both(*names: str) -> tuple[MemoryStore, MemoryStore]:
 
 def restored(*stores: Store, name: str = "latest", dry_run: bool = False) -> RestoreReport:
     """Restore, and check that the data are as they were."""
-    repository, *copies = repositories(*stores)
+    repository, *copies = repositories(*stores, clock=FakeClock(LATER))
     dumper = FakeDumper(CONTENT)
     report = restore(
         repository, dumper, name, copies=copies, target_database="target", dry_run=dry_run
@@ -91,7 +92,7 @@ def spoil(store: Store, key: str) -> None:
 
 
 def found_in(*stores: Store, name: str = "latest") -> tuple[str, str, list[str]]:
-    found = find_backup(repositories(*stores), name)
+    found = find_backup(repositories(*stores, clock=FakeClock(LATER)), name)
     messages = [finding.message for finding in found.findings]
     return found.repository.store.url, found.backup.name, messages
 
@@ -119,14 +120,15 @@ def test_the_latest_is_that_of_the_database_where_several_share_a_store() -> Non
     store = shared("shop", "crm", "shop", "crm")
     assert found_in(store) == (store.url, "crm-3", [])
     for name in ("latest", "latest-backup"):
-        found = find_backup(repositories(store), name, whose=lambda: "shop")
+        found = find_backup(repositories(store, clock=FakeClock(LATER)), name, whose=lambda: "shop")
         assert found.backup.name == "shop-2"
     # By its name any is found, and nobody is asked whose it is.
     assert find_backup(repositories(store), "crm-1", whose=pytest.fail).backup.name == "crm-1"
 
 
 def test_without_one_of_the_database_the_latest_is_anothers_only_if_there_is_no_choice() -> None:
-    other = find_backup(repositories(shared("crm", "crm")), "latest", whose=lambda: "shop")
+    stores = repositories(shared("crm", "crm"), clock=FakeClock(LATER))
+    other = find_backup(stores, "latest", whose=lambda: "shop")
     assert other.backup.name == "crm-1"
     with pytest.raises(BackupNotFound, match="'shop'; they are of 'crm', 'erp'") as caught:
         find_backup(repositories(shared("crm", "erp")), "latest", whose=lambda: "shop")

@@ -8,6 +8,7 @@ import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.unit.keys import PASSPHRASE, plain_pair, protected_pair
@@ -20,8 +21,10 @@ from brownie_backup.errors import (
     DamagedError,
     DecryptionError,
     EncryptionError,
+    KeyMissing,
 )
 from brownie_backup.hints import KeyHint
+from brownie_backup.repository import EncryptorOnDemand
 from brownie_backup.secret import Secret
 
 DATA = b"rows\n" * 100
@@ -87,6 +90,26 @@ def test_a_wrong_or_missing_passphrase_of_the_private_key_is_said_so() -> None:
         assert gnupg.decrypt(packed) == DATA
 
 
+def test_no_key_is_told_from_a_wrong_one(pair: KeyPair, home: str) -> None:
+    def refused(data: bytes, **given: Any) -> type[Exception]:  # noqa: ANN401 - its parameters
+        with GnuPG(home=home, **given) as gnupg, pytest.raises(DecryptionError) as caught:
+            gnupg.decrypt(data)
+        return caught.type
+
+    with GnuPG(public_key=pair.public) as gnupg:
+        for_key = gnupg.encrypt(DATA)
+    with GnuPG(passphrase=Secret("open sesame")) as gnupg:
+        by_passphrase = gnupg.encrypt(DATA)
+    stranger = protected_pair()
+    assert refused(for_key) is KeyMissing
+    assert refused(for_key, public_key=pair.public) is KeyMissing
+    assert refused(by_passphrase) is KeyMissing
+    assert refused(by_passphrase, public_key=pair.public) is KeyMissing
+    wrong = {"private_key": stranger.private, "passphrase": Secret(PASSPHRASE)}
+    assert refused(for_key, **wrong) is DecryptionError
+    assert refused(by_passphrase, passphrase=Secret("another")) is DecryptionError
+
+
 def test_the_order_of_recipients_does_not_matter(pair: KeyPair, home: str) -> None:
     other = make_key_pair("other key")
     open_gpg(home).import_keys(other.public)
@@ -135,6 +158,22 @@ def test_a_passphrase_is_named_by_a_slow_salted_hash() -> None:
         names = {gnupg.identity(salt) for gnupg in (one, two) for salt in (b"1" * 16, b"2" * 16)}
     assert len(names) == 4
     assert all(len(name.removeprefix("passphrase:")) == 32 for name in names)
+
+
+def test_only_a_passphrase_authenticates_manifests(pair: KeyPair) -> None:
+    """Anyone may have the public key."""
+    salt = b"1" * 16
+    with GnuPG(passphrase=Secret("a")) as one:
+        again = EncryptorOnDemand("gpg", lambda: one)
+        key = one.mac_key(salt)
+        assert key == again.mac_key(salt)
+        assert key != one.mac_key(b"2" * 16)
+        assert key
+        assert key.hex() not in one.identity(salt)
+    with GnuPG(passphrase=Secret("b")) as other:
+        assert other.mac_key(salt) not in {key, None}
+    with GnuPG(public_key=pair.public) as public:
+        assert public.mac_key(salt) is None
 
 
 @pytest.mark.parametrize("passphrase", ["caf\udce9", "two\nlines", "return\r", "null\0"])

@@ -24,8 +24,7 @@ from brownie_backup.errors import (
 )
 from brownie_backup.format.layout import ATTEMPTS, BLOBS, attempt_key, blob_key
 from brownie_backup.hints import BackupHint
-from brownie_backup.model import Attempt, Database
-from brownie_backup.operations.guards import CLOCK_MARGIN
+from brownie_backup.model import CLOCK_MARGIN, Attempt, Database
 from brownie_backup.repository.catalogue.holds import read_attempt
 from brownie_backup.stores import MemoryStore
 from brownie_backup.testing import FaultyStore

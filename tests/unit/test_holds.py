@@ -28,6 +28,7 @@ from brownie_backup.errors import (
     StoreUnavailable,
 )
 from brownie_backup.format.layout import HOLDS, LEASES, hold_key, manifest_key
+from brownie_backup.format.limits import MOST_OBJECT_BYTES
 from brownie_backup.hints import BackupHint
 from brownie_backup.operations.sync import sync_backups
 from brownie_backup.protocols import ObjectUse, StoredObject
@@ -262,9 +263,9 @@ class Interrupted(MemoryStore):
         super().put(key, data, if_absent=if_absent, use=use)
         self._stop("put", key)
 
-    def get(self, key: str) -> bytes:
+    def get(self, key: str, most_bytes: int = MOST_OBJECT_BYTES) -> bytes:
         """Read, then stop if told to."""
-        data = super().get(key)
+        data = super().get(key, most_bytes)
         self._stop("get", key)
         return data
 

@@ -6,6 +6,7 @@ from tests.unit.test_repository import add
 
 from brownie_backup import Repository
 from brownie_backup.format.layout import IDENTITY, manifest_key
+from brownie_backup.format.limits import MOST_OBJECT_BYTES
 from brownie_backup.protocols import ObjectUse
 from brownie_backup.stores import MemoryStore
 from brownie_backup.testing import FaultyStore
@@ -51,9 +52,9 @@ def test_of_two_first_users_both_get_the_same_identity() -> None:
     class Late(FaultyStore):
         """Answers that there is no identity, and then somebody else gives one."""
 
-        def get(self, key: str) -> bytes:
+        def get(self, key: str, most_bytes: int = MOST_OBJECT_BYTES) -> bytes:
             try:
-                return super().get(key)
+                return super().get(key, most_bytes)
             finally:
                 other.identity()
 

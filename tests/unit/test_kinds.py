@@ -70,7 +70,8 @@ from brownie_backup.model import (
     Verification,
 )
 from brownie_backup.operations.history import read_history
-from brownie_backup.operations.status import StatusReport, report_status
+from brownie_backup.operations.status import report_status
+from brownie_backup.operations.status_report import StatusReport
 from brownie_backup.repository.catalogue.holds import add_attempt, read_attempt
 from brownie_backup.repository.catalogue.manifests import _list_name
 from brownie_backup.schedule import Schedule

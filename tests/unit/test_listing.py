@@ -29,6 +29,7 @@ from brownie_backup.format.layout import (
     hold_key,
     manifest_key,
 )
+from brownie_backup.format.limits import MOST_OBJECT_BYTES
 from brownie_backup.model import Hold, Manifest, Verification
 from brownie_backup.repository.catalogue.cached import LONG_AGO
 from brownie_backup.repository.catalogue.holds import add_hold
@@ -338,14 +339,14 @@ class SlowStore(FaultyStore):
         self.most_at_once = 0
         self._counting = threading.Lock()
 
-    def get(self, key: str) -> bytes:
+    def get(self, key: str, most_bytes: int = MOST_OBJECT_BYTES) -> bytes:
         """Return what the inner store has, after a while."""
         with self._counting:
             self.at_once += 1
             self.most_at_once = max(self.most_at_once, self.at_once)
         try:
             time.sleep(0.01)
-            return super().get(key)
+            return super().get(key, most_bytes)
         finally:
             with self._counting:
                 self.at_once -= 1

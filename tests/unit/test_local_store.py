@@ -1,7 +1,9 @@
 """What a folder as a store does besides what every store promises."""
 
+import contextlib
 import errno
 import os
+import socket
 import stat
 import sys
 from collections.abc import Callable
@@ -12,11 +14,15 @@ import pytest
 
 from brownie_backup.errors import (
     AccessDenied,
+    DamagedError,
+    KeyExists,
     StoreError,
     StoreFull,
     StoreUnavailable,
 )
+from brownie_backup.hints import StoreHint
 from brownie_backup.stores import LocalStore
+from brownie_backup.stores.claims import CLAIM_SECONDS, name_once
 
 UNFINISHED = ".unfinished"
 
@@ -108,14 +114,135 @@ def test_an_error_of_the_system_is_one_of_the_stores_and_leaves_nothing(
     assert [found.key for found in store.list("")] == ["old"]
 
 
-def test_a_file_system_without_hard_links_is_no_place_for_create_if_absent(
+NO_LINKS = ("EPERM", "EACCES", "EIO", "EMLINK", "ENOTSUP", "ENOSYS", "EXDEV", "EINVAL")
+
+
+@pytest.mark.parametrize("number", NO_LINKS)
+def test_a_file_system_without_hard_links_takes_backups(
+    store: LocalStore,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    number: str,
+) -> None:
+    monkeypatch.setattr(os, "link", fail_with(getattr(errno, number)))
+    for key in ("one", "two"):
+        store.put(key, b"first", if_absent=True)
+        with pytest.raises(KeyExists):
+            store.put(key, b"second", if_absent=True)
+        assert store.get(key) == b"first"
+    assert unfinished(store) == []
+    assert [found.key for found in store.list("")] == ["one", "two"]
+    assert [path.name for path in store.root.glob(".*")] == [UNFINISHED]  # no claim is left
+    (record,) = (r for r in caplog.records if r.levelname == "WARNING")
+    assert "has no hard links" in record.getMessage()
+
+
+@pytest.mark.parametrize(
+    ("number", "error", "hint"),
+    [
+        (errno.EACCES, AccessDenied, StoreHint.RIGHT_TO_WRITE),
+        (errno.EPERM, AccessDenied, StoreHint.RIGHT_TO_WRITE),
+        (errno.EIO, StoreUnavailable, StoreHint.CHECK_DISK),
+        (errno.ENOSPC, StoreFull, StoreHint.FREE_SPACE),
+    ],
+)
+def test_a_name_that_cannot_be_given_in_any_way_has_the_hint_of_that(
+    store: LocalStore,
+    monkeypatch: pytest.MonkeyPatch,
+    number: int,
+    error: type[StoreError],
+    hint: StoreHint,
+) -> None:
+    monkeypatch.setattr(os, "link", fail_with(number))
+    monkeypatch.setattr(Path, "replace", fail_with(number))
+    with pytest.raises(error) as caught:
+        store.put("new", b"", if_absent=True)
+    assert caught.value.hint == hint()
+    assert unfinished(store) == []
+    assert list(store.list("")) == []
+
+
+def test_a_link_whose_answer_was_lost_was_made(
+    store: LocalStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    link = os.link
+
+    def lose_the_answer(source: Path, target: Path) -> None:
+        link(source, target)
+        link(source, target)  # as a network file system does that repeats a request
+
+    monkeypatch.setattr(os, "link", lose_the_answer)
+    store.put("new", b"x", if_absent=True)
+    assert store.get("new") == b"x"
+
+
+def test_a_claim_that_a_killed_client_left_is_broken(
     store: LocalStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(os, "link", fail_with(errno.EPERM))
-    with pytest.raises(StoreError, match="has no hard links"):
-        store.put("new", b"", if_absent=True)
+    store.put("a/other", b"")
+    claim = store.root / "a" / ".new.claim"
+    claim.touch()
+    long_ago = claim.stat().st_mtime - 2 * CLAIM_SECONDS
+    os.utime(claim, (long_ago, long_ago))
+    store.put("a/new", b"x", if_absent=True)
+    assert store.get("a/new") == b"x"
+    assert not claim.exists()
     assert unfinished(store) == []
-    store.put("new", b"")
+
+
+def test_a_claim_that_another_client_holds_is_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    new, name = tmp_path / "new", tmp_path / "name"
+    (tmp_path / ".name.claim").touch()
+    new.write_bytes(b"x")
+    waits = []
+
+    def finish(seconds: float) -> None:
+        waits.append(seconds)
+        name.write_bytes(b"another's")
+        (tmp_path / ".name.claim").unlink()
+
+    monkeypatch.setattr(os, "link", fail_with(errno.EPERM))
+    with pytest.raises(FileExistsError):
+        name_once(new, name, sleep=finish)
+    assert len(waits) == 1
+    assert name.read_bytes() == b"another's"
+
+
+def test_a_client_whose_claim_was_broken_gives_nothing_a_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    new, name, claim = tmp_path / "new", tmp_path / "name", tmp_path / ".name.claim"
+    new.write_bytes(b"x")
+    exists = Path.exists
+
+    def stand_still(path: Path, **_: bool) -> bool:
+        """Let another client break the claim and claim the name itself."""
+        found = exists(path)
+        if path == name:
+            claim.rename(tmp_path / "aside")
+            claim.touch()
+        return found
+
+    monkeypatch.setattr(os, "link", fail_with(errno.EPERM))
+    monkeypatch.setattr(Path, "exists", stand_still)
+    with pytest.raises(OSError, match="another process may write it"):
+        name_once(new, name)
+    assert not exists(name)
+    assert exists(claim)  # it is the other's
+
+
+@pytest.mark.parametrize("number", [errno.EINVAL, errno.ENOTSUP, errno.ENOSYS])
+def test_a_file_system_that_syncs_no_folders_takes_backups(
+    store: LocalStore, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    monkeypatch.setattr(os, "fsync", fail_with(number))
+    store.put("a/b", b"x")
+    store.put("a/c", b"x", if_absent=True)
+    store.delete("a/c")
+    assert [found.key for found in store.list("")] == ["a/b"]
 
 
 def test_what_a_killed_client_left_is_not_listed_and_goes_in_the_end(store: LocalStore) -> None:
@@ -189,3 +316,41 @@ def test_a_destination_that_is_a_file_is_an_error_of_the_store(tmp_path: Path) -
     with pytest.raises(StoreError):
         LocalStore(path).put("leases/x.json", b"")
     assert path.read_bytes() == b"mine"
+
+
+@pytest.mark.parametrize("kind", ["pipe", "socket", "link", "link to nothing", "device"])
+def test_what_is_no_file_is_named_and_neither_followed_nor_waited_for(
+    tmp_path: Path, kind: str
+) -> None:
+    store = LocalStore(tmp_path / "store")
+    store.put("folder/good", b"data")
+    (tmp_path / "secret").write_bytes(b"not in the store")
+    path = tmp_path / "store" / "folder" / "bad"
+    match kind:
+        case "pipe":
+            os.mkfifo(path)
+        case "socket":
+            # A socket's path is short, so it is made by a name relative to the folder.
+            with socket.socket(socket.AF_UNIX) as made, contextlib.chdir(path.parent):
+                made.bind("bad")
+        case "device":
+            try:
+                os.mknod(path, 0o600 | stat.S_IFCHR, os.makedev(1, 5))  # endless zeros
+            except PermissionError:
+                pytest.skip("only root may make devices")
+        case _:
+            path.symlink_to(tmp_path / ("secret" if kind == "link" else "nowhere"))
+    with pytest.raises(DamagedError, match=r"'folder/bad' in .* is a .*, not a file"):
+        store.get("folder/bad")
+    assert {found.key for found in store.list("folder/")} == {"folder/good", "folder/bad"}
+    store.put("folder/bad", b"a file again")
+    assert store.get("folder/bad") == b"a file again"
+    assert (tmp_path / "secret").read_bytes() == b"not in the store"
+
+
+def test_files_whose_names_cannot_be_keys_are_not_objects(tmp_path: Path) -> None:
+    store = LocalStore(tmp_path)
+    store.put("good", b"")
+    for name in (b"\xff.json", "größe".encode(), b"a\nb", b"a\x1b[31m"):
+        Path(os.fsdecode(os.path.join(os.fsencode(tmp_path), name))).touch()  # noqa: PTH118 - bytes
+    assert [found.key for found in store.list("")] == ["good"]

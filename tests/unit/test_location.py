@@ -38,7 +38,7 @@ def test_a_url_is_read_and_shown_again(text: str, location: Location, url: str) 
 
 def test_all_options_of_a_url() -> None:
     location = parse_location(
-        "s3://bucket/a?region=eu-west-1&endpoint_url=https://minio:9000&sse_kms_key=alias/b"
+        "s3://bucket/a?region=eu-west-1&endpoint_url=https://minio:9000&s3_addressing=Virtual&sse_kms_key=alias/b"
         "&storage_class=STANDARD_IA&object_tags=team=data%2Cenv=prod&object_lock_days=30"
         "&object_lock_mode=Governance&retention_days=365&keep_daily=7&most_deleted_percent=10"
     )
@@ -48,6 +48,7 @@ def test_all_options_of_a_url() -> None:
         "a",
         region="eu-west-1",
         endpoint_url="https://minio:9000",
+        addressing="virtual",
         sse_kms_key="alias/b",
         storage_class="STANDARD_IA",
         tags={"team": "data", "env": "prod"},
@@ -67,6 +68,7 @@ def test_all_options_of_a_url() -> None:
     [
         (f"s3://key:{PLANTED}@bucket", "holds credentials"),
         (f"s3://{PLANTED}@bucket/a", "holds credentials"),
+        (f"s3://key:slash/{PLANTED}@bucket/a", "holds credentials"),
         *(
             (f"s3://bucket?{name}={PLANTED}", "holds a secret")
             for name in (
@@ -92,6 +94,8 @@ def test_all_options_of_a_url() -> None:
             "wrong endpoint_url, which has more",
         ),
         ("s3://bucket?endpoint_url=minio:9000", "wrong endpoint_url, which is not an endpoint"),
+        ("s3://bucket?s3_addressing=host", "wrong s3_addressing, which is none of"),
+        ("gs://bucket?s3_addressing=path", "gs:// does not have: s3_addressing"),
         ("s3://bucket?object_lock_days=0", "wrong object_lock_days, which is not a whole number"),
         ("s3://bucket?object_lock_mode=x", "wrong object_lock_mode, which is none of"),
         ("gs://bucket?region=x", "gs:// does not have: region"),

@@ -21,6 +21,7 @@ from brownie_backup.audit.record import AuditRecord, Outcome, Phase, seal
 from brownie_backup.config import OpenStores, load_settings, make_repositories
 from brownie_backup.config.settings import Settings
 from brownie_backup.errors import BackupError, ConfigurationError, StoreUnavailable
+from brownie_backup.format.limits import MOST_OBJECT_BYTES
 from brownie_backup.repository import LeaseRecord, Repository
 from brownie_backup.service import Service
 from brownie_backup.stores import MemoryStore
@@ -208,6 +209,12 @@ def begun(ago: timedelta) -> AuditRecord:
     return evolve(ended(), phase=Phase.BEGIN, at=NOON - ago, outcome=None)
 
 
+def test_an_unencrypted_backup_is_no_success_while_encryption_is_on() -> None:
+    planted, ours = content(("planted", HOUR), ("ours", 3 * HOUR)).entries
+    found = looked(content(entries=(evolve(planted, expected=False), ours)))
+    assert (found.backups, found.last_success) == (2, (NOON - 3 * HOUR).timestamp())
+
+
 def test_a_database_without_backups_has_its_line() -> None:
     line = looked(content())
     assert (line.backups, line.errors, line.last_success, line.last_size_bytes) == (0, 0, 0, None)
@@ -280,7 +287,7 @@ def lease(acquired_at: datetime, expires_at: datetime) -> LeaseRecord:
 
 def test_a_backup_whose_process_died_is_a_failure() -> None:
     began = NOON - 2 * HOUR
-    working = lease(began + timedelta(seconds=5), NOON + HOUR)
+    working = lease(began + timedelta(seconds=5), NOON + timedelta(minutes=10))
     died = lease(began + timedelta(seconds=5), began + timedelta(minutes=10))
     other = lease(NOON - HOUR, NOON + HOUR)
     two_hours = begun(2 * HOUR)
@@ -432,10 +439,10 @@ class CountingStore(MemoryStore):
         super().__init__()
         self.got: list[str] = []
 
-    def get(self, key: str) -> bytes:
+    def get(self, key: str, most_bytes: int = MOST_OBJECT_BYTES) -> bytes:
         """Return an object."""
         self.got.append(key)
-        return super().get(key)
+        return super().get(key, most_bytes)
 
 
 def test_a_trail_that_is_too_long_to_be_remembered_is_not_forgotten_as_a_whole() -> None:

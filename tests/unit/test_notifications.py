@@ -11,10 +11,8 @@ from tests.integration.receiver import Receiver
 
 from brownie_backup.config.settings import Settings
 from brownie_backup.errors import ConnectionFailed
-from brownie_backup.secret import Secret
-from brownie_backup_cron.delivery import DeliveryQueue, HttpMessage, post
-from brownie_backup_cron.metrics import RunnerMetrics
-from brownie_backup_cron.notifications import (
+from brownie_backup.notifications.delivery import DeliveryQueue, HttpMessage, OnUndelivered, post
+from brownie_backup.notifications.notifier import (
     SIGNATURE,
     TIMESTAMP,
     Notifier,
@@ -22,6 +20,9 @@ from brownie_backup_cron.notifications import (
     ping_url,
     sign,
 )
+from brownie_backup.secret import Secret
+from brownie_backup_cron.metrics import RunnerMetrics
+from brownie_backup_cron.vocabulary import WORDS
 
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
 RUN = uuid.UUID("12345678-1234-5678-1234-567812345678")
@@ -41,7 +42,7 @@ def notifier(receiver: Receiver, *, signed: bool = True) -> Notifier:
         webhook_secret=Secret("hush") if signed else None,
         database_url=Secret("postgresql://u:p4ssword@h/db"),
     )
-    return Notifier(settings, RunnerMetrics(), lambda: NOW)
+    return Notifier(settings, WORDS, lambda: NOW)
 
 
 def test_a_run_is_pinged_in_order(receiver: Receiver) -> None:
@@ -109,10 +110,16 @@ def test_a_reason_holds_no_secret_and_is_short(receiver: Receiver) -> None:
         assert len(text) <= 1000
 
 
+def counting(runner_metrics: RunnerMetrics) -> OnUndelivered:
+    return lambda to: runner_metrics.count("undelivered", to)
+
+
 def courier_for(receiver: Receiver, *statuses: int) -> tuple[RunnerMetrics, DeliveryQueue]:
     receiver.answers = list(statuses)
     runner_metrics = RunnerMetrics()
-    return runner_metrics, DeliveryQueue("webhook", runner_metrics, waits_seconds=(0.01, 0.01))
+    return runner_metrics, DeliveryQueue(
+        "webhook", counting(runner_metrics), waits_seconds=(0.01, 0.01)
+    )
 
 
 @pytest.mark.parametrize(
@@ -149,7 +156,7 @@ def test_no_redirect_is_followed(receiver: Receiver, status: int) -> None:
 )
 def test_what_went_wrong_does_not_say_where(url: str, caplog: pytest.LogCaptureFixture) -> None:
     runner_metrics = RunnerMetrics()
-    deliveries = DeliveryQueue("ping", runner_metrics, waits_seconds=())
+    deliveries = DeliveryQueue("ping", counting(runner_metrics), waits_seconds=())
     deliveries.send(HttpMessage(Secret(url.format(PLANTED)), b""))
     deliveries.flush(20)
     assert runner_metrics.counted("undelivered", "ping") == 1
@@ -159,7 +166,7 @@ def test_what_went_wrong_does_not_say_where(url: str, caplog: pytest.LogCaptureF
 
 def test_too_many_letters_are_dropped_and_nobody_waits(receiver: Receiver) -> None:
     runner_metrics = RunnerMetrics()
-    deliveries = DeliveryQueue("webhook", runner_metrics, waits_seconds=(30.0,))
+    deliveries = DeliveryQueue("webhook", counting(runner_metrics), waits_seconds=(30.0,))
     receiver.answers = [503]
     for _ in range(105):
         deliveries.send(HttpMessage(Secret(receiver.url), b"{}"))

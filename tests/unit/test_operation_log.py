@@ -7,8 +7,9 @@ import pytest
 from attrs import evolve
 from tests.unit.fakes import FakeClock
 
-from brownie_backup.errors import Busy, NotFound
-from brownie_backup.format.layout import attempt_key
+from brownie_backup.errors import Busy, DamagedError, NotFound
+from brownie_backup.format.converter import to_json
+from brownie_backup.format.layout import attempt_key, operation_key
 from brownie_backup.model import Attempt
 from brownie_backup.repository.catalogue.holds import add_attempt
 from brownie_backup.repository.coordination.leases import hold
@@ -175,3 +176,15 @@ def test_a_cancellation_says_who_wants_it(operation_log: OperationLog) -> None:
     assert operation_log.asked_to_cancel("one") == "joe"
     operation_log.store.put("cancellations/one.json", b"")
     assert operation_log.asked_to_cancel("one") == "somebody"
+
+
+@pytest.mark.parametrize("identifier", ["two", "one\ndata: forged", "", "x" * 65])
+def test_a_record_under_the_key_of_another_is_none(
+    operation_log: OperationLog, identifier: str
+) -> None:
+    """Its id is sent to all clients, as a line of its own."""
+    forged = to_json(evolve(make(operation_log, "one"), id=identifier))
+    operation_log.store.put(operation_key("one"), forged)
+    assert operation_log.recent(10) == ()
+    with pytest.raises(DamagedError):
+        operation_log.get("one")

@@ -98,8 +98,9 @@ def test_everything_is_verified_in_full_unless_asked_otherwise() -> None:
 
 def test_a_restore_changes_nothing_by_default_that_was_not_asked_for() -> None:
     flags = ["replace", "with_roles", "no_owner", "no_acl", "no_tablespaces", "keep_failed"]
+    flags += ["accept_differences", "accept_errors", "exclude_event_triggers", "exclude_settings"]
     parsed = vars(parse("restore", "latest"))
-    assert [parsed[flag] for flag in [*flags, "dry_run"]] == [False] * 7
+    assert [parsed[flag] for flag in [*flags, "dry_run"]] == [False] * (len(flags) + 1)
     assert parsed["target_db"] is None
     for flag in [*flags, "dry_run"]:
         assert vars(parse("restore", "latest", f"--{flag.replace('_', '-')}"))[flag] is True

@@ -4,7 +4,15 @@ import json
 
 import pytest
 from attrs import evolve
-from tests.unit.fakes import DAY, NOON, make_manifest, make_repository, make_writer, tune
+from tests.unit.fakes import (
+    DAY,
+    NOON,
+    FakeClock,
+    make_manifest,
+    make_repository,
+    make_writer,
+    tune,
+)
 
 from brownie_backup import Repository, Status, Verification
 from brownie_backup.errors import (
@@ -21,14 +29,16 @@ from brownie_backup.format.layout import (
     manifest_key,
     verification_key,
 )
+from brownie_backup.format.limits import MOST_OBJECT_BYTES
 from brownie_backup.model import BlobRef, Manifest, Part
+from brownie_backup.repository.catalogue import manifests
 from brownie_backup.stores import MemoryStore
 from brownie_backup.testing import FaultyStore
 
 
 @pytest.fixture
 def repository() -> Repository:
-    return make_repository()
+    return make_repository(clock=FakeClock(NOON + DAY))
 
 
 @pytest.fixture
@@ -61,7 +71,9 @@ def verified(
 ) -> Verification:
     names = tuple(ref.name for ref in damaged)
     problems = tuple(f"blob {name} is damaged" for name in names)
-    return Verification(manifest.name, manifest.id, NOON, not names, total, total, names, problems)
+    return Verification(
+        manifest.name, manifest.id, NOON + DAY, not names, total, total, names, problems
+    )
 
 
 def test_backups_are_listed_newest_first_and_latest_is_the_newest_good_one(
@@ -112,8 +124,8 @@ def test_adding_the_very_same_manifest_again_is_a_retry(repository: Repository) 
 
 def test_a_store_that_gives_other_bytes_back_is_found_out() -> None:
     class Liar(MemoryStore):
-        def get(self, key: str) -> bytes:
-            data = super().get(key)
+        def get(self, key: str, most_bytes: int = MOST_OBJECT_BYTES) -> bytes:
+            data = super().get(key, most_bytes)
             return data[:-3] if key.startswith(MANIFESTS) else data
 
     with pytest.raises(DamagedError, match="does not return the manifest"):
@@ -166,7 +178,7 @@ def test_a_failed_verification_marks_a_backup_and_a_good_one_clears_it(
     manifest = add(repository, "one")
     repository.add_verification(verified(manifest, manifest.blobs))
     assert not repository.backup("one").good
-    assert "2026-03-01 12:00:00 UTC failed" in repository.backup("one").problem
+    assert "2026-03-02 12:00:00 UTC failed" in repository.backup("one").problem
     repository.add_verification(verified(manifest))
     assert repository.backup("one").good
 
@@ -220,6 +232,20 @@ def test_a_list_that_is_not_as_it_was_is_damage(repository: Repository, change: 
     (backup,) = repository.backups()
     assert backup.manifest is None
     assert "is missing or changed" in backup.problem
+
+
+def test_a_manifest_of_many_short_lists_stays_small(repository: Repository) -> None:
+    names = iter(f"{number:064x}" for number in range(1000))
+    parts = tuple(
+        Part("table", 5, tuple(BlobRef(next(names), 1, 1) for _ in range(count)))
+        for count in [5] * 30 + [10]
+    )
+    manifest = evolve(make_manifest("many"), parts=parts)
+    manifests.add_manifest(repository.store, manifest, inline=10)
+    outline = manifests.outline_from(repository.store.get(manifest_key("many")), "many", "")
+    assert len(outline.blobs) == 100
+    again = repository.manifest("many")
+    assert [part.blobs for part in again.parts] == [part.blobs for part in parts]
 
 
 @pytest.mark.usefixtures("short_lists")

@@ -22,6 +22,7 @@ from tests.unit.backups import (
 from tests.unit.fakes import DAY, NOON, make_backup
 
 from brownie_backup import Backup, DatabaseId, RetentionPolicy, Status, plan_retention
+from brownie_backup.model import is_ahead
 
 
 @st.composite
@@ -64,7 +65,14 @@ by_age = st.builds(
 
 
 def newest_good(backups: list[Backup], database: DatabaseId, number: int) -> set[str]:
-    good = [b for b in backups if b.good and b.manifest and b.manifest.backup_set.is_of(database)]
+    good = [
+        b
+        for b in backups
+        if b.good
+        and b.manifest
+        and b.manifest.backup_set.is_of(database)
+        and not is_ahead(b.manifest.finished_at, NOON)
+    ]
     good.sort(key=lambda b: (b.manifest and b.manifest.finished_at, b.name), reverse=True)
     return {backup.name for backup in good[:number]}
 

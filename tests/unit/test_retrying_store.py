@@ -20,6 +20,7 @@ from brownie_backup.errors import (
     StoreError,
     StoreUnavailable,
 )
+from brownie_backup.format.limits import MOST_OBJECT_BYTES
 from brownie_backup.protocols import (
     HasFreeSpace,
     ObjectUse,
@@ -63,12 +64,12 @@ class Away(MemoryStore):
         self.time, self.back_at, self.tries = time, back_at, 0
         self.error = error or StoreUnavailable("the store is away", hint="Look for it")
 
-    def get(self, key: str) -> bytes:
+    def get(self, key: str, most_bytes: int = MOST_OBJECT_BYTES) -> bytes:
         self.tries += 1
         if self.time.now < self.back_at:
             self.time.now += 1
             raise self.error
-        return super().get(key)
+        return super().get(key, most_bytes)
 
 
 def retrying(
@@ -261,9 +262,9 @@ def test_a_create_of_what_is_there_with_the_same_bytes_has_failed() -> None:
 
 def test_a_create_that_was_deleted_meanwhile_is_repeated() -> None:
     class Comes(FaultyStore):
-        def get(self, key: str) -> bytes:
+        def get(self, key: str, most_bytes: int = MOST_OBJECT_BYTES) -> bytes:
             memory.delete(key)
-            return super().get(key)
+            return super().get(key, most_bytes)
 
     time, memory = Time(), MemoryStore()
     inner = Comes(memory, 1, after=True)

@@ -24,7 +24,7 @@ from brownie_backup_cron.job import Job, ScheduledJob
 from brownie_backup_cron.leader import Leader
 from brownie_backup_cron.main import _purpose
 from brownie_backup_cron.metrics import BACKUP, VERIFICATION, RunnerMetrics, exposition
-from brownie_backup_cron.notifications import Notifier
+from brownie_backup_cron.notifications import make_notifier
 from brownie_backup_cron.reporter import Reporter
 from brownie_backup_cron.runner import Runner
 from brownie_backup_cron.timetable import Timetable
@@ -36,7 +36,7 @@ HOUR = timedelta(hours=1)
 DAY = timedelta(days=1)
 UNUSED = Reporter(
     Service(Settings(), Actor("scheduler", "tests")),
-    Notifier(Settings(), RunnerMetrics(), lambda: START),
+    make_notifier(Settings(), RunnerMetrics(), lambda: START),
     RunnerMetrics(),
 )
 """For jobs that are asked nothing but when they were done last."""

@@ -29,6 +29,7 @@ from brownie_backup.errors import (
     ConfigurationError,
     KeyExists,
     KeyNotFound,
+    ObjectArchived,
     ObjectLocked,
     StoreError,
     StoreFull,
@@ -310,7 +311,7 @@ ANSWERS: list[tuple[Answer, type[BackupError], str]] = [
     (Answer(403, "QuotaExceeded"), StoreFull, "Free some space"),
     (Answer(400, "XMinioAdminBucketQuotaExceeded"), StoreFull, "Free some space"),
     (Answer(507), StoreFull, "Free some space"),
-    (Answer(403, "InvalidObjectState"), StoreError, "moved to an archive class"),
+    (Answer(403, "InvalidObjectState"), ObjectArchived, "moved to an archive class"),
     (Answer(400, "KMS.DisabledException"), AccessDenied, "BACKUP_SSE_KMS_KEY"),
     (Answer(400, "KMS.NotFoundException"), AccessDenied, "BACKUP_SSE_KMS_KEY"),
     (Answer(400, "KMS.ThrottlingException"), StoreUnavailable, "as it says"),
@@ -593,3 +594,25 @@ def test_a_profile_that_is_not_there_is_named(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setenv("AWS_PROFILE", "of-nobody")
     with pytest.raises(ConfigurationError, match=r"of-nobody.*AWS_PROFILE"):
         open_store(Location("s3", "bucket", region="eu-west-3"))
+
+
+@pytest.mark.parametrize("kind", [FileNotFoundError, PermissionError])
+def test_a_token_file_that_cannot_be_read_is_named_at_once(kind: type[OSError]) -> None:
+    error = kind(13, "Permission denied", "/var/run/secrets/token")
+    ours = store_error("cannot read 'key'", URL, error)
+    assert type(ours) is AccessDenied  # which is not repeated
+    assert "'/var/run/secrets/token' cannot be read: Permission denied" in ours.message
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        botocore.exceptions.CredentialRetrievalError(provider="container-role", error_msg="503"),
+        botocore.exceptions.MetadataRetrievalError(error_msg="connection refused"),
+        botocore.exceptions.EndpointConnectionError(endpoint_url="https://sts.amazonaws.com"),
+        ClientError({"Error": {"Code": "IDPCommunicationError"}}, "AssumeRoleWithWebIdentity"),
+        ClientError({"Error": {"Code": "InternalFailure"}}, "AssumeRole"),
+    ],
+)
+def test_an_identity_service_that_is_away_for_a_moment_is_asked_again(error: Exception) -> None:
+    assert type(store_error("cannot read 'key'", URL, error)) is StoreUnavailable

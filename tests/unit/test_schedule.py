@@ -3,12 +3,14 @@
 import itertools
 from collections import Counter
 from datetime import UTC, date, datetime, timedelta
-from zoneinfo import ZoneInfo
+from typing import NoReturn
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from brownie_backup.config import load_settings
 from brownie_backup.errors import ConfigurationError
 from brownie_backup.schedule import (
     check_schedule,
@@ -230,3 +232,16 @@ def test_fields_are_expanded() -> None:
     assert expand("*/20 2 * jan,3 1-5/2") == ((0, 20, 40), (2,), None, (1, 3), (1, 3, 5))
     assert expand("@weekly") == ((0,), (0,), None, None, (0,))
     assert expand("0 0 * * 7")[4] == (0,)
+
+
+def test_utc_needs_no_data_about_time_zones(monkeypatch: pytest.MonkeyPatch) -> None:
+    def find_nothing(name: str) -> NoReturn:
+        raise ZoneInfoNotFoundError(name)
+
+    monkeypatch.setattr("brownie_backup.schedule.ZoneInfo", find_nothing)
+    now = datetime(2026, 1, 1, tzinfo=UTC)
+    for name in ("UTC", "Etc/UTC"):
+        assert next_run_in("0 2 * * *", name, now) == datetime(2026, 1, 1, 2, tzinfo=UTC)
+        assert load_settings({"BACKUP_TIMEZONE": name}).timezone == name
+    with pytest.raises(ConfigurationError, match="BACKUP_TIMEZONE"):
+        load_settings({"BACKUP_TIMEZONE": "Europe/Berlin"})

@@ -187,7 +187,7 @@ def test_that_one_gave_up_does_not_keep_the_next_from_waiting(
     failures = iter([StoreUnavailable("away")] * 2)
     waited: list[float] = []
 
-    def get(key: str) -> bytes:
+    def get(key: str, most_bytes: int | None = None) -> bytes:
         for failure in failures:
             raise failure
         return key.encode()

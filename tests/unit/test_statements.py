@@ -271,3 +271,17 @@ def test_the_roles_that_are_created_are_named() -> None:
 def test_a_quoted_name_means_the_name(name: str) -> None:
     assert unquote_name(quote_name(name)) == name
     assert roles_created(split(f"CREATE ROLE {quote_name(name)};\n")) == (name,)
+
+
+@pytest.mark.parametrize("piece", ["$a{}$ ", "$$", "'{}", '"', "E'", "e", "-", "$1 ", "\n"])
+def test_no_script_takes_longer_than_its_length(piece: str) -> None:
+    """A quadratic one would take hours for these."""
+    script = "".join(piece.format(number) for number in range(200_000)) + "x"
+    with contextlib.suppress(DamagedError):
+        split(script)
+
+
+def test_a_body_that_never_ends_is_damage() -> None:
+    with pytest.raises(DamagedError, match="cut off"):
+        split("CREATE FUNCTION f() AS $tag$ SELECT 1;")
+    assert split("SELECT $1 + $2; SELECT $a$;$b$;$a$;") == ["SELECT $1 + $2", "SELECT $a$;$b$;$a$"]

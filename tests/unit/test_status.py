@@ -4,13 +4,16 @@ from datetime import timedelta
 
 import pytest
 from attrs import evolve
-from tests.unit.fakes import DAY, NOON, FakeClock, FakeDumper, make_repository
+from tests.unit.fakes import DATABASE, DAY, NOON, FakeClock, FakeDumper, make_repository
 
 from brownie_backup import Repository, create_backup, verify_backup
 from brownie_backup.config.settings import Settings
-from brownie_backup.errors import StoreUnavailable
+from brownie_backup.encryptors import Cleartext
+from brownie_backup.errors import DumpFailed, StoreUnavailable
 from brownie_backup.hints import LIBRARY
-from brownie_backup.operations.status import StatusReport, report_status
+from brownie_backup.operations.history import read_history
+from brownie_backup.operations.status import report_status
+from brownie_backup.operations.status_report import StatusReport
 from brownie_backup.schedule import Schedule
 from brownie_backup.service.documents import status_document
 from brownie_backup.stores import MemoryStore
@@ -78,8 +81,83 @@ def test_only_backups_of_the_database_count(repository: Repository) -> None:
     assert report(repository, database="shop").ready
     other = report(repository, database="another")
     assert (other.ready, other.last) == (False, None)
-    # Of the store it says what is there, whosever it is.
-    assert status_document(other, LIBRARY)["last_good"]["name"] == "one"
+    document = status_document(other, LIBRARY)
+    assert (document["backups"], document["last_good"]) == (1, None)
+    assert messages(other) == ["there is no good backup of 'another'"]
+
+
+def test_a_database_that_is_not_named_is_the_only_one_or_none(
+    repository: Repository, clock: FakeClock
+) -> None:
+    create_backup(repository, FakeDumper(), name="one")
+    found = report(repository)
+    assert (found.database, found.state) == ("shop", "ok")
+    clock.advance(HOUR)
+    create_backup(repository, FakeDumper(database=evolve(DATABASE, name="tills")), name="two")
+    found = report(repository)
+    assert (found.database, found.last_good, found.state) == (None, None, "late")
+    assert messages(found) == [
+        "which database this is about is not known; there are backups of 'shop', 'tills'"
+    ]
+    assert report(repository, database="tills").state == "ok"
+
+
+def test_an_unencrypted_backup_is_no_comfort_while_encryption_is_on(
+    repository: Repository, clock: FakeClock
+) -> None:
+    clear = make_repository(repository.store, encryptor=Cleartext(), clock=clock)
+    create_backup(clear, FakeDumper(), name="planted")
+    assert report(repository).state == "late"
+    assert report(clear).state == "ok"
+    clock.advance(HOUR)
+    create_backup(repository, FakeDumper(), name="ours")
+    assert report(repository).state == "ok"
+    clock.advance(HOUR)
+    create_backup(clear, FakeDumper(), name="planted-again")
+    found = report(repository)
+    assert found.last_good is not None
+    assert found.last_good.name == repository.backup("latest").name == "ours"
+    assert found.state == "degraded"
+    (message,) = messages(found)
+    assert "'planted-again' in memory:" in message
+    assert "not encrypted" in message
+    clock.advance(3 * DAY)
+    assert report(repository).state == "late"
+
+
+def test_a_failed_backup_is_told_although_an_earlier_one_is_good(
+    repository: Repository, clock: FakeClock
+) -> None:
+    create_backup(repository, FakeDumper(), name="good")
+    clock.advance(HOUR)
+    with pytest.raises(DumpFailed):
+        create_backup(repository, FakeDumper(fail_after=10), name="bad")
+    found = report(repository, database="shop")
+    assert (found.state, found.ready) == ("degraded", True)
+    assert messages(found) == [
+        "the last backup of 'shop', begun at 2026-03-01 13:00:00 UTC as 'bad', has failed"
+    ]
+    clock.advance(HOUR)
+    create_backup(repository, FakeDumper(), name="again")
+    assert report(repository, database="shop").state == "ok"
+
+
+def test_a_running_backup_has_not_failed(repository: Repository, clock: FakeClock) -> None:
+    create_backup(repository, FakeDumper(), name="good")
+    clock.advance(HOUR)
+    seen = []
+
+    def look() -> None:
+        found, history = report(repository, database="shop"), read_history([repository], "shop")
+        seen.append((found.state, history.backup_failed, history.backup_running))
+
+    create_backup(repository, FakeDumper(piece=10_000, meanwhile=look), name="running")
+    assert set(seen) == {("ok", False, True)}
+    assert not read_history([repository], "shop").backup_running
+
+
+def messages(found: StatusReport) -> list[str]:
+    return [finding.message for finding in found.findings]
 
 
 def test_a_damaged_backup_is_the_last_and_no_success(
@@ -96,6 +174,7 @@ def test_a_damaged_backup_is_the_last_and_no_success(
     assert found.last_good is not None
     assert found.last_good.name == "good"
     assert status_document(found, LIBRARY)["damaged"] == ["bad"]
+    assert any("1 damaged backup: 'bad'" in message for message in messages(found))
 
 
 def size(seed: int) -> dict[str, bytes]:

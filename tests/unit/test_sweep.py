@@ -233,7 +233,7 @@ def test_several_are_deleted_at_once_between_two_looks_at_the_lease(
 def test_expired_leases_go_too(repository: Repository, clock: FakeClock) -> None:
     leave(repository, record("dead", exclusive=True))
     repository.store.put(f"{LEASES}broken.json", b"{")
-    repository.store.put(f"{LEASES}no json at all", b"")
+    repository.store.put(f"{LEASES}empty.json", b"")
     clock.advance(LIFETIME + EXPIRY_MARGIN + SECOND)
     sweep(repository)
     assert keys(repository, LEASES) == set()

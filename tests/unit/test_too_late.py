@@ -20,6 +20,7 @@ from brownie_backup import (
 )
 from brownie_backup.errors import Busy, LeaseLost, StoreUnavailable
 from brownie_backup.format.layout import BLOB_LISTS, BLOBS, HOLDS, LEASES, MANIFESTS
+from brownie_backup.format.limits import MOST_OBJECT_BYTES
 from brownie_backup.protocols import ObjectUse, StoredObject
 from brownie_backup.repository import Tuning
 from brownie_backup.repository.blobs.sweep import SWEEP_MARGIN
@@ -56,10 +57,10 @@ class Stopping(MemoryStore):
         self._call("put", key)
         super().put(key, data, if_absent=if_absent, use=use)
 
-    def get(self, key: str) -> bytes:
+    def get(self, key: str, most_bytes: int = MOST_OBJECT_BYTES) -> bytes:
         """Return the bytes."""
         self._call("get", key)
-        return super().get(key)
+        return super().get(key, most_bytes)
 
     def list(self, prefix: str) -> Iterator[StoredObject]:
         """Yield what there was when it was called."""

@@ -26,6 +26,7 @@ ENVIRON = {
     "PGPASSWORD": PLANTED,
     "PGHOST": "db",
     "HOME": "/root",
+    "PATH": "/opt/pgsql/bin:/usr/bin",
 }
 
 
@@ -66,6 +67,7 @@ def test_a_crontab_has_both_jobs() -> None:
     assert "CRON_TZ=Europe/Berlin" in lines
     assert 'BACKUP_DESTINATION="/srv/it\'s here"' in lines
     assert "BACKUP_PG_BIN='a b'" in lines
+    assert "PATH=/opt/pgsql/bin:/usr/bin" in lines
     backup, verify = lines[-2:]
     assert backup == (
         "0 0 * * *  /opt/brownie-backup backup --quiet || [ $? -eq 3 ]"

@@ -1,9 +1,11 @@
 """Verifying: every blob is read and proven, and the outcome is remembered."""
 
-from collections.abc import Iterable
+import itertools
+from collections.abc import Iterable, Iterator
 from datetime import timedelta
 
 import pytest
+from attrs import field, frozen
 from tests.unit.fakes import FakeDumper, FakeEncryptor, make_repository, noise, read_back
 
 from brownie_backup import (
@@ -141,6 +143,28 @@ def test_one_blob_of_another_key_is_damage(repository: Repository) -> None:
     data = repository.store.get(blob_key(bad.name))
     repository.store.put(blob_key(bad.name), b"00000000" + data[8:])
     assert verify_backup(repository, FakeDumper(), "two").damaged_blobs == (bad.name,)
+
+
+@frozen
+class TakenAway(FakeEncryptor):
+    """Its key is there for some blobs, like that of a keyring that is closed meanwhile."""
+
+    calls: Iterator[int] = field(factory=itertools.count)
+
+    def decrypt(self, data: bytes) -> bytes:
+        """Decrypt, while there is a key."""
+        if next(self.calls) >= 4:
+            raise DecryptionError("there is no private key here")
+        return super().decrypt(data)
+
+
+@pytest.mark.parametrize("jobs", [1, 3])
+def test_a_key_that_is_taken_away_meanwhile_is_no_damage(repository: Repository, jobs: int) -> None:
+    other = make_repository(repository.store, encryptor=TakenAway(), clock=repository.clock)
+    with pytest.raises(DecryptionError):
+        verify_backup(other, FakeDumper(), "two", jobs=jobs)
+    assert repository.backup("two").verification is None
+    assert verify_backup(repository, FakeDumper(), "two").good
 
 
 def test_a_manifest_that_does_not_read_cannot_be_verified(repository: Repository) -> None:

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Iterator
 
 from brownie_backup.errors import StoreUnavailable
+from brownie_backup.format.limits import MOST_OBJECT_BYTES
 from brownie_backup.protocols import ObjectUse, Store, StoredObject
 
 
@@ -35,9 +36,9 @@ class UnreliableStore:
         self._inner.put(key, data, if_absent=if_absent, use=use)
         self._fail(self._share / 2)
 
-    def get(self, key: str) -> bytes:
+    def get(self, key: str, most_bytes: int = MOST_OBJECT_BYTES) -> bytes:
         self._fail(self._share / 2)
-        data = self._inner.get(key)
+        data = self._inner.get(key, most_bytes)
         self._fail(self._share / 2)
         return data
 

@@ -17,7 +17,7 @@ from brownie_backup.audit.writer import AuditWriter
 from brownie_backup.errors import BackupError, StoreError
 from brownie_backup.format.converter import to_json
 from brownie_backup.hints import BackupHint
-from brownie_backup.protocols import Store
+from brownie_backup.protocols import Store, with_reserve
 
 _log = logging.getLogger(__name__)
 _audit_log = logging.getLogger("brownie_backup.audit")
@@ -67,15 +67,22 @@ class Auditor:
         Raises:
             StoreError: no store took that record, so nothing was done.
         """
-        with operating(action, actor, backup=backup, id=id, dry_run=dry_run) as operation:
+        deletes = action in DESTRUCTIVE and not dry_run
+        with (
+            with_reserve(stores if deletes else ()),
+            operating(action, actor, backup=backup, id=id, dry_run=dry_run) as operation,
+        ):
             _log.info("%s begins", action)
             problems = self._record(stores, begun(operation, self._host))
-            if action in DESTRUCTIVE and not dry_run and len(problems) == len(stores):
+            if deletes and len(problems) == len(stores):
                 raise _unrecorded(action, problems)
             try:
                 yield operation
             except BaseException as error:
-                _log.error("%s failed: %s", action, self._redact(_words(error)))
+                if isinstance(error, Exception):
+                    _log.error("%s failed: %s", action, self._redact(_words(error)))
+                else:
+                    _log.warning("%s was %s", action, str(error) or "interrupted")
                 soon = None if isinstance(error, Exception) else SOON_SECONDS
                 self._record(stores, ended(operation, self._host, error), soon)
                 raise

@@ -38,8 +38,10 @@ class Operation:
         stored_bytes: how much was added to the store.
         reused_bytes: how much more there would be to add, had the store not had it.
         dry_run: whether it only reports what it would do.
+        checked: how much a verification checked: ``content`` or ``structure``.
         deleted: the names of the backups that it has deleted.
         not_done_in: the URLs of the stores where it failed, if it succeeded in others.
+        accepted: what a restore went on in spite of: ``differences``, ``errors``.
         problem: a problem although it completed, such as damage that it found.
     """
 
@@ -53,8 +55,10 @@ class Operation:
     stored_bytes: int | None = None
     reused_bytes: int | None = None
     dry_run: bool = False
+    checked: str | None = None
     deleted: Sequence[str] = ()
     not_done_in: Sequence[str] = ()
+    accepted: Sequence[str] = ()
     problem: BackupError | None = None
     _began: float = field(factory=time.monotonic)
 

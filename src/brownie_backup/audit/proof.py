@@ -36,6 +36,9 @@ class AuditProof:
     records: int
     """The number of objects read."""
     problems: tuple[AuditProblem, ...]
+    unrecorded: bool = False
+    """Whether there is no record at all, and the store has backups all the same: all records were
+    removed, or a program that records nothing made the backups."""
 
     @property
     def good(self) -> bool:

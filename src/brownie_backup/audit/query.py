@@ -6,8 +6,9 @@ from brownie_backup.audit.proof import AuditProof, problems_of
 from brownie_backup.audit.reader import list_trail, read_trail
 from brownie_backup.audit.record import AuditRecord, AuditTrail, entries_of
 from brownie_backup.concurrency.ordered_map import thread_pool
-from brownie_backup.errors import KeyNotFound
-from brownie_backup.protocols import Store
+from brownie_backup.errors import DamagedError, KeyNotFound
+from brownie_backup.format.layout import MANIFESTS
+from brownie_backup.protocols import Store, get_object
 
 
 def read_audit(
@@ -72,9 +73,11 @@ def prove_audit(store: Store, now: datetime, since: datetime | None = None) -> A
 
     def get(key: str) -> tuple[str, bytes | None]:
         try:
-            return key, store.get(key)
+            return key, get_object(store, key)
         except KeyNotFound:
             return key, None  # as if it had been removed before
+        except DamagedError:
+            return key, b""  # which no record is
 
     keys = [found.key for found in list_trail(store, since, now)]
     with thread_pool() as threads:
@@ -86,5 +89,7 @@ def prove_audit(store: Store, now: datetime, since: datetime | None = None) -> A
         late = [get(problem.key) for problem in problems if problem.missing]
         found = {key: data for key, data in late if data is not None}
         if not found:
-            return AuditProof(store.url, len(objects), problems)
+            # Without a limit of time, every operation since the first would be there.
+            unrecorded = not objects and since is None and any(store.list(MANIFESTS))
+            return AuditProof(store.url, len(objects), problems, unrecorded)
         objects |= found

@@ -10,7 +10,7 @@ from brownie_backup.concurrency.ordered_map import thread_pool
 from brownie_backup.errors import DamagedError, KeyNotFound
 from brownie_backup.format.layout import AUDIT
 from brownie_backup.hints import BackupHint
-from brownie_backup.protocols import Store, StoredObject
+from brownie_backup.protocols import Store, StoredObject, get_object
 
 _log = logging.getLogger(__name__)
 
@@ -129,7 +129,7 @@ def _read(store: Store, name: RecordId, remembered: RecordCache) -> AuditRecord 
     if known:
         return known
     try:
-        record = record_from(store.get(name.key), name)
+        record = record_from(get_object(store, name.key), name)
     except KeyNotFound:
         return None
     except DamagedError as error:

@@ -93,8 +93,10 @@ class AuditRecord:
         size_bytes: how much data was read or loaded.
         stored_bytes: how much was added to the store.
         reused_bytes: how much more there would have been to add, had the store not had it.
+        checked: how much a verification checked: ``content`` or ``structure``.
         deleted: the names of the backups that a cleanup has deleted anywhere.
         not_done_in: the URLs of the stores where it failed, if it succeeded in others.
+        accepted: what a restore went on in spite of: ``differences``, ``errors``.
         unrecorded: how many earlier refused attempts exceeded the limit and were not recorded.
         recorded_at: when it was put into this store; later than `at` if that was out of reach.
         writer: the chain that it belongs to, of one process: 16 random hexadecimal digits.
@@ -121,8 +123,10 @@ class AuditRecord:
     size_bytes: int | None = None
     stored_bytes: int | None = None
     reused_bytes: int | None = None
+    checked: str | None = None
     deleted: tuple[str, ...] = ()
     not_done_in: tuple[str, ...] = ()
+    accepted: tuple[str, ...] = ()
     unrecorded: int = 0
     recorded_at: datetime | None = None
     writer: str = ""
@@ -187,8 +191,10 @@ def ended(operation: Operation, host: str, error: BaseException | None) -> Audit
         size_bytes=operation.size_bytes,
         stored_bytes=operation.stored_bytes,
         reused_bytes=operation.reused_bytes,
+        checked=operation.checked,
         deleted=tuple(operation.deleted),
         not_done_in=tuple(operation.not_done_in),
+        accepted=tuple(operation.accepted),
     )
 
 

@@ -98,6 +98,11 @@ def _problem(future: Future[None]) -> BackupError | None:
     return StoreUnavailable(f"unexpected {type(error).__name__}")
 
 
+_MOST_WHY = 80
+"""How much is logged of the error that keeps a record from a store: the operation itself meets that
+error too, and tells it whole."""
+
+
 class _WriterChain:
     """One writer's records in one store, put one after the other by their own thread."""
 
@@ -120,8 +125,9 @@ class _WriterChain:
     def report(self, url: str, record: AuditRecord, problem: BackupError | None) -> None:
         """Log when a store stops taking records, and when it takes them again."""
         if problem and not self._away:
-            what = f"the audit record of {record.action} {record.operation}"
-            _log.error("%s is not in %s: %s; it is tried again with the next", what, url, problem)
+            why = problem.message
+            why = why if len(why) <= _MOST_WHY else f"{why[:_MOST_WHY]}…"
+            _log.error("%s is not yet in the audit trail of %s: %s", record.action, url, why)
         elif self._away and not problem:
             _log.warning("%s takes audit records again", url)
         self._away = problem is not None

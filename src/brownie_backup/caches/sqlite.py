@@ -5,7 +5,6 @@ import hashlib
 import logging
 import os
 import sqlite3
-import stat
 import threading
 import weakref
 import zlib
@@ -14,6 +13,7 @@ from datetime import UTC
 from pathlib import Path
 from typing import TypeVar
 
+from brownie_backup.caches.private_folder import ensure_private
 from brownie_backup.protocols import StoredObject
 
 _log = logging.getLogger(__name__)
@@ -166,7 +166,7 @@ class SqliteCache:
 
     def _connect(self) -> sqlite3.Connection:
         self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        _ensure_private(self._path.parent)
+        ensure_private(self._path.parent)
         flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK
         os.close(os.open(self._path, flags, 0o600))
         self._path.chmod(0o600)
@@ -237,12 +237,3 @@ def _is_broken(error: Exception) -> bool:
     """Whether the file itself is bad, so that a new file is the remedy."""
     code = getattr(error, "sqlite_errorcode", 0)
     return (code & 0xFF) in _BROKEN or isinstance(error, _ABSURD)
-
-
-def _ensure_private(folder: Path) -> None:
-    """Raise unless we alone can put a file there: the cache's content is trusted."""
-    found = folder.lstat()
-    others = stat.S_IWGRP | stat.S_IWOTH
-    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid() or found.st_mode & others:
-        msg = f"{folder} is not a folder that only we can write to"
-        raise PermissionError(msg)

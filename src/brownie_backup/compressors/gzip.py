@@ -26,6 +26,7 @@ class Gzip:
 
     def decompress(self, data: bytes, size_limit: int) -> bytes:
         """Return the original bytes, or raise `DamagedError`."""
+        size_limit = max(size_limit, 0)  # a negative one would mean none
         member = zlib.decompressobj(wbits=_GZIP_WINDOW)
         try:
             plain = member.decompress(data, size_limit + 1)

@@ -36,6 +36,7 @@ class Zstd:
 
     def decompress(self, data: bytes, size_limit: int) -> bytes:
         """Return the original bytes, or raise `DamagedError`."""
+        size_limit = max(size_limit, 0)  # a negative one would mean none
         frame = zstd.ZstdDecompressor()
         try:
             # One byte more than allowed shows a frame that holds too much, without unpacking it.

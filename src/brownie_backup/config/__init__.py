@@ -10,10 +10,9 @@ from brownie_backup.config.open_stores import (
     OpenStores,
     make_repositories,
     make_repository,
-    make_store,
     make_worker,
 )
-from brownie_backup.config.opening import open_repository
+from brownie_backup.config.opening import make_store, open_repository
 from brownie_backup.config.settings import Settings, describe, load_settings
 
 __all__ = [

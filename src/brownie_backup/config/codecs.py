@@ -40,6 +40,12 @@ def check_key(settings: "Settings") -> None:
         raise ConfigurationError(["encryption is on, but no key is given"], hint=NO_KEY_HINT)
 
 
+def keys_of(settings: "Settings") -> tuple[object, ...]:
+    """Return the keys of the settings, to compare them with others."""
+    public = (settings.gpg_recipients, settings.gpg_public_key)
+    return (*public, settings.gpg_private_key, settings.passphrase)
+
+
 def make_codecs(settings: "Settings") -> Codecs:
     """Return the codecs that the settings choose for new blobs, and those that read any blob.
 

@@ -15,6 +15,7 @@ from brownie_backup.stores.location import Location
 from brownie_backup.stores.options import OPTIONS
 from brownie_backup.stores.registry import STORE_TYPES
 from brownie_backup.stores.store_type import StoreType
+from brownie_backup.wording import counted
 
 DEFAULT_PROVIDER = "local"
 DEFAULT_FOLDER = "/backups"
@@ -151,7 +152,9 @@ def _with_credentials(
 ) -> Location:
     own: dict[str, Any] = {name: values.get(f"copy{number}_{name}") for name in CREDENTIALS}
     if _service(copy) == _service(primary):
-        copy = evolve(copy, region=copy.region or primary.region)
+        region = copy.region or primary.region
+        addressing = copy.addressing or primary.addressing
+        copy = evolve(copy, region=region, addressing=addressing)
         if not any(own.values()):
             own = {name: getattr(primary, name) for name in CREDENTIALS}
     return evolve(copy, **own)
@@ -183,11 +186,12 @@ def _ignored(values: Mapping[str, Any], ours: StoreType) -> Iterator[str]:
 
 def _unused(values: Mapping[str, Any], copies: int) -> Iterator[str]:
     """Yield credentials of stores that don't exist, for example because one has been removed."""
+    stores = counted(copies, "store") if copies else "no store"
     for name in values:
         prefix, _, credential = name.partition("_")
         number = prefix.removeprefix("copy")
         if credential in CREDENTIALS and number.isdigit() and int(number) > copies:
-            yield f"BACKUP_{name.upper()} is set, but BACKUP_COPY_TO names {copies} stores"
+            yield f"BACKUP_{name.upper()} is set, but BACKUP_COPY_TO names {stores}"
 
 
 def _twice(found: Sequence[Location]) -> Iterator[str]:

@@ -9,7 +9,7 @@ from brownie_backup.errors import BackupError, ConfigurationError
 from brownie_backup.stores.location import Location
 
 if TYPE_CHECKING:
-    from brownie_backup.caches import SqliteCache
+    from brownie_backup.caches import RepositoryFile, SqliteCache
     from brownie_backup.dumpers.postgres import PostgresDumper
 
 
@@ -33,14 +33,37 @@ def make_cache(settings: Settings, location: Location) -> "SqliteCache | None":
     """Return the cache of the store's manifests; a local folder is as fast without."""
     from brownie_backup.caches import open_cache
 
-    if settings.cache_dir.lower() == "none" or location.scheme == "file":
+    folder = cache_folder(settings.cache_dir)
+    if folder is None or location.scheme == "file":
         return None
-    folder = settings.cache_dir
+    return open_cache(folder, f"{location.url} {location.endpoint_url or ''}".strip())
+
+
+def cache_folder(chosen: str = DEFAULT_CACHE) -> Path | None:
+    """Return the folder for what is kept on this host; None if there is none."""
+    if chosen.lower() == "none":
+        return None
     base = os.environ.get("XDG_CACHE_HOME", "")
-    if folder == DEFAULT_CACHE and base:
-        folder = f"{base}/brownie-backup"
+    if chosen == DEFAULT_CACHE and base:
+        chosen = f"{base}/brownie-backup"
     try:
-        place = f"{location.url} {location.endpoint_url or ''}".strip()
-        return open_cache(Path(folder).expanduser(), place)
+        return Path(chosen).expanduser()
     except RuntimeError:  # the home folder is unknown: it works without a cache
         return None
+
+
+def make_record(settings: Settings, location: Location) -> "RepositoryFile | None":
+    """Return this host's record of the repository that a store had."""
+    from brownie_backup.caches import open_record
+
+    folder = cache_folder(settings.cache_dir)
+    if folder is None:
+        return None
+    return open_record(folder, f"{location.url} {location.endpoint_url or ''}".strip())
+
+
+def make_host_key(chosen: str = DEFAULT_CACHE) -> bytes:
+    """Return this host's secret, which authenticates backups made with a public key."""
+    from brownie_backup.caches import host_key
+
+    return host_key(cache_folder(chosen))

@@ -8,17 +8,37 @@ from typing import TYPE_CHECKING
 from attrs import evolve
 
 from brownie_backup.config.codecs import known_compressors
-from brownie_backup.config.open_stores import make_store
+from brownie_backup.config.factory import make_host_key
 from brownie_backup.errors import ConfigurationError
 from brownie_backup.repository import Codecs, EncryptorOnDemand, Repository
 from brownie_backup.secret import Secret
+from brownie_backup.stores import RetryingStore, RetryPolicy
 from brownie_backup.stores.location import Location
+from brownie_backup.stores.registry import open_store, store_type
 from brownie_backup.stores.urls import parse_location
 
 if TYPE_CHECKING:
-    from brownie_backup.protocols import Compressor, Encryptor
+    from brownie_backup.protocols import Compressor, Encryptor, Store
 
 _ARMOUR = "-----BEGIN PGP"
+
+
+def make_store(location: Location, *, retry_seconds: float | None = None) -> "Store":
+    """Open a store that repeats calls while it is out of reach.
+
+    Args:
+        location: where it is.
+        retry_seconds: how long to repeat them; by default, two minutes.
+
+    Raises:
+        ConfigurationError: as of `open_store`.
+    """
+    store = open_store(location)
+    if not store_type(location.scheme).retried:
+        return store
+    if retry_seconds is None:
+        return RetryingStore(store)
+    return RetryingStore(store, RetryPolicy(give_up_after_seconds=retry_seconds))
 
 
 def open_repository(
@@ -75,7 +95,7 @@ def open_repository(
         codecs = Codecs(first, gpg, tuple(others))
     else:
         codecs = Codecs(first, encryptor or _cleartext(), tuple(others), (gpg,))
-    return Repository(make_store(location), codecs=codecs)
+    return Repository(make_store(location), codecs=codecs, host_key=make_host_key)
 
 
 def _check_choice(*, encryptor: bool, keys: bool, clear: bool, none: bool) -> None:

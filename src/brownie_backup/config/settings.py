@@ -21,6 +21,7 @@ from brownie_backup.config.destinations import (
 from brownie_backup.config.variables import LOG_FORMATS, OF_STORES, PREFIX, VARIABLES, Variable
 from brownie_backup.errors import ConfigurationError
 from brownie_backup.hints import as_hint
+from brownie_backup.postgres.conninfo import parse_conninfo
 from brownie_backup.process.cpus import usable_processors
 from brownie_backup.retention.policy import RetentionPolicy
 from brownie_backup.retention.rules import ONE_RULE, RULES, days_kept, make_policy, span_text
@@ -75,6 +76,7 @@ class Settings:
     most_deleted_percent: int = 50
     compression: str = "zstd"
     encryption: bool = True
+    require_existing: bool = False
     cache_dir: str = DEFAULT_CACHE
     retry_seconds: int = 120
     parallel_jobs: int = Factory(default_jobs)
@@ -229,13 +231,25 @@ def _unknown(environ: Mapping[str, str]) -> Iterator[str]:
             yield f"{name} is not a variable of brownie-backup{hint}"
 
 
+def _without_password(url: Secret) -> str:
+    """Return what a connection string says, but for the password."""
+    try:
+        conninfo = parse_conninfo(url.reveal().strip())
+    except ConfigurationError:
+        return str(url)
+    password = [f"password={url}"] if conninfo.password else []
+    return " ".join((*filter(None, [conninfo.to_string()]), *password))
+
+
 def describe(settings: Settings) -> list[dict[str, Any]]:
     """Return each setting with its value, redacted if secret, its source and its meaning."""
     rows = []
     for variable in VARIABLES:
         attribute = variable.name.lower()
         value = settings.value(attribute)
-        if isinstance(value, Secret):
+        if attribute == "database_url" and isinstance(value, Secret):
+            value = _without_password(value)
+        elif isinstance(value, Secret):
             value = str(value)
         elif attribute == "gpg_public_key" and value:
             value = "(a public key)"

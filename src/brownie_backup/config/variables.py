@@ -6,13 +6,13 @@ A reader raises `ValueError` with the part of the message that follows the varia
 from collections.abc import Callable, Collection
 from typing import Any
 from urllib.parse import urlsplit
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from zoneinfo import ZoneInfoNotFoundError
 
 from attrs import frozen
 
 from brownie_backup.errors import ConfigurationError
 from brownie_backup.retention.rules import MOST_DAYS, RULES, whole
-from brownie_backup.schedule import check_schedule
+from brownie_backup.schedule import check_schedule, time_zone
 from brownie_backup.secret import Secret
 from brownie_backup.stores.location import Location
 from brownie_backup.stores.options import OPTIONS
@@ -95,10 +95,11 @@ def _schedule_or_none(value: str) -> str:
 
 def _timezone(value: str) -> str:
     try:
-        return ZoneInfo(value).key
+        time_zone(value)
     except (ZoneInfoNotFoundError, ValueError, OSError):
         msg = " is not a time zone, such as Europe/Berlin"
         raise ValueError(msg) from None
+    return value
 
 
 def _web_address(value: str) -> Secret:
@@ -185,6 +186,7 @@ VARIABLES: tuple[Variable, ...] = (
         Variable(option.name.upper(), option.help, option.read, hidden=option.hidden)
         for option in OPTIONS
     ),
+    Variable("REQUIRE_EXISTING", "write only to stores that have a repository", _boolean),
     Variable("CACHE_DIR", "the folder for cached manifests, or 'none'", _text),
     Variable("RETRY_SECONDS", "how long to retry an unreachable store", whole(0, MOST_PATIENCE)),
     Variable("PARALLEL_JOBS", "how many tasks run at once", whole(1, MOST_JOBS)),

@@ -71,7 +71,7 @@ class GnuPG:
         self._keyring = Keyring(stretch=_COPY_STRETCH)
         self._lock = threading.Lock()
         self._fingerprints: tuple[str, ...] | None = None
-        self._identities: dict[bytes, str] = {}
+        self._known: dict[bytes, bytes] = {}
 
     @property
     def method(self) -> str:
@@ -87,19 +87,26 @@ class GnuPG:
         """Identify the keys by their fingerprints, or the passphrase by a slow, salted hash."""
         if self.by_public_key:
             return "public-key:" + ",".join(self._keys())
+        return f"passphrase:{self._stretched(salt)[:16].hex()}"
+
+    def mac_key(self, salt: bytes) -> bytes | None:
+        """Return a key derived from the passphrase; None if the key to encrypt with is public."""
+        return None if self.by_public_key else self._stretched(salt)[32:]
+
+    def _stretched(self, salt: bytes) -> bytes:
+        """Return 64 bytes of the passphrase: a published half, and a half that stays secret."""
         with self._lock:
-            if salt not in self._identities:
+            if salt not in self._known:
                 # As slow to guess as gpg's own derivation from the passphrase in every blob.
-                known = hashlib.scrypt(
+                self._known[salt] = hashlib.scrypt(
                     self._need_passphrase().reveal().encode(),
                     salt=salt,
                     n=2**14,
                     r=8,
                     p=2,
-                    dklen=16,
+                    dklen=64,
                 )
-                self._identities[salt] = f"passphrase:{known.hex()}"
-            return self._identities[salt]
+            return self._known[salt]
 
     def encrypt(self, data: bytes) -> bytes:
         """Return `data` as a binary OpenPGP message, AES-256, integrity protected."""
@@ -153,7 +160,21 @@ class GnuPG:
         status = getattr(result, "stderr", None) or ""
         if result.ok and result.returncode == 0 and "DECRYPTION_OKAY" in status:
             return bytes(result.data)
-        raise _decryption_error(status, str(result.status or ""))
+        error = _decryption_error(status, str(result.status or ""))
+        raise error if isinstance(error, DamagedError) else self._about_keys(error, status)
+
+    def _about_keys(self, error: DecryptionError, status: str) -> DecryptionError:
+        """Tell that no key was given from one that does not open the bytes."""
+        if self._private_key and isinstance(error, KeyMissing):
+            msg = "the private key that was given does not open these backups"
+            return DecryptionError(msg, hint=KeyHint.GIVE_PRIVATE_KEY)
+        if "NEED_PASSPHRASE_SYM" in status and not self._passphrase:
+            msg = "there is no passphrase here for these backups"
+            return KeyMissing(msg, hint=KeyHint.CHECK_PASSPHRASE)
+        if "pkdecrypt_failed" in status and not self._passphrase and not self._private_key:
+            msg = "the private key in the keyring is locked, and no passphrase is here"
+            return KeyMissing(msg, hint=KeyHint.GIVE_PRIVATE_KEY)
+        return error
 
     def close(self) -> None:
         """Remove the private keyring and end its agent."""

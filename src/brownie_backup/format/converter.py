@@ -6,7 +6,7 @@ know is refused. ``docs/format.md`` specifies the result.
 
 import hmac
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar, cast, get_args, get_origin
 
@@ -17,13 +17,14 @@ from cattrs.errors import BaseValidationError
 from cattrs.gen import make_dict_structure_fn, make_dict_unstructure_fn, override
 
 from brownie_backup.errors import DamagedError, UnsupportedFormat
+from brownie_backup.format import values
 from brownie_backup.hints import BackupHint
 from brownie_backup.model import FORMAT, Attempt, BlobRef, Cluster, Database, Kind, Manifest, Part
 
 T = TypeVar("T")
 
 _DIGEST = "digest"
-_UNSTRUCTURABLE = (ValueError, TypeError, KeyError, BaseValidationError)
+_UNSTRUCTURABLE = (ValueError, TypeError, KeyError, RecursionError, BaseValidationError)
 _OBJECTS = list[dict[str, Any]]
 
 # The fields that manifests of all kinds have in common.
@@ -44,7 +45,7 @@ def to_json(value: object) -> bytes:
 def from_json(data: bytes, kind: type[T], what: str) -> T:
     """Read a model object back; `DamagedError` names `what` when that can't be done."""
     try:
-        return _structured(_load_object(data), kind, what)
+        return _structured(values.parse_object(data), kind, what)
     except ValueError:
         raise _unreadable(kind, what) from None
 
@@ -82,7 +83,7 @@ def manifest_from_bytes(data: bytes, what: str) -> Manifest:
     """
     damaged = f"{what} is cut short or changed"
     try:
-        plain = _load_object(data)
+        plain = values.parse_object(data)
     except ValueError:
         raise DamagedError(damaged, hint=BackupHint.TAKE_OR_DELETE) from None
     number = plain.get("format")
@@ -95,11 +96,12 @@ def manifest_from_bytes(data: bytes, what: str) -> Manifest:
         raise DamagedError(damaged, hint=BackupHint.TAKE_OR_DELETE)
     try:
         same = hmac.compare_digest(digest.encode(), _digest(plain, key).encode())
-    except ValueError:
+    except (ValueError, RecursionError):
         same = False
     if not same:
         raise DamagedError(damaged, hint=BackupHint.TAKE_OR_DELETE)
-    if plain.get("kind") not in set(Kind) and isinstance(plain.get("kind"), str):
+    kind = plain.get("kind")
+    if isinstance(kind, str) and kind not in set(Kind):
         return _of_unknown_kind(plain, what)
     manifest = _structured(plain, Manifest, what)
     if manifest.database is None:
@@ -110,8 +112,8 @@ def manifest_from_bytes(data: bytes, what: str) -> Manifest:
 def _of_unknown_kind(plain: dict[str, Any], what: str) -> Manifest:
     """Read the fields that manifests of all kinds have in common, and keep all others unread."""
     fields = {key: plain[key] for key in plain.keys() & _COMMON} | {"parts": [], "database": None}
-    unknown = {key: plain[key] for key in plain.keys() - _COMMON}
     try:
+        unknown = _unknown(plain, _COMMON)
         manifest = converter.structure(fields, Manifest)
         parts = tuple(map(_part_of_unknown_kind, converter.structure(plain["parts"], _OBJECTS)))
     except _UNSTRUCTURABLE:
@@ -139,8 +141,13 @@ def _part_of_unknown_kind(plain: dict[str, Any]) -> Part:
         for blob in converter.structure(plain["blobs"], _OBJECTS)
     ]
     fields = {key: plain[key] for key in plain.keys() & _COMMON_OF_PARTS} | {"blobs": blobs}
-    unknown = {key: plain[key] for key in plain.keys() - fields.keys()}
+    unknown = _unknown(plain, fields)
     return evolve(converter.structure(fields, Part), unknown=unknown)
+
+
+def _unknown(plain: Mapping[str, Any], known: Collection[str]) -> dict[str, Any]:
+    """Return the fields that are not known, to be kept."""
+    return {values.text(key): values.anything(plain[key]) for key in plain if key not in known}
 
 
 def _digest(plain: Mapping[str, Any], hash_key: str) -> str:
@@ -153,37 +160,17 @@ def _digest(plain: Mapping[str, Any], hash_key: str) -> str:
     return hmac.digest(bytes.fromhex(hash_key), canonical.encode(), "sha256").hex()
 
 
-def _load_object(data: bytes) -> dict[str, Any]:
-    try:
-        plain = json.loads(data.decode("utf-8", "strict"))
-    except RecursionError:
-        msg = "nested too deeply"
-        raise ValueError(msg) from None
-    if not isinstance(plain, dict):
-        msg = "not a JSON object"
-        raise ValueError(msg)  # noqa: TRY004 - one kind of error for all that is no manifest
-    return plain
+_READERS: Mapping[type, Callable[[object], object]] = {
+    bool: values.truth,
+    int: values.number,
+    float: values.seconds,
+    str: values.text,
+    datetime: values.instant,
+}
 
 
-def _strictly(kind: type[T]) -> Callable[[object, type[T]], T]:
-    def structure(value: object, _: type[T]) -> T:
-        if type(value) is not kind:
-            msg = f"expected {kind.__name__}"
-            raise ValueError(msg)
-        return value
-
-    return structure
-
-
-def _instant(value: object, _: type[datetime]) -> datetime:
-    if not isinstance(value, str):
-        msg = "expected an ISO 8601 instant"
-        raise ValueError(msg)  # noqa: TRY004 - as for all other fields
-    parsed = datetime.fromisoformat(value)
-    if parsed.tzinfo is None:
-        msg = "expected an instant with its zone"
-        raise ValueError(msg)
-    return parsed.astimezone(UTC)
+def _of_any_type(read: Callable[[object], object]) -> Callable[[object, object], object]:
+    return lambda value, _: read(value)
 
 
 def _is_list(kind: object) -> bool:
@@ -218,14 +205,14 @@ def _keep_unknown(conv: Converter, cls: type) -> None:
         conv,
         unknown=override(omit=True),
         # Fields that logical backups don't use are not written for them.
-        **{name: override(omit_if_default=True) for name in known & {"cluster"}},  # type: ignore[arg-type] # fields only
+        **{name: override(omit_if_default=True) for name in known & {"cluster", "mac"}},  # type: ignore[arg-type] # fields only
     )
 
     def structure(value: object, kind: type) -> object:
         if not isinstance(value, dict):
             msg = f"expected an object for {kind.__name__}"
             raise ValueError(msg)  # noqa: TRY004 - as for all other fields
-        unknown = {key: value[key] for key in value.keys() - known}
+        unknown = _unknown(value, known)
         return attrs.evolve(read(value, kind), unknown=unknown)
 
     conv.register_structure_hook(cls, structure)
@@ -234,15 +221,17 @@ def _keep_unknown(conv: Converter, cls: type) -> None:
 
 def _make_converter() -> Converter:
     conv = Converter(detailed_validation=True)
-    for kind in (bool, int, str):
-        conv.register_structure_hook(kind, _strictly(kind))
-    conv.register_structure_hook(datetime, _instant)
+    for kind, read in _READERS.items():
+        conv.register_structure_hook(kind, _of_any_type(read))
+    conv.register_structure_hook_func(lambda kind: kind is Any, _of_any_type(values.anything))
     conv.register_unstructure_hook(datetime, lambda value: value.astimezone(UTC).isoformat())
     conv.register_unstructure_hook(timedelta, lambda value: value.total_seconds())
     conv.register_structure_hook_factory(_is_list, _list_hook(conv))
     # Most blobs have none of these fields, and there may be many blobs.
     brief = make_dict_unstructure_fn(BlobRef, conv, begins=override(omit_if_default=True))
     conv.register_unstructure_hook(BlobRef, brief)
+    named = override(struct_hook=_of_any_type(values.name_of_blob))
+    conv.register_structure_hook(BlobRef, make_dict_structure_fn(BlobRef, conv, name=named))
     usual = make_dict_unstructure_fn(Attempt, conv, kind=override(omit_if_default=True))
     conv.register_unstructure_hook(Attempt, usual)
     for cls in (Part, Database, Cluster, Manifest):

@@ -1,6 +1,8 @@
 """The keys of all objects (docs/format.md)."""
 
 import hashlib
+import re
+from collections.abc import Callable
 
 from brownie_backup.model import Kind
 
@@ -17,6 +19,10 @@ OPERATIONS = "operations/"
 CANCELLATIONS = "cancellations/"
 CLAIMS = "claims/"
 AUDIT = "audit/"
+_MOST_DIGITS = 18
+
+_OURS = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+"""Names of backups, and of all other objects with a prefix of their own."""
 
 
 def manifest_key(name: str) -> str:
@@ -85,10 +91,38 @@ def leader_key(purpose: str, number: int) -> str:
     return f"{leader_keys(purpose)}{number:012d}.json"
 
 
+def leader_in(key: str, purpose: str) -> int | None:
+    """Return the number of the term that a key holds; None for an object that is no term."""
+    number = _number_in(key)
+    return number if number is not None and key == leader_key(purpose, number) else None
+
+
+def claim_in(key: str, database: str) -> int | None:
+    """Return the number of the claim that a key holds; None for an object that is no claim."""
+    number = _number_in(key)
+    return number if number is not None and key == claim_key(database, number) else None
+
+
+def _number_in(key: str) -> int | None:
+    name = name_in(key)
+    return int(name) if name.isascii() and name.isdigit() and len(name) <= _MOST_DIGITS else None
+
+
 def blob_in(key: str) -> str | None:
     """Return the name of the blob that a key holds; None for an object that is no blob of ours."""
     name = key.rpartition("/")[2]
     return name if key == blob_key(name) else None
+
+
+def is_foreign(key: str, make: Callable[[str], str]) -> bool:
+    """Whether an object is none of ours, such as a copy that a program for synchronizing has made.
+
+    Args:
+        key: its key.
+        make: makes the key of an object of ours from its name.
+    """
+    name = name_in(key)
+    return key != make(name) or not _OURS.fullmatch(name)
 
 
 def name_in(key: str) -> str:

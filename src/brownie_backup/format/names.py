@@ -30,10 +30,15 @@ def check_name(name: str) -> str:
     if name.lower() == LATEST:
         msg = f"'{name}' is not a name: it means the newest good backup"
         raise InvalidName(msg, hint=BackupHint.CHOOSE_ANOTHER_NAME)
-    if not _NAME.fullmatch(name) or len(name) > MAX_LENGTH or name.endswith("."):
+    if not is_name(name):
         msg = f"'{name[:200]}' cannot be the name of a backup"
         raise InvalidName(msg, hint=BackupHint.NAME_RULE(most=str(MAX_LENGTH)))
     return name
+
+
+def is_name(name: str) -> bool:
+    """Whether it can be a backup's name, or was one before a word got another meaning."""
+    return bool(_NAME.fullmatch(name)) and len(name) <= MAX_LENGTH and not name.endswith(".")
 
 
 def default_name(database: str, now: datetime, token: str) -> str:

@@ -24,6 +24,15 @@ class BackupHint(HintCode):
     # Which backup
     LIST_BACKUPS = "list_backups", "See {verb:list}"
     NAME_ONE_BACKUP = "name_one_backup", "Name one backup: see {verb:list}"
+    NAME_DATABASE = (
+        "name_database",
+        "Name it with {setting:database_url}: 'postgresql:///NAME' is enough",
+    )
+    CHECK_SCHEDULER = (
+        "check_scheduler",
+        "Check that backups are scheduled, and the log of the last runs",
+    )
+    SEE_ITS_LOG = "see_its_log", "See its log, or run {verb:doctor}"
     CHECK_DESTINATION = "check_destination", "Check {setting:destination}"
     ADD_A_COPY = "add_a_copy", "Name one more store, or several, in {setting:copy_to}"
     VERIFY_ANOTHER = "verify_another", "Verify another backup: see {verb:list}"
@@ -50,6 +59,10 @@ class BackupHint(HintCode):
     NEXT_BACKUP_STORES_AGAIN = (
         "next_backup_stores_again",
         "The next backup stores it again if its data still exists",
+    )
+    VERIFY_THERE = (
+        "verify_there",
+        "Verify the backups in that store, which records the damage. Then {verb:sync} repairs it",
     )
     TAKE_FROM_ANOTHER_COPY = (
         "take_from_another_copy",

@@ -11,6 +11,15 @@ class DatabaseHint(HintCode):
         "check_connection",
         "Check {setting:database_url} or the PG* variables: run {verb:doctor}",
     )
+    CHECK_DATABASE_ADDRESS = (
+        "check_database_address",
+        "Check {setting:database_url} or the PG* variables",
+    )
+    CHECK_PASSWORD = (
+        "check_password",
+        "libpq takes the password from {setting:database_url}, else from PGPASSWORD, else from "
+        "the line of this server, database and user in ~/.pgpass (or PGPASSFILE), mode 0600",
+    )
     LIST_DATABASES = "list_databases", "See: psql --list"
     NO_POOLER = (
         "no_pooler",
@@ -19,6 +28,20 @@ class DatabaseHint(HintCode):
     TOO_MANY_CONNECTIONS = (
         "too_many_connections",
         "Lower {setting:parallel_jobs}, or raise the server's max_connections",
+    )
+    ONE_SERVER = (
+        "one_server",
+        "Connect to one server itself, not to an address that a load balancer or a pooler shares "
+        "among several",
+    )
+    NAME_ONE_SERVER = (
+        "name_one_server",
+        "Name the hosts of one cluster, or one host",
+    )
+    SNAPSHOT_ELSEWHERE = (
+        "snapshot_elsewhere",
+        "Run the backup again. If that happens often, one address may lead to several servers: see "
+        "{verb:doctor}",
     )
     CONNECT_DIRECTLY = "connect_directly", "Connect to PostgreSQL itself"
     PASSWORD_FILE_MODE = (
@@ -30,6 +53,15 @@ class DatabaseHint(HintCode):
     CONNECTION_STRING = (
         "connection_string",
         "Use postgresql://user:password@host:5432/database, or host=… dbname=…",
+    )
+    ESCAPE_IN_URL = (
+        "escape_in_url",
+        "In a URL, write : as %3A, / as %2F, @ as %40, ? as %3F, # as %23 and % as %25; or use "
+        "host=… user=… password=… dbname=…",
+    )
+    PASSWORD_ON_ONE_LINE = (
+        "password_on_one_line",
+        "Give the password without line breaks, in UTF-8",
     )
     CONNECTION_STRING_UTF8 = "connection_string_utf8", "Write its names in UTF-8"
     USE_SERVICE_FILE = (

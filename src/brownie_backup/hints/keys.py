@@ -31,6 +31,7 @@ class KeyHint(HintCode):
         "give_armoured_private_key",
         "Give an armoured key: gpg --armor --export-secret-keys NAME",
     )
+    CHECK_KEYS = "check_keys", "Check the key and its passphrase"
     CHECK_PASSPHRASE = "check_passphrase", "Check {setting:passphrase}"
     PASSPHRASE_ON_ONE_LINE = "passphrase_on_one_line", "Use a passphrase on one line"
     PASSPHRASE_IN_UTF8 = "passphrase_in_utf8", "Use a UTF-8 locale, or another passphrase"

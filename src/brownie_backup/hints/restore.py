@@ -15,7 +15,43 @@ class RestoreHint(HintCode):
     )
     DROP_HALF_RESTORED = (
         "drop_half_restored",
-        "The half-restored database is kept as '{database}': drop it when done",
+        "Half restored, and still on the server: {names}. Drop that when done",
+    )
+    ACCEPT_DIFFERENCES = (
+        "accept_differences",
+        "Everything else was restored. Restore again with {option:accept_differences}, or look at "
+        "the restored database, and give it its name: {rename}",
+    )
+    NOT_IN_THE_ARCHIVE = (
+        "not_in_the_archive",
+        "pg_dump leaves out invalid indexes, temporary objects and those of extensions",
+    )
+    ACCEPT_ERRORS = (
+        "accept_errors",
+        "Remove the cause, or restore everything else: {option:accept_errors} finishes without "
+        "what failed, {option:keep_failed} keeps what was restored for inspection, and "
+        "{option:table} restores single tables",
+    )
+    EXCLUDE_EXTENSION = (
+        "exclude_extension",
+        "Leave the extension out, with all that needs it: {option:exclude_extension}",
+    )
+    EXCLUDE_TABLE = "exclude_table", "Leave the table out: {option:exclude_table}"
+    EXCLUDE_TABLE_DATA = (
+        "exclude_table_data",
+        "Restore it without its rows: {option:exclude_table_data}",
+    )
+    EXCLUDE_EVENT_TRIGGERS = (
+        "exclude_event_triggers",
+        "Leave the event triggers out: {option:exclude_event_triggers}",
+    )
+    EXCLUDE_SETTINGS = (
+        "exclude_settings",
+        "Leave the settings of the database out: {option:exclude_settings}",
+    )
+    OTHER_LOCALE = (
+        "other_locale",
+        "Install the locale on the server, or choose one that it has: {option:locale}",
     )
 
     # The target
@@ -23,6 +59,10 @@ class RestoreHint(HintCode):
         "rename_or_replace",
         "Restore under another name with {option:target_database}, or replace the database with "
         "{option:replace}, which keeps the old one under a dated name",
+    )
+    RESTORE_BESIDE = (
+        "restore_beside",
+        "Restore under another name with {option:target_database}",
     )
     DATABASE_NAME_BYTES = (
         "database_name_bytes",
@@ -40,7 +80,29 @@ class RestoreHint(HintCode):
     LET_CONNECT = "let_connect", "Let this role connect to the database 'postgres'"
     END_SESSIONS = (
         "end_sessions",
-        "End the sessions that keep connecting, and try again",
+        'Have them ended by their role or a superuser, or GRANT pg_signal_backend TO "{role}", '
+        "which is enough for those of ordinary roles; or restore under another name with "
+        "{option:target_database}",
+    )
+    END_PREPARED = (
+        "end_prepared",
+        "Connect to that database and end each with COMMIT PREPARED or ROLLBACK PREPARED, or "
+        "restore under another name with {option:target_database}",
+    )
+    RENAME_AS_OWNER = (
+        "rename_as_owner",
+        'GRANT "{owner}" TO "{role}", or connect as another role, or restore under another name '
+        "with {option:target_database}",
+    )
+    FINISH_RENAME = (
+        "finish_rename",
+        "Remove the cause, then connect to another database and run: {statements}",
+    )
+    DROP_SLOTS = "drop_slots", "Drop those that nothing reads any more: each keeps WAL until then"
+    DISABLE_SUBSCRIPTIONS = (
+        "disable_subscriptions",
+        "If the restored database is to go on instead, run ALTER SUBSCRIPTION … DISABLE in the old "
+        "one first",
     )
     OLDER_SERVER = (
         "older_server",
@@ -64,15 +126,32 @@ class RestoreHint(HintCode):
         "Create them ({option:with_roles}), or restore without owners ({option:no_owner}) and "
         "grants ({option:no_acl})",
     )
-    INSTALL_EXTENSIONS = "install_extensions", "Install their packages on the server"
+    INSTALL_EXTENSIONS = (
+        "install_extensions",
+        "Install their packages on the server, or restore without them: {option:exclude_extension}",
+    )
     NEWER_EXTENSION = "newer_extension", "Install the newer version if the restore fails"
     UPGRADE_PACKAGE = "upgrade_package", "Upgrade the package"
     RUN_BY_HAND = "run_by_hand", "Check it, and run it by hand"
+    DROP_SCHEMAS_BY_HAND = "drop_schemas_by_hand", "Drop them by hand: {why}"
+    EVENT_TRIGGERS = (
+        "event_triggers",
+        "One may refuse what the restore does. Restore as a superuser, which keeps them from "
+        "starting, or run ALTER EVENT TRIGGER … DISABLE first",
+    )
     DROP_BY_HAND = "drop_by_hand", "Drop it by hand"
+    COMPUTE_AGAIN = (
+        "compute_again",
+        "PostgreSQL computed it when it loaded the rows. If its function reads a table that came "
+        "later, set {setting:parallel_jobs} to 2 or more: then it comes after all others. To "
+        "inspect what was restored, use {option:keep_failed}: UPDATE {table} SET {column} = "
+        "DEFAULT computes it again",
+    )
     DOES_IT_MATTER = "does_it_matter", "Check whether that matters to you"
 
     # Some tables only
     NAME_TABLES = "name_tables", "Name the tables: {option:table}"
+    NAME_ONE_TABLE = "name_one_table", "Name that one table: {option:table}"
     TABLE_SYNTAX = (
         "table_syntax",
         "Write schema.name. Quote a name with dots or quotes as in SQL: 'public.\"a.b\"'",

@@ -53,6 +53,10 @@ class StoreHint(HintCode):
         "Grant these credentials the rights in the guide 'Store backups in S3'. Without "
         "s3:ListBucket, S3 gives this answer for a missing object too",
     )
+    READ_FILE = (
+        "read_file",
+        "Let the user that runs the backup read that file, or correct the setting that names it",
+    )
     NEW_TEMPORARY_CREDENTIALS = (
         "new_temporary_credentials",
         "The temporary credentials have expired: get new ones",
@@ -144,6 +148,11 @@ class StoreHint(HintCode):
         "azure_unarchive",
         "Rehydrate it first. Let no lifecycle rule of the account archive backups",
     )
+    UNARCHIVE_OR_STORE_AGAIN = (
+        "unarchive_or_store_again",
+        "Remove the lifecycle rule that archives them. The next backup stores again what it needs "
+        "of them; for older backups, retrieve them with the service's own tools",
+    )
     OBJECT_SIZE_LIMIT = "object_size_limit", "Have the service's limit of object sizes raised"
     SERVICE_ERROR = "service_error", "See the service's documentation of this error"
 
@@ -232,8 +241,12 @@ class StoreHint(HintCode):
     )
     CHECK_DISK = "check_disk", "Check the disk or the mount"
     CHECK_DISK_OR_NETWORK = "check_disk_or_network", "Check the disk, the mount or the network"
+    MOUNT_OR_ALLOW_NEW = (
+        "mount_or_allow_new",
+        "Mount its disk, or correct {setting:destination}. For the first backup to a new store, "
+        "unset {setting:require_existing}",
+    )
     CHECK_FOLDER = "check_folder", "Check that it is a folder, and mounted"
-    OTHER_FILE_SYSTEM = "other_file_system", "Store the backups on another file system"
 
     # Stores that cannot be relied on
     OMIT_OR_OTHER_STORE = "omit_or_other_store", "Omit that, or use a store that has it"

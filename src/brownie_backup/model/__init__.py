@@ -4,7 +4,16 @@ Sizes are bytes, instants are UTC-aware datetimes, durations are timedeltas. Sto
 `unknown`: fields that a newer version wrote and this version keeps.
 """
 
-from brownie_backup.model.backup import Attempt, Backup, Hold, Status, Verification
+from brownie_backup.model.backup import (
+    CLOCK_MARGIN,
+    Attempt,
+    Backup,
+    Checked,
+    Hold,
+    Status,
+    Verification,
+    is_ahead,
+)
 from brownie_backup.model.kinds import BackupSet, DatabaseId, Kind
 from brownie_backup.model.manifest import (
     FORMAT,
@@ -13,6 +22,7 @@ from brownie_backup.model.manifest import (
     Database,
     Encryption,
     Extension,
+    Mac,
     Manifest,
     WalPosition,
 )
@@ -31,6 +41,7 @@ from brownie_backup.model.parts import (
 )
 
 __all__ = [
+    "CLOCK_MARGIN",
     "FORMAT",
     "UNENCRYPTED",
     "Attempt",
@@ -38,6 +49,7 @@ __all__ = [
     "BackupSet",
     "BlobRef",
     "BlockRange",
+    "Checked",
     "Cluster",
     "Database",
     "DatabaseId",
@@ -45,6 +57,7 @@ __all__ = [
     "Extension",
     "Hold",
     "Kind",
+    "Mac",
     "Manifest",
     "Part",
     "PartKind",
@@ -58,4 +71,5 @@ __all__ = [
     "Unknown",
     "Verification",
     "WalPosition",
+    "is_ahead",
 ]

@@ -86,6 +86,15 @@ class Encryption:
 
 
 @frozen
+class Mac:
+    """The authentication code of a manifest, with a secret that is not in the store."""
+
+    key: str
+    """A hash of the secret, to recognise it by."""
+    code: str
+
+
+@frozen
 class Manifest:
     """A backup, which exists if and only if its manifest does.
 
@@ -116,6 +125,8 @@ class Manifest:
     format: int = FORMAT
     cluster: Cluster | None = None
     """Set for a backup of a whole cluster."""
+    mac: Mac | None = None
+    """Set if a later backup may take unchanged ranges from this one."""
     unknown: Unknown = Factory(_no_fields)
 
     @property

@@ -4,11 +4,12 @@ from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import Generic, TypeVar
 
-from attrs import frozen
+from attrs import Factory, frozen
 
 from brownie_backup.errors import BackupError
 from brownie_backup.model import Backup, BlockRange, Manifest, Verification
 from brownie_backup.model.findings import Finding, Level, Problem
+from brownie_backup.model.restored import RestoredDatabase
 
 T = TypeVar("T")
 
@@ -167,6 +168,21 @@ class RestoreOptions:
     accept_unencrypted: bool = False
     """Restore an unencrypted backup although new ones are encrypted: anyone with write access to
     the store can have made it."""
+    accept_differences: bool = False
+    """Finish the restore although the database lacks objects that the archive lists."""
+    accept_errors: bool = False
+    """Finish the restore although some objects could not be restored: they are reported."""
+    exclude_extensions: tuple[str, ...] = ()
+    """Leave out these extensions, and all objects that need them."""
+    exclude_tables: tuple[str, ...] = ()
+    """Leave out these tables or views with all that needs them: ``schema.name``."""
+    exclude_table_data: tuple[str, ...] = ()
+    """Leave out the rows of these tables: ``schema.name``."""
+    exclude_event_triggers: bool = False
+    exclude_settings: bool = False
+    """Leave out the settings of the database (``ALTER DATABASE … SET``)."""
+    locale: str | None = None
+    """Another locale of the operating system's for the new database."""
     keep_failed: bool = False
     """Keep a half-made database for inspection, and name it."""
     jobs: int = 2
@@ -189,24 +205,11 @@ class RestoreOptions:
         """Whether only a part of the backup is requested."""
         return bool(self.tables or self.schemas)
 
-
-@frozen(order=True)
-class RestoredTable:
-    """A requested table and its number of rows."""
-
-    name: str
-    rows: int
-
-
-@frozen
-class RestoredDatabase:
-    """What the restore of a logical backup changed on the server."""
-
-    replaced_database: str | None = None
-    """The name under which the replaced database is kept."""
-    created_roles: tuple[str, ...] = ()
-    tables: tuple[RestoredTable, ...] = ()
-    """The requested tables; empty if the whole backup was restored."""
+    @property
+    def excludes(self) -> bool:
+        """Whether objects of the archive, or rows, are left out."""
+        named = self.exclude_extensions or self.exclude_tables or self.exclude_table_data
+        return bool(named) or self.exclude_event_triggers
 
 
 @frozen
@@ -221,7 +224,7 @@ class RestoreReport:
     duration: timedelta
     store_url: str = ""
     """The store that had the backup; findings list blobs that came from other stores."""
-    detail: RestoredDatabase = RestoredDatabase()
+    detail: RestoredDatabase = Factory(RestoredDatabase)
 
     @property
     def warnings(self) -> tuple[Finding, ...]:
@@ -236,6 +239,11 @@ class RetentionDecision:
     backup: Backup
     keep: bool
     reason: str
+
+    @property
+    def name(self) -> str:
+        """The name of the backup, as in the JSON document."""
+        return self.backup.name
 
 
 @frozen
@@ -254,6 +262,9 @@ class RetentionReport:
     """For a dry run: why nothing would be deleted."""
     locked_blobs: int = 0
     """Blobs that no backup names any more, but that the store keeps until a date."""
+    young_blobs: int = 0
+    """Blobs that no backup names either, but that are not 24 hours old: they go later."""
+    young_bytes: int = 0
 
     @property
     def deleted(self) -> tuple[str, ...]:

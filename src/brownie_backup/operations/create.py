@@ -4,23 +4,31 @@ import logging
 import secrets
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures import Executor
 from datetime import datetime, timedelta
 
 from attrs import evolve, frozen
 
-from brownie_backup.errors import ConfigurationError
+from brownie_backup.format.mac import with_mac
 from brownie_backup.format.names import check_labels, check_name, default_name
-from brownie_backup.hints import BackupHint
 from brownie_backup.model import Attempt, BackupSet, Database, Manifest, WalPosition
 from brownie_backup.model.reports import BackupReport, StoreOutcome, TableRange
+from brownie_backup.operations.doubts import find_doubts
 from brownie_backup.pipeline.archiver import Stored, store_snapshot
 from brownie_backup.pipeline.catch_up import catch_up
-from brownie_backup.pipeline.parent import FULL_EVERY, ParentFinder, full_read_due, read_fully_at
+from brownie_backup.pipeline.parent import (
+    FULL_EVERY,
+    FoundParent,
+    ParentFinder,
+    find_parent,
+    full_read_due,
+    of_another_key,
+    read_fully_at,
+)
 from brownie_backup.pipeline.progress import Meter, OnProgress, PartMeter
 from brownie_backup.pipeline.ranges import WorkerContext
 from brownie_backup.pipeline.replicas import ReplicaSet, open_replicas
-from brownie_backup.pipeline.worker_pool import Workers, worker_pool
+from brownie_backup.pipeline.worker_pool import Workers, check_executor, worker_pool
 from brownie_backup.pipeline.workers import WorkerFactory, make_task
 from brownie_backup.pipeline.writer import BlobWriter, open_writer
 from brownie_backup.protocols import Dumper, Snapshot
@@ -92,7 +100,7 @@ def create_backup(
             of the executor was lost.
         EncryptionError, StoreError: no store took a blob or the manifest.
     """
-    _check_executor(executor, worker_factory)
+    check_executor(executor, worker_factory)
     repository.codecs.for_writing()  # before anything is written
     labels = check_labels(labels or {})
     if name is not None:
@@ -112,8 +120,15 @@ def create_backup(
         task = make_task(worker_factory, writer, identity, repository.tuning)
         with worker_pool(context, count, executor, task) as workers, step("read database"):
             read = _read_database(
-                workers, finders, started_at=started_at, full=full, full_every=full_every
+                workers,
+                finders,
+                repository,
+                started_at=started_at,
+                full=full,
+                full_every=full_every,
             )
+        for doubt in read.doubts:
+            _log.error("%s", doubt)
         manifest = _manifest(read, repository, writer, identity, name=name, labels=labels)
         with step("publish"):
             replicas.publish(manifest)
@@ -135,11 +150,21 @@ class _Read:
     parent: Manifest | None
     due: bool
     """Whether every block was due to be read again."""
+    forged: Manifest | None
+    """A backup that would be the parent, if it had not been changed."""
+    of_another_key: Manifest | None
+    """The last good backup of the database, if it is encrypted with another key."""
+
+    @property
+    def doubts(self) -> tuple[str, ...]:
+        """Reasons to doubt earlier backups."""
+        return tuple(find_doubts(self.parent, self.forged, self.contradictions))
 
 
 def _read_database(
     workers: Workers,
     finders: Sequence[ParentFinder],
+    repository: Repository,
     *,
     started_at: datetime,
     full: bool,
@@ -147,7 +172,8 @@ def _read_database(
 ) -> _Read:
     context, dumper = workers.context, workers.context.dumper
     with dumper.snapshot() as snapshot:
-        parent = _find_parent(finders, context.writer, snapshot, dumper)
+        found = _find_parent(finders, context, snapshot, repository)
+        parent = found.manifest
         due = full_read_due(parent, started_at, full_every)
         stored = store_snapshot(snapshot, workers, parent, full=full or due)
         wal = snapshot.wal()
@@ -161,20 +187,27 @@ def _read_database(
         started_at,
         parent,
         due,
+        found.forged,
+        of_another_key(finders, context.writer, _set_of(snapshot, dumper)),
     )
 
 
-def _find_parent(
-    finders: Sequence[ParentFinder], writer: BlobWriter, snapshot: Snapshot, dumper: Dumper
-) -> Manifest | None:
-    """Look in the first store that is in the run, if anything is read in segments."""
-    if all(dumper.split(part) is None for part in snapshot.parts):
-        return None
-    stores = zip(writer.replicas, finders, strict=True)
-    finder = next(finder for replica, finder in stores if not replica.problem)
+def _set_of(snapshot: Snapshot, dumper: Dumper) -> BackupSet:
     database = snapshot.database.id
-    ours = BackupSet(database.system_identifier, database.name, dumper.kind)
-    return finder.find(writer, ours)
+    return BackupSet(database.system_identifier, database.name, dumper.kind)
+
+
+def _find_parent(
+    finders: Sequence[ParentFinder],
+    context: WorkerContext,
+    snapshot: Snapshot,
+    repository: Repository,
+) -> FoundParent:
+    """Find the parent of a run, if anything is read in segments."""
+    if all(context.dumper.split(part) is None for part in snapshot.parts):
+        return FoundParent()
+    ours = _set_of(snapshot, context.dumper)
+    return find_parent(finders, repository, context.writer, ours)
 
 
 def _manifest(
@@ -187,7 +220,7 @@ def _manifest(
     labels: Mapping[str, str],
 ) -> Manifest:
     parent, stored = read.parent, read.stored
-    return Manifest(
+    manifest = Manifest(
         name=name,
         id=str(uuid.uuid4()),
         kind=read.kind,
@@ -202,32 +235,13 @@ def _manifest(
         new_bytes=sum(blob.ref.stored_bytes for blob in stored.blobs if blob.new),
         tool_version=TOOL_VERSION,
         labels=labels,
-        notes=(*read.notes, *_warnings(read)),
+        notes=(*read.notes, *read.doubts),
         wal=read.wal,
         read_fully_at=read_fully_at(parent) if parent and stored.skipped else None,
     )
-
-
-def _check_executor(executor: Executor | None, worker_factory: WorkerFactory | None) -> None:
-    if executor is None and worker_factory is not None:
-        problem = "there is a worker factory, and no executor whose workers would use it"
-        raise ConfigurationError([problem], hint=BackupHint.GIVE_EXECUTOR)
-    if (
-        executor is not None
-        and worker_factory is None
-        and not isinstance(executor, ThreadPoolExecutor)
-    ):
-        problem = f"the workers of a {type(executor).__name__} don't know what to work with"
-        raise ConfigurationError([problem], hint=BackupHint.GIVE_WORKER_FACTORY)
-    if isinstance(executor, ProcessPoolExecutor) and _forks(executor):
-        # Such a process inherits our ends of the pipes to psql, so psql never sees them closed.
-        problem = "the executor forks its processes, while threads of ours run programs"
-        raise ConfigurationError([problem], hint=BackupHint.SPAWN_PROCESSES)
-
-
-def _forks(pool: ProcessPoolExecutor) -> bool:
-    context = getattr(pool, "_mp_context", None)
-    return context is not None and context.get_start_method() == "fork"
+    if read.wal is None:  # no later backup takes anything from it
+        return manifest
+    return with_mac(manifest, repository.mac_key(writer.hash_key))
 
 
 def _with_earlier_ones(
@@ -254,25 +268,16 @@ def _why_all(read: _Read, *, asked: bool) -> str:
     if asked:
         return "that was asked for"
     if read.parent is None:
-        return "no earlier good backup with the same key and compression is known"
+        return "no earlier good backup with the same key and compression is known to be ours"
     if read.due:
         return f"the last full read was at {written(read_fully_at(read.parent))}"
     return read.stored.why_not or "all of them may have changed"
 
 
-def _warnings(read: _Read) -> Iterator[str]:
-    """Report an inconsistency: this backup is right, and earlier backups may be wrong."""
-    found, parent = read.contradictions, read.parent
-    if not found or parent is None:
-        return
-    tables = ", ".join(str(oid) for oid in sorted({each.oid for each in found}))
-    warning = (
-        f"{len(found)} ranges of the tables with the oids {tables} have other bytes "
-        f"than in '{parent.name}', although the WAL shows no change: do not trust backups made "
-        f"since {read_fully_at(parent):%Y-%m-%d %H:%M} UTC, up to that one, and please report it"
-    )
-    _log.error("%s", warning)
-    yield warning
+def _another_key(read: _Read) -> Iterator[str]:
+    if last := read.of_another_key:
+        warning = f"it is encrypted with another key or passphrase than '{last.name}', so all was"
+        yield f"{warning} stored again, for this key only: if you did not change it, check it"
 
 
 def _report(manifest: Manifest, read: _Read, replicas: ReplicaSet, *, asked: bool) -> BackupReport:
@@ -290,5 +295,5 @@ def _report(manifest: Manifest, read: _Read, replicas: ReplicaSet, *, asked: boo
         skipped_ranges=stored.skipped,
         all_read_because=_why_all(read, asked=asked),
         contradictions=read.contradictions,
-        warnings=tuple(_warnings(read)),
+        warnings=(*read.doubts, *_another_key(read), *replicas.warnings),
     )

@@ -10,8 +10,10 @@ from brownie_backup.errors import (
     KeyNotFound,
     UnsupportedFormat,
 )
+from brownie_backup.format.names import LATEST, LATEST_TOO
 from brownie_backup.hints import BackupHint
 from brownie_backup.model import Manifest
+from brownie_backup.protocols import with_reserve
 from brownie_backup.repository import Lease, Repository
 from brownie_backup.repository.catalogue.holds import forget_attempt, hold_of, read_holds
 
@@ -31,10 +33,14 @@ def delete_backup(repository: Repository, name: str, *, copies: Sequence[Reposit
         StoreError: a store is out of reach.
     """
     holders = [each for each in (repository, *copies) if each.exists(name)]
+    if not holders and name in {LATEST, LATEST_TOO}:
+        msg = f"delete takes the name of a backup, not '{name}', which may be another one by now"
+        raise BackupNotFound(msg, hint=BackupHint.NAME_ONE_BACKUP)
     if not holders:
         msg = f"there is no backup named '{name}' in {repository.store.url}"
         raise BackupNotFound(msg, hint=BackupHint.LIST_BACKUPS)
     with ExitStack() as stack:
+        stack.enter_context(with_reserve(holder.store for holder in holders))
         found = []
         for holder in holders:
             lease = stack.enter_context(holder.shared_lease(f"deletion of '{name}'", backup=name))

@@ -1,16 +1,32 @@
 """Look for problems before they cause harm."""
 
 import secrets
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
+from itertools import islice
+
+from attrs import evolve
 
 from brownie_backup.errors import BackupError, DecryptionError, KeyExists
-from brownie_backup.hints import KeyHint, SetupHint, StoreHint
+from brownie_backup.format.layout import BLOBS
+from brownie_backup.hints import DatabaseHint, HintCode, KeyHint, SetupHint, StoreHint
 from brownie_backup.model.findings import Finding, Level
-from brownie_backup.protocols import Dumper, HasFreeSpace, Store
+from brownie_backup.protocols import Availability, Dumper, HasFreeSpace, KnowsSize, Store
 from brownie_backup.repository import Repository, with_deadlines
+from brownie_backup.repository.catalogue.identity import strange
+from brownie_backup.wording import counted
 
 _CLOCK_MARGIN = timedelta(minutes=2)
+_MOST_BLOBS = 10_000
+_COMPRESSION = 4
+"""How much smaller than its database a first backup usually is."""
+_LEAST_FREE = 64 << 20
+"""Less free space than a few blobs need is a warning, however small the database is."""
+_INSTEAD: Mapping[HintCode, HintCode] = {
+    DatabaseHint.CHECK_CONNECTION: DatabaseHint.CHECK_DATABASE_ADDRESS,
+    KeyHint.NOTHING_STORED: KeyHint.CHECK_KEYS,
+}
+"""Hints in place of those that name the doctor."""
 _PROBE = b"brownie-backup doctor"
 
 
@@ -18,12 +34,19 @@ def diagnose(
     repository: Repository, dumper: Dumper, *, copies: Sequence[Repository] = ()
 ) -> Iterator[Finding]:
     """Yield findings about the database, the stores, the encryption and the clock; none raises."""
-    yield from dumper.diagnose()
+    connected = True
+    for finding in dumper.diagnose():
+        connected &= (finding.subject, finding.level) != ("connection", Level.ERROR)
+        yield _without_doctor(finding)
+    size = _database_size(dumper) if connected else None
     for each in with_deadlines((repository, *copies)):
         yield from _store(each)
     for each in (repository, *copies):
-        yield from _space(each)
-    yield from _encryption(repository)
+        yield from _identity(each)
+        yield from _archived(each)
+        yield from _space(each, size)
+    for finding in _encryption(repository):
+        yield _without_doctor(finding)
 
 
 def _store(repository: Repository) -> Iterator[Finding]:
@@ -62,7 +85,49 @@ def _behaviour(repository: Repository, store: Store, key: str) -> Iterator[Findi
         yield Finding(Level.OK, "clock", f"this host and {store.url} agree on the time")
 
 
-def _space(repository: Repository) -> Iterator[Finding]:
+def _without_doctor(finding: Finding) -> Finding:
+    """Return a finding whose hint does not send to the doctor, who is at work."""
+    if finding.hint and "{verb:doctor}" in finding.hint.code.sentence:
+        return evolve(finding, hint=_INSTEAD.get(finding.hint.code))
+    return finding
+
+
+def _database_size(dumper: Dumper) -> int | None:
+    try:
+        return dumper.database_size_bytes() if isinstance(dumper, KnowsSize) else None
+    except BackupError:  # there are findings about that
+        return None
+
+
+def _identity(repository: Repository) -> Iterator[Finding]:
+    store, record = repository.store, repository.record
+    try:
+        why = strange(store, record, repository.known_identity())
+    except BackupError as error:
+        yield Finding(Level.ERROR, "repository", error.message, error.hint)
+        return
+    if why:
+        yield Finding(Level.ERROR, "repository", why)
+
+
+def _archived(repository: Repository) -> Iterator[Finding]:
+    """Look at some blobs: their names are random, so the first of a listing are a fair sample."""
+    store = repository.store
+    try:
+        listed = list(islice(store.list(BLOBS), _MOST_BLOBS))
+    except BackupError as error:
+        yield Finding(Level.ERROR, "archived blobs", error.message, error.hint)
+        return
+    archived = sum(found.availability is not Availability.READABLE for found in listed)
+    if archived:
+        msg = (
+            f"{archived} of the first {counted(len(listed), 'blob')} in {store.url} are in an "
+            "archive class: the backups that need them cannot be restored at once"
+        )
+        yield Finding(Level.ERROR, "archived blobs", msg, StoreHint.UNARCHIVE_OR_STORE_AGAIN)
+
+
+def _space(repository: Repository, database_size: int | None) -> Iterator[Finding]:
     store = repository.store
     if not isinstance(store, HasFreeSpace):
         return
@@ -76,6 +141,12 @@ def _space(repository: Repository) -> Iterator[Finding]:
     text = f"{store.url} has {free >> 20} MiB free"
     if newest and free < newest.stored_bytes:
         msg = f"{text}, less than the last backup holds ({newest.stored_bytes >> 20} MiB)"
+        yield Finding(Level.WARNING, "space", msg, StoreHint.CLEAN_UP)
+    elif not newest and database_size and free < database_size / _COMPRESSION:
+        msg = f"{text}, less than a quarter of the database's size ({database_size >> 20} MiB)"
+        yield Finding(Level.WARNING, "space", msg, StoreHint.CLEAN_UP)
+    elif free < _LEAST_FREE:
+        msg = f"{text}, which a few blobs fill"
         yield Finding(Level.WARNING, "space", msg, StoreHint.CLEAN_UP)
     else:
         yield Finding(Level.OK, "space", text)

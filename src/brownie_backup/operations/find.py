@@ -101,7 +101,7 @@ def _find(
         except StoreError as error:
             problems.append(error)
             away.append(repository)
-        if found and (damaged_too or (name != LATEST and found[-1].backup.good)):
+        if found and (damaged_too or (name != LATEST and _is_sure(found[-1]))):
             break
     if not found:
         raise next((error for error in problems if isinstance(error, StoreError)), problems[0])
@@ -118,12 +118,24 @@ def _among(repository: Repository, some: Iterable[Repository]) -> bool:
     return any(repository is each for each in some)
 
 
-def _rank(found: LocatedBackup) -> tuple[bool, bool, bool, float]:
-    """`max` takes the first of equals, and so the first store."""
+def _is_sure(found: LocatedBackup) -> bool:
+    """Whether no other store can have a better backup of the name.
+
+    Without any key, an unencrypted backup may have been put where an encrypted one is expected.
+    """
+    return found.backup.good and _is_expected(found)
+
+
+def _is_expected(found: LocatedBackup) -> bool:
     manifest = found.backup.manifest
-    expected = manifest is not None and found.repository.codecs.expects(manifest)
+    return manifest is not None and found.repository.codecs.expects(manifest)
+
+
+def _rank(found: LocatedBackup) -> tuple[bool, bool, bool, bool, float]:
+    """`max` takes the first of equals, and so the first store."""
+    backup, manifest = found.backup, found.backup.manifest
     newest = manifest.finished_at.timestamp() if manifest else 0.0
-    return found.backup.good, manifest is not None, expected, newest
+    return backup.good, manifest is not None, _is_expected(found), not backup.ahead, newest
 
 
 def _findings(
@@ -138,7 +150,8 @@ def _findings(
         if each is best:
             message = f"'{name}' is taken from {url}"
         elif name == best.backup.name and _differ(each.backup, best.backup):
-            message = f"'{name}' in {url} is a different backup, and damaged: {each.backup.problem}"
+            why = f"damaged: {each.backup.problem}" if not each.backup.good else "not encrypted"
+            message = f"'{name}' in {url} is a different backup, and {why}"
         elif each.backup.good:
             message = f"the newest good backup in {url} is '{name}'"
         else:

@@ -1,29 +1,28 @@
 """Guards that stop a cleanup before it deletes anything: each yields reasons, or nothing."""
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from datetime import timedelta
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime, timedelta
 
-from brownie_backup.errors import ClockSkew, DamagedError
+from brownie_backup.errors import ClockSkew, DamagedError, ObjectArchived
 from brownie_backup.hints import SetupHint
-from brownie_backup.model import Attempt, Backup
+from brownie_backup.model import CLOCK_MARGIN, Attempt, Backup
 from brownie_backup.model.reports import RetentionDecision
-from brownie_backup.repository import Repository
+from brownie_backup.repository import LeaseRecord, Repository
 from brownie_backup.repository.catalogue.holds import read_attempt
 from brownie_backup.retention import RetentionGroup
 from brownie_backup.retention.policy import RetentionPolicy
 from brownie_backup.wording import counted, written
-
-CLOCK_MARGIN = timedelta(minutes=5)
-"""The largest accepted difference between the clocks of client and store: backups are aged by our
-clock, blobs by the store's."""
 
 FEW = 3
 """This many of a database's backups may be deleted at once, regardless of their share."""
 
 
 def refuse_skew(offset: timedelta) -> None:
-    """Raise `ClockSkew` if the store's clock is that much ahead of ours, or behind it."""
+    """Raise `ClockSkew` if the store's clock is far ahead of ours, or behind it.
+
+    Backups are aged by our clock, blobs by the store's.
+    """
     if abs(offset) > CLOCK_MARGIN:
         way = "ahead of" if offset > timedelta(0) else "behind"
         minutes = counted(abs(offset) // timedelta(minutes=1), "minute")
@@ -60,7 +59,7 @@ def failed(repository: Repository, decisions: Sequence[RetentionDecision]) -> It
     for name, kind in sorted(going):
         try:
             attempt = read_attempt(repository.store, name, kind)
-        except DamagedError as error:
+        except (DamagedError, ObjectArchived) as error:
             yield f"it is not known whether the last backup of '{name}' failed: {error.message}"
             continue
         if attempt and not any(made_good(attempt, decision.backup) for decision in decisions):
@@ -73,7 +72,14 @@ def failed(repository: Repository, decisions: Sequence[RetentionDecision]) -> It
 def made_good(attempt: Attempt, backup: Backup) -> bool:
     """Whether a backup shows that one of its kind was made since the attempt began."""
     manifest = backup.manifest
-    if not backup.good or manifest is None:
+    if not backup.counts or manifest is None:
         return False
     same = (manifest.backup_set.name, manifest.kind) == (attempt.database, attempt.kind)
     return same and manifest.finished_at >= attempt.started_at
+
+
+def is_running(attempt: Attempt | None, leases: Iterable[LeaseRecord], now: datetime) -> bool:
+    """Whether the backup that was attempted is still being made."""
+    if attempt is None:
+        return False
+    return any(lease.backup == attempt.backup and not lease.expired(now) for lease in leases)

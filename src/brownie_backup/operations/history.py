@@ -8,8 +8,8 @@ from attrs import frozen
 from brownie_backup.audit.reader import read_trail
 from brownie_backup.audit.record import AuditRecord, Outcome, Phase
 from brownie_backup.errors import Busy, DamagedError, StoreError
-from brownie_backup.model import Attempt, Backup, Kind
-from brownie_backup.operations.guards import made_good
+from brownie_backup.model import Attempt, Backup, Kind, is_ahead
+from brownie_backup.operations.guards import is_running, made_good
 from brownie_backup.repository import Repository
 from brownie_backup.repository.catalogue.holds import read_attempt
 
@@ -27,11 +27,13 @@ class History:
     """
 
     last_good: Backup | None = None
-    """The newest good backup."""
+    """The newest good backup that is encrypted, if new ones are."""
     attempt: Attempt | None = None
     """The last backup that was started."""
     backup_failed: bool = False
-    """Whether the last attempt has not (yet) become a good backup."""
+    """Whether the last attempt has ended without a good backup."""
+    backup_running: bool = False
+    """Whether the last attempt still runs."""
     last_verified_at: datetime | None = None
     verification_failed: bool = False
     """Whether the last verification found damage."""
@@ -75,15 +77,24 @@ def _read(repository: Repository, database: str | None, kind: str) -> History:
         and manifest.kind == kind
         and database in {None, manifest.backup_set.name}
     ]
-    last_good = next((backup for backup in backups if backup.good), None)
+    expects = repository.codecs.expects
+    last_good = next((b for b in backups if b.counts and b.manifest and expects(b.manifest)), None)
     known = last_good.manifest.backup_set.name if last_good and last_good.manifest else None
     attempt = _attempt(repository, database or known, kind)
-    verifications = [backup.verification for backup in backups if backup.verification]
+    made = attempt is None or any(made_good(attempt, backup) for backup in backups)
+    running = not made and is_running(attempt, repository.leases(), repository.clock())
+    now = repository.clock()
+    verifications = [
+        found
+        for backup in backups
+        if (found := backup.verification) and not is_ahead(found.verified_at, now)
+    ]
     last = max(verifications, key=lambda each: each.verified_at, default=None)
     return History(
         last_good,
         attempt,
-        attempt is not None and not any(made_good(attempt, backup) for backup in backups),
+        not made and not running,
+        running,
         last.verified_at if last else None,
         last is not None and not last.good,
         _retention_failed(repository, database or known),

@@ -16,11 +16,12 @@ from brownie_backup.errors import (
     StoreError,
     TargetExists,
 )
-from brownie_backup.hints import BackupHint, Hint, RestoreHint
+from brownie_backup.hints import BackupHint, Hint, RestoreHint, StoreHint
 from brownie_backup.model import Database, Manifest, Part
 from brownie_backup.model.findings import Finding, Level
 from brownie_backup.model.reports import RestoreOptions, RestoreReport
 from brownie_backup.operations.find import LocatedBackup, ensure_kind, find_backup, manifest_of
+from brownie_backup.operations.reading_lease import reading_lease
 from brownie_backup.pipeline.progress import OnProgress, PartMeter
 from brownie_backup.pipeline.reading import (
     inventory_of,
@@ -80,25 +81,22 @@ def restore(
         found = find_backup(
             (repository, *copies), name, whose=dumper.database_name, kind=dumper.kind
         )
-    with _leases_if_allowed(found, dry_run=dry_run):
+    with _leases_if_allowed(found, dry_run=dry_run) as unprotected:
         started_at = repository.clock()
         again = find_backup((found.repository, *found.others), found.backup.name)
         found = evolve(again, findings=(*found.findings, *again.findings))
         manifest, source = _restorable(found, dumper.kind)
         codecs = found.repository.codecs
         refuse = not options.accept_unencrypted
-        findings = [
-            *found.findings,
-            *_damage(found),
-            *codecs.findings(manifest, refuse=refuse),
-        ]
+        findings = [*found.findings, *unprotected, *_damage(found)]
+        findings += codecs.findings(manifest, refuse=refuse)
         if not dry_run:
             _refuse(findings)
         reader = found.repository.reader(manifest, [other.store for other in found.others])
         content = _content_of(manifest, dumper, reader, PartMeter(on_progress, "restore"))
         target_name = target_database or source.name
         with step("read inventory"):
-            inventory = content.inventory()
+            inventory = content.inventory(dumper)
         token = secrets.token_hex(4)
         with dumper.restoring(source, target_name, options, token) as target:
             findings += _restore_into(target, content, inventory, options, dry_run=dry_run)
@@ -129,11 +127,12 @@ def _restore_into(
         findings = [*target.preflight(inventory, content.all_bytes)]
     if not dry_run:
         _refuse(findings)
-    if not dry_run or options.selects:
+    chooses = options.selects or options.excludes
+    if not dry_run or chooses:
         content.plan(target)
         with step("receive"):
             findings += content.receive_into(target)
-    if options.selects:  # the name is known now
+    if chooses:  # what is to be loaded is known now
         content.plan_load(target)
     if not dry_run:
         with step("load"):
@@ -155,9 +154,11 @@ class _Content:
     """The other parts that were read in one stream."""
     segmented: tuple[Part, ...]
 
-    def inventory(self) -> bytes:
-        """Read the data that a restore needs."""
-        return b"".join(read_part(self.reader, self.first, jobs=1, meter=self.meter))
+    def inventory(self, dumper: Dumper) -> bytes:
+        """Read the data that a restore needs; `DamagedError` if it lists other parts."""
+        inventory = b"".join(read_part(self.reader, self.first, jobs=1, meter=self.meter))
+        dumper.compare(inventory, self.segmented)
+        return inventory
 
     @property
     def all_bytes(self) -> int:
@@ -268,18 +269,23 @@ def _damage(found: LocatedBackup) -> Iterator[Finding]:
 
 
 @contextlib.contextmanager
-def _leases_if_allowed(found: LocatedBackup, *, dry_run: bool) -> Iterator[None]:
+def _leases_if_allowed(found: LocatedBackup, *, dry_run: bool) -> Iterator[tuple[Finding, ...]]:
     """Keep a sweep away while blobs are read. Read-only rights must be enough for a restore."""
+    problem = ""
     if dry_run:
-        yield
+        yield ()
         return
     purpose = f"restore of '{found.backup.name}'"
     with contextlib.ExitStack() as stack:
         with contextlib.suppress(AccessDenied):
-            stack.enter_context(found.repository.shared_lease(purpose))
+            problem = stack.enter_context(reading_lease(found.repository, purpose))
         # Other stores get a lease only if something will be read there: one of them may be out of
         # reach, and a blob that a sweep removes there meanwhile is one that no backup there names.
         for other in () if found.backup.good else found.others:
             with contextlib.suppress(StoreError, Busy):
                 stack.enter_context(other.shared_lease(purpose))
-        yield
+        yield (_full(problem),) if problem else ()
+
+
+def _full(problem: str) -> Finding:
+    return Finding(Level.WARNING, "store", problem, StoreHint.FREE_SPACE)

@@ -11,6 +11,7 @@ from brownie_backup.hints import BackupHint
 from brownie_backup.model import Backup, DatabaseId
 from brownie_backup.model.reports import OnCount, RetentionDecision, RetentionReport
 from brownie_backup.operations import guards
+from brownie_backup.protocols import with_reserve
 from brownie_backup.repository import Lease, Repository, Swept
 from brownie_backup.retention import RetentionGroup, plan_retention
 from brownie_backup.retention.policy import RetentionPolicy
@@ -54,7 +55,7 @@ def apply_retention(
         return _rehearse(
             repository, policy, database, yes_delete_many=yes_delete_many, on_progress=on_progress
         )
-    with repository.exclusive_lease("cleanup") as lease:
+    with with_reserve([repository.store]), repository.exclusive_lease("cleanup") as lease:
         guards.refuse_skew(lease.clock_offset)
         decisions = _plan(repository, policy, database, on_progress)
         many = () if yes_delete_many else tuple(guards.too_many(decisions, policy))
@@ -78,6 +79,8 @@ def apply_retention(
         tuple(_notes(swept, done)),
         locked=locked,
         locked_blobs=swept.locked_blobs,
+        young_blobs=swept.young_blobs,
+        young_bytes=swept.young_bytes,
     )
 
 
@@ -133,6 +136,8 @@ def _rehearse(
         swept_bytes=would.size_bytes,
         notes=tuple(_notes(would, decisions)),
         refusals=(*guards.failed(repository, decisions), *many),
+        young_blobs=would.young_blobs,
+        young_bytes=would.young_bytes,
     )
 
 

@@ -1,122 +1,21 @@
-"""The state of backups: the last backups, the stores, and the next runs."""
+"""Looks at every store, and reports the state of a database's backups."""
 
-from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import UTC, datetime
 
-from attrs import frozen
+from attrs import evolve
 
-from brownie_backup.errors import StoreError
-from brownie_backup.model import Backup, Kind, Status
+from brownie_backup.errors import DamagedError, StoreError
+from brownie_backup.model import Backup, Kind
 from brownie_backup.model.reports import OnCount
+from brownie_backup.operations.status_report import StatusReport, StoreStatus
 from brownie_backup.protocols import HasFreeSpace, Store
-from brownie_backup.repository import LeaseRecord, Repository, with_deadlines
+from brownie_backup.repository import Repository, with_deadlines
+from brownie_backup.repository.catalogue.holds import read_attempt
 from brownie_backup.retention import plan_retention
 from brownie_backup.retention.policy import RetentionPolicy
 from brownie_backup.retention.rules import describe_policy
 from brownie_backup.schedule import Schedule, longest_interval, next_run_in
-from brownie_backup.version import TOOL_VERSION
-
-LATE_AFTER_INTERVALS = 2
-"""Without a good backup for this many of the schedule's intervals, backups are late."""
-
-
-@frozen
-class StoreStatus:
-    """The state of one store."""
-
-    url: str
-    retention: str
-    """The policy, in words."""
-    backups: tuple[Backup, ...] = ()
-    """Newest first, of any database and kind."""
-    kind: str = Kind.LOGICAL
-    """The kind of the good backup that is looked for."""
-    leases: tuple[LeaseRecord, ...] = ()
-    free_bytes: int | None = None
-    """None if the store has no known limit."""
-    would_delete: tuple[str, ...] = ()
-    """The names of the backups that the policy does not keep, of every database."""
-    error: StoreError | None = None
-    """Why the store could not be asked."""
-
-    @property
-    def damaged(self) -> tuple[str, ...]:
-        """The names of the backups that are known to be damaged."""
-        return tuple(b.name for b in self.backups if b.status is Status.DAMAGED)
-
-    @property
-    def last_good(self) -> Backup | None:
-        """The newest good backup of the kind, of any database."""
-        return next((b for b in self.backups if b.good and _kind(b) == self.kind), None)
-
-
-@frozen
-class StatusReport:
-    """The state of the backups of one database."""
-
-    now: datetime
-    stores: tuple[StoreStatus, ...]
-    """The primary one first."""
-    database: str | None
-    """The database whose backups count; None for all databases, if its name is not known."""
-    kind: str
-    """The kind of backups that count."""
-    schedule: str
-    timezone: str
-    next_backup: datetime
-    interval: timedelta
-    """The longest time between two of the next runs."""
-    retention_days: int | None
-    version: str = TOOL_VERSION
-
-    @property
-    def backups(self) -> tuple[Backup, ...]:
-        """The backups that count in all stores, newest first; each of them may be in many."""
-        found = [b for store in self.stores for b in store.backups if self._counts(b)]
-        return tuple(sorted(found, key=_finished, reverse=True))
-
-    @property
-    def last(self) -> Backup | None:
-        """The newest backup, good or not."""
-        return next(iter(self.backups), None)
-
-    @property
-    def last_good(self) -> Backup | None:
-        """The newest good backup."""
-        return next((backup for backup in self.backups if backup.good), None)
-
-    @property
-    def last_verified(self) -> Backup | None:
-        """The backup that was verified last, with a good result."""
-        verified = [b for b in self.backups if b.verification and b.verification.good]
-        return max(verified, key=_verified, default=None)
-
-    @property
-    def last_good_age(self) -> timedelta | None:
-        """How old the newest good backup is; None if there is none."""
-        last = self.last_good
-        return self.now - last.manifest.finished_at if last and last.manifest else None
-
-    @property
-    def ready(self) -> bool:
-        """Whether the newest good backup is at most twice as old as the schedule promises."""
-        age = self.last_good_age
-        return age is not None and age <= LATE_AFTER_INTERVALS * self.interval
-
-    @property
-    def state(self) -> str:
-        """``ok``; ``degraded``: backups are made, but something is wrong; ``late``: none."""
-        if not self.ready:
-            return "late"
-        wrong = any(store.error or store.damaged for store in self.stores)
-        return "degraded" if wrong else "ok"
-
-    def _counts(self, backup: Backup) -> bool:
-        manifest = backup.manifest
-        if manifest is None:
-            return self.database is None
-        named = self.database in {None, manifest.backup_set.name}
-        return named and manifest.kind == self.kind
 
 
 def report_status(
@@ -137,30 +36,30 @@ def report_status(
         repositories: the primary one first.
         schedule: when backups are due.
         now: UTC-aware.
-        database: the name of the database whose backups count.
+        database: the name of the database whose backups count; None if it is not known.
         policies: which backups each store keeps, in the same order.
         kind: the kind of backups that count.
         retention_days: after how many days a backup may be deleted, as the settings say.
         check_blobs: also list the blobs, to check that all are there in full length.
         on_progress: called with the number of backups read, and the total.
     """
+    read = [
+        _read_store(each, original.store, policy, now, on_progress, check_blobs=check_blobs)
+        for each, original, policy in zip(
+            with_deadlines(repositories), repositories, policies, strict=True
+        )
+    ]
+    databases = sorted({name for store in read for name in _databases(store.backups, kind)})
+    if database is None and len(databases) == 1:
+        (database,) = databases
     return StatusReport(
         now=now,
         stores=tuple(
-            _store_status(
-                repository,
-                original.store,
-                policy,
-                now,
-                on_progress,
-                kind=kind,
-                check_blobs=check_blobs,
-            )
-            for repository, original, policy in zip(
-                with_deadlines(repositories), repositories, policies, strict=True
-            )
+            _about(store, repository, database, kind, several=len(databases) > 1)
+            for store, repository in zip(read, with_deadlines(repositories), strict=True)
         ),
         database=database,
+        databases=tuple(databases),
         kind=kind,
         schedule=schedule.expression,
         timezone=schedule.timezone,
@@ -170,14 +69,13 @@ def report_status(
     )
 
 
-def _store_status(
+def _read_store(
     repository: Repository,
     unwatched: Store,
     policy: RetentionPolicy,
     now: datetime,
     on_progress: OnCount | None,
     *,
-    kind: str,
     check_blobs: bool,
 ) -> StoreStatus:
     url, retention = repository.store.url, describe_policy(policy)
@@ -189,18 +87,45 @@ def _store_status(
     except StoreError as error:
         return StoreStatus(url, retention, error=error)
     decisions = plan_retention(backups, policy, now, database=None)
-    would_delete = tuple(decision.backup.name for decision in decisions if not decision.keep)
-    return StoreStatus(url, retention, backups, kind, leases, free, would_delete)
+    return StoreStatus(
+        url,
+        retention,
+        backups,
+        leases=leases,
+        free_bytes=free,
+        would_delete=tuple(decision.backup.name for decision in decisions if not decision.keep),
+    )
 
 
-def _kind(backup: Backup) -> str | None:
-    return backup.manifest.kind if backup.manifest else None
+def _about(
+    store: StoreStatus, repository: Repository, database: str | None, kind: str, *, several: bool
+) -> StoreStatus:
+    """Return the state of a store with what it has of one database."""
+    if store.error or (database is None and several):
+        return store
+    try:
+        attempt = read_attempt(repository.store, database, kind) if database else None
+    except DamagedError:
+        attempt = None
+    except StoreError as error:
+        return evolve(store, error=error)
+    counting = tuple(backup for backup in store.backups if _counts(backup, database, kind))
+    unencrypted = frozenset(
+        backup.name
+        for backup in counting
+        if backup.manifest and not repository.codecs.expects(backup.manifest)
+    )
+    return evolve(store, counting=counting, unencrypted=unencrypted, attempt=attempt)
 
 
-def _finished(backup: Backup) -> float:
-    return backup.manifest.finished_at.timestamp() if backup.manifest else 0.0
+def _counts(backup: Backup, database: str | None, kind: str) -> bool:
+    manifest = backup.manifest
+    if manifest is None:
+        return database is None
+    return manifest.kind == kind and database in {None, manifest.backup_set.name}
 
 
-def _verified(backup: Backup) -> datetime:
-    assert backup.verification  # noqa: S101 - only such are asked about
-    return backup.verification.verified_at
+def _databases(backups: Iterable[Backup], kind: str) -> Iterator[str]:
+    for backup in backups:
+        if backup.manifest and backup.manifest.kind == kind:
+            yield backup.manifest.backup_set.name

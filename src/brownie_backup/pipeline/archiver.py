@@ -5,13 +5,13 @@ import logging
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, as_completed
-from typing import Any
+from typing import Any, TypeVar
 
 from attrs import frozen
 
 from brownie_backup.errors import DumpFailed
 from brownie_backup.hints import DatabaseHint
-from brownie_backup.model import Manifest, Part, PartSpec, Segment
+from brownie_backup.model import Manifest, Part, PartKind, PartSpec, Segment
 from brownie_backup.pipeline.parent import Parent, make_parent, prepare, reuse
 from brownie_backup.pipeline.ranges import (
     StoredBatch,
@@ -30,6 +30,11 @@ from brownie_backup.repository.blobs.chunks import chunked
 from brownie_backup.tracing import step
 
 _log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+_StoredPart = tuple[Part, tuple[StoredBlob, ...]]
+"""A part as the manifest has it, and its blobs."""
 
 
 @frozen
@@ -65,25 +70,20 @@ def store_snapshot(
     pieces = [piece for own in cuts.values() for piece in own]
     meter.plan([*pieces, *(spec for spec in snapshot.parts if spec not in cuts)])
     known = workers.side.submit(_look_back, snapshot, workers.context, parent)
-    streams = {
-        spec: workers.side.submit(_store_stream, workers, spec)
-        for spec in snapshot.parts
-        if spec not in cuts
-    }
+    inventories = _begin(_read_whole, workers, filter(_is_inventory, snapshot.parts))
+    others = [spec for spec in snapshot.parts if spec not in inventories]
+    streams = _begin(_store_stream, workers, (spec for spec in others if spec not in cuts))
     back = known.result() if parent and not full else None
-    reused: dict[str, StoredPart] = {}
-    for piece in pieces if back else ():
-        if back and (part := reuse(back, workers.context.writer, piece)):
-            reused[piece.segment] = part
-            meter.end(piece, part.rows)
+    reused = _reuse(back, workers.context, pieces) if back else {}
     begun = [
         (batch, workers.begin(batch))
         for batch in batches([p for p in pieces if p.segment not in reused], workers.count)
     ]
-    _wait_for([*streams.values(), known], workers, begun)
+    _wait_for([*streams.values(), *inventories.values(), known], workers, begun)
     ranges = reused | dict(_results(workers.context, begun))
     stored = {spec: future.result() for spec, future in streams.items()}
-    parts = _parts(snapshot.parts, stored, cuts, ranges, dumper)
+    parts = _parts(others, stored, cuts, ranges, dumper)
+    parts[:0] = [_store_inventory(workers, s, f.result(), parts) for s, f in inventories.items()]
     compared = known.result() if full else None
     return Stored(
         tuple(part for part, _ in parts),
@@ -95,15 +95,38 @@ def store_snapshot(
     )
 
 
+def _is_inventory(spec: PartSpec) -> bool:
+    """Whether it lists the other parts: it is read with them, and stored after them."""
+    return spec.kind == PartKind.INVENTORY
+
+
+def _begin(
+    work: Callable[[Workers, PartSpec], T], workers: Workers, specs: Iterable[PartSpec]
+) -> dict[PartSpec, Future[T]]:
+    return {spec: workers.side.submit(work, workers, spec) for spec in specs}
+
+
+def _reuse(
+    parent: Parent, context: WorkerContext, pieces: Iterable[PartSpec]
+) -> dict[str, StoredPart]:
+    """Return the unchanged segments, by their keys."""
+    reused: dict[str, StoredPart] = {}
+    for piece in pieces:
+        if part := reuse(parent, context.writer, piece):
+            reused[piece.segment] = part
+            context.meter.end(piece, part.rows)
+    return reused
+
+
 def _parts(
     specs: Iterable[PartSpec],
     streams: Mapping[PartSpec, StoredPart],
     cuts: Mapping[PartSpec, Sequence[PartSpec]],
     ranges: Mapping[str, StoredPart],
     dumper: Dumper,
-) -> list[tuple[Part, tuple[StoredBlob, ...]]]:
+) -> list[_StoredPart]:
     """Return the parts for the manifest, in order, each with its blobs."""
-    parts: list[tuple[Part, tuple[StoredBlob, ...]]] = []
+    parts: list[_StoredPart] = []
     for spec in specs:
         if spec in streams:
             parts.append((_stream_part(spec, streams[spec]), streams[spec].blobs))
@@ -144,10 +167,31 @@ def _look_back(
     return found
 
 
+def _read_whole(workers: Workers, spec: PartSpec) -> bytes:
+    workers.context.meter.begin(spec)
+    with workers.context.dumper.reading() as reader:
+        return b"".join(reader.read(spec))
+
+
+def _store_inventory(
+    workers: Workers, spec: PartSpec, data: bytes, parts: Iterable[_StoredPart]
+) -> _StoredPart:
+    """Store an inventory that lists the other parts."""
+    context = workers.context
+    data = context.dumper.complete(data, [part for part, _ in parts])
+    chunks = chunked([data], context.writer.blob_bytes, head=spec.head_bytes)
+    with step("store part", kind=spec.kind) as measured:
+        stored = StoredPart(tuple(map(context.writer.put, chunks)))
+        measured.tell(**totals(stored.blobs))
+    context.meter.add(spec, len(data))
+    context.meter.end(spec, None)
+    return _stream_part(spec, stored), stored.blobs
+
+
 def _store_stream(workers: Workers, spec: PartSpec) -> StoredPart:
     """Read a part that is one stream; store its blobs, several at once."""
     context = workers.context
-    _log.info("storing %s", spec.kind)
+    _log.debug("storing %s", spec.kind)
 
     def store(chunk: list[bytes]) -> StoredBlob:
         blob = context.writer.put(chunk.pop())

@@ -1,11 +1,12 @@
 """Catching up: each store of a run gets the backups that others have and it lacks, by copying."""
 
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from attrs import evolve
 
 from brownie_backup.errors import BackupError, BackupExists, DamagedError
+from brownie_backup.hints import BackupHint
 from brownie_backup.model import Backup, BlobRef, Manifest, Status
 from brownie_backup.model.findings import Problem
 from brownie_backup.model.reports import StoreSync
@@ -133,15 +134,22 @@ class _Target:
             return False
 
     def _transfer(
-        self, backup: Backup, refs: Iterable[BlobRef], sources: Iterable[Replica]
+        self, backup: Backup, refs: Collection[BlobRef], sources: Iterable[Replica]
     ) -> bool:
         """Copy blobs, and return whether all of them are here now."""
-        done = self.replica.copy(refs, sources, self._meter.add)
+        if not refs:
+            return True
+        done = self.replica.copy(_manifest(backup), refs, sources, self._meter.add)
         self.result = evolve(
             self.result,
             copied_blobs=self.result.copied_blobs + done.blobs,
             copied_bytes=self.result.copied_bytes + done.size_bytes,
         )
+        for url, name in done.damaged:
+            damaged = (
+                f"{backup.name}: blob {name} in {url} is damaged, and was not copied from there"
+            )
+            self._note(Problem(damaged, BackupHint.VERIFY_THERE))
         if done.problem:
             self._note(Problem.of(done.problem, f"{backup.name}: "))
         return not done.problem

@@ -5,7 +5,7 @@ from functools import partial
 from brownie_backup.errors import Busy, DamagedError, KeyNotFound, LeaseLost
 from brownie_backup.hints import BackupHint
 from brownie_backup.model import Manifest
-from brownie_backup.protocols import Store
+from brownie_backup.protocols import Store, keep_reserve
 from brownie_backup.repository import Lease, Repository
 from brownie_backup.repository.catalogue.manifests import add_as_is, copy_lists
 
@@ -42,6 +42,7 @@ def commit(
         lease.ensure_fresh()
     except LeaseLost:
         _confirm(repository, manifest)
+    keep_reserve(repository.store)
 
 
 def _confirm(repository: Repository, manifest: Manifest) -> None:

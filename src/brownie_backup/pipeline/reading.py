@@ -14,7 +14,7 @@ from brownie_backup.errors import BackupError, DamagedError, DecryptionError
 from brownie_backup.hints import BackupHint
 from brownie_backup.model import BlobRef, Manifest, Part, PartKind, Segment
 from brownie_backup.pipeline.progress import PartMeter
-from brownie_backup.protocols import Target
+from brownie_backup.protocols import Dumper, Target
 from brownie_backup.repository.blobs.reader import BlobReader
 from brownie_backup.repository.blobs.sizes import MOST_WORKERS
 
@@ -138,3 +138,13 @@ def inventory_of(manifest: Manifest) -> Part:
             return part
     msg = f"the manifest of '{manifest.name}' names no inventory"
     raise DamagedError(msg, hint=BackupHint.RESTORE_ANOTHER)
+
+
+def check_part(part: Part, dumper: Dumper, manifest: Manifest, chunks: Iterable[bytes]) -> None:
+    """Read a part to its end; `DamagedError` if it is bad, or lists other parts."""
+    if part.kind != PartKind.INVENTORY:
+        dumper.check(part, chunks)
+        return
+    inventory = b"".join(chunks)
+    dumper.check(part, [inventory])
+    dumper.compare(inventory, manifest.parts)

@@ -19,9 +19,11 @@ from brownie_backup.model.findings import Problem
 from brownie_backup.model.reports import StoreOutcome
 from brownie_backup.pipeline.commit import commit
 from brownie_backup.repository import Identity, Lease, Repository
+from brownie_backup.repository.blobs.decoding import StructureDecoder
 from brownie_backup.repository.blobs.index import BlobIndex
 from brownie_backup.repository.blobs.transfer import Transferred, for_store, transfer_blobs
 from brownie_backup.repository.catalogue.holds import add_hold
+from brownie_backup.repository.catalogue.identity import strange
 from brownie_backup.repository.catalogue.listing import sharing
 
 _log = logging.getLogger(__name__)
@@ -68,6 +70,8 @@ class Replica:
         """Whether it has the backup that the run makes."""
         self.copied = Transferred()
         """The blobs of that backup that it got by copying."""
+        self.strange = ""
+        """Why it may not be the store that it should be; empty if nothing suggests that."""
         self._identity: Identity | None = None
         self._lease: Lease | None = None
         self._stack = ExitStack()
@@ -133,7 +137,9 @@ class Replica:
 
     def known_identity(self) -> Identity | None:
         """Return the repository's identity, or None if it was never used."""
-        return self.repository.known_identity(lambda: self._identity)
+        found = self.repository.known_identity(lambda: self._identity)
+        self.strange = strange(self.repository.store, self.repository.record, found)
+        return found
 
     def identity(self, proposed: Identity | None = None) -> Identity:
         """Return the repository's identity, assigning the proposed one if it has none."""
@@ -212,14 +218,18 @@ class Replica:
 
     def copy(
         self,
+        manifest: Manifest,
         refs: Iterable[BlobRef],
         sources: "Iterable[Replica]",
         on_bytes: Callable[[int], None] = lambda _: None,
     ) -> Transferred:
-        """Copy the blobs that it lacks from other stores; see `transfer_blobs`."""
-        return transfer_blobs(
-            self.blobs, [source.blobs for source in sources], refs, on_bytes=on_bytes
-        )
+        """Copy the blobs of a backup that it lacks from other stores; see `transfer_blobs`."""
+        examine = StructureDecoder.of(manifest, self.repository.codecs).integrity
+        indexes = [source.blobs for source in sources]
+        copied = transfer_blobs(self.blobs, indexes, refs, examine=examine, on_bytes=on_bytes)
+        for url, name in copied.damaged:
+            _log.warning("blob %s in %s is damaged, and was not copied from there", name, url)
+        return copied
 
     def commit(
         self, manifest: Manifest, hold: Hold | None = None, source: "Replica | None" = None
@@ -259,7 +269,7 @@ class Replica:
         try:
             if not self.has(manifest.blobs):
                 _log.info("copying what %s lacks of backup '%s'", self.url, manifest.name)
-                self.copied = self.copy(manifest.blobs, sources)
+                self.copied = self.copy(manifest, manifest.blobs, sources)
                 if self.copied.problem:
                     raise self.copied.problem
             self.commit(manifest)
@@ -268,6 +278,8 @@ class Replica:
             self.problem, self.late = error, False
         else:
             self.stored, self.problem, self.late = True, None, False
+            if not self.strange and self.repository.record:
+                self.repository.record.write(manifest.repository_id)
             _log.info("backup '%s' exists in %s", manifest.name, self.url)
 
     def outcome(self) -> StoreOutcome:

@@ -68,11 +68,17 @@ class ReplicaSet:
         A store without an identity gets it too. So it is a repository of its own, and a later run
         without the other stores can reuse its blobs.
         """
-        known = next((found for found in self._in_turn(Replica.known_identity) if found), None)
+        found = tuple(self._in_turn(Replica.known_identity))
+        known = next((each for each in found if each), None)
         agreed = known or next(self._in_turn(Replica.identity))
         for _ in self._in_turn(lambda replica: replica.identity(agreed)):
             pass
         return agreed
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What is strange about the stores, although they took the backup."""
+        return tuple(each.strange for each in self._replicas if each.strange and each.stored)
 
     def publish(self, manifest: Manifest) -> None:
         """Make the backup exist in every possible store, first where nothing has to be copied.

@@ -2,12 +2,12 @@
 
 import contextlib
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Executor, Future, ThreadPoolExecutor, wait
+from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor, wait
 
 from attrs import field, frozen
 
 from brownie_backup.concurrency.threads import Threads, carrying
-from brownie_backup.errors import BackupError, DumpFailed, redact
+from brownie_backup.errors import BackupError, ConfigurationError, DumpFailed, redact
 from brownie_backup.hints import BackupHint
 from brownie_backup.model import PartSpec
 from brownie_backup.pipeline.ranges import (
@@ -109,3 +109,26 @@ def worker_pool(
         for pool in (own, side, packers):
             pool.shutdown(cancel_futures=True)
         wait([future for future in workers.begun if not future.cancelled()], _END_SECONDS)
+
+
+def check_executor(executor: Executor | None, worker_factory: object | None) -> None:
+    """Refuse an executor whose workers could not work; `ConfigurationError` says why."""
+    if executor is None and worker_factory is not None:
+        problem = "there is a worker factory, and no executor whose workers would use it"
+        raise ConfigurationError([problem], hint=BackupHint.GIVE_EXECUTOR)
+    if (
+        executor is not None
+        and worker_factory is None
+        and not isinstance(executor, ThreadPoolExecutor)
+    ):
+        problem = f"the workers of a {type(executor).__name__} don't know what to work with"
+        raise ConfigurationError([problem], hint=BackupHint.GIVE_WORKER_FACTORY)
+    if isinstance(executor, ProcessPoolExecutor) and _forks(executor):
+        # Such a process inherits our ends of the pipes to psql, so psql never sees them closed.
+        problem = "the executor forks its processes, while threads of ours run programs"
+        raise ConfigurationError([problem], hint=BackupHint.SPAWN_PROCESSES)
+
+
+def _forks(pool: ProcessPoolExecutor) -> bool:
+    context = getattr(pool, "_mp_context", None)
+    return context is not None and context.get_start_method() == "fork"

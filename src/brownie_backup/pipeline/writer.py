@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from attrs import frozen
 
 from brownie_backup.format.blobs import blob_name
+from brownie_backup.format.checksums import with_checksum
 from brownie_backup.model import BlobRef, Encryption
 from brownie_backup.pipeline.replica import Replica
 from brownie_backup.pipeline.replicas import ReplicaSet
@@ -50,6 +51,7 @@ class BlobWriter:
         # Each step releases its input: these copies are most of this program's memory.
         del data
         packed = self.encryptor.encrypt(packed)
+        packed = with_checksum(packed, name, self.encryption.method)
         put = self.replicas.put(name, packed, found)
         _log.debug("stored blob %s: %d bytes, %d of plaintext", name, len(packed), size)
         return _stored(name, size, {**put, **_there(found)})

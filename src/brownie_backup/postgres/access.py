@@ -5,7 +5,7 @@ import os
 import re
 import tempfile
 import weakref
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from attrs import evolve
@@ -13,9 +13,11 @@ from attrs import evolve
 from brownie_backup.errors import ConfigurationError
 from brownie_backup.hints import DatabaseHint
 from brownie_backup.postgres.conninfo import Conninfo
+from brownie_backup.secret import Secret
 
 _CONNECT_SECONDS = "10"
 _APPLICATION = "brownie-backup"
+_ADDRESS = ("host", "hostaddr", "port", "load_balance_hosts")
 _PASSFILE_SPECIAL = re.compile(r"([\\:])")
 _SOCKET_FOLDERS = ("/var/run/postgresql", "/tmp")  # noqa: S108 - PostgreSQL's own choice
 _BUNDLES = (
@@ -45,12 +47,30 @@ class Access:
         self._keeps_service = keeps_service
         self._passfile: str | None = None
         if conninfo.password:
+            _check_password(conninfo.password)
             self._passfile = _write_passfile(conninfo)
             weakref.finalize(self, _remove, self._passfile)
 
     def to_database(self, name: str) -> "Access":
         """Return the access to another database on the same server."""
         return Access(self.conninfo.with_database(name), keeps_service=self._keeps_service)
+
+    def pinned_to(self, address: Mapping[str, str]) -> "Access":
+        """Return the access to the one server at that address, of several that this may lead to.
+
+        A parameter that balances load says nothing any more, and older programs don't know it.
+        """
+        others = {k: v for k, v in self.conninfo.parameters.items() if k not in _ADDRESS}
+        conninfo = evolve(self.conninfo, parameters={**others, **address})
+        return Access(conninfo, keeps_service=self._keeps_service)
+
+    def with_options(self, more: str) -> "Access":
+        """Return the access with more options for the server, beside those that it has."""
+        options = f"{self.arguments().get('options', '')} {more}".strip()
+        conninfo = evolve(
+            self.conninfo, parameters={**self.conninfo.parameters, "options": options}
+        )
+        return Access(conninfo, keeps_service=self._keeps_service)
 
     def environment(self) -> dict[str, str]:
         """Return the environment of the programs: ours, without our own settings."""
@@ -120,6 +140,18 @@ def trusted_by_the_system(bundles: Iterable[str] = _BUNDLES) -> dict[str, str]:
     if not found or "SSL_CERT_FILE" in os.environ:  # true for every OpenSSL
         return {}
     return {"sslrootcert": found[0], "sslmode": "verify-full"}  # as `system` means
+
+
+def _check_password(password: Secret) -> None:
+    """Refuse a password that a passfile cannot hold: libpq reads it line by line."""
+    text = password.reveal()
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        text = "\0"
+    if not {"\n", "\r", "\0"}.isdisjoint(text):
+        msg = "the password has line breaks, or bytes that are no UTF-8"
+        raise ConfigurationError([msg], hint=DatabaseHint.PASSWORD_ON_ONE_LINE)
 
 
 def _write_passfile(conninfo: Conninfo) -> str:

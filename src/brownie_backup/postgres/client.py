@@ -6,10 +6,11 @@ from collections.abc import Iterable, Iterator
 from functools import cached_property
 from typing import Any
 
-from brownie_backup.errors import ConnectionFailed, ProgramMissing
+from brownie_backup.errors import ConnectionFailed, DatabaseError, ProgramMissing
 from brownie_backup.hints import DatabaseHint
 from brownie_backup.postgres.access import Access
 from brownie_backup.postgres.conninfo import Conninfo
+from brownie_backup.postgres.endpoint import IDENTITY, Endpoint, Identity, parse_identity
 from brownie_backup.postgres.pooler import MARK, has_mark, is_shared
 from brownie_backup.postgres.process import read_output, running
 from brownie_backup.postgres.programs import (
@@ -22,21 +23,71 @@ from brownie_backup.postgres.programs import (
 from brownie_backup.postgres.psql import OPTIONS, Psql
 from brownie_backup.postgres.session import Session
 
+_INSUFFICIENT_PRIVILEGE = "42501"
+_NO_TIMEOUTS = "-c statement_timeout=0 -c lock_timeout=0"
+_EVENT_TRIGGERS_SINCE = 17
+_NO_EVENT_TRIGGERS = ("event_triggers", "off", "")
+_REPLICA = ("session_replication_role", "replica", "RA")
+
 
 class Client:
     """Queries one server, and runs pg_dump and other programs against it."""
 
     def __init__(
-        self, conninfo: Conninfo, pg_bin: str | None = None, *, access: Access | None = None
+        self,
+        conninfo: Conninfo,
+        pg_bin: str | None = None,
+        *,
+        access: Access | None = None,
+        endpoint: Endpoint | None = None,
     ) -> None:
         self.access = access or Access(conninfo)
+        self.endpoint = endpoint
+        """The one server that all sessions are with, if that is decided."""
+        self.event_triggers = "OA"
+        """The values of pg_event_trigger.evtenabled with which they start for our sessions."""
         self._pg_bin = pg_bin
         self._has_own_sessions = False
 
     def connected_to(self, database: str) -> "Client":
         """Return a client of another database on the same server."""
         access = self.access.to_database(database)
-        return Client(access.conninfo, self._pg_bin, access=access)
+        return Client(access.conninfo, self._pg_bin, access=access, endpoint=self.endpoint)
+
+    def at(self, endpoint: Endpoint | None) -> "Client":
+        """Return a client of that server alone, wherever else the connection string leads."""
+        access = self.access.pinned_to(endpoint.parameters) if endpoint else self.access
+        return Client(access.conninfo, self._pg_bin, access=access, endpoint=endpoint)
+
+    def pinned(self, database: str | None = None) -> "Client":
+        """Return a client of the server that is reached now, for one backup or one restore.
+
+        Raises:
+            ConnectionFailed: there is no connection, or a pooler that mixes sessions.
+        """
+        with self.session(database) as session:
+            client = self.at(Endpoint(*session.address, _identity(session)))
+            client.server_version = parse_version(session.server_version)
+            client._has_own_sessions = self._has_own_sessions  # noqa: SLF001 - of its own class
+        return client
+
+    def without_event_triggers(self) -> "Client":
+        """Return a client for whom event triggers don't start, or as few as its role may prevent.
+
+        Before version 17 there is only the setting that ordinary triggers depend on too.
+        """
+        has_setting = self.server_version.major >= _EVENT_TRIGGERS_SINCE
+        name, value, rest = _NO_EVENT_TRIGGERS if has_setting else _REPLICA
+        (row,) = self.query(f"SELECT has_parameter_privilege('{name}', 'SET') AS may")
+        if not row["may"]:
+            return self
+        # In the connection, so that login triggers don't start either. Such options go before
+        # PGOPTIONS, where programs get the others from.
+        access = self.access.with_options(f"{_NO_TIMEOUTS} -c {name}={value}")
+        client = Client(access.conninfo, self._pg_bin, access=access, endpoint=self.endpoint)
+        client.server_version = self.server_version
+        client.event_triggers = rest
+        return client
 
     @cached_property
     def server_version(self) -> Version:
@@ -78,6 +129,8 @@ class Client:
         session = self._connect(database)
         try:
             self._require_own_sessions(session, database)
+            if self.endpoint and self.endpoint.identity:
+                self.endpoint.require(parse_identity(session.value(IDENTITY)))
             session.prepare()
             yield session
         finally:
@@ -107,6 +160,8 @@ class Client:
         with running(argv, self.access.environment(), pipe="both") as child:
             psql = Psql(child)
             psql.prepare()
+            if self.endpoint and self.endpoint.identity:
+                self.endpoint.require(parse_identity(psql.value(IDENTITY)))
             yield psql
 
     def output(self, argv: Iterable[str]) -> tuple[int, bytes, str]:
@@ -138,6 +193,16 @@ class Client:
         self._has_own_sessions = True
 
 
+def _identity(session: Session) -> Identity | None:
+    """Return which server this is, or None if it is a secret of a managed service."""
+    try:
+        return parse_identity(session.value(IDENTITY))
+    except DatabaseError as error:
+        if error.sqlstate != _INSUFFICIENT_PRIVILEGE:
+            raise
+        return None
+
+
 def quote_name(name: str) -> str:
     """Return an SQL identifier."""
     return '"' + name.replace('"', '""') + '"'
@@ -156,5 +221,4 @@ def quote_text(text: str) -> str:
 
 def no_timeouts() -> str:
     """Return libpq's options for programs that leave a role's or database's timeouts in force."""
-    ours = "-c statement_timeout=0 -c lock_timeout=0"
-    return f"{os.environ.get('PGOPTIONS', '')} {ours}".strip()
+    return f"{os.environ.get('PGOPTIONS', '')} {_NO_TIMEOUTS}".strip()

@@ -11,6 +11,9 @@ from brownie_backup.hints import DatabaseHint
 from brownie_backup.secret import Secret
 
 _SCHEMES = ("postgresql://", "postgres://")
+_OTHERS = ("jdbc", "maria", "mssql", "mysql", "oracle", "postgres", "sqlite")
+"""How schemes begin that may be shown: any other text may be a password out of place."""
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]{0,30}://")
 # Secrets that libpq takes only from a connection string or a service file, not from a variable or a
 # file.
 _UNHIDEABLE = frozenset(
@@ -51,6 +54,10 @@ def parse_conninfo(text: str) -> Conninfo:
     Raises:
         ConfigurationError: it is neither. The message does not repeat it: it may hold a password.
     """
+    if not text.startswith(_SCHEMES) and (scheme := _SCHEME.match(text)):
+        shown = scheme[0] if scheme[0].startswith(_OTHERS) else "of the connection string"
+        msg = f"the scheme {shown} is not PostgreSQL's, which is postgresql://"
+        raise ConfigurationError([msg], hint=DatabaseHint.CONNECTION_STRING)
     pairs = dict(_parse_uri(text) if text.startswith(_SCHEMES) else _parse_pairs(text))
     for keyword in sorted(_UNHIDEABLE & pairs.keys()):
         msg = f"the connection string has '{keyword}', which client programs would show in 'ps'"
@@ -87,6 +94,7 @@ def _parse_uri(text: str) -> Iterator[tuple[str, str]]:
         user, _, password = credentials.partition(":")
         yield from _present("user", _decode(user))
         yield from _present("password", _decode(password))
+    _refuse_unescaped(rest)
     hosts, ports = [], []
     while True:
         host, rest = _take_host(rest)
@@ -94,7 +102,7 @@ def _parse_uri(text: str) -> Iterator[tuple[str, str]]:
         if rest.startswith(":"):
             port, rest = _take(rest[1:], "/?,")
         hosts.append(_decode(host))
-        ports.append(_decode(port))
+        ports.append(_number(_decode(port)))
         if not rest.startswith(","):
             break
         rest = rest[1:]
@@ -112,6 +120,25 @@ def _parse_uri(text: str) -> Iterator[tuple[str, str]]:
         yield ("sslmode", "require") if (key, value) == ("ssl", "true") else (key, value)
 
 
+def _refuse_unescaped(rest: str) -> None:
+    """Refuse what would otherwise show a part of the password as a host or a database.
+
+    libpq looks for the password only up to the first '@', and not beyond a '/'.
+    """
+    address, _, path = rest.partition("?")[0].partition("/")
+    if "@" in address:
+        raise _unescaped("an '@'", "%40")
+    if "@" in path and ":" in address + path.partition("@")[0]:
+        raise _unescaped("a '/'", "%2F")
+
+
+def _unescaped(what: str, written: str) -> ConfigurationError:
+    why = f"the user or the password may have {what}, which is written {written} there"
+    return ConfigurationError(
+        [f"the connection string is ambiguous: {why}"], hint=DatabaseHint.ESCAPE_IN_URL
+    )
+
+
 def _take(text: str, ends: str) -> tuple[str, str]:
     """Split at the first of the characters `ends`."""
     length = next((i for i, character in enumerate(text) if character in ends), len(text))
@@ -125,6 +152,13 @@ def _take_host(text: str) -> tuple[str, str]:
     if not bracket or not address or rest[:1] not in {"", ":", "/", "?", ","}:
         raise _malformed("an IPv6 address is not closed by a bracket")
     return address, rest
+
+
+def _number(port: str) -> str:
+    """Return a port. libpq would repeat a wrong one, which may be a password."""
+    if port and not re.fullmatch(r"\s*[0-9]+\s*", port, re.ASCII):
+        raise _malformed("a port is not a number")
+    return port
 
 
 def _decode(text: str) -> str:

@@ -10,6 +10,10 @@ if TYPE_CHECKING:
     from psycopg import Error
 
 _INVALID_CATALOG_NAME = "3D000"
+_ATTEMPT = re.compile(
+    r"(?:connection failed: )?connection to server (?:at|on socket) (.*?) failed: "
+)
+_PASSWORD = re.compile("password authentication failed|no password supplied|empty password")
 _MISSING = re.compile(r'database "(.*)" does not exist')
 
 
@@ -23,6 +27,9 @@ def not_connected(said: str) -> ConnectionFailed | DatabaseNotFound:
         hint = DatabaseHint.NO_POOLER
     elif is_crowded(text):
         hint = DatabaseHint.TOO_MANY_CONNECTIONS
+    elif _PASSWORD.search(text):
+        hint = DatabaseHint.CHECK_PASSWORD
+    text = _ATTEMPT.sub(r"\1: ", text)
     return ConnectionFailed(f"no connection to PostgreSQL: {text}", hint=hint)
 
 

@@ -36,8 +36,13 @@ class Child:
 
     def said(self) -> str:
         """Return the stderr output so far."""
-        said = os.pread(self.errors.fileno(), _LONGEST_STDERR, 0).decode("utf-8", "replace")
-        return redact(said).strip()
+        file = self.errors.fileno()
+        said = os.pread(file, _LONGEST_STDERR, 0)
+        after = os.fstat(file).st_size - len(said)
+        if after > 0:  # the last line is the most telling
+            *_, last = os.pread(file, _LONGEST_STDERR, len(said)).rstrip().rpartition(b"\n")
+            said += b"\n" + last
+        return redact(said.decode("utf-8", "replace")).strip()
 
     def interrupt(self) -> None:
         """Tell the program to end, from any thread; its reader sees the output end."""

@@ -54,6 +54,12 @@ class Session:
         """The encoding of the database, by PostgreSQL's name."""
         return self._status("server_encoding")
 
+    @property
+    def address(self) -> tuple[str, str, int]:
+        """Host, its address and port of the server that was reached, of several perhaps."""
+        info = self._connection.info
+        return info.host, info.hostaddr, info.port
+
     def prepare(self) -> None:
         """Make sure that no server timeout ends it, and that no user-defined operators run."""
         self.run(";".join(GUARD))

@@ -19,6 +19,9 @@ class TerminatedBySignal(BaseException):
         super().__init__(number)
         self.number = number
 
+    def __str__(self) -> str:
+        return f"ended by {signal.Signals(self.number).name}"
+
 
 def end_on_signals() -> None:
     """From now on, raise `TerminatedBySignal` in the main thread when we are asked to end."""

@@ -4,10 +4,11 @@ They are small on purpose: a method is here only if an operation calls it. The c
 `brownie_backup.testing` check that an implementation keeps the guarantees.
 """
 
-from brownie_backup.protocols.cache import Cache
-from brownie_backup.protocols.codecs import Compressor, Decryptor, Encryptor
-from brownie_backup.protocols.dumper import Dumper, Reader, Snapshot, Unchanged
+from brownie_backup.protocols.cache import Cache, RepositoryRecord
+from brownie_backup.protocols.codecs import Compressor, Decryptor, Encryptor, SupportsMac
+from brownie_backup.protocols.dumper import Dumper, KnowsSize, Reader, Snapshot, Unchanged
 from brownie_backup.protocols.store import (
+    Availability,
     Clock,
     HasFreeSpace,
     ObjectUse,
@@ -17,11 +18,17 @@ from brownie_backup.protocols.store import (
     SupportsClose,
     SupportsObjectLock,
     SupportsPaging,
+    SupportsReserve,
     SupportsRetry,
+    get_object,
+    keep_reserve,
+    too_large,
+    with_reserve,
 )
 from brownie_backup.protocols.target import Target
 
 __all__ = [
+    "Availability",
     "Cache",
     "Clock",
     "Compressor",
@@ -29,16 +36,24 @@ __all__ = [
     "Dumper",
     "Encryptor",
     "HasFreeSpace",
+    "KnowsSize",
     "ObjectUse",
     "Page",
     "Reader",
+    "RepositoryRecord",
     "Snapshot",
     "Store",
     "StoredObject",
     "SupportsClose",
+    "SupportsMac",
     "SupportsObjectLock",
     "SupportsPaging",
+    "SupportsReserve",
     "SupportsRetry",
     "Target",
     "Unchanged",
+    "get_object",
+    "keep_reserve",
+    "too_large",
+    "with_reserve",
 ]

@@ -1,4 +1,4 @@
-"""A local cache of a store's objects."""
+"""What is kept on this host about a store: copies of its objects, and its repository's id."""
 
 from collections.abc import Iterable
 from typing import Protocol
@@ -27,4 +27,25 @@ class Cache(Protocol):
 
     def forget(self, keys: Iterable[str]) -> None:
         """Forget the objects cached under these keys."""
+        ...
+
+
+class RepositoryRecord(Protocol):
+    """This host's record of the repository that a store had.
+
+    It shows that a disk is not mounted, or that a store was exchanged. It never raises: without it,
+    nothing is known.
+    """
+
+    @property
+    def place(self) -> str:
+        """Where it is, for a person who wants to delete it."""
+        ...
+
+    def read(self) -> str | None:
+        """Return the id of the repository, or None if none is known."""
+        ...
+
+    def write(self, identifier: str) -> None:
+        """Keep the id of the repository."""
         ...

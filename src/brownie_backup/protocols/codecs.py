@@ -1,6 +1,6 @@
 """How the bytes of a blob are compressed and encrypted."""
 
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 
 class Compressor(Protocol):
@@ -59,4 +59,16 @@ class Encryptor(Decryptor, Protocol):
 
     def encrypt(self, data: bytes) -> bytes:
         """Return `data` encrypted, or raise `EncryptionError`."""
+        ...
+
+
+@runtime_checkable
+class SupportsMac(Protocol):
+    """An encryptor that may have a secret, by which manifests can be authenticated."""
+
+    def mac_key(self, salt: bytes) -> bytes | None:
+        """Return a key that only a holder of the secret can derive; None if it has no secret.
+
+        It is equal for equal secrets and salts, and does not help to guess a passphrase.
+        """
         ...

@@ -3,7 +3,7 @@
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import AbstractContextManager
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from attrs import frozen
 
@@ -74,6 +74,15 @@ class Reader(Protocol):
         ...
 
 
+@runtime_checkable
+class KnowsSize(Protocol):
+    """A dumper that knows how large its database is; `brownie-backup doctor` asks it."""
+
+    def database_size_bytes(self) -> int:
+        """Return the size of the database on the server's disk."""
+        ...
+
+
 class Dumper(Protocol):
     """Reads a database, part by part, and loads its own parts back."""
 
@@ -119,6 +128,14 @@ class Dumper(Protocol):
 
     def locate(self, segment: PartSpec) -> TableRange:
         """Return a description of a segment for messages."""
+        ...
+
+    def complete(self, inventory: bytes, parts: Sequence[Part]) -> bytes:
+        """Return the inventory with a list of the other parts, once all of them are stored."""
+        ...
+
+    def compare(self, inventory: bytes, parts: Sequence[Part]) -> None:
+        """Raise `DamagedError` unless the parts are those that the inventory lists, if it does."""
         ...
 
     def check(self, part: Part, chunks: Iterable[bytes]) -> None:

@@ -1,11 +1,26 @@
 """Where objects are kept."""
 
-from collections.abc import Callable, Iterator
+import contextlib
+from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
 from enum import StrEnum
 from typing import Protocol, runtime_checkable
 
 from attrs import frozen
+
+from brownie_backup.errors import DamagedError, StoreError
+from brownie_backup.format.limits import MOST_OBJECT_BYTES, most_bytes_of
+from brownie_backup.hints import BackupHint
+
+
+class Availability(StrEnum):
+    """Whether an object can be read, as far as a listing shows it."""
+
+    READABLE = "readable"
+    FOR_A_TIME = "for a time"
+    """It is in an archive class, and was retrieved: a copy of it can be read for some days."""
+    ARCHIVED = "archived"
+    """It was moved to an archive class, and must be retrieved with the service's own tools."""
 
 
 @frozen
@@ -15,6 +30,7 @@ class StoredObject:
     key: str
     size_bytes: int
     modified_at: datetime
+    availability: Availability = Availability.READABLE
 
 
 @frozen
@@ -43,9 +59,9 @@ class Store(Protocol):
 
     A key is one or more segments joined by ``/``; a segment is 1 to 200 printable ASCII characters
     other than ``/`` and ``\``, and does not begin with a dot. Every method may be called from
-    several threads at once, and raises nothing but `StoreError` and `KeyExists`. A call tries once:
-    `StoreUnavailable` says that the same call may succeed later, and
-    `brownie_backup.stores.RetryingStore` repeats it.
+    several threads at once, and raises nothing but `StoreError`, `KeyExists` and, from `get`,
+    `DamagedError`. A call tries once: `StoreUnavailable` says that the same call may succeed later,
+    and `brownie_backup.stores.RetryingStore` repeats it.
     """
 
     @property
@@ -69,8 +85,12 @@ class Store(Protocol):
         """
         ...
 
-    def get(self, key: str) -> bytes:
-        """Return the bytes under `key`, or raise `KeyNotFound`."""
+    def get(self, key: str, most_bytes: int = MOST_OBJECT_BYTES) -> bytes:
+        """Return the bytes under `key`, or raise `KeyNotFound`.
+
+        An object with more than `most_bytes` raises `DamagedError` (see `too_large`) before it is
+        in memory: others may be able to write to the store.
+        """
         ...
 
     def list(self, prefix: str) -> Iterator[StoredObject]:
@@ -137,5 +157,55 @@ class HasFreeSpace(Protocol):
         ...
 
 
+@runtime_checkable
+class SupportsReserve(Protocol):
+    """A store that can fill up, and keeps a little space for what a deletion itself writes."""
+
+    def release_reserve(self) -> None:
+        """Give the reserved space back, since a deletion begins; never fails."""
+        ...
+
+    def keep_reserve(self) -> None:
+        """Reserve space again, as far as there is any; never fails for a lack of it."""
+        ...
+
+
+@contextlib.contextmanager
+def with_reserve(stores: Iterable[Store]) -> Iterator[None]:
+    """Let the block use the reserved space of the stores; a deletion writes before it frees."""
+    reserves = [store for store in stores if isinstance(store, SupportsReserve)]
+    for each in reserves:
+        with contextlib.suppress(StoreError):
+            each.release_reserve()
+    try:
+        yield
+    finally:
+        for each in reserves:
+            keep_reserve(each)
+
+
+def keep_reserve(store: object) -> None:
+    """Reserve space in a store, if it supports that and has any."""
+    if isinstance(store, SupportsReserve):
+        with contextlib.suppress(StoreError):
+            store.keep_reserve()
+
+
 Clock = Callable[[], datetime]
 """Returns the time now, UTC-aware."""
+
+
+def get_object(store: Store, key: str) -> bytes:
+    """Return an object, if it is no larger than an object of ours under such a key can be.
+
+    Raises:
+        KeyNotFound: there is none.
+        DamagedError: it is larger, or cannot be an object.
+    """
+    return store.get(key, most_bytes_of(key))
+
+
+def too_large(url: str, key: str, most_bytes: int) -> DamagedError:
+    """Return the error for an object with more bytes than the caller of `get` accepts."""
+    msg = f"'{key}' in {url} has more than {most_bytes} bytes: it was not written by brownie-backup"
+    return DamagedError(msg, hint=BackupHint.TAKE_FROM_ANOTHER_COPY)

@@ -5,7 +5,7 @@ from typing import Protocol
 
 from brownie_backup.model import Part, Segment
 from brownie_backup.model.findings import Finding
-from brownie_backup.model.reports import RestoredDatabase
+from brownie_backup.model.restored import RestoredDatabase
 
 
 class Target(Protocol):

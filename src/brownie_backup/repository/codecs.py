@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack
+from typing import TypeVar
 
 from attrs import frozen
 
@@ -17,7 +18,9 @@ from brownie_backup.errors import (
 from brownie_backup.hints import BackupHint, KeyHint, RestoreHint
 from brownie_backup.model import UNENCRYPTED, Manifest
 from brownie_backup.model.findings import Finding, Level
-from brownie_backup.protocols import Compressor, Decryptor, Encryptor
+from brownie_backup.protocols import Compressor, Decryptor, Encryptor, SupportsMac
+
+T = TypeVar("T")
 
 METHODS = frozenset({"gpg", UNENCRYPTED})
 """The encryption methods that this version knows (docs/format.md)."""
@@ -53,6 +56,11 @@ class Codecs:
             problem = f"the repository is open for reading only: it has no {lacking}"
             raise ConfigurationError([problem], hint=KeyHint.GIVE_CODECS)
         return self.compressor, self.encryptor
+
+    def mac_key(self, salt: bytes) -> bytes | None:
+        """Return the secret of the encryptor that authenticates manifests, if it has one."""
+        _, encryptor = self.for_writing()
+        return encryptor.mac_key(salt) if isinstance(encryptor, SupportsMac) else None
 
     def compressor_for(self, manifest: Manifest) -> Compressor:
         """Return the decompressor of a backup's blobs; `UnsupportedFormat` if there is none."""
@@ -138,21 +146,39 @@ class EncryptorOnDemand:
 
     def identity(self, salt: bytes) -> str:
         """Identify the key; see `brownie_backup.protocols.Encryptor`."""
-        return self._get().identity(salt)
+        return self._use(lambda made: made.identity(salt))
+
+    def mac_key(self, salt: bytes) -> bytes | None:
+        """Return a key that authenticates; see `brownie_backup.protocols.SupportsMac`."""
+        made = self._get()
+        return made.mac_key(salt) if isinstance(made, SupportsMac) else None
 
     def encrypt(self, data: bytes) -> bytes:
         """Return `data` encrypted."""
-        return self._get().encrypt(data)
+        return self._use(lambda made: made.encrypt(data))
 
     def decrypt(self, data: bytes) -> bytes:
         """Return the plaintext."""
-        return self._get().decrypt(data)
+        return self._use(lambda made: made.decrypt(data))
 
     def close(self) -> None:
         """Close the encryptor, if there is one."""
         with self._lock:
             self._made = None
             self._stack.close()
+
+    def _use(self, call: Callable[[Encryptor], T]) -> T:
+        """Return the result of a call; one that failed because of `close` is made again.
+
+        A closed keyring has no key any more, which says nothing about the bytes.
+        """
+        while True:
+            made = self._get()
+            try:
+                return call(made)
+            except Exception:
+                if made is self._made:
+                    raise
 
     def _get(self) -> Encryptor:
         with self._lock:

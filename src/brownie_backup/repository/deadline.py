@@ -10,6 +10,7 @@ from attrs import frozen
 
 from brownie_backup.concurrency.background import begin
 from brownie_backup.errors import StoreUnavailable
+from brownie_backup.format.limits import MOST_OBJECT_BYTES
 from brownie_backup.hints import StoreHint
 from brownie_backup.protocols import (
     ObjectUse,
@@ -17,6 +18,7 @@ from brownie_backup.protocols import (
     StoredObject,
     SupportsClose,
     SupportsObjectLock,
+    SupportsReserve,
     SupportsRetry,
 )
 
@@ -68,9 +70,9 @@ class DeadlineStore:
         """Store `data` in the inner store."""
         self._call(lambda: self._inner.put(key, data, if_absent=if_absent, use=use), len(data))
 
-    def get(self, key: str) -> bytes:
+    def get(self, key: str, most_bytes: int = MOST_OBJECT_BYTES) -> bytes:
         """Return the object from the inner store."""
-        return self._call(lambda: self._inner.get(key), _MOST_BYTES)
+        return self._call(lambda: self._inner.get(key, most_bytes), _MOST_BYTES)
 
     def list(self, prefix: str) -> Iterator[StoredObject]:
         """List the inner store."""
@@ -87,6 +89,18 @@ class DeadlineStore:
         inner = self._inner
         if isinstance(inner, SupportsObjectLock):
             self._call(lambda: inner.extend_lock(key))
+
+    def release_reserve(self) -> None:
+        """Give the reserved space of the inner store back, if it has any."""
+        inner = self._inner
+        if isinstance(inner, SupportsReserve):
+            self._call(inner.release_reserve)
+
+    def keep_reserve(self) -> None:
+        """Let the inner store reserve space again."""
+        inner = self._inner
+        if isinstance(inner, SupportsReserve):
+            self._call(inner.keep_reserve)
 
     def close(self) -> None:
         """Let the inner store release the resources that it holds between calls."""

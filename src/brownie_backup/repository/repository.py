@@ -2,33 +2,35 @@
 
 import contextlib
 import secrets
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from typing import Self
 
 from attrs import evolve, frozen
 
-from brownie_backup.errors import KeyNotFound, ObjectLocked
+from brownie_backup.errors import ObjectLocked
 from brownie_backup.format.layout import (
     BLOBS,
     blob_in,
     hold_key,
-    lease_key,
     manifest_key,
     verification_key,
 )
 from brownie_backup.model import Attempt, Backup, Kind, Manifest, Verification
 from brownie_backup.model.reports import OnCount
+from brownie_backup.process.key import process_key
 from brownie_backup.protocols import (
     Cache,
     Clock,
     Compressor,
     Decryptor,
     Encryptor,
+    RepositoryRecord,
     Store,
     SupportsClose,
 )
+from brownie_backup.repository.blobs.decoding import ContentDecoder
 from brownie_backup.repository.blobs.reader import BlobReader
 from brownie_backup.repository.blobs.sweep import Roots, Swept, sweep
 from brownie_backup.repository.catalogue import holds, manifests
@@ -40,13 +42,8 @@ from brownie_backup.repository.catalogue.identity import (
     known_identity,
 )
 from brownie_backup.repository.codecs import Codecs
-from brownie_backup.repository.coordination.leases import (
-    Lease,
-    LeaseRecord,
-    hold,
-    list_leases,
-    remove_expired,
-)
+from brownie_backup.repository.coordination import leases
+from brownie_backup.repository.coordination.leases import Lease, LeaseRecord
 from brownie_backup.repository.deadline import with_deadline
 from brownie_backup.repository.tuning import Tuning
 
@@ -72,6 +69,10 @@ class Repository:
         roots: what objects of more kinds than manifests refer to, so that no sweep removes it.
         codecs: compressor, encryptor and all others together, in place of each by itself.
         tuning: sizes and times; by default, those for production.
+        record: which repository the store had when this host last used it, or None.
+        host_key: returns a secret of this host, which is not in the store. It authenticates the
+            backups that a later one may build on, if the encryptor has no secret. By default, it is
+            a key of this process, so that only its own backups are built on.
     """
 
     store: Store
@@ -80,6 +81,8 @@ class Repository:
     cache: Cache | None
     roots: tuple[Roots, ...]
     tuning: Tuning
+    record: RepositoryRecord | None
+    host_key: Callable[[], bytes]
 
     def __init__(
         self,
@@ -94,12 +97,15 @@ class Repository:
         roots: Sequence[Roots] = (),
         codecs: Codecs | None = None,
         tuning: Tuning | None = None,
+        record: RepositoryRecord | None = None,
+        host_key: Callable[[], bytes] = process_key,
     ) -> None:
         if codecs is None:
             codecs = Codecs(
                 compressor, encryptor, tuple(other_compressors), tuple(other_decryptors)
             )
-        self.__attrs_init__(store, codecs, clock, cache, tuple(roots), tuning or Tuning())
+        tuning = tuning or Tuning()
+        self.__attrs_init__(store, codecs, clock, cache, tuple(roots), tuning, record, host_key)
 
     def close(self) -> None:
         """Close the store's connections, and the codecs (keyrings of gpg)."""
@@ -133,6 +139,10 @@ class Repository:
         """Return the repository's identity, or None if it was never used."""
         return known_identity(self.store, recover)
 
+    def mac_key(self, salt: bytes) -> bytes:
+        """Return the secret that authenticates our manifests: the encryptor's, or the host's."""
+        return self.codecs.mac_key(salt) or self.host_key()
+
     def reader(self, manifest: Manifest, others: Sequence[Store] = ()) -> BlobReader:
         """Return a reader of the blobs of one backup, with the codecs that its manifest names.
 
@@ -142,10 +152,7 @@ class Repository:
             KeyMissing: the repository has no decryptor for that method.
             UnsupportedFormat: this version does not know the method or the compressor.
         """
-        compressor = self.codecs.compressor_for(manifest)
-        decryptor = self.codecs.decryptor_for(manifest)
-        key = bytes.fromhex(manifest.hash_key)
-        return BlobReader((self.store, *others), compressor, decryptor, key, manifest.encryption)
+        return BlobReader((self.store, *others), ContentDecoder.of(manifest, self.codecs))
 
     def backups(
         self, *, check_blobs: bool = True, on_progress: OnCount | None = None
@@ -212,7 +219,7 @@ class Repository:
     def _lease(
         self, purpose: str, *, exclusive: bool = False, backup: str | None = None
     ) -> AbstractContextManager[Lease]:
-        return hold(
+        return leases.hold(
             self.store,
             purpose,
             clock=self.clock,
@@ -225,15 +232,11 @@ class Repository:
 
     def has_lease(self, identifier: str) -> bool:
         """Whether a lease is there, expired or not."""
-        try:
-            self.store.get(lease_key(identifier))
-        except KeyNotFound:
-            return False
-        return True
+        return leases.exists(self.store, identifier)
 
     def leases(self) -> tuple[LeaseRecord, ...]:
         """Return the leases in the store, expired ones too."""
-        return list_leases(self.store)
+        return leases.list_leases(self.store)
 
     def unlock(self) -> tuple[LeaseRecord, ...]:
         """Remove the leases that have expired, by the store's clock, and return them.
@@ -241,7 +244,7 @@ class Repository:
         They exclude no process any more; `Busy` if a valid lease does.
         """
         with self.shared_lease("unlock") as lease:
-            return remove_expired(self.store, lease.now())
+            return leases.remove_expired(self.store, lease.now())
 
     def sweep(
         self,

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple, Self
 
-from brownie_backup.model import Backup, BackupSet, DatabaseId, Manifest, Status
+from brownie_backup.model import Backup, BackupSet, DatabaseId, Manifest, Status, is_ahead
 from brownie_backup.model.reports import RetentionDecision
 from brownie_backup.retention.policy import RetentionPolicy
 from brownie_backup.retention.rules import span_text
@@ -119,10 +119,11 @@ def reasons_to_keep(
     """
     if not policy.deletes:
         return _all(placed, "no rule lets a backup go")
-    good = [entry for entry in placed if entry[1].good]
+    good = [e for e in placed if e[1].good and not is_ahead(e[2].finished_at, now)]
     reasons: dict[int, list[str]] = defaultdict(list)
     for place, reason in itertools.chain(
         _held(placed, now),
+        _ahead(placed, now),
         _labelled(placed, policy),
         _young(placed, policy, now),
         _counted(good, policy),
@@ -144,6 +145,13 @@ def _held(placed: Sequence[Placed], now: datetime) -> Iterator[tuple[int, str]]:
     for place, backup, _ in placed:
         if backup.hold is not None and backup.hold.counts(now):
             yield place, str(backup.hold)
+
+
+def _ahead(placed: Sequence[Placed], now: datetime) -> Iterator[tuple[int, str]]:
+    """Yield good backups whose age is not known: they neither go nor count."""
+    for place, backup, manifest in placed:
+        if backup.good and is_ahead(manifest.finished_at, now):
+            yield place, "its time lies in the future"
 
 
 def _labelled(placed: Sequence[Placed], policy: RetentionPolicy) -> Iterator[tuple[int, str]]:

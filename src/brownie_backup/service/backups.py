@@ -87,6 +87,7 @@ class BackupVerbs(Verbs):
             operation.backup = report.backup
             operation.database = report.target_database
             operation.size_bytes = report.size_bytes
+            operation.accepted = report.detail.accepted
         return report
 
     def sync(

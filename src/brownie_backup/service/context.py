@@ -34,12 +34,20 @@ class ServiceContext:
 
     @auditor.default
     def _own_auditor(self) -> Auditor:
-        return Auditor(redact=redactor(self.stores.settings))
+        def redact(text: str) -> str:
+            return redactor(self.stores.known)(text)
+
+        return Auditor(redact=redact)
 
     @classmethod
-    def of(cls, settings: Settings) -> Self:
-        """Return a context in which nothing is open yet."""
-        return cls(OpenStores(settings))
+    def of(cls, settings: Settings, *, reread: Callable[[], Settings] | None = None) -> Self:
+        """Return a context in which nothing is open yet.
+
+        Args:
+            settings: for all operations.
+            reread: returns the settings as they are now, for a process that runs for long.
+        """
+        return cls(OpenStores(settings, reread=reread))
 
     def repositories(
         self,
@@ -61,7 +69,7 @@ class ServiceContext:
 
         It caches facts about the server, such as its version, that may change before the next run.
         """
-        return self._make_dumper(self.stores.settings)
+        return self._make_dumper(self.stores.current)
 
     def database_name(self) -> str:
         """Return the name of the database; if only the server knows it, ask it once."""

@@ -21,7 +21,7 @@ from brownie_backup.model.reports import (
     StoreSync,
     TableRange,
 )
-from brownie_backup.operations.status import StatusReport, StoreStatus
+from brownie_backup.operations.status_report import StatusReport, StoreStatus
 
 _LINKS = frozenset({"format", "previous", "seen"})
 
@@ -97,6 +97,11 @@ def restore_document(report: RestoreReport, words: Vocabulary) -> dict[str, Any]
         "replaced_database": report.detail.replaced_database,
         "created_roles": list(report.detail.created_roles),
         "tables": [{"name": table.name, "rows": table.rows} for table in report.detail.tables],
+        "differences": list(report.detail.differences),
+        "failed": [
+            {"kind": each.kind, "name": each.name, "error": each.error}
+            for each in report.detail.failed
+        ],
         "findings": [finding_document(finding, words) for finding in report.findings],
     }
 
@@ -114,12 +119,16 @@ def status_document(report: StatusReport, words: Vocabulary) -> dict[str, Any]:
         "last_success_at": _finished_at(report.last_good),
         "last_success_age_seconds": seconds(report.last_good_age),
         "last_verified_at": _verified_at(report.last_verified),
+        "last_content_verified_at": instant(at)
+        if (at := report.last_content_verified_at)
+        else None,
         "last_verified": report.last_verified.name if report.last_verified else None,
         "schedule": report.schedule,
         "timezone": report.timezone,
         "next_backup": instant(report.next_backup),
         "interval_seconds": seconds(report.interval),
         "retention_days": report.retention_days,
+        "findings": [finding_document(finding, words) for finding in report.findings],
         "version": report.version,
     }
 
@@ -132,6 +141,7 @@ def store_status_document(store: StoreStatus, now: datetime, words: Vocabulary) 
         "problem": store.error.worded(words) if store.error else None,
         "reachable": store.error is None,
         "free_bytes": store.free_bytes,
+        "stored_bytes": store.stored_bytes,
         "backups": len(store.backups),
         "damaged": list(store.damaged),
         "last_good": backup_document(last) if last else None,
@@ -187,6 +197,8 @@ def cleanup_document(cleanup: StoreCleanup, words: Vocabulary) -> dict[str, Any]
         "swept_blobs": report.swept_blobs if report else 0,
         "swept_bytes": report.swept_bytes if report else 0,
         "locked_blobs": report.locked_blobs if report else 0,
+        "young_blobs": report.young_blobs if report else 0,
+        "young_bytes": report.young_bytes if report else 0,
         "notes": list(report.notes) if report else [],
         "refusals": list(report.refusals) if report else [],
     }
@@ -204,6 +216,7 @@ def proof_document(proof: AuditProof) -> dict[str, Any]:
         "store": proof.store_url,
         "good": proof.good,
         "records": proof.records,
+        "unrecorded": proof.unrecorded,
         "problems": [{"key": each.key, "message": each.message} for each in proof.problems],
     }
 

@@ -11,7 +11,8 @@ from brownie_backup.operations import list_backups
 from brownie_backup.operations.find import LocatedBackup
 from brownie_backup.operations.history import History, read_history
 from brownie_backup.operations.per_store import for_each_store
-from brownie_backup.operations.status import StatusReport, report_status
+from brownie_backup.operations.status import report_status
+from brownie_backup.operations.status_report import StatusReport
 from brownie_backup.protocols import Store
 from brownie_backup.repository import OperationLog
 from brownie_backup.schedule import Schedule

@@ -1,9 +1,10 @@
 """Retention, holds, and expired leases."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 
 from brownie_backup.errors import DatabaseError, DatabaseNotFound
+from brownie_backup.format.names import LATEST, LATEST_TOO
 from brownie_backup.hints import BackupHint
 from brownie_backup.model import DatabaseId, Hold
 from brownie_backup.model.reports import OnCount, PerStore, StoreCleanup
@@ -11,6 +12,9 @@ from brownie_backup.operations import apply_retention, hold_backup, release_back
 from brownie_backup.operations.per_store import for_each_store
 from brownie_backup.repository import LeaseRecord
 from brownie_backup.service.verbs import Verbs
+
+OnName = Callable[[str], None]
+"""Called with the name of a backup."""
 
 
 class RetentionVerbs(Verbs):
@@ -78,10 +82,22 @@ class RetentionVerbs(Verbs):
             operation.not_done_in = list(held.problems)
         return held
 
-    def release(self, name: str, *, operation_id: str | None = None) -> PerStore[bool]:
-        """End the hold of a backup in every store; return whether there was one in each."""
+    def release(
+        self, name: str, *, operation_id: str | None = None, on_found: OnName = lambda _: None
+    ) -> PerStore[bool]:
+        """End the hold of a backup in every store; return whether there was one in each.
+
+        Args:
+            name: of the backup, or ``latest``.
+            operation_id: as for all.
+            on_found: called with the name of the backup.
+        """
         repositories = self.context.repositories()
         with self._operation(repositories, "release", name, operation_id) as operation:
+            if name in {LATEST, LATEST_TOO}:
+                name = self._find(repositories, name, damaged_too=True).backup.name
+            operation.backup = name
+            on_found(name)
             released = for_each_store(repositories, lambda each: release_backup(each, name))
             operation.not_done_in = list(released.problems)
         return released

@@ -33,6 +33,7 @@ class VerificationVerbs(Verbs):
         name: str,
         *,
         sample_percent: float = ALL,
+        structure: bool = False,
         store: str | None = None,
         operation_id: str | None = None,
         on_found: OnFound | None = None,
@@ -46,12 +47,19 @@ class VerificationVerbs(Verbs):
                 on_found(found)
             in_order = (found.repository, *found.others)
             operation.backup = found.backup.name
-            return self._verify(in_order, operation, sample_percent, on_progress)
+            return self._verify(
+                in_order,
+                operation,
+                sample_percent=sample_percent,
+                structure=structure,
+                on_progress=on_progress,
+            )
 
     def verify_all(
         self,
         *,
         sample_percent: float = ALL,
+        structure: bool = False,
         store: str | None = None,
         on_progress: OnProgress | None = None,
     ) -> VerificationSummary:
@@ -67,9 +75,14 @@ class VerificationVerbs(Verbs):
         for backup in list_backups(repositories[0], check_blobs=False):
             try:
                 with self._operation(repositories, "verify", backup.name) as operation:
-                    outcomes.append(
-                        self._verify(repositories, operation, sample_percent, on_progress)
+                    outcome = self._verify(
+                        repositories,
+                        operation,
+                        sample_percent=sample_percent,
+                        structure=structure,
+                        on_progress=on_progress,
                     )
+                    outcomes.append(outcome)
             except (DamagedError, DecryptionError, UnsupportedFormat) as error:
                 unread[backup.name] = error
         if not outcomes and not unread:
@@ -108,7 +121,9 @@ class VerificationVerbs(Verbs):
         self,
         repositories: Sequence[Repository],
         operation: Operation,
+        *,
         sample_percent: float,
+        structure: bool,
         on_progress: OnProgress | None,
     ) -> Verification:
         assert operation.backup  # noqa: S101 - who calls has found it
@@ -118,9 +133,11 @@ class VerificationVerbs(Verbs):
             operation.backup,
             copies=repositories[1:],
             sample_percent=sample_percent,
+            structure=structure,
             jobs=self.settings.parallel_jobs,
             on_progress=on_progress,
         )
+        operation.checked = verification.checked
         if not verification.good:
             operation.problem = DamagedError("stored data is damaged")
         return verification

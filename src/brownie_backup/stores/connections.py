@@ -15,7 +15,7 @@ from requests.adapters import HTTPAdapter
 from urllib3.exceptions import HTTPError, LocationValueError
 from urllib3.exceptions import TimeoutError as TimeoutHTTPError
 
-from brownie_backup.errors import StoreError, StoreUnavailable
+from brownie_backup.errors import AccessDenied, StoreError, StoreUnavailable
 from brownie_backup.hints import StoreHint
 
 CONNECTION_ERRORS = (requests.RequestException, HTTPError, OSError)
@@ -74,6 +74,14 @@ def _as_it_is(request: requests.PreparedRequest) -> requests.PreparedRequest:
 def connection_error(what: str, error: BaseException) -> StoreError:
     """Return our error for one of `CONNECTION_ERRORS`, or for the one that a library wraps."""
     below = list(_below(error))
+    for each in below:
+        if isinstance(each, OSError) and each.filename:  # of a token, or of certificates
+            why = f"{what}: '{each.filename}' cannot be read: {each.strerror}"
+            return AccessDenied(why, hint=StoreHint.READ_FILE)
+    return _of_connection(what, below)
+
+
+def _of_connection(what: str, below: list[BaseException]) -> StoreError:
     why = f"{what}: {_reason(below)}"
     for each in below:
         if isinstance(each, ssl.SSLCertVerificationError):

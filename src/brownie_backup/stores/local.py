@@ -1,10 +1,12 @@
-"""A store in a folder: a local disk, or a network file system that has hard links and fsync."""
+"""A store in a folder: on a local disk, or on a network file system."""
 
 import contextlib
 import errno
+import logging
 import os
 import secrets
 import shutil
+import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,20 +15,32 @@ from attrs import field, frozen
 
 from brownie_backup.errors import (
     AccessDenied,
+    DamagedError,
     KeyExists,
     KeyNotFound,
     StoreError,
     StoreFull,
     StoreUnavailable,
 )
-from brownie_backup.hints import StoreHint
-from brownie_backup.protocols import ObjectUse, StoredObject
+from brownie_backup.format.limits import MOST_OBJECT_BYTES
+from brownie_backup.hints import BackupHint, StoreHint
+from brownie_backup.protocols import ObjectUse, StoredObject, too_large
+from brownie_backup.stores import reserve
+from brownie_backup.stores.claims import name_once
 from brownie_backup.stores.location import Location
+from brownie_backup.stores.regular import NotRegularError, read_regular
 from brownie_backup.stores.store_type import StoreType
 
 # Segments of keys never begin with a dot, so nothing in here can be confused with an object.
 _UNFINISHED = ".unfinished"
+_OF_SYSTEMS = {"@eaDir", "#recycle", "#snapshot", "$RECYCLE.BIN", "System Volume Information"}
+"""Folders that NAS devices and Windows make in any folder, often not readable for us."""
+_RESERVE = ".reserve"
 _STALE_SECONDS = 24 * 3600
+_NO_SYNC = {errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS}
+"""The answers of file systems that sync by themselves, or never: SMB shares, FUSE, VM folders."""
+
+_log = logging.getLogger(__name__)
 
 
 def _absolute(path: str | Path) -> Path:
@@ -42,6 +56,7 @@ class LocalStore:
     """
 
     root: Path = field(converter=_absolute)
+    _warned: threading.Event = field(factory=threading.Event, init=False, eq=False, repr=False)
 
     @property
     def url(self) -> str:
@@ -66,7 +81,7 @@ class LocalStore:
             unfinished = self._write_unfinished(data)
             try:
                 if if_absent:
-                    _link(unfinished, path)
+                    self._name_once(unfinished, path)
                 else:
                     unfinished.replace(path)
             finally:
@@ -74,17 +89,27 @@ class LocalStore:
                     unfinished.unlink(missing_ok=True)
             _sync_folder(path.parent)
 
-    def get(self, key: str) -> bytes:
+    def get(self, key: str, most_bytes: int = MOST_OBJECT_BYTES) -> bytes:
         """Return the bytes under `key`."""
         with self._errors(f"cannot read '{key}'"):
             try:
-                return self._path(key).read_bytes()
+                data = read_regular(self._path(key), most_bytes)
             except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
                 msg = f"there is no '{key}' in {self.url}"
                 raise KeyNotFound(msg) from None
+            except NotRegularError as error:
+                msg = f"'{key}' in {self.url} is {error}, not a file"
+                raise DamagedError(msg, hint=BackupHint.TAKE_FROM_ANOTHER_COPY) from None
+        if data is None:
+            raise too_large(self.url, key, most_bytes)
+        return data
 
     def list(self, prefix: str) -> Iterator[StoredObject]:
-        """Yield the objects whose keys begin with `prefix`."""
+        """Yield the objects whose keys begin with `prefix`.
+
+        What is no regular file, such as a link, is listed as well, so that it is not overlooked;
+        `get` refuses it.
+        """
         folder, _, _ = prefix.rpartition("/")
         start = self._path(folder) if folder else self.root
         with self._errors("cannot list"):
@@ -104,6 +129,15 @@ class LocalStore:
         with self._errors("cannot measure free space"):
             return shutil.disk_usage(self.root).free
 
+    def release_reserve(self) -> None:
+        """Give the reserved space back to the disk."""
+        reserve.release(self.root / _RESERVE)
+
+    def keep_reserve(self) -> None:
+        """Reserve space again, as far as there is any."""
+        if self.root.is_dir():
+            reserve.keep(self.root / _RESERVE, self.free_bytes())
+
     def _walk(self, folder: Path, at: str, prefix: str) -> Iterator[StoredObject]:
         try:
             entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
@@ -112,13 +146,13 @@ class LocalStore:
         for entry in entries:
             key = at + entry.name
             # Compared up to the shorter of the two: a folder may lead to the prefix.
-            if entry.name.startswith(".") or not (key + "/").startswith(prefix[: len(key) + 1]):
+            if not _can_be_key(entry.name) or not (key + "/").startswith(prefix[: len(key) + 1]):
                 continue
             if entry.is_dir(follow_symlinks=False):
                 yield from self._walk(folder / entry.name, key + "/", prefix)
             elif key.startswith(prefix):
                 with contextlib.suppress(FileNotFoundError):
-                    stat = entry.stat()
+                    stat = entry.stat(follow_symlinks=False)
                     modified = datetime.fromtimestamp(stat.st_mtime, UTC)
                     yield StoredObject(key, stat.st_size, modified)
 
@@ -138,12 +172,22 @@ class LocalStore:
                 view = memoryview(data)
                 while view:
                     view = view[file.write(view) :]
-                os.fsync(file.fileno())
+                _sync(file.fileno())
         except BaseException:
             with contextlib.suppress(OSError):
                 path.unlink(missing_ok=True)
             raise
         return path
+
+    def _name_once(self, unfinished: Path, path: Path) -> None:
+        if not name_once(unfinished, path) and not self._warned.is_set():
+            self._warned.set()
+            _log.warning(
+                "the file system of %s has no hard links, so names are claimed by files. That is "
+                "safe if it creates a file for one process only. If it is one that stores files "
+                "elsewhere, such as in a bucket, let only one host back up to it",
+                self.url,
+            )
 
     def _make_folder(self, folder: Path) -> None:
         if folder.is_dir():
@@ -198,25 +242,33 @@ def _store_error(what: str, url: str, error: OSError) -> StoreError:
             return StoreError(msg, hint=StoreHint.CHECK_FOLDER)
 
 
-def _link(unfinished: Path, path: Path) -> None:
-    """Name a file, if the name is free: only one process wins a race for it."""
-    try:
-        os.link(unfinished, path)
-    except OSError as error:
-        if error.errno not in {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS}:
-            raise
-        msg = f"the file system of {path.parent} has no hard links, so no safe create-if-absent"
-        raise StoreError(msg, hint=StoreHint.OTHER_FILE_SYSTEM) from None
+def _can_be_key(name: str) -> bool:
+    """Whether a file's name can be part of a key; other files are not ours."""
+    usable = name.isascii() and name.isprintable() and not name.startswith(".")
+    return usable and name not in _OF_SYSTEMS
 
 
 def _private(path: str, flags: int) -> int:
     return os.open(path, flags, 0o600)
 
 
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+def _sync(descriptor: int) -> None:
+    """Write a file or a folder to the disk, where the file system can be asked for that."""
     try:
         os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in _NO_SYNC:
+            raise
+        _log.debug("the file system does not sync: %s", error)
+
+
+def _sync_folder(folder: Path) -> None:
+    try:
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    except PermissionError:
+        return  # a folder above the store, in which we may make folders and not list them
+    try:
+        _sync(descriptor)
     finally:
         os.close(descriptor)
 

@@ -26,6 +26,9 @@ class Location:
     region: str | None = None
     endpoint_url: str | None = None
     """Another address of the service: a compatible store, an emulator, a private endpoint."""
+    addressing: str | None = None
+    """Whether the bucket's name is in the ``path`` of an address or its host (``virtual``); of S3.
+    By default ``path`` with an `endpoint_url`, and else ``auto``, as the SDK decides."""
     sse_kms_key: str | None = None
     """The key with which the service encrypts its storage; our own encryption is separate."""
     storage_class: str | None = None

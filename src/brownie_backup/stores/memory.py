@@ -5,7 +5,8 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 
 from brownie_backup.errors import KeyExists, KeyNotFound
-from brownie_backup.protocols import Clock, ObjectUse, StoredObject
+from brownie_backup.format.limits import MOST_OBJECT_BYTES
+from brownie_backup.protocols import Clock, ObjectUse, StoredObject, too_large
 
 
 def _utc_now() -> datetime:
@@ -41,13 +42,16 @@ class MemoryStore:
                 raise KeyExists(msg)
             self._objects[key] = (bytes(data), self._clock())
 
-    def get(self, key: str) -> bytes:
+    def get(self, key: str, most_bytes: int = MOST_OBJECT_BYTES) -> bytes:
         """Return the bytes under `key`."""
         try:
-            return self._objects[key][0]
+            data = self._objects[key][0]
         except KeyError:
             msg = f"there is no '{key}' in {self.url}"
             raise KeyNotFound(msg) from None
+        if len(data) > most_bytes:
+            raise too_large(self.url, key, most_bytes)
+        return data
 
     def list(self, prefix: str) -> Iterator[StoredObject]:
         """Yield the objects whose keys begin with `prefix`."""

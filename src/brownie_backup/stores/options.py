@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 from attrs import Factory, field, frozen
 
 LOCK_MODES = ("compliance", "governance")
+ADDRESSINGS = ("path", "virtual", "auto")
 MOST_DAYS = 36500
 
 
@@ -71,6 +72,14 @@ def read_lock_mode(text: str) -> str:
     return text.lower()
 
 
+def read_addressing(text: str) -> str:
+    """Read where the name of a bucket goes in its address."""
+    if text.lower() not in ADDRESSINGS:
+        msg = f" is none of: {', '.join(ADDRESSINGS)}"
+        raise ValueError(msg)
+    return text.lower()
+
+
 REGION = Option("region", "the store's region", promise=False)
 ENDPOINT_URL = Option(
     "endpoint_url",
@@ -78,6 +87,9 @@ ENDPOINT_URL = Option(
     read_endpoint,
     hidden=True,
     promise=False,
+)
+S3_ADDRESSING = Option(
+    "s3_addressing", "path, virtual or auto", read_addressing, "addressing", promise=False
 )
 SSE_KMS_KEY = Option("sse_kms_key", "the key the service encrypts with")
 STORAGE_CLASS = Option("storage_class", "the service's storage class")
@@ -92,6 +104,7 @@ OBJECT_LOCK_MODE = Option(
 OPTIONS = (
     REGION,
     ENDPOINT_URL,
+    S3_ADDRESSING,
     SSE_KMS_KEY,
     STORAGE_CLASS,
     OBJECT_TAGS,

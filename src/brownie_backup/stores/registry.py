@@ -39,11 +39,11 @@ def open_store(location: Location) -> Store:
     found = store_type(location.scheme)
     try:
         return found.open(location)
-    except ModuleNotFoundError as error:
+    except ModuleNotFoundError:
         if not found.extra:
             raise
-        problem = f"{location.scheme}:// needs '{error.name}', which is not installed"
         package = f"brownie-backup[{found.extra}]"
+        problem = f"{location.scheme}:// needs the extra {package}, which is not installed"
         hint = SetupHint.INSTALL_PACKAGE(package=package, command=install_command(package))
     raise ConfigurationError([problem], hint=hint)
 

@@ -7,22 +7,26 @@ from collections.abc import Callable, Iterator
 from secrets import SystemRandom
 from typing import TypeVar
 
-from attrs import define, field, frozen
+from attrs import define, field
 
 from brownie_backup.errors import (
+    AccessDenied,
     BackupError,
     KeyExists,
     KeyNotFound,
     StoreUnavailable,
     redact,
 )
+from brownie_backup.format.limits import MOST_OBJECT_BYTES
 from brownie_backup.protocols import (
     ObjectUse,
+    Page,
     Store,
     StoredObject,
     SupportsClose,
     SupportsObjectLock,
     SupportsPaging,
+    SupportsReserve,
 )
 from brownie_backup.stores.retry_policy import RetryPolicy
 
@@ -53,7 +57,7 @@ class _Outage:
         self.gave_up_at = None
 
 
-@frozen(eq=False)
+@define(eq=False)
 class RetryingStore:
     """Passes calls on to another store; those that raise `StoreUnavailable` are repeated.
 
@@ -63,10 +67,13 @@ class RetryingStore:
     raised. A call that fails soon after another was given up is not repeated: the remaining calls
     only tidy up, and are not worth the same wait. A delete is not repeated when it would come too
     late to be safe, for example on a machine that slept.
+
+    A call that is refused is repeated once, if `renew` returns the store with other credentials.
     """
 
     inner: Store
     retry_policy: RetryPolicy = field(factory=RetryPolicy)
+    _renew: Callable[[Store], Store | None] | None = field(default=None, kw_only=True, repr=False)
     _sleep: Callable[[float], None] = field(default=time.sleep, kw_only=True, repr=False)
     _monotonic: Callable[[], float] = field(default=time.monotonic, kw_only=True, repr=False)
     _wall: Callable[[], float] = field(default=time.time, kw_only=True, repr=False)
@@ -107,14 +114,14 @@ class RetryingStore:
 
         self._repeat(put)
 
-    def get(self, key: str) -> bytes:
+    def get(self, key: str, most_bytes: int = MOST_OBJECT_BYTES) -> bytes:
         """Return the object from the inner store."""
-        return self._repeat(lambda: self.inner.get(key))
+        return self._repeat(lambda: self.inner.get(key, most_bytes))
 
     def list(self, prefix: str) -> Iterator[StoredObject]:
         """List the inner store; after a failure, repeat the page, or start over and skip."""
         if isinstance(self.inner, SupportsPaging):
-            return self._list_pages(self.inner, prefix)
+            return self._list_pages(prefix)
         return self._list_anew(prefix)
 
     def delete(self, key: str) -> None:
@@ -125,9 +132,22 @@ class RetryingStore:
 
     def extend_lock(self, key: str) -> None:
         """Lock the object for longer, if the inner store has locks."""
-        inner = self.inner
-        if isinstance(inner, SupportsObjectLock):
-            self._repeat(lambda: inner.extend_lock(key))
+
+        def extend() -> None:
+            if isinstance(self.inner, SupportsObjectLock):
+                self.inner.extend_lock(key)
+
+        self._repeat(extend)
+
+    def release_reserve(self) -> None:
+        """Give the reserved space of the inner store back, if it has any."""
+        if isinstance(self.inner, SupportsReserve):
+            self.inner.release_reserve()
+
+    def keep_reserve(self) -> None:
+        """Let the inner store reserve space again."""
+        if isinstance(self.inner, SupportsReserve):
+            self.inner.keep_reserve()
 
     def close(self) -> None:
         """Let the inner store release the resources that it holds between calls."""
@@ -142,10 +162,15 @@ class RetryingStore:
             msg = f"'{key}' in {self.url} existed, and is gone"
             raise StoreUnavailable(msg) from None
 
-    def _list_pages(self, inner: SupportsPaging, prefix: str) -> Iterator[StoredObject]:
+    def _list_pages(self, prefix: str) -> Iterator[StoredObject]:
         token: str | None = None
+
+        def next_page() -> Page:
+            assert isinstance(self.inner, SupportsPaging)  # noqa: S101 - so is any renewed one
+            return self.inner.list_page(prefix, token)
+
         while True:
-            page = self._repeat(lambda: inner.list_page(prefix, token))  # noqa: B023 - called now
+            page = self._repeat(next_page)
             yield from page.objects
             token = page.next_token
             if token is None:
@@ -173,19 +198,31 @@ class RetryingStore:
             tries.failed(failure)
 
     def _repeat(self, call: Callable[[], T], tries: "_Tries | None" = None) -> T:
-        tries = tries or self._tries()
+        tries, renewed = tries or self._tries(), False
         while True:
             try:
                 result = call()
             except StoreUnavailable as error:
                 failure = error
-            except BackupError:
+            except BackupError as error:
                 self._outage.end(self.url)  # a refusal is an answer too
-                raise
+                if not isinstance(error, AccessDenied) or renewed or not self._renewed():
+                    raise
+                renewed = True
+                continue
             else:
                 self._outage.end(self.url)
                 return result
             tries.failed(failure)
+
+    def _renewed(self) -> bool:
+        """Whether there is the store with other credentials, which is used from now on."""
+        fresh = self._renew(self.inner) if self._renew else None
+        if fresh is None:
+            return False
+        _log.info("%s refused the credentials; trying once more with new ones", self.url)
+        self.inner = fresh
+        return True
 
     def _tries(self, last_seconds: float | None = None) -> "_Tries":
         clocks = (self._monotonic, self._wall)

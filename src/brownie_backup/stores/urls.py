@@ -55,7 +55,8 @@ def parse_location(text: str) -> Location:
 def _problems(
     parts: SplitResult, query: Mapping[str, str], ours: StoreType | None
 ) -> Iterator[str]:
-    if "@" in parts.netloc:
+    # A secret may have a slash, which ends the part before the path.
+    if "@" in parts.netloc or (":" in parts.netloc and "@" in parts.path):
         yield " holds credentials, which logs would show: give them by variables of their own"
     if any(_SECRETS.search(name) for name in query):
         yield " holds a secret, which logs would show: give it by a variable of its own"

@@ -11,7 +11,7 @@ from attrs import Factory, evolve, field, frozen, mutable
 
 from brownie_backup.audit.record import AuditRecord, Outcome, Phase
 from brownie_backup.format.names import default_name, default_name_time
-from brownie_backup.model import Kind, Manifest, Status
+from brownie_backup.model import Checked, Kind, Manifest, Status
 from brownie_backup.retention import plan_retention
 from brownie_backup.telemetry.interrupted import deleted_by, killed_in, once
 from brownie_backup.telemetry.sources import Entry, StoreContent
@@ -50,6 +50,7 @@ class DatabaseMetrics:
     """One value for each restore."""
     last_success: float | None = None
     last_verified: float | None = None
+    last_content_verified: float | None = None
     last_size_bytes: int | None = None
     last_stored_bytes: int | None = None
     missing: int = 0
@@ -112,7 +113,9 @@ def _newest_database(contents: Sequence[StoreContent]) -> str | None:
         manifest
         for content in contents
         for entry in content.entries
-        if (manifest := entry.backup.manifest) and manifest.kind == USUAL_KIND
+        if (manifest := entry.backup.manifest)
+        and manifest.kind == USUAL_KIND
+        and not entry.backup.ahead
     ]
     newest = max(manifests, key=lambda manifest: manifest.finished_at, default=None)
     return newest.backup_set.name if newest else None
@@ -159,7 +162,7 @@ class _Counting:
     def databases(self) -> dict[Labels, DatabaseMetrics]:
         """Return the line of each database."""
         own = self._metrics_of(None, self._database)
-        own.last_success = own.last_verified = 0
+        own.last_success = own.last_verified = own.last_content_verified = 0
         # Backups that are deleted by now: later records about them may not name their database.
         for record in self._ended:
             if record.action == "backup" and record.backup and record.database:
@@ -176,7 +179,7 @@ class _Counting:
             self._metrics_of(record.backup, record.database).errors += 1
         for metrics in self._databases.values():
             if metrics.last_success is None:
-                metrics.last_verified = None
+                metrics.last_verified = metrics.last_content_verified = None
         return self._databases
 
     def _count_backup(self, entry: Entry, manifest: Manifest) -> None:
@@ -189,7 +192,10 @@ class _Counting:
         if verification and verification.good:
             verified = verification.verified_at.timestamp()
             metrics.last_verified = max(metrics.last_verified or 0, verified)
-        if entry.backup.good:
+        if verification and (at := verification.contents_good_at):
+            read = max(metrics.last_content_verified or 0, at.timestamp())
+            metrics.last_content_verified = read
+        if entry.backup.counts and entry.expected:
             metrics.last_success = manifest.finished_at.timestamp()
             metrics.last_size_bytes = entry.size_bytes
             metrics.last_stored_bytes = entry.stored_bytes
@@ -211,7 +217,10 @@ class _Counting:
         began_at = self._began_at.get(record.backup or "")
         if began_at is None or began_at > record.at:  # then the name was used again
             metrics = self._metrics_of(record.backup, None)
-            metrics.last_verified = max(metrics.last_verified or 0, record.at.timestamp())
+            at = record.at.timestamp()
+            metrics.last_verified = max(metrics.last_verified or 0, at)
+            if record.checked != Checked.STRUCTURE:
+                metrics.last_content_verified = max(metrics.last_content_verified or 0, at)
 
     def _count_recorded_backup(self, record: AuditRecord) -> None:
         done = self._is_done(record)

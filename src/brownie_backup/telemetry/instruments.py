@@ -21,6 +21,7 @@ from brownie_backup.telemetry.aggregate import (
     MetricsSnapshot,
     StoreLine,
 )
+from brownie_backup.wording import as_unicode
 
 BUCKETS = (1.0, 5.0, 15.0, 60.0, 300.0, 900.0, 3600.0, 10800.0, 21600.0, 43200.0, 86400.0)
 """Seconds: from a small database to a very large one."""
@@ -125,8 +126,16 @@ METRICS = (
         "backup_last_verified_timestamp",
         Instrument.GAUGE,
         "s",
-        "When a backup was last verified and found good, as Unix time; 0 for never.",
+        "When a backup was last verified and found good, by its contents or its structure, as Unix "
+        "time; 0 for never.",
         _each(lambda metrics: metrics.last_verified),
+    ),
+    Metric(
+        "backup_last_content_verified_timestamp",
+        Instrument.GAUGE,
+        "s",
+        "When the contents of a backup were last read and found good, as Unix time; 0 for never.",
+        _each(lambda metrics: metrics.last_content_verified),
     ),
     Metric(
         "backup_restore_duration",
@@ -194,7 +203,7 @@ def record(snapshot: MetricsSnapshot, reader: MetricReader, resource: Resource) 
     for metric in METRICS:
         tell = _instrument(meter, metric)
         for attributes, value in metric.values(snapshot):
-            tell(value, attributes)
+            tell(value, {name: as_unicode(text) for name, text in attributes.items()})
     return provider
 
 

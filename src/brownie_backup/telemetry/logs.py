@@ -8,7 +8,6 @@ import fcntl
 import json
 import logging
 import os
-import re
 import sys
 from collections.abc import Callable, Collection
 from datetime import UTC, datetime
@@ -22,6 +21,7 @@ from brownie_backup.config.redaction import redactor
 from brownie_backup.config.settings import Settings
 from brownie_backup.errors import BackupError, ConfigurationError
 from brownie_backup.hints import LIBRARY, Hint, SetupHint, Vocabulary
+from brownie_backup.wording import visible
 
 FILE_BYTES = 10 << 20
 """The size at which a new log file is started."""
@@ -32,7 +32,6 @@ FILE_MODE = 0o640
 _OURS = ("brownie_backup", "brownie_backup_asgi", "brownie_backup_cli", "brownie_backup_cron")
 _SDKS = ("azure", "boto3", "botocore", "google", "msal", "urllib3")
 """Libraries that log the same as our errors, or requests with their signatures."""
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029]")
 
 Redact = Callable[[str], str]
 
@@ -121,7 +120,7 @@ class _Plain(_Formatter):
         number = operation.id if operation else "-"
         head = f"{_time(record)} {record.levelname} {record.name} [{number}]"
         text = f"{self._text(record)}\n{self._traceback(record)}".rstrip("\n")
-        return "\n".join(f"{head} {_visible(line)}" for line in text.split("\n"))
+        return "\n".join(f"{head} {visible(line)}" for line in text.split("\n"))
 
 
 class _Json(_Formatter):
@@ -157,11 +156,6 @@ class _Json(_Formatter):
 def _time(record: logging.LogRecord) -> str:
     at = datetime.fromtimestamp(record.created, UTC)
     return at.strftime("%Y-%m-%dT%H:%M:%S.") + f"{at.microsecond // 1000:03d}Z"
-
-
-def _visible(line: str) -> str:
-    """Return a line without control characters that move a terminal's cursor."""
-    return _CONTROL.sub(lambda found: f"\\x{ord(found[0]):02x}", line)
 
 
 def _open(path: str) -> "_File":

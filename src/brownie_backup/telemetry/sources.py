@@ -46,6 +46,8 @@ class Entry:
     backup: Backup
     size_bytes: int = 0
     stored_bytes: int = 0
+    expected: bool = True
+    """Whether it is encrypted, or new ones are not either: ``latest`` passes over the others."""
 
 
 @frozen
@@ -77,7 +79,7 @@ def read_content(repository: Repository, policy: RetentionPolicy) -> StoreConten
     return StoreContent(
         repository.store.url,
         policy,
-        tuple(map(_entry, backups)),
+        tuple(_entry(backup, repository) for backup in backups),
         sum(sizes.values()),
         read_audit(repository.store, repository.clock()),
         repository.leases(),
@@ -86,12 +88,13 @@ def read_content(repository: Repository, policy: RetentionPolicy) -> StoreConten
     )
 
 
-def _entry(backup: Backup) -> Entry:
+def _entry(backup: Backup, repository: Repository) -> Entry:
     manifest = backup.manifest
     if manifest is None:
         return Entry(backup)
     small = evolve(backup, manifest=evolve(manifest, parts=()))
-    return Entry(small, manifest.size_bytes, manifest.stored_bytes)
+    expected = repository.codecs.expects(manifest)
+    return Entry(small, manifest.size_bytes, manifest.stored_bytes, expected)
 
 
 @mutable(eq=False)

@@ -4,6 +4,7 @@ import threading
 from collections.abc import Iterator
 
 from brownie_backup.errors import StoreUnavailable
+from brownie_backup.format.limits import MOST_OBJECT_BYTES
 from brownie_backup.protocols import ObjectUse, Store, StoredObject
 
 
@@ -59,11 +60,11 @@ class FaultyStore:
             self.put_bytes += len(data)
         self._fail_if(chosen)
 
-    def get(self, key: str) -> bytes:
+    def get(self, key: str, most_bytes: int = MOST_OBJECT_BYTES) -> bytes:
         """Return the object from the inner store."""
         chosen = self._begin("get", key)
         self._fail_if(chosen and not self._after)
-        data = self._inner.get(key)
+        data = self._inner.get(key, most_bytes)
         self._fail_if(chosen)
         return data
 

@@ -153,12 +153,12 @@ def test_the_beat_is_put_before_anything_is_looked_for(
     identifier = running.record.id
     wanted, getting = threading.Event(), store.get
 
-    def get(key: str) -> bytes:
+    def get(key: str, most_bytes: int) -> bytes:
         if key.startswith("cancellations/"):
             wanted.wait(10)
-        return getting(key)
+        return getting(key, most_bytes)
 
-    store.get = get  # type: ignore[method-assign]
+    store.get = get  # type: ignore[assignment, method-assign]
     clock.advance(SECOND)
     eventually(lambda: manager.operation_log.get(identifier).heartbeat_at == clock())
     store.put(f"cancellations/{identifier}.json", b'{"by": "ann"}')

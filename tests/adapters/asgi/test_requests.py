@@ -192,3 +192,8 @@ def test_every_field_that_is_required_is_asked_for() -> None:
     assert list(violations({}, RESTORE, "it")) == ["it lacks 'backup_name'"]
     assert not list(violations("a.b-c_d", NAME, "it"))
     assert json.dumps(RESTORE)
+
+
+def test_no_answer_is_taken_for_another_type_than_it_says() -> None:
+    for path in ("/health", "/openapi.json", "/nowhere", "/backup/status?x=1"):
+        assert ask("GET", path).headers["x-content-type-options"] == "nosniff"

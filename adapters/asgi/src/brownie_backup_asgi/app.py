@@ -40,6 +40,8 @@ _log = logging.getLogger(__name__)
 
 _REFUSALS = (UNAUTHORIZED, FORBIDDEN, TOKEN_IN_URL)
 _NOT_FOUND = 404
+_NO_GUESSING = (b"x-content-type-options", b"nosniff")
+"""A browser must not take a name in a document for a page with scripts."""
 
 Handler = Callable[[AppState, Request, Any], Awaitable[Response]]
 Message = MutableMapping[str, Any]
@@ -111,7 +113,13 @@ class BackupApp:
         send: Callable[[Message], Awaitable[None]],
     ) -> None:
         """Answer a request."""
-        await self._app(scope, receive, send)
+
+        async def send_safely(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"] = [*message.get("headers", ()), _NO_GUESSING]
+            await send(message)
+
+        await self._app(scope, receive, send_safely)
 
     async def aclose(self) -> None:
         """Shut down: start nothing new; cancel running operations, and record that."""
@@ -148,7 +156,7 @@ class BackupApp:
                         require(caller, endpoint.scope)
                     response = await endpoint.handler(self._house, request, caller)
             except Exception as error:  # noqa: BLE001 - a bug of ours must not leave the app
-                response = self._problem(request, endpoint, error)
+                response = self._problem(request, endpoint, who, error)
             spent = (time.perf_counter() - began) * 1000
             status = response.status_code
             self._log(request, f"{status} for {who} ({origin_of(request)}) in {spent:.1f} ms")
@@ -156,13 +164,15 @@ class BackupApp:
 
         return answer
 
-    def _problem(self, request: Request, endpoint: Endpoint, error: Exception) -> Response:
+    def _problem(
+        self, request: Request, endpoint: Endpoint, who: str, error: Exception
+    ) -> Response:
         problem = problem_of(error)
         if problem.kind in _REFUSALS:
             # The name in the URL may be the token.
             told = problem.kind is not TOKEN_IN_URL
             name = request.path_params.get("name") if told else None
-            self._house.refuse(request, endpoint.action, problem.detail, name)
+            self._house.refuse(request, who, endpoint.action, problem.detail, name)
         if problem.kind is UNEXPECTED:
             _log.error("unexpected %s: %s", type(error).__name__, redact(str(error), self._secrets))
             _log.debug("traceback of the unexpected error", exc_info=error)

@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any
 
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 
 from brownie_backup.model.reports import RestoreOptions
 from brownie_backup.operations.verify import ALL
@@ -18,6 +18,7 @@ from brownie_backup.service.documents import (
     verification_document,
 )
 from brownie_backup_asgi import schemas
+from brownie_backup_asgi.json_response import JSONResponse
 from brownie_backup_asgi.operations import OperationRequest, ReportProgress, propose_name
 from brownie_backup_asgi.requests import idempotency_key, read_body, read_query, wait_seconds
 from brownie_backup_asgi.responses import NOT_CACHED, answer_operation, operation_document
@@ -56,15 +57,7 @@ async def restore(app_state: AppState, request: Request, caller: Caller) -> Resp
     body = await _body(request, schemas.RESTORE)
     service = app_state.service_for(caller, request)
     name, target = body["backup_name"], body.get("target_database")
-    options = RestoreOptions(
-        jobs=service.settings.parallel_jobs,
-        replace=body.get("replace", False),
-        with_roles=body.get("with_roles", False),
-        owner=body.get("owner", True),
-        privileges=body.get("privileges", True),
-        tablespaces=body.get("tablespaces", True),
-        accept_unencrypted=body.get("accept_unencrypted", False),
-    )
+    options = _options(body, service.settings.parallel_jobs)
     dry_run = body.get("dry_run", False)
 
     def work(identifier: str, tell: ReportProgress) -> dict[str, Any]:
@@ -100,7 +93,11 @@ async def verify(app_state: AppState, request: Request, caller: Caller) -> Respo
     def work(identifier: str, tell: ReportProgress) -> dict[str, Any]:
         sample = body.get("sample_percent", ALL)
         outcome = service.verify(
-            name, sample_percent=sample, operation_id=identifier, on_progress=tell
+            name,
+            sample_percent=sample,
+            structure=body.get("structure", False),
+            operation_id=identifier,
+            on_progress=tell,
         )
         return verification_document(outcome) or {}
 
@@ -156,6 +153,26 @@ async def cancel(app_state: AppState, request: Request, caller: Caller) -> Respo
         record = await app_state.thread(lambda: app_state.manager.cancel(identifier, caller.name))
     document = operation_document(request, record, app_state.manager.operation_log)
     return JSONResponse(document, 202, {**NOT_CACHED, "Location": document["href"]})
+
+
+def _options(body: dict[str, Any], jobs: int) -> RestoreOptions:
+    return RestoreOptions(
+        jobs=jobs,
+        replace=body.get("replace", False),
+        with_roles=body.get("with_roles", False),
+        owner=body.get("owner", True),
+        privileges=body.get("privileges", True),
+        tablespaces=body.get("tablespaces", True),
+        accept_unencrypted=body.get("accept_unencrypted", False),
+        accept_differences=body.get("accept_differences", False),
+        accept_errors=body.get("accept_errors", False),
+        exclude_extensions=tuple(body.get("exclude_extensions", ())),
+        exclude_tables=tuple(body.get("exclude_tables", ())),
+        exclude_table_data=tuple(body.get("exclude_table_data", ())),
+        exclude_event_triggers=body.get("exclude_event_triggers", False),
+        exclude_settings=body.get("exclude_settings", False),
+        locale=body.get("locale"),
+    )
 
 
 async def _body(request: Request, schema: schemas.Schema) -> dict[str, Any]:

@@ -7,6 +7,7 @@ import os
 import socket
 import sys
 from collections.abc import Callable
+from functools import partial
 
 import uvicorn
 
@@ -14,10 +15,12 @@ from brownie_backup.audit.operation import Actor
 from brownie_backup.config import load_settings
 from brownie_backup.errors import ConfigurationError
 from brownie_backup.service import Service
+from brownie_backup.service.context import ServiceContext
 from brownie_backup.telemetry import configure_telemetry
 from brownie_backup.telemetry.logs import configure_logging
 from brownie_backup.version import TOOL_VERSION
 from brownie_backup_asgi.app import BackupApp, create_app
+from brownie_backup_asgi.deadline import RequestDeadline
 from brownie_backup_asgi.vocabulary import WORDS
 
 HOST = "127.0.0.1"
@@ -54,7 +57,8 @@ def main(argv: list[str] | None = None) -> int:
     try:
         settings = load_settings(os.environ)
         configure_logging(settings, WORDS, usual=logging.INFO)
-        service = Service(settings, Actor("api", "api"))
+        context = ServiceContext.of(settings, reread=partial(load_settings, os.environ))
+        service = Service(settings, Actor("api", "api"), context)
         send_the_rest = configure_telemetry(service.context.stores, component="api")
         app = create_app(service)
     except ConfigurationError as error:
@@ -70,6 +74,7 @@ def main(argv: list[str] | None = None) -> int:
         server_header=False,
         log_config=None,
         timeout_graceful_shutdown=_GRACE_SECONDS,
+        http=RequestDeadline,
     )
 
     def at_the_end() -> None:

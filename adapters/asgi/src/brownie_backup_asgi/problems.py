@@ -5,13 +5,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from attrs import frozen
-from starlette.responses import JSONResponse
 
 from brownie_backup import errors
 from brownie_backup.errors import BackupError, redact
 from brownie_backup.hints import Advice, as_hint
 from brownie_backup.service.documents import hint_fields
 from brownie_backup_asgi.hints import ApiHint
+from brownie_backup_asgi.json_response import JSONResponse
 from brownie_backup_asgi.vocabulary import WORDS
 
 PREFIX = "urn:brownie-backup:problem:"
@@ -42,6 +42,7 @@ BY_ERROR: dict[type[BackupError], Kind] = {
     errors.StoreError: Kind("store", 502, "The store reported an error"),
     errors.StoreUnavailable: Kind("store-unavailable", 503, "The store is out of reach"),
     errors.StoreFull: Kind("store-full", 507, "The store is full"),
+    errors.ObjectArchived: Kind("archived", 409, "The store has archived the object"),
     errors.ObjectLocked: Kind("locked", 409, "The store has locked the object"),
     errors.DeletionRefused: Kind("deletion-refused", 409, "Deleting would not be safe"),
     errors.EncryptionError: Kind("encryption", 500, "Encryption failed"),
@@ -51,6 +52,7 @@ BY_ERROR: dict[type[BackupError], Kind] = {
     errors.DatabaseError: Kind("database", 502, "PostgreSQL reported an error"),
     errors.ConnectionFailed: Kind("database-unavailable", 503, "PostgreSQL is out of reach"),
     errors.RestoreRefused: Kind("restore-refused", 409, "The restore would fail"),
+    errors.RenameFailed: Kind("rename-failed", 502, "All is restored, under a temporary name"),
 }
 
 MALFORMED = Kind("malformed", 400, "The request cannot be read")

@@ -3,11 +3,12 @@
 from datetime import UTC, datetime
 
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 
 from brownie_backup.schedule import next_run_in
 from brownie_backup.service.documents import backup_document, instant, status_document
 from brownie_backup_asgi import schemas
+from brownie_backup_asgi.json_response import JSONResponse
 from brownie_backup_asgi.problems import RETRY_SECONDS
 from brownie_backup_asgi.requests import read_query
 from brownie_backup_asgi.responses import NOT_CACHED, link, operation_document

@@ -1,5 +1,6 @@
 """Reads requests strictly, by the same schemas that /openapi.json shows."""
 
+import asyncio
 import json
 import re
 from collections.abc import Iterator, Mapping
@@ -12,6 +13,9 @@ from brownie_backup_asgi.problems import INVALID, MALFORMED, MEDIA_TYPE, TOO_LAR
 
 MOST_BODY_BYTES = 64 << 10
 MOST_WAIT_SECONDS = 600
+REQUEST_SECONDS = 30.0
+"""How long the head of a request may take, and then its body."""
+_CLOSE = {"Connection": "close"}
 
 Schema = Mapping[str, Any]
 
@@ -139,13 +143,15 @@ def _is(value: object, kind: str) -> bool:
 async def _read(request: Request) -> bytes:
     data = bytearray()
     try:
-        async for chunk in request.stream():
-            data += chunk
-            if len(data) > MOST_BODY_BYTES:
-                msg = f"the body has more than {MOST_BODY_BYTES} bytes"
-                raise Problem(
-                    TOO_LARGE, msg, hint=ApiHint.SEND_LESS, headers={"Connection": "close"}
-                )
+        async with asyncio.timeout(REQUEST_SECONDS):
+            async for chunk in request.stream():
+                data += chunk
+                if len(data) > MOST_BODY_BYTES:
+                    msg = f"the body has more than {MOST_BODY_BYTES} bytes"
+                    raise Problem(TOO_LARGE, msg, hint=ApiHint.SEND_LESS, headers=_CLOSE)
+    except TimeoutError:
+        msg = f"the body did not come within {REQUEST_SECONDS:.0f} s"
+        raise Problem(MALFORMED, msg, hint=ApiHint.REQUEST_AGAIN, headers=_CLOSE) from None
     except ClientDisconnect:
         raise Problem(MALFORMED, "the body was cut off") from None
     return bytes(data)

@@ -4,12 +4,13 @@ from typing import Any
 from urllib.parse import quote
 
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 
 from brownie_backup.repository import OperationLog, OperationRecord
 from brownie_backup.repository.coordination.operations import CANCELLED, FAILED, SUCCEEDED
 from brownie_backup.service.documents import instant
 from brownie_backup_asgi.hints import ApiHint
+from brownie_backup_asgi.json_response import JSONResponse
 from brownie_backup_asgi.problems import (
     CANCELLED as WAS_CANCELLED,
 )

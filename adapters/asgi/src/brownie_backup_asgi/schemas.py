@@ -22,6 +22,17 @@ DATABASE: Schema = {
     "description": "the name of a database; it is never read as a connection string",
 }
 _FLAG: Schema = {"type": "boolean", "default": False}
+_NAMES: Schema = {
+    "type": "array",
+    "maxItems": 1000,
+    "items": {"type": "string", "pattern": "^[ -~\u00a1-\u017f]{1,63}$"},
+}
+_TABLES: Schema = {
+    "type": "array",
+    "maxItems": 1000,
+    # Quoted as in SQL if it has dots: see `parse_table`.
+    "items": {"type": "string", "pattern": "^[ -~\u00a1-\ud7ff\U00010000-\U0003ffff]{3,300}$"},
+}
 _ON: Schema = {"type": "boolean", "default": True}
 
 
@@ -67,6 +78,22 @@ RESTORE = _body(
         "tablespaces": _ON | {"description": "use the original tablespaces"},
         "accept_unencrypted": _FLAG
         | {"description": "restore an unencrypted backup although encryption is on"},
+        "accept_differences": _FLAG
+        | {"description": "finish although the database lacks objects that the archive lists"},
+        "accept_errors": _FLAG
+        | {"description": "finish without the objects that could not be restored"},
+        "exclude_extensions": _NAMES
+        | {"description": "leave out these extensions, and all that needs them"},
+        "exclude_tables": _TABLES
+        | {"description": "leave out these tables or views, and all that needs them"},
+        "exclude_table_data": _TABLES | {"description": "leave out the rows of these tables"},
+        "exclude_event_triggers": _FLAG | {"description": "leave out the event triggers"},
+        "exclude_settings": _FLAG | {"description": "leave out the settings of the database"},
+        "locale": {
+            "type": "string",
+            "pattern": "^[A-Za-z0-9][A-Za-z0-9._@-]{0,63}$",
+            "description": "another locale, one that the server has",
+        },
     },
     ("backup_name",),
 )
@@ -78,7 +105,13 @@ VERIFY = _body(
             "maximum": 100,
             "default": 100,
             "description": "the percentage of the blobs to read",
-        }
+        },
+        "structure": {
+            "type": "boolean",
+            "default": False,
+            "description": "check only that every blob is there, as it was stored; without a key "
+            "this is the default",
+        },
     }
 )
 CLEANUP = _body(

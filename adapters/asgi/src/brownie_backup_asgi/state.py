@@ -70,9 +70,11 @@ class AppState:
         self.known = {record.id: record for record in found}
         return found
 
-    def refuse(self, request: Request, action: str, reason: str, backup: str | None) -> None:
+    def refuse(
+        self, request: Request, caller: str, action: str, reason: str, backup: str | None
+    ) -> None:
         """Record a refused attempt in the background; in a flood, not all are recorded."""
-        actor = Actor("anonymous", origin_of(request))
+        actor = Actor(caller, origin_of(request))
         service = evolve(self.service, actor=actor)
 
         def record() -> None:

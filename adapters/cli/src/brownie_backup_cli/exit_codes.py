@@ -9,6 +9,7 @@ WARNINGS = 3
 NOT_FOUND = 10
 BUSY = 11
 CANNOT_DECRYPT = 12
+NOT_RENAMED = 13
 
 BY_ERROR: dict[type[errors.BackupError], int] = {
     errors.BackupError: FAILED,
@@ -24,6 +25,7 @@ BY_ERROR: dict[type[errors.BackupError], int] = {
     errors.DamagedError: FAILED,
     errors.UnsupportedFormat: FAILED,
     errors.DatabaseError: FAILED,
+    errors.RenameFailed: NOT_RENAMED,
 }
 
 

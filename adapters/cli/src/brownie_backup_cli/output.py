@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import re
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -13,7 +14,7 @@ from attrs import frozen
 from brownie_backup import Finding, Level, Progress
 from brownie_backup.model.reports import OnCount, PartProgress
 from brownie_backup.pipeline.progress import OnProgress
-from brownie_backup.wording import counted
+from brownie_backup.wording import as_unicode, counted, visible
 from brownie_backup_cli.vocabulary import WORDS
 
 if TYPE_CHECKING:
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 _WIDE = 400
 _STEP = 1024  # from one unit of size to the next
 _MINUTE = 60
+_CONTROL = re.compile("[\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
+"""What JSON need not escape, but a terminal may obey."""
 
 _Move = Callable[[str, int, int | None], None]
 
@@ -42,25 +45,25 @@ class Output:
     def result(self, document: dict[str, Any], lines: Sequence[str]) -> None:
         """Print the result: the document for programs, or the lines for people."""
         if self.as_json:
-            print(json.dumps(document, indent=1, sort_keys=True, ensure_ascii=False))
+            print(_json(document))
         elif not self.quiet:
-            print("\n".join(lines))
+            print(visible("\n".join(lines)))
 
     def error(self, document: dict[str, Any], lines: Sequence[str]) -> None:
         """Print an error: always on stderr for people, also as JSON if that was asked for."""
         if self.as_json:
-            print(json.dumps(document, indent=1, sort_keys=True, ensure_ascii=False))
-        first, *rest = [line for line in lines if line]
+            print(_json(document))
+        first, *rest = [visible(line) for line in lines if line]
         print(f"brownie-backup: {first}", *rest, sep="\n", file=sys.stderr)
 
     def warn(self, text: str) -> None:
         """Print a warning."""
-        print(f"warning: {text}", file=sys.stderr)
+        print(visible(f"warning: {text}"), file=sys.stderr)
 
     def say(self, text: str) -> None:
         """Print a detail, with --verbose only."""
         if self.verbose:
-            print(text, file=sys.stderr)
+            print(visible(text), file=sys.stderr)
 
     def findings(self, findings: Sequence[Finding]) -> None:
         """Print warnings and errors; print the other findings with --verbose only."""
@@ -147,6 +150,12 @@ class _Parts:
         elif part.name not in self._begun:
             self._begun.add(part.name)
             self._say(f"{name}: started")
+
+
+def _json(document: dict[str, Any]) -> str:
+    """Return JSON that any program reads, and that does nothing to a terminal."""
+    text = json.dumps(document, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False)
+    return _CONTROL.sub(lambda found: f"\\u{ord(found[0]):04x}", as_unicode(text))
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:

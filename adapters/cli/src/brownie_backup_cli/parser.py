@@ -5,6 +5,8 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import TypeAlias
 
+from brownie_backup_cli.restore_options import add_restore_options
+
 EPILOG = """\
 exit status:
   0    done
@@ -14,6 +16,7 @@ exit status:
   10   no such backup or database
   11   busy: another process is using the store
   12   cannot decrypt: wrong or missing key
+  13   restored, but under a temporary name: finish with the SQL on stderr
   130  ended by SIGINT, 143 by SIGTERM, 129 by SIGHUP; no incomplete backup is left
   141  the program that read the output has ended
 
@@ -77,35 +80,7 @@ def _restore(commands: Subparsers) -> None:
     restore.add_argument(
         "--target-db", metavar="DB", help="name of the database (default: its original name)"
     )
-    for flag, dest, metavar, text in (
-        (
-            "--table",
-            "tables",
-            "SCHEMA.NAME",
-            "restore only this table (repeatable); add it to DB if DB exists",
-        ),
-        ("--schema", "schemas", "SCHEMA", "restore only this schema (repeatable)"),
-    ):
-        restore.add_argument(
-            flag, action="append", default=[], dest=dest, metavar=metavar, help=text
-        )
-    restore.add_argument("--into", metavar="SCHEMA.NAME", help="give the table another name")
-    for flag, text in (
-        ("--no-indexes", "create no indexes on these tables, except those of constraints"),
-        (
-            "--no-constraints",
-            "create no keys on these tables, and no checks except those in columns",
-        ),
-        ("--replace", "replace an existing database, and keep it under a dated name"),
-        ("--with-roles", "create the backup's roles that the server lacks"),
-        ("--no-owner", "make the restoring role the owner of everything"),
-        ("--no-acl", "restore no privileges"),
-        ("--no-tablespaces", "put everything into the default tablespace"),
-        ("--accept-unencrypted", "restore an unencrypted backup although encryption is on"),
-        ("--keep-failed", "if the restore fails, keep the incomplete database for inspection"),
-        ("--dry-run", "check everything that can be checked, and change nothing"),
-    ):
-        restore.add_argument(flag, action="store_true", help=text)
+    add_restore_options(restore)
 
 
 def _verify(commands: Subparsers) -> None:
@@ -113,6 +88,8 @@ def _verify(commands: Subparsers) -> None:
     _name(verify, "NAME|latest", optional=True)
     _from(verify)
     verify.add_argument("--all", action="store_true", help="verify every backup")
+    structure = "check only that every blob is there, as it was stored; the default without a key"
+    verify.add_argument("--structure", action="store_true", help=structure)
     verify.add_argument(
         "--sample",
         type=_percent,
@@ -120,11 +97,8 @@ def _verify(commands: Subparsers) -> None:
         metavar="N%",
         help="read only this share of the blobs, chosen at random, and no archive",
     )
-    verify.add_argument(
-        "--against-database",
-        action="store_true",
-        help="compare data that the WAL shows to be unchanged with the database; read no blobs",
-    )
+    compare = "compare data that the WAL shows to be unchanged with the database; read no blobs"
+    verify.add_argument("--against-database", action="store_true", help=compare)
 
 
 def _looking(commands: Subparsers) -> None:
@@ -171,7 +145,7 @@ def _keeping(commands: Subparsers) -> None:
         metavar="DATE",
         help="last day or time of the hold, in UTC (default: until you release it)",
     )
-    _name(_command(commands, "release", "end the hold of a backup"), "NAME")
+    _name(_command(commands, "release", "end the hold of a backup"), "NAME|latest")
     cleanup = _command(
         commands, "cleanup", "delete the backups that the policy no longer keeps, and free space"
     )
@@ -260,9 +234,7 @@ def _end(text: str) -> datetime:
             return instant.astimezone(UTC) if instant.tzinfo else instant.replace(tzinfo=UTC)
         return datetime(day.year, day.month, day.day, tzinfo=UTC) + timedelta(days=1)
     except (ValueError, OverflowError):
-        msg = (
-            f"'{text}' is neither a date, such as 2027-01-31, nor a time, such as 2027-01-31T18:00Z"
-        )
+        msg = f"'{text}' is neither a date such as 2027-01-31 nor a time such as 2027-01-31T18:00Z"
         raise argparse.ArgumentTypeError(msg) from None
 
 

@@ -3,6 +3,7 @@
 import argparse
 import logging
 import os
+from collections.abc import Mapping
 
 from brownie_backup.config import load_settings
 from brownie_backup.errors import BackupError, ConfigurationError, RestoreFailed, redact
@@ -16,6 +17,7 @@ from brownie_backup_cli.output import Output
 from brownie_backup_cli.telemetry import observed
 from brownie_backup_cli.vocabulary import WORDS
 
+_KEYS = "BACKUP_GPG_"
 _DEFECT = "This is a bug in brownie-backup: please report it, with the output of --verbose"
 
 
@@ -24,8 +26,7 @@ def run(arguments: argparse.Namespace) -> int:
     output = Output.of(arguments)
     share_large_blocks()
     try:
-        # The demo has its own settings, so wrong settings of the caller must not stop it.
-        settings = load_settings({} if arguments.command == "demo" else os.environ)
+        settings = load_settings(_environ(arguments.command))
         configure_logging(
             settings,
             WORDS,
@@ -51,6 +52,15 @@ def run(arguments: argparse.Namespace) -> int:
         ours = BackupError(f"unexpected {type(error).__name__}: {redact(str(error))}", hint=_DEFECT)
         output.error(_document(ours, FAILED), _lines(ours))
         return FAILED
+
+
+def _environ(command: str) -> Mapping[str, str]:
+    """Return the variables that count for a command: those that it does not use can't stop it."""
+    if command == "demo":  # it has its own settings
+        return {}
+    if command == "keygen":  # the files of the keys are not there yet
+        return {name: each for name, each in os.environ.items() if not name.startswith(_KEYS)}
+    return os.environ
 
 
 def _document(error: BackupError, status: int) -> dict[str, object]:

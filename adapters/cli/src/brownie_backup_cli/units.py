@@ -11,6 +11,8 @@ from brownie_backup.schedule import expand
 
 SECRETS = "/etc/brownie-backup"
 _LIBPQ = ("PGHOST", "PGPORT", "PGUSER", "PGDATABASE", "PGSERVICE", "PGSSLMODE")
+_PATH = "PATH"
+"""cron's own has no pg_dump that is not in /usr/bin."""
 _LIBPQ_FILES = ("PGPASSFILE", "PGSERVICEFILE", "PGSSLROOTCERT")
 _OF_OTHERS = ("PG", "AWS_", "GOOGLE_", "AZURE_")
 """Prefixes of the variables that libpq and the cloud libraries read."""
@@ -70,7 +72,7 @@ def environment(
         folder: the folder for files with secrets.
         in_pod: whether the jobs run in a pod, without the files of this machine.
     """
-    plain = _LIBPQ if in_pod else (*_LIBPQ, *_LIBPQ_FILES)
+    plain = _LIBPQ if in_pod else (_PATH, *_LIBPQ, *_LIBPQ_FILES)
     values = {name: environ[name] for name in plain if environ.get(name)}
     left_out = [
         name

@@ -53,7 +53,7 @@ class BackupJob:
             if report is None:
                 return FAILED
             good = self._retain(report, failed_before=before.retention_failed)
-            return DONE if good else WARNINGS
+            return DONE if good and not report.warnings else WARNINGS
         finally:
             self.reporter.write_metrics()
 
@@ -81,6 +81,8 @@ class BackupJob:
             if outcome.problem:
                 why = outcome.problem.worded(WORDS)
                 _log.warning("the backup was not stored in %s: %s", outcome.url, why)
+        for warning in report.warnings:
+            _log.warning("%s", warning)
         notifier.ping("", run)
         if before.backup_failed:
             reporter.recovered(BACKUP, operation, report.manifest.name)

@@ -12,6 +12,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 from attrs import frozen
 
@@ -23,6 +24,7 @@ from brownie_backup.process.signals import ENDED_BY, TerminatedBySignal, end_on_
 from brownie_backup.protocols import Clock
 from brownie_backup.repository.coordination.leadership import LIFETIME, Leadership
 from brownie_backup.service import Service
+from brownie_backup.service.context import ServiceContext
 from brownie_backup.telemetry import configure_telemetry, prometheus_text
 from brownie_backup.telemetry.logs import configure_logging
 from brownie_backup_cron.backup_job import BackupJob
@@ -31,7 +33,7 @@ from brownie_backup_cron.http_server import Endpoints
 from brownie_backup_cron.job import ScheduledJob
 from brownie_backup_cron.leader import Leader, elapsed
 from brownie_backup_cron.metrics import RunnerMetrics
-from brownie_backup_cron.notifications import Notifier
+from brownie_backup_cron.notifications import make_notifier
 from brownie_backup_cron.reporter import Reporter
 from brownie_backup_cron.runner import Runner
 from brownie_backup_cron.timetable import Timetable
@@ -50,7 +52,8 @@ exit status:
   0    done (with --once)
   1    failed
   2    wrong usage or configuration
-  3    with --once: the backup is good, but old ones could not be removed; or nothing was verified
+  3    with --once: the backup is good, but there are warnings, or old ones could not be removed; or
+       nothing was verified
   130  ended by SIGINT, 143 by SIGTERM, 129 by SIGHUP; no incomplete backup is left
 
 Environment variables configure everything else, as for brownie-backup.
@@ -115,7 +118,10 @@ def main(argv: Sequence[str] | None = None, *, pace: TimeSource | None = None) -
     end_on_signals()
     share_large_blocks()
     try:
-        with Service(_settings(), _actor()) as service:
+        settings = _settings()
+        reread = partial(load_settings, os.environ)
+        context = ServiceContext.of(settings, reread=reread)
+        with Service(settings, _actor(), context) as service:
             # Check once, at the start, whether the settings are complete.
             service.context.repositories(writes=True)
             service.context.dumper()
@@ -145,7 +151,7 @@ def _settings() -> Settings:
 
 def _once(service: Service, job: str) -> int:
     runner_metrics = RunnerMetrics()
-    notifier = Notifier(service.settings, runner_metrics, TimeSource().now)
+    notifier = make_notifier(service.settings, runner_metrics, TimeSource().now)
     reporter = Reporter(service, notifier, runner_metrics)
     once = VerificationJob(reporter) if job == "verify" else BackupJob(reporter)
     try:
@@ -160,7 +166,7 @@ def _once(service: Service, job: str) -> int:
 def _serve(service: Service, arguments: argparse.Namespace, pace: TimeSource) -> int:
     settings, stores = service.settings, service.context.stores
     runner_metrics = RunnerMetrics()
-    notifier = Notifier(settings, runner_metrics, TimeSource().now)
+    notifier = make_notifier(settings, runner_metrics, TimeSource().now)
     reporter = Reporter(service, notifier, runner_metrics)
     jobs = tuple(_scheduled(settings, reporter, pace.now()))
     changed = threading.Event()

@@ -7,11 +7,11 @@ from typing import TypeVar
 from attrs import frozen
 
 from brownie_backup.errors import BackupError
+from brownie_backup.notifications.notifier import Notifier, error_fields
 from brownie_backup.operations.history import History
 from brownie_backup.service import Service
 from brownie_backup.telemetry import write_textfile
 from brownie_backup_cron.metrics import RunnerMetrics
-from brownie_backup_cron.notifications import Notifier, error_fields
 
 _DEFECT = "This is a bug in brownie-backup: please report it"
 

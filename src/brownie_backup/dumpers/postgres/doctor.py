@@ -1,18 +1,21 @@
 """Checks for problems that would make a dump fail or be incomplete."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from brownie_backup.dumpers.postgres.dump.large_tables import find_candidates
 from brownie_backup.dumpers.postgres.dump.wal import SUMMARIES_SINCE
 from brownie_backup.dumpers.postgres.restore.preflight import check_room
-from brownie_backup.errors import BackupError, DatabaseError, ProgramMissing
+from brownie_backup.errors import BackupError, ConnectionFailed, DatabaseError, ProgramMissing
 from brownie_backup.hints import DatabaseHint
 from brownie_backup.model.findings import Finding, Level
 from brownie_backup.postgres.client import Client, quote_name
+from brownie_backup.postgres.endpoint import Endpoint
 from brownie_backup.wording import counted
 
 _SHOWN = 10
+_CONNECTIONS = 4
+"""How often to connect, to see whether it is always to the same server."""
 _PATIENCE_SECONDS = 5
 """How long to wait for a table that another session has locked exclusively."""
 _MIB = 1 << 20
@@ -80,10 +83,16 @@ def diagnose(client: Client, bulk_bytes: int) -> Iterator[Finding]:
         bulk_bytes: the size from which a table is read in ranges.
     """
     try:
-        version = client.server_version
+        reached = [client.pinned() for _ in range(_CONNECTIONS)]
     except BackupError as error:
         yield Finding(Level.ERROR, "connection", error.message, error.hint)
         return
+    servers = [*check_servers([each.endpoint for each in reached if each.endpoint])]
+    yield from servers
+    if any(each.level is Level.ERROR for each in servers):
+        return
+    client = reached[0]
+    version = client.server_version
     (database,) = client.query(_DATABASE)
     yield Finding(Level.OK, "connection", f"PostgreSQL {version}, database '{database['name']}'")
     yield from _programs(client)
@@ -104,6 +113,26 @@ def diagnose(client: Client, bulk_bytes: int) -> Iterator[Finding]:
     for finding in check_room(database["size_bytes"]):
         msg = f"a restore on this host might fail: {finding.message}"
         yield Finding(Level.WARNING, "space", msg, finding.hint)
+
+
+def check_servers(reached: Sequence[Endpoint]) -> Iterator[Finding]:
+    """Yield whether connections lead to more than one server, and whether that harms."""
+    first = reached[0]
+    identities = [each.identity for each in reached if each.identity]
+    for each in reached:
+        try:
+            if each.identity and each.place == first.place:
+                first.require(each.identity)
+        except ConnectionFailed as error:
+            yield Finding(Level.ERROR, "servers", error.message, error.hint)
+            return
+    places = ", ".join(dict.fromkeys(each.place for each in reached))
+    if len({each.system_identifier for each in identities}) > 1:
+        msg = f"the connection leads to several clusters: {places}"
+        yield Finding(Level.WARNING, "servers", msg, DatabaseHint.NAME_ONE_SERVER)
+    elif places != first.place:
+        msg = f"the connection leads to {places}: a backup stays with the first that it reaches"
+        yield Finding(Level.OK, "servers", msg)
 
 
 def _programs(client: Client) -> Iterator[Finding]:

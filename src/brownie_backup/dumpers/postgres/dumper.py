@@ -18,7 +18,8 @@ from brownie_backup.dumpers.postgres.dump.snapshot import (
     open_snapshot,
 )
 from brownie_backup.dumpers.postgres.dump.snapshot_session import SnapshotSession
-from brownie_backup.dumpers.postgres.inventory import parse_inventory
+from brownie_backup.dumpers.postgres.inventory import compare_stored, parse_inventory, with_stored
+from brownie_backup.dumpers.postgres.restore.new_database import with_leftover
 from brownie_backup.dumpers.postgres.restore.selection import parse_wanted
 from brownie_backup.dumpers.postgres.restore.selective import SelectiveRestore
 from brownie_backup.dumpers.postgres.restore.swap import maintenance_client
@@ -37,7 +38,7 @@ from brownie_backup.errors import (
     DumpFailed,
     ProgramMissing,
 )
-from brownie_backup.hints import BackupHint, DatabaseHint, RestoreHint
+from brownie_backup.hints import BackupHint, DatabaseHint
 from brownie_backup.model import Database, DatabaseId, Part, PartKind, PartSpec, Segment
 from brownie_backup.model.findings import Finding
 from brownie_backup.model.reports import RestoreOptions, TableRange
@@ -108,6 +109,12 @@ class PostgresDumper:
         (row,) = self._client.query(f"SELECT {SYSTEM_IDENTIFIER} AS system_identifier", name)
         return DatabaseId(row["system_identifier"], name)
 
+    def database_size_bytes(self) -> int:
+        """Return the size of the database on the server's disk; ask the server."""
+        name = self.database_name()
+        (row,) = self._client.query("SELECT pg_database_size(current_database()) AS size", name)
+        return int(row["size"])
+
     @contextlib.contextmanager
     def snapshot(self) -> Iterator[PostgresSnapshot]:
         """Open a transaction, export its snapshot, and hold both while the block runs."""
@@ -115,17 +122,20 @@ class PostgresDumper:
         if "\n" in name or "\r" in name:
             msg = f"the database {name!r} has a line break in its name, which pg_restore refuses"
             raise DumpFailed(msg, hint=DatabaseHint.RENAME_DATABASE)
+        client = self._client.pinned(name)
         with (
-            self._ending_readers() as opened,
+            self._ending_readers(client) as opened,
             open_snapshot(
-                self._client,
+                client,
                 name,
                 lock_timeout=self._lock_timeout,
                 cutting=self._cutting,
             ) as snapshot,
         ):
             opened.append(snapshot.name)
-            self._holders[snapshot.name] = SnapshotSession(snapshot.session, snapshot.process_id)
+            self._holders[snapshot.name] = SnapshotSession(
+                snapshot.session, snapshot.process_id, client
+            )
             try:
                 yield snapshot
             finally:
@@ -135,7 +145,7 @@ class PostgresDumper:
                     reader.interrupt(snapshot.name)
 
     @contextlib.contextmanager
-    def _ending_readers(self) -> Iterator[list[str]]:
+    def _ending_readers(self, client: Client) -> Iterator[list[str]]:
         """End, after a failure, all reads of the listed snapshots in other processes."""
         opened: list[str] = []
         try:
@@ -143,7 +153,7 @@ class PostgresDumper:
         except BaseException:
             # After the session that has exported it, so that no other session can join it any more.
             for snapshot in opened:
-                end_readers(self._client, snapshot)
+                end_readers(client, snapshot)
             raise
 
     @contextlib.contextmanager
@@ -173,6 +183,14 @@ class PostgresDumper:
     def locate(self, segment: PartSpec) -> TableRange:
         """Return a range's table and blocks for messages."""
         return located(_table_of(segment))
+
+    def complete(self, inventory: bytes, parts: Sequence[Part]) -> bytes:
+        """Return the inventory with a list of the rows of large tables."""
+        return with_stored(inventory, parts)
+
+    def compare(self, inventory: bytes, parts: Sequence[Part]) -> None:
+        """Raise `DamagedError` unless they have the rows that the inventory lists."""
+        compare_stored(inventory, parts)
 
     def check(self, part: Part, chunks: Iterable[bytes]) -> None:
         """Read a stored part to its end, without connecting to or loading anything."""
@@ -209,9 +227,9 @@ class PostgresDumper:
         except BaseException as error:
             left = target.abandon()
             if left:
-                _log.warning("the half-restored database '%s' is still on the server", left)
+                _log.warning("half restored, and still on the server: %s", left)
                 if isinstance(error, BackupError):
-                    error.hint = RestoreHint.DROP_HALF_RESTORED(database=left)
+                    error.hint = with_leftover(error.hint, left)
             raise
         finally:
             target.close()

@@ -3,12 +3,24 @@
 It is gathered under the dump's snapshot and stored encrypted, because it names roles.
 """
 
-from collections.abc import Mapping
+import hashlib
+import json
+from collections.abc import Iterable, Iterator, Mapping
 
 from attrs import Factory, frozen
 
-from brownie_backup.format.converter import from_json
-from brownie_backup.model import Extension, Relation
+from brownie_backup.dumpers.postgres.generated_columns import (
+    GeneratedColumn,
+    find_generated,
+    measure,
+)
+from brownie_backup.errors import DamagedError
+from brownie_backup.format.converter import from_json, to_json
+from brownie_backup.hints import BackupHint
+from brownie_backup.model import Extension, Part, Relation, RowFormat
+from brownie_backup.postgres.copy_rows import TEXT_SETTINGS
+from brownie_backup.postgres.session import Session
+from brownie_backup.wording import counted
 
 # Every object for which pg_dump writes an owner or privileges. Objects that the system created
 # itself (OID below 16384, PostgreSQL's FirstNormalObjectId) are marked, and so are members of
@@ -61,42 +73,50 @@ grants AS (
 )
 """
 
-_USER_OBJECT = """
-  c.oid >= 16384 AND n.nspname !~ '^pg_(toast|temp)' AND NOT EXISTS (
-    SELECT FROM pg_depend e WHERE e.classid = 'pg_class'::regclass AND e.objid = c.oid
-    AND e.deptype = 'e')
+# What pg_dump dumps in full: see selectDumpableNamespace and checkExtensionMembership there.
+_OURS = """nspname !~ '^pg_' AND nspname <> 'information_schema'"""
+_MEMBER = """
+  SELECT FROM pg_depend e WHERE e.classid = '{}'::regclass AND e.objid = {} AND e.deptype = 'e'
 """
+_USER_OBJECT = f"{_OURS} AND NOT EXISTS ({_MEMBER.format('pg_class', 'c.oid')})"
+_OF_A_TABLE = "JOIN pg_class c ON c.oid = {} JOIN pg_namespace n ON n.oid = c.relnamespace"
 
-# The objects that a restore counts again. Parts of partitioned indexes, constraints and triggers
-# are left to their parents: PostgreSQL creates them differently in each major version.
+# How many objects pg_dump should find. If it lists fewer, a restore warns. Parts of partitioned
+# constraints and triggers are left to their parents: PostgreSQL creates them differently in each
+# major version.
 _COUNTS = f"""
 SELECT 'relkind ' || c.relkind::text AS what, count(*) AS n FROM pg_class c
  JOIN pg_namespace n ON n.oid = c.relnamespace
- WHERE c.relkind IN ('r', 'p', 'v', 'm', 'S', 'f', 'i', 'I', 'c') AND {_USER_OBJECT} GROUP BY 1
+ WHERE c.relkind IN ('r', 'p', 'v', 'm', 'S', 'f') AND {_USER_OBJECT} GROUP BY 1
 UNION ALL SELECT 'constraint ' || k.contype::text, count(*) FROM pg_constraint k
- JOIN pg_class c ON c.oid = k.conrelid JOIN pg_namespace n ON n.oid = c.relnamespace
+ {_OF_A_TABLE.format("k.conrelid")}
  WHERE k.contype IN ('c', 'f', 'p', 'u', 'x') AND k.conparentid = 0 AND {_USER_OBJECT} GROUP BY 1
 UNION ALL SELECT 'validated constraint', count(*) FROM pg_constraint k
- JOIN pg_class c ON c.oid = k.conrelid JOIN pg_namespace n ON n.oid = c.relnamespace
+ {_OF_A_TABLE.format("k.conrelid")}
  WHERE k.contype IN ('c', 'f') AND k.convalidated AND k.conparentid = 0 AND {_USER_OBJECT}
 UNION ALL SELECT 'valid index', count(*) FROM pg_index x
- JOIN pg_class c ON c.oid = x.indexrelid JOIN pg_namespace n ON n.oid = c.relnamespace
- WHERE x.indisvalid AND {_USER_OBJECT}
+ {_OF_A_TABLE.format("x.indrelid")}
+ WHERE x.indisvalid AND c.relkind <> 't' AND {_USER_OBJECT}
 UNION ALL SELECT 'trigger', count(*) FROM pg_trigger t
- JOIN pg_class c ON c.oid = t.tgrelid JOIN pg_namespace n ON n.oid = c.relnamespace
+ {_OF_A_TABLE.format("t.tgrelid")}
  WHERE NOT t.tgisinternal AND t.tgparentid = 0 AND {_USER_OBJECT}
-UNION ALL SELECT 'policy', count(*) FROM pg_policy
-UNION ALL SELECT 'function', count(*) FROM pg_proc p WHERE p.oid >= 16384 AND NOT EXISTS (
- SELECT FROM pg_depend e WHERE e.classid = 'pg_proc'::regclass AND e.objid = p.oid
- AND e.deptype IN ('e', 'i'))
+UNION ALL SELECT 'policy', count(*) FROM pg_policy p
+ {_OF_A_TABLE.format("p.polrelid")}
+ WHERE {_USER_OBJECT}
+UNION ALL SELECT 'function', count(*) FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
+ WHERE p.oid >= 16384 AND {_OURS} AND NOT EXISTS ({_MEMBER.format("pg_proc", "p.oid")})
+ AND NOT EXISTS (SELECT FROM pg_depend i WHERE i.classid = 'pg_proc'::regclass AND i.objid = p.oid
+  AND i.deptype = 'i')
 UNION ALL SELECT 'large object', count(*) FROM pg_largeobject_metadata
-UNION ALL SELECT 'event trigger', count(*) FROM pg_event_trigger v WHERE NOT EXISTS (
- SELECT FROM pg_depend e WHERE e.classid = 'pg_event_trigger'::regclass AND e.objid = v.oid
- AND e.deptype = 'e')
-UNION ALL SELECT 'publication', count(*) FROM pg_publication
+UNION ALL SELECT 'event trigger', count(*) FROM pg_event_trigger v
+ WHERE NOT EXISTS ({_MEMBER.format("pg_event_trigger", "v.oid")})
+UNION ALL SELECT 'publication', count(*) FROM pg_publication p
+ WHERE NOT EXISTS ({_MEMBER.format("pg_publication", "p.oid")})
 """
 
 COUNTS_SQL = f"SELECT what, n FROM ({_COUNTS}) counted WHERE n > 0"
+NO_LONGER_COUNTED = frozenset({"relkind i", "relkind I", "relkind c"})
+"""Backups of earlier versions have these counts too."""
 
 _NAMES = (
     "SELECT coalesce(jsonb_agg(DISTINCT rolname ORDER BY rolname), '[]') FROM pg_roles WHERE oid"
@@ -125,6 +145,22 @@ SELECT jsonb_build_object(
 
 
 @frozen
+class StoredTable:
+    """The rows of a large table, as they were stored."""
+
+    oid: int
+    ranges: int
+    rows: int
+    digest: str
+    """SHA-256 of its blobs' names and sizes, and of the blocks and rows of its ranges."""
+
+    @property
+    def size(self) -> str:
+        """Its size for messages."""
+        return f"{counted(self.rows, 'row')} in {counted(self.ranges, 'range')}"
+
+
+@frozen
 class Inventory:
     """The roles that own objects, have privileges, or must exist in any case; and other roles."""
 
@@ -136,8 +172,79 @@ class Inventory:
     counts: Mapping[str, int] = Factory(dict)
     relations: tuple[Relation, ...] = ()
     """The large tables, whose rows are not in the archive."""
+    stored: tuple[StoredTable, ...] | None = None
+    """Their rows, as the manifest has them; None in backups of before."""
+    generated: tuple[GeneratedColumn, ...] = ()
+    """The stored generated columns; backups of before have none."""
+
+
+def take_inventory(session: Session, large: Iterable[Relation]) -> bytes:
+    """Return the inventory of a database, as the session's transaction sees it."""
+    (row,) = session.query(INVENTORY_SQL)
+    session.run(*TEXT_SETTINGS)
+    generated = [*measure(session, find_generated(session))]
+    data = to_json(row["inventory"] | {"relations": list(large), "generated": generated})
+    parse_inventory(data)  # an unreadable archive would not be readable in the restore
+    return data
+
+
+def with_stored(inventory: bytes, parts: Iterable[Part]) -> bytes:
+    """Return an inventory that lists the rows of the large tables, as they were stored."""
+    return to_json(json.loads(inventory) | {"stored": list(_stored(parts))})
+
+
+def compare_stored(inventory: bytes, parts: Iterable[Part]) -> None:
+    """Raise `DamagedError` unless the manifest has the rows that the inventory lists.
+
+    The inventory is encrypted, and the manifest is not: anyone who can write to the store could
+    leave ranges out of it, double them, or take them from another table or backup.
+    """
+    expected = parse_inventory(inventory).stored
+    found = tuple(_stored(parts))
+    if expected is None or expected == found:
+        return
+    wrong = [f"{e.size} of the table with the oid {e.oid}" for e in expected if e not in found]
+    what = ", ".join(wrong) or "other tables"
+    msg = f"the manifest does not name the rows that were backed up: {what}"
+    raise DamagedError(msg, hint=BackupHint.RESTORE_ANOTHER)
+
+
+def _stored(parts: Iterable[Part]) -> Iterator[StoredTable]:
+    for part in parts:
+        if part.table is None:
+            continue
+        digest = hashlib.sha256()
+        ranges = 0
+        for blob in part.blobs:
+            line: list[int | str] = [blob.name, blob.size_bytes]
+            if begins := blob.begins:
+                line += [begins.blocks.first, begins.blocks.end, begins.rows]
+                ranges += 1
+            digest.update(json.dumps(line).encode() + b"\n")
+        yield StoredTable(part.table.oid, ranges, part.rows or 0, digest.hexdigest())
 
 
 def parse_inventory(data: bytes) -> Inventory:
     """Read an inventory back, or raise `DamagedError`."""
-    return from_json(data, Inventory, "the inventory of the backup")
+    inventory = from_json(data, Inventory, "the inventory of the backup")
+    if not all(map(_is_relation, inventory.relations)):
+        msg = "the inventory of the backup names what can be no table"
+        raise DamagedError(msg, hint=BackupHint.RESTORE_ANOTHER)
+    return inventory
+
+
+def _is_relation(relation: Relation) -> bool:
+    """Whether it may be written into SQL: its format is not quoted there."""
+    names = (relation.schema, relation.name, *relation.columns)
+    return (
+        relation.format in set(RowFormat) and bool(relation.columns) and all(map(_is_name, names))
+    )
+
+
+def _is_name(name: str) -> bool:
+    """Whether PostgreSQL could have such a name. Bytes that are not UTF-8 are surrogates."""
+    try:
+        data = name.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        return False
+    return bool(data) and b"\0" not in data

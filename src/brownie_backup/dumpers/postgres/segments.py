@@ -18,6 +18,7 @@ from brownie_backup.model import (
     Table,
 )
 from brownie_backup.model.reports import TableRange
+from brownie_backup.postgres.endpoint import Endpoint
 
 
 @frozen
@@ -28,6 +29,8 @@ class DumpDetail:
     snapshot: str
     apart: tuple[Relation, ...] = ()
     """The large tables, which the inventory names, and whose rows are not in the archive."""
+    server: Endpoint | None = None
+    """Where the snapshot is."""
 
 
 @frozen
@@ -41,6 +44,8 @@ class TableDetail:
     blocks: BlockRange
     range_blocks: int
     """The number of blocks of a segment."""
+    server: Endpoint | None = None
+    """Where the snapshot is."""
 
 
 def segment_key(oid: int, first_block: int) -> str:

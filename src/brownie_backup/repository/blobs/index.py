@@ -8,6 +8,7 @@ from brownie_backup.format.layout import BLOBS, blob_in, blob_key
 from brownie_backup.model import Backup
 from brownie_backup.protocols import ObjectUse, Store, StoredObject, SupportsObjectLock
 from brownie_backup.repository.blobs.suspects import SuspectFinder
+from brownie_backup.repository.catalogue.sizes import not_for_long, size_of
 
 
 class BlobIndex:
@@ -64,7 +65,7 @@ class BlobIndex:
             self.store.put(blob_key(name), packed, if_absent=not replace, use=ObjectUse.BACKUP)
         except KeyExists:
             found = self._look(name)
-            size, ours = found.size_bytes if found else len(packed), False
+            size, ours = size_of(found) if found else len(packed), False
         else:
             size, ours = len(packed), True
         with self._lock:
@@ -96,9 +97,9 @@ class BlobIndex:
         """
         with self._lock:
             if name not in self.sizes:
-                if self._finder.suspects(found):
+                if not_for_long(found) or self._finder.suspects(found):
                     self.suspect_blobs.add(name)
-                self.sizes[name] = found.size_bytes
+                self.sizes[name] = size_of(found)
             return 0 if name in self.suspect_blobs else self.sizes[name]
 
     def _look(self, name: str) -> StoredObject | None:

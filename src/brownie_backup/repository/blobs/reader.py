@@ -1,23 +1,23 @@
-"""Read blobs back, and check each by its name."""
-
-import hmac
+"""Read blobs back, from the first store that has each whole."""
 
 from attrs import field, frozen
 
 from brownie_backup.errors import (
     BackupError,
-    ConfigurationError,
     DamagedError,
     DecryptionError,
     KeyNotFound,
+    ObjectArchived,
     StoreError,
     StoreUnavailable,
 )
-from brownie_backup.format.blobs import MAX_BLOB_BYTES, blob_name
+from brownie_backup.format.blobs import MAX_BLOB_BYTES
 from brownie_backup.format.layout import blob_key
+from brownie_backup.format.limits import most_stored_bytes
 from brownie_backup.hints import BackupHint
-from brownie_backup.model import BlobRef, Encryption
-from brownie_backup.protocols import Compressor, Decryptor, Store
+from brownie_backup.model import BlobRef
+from brownie_backup.protocols import Store
+from brownie_backup.repository.blobs.decoding import Decoder
 
 
 @frozen
@@ -37,10 +37,7 @@ class BlobReader:
     """
 
     stores: tuple[Store, ...]
-    compressor: Compressor
-    decryptor: Decryptor
-    hash_key: bytes
-    encryption: Encryption
+    decoder: Decoder
     resized: dict[str, int] = field(factory=dict, eq=False)
     """Good blobs whose stored size differs from the recorded one, among those read in the first
     store."""
@@ -86,36 +83,22 @@ class BlobReader:
 
     def _get(self, number: int, ref: BlobRef) -> bytes:
         store = self.stores[number]
-        if ref.size_bytes > MAX_BLOB_BYTES:
+        if not 0 <= ref.size_bytes <= MAX_BLOB_BYTES:
             raise _damaged(store, ref, f"no blob is larger than {MAX_BLOB_BYTES} bytes")
         try:
-            packed = store.get(blob_key(ref.name))
+            stored = store.get(blob_key(ref.name), most_stored_bytes(ref))
         except KeyNotFound:
             msg = f"blob {ref.name} is missing from {store.url}"
             raise DamagedError(msg, hint=BackupHint.NEXT_BACKUP_REPAIRS) from None
+        except ObjectArchived as error:  # bad, as if it were missing: the next backup stores it
+            raise DamagedError(error.message, hint=error.hint) from None
         try:
-            data = self.compressor.decompress(self.decryptor.decrypt(packed), ref.size_bytes)
+            data = self.decoder.decode(ref, stored)
         except DamagedError as error:
             raise _damaged(store, ref, error.message) from None
-        except DecryptionError as error:
-            if len(packed) != ref.stored_bytes:
-                why = f"{len(packed)} bytes, not {ref.stored_bytes}"
-                raise _damaged(store, ref, why) from None
-            raise self._unopened(ref, error) from None
-        # of the decryptor for this backup; others may need none
-        except ConfigurationError as error:
-            raise self._unopened(ref, error) from None
-        name = blob_name(data, self.hash_key, self.compressor.name, self.encryption)
-        if not hmac.compare_digest(name, ref.name) or len(data) != ref.size_bytes:
-            raise _damaged(store, ref, "its content does not match its name")
-        if len(packed) != ref.stored_bytes and number == 0:
-            self.resized[ref.name] = len(packed)
+        if len(stored) != ref.stored_bytes and number == 0:
+            self.resized[ref.name] = len(stored)
         return data
-
-    def _unopened(self, ref: BlobRef, error: BackupError) -> DecryptionError:
-        """Return why a blob can't be decrypted, naming the key that encrypted it."""
-        by = f"{self.encryption.method}, {self.encryption.identity}"
-        return DecryptionError(f"blob {ref.name} ({by}): {error.message}", hint=error.hint)
 
 
 def _damaged(store: Store, ref: BlobRef, why: str) -> DamagedError:

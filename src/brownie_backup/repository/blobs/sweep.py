@@ -48,6 +48,9 @@ class Swept:
     """Blobs that no root names either, but that the store keeps until a date."""
     problem: str = ""
     """Why nothing was removed: a root could not be read."""
+    young_blobs: int = 0
+    """Blobs that no root names either, but that are too young to be removed."""
+    young_bytes: int = 0
 
 
 @define
@@ -59,6 +62,9 @@ class ReferencedBlobs:
     """
 
     _names: set[int] = field(factory=set, init=False)
+    young_blobs: int = field(default=0, init=False)
+    """How many of the blobs that were looked through are not named, but too young."""
+    young_bytes: int = field(default=0, init=False)
 
     def add(self, names: Iterable[str]) -> None:
         """Take in the names that a root refers to."""
@@ -73,8 +79,13 @@ class ReferencedBlobs:
             for found in store.list(prefix):
                 name = name_in(found.key)
                 ours = _NAME.fullmatch(name) and found.key == key_of(name)
-                if ours and found.modified_at <= before and hash(name) not in self._names:
+                if not ours or hash(name) in self._names:
+                    continue
+                if found.modified_at <= before:
                     yield found
+                else:
+                    self.young_blobs += 1
+                    self.young_bytes += found.size_bytes
 
 
 def sweep(
@@ -110,7 +121,8 @@ def sweep(
             on_progress(CountProgress("sweep", blobs))
     if lease:
         remove_expired(store, now)
-    return Swept(blobs, size, locked)
+    young = (live.young_blobs, live.young_bytes)
+    return Swept(blobs, size, locked, "", *young)
 
 
 def _delete(

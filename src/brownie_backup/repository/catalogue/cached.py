@@ -7,7 +7,7 @@ from typing import TypeVar
 from attrs import evolve, frozen
 
 from brownie_backup.errors import DamagedError
-from brownie_backup.protocols import Cache, Store, StoredObject
+from brownie_backup.protocols import Cache, Store, StoredObject, get_object
 
 SETTLING = timedelta(seconds=10)
 """Stores record times by the second, so an object may be replaced by another of the same size and
@@ -87,14 +87,14 @@ class CachedReader:
         from the store again.
         """
         if self.memory is None:
-            return read(self.store.get(found.key))
+            return read(get_object(self.store, found.key))
         data = self.memory.get(found)
         if data is not None:
             try:
                 return read(data)
             except DamagedError:
                 pass  # the cached copy is damaged, as far as one can tell
-        data = self.store.get(found.key)
+        data = get_object(self.store, found.key)
         value = read(data)
         if found.modified_at <= self.settled_before:
             self.memory.put(found, data)

@@ -9,6 +9,7 @@ from brownie_backup.errors import (
     DamagedError,
     InvalidName,
     KeyNotFound,
+    ObjectArchived,
     UnsupportedFormat,
 )
 from brownie_backup.format.layout import manifest_key
@@ -86,8 +87,9 @@ class Catalogue:
         """
         if name == LATEST:
             seen = self._whose([each for each in self.backups() if each.good], database, kind)
-            # The sort is stable: the others stay newest first.
-            seen = sorted(seen, key=lambda b: not (b.manifest and prefers(b.manifest)))
+            # The sort is stable: the others stay newest first. If the times of all lie in the
+            # future, our clock is the wrong one.
+            seen = sorted(seen, key=lambda b: (not (b.manifest and prefers(b.manifest)), b.ahead))
             good = (self._backup(each.name, each) for each in seen)
             backup = next((again for again in good if again and again.good), None)
         else:
@@ -148,14 +150,15 @@ class Catalogue:
             manifest = manifests.read_manifest(self.store, check_name(name))
         except (InvalidName, KeyNotFound):
             return None
-        except (DamagedError, UnsupportedFormat) as error:
+        except (DamagedError, UnsupportedFormat, ObjectArchived) as error:
             if memory := self._memory():
                 memory.forget(manifest_key(name))  # so that a listing notices it too
             held = holds.read_hold(self.store, name, None, self.clock())
             return evolve(manifests.unread(name, error), hold=held)
         if seen and seen.manifest == manifest:
             return seen
-        backup = manifests.judge(manifest, manifests.read_verification(self.store, manifest))
+        verification = manifests.read_verification(self.store, manifest)
+        backup = manifests.judge(manifest, verification, self.clock())
         backup = manifests.check_blobs(backup, sizes_of(self.store, (backup,)))
         return evolve(backup, hold=holds.read_hold(self.store, name, manifest, self.clock()))
 
@@ -165,7 +168,7 @@ class Catalogue:
             return None
         try:
             identity = read_identity(self.store)
-        except (KeyNotFound, DamagedError):
+        except (KeyNotFound, DamagedError, ObjectArchived):
             return None  # it could not be distinguished from other repositories
         return RepositoryCache(self.cache, identity.id)
 

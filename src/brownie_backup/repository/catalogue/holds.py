@@ -6,11 +6,11 @@ from datetime import datetime
 from functools import partial
 
 from brownie_backup.concurrency.ordered_map import thread_pool
-from brownie_backup.errors import DamagedError, KeyNotFound
+from brownie_backup.errors import DamagedError, KeyNotFound, ObjectArchived
 from brownie_backup.format.converter import from_json, to_json
-from brownie_backup.format.layout import HOLDS, attempt_key, hold_key, name_in
+from brownie_backup.format.layout import HOLDS, attempt_key, hold_key, is_foreign, name_in
 from brownie_backup.model import Attempt, Hold, Kind, Manifest
-from brownie_backup.protocols import Store, StoredObject
+from brownie_backup.protocols import Store, StoredObject, get_object
 
 _ANY = ""
 """In place of a manifest's id: the hold applies to any backup of its name."""
@@ -23,7 +23,8 @@ def read_holds(store: Store, now: datetime) -> dict[str, Hold]:
     cache answers for the store here.
     """
     with thread_pool() as threads:
-        holds = tuple(threads.each(partial(_read_hold, store), store.list(HOLDS)))
+        ours = (found for found in store.list(HOLDS) if not is_foreign(found.key, hold_key))
+        holds = tuple(threads.each(partial(_read_hold, store), ours))
     return {hold.backup: hold for hold in holds if hold and hold.counts(now)}
 
 
@@ -39,10 +40,10 @@ def read_hold(store: Store, name: str, manifest: Manifest | None, now: datetime)
 def _read_hold(store: Store, found: StoredObject) -> Hold | None:
     name = name_in(found.key)
     try:
-        hold = from_json(store.get(found.key), Hold, found.key)
+        hold = from_json(get_object(store, found.key), Hold, found.key)
     except KeyNotFound:
         return None
-    except DamagedError:
+    except (DamagedError, ObjectArchived):
         hold = None
     if hold is None or hold.backup != name:
         return Hold(name, _ANY, found.modified_at, "an unknown user (the hold cannot be read)")
@@ -79,7 +80,7 @@ def read_attempt(store: Store, database: str, kind: str = Kind.LOGICAL) -> Attem
     """
     key = attempt_key(database, kind)
     try:
-        return from_json(store.get(key), Attempt, key)
+        return from_json(get_object(store, key), Attempt, key)
     except KeyNotFound:
         return None
 

@@ -9,10 +9,10 @@ from functools import partial
 
 from attrs import field, frozen
 
-from brownie_backup.errors import BackupError, DamagedError, KeyExists, KeyNotFound
+from brownie_backup.errors import BackupError, DamagedError, KeyExists, KeyNotFound, ObjectArchived
 from brownie_backup.format.converter import from_json, to_json
 from brownie_backup.format.layout import IDENTITY, MANIFESTS, name_in
-from brownie_backup.protocols import ObjectUse, Store
+from brownie_backup.protocols import ObjectUse, RepositoryRecord, Store, get_object
 from brownie_backup.repository.catalogue.manifests import read_manifest
 
 _log = logging.getLogger(__name__)
@@ -40,7 +40,7 @@ Recover = Callable[[], Identity | None]
 
 def read_identity(store: Store) -> Identity:
     """Return the identity from its object; raise `KeyNotFound` or `DamagedError` if that fails."""
-    return from_json(store.get(IDENTITY), Identity, IDENTITY)
+    return from_json(get_object(store, IDENTITY), Identity, IDENTITY)
 
 
 def known_identity(store: Store, recover: Recover | None = None) -> Identity | None:
@@ -55,7 +55,7 @@ def known_identity(store: Store, recover: Recover | None = None) -> Identity | N
         return read_identity(store)
     except KeyNotFound:
         return recover()
-    except DamagedError:
+    except (DamagedError, ObjectArchived):
         if recovered := recover():
             return recovered
         raise
@@ -71,7 +71,7 @@ def ensure_identity(
     except KeyNotFound:
         new = proposed or Identity(str(uuid.uuid4()), secrets.token_bytes(32).hex())
         identity = recover() or new
-    except DamagedError:
+    except (DamagedError, ObjectArchived):
         recovered = recover()
         if recovered is None:
             raise
@@ -81,6 +81,25 @@ def ensure_identity(
         store.put(IDENTITY, to_json(identity), if_absent=True, use=ObjectUse.BACKUP)
         _probe(store, identity)
     return read_identity(store)
+
+
+def strange(store: Store, record: RepositoryRecord | None, found: Identity | None) -> str:
+    """Return why this may be the wrong store, as a sentence; empty if nothing suggests that.
+
+    Args:
+        store: where this host has made backups before, perhaps.
+        record: which repository it had then.
+        found: the identity that it has now.
+    """
+    expected = record.read() if record else None
+    if record is None or expected is None or (found and found.id == expected):
+        return ""
+    now = f"it has the repository {found.id}" if found else "it has none"
+    return (
+        f"{store.url} had the repository {expected} when this host last backed up to it, and now "
+        f"{now}. If its disk is not mounted, mount it and run again. If the store is meant to be "
+        f"another one, delete {record.place}"
+    )
 
 
 def _probe(store: Store, identity: Identity) -> None:

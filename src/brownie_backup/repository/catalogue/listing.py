@@ -7,7 +7,7 @@ from datetime import datetime
 from attrs import evolve
 
 from brownie_backup.concurrency.ordered_map import THREADS, thread_pool
-from brownie_backup.errors import DamagedError, KeyNotFound, UnsupportedFormat
+from brownie_backup.errors import DamagedError, KeyNotFound, ObjectArchived, UnsupportedFormat
 from brownie_backup.format.layout import (
     BLOB_LISTS,
     BLOBS,
@@ -19,9 +19,10 @@ from brownie_backup.format.layout import (
     name_in,
     verification_key,
 )
+from brownie_backup.format.names import is_name
 from brownie_backup.model import Backup, BlobRef, Manifest, Verification
 from brownie_backup.model.reports import CountProgress, OnCount
-from brownie_backup.protocols import Store, StoredObject
+from brownie_backup.protocols import Availability, Store, StoredObject, get_object
 from brownie_backup.repository.catalogue.cached import CachedReader, RepositoryCache, settled_before
 from brownie_backup.repository.catalogue.manifests import (
     judge,
@@ -30,6 +31,7 @@ from brownie_backup.repository.catalogue.manifests import (
     verification_from,
     with_blobs,
 )
+from brownie_backup.repository.catalogue.sizes import size_of
 
 FEW = 2 * THREADS
 """Up to this many blobs are looked up one by one; for more, listing all of them is faster."""
@@ -52,7 +54,7 @@ def read_catalogue(
     verified = {name_in(f.key): f for f in store.list(VERIFICATIONS) if _is_ours(f.key)}
     listed = tuple(found for found in store.list(MANIFESTS) if _is_ours(found.key))
     settled = settled_before((*verified.values(), *listed), now)
-    reader = _Reader(CachedReader(store, memory, settled), verified)
+    reader = _Reader(CachedReader(store, memory, settled), verified, now)
     with thread_pool() as threads:
         for done, backup in enumerate(threads.each(reader.read, listed), 1):
             if on_progress:
@@ -66,15 +68,19 @@ def read_catalogue(
 
 def _is_ours(key: str) -> bool:
     """Whether it is an object of a backup, and not a foreign object beside these."""
-    return key in {manifest_key(name_in(key)), verification_key(name_in(key))}
+    name = name_in(key)
+    return key in {manifest_key(name), verification_key(name)} and is_name(name)
 
 
 class _Reader:
     """Reads the objects that a listing found. Thread-safe."""
 
-    def __init__(self, recall: CachedReader, verified: Mapping[str, StoredObject]) -> None:
+    def __init__(
+        self, recall: CachedReader, verified: Mapping[str, StoredObject], now: datetime
+    ) -> None:
         self._recall = recall
         self._verified = verified
+        self._now = now
         self._lists: dict[str, StoredObject] | None = None
         self._lock = threading.Lock()
 
@@ -83,13 +89,15 @@ class _Reader:
         name = name_in(found.key)
         url = self._recall.store.url
         try:
+            if found.availability is Availability.ARCHIVED:  # even if it is in the cache
+                return unread(name, DamagedError(f"its manifest in {url} was archived"))
             outline = self._recall.get(found, lambda data: outline_from(data, name, url))
             manifest = with_blobs(outline, self._get_list)
         except KeyNotFound:
             return None
-        except (DamagedError, UnsupportedFormat) as error:
+        except (DamagedError, UnsupportedFormat, ObjectArchived) as error:
             return unread(name, error)
-        return judge(manifest, self._verification(manifest))
+        return judge(manifest, self._verification(manifest), self._now)
 
     def lists(self) -> Iterable[StoredObject]:
         """Return the lists of blobs in the store, if they were requested."""
@@ -101,19 +109,19 @@ class _Reader:
             return None
         try:
             return self._recall.get(found, lambda data: verification_from(data, manifest))
-        except (KeyNotFound, DamagedError):
+        except (KeyNotFound, DamagedError, ObjectArchived):
             return None
 
     def _get_list(self, key: str, read: Callable[[bytes], list[BlobRef]]) -> list[BlobRef]:
         if self._recall.memory is None:
-            return read(self._recall.store.get(key))
+            return read(get_object(self._recall.store, key))
         with self._lock:
             if self._lists is None:
                 # Listed too, so that a lost list is noticed although it is in the cache.
                 self._lists = {found.key: found for found in self._recall.store.list(BLOB_LISTS)}
         found = self._lists.get(key)
         if found is None:
-            return read(self._recall.store.get(key))
+            return read(get_object(self._recall.store, key))
         return self._recall.get(found, read)
 
 
@@ -143,7 +151,7 @@ def sizes_of(store: Store, backups: Sequence[Backup]) -> Mapping[str, int | None
     for found in _blobs(store, sizes):
         name = blob_in(found.key)
         if name in sizes:
-            sizes[name] = found.size_bytes
+            sizes[name] = size_of(found)
     return sizes
 
 

@@ -2,15 +2,18 @@
 
 import json
 from collections.abc import Callable, Iterator, Mapping
+from datetime import datetime
 from typing import Any
 
 from attrs import evolve
 
 from brownie_backup.errors import (
+    BackupError,
     BackupExists,
     DamagedError,
     KeyExists,
     KeyNotFound,
+    ObjectArchived,
     UnsupportedFormat,
 )
 from brownie_backup.format.blobs import blob_name
@@ -21,6 +24,8 @@ from brownie_backup.format.converter import (
     to_json,
 )
 from brownie_backup.format.layout import blob_list_key, manifest_key, verification_key
+from brownie_backup.format.values import name_of_blob
+from brownie_backup.format.values import number as number_from
 from brownie_backup.hints import BackupHint
 from brownie_backup.model import (
     Backup,
@@ -31,13 +36,18 @@ from brownie_backup.model import (
     RowRange,
     Status,
     Verification,
+    is_ahead,
 )
-from brownie_backup.protocols import ObjectUse, Store
+from brownie_backup.protocols import ObjectUse, Store, get_object
+from brownie_backup.repository.catalogue.sizes import ARCHIVED
 from brownie_backup.wording import counted, written
 
 INLINE_BLOBS = 10_000
 """A part with more blobs than this keeps their list in objects of their own, of this many each:
 about 1 MiB of JSON, and 160 GiB of plaintext."""
+
+_MOST_INLINE = 10
+"""All parts together keep this many times as many: a manifest must not become too large to read."""
 
 _COMMON_COLUMNS = 3
 """This many columns of a list of blobs mean the same in backups of all kinds."""
@@ -56,8 +66,11 @@ def copy_lists(store: Store, manifest: Manifest, source: Store) -> bytes:
     """Copy the lists of blobs from another store, as they are; return the manifest's own bytes."""
     for name in (name for part in manifest.parts for name in part.blob_lists):
         key = blob_list_key(name)
-        store.put(key, source.get(key), use=ObjectUse.BACKUP)
-    data = source.get(manifest_key(manifest.name))
+        data = get_object(source, key)
+        if _list_name(data, manifest) != name:
+            raise _lost_list(name, manifest)
+        store.put(key, data, use=ObjectUse.BACKUP)
+    data = get_object(source, manifest_key(manifest.name))
     if outline_from(data, manifest.name, source.url).id != manifest.id:
         msg = f"'{manifest.name}' in {source.url} has just become another backup"
         raise DamagedError(msg, hint=BackupHint.TRY_AGAIN)
@@ -76,10 +89,10 @@ def add_as_is(store: Store, name: str, data: bytes) -> None:
         store.put(key, data, if_absent=True, use=ObjectUse.BACKUP)
     except KeyExists:
         # A retry after a lost response finds its own manifest there.
-        if store.get(key) != data:
+        if get_object(store, key) != data:
             msg = f"a backup named '{name}' exists in {store.url}"
             raise BackupExists(msg, hint=BackupHint.OMIT_NAME) from None
-    if store.get(key) != data:
+    if get_object(store, key) != data:
         msg = f"{store.url} does not return the manifest that was stored"
         raise DamagedError(msg, hint=BackupHint.DO_NOT_TRUST_STORE)
 
@@ -89,10 +102,10 @@ def read_manifest(store: Store, name: str) -> Manifest:
 
     It comes from the store itself, never from a cache.
     """
-    outline = outline_from(store.get(manifest_key(name)), name, store.url)
+    outline = outline_from(get_object(store, manifest_key(name)), name, store.url)
 
     def get_list(key: str, read: Callable[[bytes], _Blobs]) -> _Blobs:
-        return read(store.get(key))
+        return read(get_object(store, key))
 
     return with_blobs(outline, get_list)
 
@@ -114,16 +127,18 @@ def with_blobs(outline: Manifest, get_list: GetList) -> Manifest:
     return evolve(outline, parts=tuple(_inline(part, outline, get_list) for part in outline.parts))
 
 
-def judge(manifest: Manifest, verification: Verification | None) -> Backup:
+def judge(manifest: Manifest, verification: Verification | None, now: datetime) -> Backup:
     """Return the backup, its health by its last verification."""
-    problem = ""
+    ahead = is_ahead(manifest.finished_at, now)
+    problem = "its time lies in the future, so it does not count as the newest" if ahead else ""
     if verification and not verification.good:
         problem = f"the verification of {written(verification.verified_at)} failed"
-    status = Status.DAMAGED if problem else Status.GOOD
-    return Backup(manifest.name, status, manifest, problem, verification)
+    bad = verification is not None and not verification.good
+    status = Status.DAMAGED if bad else Status.GOOD
+    return Backup(manifest.name, status, manifest, problem, verification, ahead=ahead)
 
 
-def unread(name: str, error: DamagedError | UnsupportedFormat) -> Backup:
+def unread(name: str, error: BackupError) -> Backup:
     """Return a backup whose manifest cannot be read: it is damaged, or from a newer version."""
     newer = isinstance(error, UnsupportedFormat)
     return Backup(name, Status.UNSUPPORTED if newer else Status.DAMAGED, None, str(error))
@@ -135,7 +150,12 @@ def check_blobs(backup: Backup, sizes: Mapping[str, int | None]) -> Backup:
     if not bad:
         return backup
     missing = sum(sizes.get(blob.name) is None for blob in bad)
-    found = {"missing": missing, "of another size": len(bad) - missing}
+    archived = sum(sizes.get(blob.name) == ARCHIVED for blob in bad)
+    found = {
+        "missing": missing,
+        "moved to an archive class": archived,
+        "of another size": len(bad) - missing - archived,
+    }
     problem = ", ".join(f"{counted(n, 'blob')} {what}" for what, n in found.items() if n)
     return evolve(backup, status=Status.DAMAGED, problem=problem)
 
@@ -152,8 +172,8 @@ def mismatched(backup: Backup, sizes: Mapping[str, int | None]) -> Iterator[Blob
 def read_verification(store: Store, manifest: Manifest) -> Verification | None:
     """Return the outcome of the last verification of exactly this backup."""
     try:
-        return verification_from(store.get(verification_key(manifest.name)), manifest)
-    except (KeyNotFound, DamagedError):
+        return verification_from(get_object(store, verification_key(manifest.name)), manifest)
+    except (KeyNotFound, DamagedError, ObjectArchived):
         return None
 
 
@@ -170,8 +190,9 @@ def add_verification(store: Store, verification: Verification) -> None:
 
 def _outline(store: Store, manifest: Manifest, inline: int) -> Iterator[Part]:
     """Move long lists of blobs out of the manifest."""
-    for part in manifest.parts:
-        if len(part.blobs) <= inline:
+    short = _short(manifest, inline)
+    for number, part in enumerate(manifest.parts):
+        if number in short:
             yield part
             continue
         names = []
@@ -184,6 +205,17 @@ def _outline(store: Store, manifest: Manifest, inline: int) -> Iterator[Part]:
         yield evolve(part, blobs=(), blob_lists=tuple(names))
 
 
+def _short(manifest: Manifest, inline: int) -> set[int]:
+    """Return the numbers of the parts that keep their blobs: as many as fit into a manifest."""
+    short, total = set(), 0
+    for number in sorted(range(len(manifest.parts)), key=lambda n: len(manifest.parts[n].blobs)):
+        blobs = len(manifest.parts[number].blobs)
+        total += blobs
+        if blobs <= inline and total <= _MOST_INLINE * inline:
+            short.add(number)
+    return short
+
+
 def _inline(part: Part, outline: Manifest, get_list: GetList) -> Part:
     blobs = list(part.blobs)
     for name in part.blob_lists:
@@ -194,12 +226,12 @@ def _inline(part: Part, outline: Manifest, get_list: GetList) -> Part:
             try:
                 rows = json.loads(data)
                 return [_blob(row if outline.known else row[:_COMMON_COLUMNS]) for row in rows]
-            except (ValueError, TypeError, KeyError, RecursionError):
+            except (ValueError, TypeError, LookupError, RecursionError):
                 raise _lost_list(name, outline) from None
 
         try:
-            blobs += get_list(blob_list_key(name), read)
-        except KeyNotFound:
+            blobs += get_list(blob_list_key(name_of_blob(name)), read)
+        except (KeyNotFound, ValueError):
             raise _lost_list(name, outline) from None
     return evolve(part, blobs=tuple(blobs))
 
@@ -212,10 +244,8 @@ def _row(blob: BlobRef) -> list[str | int]:
 
 
 def _blob(row: list[Any]) -> BlobRef:
-    name, size_bytes, stored_bytes, *begins = row
-    if not isinstance(name, str) or not all(type(number) is int for number in row[1:]):
-        msg = "a row is of another type"
-        raise TypeError(msg)
+    name = name_of_blob(row[0])
+    size_bytes, stored_bytes, *begins = map(number_from, row[1:])
     if not begins:
         return BlobRef(name, size_bytes, stored_bytes)
     first, end, rows = begins
@@ -223,7 +253,7 @@ def _blob(row: list[Any]) -> BlobRef:
 
 
 def _lost_list(name: str, outline: Manifest) -> DamagedError:
-    msg = f"the list of blobs {name} of '{outline.name}' is missing or changed"
+    msg = f"the list of blobs {name[:64]} of '{outline.name}' is missing or changed"
     return DamagedError(msg, hint=BackupHint.TAKE_FROM_ANOTHER_COPY)
 
 

@@ -20,8 +20,8 @@ from attrs import evolve, frozen
 
 from brownie_backup.errors import DamagedError, KeyExists, KeyNotFound, StoreError
 from brownie_backup.format.converter import from_json, to_json
-from brownie_backup.format.layout import leader_key, leader_keys, name_in
-from brownie_backup.protocols import Store
+from brownie_backup.format.layout import leader_in, leader_key, leader_keys
+from brownie_backup.protocols import Store, get_object
 
 LIFETIME = timedelta(minutes=2)
 LOOKS = 4
@@ -108,17 +108,17 @@ class Leadership:
 
     def _highest(self) -> tuple[int, bytes] | None:
         """Return the number and the content of the highest term."""
-        numbers = []
-        for found in self._store.list(leader_keys(self._purpose)):
-            with contextlib.suppress(ValueError):
-                numbers.append(int(name_in(found.key)))
+        listed = self._store.list(leader_keys(self._purpose))
+        numbers = [n for found in listed if (n := leader_in(found.key, self._purpose)) is not None]
         if not numbers:
             return None
         number = max(numbers)
         try:
-            return number, self._store.get(leader_key(self._purpose, number))
+            return number, get_object(self._store, leader_key(self._purpose, number))
         except KeyNotFound:  # a new leader has just removed it
             return self._highest()
+        except DamagedError:  # it counts like any other, for as long as it might have an owner
+            return number, b""
 
     def _is_over(self, highest: tuple[int, bytes] | None, now: float) -> bool:
         """Whether there is no leader: none ever led, or it stepped down, or it stopped renewing."""

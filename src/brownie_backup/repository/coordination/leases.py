@@ -29,9 +29,10 @@ from brownie_backup.errors import (
     StoreUnavailable,
 )
 from brownie_backup.format.converter import from_json, to_json
-from brownie_backup.format.layout import LEASES, lease_key
+from brownie_backup.format.layout import LEASES, is_foreign, lease_key
 from brownie_backup.hints import BackupHint
-from brownie_backup.protocols import Clock, Store
+from brownie_backup.model import is_ahead
+from brownie_backup.protocols import Clock, Store, get_object
 from brownie_backup.wording import written
 
 LIFETIME = timedelta(minutes=10)
@@ -66,8 +67,13 @@ class LeaseRecord:
         return same_name and (self.acquired_at, self.id) < (other.acquired_at, other.id)
 
     def expired(self, now: datetime) -> bool:
-        """Whether it no longer counts, where `now` is the store's time."""
-        return now > self.expires_at + EXPIRY_MARGIN
+        """Whether it no longer counts, where `now` is the store's time.
+
+        Nor does one that was put in the future: the store's clock was wrong then, and if its owner
+        still works, it renews it within a minute.
+        """
+        over = now > self.expires_at + EXPIRY_MARGIN
+        return over or is_ahead(self.expires_at - LIFETIME, now)
 
 
 class Lease:
@@ -217,7 +223,8 @@ class Lease:
         A lease that ran out before it was renewed is lost too: others may have worked in between.
         """
         self.ensure_fresh()
-        self._store.get(lease_key(self._record.id))
+        with contextlib.suppress(DamagedError):  # it is there, and is about to be replaced
+            get_object(self._store, lease_key(self._record.id))
         later = evolve(self._record, expires_at=self._clock() + LIFETIME)
         self._store.put(lease_key(later.id), to_json(later))
         self.ensure_fresh()
@@ -255,9 +262,11 @@ def list_leases(store: Store) -> tuple[LeaseRecord, ...]:
     """
     records = []
     for found in store.list(LEASES):
+        if is_foreign(found.key, lease_key):
+            continue
         expires_at = found.modified_at + LIFETIME
         try:
-            record = from_json(store.get(found.key), LeaseRecord, found.key)
+            record = from_json(get_object(store, found.key), LeaseRecord, found.key)
         except KeyNotFound:
             continue
         except DamagedError:
@@ -274,3 +283,14 @@ def remove_expired(store: Store, now: datetime) -> tuple[LeaseRecord, ...]:
     for record in expired:
         store.delete(record.id if record.id.startswith(LEASES) else lease_key(record.id))
     return expired
+
+
+def exists(store: Store, identifier: str) -> bool:
+    """Whether a lease is there, expired or not."""
+    try:
+        get_object(store, lease_key(identifier))
+    except KeyNotFound:
+        return False
+    except DamagedError:
+        return True
+    return True

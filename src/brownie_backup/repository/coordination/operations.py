@@ -20,12 +20,14 @@ from brownie_backup.format.converter import from_json, to_json
 from brownie_backup.format.layout import (
     OPERATIONS,
     cancellation_key,
+    claim_in,
     claim_key,
+    is_foreign,
     name_in,
     operation_key,
 )
 from brownie_backup.hints import BackupHint
-from brownie_backup.protocols import Clock, Store, StoredObject
+from brownie_backup.protocols import Clock, Store, StoredObject, get_object
 from brownie_backup.repository.catalogue.holds import read_attempt
 from brownie_backup.repository.coordination.leases import list_leases
 
@@ -115,10 +117,10 @@ class OperationLog:
         if not _ID.fullmatch(identifier):  # the store might not even accept it as a key
             raise _not_found(identifier)
         try:
-            data = self.store.get(operation_key(identifier))
+            data = get_object(self.store, operation_key(identifier))
         except KeyNotFound:
             raise _not_found(identifier) from None
-        return from_json(data, OperationRecord, operation_key(identifier))
+        return _record(data, operation_key(identifier))
 
     def lost(self, record: OperationRecord) -> bool:
         """Whether its process died before it ended."""
@@ -134,7 +136,8 @@ class OperationLog:
             known: records that need not be read again: those of ended operations.
         """
         known = known or {}
-        found = sorted(self.store.list(OPERATIONS), key=_modified, reverse=True)[:most]
+        ours = (f for f in self.store.list(OPERATIONS) if not is_foreign(f.key, operation_key))
+        found = sorted(ours, key=_modified, reverse=True)[:most]
         with thread_pool() as threads:
             records = tuple(threads.each(partial(self._read, known), found))
         present = (record for record in records if record)
@@ -176,11 +179,10 @@ class OperationLog:
     def asked_to_cancel(self, identifier: str) -> str | None:
         """Return the caller that asked to cancel the operation."""
         try:
-            data = self.store.get(cancellation_key(identifier))
+            data = get_object(self.store, cancellation_key(identifier))
+            return from_json(data, _Cancellation, cancellation_key(identifier)).by
         except KeyNotFound:
             return None
-        try:
-            return from_json(data, _Cancellation, cancellation_key(identifier)).by
         except DamagedError:
             return "somebody"
 
@@ -188,7 +190,7 @@ class OperationLog:
         """Remove the records of operations that are no longer needed."""
         before = self.clock() - KEPT_FOR
         for found in [*self.store.list(OPERATIONS)]:
-            if found.modified_at < before:
+            if found.modified_at < before and not is_foreign(found.key, operation_key):
                 self.store.delete(found.key)
                 self.store.delete(cancellation_key(name_in(found.key)))
 
@@ -199,17 +201,19 @@ class OperationLog:
         if seen and not seen.running:
             return seen
         try:
-            return from_json(self.store.get(found.key), OperationRecord, found.key)
+            return _record(get_object(self.store, found.key), found.key)
         except (KeyNotFound, DamagedError):
             return None
 
     def _claims(self, database: str) -> tuple[int, ...]:
-        names = (name_in(found.key) for found in self.store.list(claim_key(database)))
-        return tuple(int(name) for name in names if name.isdigit())
+        listed = self.store.list(claim_key(database))
+        return tuple(n for found in listed if (n := claim_in(found.key, database)) is not None)
 
     def _refuse_if_at_work(self, database: str, number: int) -> None:
         try:
-            claimed = from_json(self.store.get(claim_key(database, number)), _Claim, "claim")
+            claimed = from_json(
+                get_object(self.store, claim_key(database, number)), _Claim, "claim"
+            )
             holder = self.get(claimed.operation)
         except (KeyNotFound, NotFound, DamagedError):  # its owner cannot be known
             return
@@ -252,6 +256,15 @@ class _Claim:
 @frozen
 class _Cancellation:
     by: str
+
+
+def _record(data: bytes, key: str) -> OperationRecord:
+    """Return a record, if it is the one that its key names: others show its id to their clients."""
+    record = from_json(data, OperationRecord, key)
+    if not _ID.fullmatch(record.id) or operation_key(record.id) != key:
+        msg = f"{key} is another operation's"
+        raise DamagedError(msg, hint=BackupHint.TAKE_FROM_ANOTHER_COPY)
+    return record
 
 
 def _not_found(identifier: str) -> NotFound:

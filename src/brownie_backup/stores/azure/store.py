@@ -25,8 +25,16 @@ from brownie_backup.errors import (
     StoreError,
     StoreUnavailable,
 )
+from brownie_backup.format.limits import MOST_OBJECT_BYTES
 from brownie_backup.hints import StoreHint
-from brownie_backup.protocols import Clock, ObjectUse, Page, StoredObject
+from brownie_backup.protocols import (
+    Availability,
+    Clock,
+    ObjectUse,
+    Page,
+    StoredObject,
+    too_large,
+)
 from brownie_backup.stores.azure.errors import SDK_ERRORS, store_error
 from brownie_backup.stores.azure.names import blob_name, key_of, name_prefix
 from brownie_backup.stores.location import Location
@@ -108,7 +116,7 @@ class AzureStore:
             return
         raise failure
 
-    def get(self, key: str) -> bytes:
+    def get(self, key: str, most_bytes: int = MOST_OBJECT_BYTES) -> bytes:
         """Return the bytes under `key`."""
         what = f"cannot read '{key}'"
         digests: list[str] = []
@@ -120,10 +128,14 @@ class AzureStore:
                 answer.body()
                 digests.append(answer.headers.get("x-ms-blob-content-md5", ""))
 
-        def download() -> bytes:
-            return self._blob(key).download_blob(raw_response_hook=receive).readall()
+        def download() -> bytes | None:
+            # The first answer has 32 MiB at most, and the size of the whole.
+            blob = self._blob(key).download_blob(raw_response_hook=receive)
+            return blob.readall() if blob.size <= most_bytes else None
 
         data = self._call(what, download)
+        if data is None:
+            raise too_large(self.url, key, most_bytes)
         digest = hashlib.md5(data, usedforsecurity=False).digest()
         if any(each and each != base64.b64encode(digest).decode() for each in digests):
             msg = f"{what} in {self.url}: its checksum is wrong"
@@ -205,7 +217,9 @@ class AzureStore:
         for blob in blobs:
             key = key_of(blob.name)
             if key.startswith(beginning) and not _is_folder(blob):
-                yield StoredObject(key[skip:], blob.size, blob.last_modified)
+                archived = blob.blob_tier == "Archive"  # also while it is being rehydrated
+                access = Availability.ARCHIVED if archived else Availability.READABLE
+                yield StoredObject(key[skip:], blob.size, blob.last_modified, access)
 
     def _put_arguments(self, use: ObjectUse) -> Iterator[tuple[str, Any]]:
         location = self.location

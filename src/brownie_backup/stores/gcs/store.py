@@ -13,9 +13,11 @@ from google.api_core.exceptions import from_http_status
 from google.cloud.storage import Bucket, Client
 
 from brownie_backup.errors import BucketNotFound, KeyNotFound, ObjectLocked, StoreError
+from brownie_backup.format.limits import MOST_OBJECT_BYTES
 from brownie_backup.hints import StoreHint
-from brownie_backup.protocols import Clock, ObjectUse, Page, StoredObject
+from brownie_backup.protocols import Clock, ObjectUse, Page, StoredObject, too_large
 from brownie_backup.stores.gcs.errors import NO_OBJECT, SDK_ERRORS, store_error
+from brownie_backup.stores.gcs.limited import download_into_memory
 from brownie_backup.stores.gcs.multipart import multipart
 from brownie_backup.stores.location import Location
 from brownie_backup.stores.secrets import secrets_in
@@ -87,18 +89,21 @@ class GcsStore:
             return
         raise failure
 
-    def get(self, key: str) -> bytes:
+    def get(self, key: str, most_bytes: int = MOST_OBJECT_BYTES) -> bytes:
         """Return the bytes under `key`."""
         blob = self._bucket.blob(self._name(key))
 
-        def download() -> bytes:
-            data: bytes = blob.download_as_bytes(timeout=self.timeout, retry=None, checksum="md5")
-            if not blob.generation:
+        def download() -> bytes | None:
+            data = download_into_memory(blob, most_bytes, self.timeout)
+            if data is not None and not blob.generation:
                 msg = "something else than the service has answered"
                 raise ValueError(msg)
             return data
 
-        return self._call_for(f"cannot read '{key}'", download)
+        data = self._call_for(f"cannot read '{key}'", download)
+        if data is None:
+            raise too_large(self.url, key, most_bytes)
+        return data
 
     def list(self, prefix: str) -> Iterator[StoredObject]:
         """Yield the objects whose keys begin with `prefix`."""

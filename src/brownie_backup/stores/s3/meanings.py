@@ -16,6 +16,7 @@ from brownie_backup.errors import (
     BucketNotFound,
     KeyExists,
     KeyNotFound,
+    ObjectArchived,
     ObjectLocked,
     StoreError,
     StoreFull,
@@ -63,6 +64,7 @@ _BY_CODE: Mapping[str, Meaning] = {
     "InvalidClientTokenId": _WRONG_KEYS,
     "UnrecognizedClientException": _WRONG_KEYS,
     "ExpiredToken": Meaning(AccessDenied, StoreHint.NEW_TEMPORARY_CREDENTIALS),
+    "ExpiredTokenException": Meaning(AccessDenied, StoreHint.NEW_TEMPORARY_CREDENTIALS),
     "TokenRefreshRequired": Meaning(AccessDenied, StoreHint.NEW_TEMPORARY_CREDENTIALS),
     "RequestTimeTooSkewed": _SKEWED,
     "RequestExpired": _SKEWED,
@@ -76,13 +78,15 @@ _BY_CODE: Mapping[str, Meaning] = {
     "SlowDown": _BUSY,
     "Busy": _BUSY,
     "InternalError": _BUSY,
+    "InternalFailure": _BUSY,
+    "IDPCommunicationError": _BUSY,
     "ServiceUnavailable": _BUSY,
     "IncompleteBody": _DAMAGED,
     "BadDigest": _DAMAGED,
     "XAmzContentSHA256Mismatch": _DAMAGED,
     "XAmzContentChecksumMismatch": _DAMAGED,
     "InvalidObjectState": Meaning(
-        StoreError,
+        ObjectArchived,
         StoreHint.S3_UNARCHIVE,
         "the object was moved to an archive class",
     ),
@@ -125,6 +129,7 @@ _CREDENTIALS_FAILED = Meaning(
 )
 # The service that provides them to a machine or a container may only be busy.
 _CREDENTIALS_LATE = evolve(_CREDENTIALS_FAILED, error=StoreUnavailable)
+_PROVIDING_SERVICES = {"container-role", "iam-role"}
 _SIGN_IN = Meaning(AccessDenied, StoreHint.SIGN_IN_AGAIN, "the sign-in has ended")
 _PROFILE = Meaning(StoreError, StoreHint.AWS_PROFILE)
 _TLS = Meaning(StoreError, StoreHint.S3_CERTIFICATE)
@@ -140,7 +145,6 @@ _BY_TYPE: tuple[tuple[type[BaseException], Meaning], ...] = (
     (botocore.NoCredentialsError, _CREDENTIALS_MISSING),
     (botocore.NoAuthTokenError, _CREDENTIALS_MISSING),
     (botocore.PartialCredentialsError, _CREDENTIALS_PARTIAL),
-    (botocore.CredentialRetrievalError, _CREDENTIALS_FAILED),
     (botocore.MetadataRetrievalError, _CREDENTIALS_LATE),
     (botocore.UnknownCredentialError, _CREDENTIALS_FAILED),
     (botocore.RefreshWithMFAUnsupportedError, _CREDENTIALS_FAILED),
@@ -193,6 +197,12 @@ _INTERRUPTED = re.compile(r"\bEOF\b|timed out|reset|BAD_RECORD_MAC|LENGTH_MISMAT
 
 def meaning_of_error(error: BaseException) -> Meaning:
     """Return the meaning of an error of the library."""
+    if isinstance(error, OSError) and error.filename:  # of a token, or of certificates
+        why = f"'{error.filename}' cannot be read: {error.strerror}"
+        return Meaning(AccessDenied, StoreHint.READ_FILE, why)
+    if isinstance(error, botocore.CredentialRetrievalError):
+        from_service = error.kwargs.get("provider") in _PROVIDING_SERVICES
+        return _CREDENTIALS_LATE if from_service else _CREDENTIALS_FAILED
     meaning = next((m for kind, m in _BY_TYPE if isinstance(error, kind)), _OTHER)
     if meaning is _TLS and _INTERRUPTED.search(str(error)):
         return _CUT_OFF

@@ -65,7 +65,7 @@ def _client(location: Location, retry_policy: RetryPolicy) -> BaseClient:
         # We send Content-MD5, which every service checks; newer checksums break some.
         request_checksum_calculation="when_required",
         response_checksum_validation="when_required",
-        s3={"addressing_style": "path" if endpoint else "auto"},
+        s3={"addressing_style": location.addressing or ("path" if endpoint else "auto")},
     )
     client = session.client(
         "s3", region_name=region or "us-east-1", endpoint_url=endpoint, config=config

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 
 from brownie_backup.stores.location import Location
 from brownie_backup.stores.problems import endpoint_problems, lock_problems, path_problems
+from brownie_backup.stores.s3.archives import ARCHIVES
 
-_ARCHIVES = ("GLACIER", "DEEP_ARCHIVE")
 _MOST_TAGS = 10
 _MOST_TAG_KEY, _MOST_TAG_VALUE = 128, 256
 
@@ -18,7 +18,7 @@ def find_problems(location: Location) -> Iterator[str]:
     yield from path_problems(location)
     if location.endpoint_url:
         yield from endpoint_problems(location.endpoint_url)
-    if location.storage_class and location.storage_class.upper() in _ARCHIVES:
+    if location.storage_class and location.storage_class.upper() in ARCHIVES:
         yield (
             f"storage_class '{location.storage_class}' cannot be read at once, which "
             "every backup, verification and restore needs; GLACIER_IR can"

@@ -1,10 +1,13 @@
 """The store itself: one request of the S3 protocol for nearly every call."""
 
 import base64
+import contextlib
 import hashlib
+import logging
 import threading
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
+from functools import cached_property
 from types import MappingProxyType
 from typing import Any
 from urllib.parse import urlencode
@@ -18,15 +21,20 @@ from brownie_backup.errors import (
     KeyNotFound,
     ObjectLocked,
     StoreError,
+    StoreUnavailable,
 )
+from brownie_backup.format.limits import MOST_OBJECT_BYTES
 from brownie_backup.hints import HintCode, StoreHint
-from brownie_backup.protocols import Clock, ObjectUse, Page, StoredObject
+from brownie_backup.protocols import Availability, Clock, ObjectUse, Page, StoredObject, too_large
 from brownie_backup.stores.location import Location
+from brownie_backup.stores.s3.archives import Listed, any_archived, availability, may_be_archived
 from brownie_backup.stores.s3.errors import SDK_ERRORS, store_error
 from brownie_backup.wording import written
 
 _WITHOUT_OBJECT = ("put_object", "list_objects_v2")
 """Requests that need no object: if such a request finds nothing, the bucket is missing."""
+_log = logging.getLogger(__name__)
+
 _LOCK_SLACK = timedelta(minutes=10)
 """A lock that ends only this much earlier than a new one would is left as it is."""
 
@@ -89,12 +97,18 @@ class S3Store:
         if location.sse_kms_key and answer.get("ServerSideEncryption") != "aws:kms":
             raise self._refusal(what, "the service ignores the KMS key", StoreHint.NO_KMS)
 
-    def get(self, key: str) -> bytes:
+    def get(self, key: str, most_bytes: int = MOST_OBJECT_BYTES) -> bytes:
         """Return the bytes under `key`."""
         what = f"cannot read '{key}'"
-        body = self._call(what, "get_object", key)["Body"]
+        answer = self._call(what, "get_object", key)
+        body = answer["Body"]
         try:
-            data: bytes = body.read()  # to its end, since the library then compares the length
+            if answer.get("ContentLength", 0) > most_bytes:
+                raise too_large(self.url, key, most_bytes)
+            # To its end, since the library then compares the length, if the service tells it.
+            data: bytes = body.read(None if "ContentLength" in answer else most_bytes + 1)
+            if len(data) > most_bytes:
+                raise too_large(self.url, key, most_bytes)
         except SDK_ERRORS as error:
             failure = self._error(what, error)
         else:
@@ -117,7 +131,12 @@ class S3Store:
         if token is not None:
             arguments["ContinuationToken"] = token
         what = f"cannot list '{prefix}'"
-        return self._page(what, self._call(what, "list_objects_v2", arguments=arguments))
+        answer = self._call(what, "list_objects_v2", arguments=arguments)
+        if any_archived(answer.get("Contents", ())):  # not before: some services may refuse it
+            arguments["OptionalObjectAttributes"] = ["RestoreStatus"]
+            with contextlib.suppress(StoreError):
+                answer = self._call(what, "list_objects_v2", arguments=arguments)
+        return self._page(what, answer)
 
     def delete(self, key: str) -> None:
         """Remove the object, if it exists."""
@@ -202,7 +221,12 @@ class S3Store:
             )
         skip = len(self._name(""))
         objects = tuple(
-            StoredObject(found["Key"][skip:], found["Size"], found["LastModified"].astimezone(UTC))
+            StoredObject(
+                found["Key"][skip:],
+                found["Size"],
+                found["LastModified"].astimezone(UTC),
+                self._availability(found),
+            )
             for found in answer.get("Contents", ())
             if not found["Key"].endswith("/")  # a folder that a user created in the console
         )
@@ -210,6 +234,29 @@ class S3Store:
         if answer["IsTruncated"] and not token:
             raise self._refusal(what, "the listing breaks off without saying how to go on", None)
         return Page(objects, token if answer["IsTruncated"] else None)
+
+    def _availability(self, found: Listed) -> Availability:
+        """Return whether an object can be read; ask for it if the listing may not show that."""
+        if not may_be_archived(found, self.clock()) or not self._archive_tiers:
+            return availability(found)
+        key = found["Key"][len(self._name("")) :]
+        with contextlib.suppress(KeyNotFound):
+            return availability(found, self._call(f"cannot list '{key}'", "head_object", key))
+        return Availability.READABLE
+
+    @cached_property
+    def _archive_tiers(self) -> bool:
+        """Whether the bucket moves objects of Intelligent-Tiering to archive tiers."""
+        what, method = "cannot read the tiering", "list_bucket_intelligent_tiering_configurations"
+        try:
+            answer = self._call(what, method)
+        except StoreUnavailable:
+            raise
+        except StoreError as error:
+            _log.info("%s: it is taken to have no archive tiers", error.message)
+            return False
+        tierings = answer.get("IntelligentTieringConfigurationList", ())
+        return any(each.get("Status") == "Enabled" for each in tierings)
 
     def _call(
         self,

@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from brownie_backup.errors import (
+    DamagedError,
     KeyExists,
     KeyNotFound,
 )
@@ -38,6 +39,16 @@ class ObjectPromises(StoreFixtures):
         data = bytes(range(251)) * (BIG // 251) + b"end"
         store.put("big", data)
         assert store.get("big") == data
+
+    def test_a_value_larger_than_its_reader_accepts_is_refused(self, store: Store) -> None:
+        """Others may be able to write: what is not ours must not fill the memory."""
+        store.put("key", b"0123456789")
+        assert store.get("key", 10) == b"0123456789"
+        for most_bytes in (9, 0):
+            with pytest.raises(DamagedError, match="key"):
+                store.get("key", most_bytes)
+        store.put("empty", b"")
+        assert store.get("empty", 0) == b""
 
     def test_put_replaces(self, store: Store) -> None:
         """Without `if_absent` the last put wins, and there is one object."""

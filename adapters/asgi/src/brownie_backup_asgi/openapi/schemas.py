@@ -83,6 +83,7 @@ _SCHEMAS: dict[str, Schema] = {
             "last_success_age_seconds": _NUMBER,
             "last_verified": _TEXT,
             "last_verified_at": _MAYBE_INSTANT,
+            "last_content_verified_at": _MAYBE_INSTANT,
             "next_backup": _INSTANT,
             "interval_seconds": {"type": "number"},
             "schedule": _STRING,

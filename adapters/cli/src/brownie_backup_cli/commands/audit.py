@@ -4,6 +4,7 @@ import argparse
 
 from brownie_backup.audit.proof import AuditProof
 from brownie_backup.audit.record import AuditRecord
+from brownie_backup.model import Checked
 from brownie_backup.service import Service
 from brownie_backup.service.documents import audit_document, proof_document
 from brownie_backup.wording import counted, written
@@ -13,6 +14,7 @@ from brownie_backup_cli.vocabulary import WORDS
 
 HEADER = ("When", "Who", "From", "Action", "Backup", "Outcome", "Duration", "Size")
 LIMIT = 100
+_UNRECORDED = "All records were removed, or a program that records nothing made the backups"
 
 
 def audit(arguments: argparse.Namespace, service: Service, output: Output) -> int:
@@ -41,30 +43,34 @@ def audit(arguments: argparse.Namespace, service: Service, output: Output) -> in
     for proof in proofs:
         for problem in proof.problems:
             output.warn(f"{proof.store_url}: {problem}")
+        if proof.unrecorded:
+            output.warn(f"{proof.store_url} has backups and no record. {_UNRECORDED}")
     for url, error in proved.problems.items():
         output.warn(f"{url}: {error.worded(WORDS)}")
     if not all(proof.good for proof in proofs):
         return FAILED
-    return WARNINGS if proved.problems else DONE
+    warned = proved.problems or any(proof.unrecorded for proof in proofs)
+    return WARNINGS if warned else DONE
 
 
 def _row(entry: AuditRecord) -> tuple[str, ...]:
     seconds = entry.duration_seconds
     return (
         written(entry.at),
-        _visible(entry.actor),
-        _visible(entry.origin),
-        _visible(f"{entry.action} (dry run)" if entry.dry_run else entry.action),
-        _visible(entry.backup or "-"),
-        _visible(_outcome(entry)),
+        entry.actor,
+        entry.origin,
+        _action(entry),
+        entry.backup or "-",
+        _outcome(entry),
         f"{seconds:.1f} s" if seconds is not None else "-",
         size(entry.size_bytes) if entry.size_bytes is not None else "-",
     )
 
 
-def _visible(text: str) -> str:
-    """Return text without control characters: anyone who can write to the store may add some."""
-    return "".join(each if each.isprintable() else "?" for each in text)
+def _action(entry: AuditRecord) -> str:
+    if entry.dry_run:
+        return f"{entry.action} (dry run)"
+    return f"{entry.action} (structure)" if entry.checked == Checked.STRUCTURE else entry.action
 
 
 def _outcome(entry: AuditRecord) -> str:
@@ -78,4 +84,7 @@ def _outcome(entry: AuditRecord) -> str:
 def _verdict(proof: AuditProof) -> str:
     records = counted(proof.records, "record")
     found = counted(len(proof.problems), "PROBLEM", "PROBLEMS")
-    return f"{proof.store_url}: {records}, {'none changed, none missing' if proof.good else found}"
+    verdict = "none changed, none missing" if proof.good else found
+    if proof.unrecorded:
+        verdict = "although there are backups: see the warning"
+    return f"{proof.store_url}: {records}, {verdict}"

@@ -7,6 +7,7 @@ from brownie_backup import (
     RestoreOptions,
     RestoreReport,
 )
+from brownie_backup.notifications import BACKUP, notified
 from brownie_backup.service import Service
 from brownie_backup.service.documents import report_document, restore_document, sync_document
 from brownie_backup.wording import counted
@@ -17,13 +18,15 @@ from brownie_backup_cli.vocabulary import WORDS
 
 def backup(arguments: argparse.Namespace, service: Service, output: Output) -> int:
     """Make a backup."""
-    with output.progress() as on_progress:
+    with notified(service, BACKUP, WORDS) as run, output.progress() as on_progress:
         report = service.create_backup(
             name=arguments.name,
             labels=dict(arguments.labels),
             full=arguments.full,
+            operation_id=run.operation,
             on_progress=on_progress,
         )
+        run.backup = report.manifest.name
     manifest = report.manifest
     lines = [
         (
@@ -42,6 +45,11 @@ def backup(arguments: argparse.Namespace, service: Service, output: Output) -> i
     output.result(report_document(report, WORDS), lines)
     if report.all_read_because:
         output.say(f"every range was read: {report.all_read_because}")
+    return WARNINGS if _warned(report, output) else DONE
+
+
+def _warned(report: BackupReport, output: Output) -> bool:
+    """Print the warnings of a backup; return whether there are any."""
     missing = {outcome.url: outcome.problem for outcome in report.stores if outcome.problem}
     for url, problem in missing.items():
         output.warn(f"not stored in {url}: {problem.worded(WORDS)}")
@@ -56,7 +64,7 @@ def backup(arguments: argparse.Namespace, service: Service, output: Output) -> i
     ]
     for each in problems:
         output.warn(each)
-    return WARNINGS if missing or problems else DONE
+    return bool(missing or problems)
 
 
 def restore(arguments: argparse.Namespace, service: Service, output: Output) -> int:
@@ -68,6 +76,14 @@ def restore(arguments: argparse.Namespace, service: Service, output: Output) -> 
         privileges=not arguments.no_acl,
         tablespaces=not arguments.no_tablespaces,
         accept_unencrypted=arguments.accept_unencrypted,
+        accept_differences=arguments.accept_differences,
+        accept_errors=arguments.accept_errors,
+        exclude_extensions=tuple(arguments.exclude_extensions),
+        exclude_tables=tuple(arguments.exclude_tables),
+        exclude_table_data=tuple(arguments.exclude_table_data),
+        exclude_event_triggers=arguments.exclude_event_triggers,
+        exclude_settings=arguments.exclude_settings,
+        locale=arguments.locale,
         keep_failed=arguments.keep_failed,
         jobs=service.settings.parallel_jobs,
         tables=tuple(arguments.tables),

@@ -1,22 +1,25 @@
 """Commands that only read."""
 
 import argparse
-import json
 from collections.abc import Iterator
-from datetime import timedelta
-from typing import Any
-from zoneinfo import ZoneInfo
+from datetime import datetime
 
 from brownie_backup import Backup, list_backups
-from brownie_backup.model import Manifest, PartKind
+from brownie_backup.hints import BackupHint
+from brownie_backup.operations.status_report import StoreStatus
+from brownie_backup.schedule import time_zone
 from brownie_backup.service import Service
 from brownie_backup.service.documents import backup_document, status_document
-from brownie_backup.wording import counted, written
+from brownie_backup.wording import written
+from brownie_backup_cli.details import backup_rows, status_of
 from brownie_backup_cli.exit_codes import DONE, WARNINGS
 from brownie_backup_cli.output import Output, size, span, table
 from brownie_backup_cli.vocabulary import WORDS
 
-HEADER = ("Name", "Created", "Size stored", "Size of database", "Duration", "Status")
+HEADER = (
+    *("Name", "Created", "Size stored", "New", "Size of database", "Duration"),
+    *("Encrypted", "Status"),
+)
 
 
 def list_(arguments: argparse.Namespace, service: Service, output: Output) -> int:
@@ -25,13 +28,17 @@ def list_(arguments: argparse.Namespace, service: Service, output: Output) -> in
     with output.tally() as on_progress:
         backups = list_backups(repository, on_progress=on_progress)
     lines = [f"no backups in {repository.store.url}"]
+    unused = not backups and repository.known_identity() is None
     if backups:
         lines = table(HEADER, [_row(backup) for backup in backups])
     output.result({"backups": [backup_document(backup) for backup in backups]}, lines)
     for backup in backups:
         if backup.problem:
             output.warn(f"{backup.name}: {backup.problem}")
-    return DONE
+    if unused:
+        hint = BackupHint.CHECK_DESTINATION().worded(WORDS)
+        output.warn(f"{repository.store.url} has never been used. {hint}")
+    return WARNINGS if unused else DONE
 
 
 def show(arguments: argparse.Namespace, service: Service, output: Output) -> int:
@@ -39,12 +46,7 @@ def show(arguments: argparse.Namespace, service: Service, output: Output) -> int
     found = service.find(arguments.name, store=arguments.store)
     output.findings(found.findings)
     document = backup_document(found.backup)
-    rows = [
-        (key.replace("_", " "), _value(value)) for key, value in document.items() if key != "parts"
-    ]
-    if found.backup.manifest:
-        rows += _part_rows(found.backup.manifest)
-    output.result(document, table(("", ""), rows)[1:])
+    output.result(document, table(("", ""), [*backup_rows(found.backup)])[1:])
     return WARNINGS if found.findings else DONE
 
 
@@ -56,15 +58,17 @@ def status(arguments: argparse.Namespace, service: Service, output: Output) -> i
     if len(report.stores) == 1 and report.stores[0].error:
         raise report.stores[0].error
     document = status_document(report, WORDS)
-    rows = [row for store in (document, *document["copies"]) for row in _status_rows(store)]
-    next_backup = report.next_backup.astimezone(ZoneInfo(report.timezone))
+    rows = [("database", report.database or "not known"), ("state", report.state)]
+    rows += [row for store in report.stores for row in _status_rows(store, report.now)]
+    next_backup = report.next_backup.astimezone(time_zone(report.timezone))
     shown = f"{next_backup:%Y-%m-%d %H:%M} {report.timezone}"
     rows.append(("schedule", f"{service.settings.schedule}, next run at {shown}"))
     output.result(document, table(("", ""), rows)[1:])
-    problems = [store.error.worded(WORDS) for store in report.stores if store.error]
-    for problem in problems:
-        output.warn(problem)
-    return WARNINGS if problems else DONE
+    for store in report.stores:
+        if store.error:
+            output.warn(store.error.worded(WORDS))
+    output.findings(report.findings)
+    return DONE if report.state == "ok" else WARNINGS
 
 
 def unlock(arguments: argparse.Namespace, service: Service, output: Output) -> int:
@@ -87,65 +91,37 @@ def unlock(arguments: argparse.Namespace, service: Service, output: Output) -> i
     return DONE
 
 
-def _status_rows(store: dict[str, Any]) -> Iterator[tuple[str, str]]:
-    yield "store", store["store"]
-    if store["problem"]:
-        yield "problem", store["problem"]
+def _status_rows(store: StoreStatus, now: datetime) -> Iterator[tuple[str, str]]:
+    yield "store", store.url
+    if store.error:
+        yield "problem", store.error.worded(WORDS)
         return
-    yield "backups", f"{store['backups']}, {len(store['damaged'])} damaged"
-    last = store["last_good"]
-    age = _span(store["last_good_age_seconds"])
-    yield "last good backup", f"{last['name']}, {age} ago" if last else "none"
-    yield "retention", store["retention"]
-    for lease in store["leases"]:
-        state = "expired: see 'brownie-backup unlock'" if lease["expired"] else "running"
-        since = f"for {_span(lease['age_seconds'])}"
-        yield "lease", f"{lease['purpose']}, by {lease['owner']}, {since}, {state}"
-
-
-def _span(seconds: float | None) -> str:
-    return span(timedelta(seconds=seconds or 0))
+    others = len(store.backups) - len(store.counting)
+    of_others = f", {others} of them of other databases" if others else ""
+    yield "backups", f"{len(store.backups)}{of_others}, {len(store.damaged)} damaged"
+    last = store.last_good
+    age = f", {span(now - last.manifest.finished_at)} ago" if last and last.manifest else ""
+    yield "last good backup", f"{last.name}{age}" if last else "none"
+    free = f", {size(store.free_bytes)} free" if store.free_bytes is not None else ""
+    yield "stored", f"{size(store.stored_bytes)}{free}"
+    yield "retention", store.retention
+    for lease in store.leases:
+        state = "expired: see 'brownie-backup unlock'" if lease.expired(now) else "running"
+        since = f"for {span(now - lease.acquired_at)}"
+        yield "lease", f"{lease.purpose}, by {lease.owner}, {since}, {state}"
 
 
 def _row(backup: Backup) -> tuple[str, ...]:
     manifest = backup.manifest
     if manifest is None:
-        return (backup.name, "?", "?", "?", "?", _status(backup))
+        return (backup.name, *("?" for _ in HEADER[2:]), status_of(backup))
     return (
         backup.name,
         written(manifest.finished_at),
         size(manifest.stored_bytes),
+        size(manifest.new_bytes),
         size(manifest.database.size_bytes) if manifest.database else "?",
         span(manifest.duration),
-        _status(backup),
+        manifest.encryption.method if manifest.encrypted else "no",
+        status_of(backup),
     )
-
-
-def _status(backup: Backup) -> str:
-    status = str(backup.status)
-    if backup.manifest and not backup.manifest.known:
-        status = f"{status}, kind {backup.manifest.kind}"
-    if backup.hold is None:
-        return status
-    until = f" until {written(backup.hold.until)}" if backup.hold.until else ""
-    return f"{status}, held{until}"
-
-
-def _part_rows(manifest: Manifest) -> Iterator[tuple[str, str]]:
-    """Yield a line for each part, and one line for all large tables: there may be many."""
-    tables = [part for part in manifest.parts if part.kind == PartKind.TABLE]
-    for part in manifest.parts:
-        if part.kind != PartKind.TABLE:
-            yield part.kind, f"{size(part.size_bytes)} in {counted(len(part.blobs), 'blob')}"
-    if tables:
-        rows = sum(table.rows or 0 for table in tables)
-        blobs = sum(len(table.blobs) for table in tables)
-        total = size(sum(table.size_bytes for table in tables))
-        where = f"{total} in {counted(blobs, 'blob')}"
-        yield "large tables", f"{len(tables)}, {counted(rows, 'row')}, {where}"
-
-
-def _value(value: object) -> str:
-    if isinstance(value, dict | list):
-        return json.dumps(value, ensure_ascii=False)
-    return "-" if value is None else str(value)

@@ -7,9 +7,8 @@ from typing import TypeVar
 from brownie_backup import (
     RetentionReport,
 )
-from brownie_backup.errors import (
-    BackupError,
-)
+from brownie_backup.errors import BackupError, Busy
+from brownie_backup.notifications import RETENTION, notified
 from brownie_backup.service import Service
 from brownie_backup.service.documents import cleanup_document, hold_document
 from brownie_backup.wording import counted
@@ -22,13 +21,20 @@ T = TypeVar("T")
 
 def cleanup(arguments: argparse.Namespace, service: Service, output: Output) -> int:
     """Apply each store's retention policy."""
-    with output.tally() as on_progress:
+    wanted = not arguments.dry_run
+    with (
+        notified(service, RETENTION, WORDS, wanted=wanted) as run,
+        output.tally() as on_progress,
+    ):
         stores = service.cleanup(
             dry_run=arguments.dry_run,
             yes_delete_many=arguments.yes_delete_many,
             all_databases=arguments.all_databases,
+            operation_id=run.operation,
             on_progress=on_progress,
         )
+        failed = (store.problem for store in stores if store.problem)
+        run.problem = next((each for each in failed if not isinstance(each, Busy)), None)
     reports = {store.url: store.report for store in stores if store.report}
     problems = {store.url: store.problem for store in stores if store.problem}
     first, *copies = [cleanup_document(each, WORDS) for each in stores]
@@ -49,10 +55,8 @@ def cleanup(arguments: argparse.Namespace, service: Service, output: Output) -> 
 def delete(arguments: argparse.Namespace, service: Service, output: Output) -> int:
     """Delete a backup from every store."""
     service.delete(arguments.name)
-    lines = [
-        f"{arguments.name} was deleted; 'brownie-backup cleanup' frees the blobs that only it used"
-    ]
-    output.result({"deleted": arguments.name}, lines)
+    then = "'brownie-backup cleanup' frees the blobs that only it used, once they are 24 hours old"
+    output.result({"deleted": arguments.name}, [f"{arguments.name} was deleted; {then}"])
     return DONE
 
 
@@ -68,8 +72,9 @@ def hold(arguments: argparse.Namespace, service: Service, output: Output) -> int
 
 def release(arguments: argparse.Namespace, service: Service, output: Output) -> int:
     """End the hold of a backup in every store."""
-    name = arguments.name
-    done = service.release(name)
+    found: list[str] = []
+    done = service.release(arguments.name, on_found=found.append)
+    name = found[0]
     was_held = any(done.done.values())
     lines = [f"{name} is no longer held" if was_held else f"{name} was not held"]
     output.result({"released": name, "was_held": was_held, "stores": list(done.done)}, lines)
@@ -92,6 +97,9 @@ def _cleaned(report: RetentionReport, *, verbose: bool) -> list[str]:
         lines.append(f"{counted(len(report.locked), 'backup')} kept: locked by the store")
     if report.locked_blobs:
         lines.append(f"{counted(report.locked_blobs, 'blob')} kept: locked by the store")
+    if report.young_blobs:
+        young = f"{counted(report.young_blobs, 'blob')} ({size(report.young_bytes)})"
+        lines.append(f"{young} that no backup needs kept: younger than 24 hours")
     lines.append(
         f"{counted(len(report.deleted), 'backup')} {would}deleted, "
         f"{len(report.decisions)} checked; "

@@ -90,6 +90,7 @@ def _status(daemon: Daemon, service: Service, output: Output) -> int:
         "last_good": history.last_good.name if history.last_good else None,
         "last_success_at": _instant(history.last_success_at),
         "last_attempt_at": _instant(history.attempt.started_at if history.attempt else None),
+        "backup_running": history.backup_running,
         "backup_failed": history.backup_failed,
         "last_verified_at": _instant(history.last_verified_at),
         "verification_failed": history.verification_failed,

@@ -10,10 +10,14 @@ from brownie_backup import (
 from brownie_backup.errors import (
     BackupError,
     ConfigurationError,
+    DamagedError,
     DecryptionError,
+    KeyMissing,
 )
 from brownie_backup.format.names import LATEST
 from brownie_backup.hints import BackupHint
+from brownie_backup.model import Checked
+from brownie_backup.notifications import VERIFICATION, notified
 from brownie_backup.operations.find import LocatedBackup
 from brownie_backup.operations.verify import ALL
 from brownie_backup.service import Service
@@ -45,28 +49,37 @@ def verify(arguments: argparse.Namespace, service: Service, output: Output) -> i
         return _compare(arguments, service, output)
     if bool(arguments.name) == arguments.all:
         raise ConfigurationError(["verify needs the name of a backup, or --all"])
-    with output.progress() as on_progress:
+    with notified(service, VERIFICATION, WORDS) as run, output.progress() as on_progress:
         if arguments.all:
             done = service.verify_all(
-                sample_percent=arguments.sample, store=arguments.store, on_progress=on_progress
+                sample_percent=arguments.sample,
+                structure=arguments.structure,
+                store=arguments.store,
+                on_progress=on_progress,
             )
+            run.problem = _problem(done.verifications, done.unread)
             return _report(done.store_url, done.verifications, done.unread, output)
         place = _Place(output)
         outcome = service.verify(
             arguments.name,
             sample_percent=arguments.sample,
+            structure=arguments.structure,
             store=arguments.store,
+            operation_id=run.operation,
             on_found=place.found,
             on_progress=on_progress,
         )
+        run.backup, run.problem = outcome.backup, _problem([outcome], {})
     status = _report(place.url, [outcome], {}, output)
     return WARNINGS if status == DONE and place.elsewhere else status
 
 
 def _compare(arguments: argparse.Namespace, service: Service, output: Output) -> int:
     """Compare a backup with the database."""
-    if arguments.all or arguments.sample < ALL:
-        problem = "--against-database reads the database, not blobs: omit --all and --sample"
+    if arguments.all or arguments.structure or arguments.sample < ALL:
+        problem = (
+            "--against-database reads the database, not blobs: omit --all, --structure and --sample"
+        )
         raise ConfigurationError([problem])
     place = _Place(output)
     with output.progress() as on_progress:
@@ -133,10 +146,32 @@ def _report(
     return CANNOT_DECRYPT if only_keys and not damaged else FAILED
 
 
+def _problem(
+    outcomes: Sequence[Verification], unread: Mapping[str, BackupError]
+) -> BackupError | None:
+    """Return what a notification says; a key that is kept elsewhere is no problem."""
+    for outcome in outcomes:
+        if not outcome.good:
+            msg = f"'{outcome.backup}' is damaged: {'; '.join(outcome.problems)}"
+            return DamagedError(msg, hint=BackupHint.NEXT_BACKUP_REPAIRS)
+    return next((each for each in unread.values() if not isinstance(each, KeyMissing)), None)
+
+
 def _lines(outcome: Verification) -> list[str]:
     blobs = f"{outcome.checked_blobs} of {counted(outcome.total_blobs, 'blob')} read"
+    if outcome.checked == Checked.STRUCTURE:
+        blobs += f" without a key{_by_size_only(outcome)}; their contents were not checked"
     if outcome.good:
         return [f"{outcome.backup}: good, {blobs}"]
     hint = BackupHint.NEXT_BACKUP_REPAIRS().worded(WORDS)
     problems = (f"  {problem}" for problem in outcome.problems)
     return [f"{outcome.backup}: DAMAGED, {blobs}", *problems, f"  -> {hint}"]
+
+
+def _by_size_only(outcome: Verification) -> str:
+    """Say how many blobs an earlier version stored, without a checksum."""
+    if not outcome.size_only_blobs:
+        return ""
+    if outcome.size_only_blobs == outcome.checked_blobs:
+        return ", and only their size compared, since they have no checksum"
+    return f", of {outcome.size_only_blobs} only the size, since they have no checksum"

@@ -6,10 +6,11 @@ import os
 from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import ExitStack
 from datetime import timedelta
+from typing import TYPE_CHECKING
 
 from brownie_backup.dumpers.postgres.dump.deadlock import await_output
 from brownie_backup.dumpers.postgres.dump.snapshot_session import SnapshotSession
-from brownie_backup.dumpers.postgres.inventory import INVENTORY_SQL, parse_inventory
+from brownie_backup.dumpers.postgres.inventory import take_inventory
 from brownie_backup.dumpers.postgres.segments import DumpDetail, TableDetail
 from brownie_backup.errors import (
     BackupError,
@@ -18,7 +19,6 @@ from brownie_backup.errors import (
     LockRefused,
     UnsupportedFormat,
 )
-from brownie_backup.format.converter import to_json
 from brownie_backup.hints import BackupHint, DatabaseHint, HintCode
 from brownie_backup.model import PartKind, PartSpec
 from brownie_backup.postgres.client import Client, no_timeouts, quote_text
@@ -28,6 +28,9 @@ from brownie_backup.postgres.encoding import sql_bytes
 from brownie_backup.postgres.errors import is_crowded
 from brownie_backup.postgres.process import Child, read_output, running
 from brownie_backup.postgres.psql import Psql
+
+if TYPE_CHECKING:
+    from brownie_backup.postgres.session import Session
 
 _SEE = (
     "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY",
@@ -43,6 +46,14 @@ WHERE application_name LIKE '% {snapshot}' AND usename = session_user AND pid <>
 """
 
 _LOCK_NOT_AVAILABLE = "55P03"
+_HINTS = {
+    "row-level security": DatabaseHint.BYPASS_OR_OWN,
+    "permission denied for large object": DatabaseHint.GRANT_LARGE_OBJECTS,
+    "permission denied": DatabaseHint.GRANT_READ_TO_BACKUP_ROLE,
+    "lock timeout": DatabaseHint.LOCKED_TABLE,
+    "invalid snapshot identifier": DatabaseHint.SNAPSHOT_ELSEWHERE,
+    'snapshot "': DatabaseHint.SNAPSHOT_ELSEWHERE,
+}
 
 _log = logging.getLogger(__name__)
 
@@ -51,7 +62,7 @@ class PostgresReader:
     """Reads parts for one worker; it keeps a session open for large tables.
 
     Args:
-        client: of the server.
+        client: it finds the servers that snapshots are on.
         lock_timeout: how long pg_dump waits for a table that another session has locked
             exclusively.
         holders: of the snapshots that are held in this process, by their names.
@@ -69,10 +80,11 @@ class PostgresReader:
         self._locked: set[int] = set()
         self._refused: set[int] = set()
         self._program: Child | None = None
+        self._inventory: Session | None = None
 
     def interrupt(self, snapshot: str) -> None:
         """End all reads of a snapshot that is over, from any thread."""
-        running = [each for each in (self._session, self._program) if each]
+        running = [each for each in (self._session, self._program, self._inventory) if each]
         for each in running if self._snapshot == snapshot else ():
             each.interrupt()
 
@@ -84,6 +96,8 @@ class PostgresReader:
         if self._snapshot != detail.snapshot:
             self.close()
             self._snapshot = detail.snapshot
+            holder = self._holders.get(detail.snapshot)
+            self._client = holder.client if holder else self._client.at(detail.server)
         if isinstance(detail, TableDetail):
             return (yield from self._read_rows(detail))
         match part.kind:
@@ -160,12 +174,14 @@ class PostgresReader:
         return session
 
     def _read_inventory(self, part: DumpDetail) -> bytes:
+        see = (text.format(snapshot=part.snapshot) for text in (_NAME_OURSELVES, *_SEE))
         with self._client.session(part.database) as session:
-            session.run(*(text.format(snapshot=part.snapshot) for text in _SEE))
-            (row,) = session.query(INVENTORY_SQL)
-        data = to_json(row["inventory"] | {"relations": list(part.apart)})
-        parse_inventory(data)  # an unreadable archive would not be readable in the restore
-        return data
+            self._inventory = session
+            try:
+                session.run(*see)
+                return take_inventory(session, part.apart)
+            finally:
+                self._inventory = None
 
     def _globals_command(self, part: DumpDetail) -> list[str]:
         (row,) = self._client.query(
@@ -254,15 +270,12 @@ def end_readers(client: Client, snapshot: str) -> None:
 
 
 def dump_hint(said: str, sqlstate: str = "") -> HintCode:
-    """Return the remedy for an error of a dump, for which programs report no code."""
-    if "row-level security" in said:
-        return DatabaseHint.BYPASS_OR_OWN
-    if "permission denied for large object" in said:
-        return DatabaseHint.GRANT_LARGE_OBJECTS
-    if "permission denied" in said:
-        return DatabaseHint.GRANT_READ_TO_BACKUP_ROLE
-    if sqlstate == _LOCK_NOT_AVAILABLE or "lock timeout" in said:
+    """Return the remedy for an error, by the first known words that a program says, or its code."""
+    if sqlstate == _LOCK_NOT_AVAILABLE:
         return DatabaseHint.LOCKED_TABLE
+    for words, hint in _HINTS.items():
+        if words in said:
+            return hint
     # pg_dumpall reports nothing more
     if is_crowded(said) or "could not connect to database" in said:
         return DatabaseHint.TOO_MANY_CONNECTIONS

@@ -40,6 +40,7 @@ from brownie_backup.model import (
 )
 from brownie_backup.postgres.client import Client
 from brownie_backup.postgres.copy_rows import TEXT_SETTINGS
+from brownie_backup.postgres.endpoint import Endpoint
 from brownie_backup.postgres.session import Session
 from brownie_backup.protocols import Unchanged
 
@@ -129,7 +130,7 @@ def open_snapshot(
             locale=facts["locale"],
             extensions=tuple(Extension(**item) for item in facts["extensions"]),
         )
-        parts = tuple(_parts(name, held))
+        parts = tuple(_parts(name, held, client.endpoint))
         notes = (*_notes(facts), *held.notes)
         yield PostgresSnapshot(
             held.exported,
@@ -204,9 +205,9 @@ def _lock(session: Session, tables: frozenset[LockedTable]) -> None:
         raise DumpFailed(msg, hint=dump_hint(error.message, error.sqlstate)) from None
 
 
-def _parts(name: str, held: _Held) -> Iterator[PartSpec]:
+def _parts(name: str, held: _Held, server: Endpoint | None) -> Iterator[PartSpec]:
     apart = tuple(table.relation for table in held.large)
-    detail = DumpDetail(name, held.exported, apart)
+    detail = DumpDetail(name, held.exported, apart, server)
     yield PartSpec(PartKind.INVENTORY, PartKind.INVENTORY, detail, estimate_bytes=0)
     yield PartSpec(PartKind.GLOBALS, PartKind.GLOBALS, detail, estimate_bytes=0)
     yield PartSpec(
@@ -227,6 +228,7 @@ def _parts(name: str, held: _Held) -> Iterator[PartSpec]:
                 table.relation,
                 BlockRange(0, table.blocks),
                 table.range_blocks,
+                server,
             ),
             estimate_bytes=table.size_bytes,
         )

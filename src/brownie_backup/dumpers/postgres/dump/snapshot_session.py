@@ -6,6 +6,7 @@ from collections.abc import Generator
 from brownie_backup.dumpers.postgres.segments import TableDetail
 from brownie_backup.errors import DatabaseError, DumpFailed
 from brownie_backup.hints import DatabaseHint
+from brownie_backup.postgres.client import Client
 from brownie_backup.postgres.copy_rows import begin_copying, copy_rows
 from brownie_backup.postgres.session import Session
 
@@ -16,10 +17,12 @@ class SnapshotSession:
     Args:
         session: the session that has exported it.
         process_id: the process ID of that session's backend.
+        client: of the server where the snapshot is.
     """
 
-    def __init__(self, session: Session, process_id: int) -> None:
+    def __init__(self, session: Session, process_id: int, client: Client) -> None:
         self.process_id = process_id
+        self.client = client
         self._session = session
         self._lock = threading.Lock()
         self._prepared = False

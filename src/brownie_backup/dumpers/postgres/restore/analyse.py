@@ -5,6 +5,8 @@ from concurrent.futures import FIRST_EXCEPTION, wait
 from contextlib import ExitStack
 
 from brownie_backup.concurrency.threads import Threads
+from brownie_backup.dumpers.postgres.restore.failures import NO_TABLES_FAULT
+from brownie_backup.errors import DatabaseError
 from brownie_backup.postgres.client import Client, qualified
 from brownie_backup.postgres.session import Session
 
@@ -17,8 +19,10 @@ ORDER BY pg_relation_size(c.oid) DESC
 """
 
 
-def analyse(client: Client, database: str, jobs: int) -> None:
-    """Analyse all tables of a database.
+def analyse(client: Client, database: str, jobs: int) -> dict[str, str]:
+    """Analyse all tables of a database; return PostgreSQL's errors about tables, by their names.
+
+    An expression of an index or of extended statistics may call a function that fails here.
 
     Args:
         client: of the server.
@@ -26,15 +30,16 @@ def analyse(client: Client, database: str, jobs: int) -> None:
         jobs: how many sessions to use.
 
     Raises:
-        DatabaseError: PostgreSQL could not do it.
+        DatabaseError: the server is out of reach.
     """
+    failed: dict[str, str] = {}
     tables = deque(qualified(r["schema"], r["name"]) for r in client.query(_TABLES, database))
     with ExitStack() as stack:
         count = max(1, min(jobs, len(tables)))
         sessions = [stack.enter_context(client.session(database)) for _ in range(count)]
         pool = stack.enter_context(Threads(count, thread_name_prefix="analyse"))
         try:
-            futures = [pool.submit(_work, session, tables) for session in sessions]
+            futures = [pool.submit(_work, session, tables, failed) for session in sessions]
             done, _ = wait(futures, return_when=FIRST_EXCEPTION)
             for future in done:
                 future.result()
@@ -42,12 +47,18 @@ def analyse(client: Client, database: str, jobs: int) -> None:
             for session in sessions:
                 session.interrupt()
             raise
+    return failed
 
 
-def _work(session: Session, tables: deque[str]) -> None:
+def _work(session: Session, tables: deque[str], failed: dict[str, str]) -> None:
     while True:
         try:
             table = tables.popleft()
         except IndexError:
             return
-        session.run(f"ANALYZE {table}")
+        try:
+            session.run(f"ANALYZE {table}")
+        except DatabaseError as error:
+            if error.sqlstate[:2] in NO_TABLES_FAULT:
+                raise
+            failed[table] = error.message

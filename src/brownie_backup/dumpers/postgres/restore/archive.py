@@ -2,10 +2,11 @@
 
 import logging
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from brownie_backup.dumpers.postgres.restore.contents import Contents, lines_for
+from brownie_backup.dumpers.postgres.restore.failures import Failures, is_fatal, parse_failures
 from brownie_backup.errors import RestoreFailed
 from brownie_backup.hints import RestoreHint, SetupHint
 from brownie_backup.model.findings import Finding, Level
@@ -69,7 +70,15 @@ class Archive:
         return f"--use-list={path}"
 
     def restore(
-        self, database: str, *arguments: str, what: str, jobs: int = 1, strict: bool = True
+        self,
+        database: str,
+        *arguments: str,
+        what: str,
+        contents: Contents,
+        failures: Failures,
+        jobs: int = 1,
+        strict: bool = False,
+        client: Client | None = None,
     ) -> Iterator[Finding]:
         """Restore into a database; yield pg_restore's messages, or raise `RestoreFailed`.
 
@@ -77,29 +86,37 @@ class Archive:
             database: the target.
             arguments: more arguments of pg_restore, which restrict it.
             what: the restored section, for messages.
+            contents: the contents of this archive, to name the objects that fail.
+            failures: takes note of these.
             jobs: how many connections it may use.
-            strict: end at the first error; otherwise go on, so that all missing objects are
-                reported at once.
+            strict: end at the first error, if nothing would be kept anyway.
+            client: another one of the same server.
         """
+        client = client or self._client
         argv = [
             *arguments,
             "--no-password",
-            f"--dbname={self._client.access.command_line(database)}",
+            f"--dbname={client.access.command_line(database)}",
         ]
         if not self._sets_what_the_server_lacks():
-            argv += ["--exit-on-error"] if strict else []
+            argv += ["--exit-on-error"] if strict and not failures.goes_on else []
             argv += [f"--jobs={jobs}"] if jobs > 1 else []
         _log.info("restoring %s of '%s'", what, database)
-        status, _, said = self._client.output([*self._command(), *argv])
-        status, messages = forgive(status, list(lines_of(said)))
+        status, _, said = client.output([*self._command(), *argv])
+        lines = list(lines_of(said))
+        status, messages = forgive(status, lines)
         if status != 0:
-            errors = [m for m in messages if "error" in m.lower()] or messages
-            first = errors[0] if errors else f"status {status}"
-            many = f" with {len(errors)} errors, the first" if len(errors) > 1 else ""
-            msg = f"restoring {what} failed{many}: {first}"
-            raise RestoreFailed(msg, hint=RestoreHint.TARGET_UNCHANGED, errors=errors)
+            failed = list(parse_failures(messages, contents, self._commands))
+            if not failed or (failures.goes_on and is_fatal(lines)):
+                raise _ended(what, status, messages)
+            failures.add(*failed)
+            messages = [message for message in messages if "warning: " in message[:30]]
         for message in messages:
             yield Finding(Level.WARNING, what, message, RestoreHint.DOES_IT_MATTER)
+
+    def _commands(self) -> str:
+        """Return all commands but those of rows, each entry after a comment with its number."""
+        return self.script("--verbose", "--section=pre-data", "--section=post-data", "--file=-")
 
     def _sets_what_the_server_lacks(self) -> bool:
         """Whether pg_restore will begin with a harmless error (see `forgive`)."""
@@ -115,6 +132,14 @@ class Archive:
             *([] if options.tablespaces else ["--no-tablespaces"]),
             str(self.path),
         ]
+
+
+def _ended(what: str, status: int, messages: Sequence[str]) -> RestoreFailed:
+    errors = [m for m in messages if "error" in m.lower()] or messages
+    first = errors[0] if errors else f"status {status}"
+    many = f" with {len(errors)} errors, the first" if len(errors) > 1 else ""
+    msg = f"restoring {what} failed{many}: {first}"
+    return RestoreFailed(msg, hint=RestoreHint.TARGET_UNCHANGED, errors=errors)
 
 
 def private(path: str, flags: int) -> int:

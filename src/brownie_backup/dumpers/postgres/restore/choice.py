@@ -66,7 +66,7 @@ class _Choosing:
         self, contents: Contents, tables: AbstractSet[int], unwanted: AbstractSet[str]
     ) -> None:
         self._contents = contents
-        self._graph = _Graph(contents)
+        self._graph = Graph(contents)
         self._unwanted = unwanted
         # The requested entries, as opposed to those that are only needed.
         self._owners = self._graph.with_partitions(tables)
@@ -128,7 +128,7 @@ class _Choosing:
         return True
 
 
-class _Graph:
+class Graph:
     """The dependencies. A partition does not need its parent, nor do its indexes."""
 
     def __init__(self, contents: Contents) -> None:
@@ -165,6 +165,21 @@ class _Graph:
             if number not in found:
                 found.add(number)
                 waiting += self.needs[number]
+        return found
+
+    def with_dependants(self, numbers: Iterable[int]) -> set[int]:
+        """Return the entries with everything that needs them, recursively."""
+        needing: dict[int, set[int]] = {}
+        for number, needs in self.needs.items():
+            for need in needs:
+                needing.setdefault(need, set()).add(number)
+        found: set[int] = set()
+        waiting = [*numbers]
+        while waiting:
+            number = waiting.pop()
+            if number not in found:
+                found.add(number)
+                waiting += needing.get(number, ())
         return found
 
     def relations(self, numbers: Iterable[int]) -> set[int]:

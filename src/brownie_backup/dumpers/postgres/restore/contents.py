@@ -10,6 +10,8 @@ from collections.abc import Set as AbstractSet
 from attrs import evolve, frozen
 
 from brownie_backup.dumpers.postgres.restore.selection import TableName
+from brownie_backup.errors import DamagedError
+from brownie_backup.hints import BackupHint
 
 _LINE = re.compile(r"(\d+); (\d+) (\d+) (.*)")
 _NEEDS = ";\tdepends on: "
@@ -52,11 +54,13 @@ class Entry:
     too."""
     line: str
     needs: frozenset[int] = frozenset()
+    catalog: int = 0
+    """The OID of the system catalogue that has the object; 0 if the entry is no object."""
 
     @property
     def title(self) -> str:
         """The label for a message."""
-        return self.label.rpartition(" ")[0].replace(" ", ".", 1)
+        return self.label.rpartition(" ")[0].replace(" ", ".", 1).removeprefix("-.")
 
 
 Contents = Mapping[int, Entry]
@@ -64,7 +68,15 @@ Contents = Mapping[int, Entry]
 
 
 def parse_contents(listing: str) -> Contents:
-    """Read a verbose listing."""
+    """Read a verbose listing; `DamagedError` if it is none."""
+    try:
+        return _parsed(listing)
+    except (ValueError, KeyError):  # a number of thousands of digits; needs of no entry
+        msg = "the table of contents of the archive cannot be read"
+        raise DamagedError(msg, hint=BackupHint.RESTORE_ANOTHER) from None
+
+
+def _parsed(listing: str) -> Contents:
     contents: dict[int, Entry] = {}
     last = 0
     for line in listing.split("\n"):
@@ -72,7 +84,9 @@ def parse_contents(listing: str) -> Contents:
         if found:
             last, catalog, oid = (int(number) for number in found.groups()[:3])
             kind = _kind_of(found[4], has_catalog=catalog > 0)
-            contents[last] = Entry(last, oid, kind, found[4][len(kind) + 1 :], line)
+            contents[last] = Entry(
+                last, oid, kind, found[4][len(kind) + 1 :], line, catalog=catalog
+            )
         elif line.startswith(_NEEDS):
             needs = frozenset(int(number) for number in line.removeprefix(_NEEDS).split())
             contents[last] = evolve(contents[last], needs=needs - {last})

@@ -9,6 +9,9 @@ from concurrent.futures import FIRST_EXCEPTION, wait
 from attrs import frozen
 
 from brownie_backup.concurrency.threads import Threads
+from brownie_backup.dumpers.postgres.restore.contents import TABLE_DATA
+from brownie_backup.dumpers.postgres.restore.failures import NO_TABLES_FAULT, Failure, Failures
+from brownie_backup.dumpers.postgres.restore.selection import TableName
 from brownie_backup.errors import BackupError, DamagedError, DatabaseError, RestoreFailed
 from brownie_backup.hints import BackupHint, RestoreHint
 from brownie_backup.model import Relation
@@ -46,6 +49,9 @@ _SETTINGS = (
 )
 
 
+_NO_SUCH_OBJECT = "42"  # the class of such errors (PostgreSQL's manual, appendix A)
+
+
 class Loader:
     """Loads ranges into one database. Any number of threads may `work` at once.
 
@@ -55,6 +61,7 @@ class Loader:
         encoding: PostgreSQL's name for the encoding of the rows.
         relations: the tables' names, by the OIDs that they had.
         tables: for each table its ranges, in order.
+        failures: takes note of the tables that lack rows.
     """
 
     def __init__(
@@ -64,6 +71,8 @@ class Loader:
         encoding: str,
         relations: Mapping[int, Relation],
         tables: Sequence[Iterator[Loadable]],
+        *,
+        failures: Failures,
     ) -> None:
         self._client = client
         self._database = database
@@ -72,6 +81,9 @@ class Loader:
         self._lock = threading.Lock()
         self._waiting = list(tables)
         self._shared: list[Iterator[Loadable]] = []
+        self._failures = failures
+        self._failed: set[int] = set()
+        self._hopeless: set[int] = set()
         self.stopping = threading.Event()
         self.loaded: Counter[int] = Counter()
         """The number of loaded rows, by the OIDs that the tables had."""
@@ -114,13 +126,15 @@ class Loader:
         taken = self._take(None)
         if taken is None:
             return
-        with self._client.session(self._database) as session:
-            session.run(*_SETTINGS)
-            while taken and not self.stopping.is_set():
-                table, (spec, chunks) = taken
-                with step("load range", rows=spec.rows):
-                    self._load(session, spec, chunks)
-                taken = self._take(table)
+        while taken and not self.stopping.is_set():
+            with self._client.session(self._database) as session:
+                session.run(*_SETTINGS)
+                loaded = True
+                while taken and loaded and not self.stopping.is_set():
+                    table, (spec, chunks) = taken
+                    with step("load range", rows=spec.rows):
+                        loaded = self._load(session, spec, chunks)
+                    taken = self._take(table)
 
     def _take(self, table: Iterator[Loadable] | None) -> tuple[Iterator[Loadable], Loadable] | None:
         with self._lock:
@@ -140,27 +154,38 @@ class Loader:
                     self._shared.remove(table)
                 table = None
 
-    def _load(self, session: Session, spec: RowsToLoad, chunks: Iterable[bytes]) -> None:
+    def _load(self, session: Session, spec: RowsToLoad, chunks: Iterable[bytes]) -> bool:
+        """Load a range; return whether it was loaded, or raise if a failure is the end."""
         relation = self._relations.get(spec.oid)
         if relation is None:
             msg = "the inventory of the backup does not name one of its large tables"
             raise DamagedError(msg, hint=BackupHint.RESTORE_ANOTHER)
+        if spec.oid in self._hopeless:
+            return True
         statement = sql_bytes(copy_in(relation), self._encoding)
-        where = f"the rows of {relation.schema}.{relation.name}"
         try:
             loaded = session.copy_in(statement, self._encoding, self._while_wanted(chunks))
         except DatabaseError as error:
-            if isinstance(error, RestoreFailed):
+            if isinstance(error, RestoreFailed) or error.sqlstate[:2] in NO_TABLES_FAULT:
                 raise
-            msg = f"{where} could not be loaded: {error.message}"
-            raise RestoreFailed(
-                msg, hint=RestoreHint.TARGET_UNCHANGED, errors=[error.message]
-            ) from None
+            if error.sqlstate.startswith(_NO_SUCH_OBJECT):
+                self._hopeless.add(spec.oid)
+            self._fail(relation, error.message)
+            return False
         if loaded != spec.rows:
-            msg = f"{where} are not all there: {spec.rows} were backed up, and {loaded} were loaded"
-            raise RestoreFailed(msg, hint=RestoreHint.TARGET_UNCHANGED, errors=[msg])
+            self._fail(relation, f"{spec.rows} rows were backed up, and {loaded} were loaded")
         with self._lock:
-            self.loaded[relation.oid] += spec.rows or 0
+            self.loaded[relation.oid] += loaded
+        return True
+
+    def _fail(self, relation: Relation, error: str) -> None:
+        """Take note of the first failure of a table, or raise it."""
+        with self._lock:
+            first = relation.oid not in self._failed
+            self._failed.add(relation.oid)
+        if first:
+            name = str(TableName(relation.schema, relation.name))
+            self._failures.add(Failure(TABLE_DATA, name, error))
 
     def _while_wanted(self, chunks: Iterable[bytes]) -> Iterator[bytes]:
         for chunk in chunks:

@@ -5,7 +5,10 @@ import tempfile
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from attrs import evolve
+
 from brownie_backup.dumpers.postgres.inventory import Inventory
+from brownie_backup.dumpers.postgres.restore.obstruction import find_obstructions
 from brownie_backup.hints import Advice, RestoreHint, SetupHint
 from brownie_backup.model import Database
 from brownie_backup.model.findings import Finding, Level
@@ -20,6 +23,7 @@ NAME_BYTES = 63
 _SERVER = """
 SELECT current_user AS me, (r.rolsuper OR r.rolcreatedb) AS creates_databases,
   (SELECT jsonb_agg(datname) FROM pg_database) AS databases,
+  (SELECT jsonb_agg(datname) FROM pg_database WHERE datistemplate) AS templates,
   (SELECT jsonb_agg(rolname) FROM pg_roles) AS roles,
   (SELECT jsonb_agg(spcname) FROM pg_tablespace) AS tablespaces,
   (SELECT jsonb_object_agg(name, default_version) FROM pg_available_extensions) AS extensions
@@ -64,10 +68,17 @@ def check_contents(
 ) -> Iterator[Finding]:
     """Yield problems that would make the restore of everything fail, or differ."""
     yield from check_roles(server, inventory, options)
-    yield from _extensions(inventory, server["extensions"] or {})
+    yield from _extensions(inventory, server["extensions"] or {}, options)
     if options.tablespaces:
         missing = inventory.tablespaces - set(server["tablespaces"])
         yield from _missing("tablespaces", missing, RestoreHint.CREATE_TABLESPACES)
+
+
+def tolerable(findings: Iterable[Finding]) -> Iterator[Finding]:
+    """Yield the findings; what costs only the objects that need it is a warning."""
+    for each in findings:
+        costs_objects = each.level is Level.ERROR and each.subject in {"extensions", "roles"}
+        yield evolve(each, level=Level.WARNING) if costs_objects else each
 
 
 def check_room(needed_bytes: int) -> Iterator[Finding]:
@@ -79,14 +90,22 @@ def check_room(needed_bytes: int) -> Iterator[Finding]:
         yield _error("space", msg, SetupHint.SPACE_FOR_TMPDIR)
 
 
-def check_target(server: dict[str, Any], name: str, options: RestoreOptions) -> Iterator[Finding]:
+def check_target(
+    client: Client, server: dict[str, Any], name: str, options: RestoreOptions
+) -> Iterator[Finding]:
     """Yield the problems of that name for a database."""
     if name in server["databases"] and not options.replace:
         msg = f"a database named '{name}' exists"
         yield _error("target", msg, RestoreHint.RENAME_OR_REPLACE)
+    elif name in (server["templates"] or ()):
+        msg = f"'{name}' is a template for new databases, so it is never replaced"
+        yield _error("name", msg, RestoreHint.RESTORE_BESIDE)
     elif name in server["databases"]:
         msg = f"the database '{name}' will be replaced, and kept under a dated name"
         yield Finding(Level.OK, "target", msg)
+        for found in find_obstructions(client, name):
+            yield from found.reasons()
+            yield from found.leftovers()
 
 
 def check_roles(
@@ -106,9 +125,13 @@ def check_roles(
         yield from _missing("roles", missing, RestoreHint.CREATE_ROLES)
 
 
-def _extensions(inventory: Inventory, available: dict[str, str]) -> Iterator[Finding]:
+def _extensions(
+    inventory: Inventory, available: dict[str, str], options: RestoreOptions
+) -> Iterator[Finding]:
     missing = {e.name for e in inventory.extensions} - available.keys()
-    yield from _missing("extensions", missing, RestoreHint.INSTALL_EXTENSIONS)
+    missing -= {*options.exclude_extensions}
+    hint = RestoreHint.INSTALL_EXTENSIONS(name=next(iter(sorted(missing)), ""))
+    yield from _missing("extensions", missing, hint)
     for extension in inventory.extensions:
         here = available.get(extension.name)
         if here and here != extension.version and _older(here, extension.version):

@@ -58,15 +58,16 @@ def parse_wanted(options: RestoreOptions) -> TableSelection:
         tuple(dict.fromkeys(_unquoted(text) for text in options.schemas)),
         parse_table(options.into) if options.into is not None else None,
     )
-    problem = ""
+    problem, hint = "", RestoreHint.NAME_TABLES
     if wanted and options.replace:
         problem = "a whole database cannot be replaced by some of its tables"
     elif not wanted and not (options.indexes and options.constraints):
         problem = "indexes and constraints can be omitted only if tables are named"
     elif wanted.into and (len(wanted.tables) != 1 or wanted.schemas):
         problem = "only one table, and no schema, can be restored under another name"
+        hint = RestoreHint.NAME_ONE_TABLE
     if problem:
-        raise ConfigurationError([problem], hint=RestoreHint.NAME_TABLES)
+        raise ConfigurationError([problem], hint=hint)
     return wanted
 
 

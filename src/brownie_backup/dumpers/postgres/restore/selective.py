@@ -5,6 +5,7 @@ from functools import cached_property
 
 from attrs import evolve
 
+from brownie_backup.dumpers.postgres.generated_columns import GeneratedColumn
 from brownie_backup.dumpers.postgres.restore import preflight
 from brownie_backup.dumpers.postgres.restore.choice import Choice, choose
 from brownie_backup.dumpers.postgres.restore.contents import (
@@ -14,6 +15,7 @@ from brownie_backup.dumpers.postgres.restore.contents import (
     tables_of,
 )
 from brownie_backup.dumpers.postgres.restore.loader import Loadable, Loader
+from brownie_backup.dumpers.postgres.restore.lookup import numbers_of
 from brownie_backup.dumpers.postgres.restore.new_database import or_fail, run_or_fail
 from brownie_backup.dumpers.postgres.restore.selection import TableName, TableSelection, similar
 from brownie_backup.dumpers.postgres.restore.staging import TableStaging, obstacles
@@ -26,11 +28,12 @@ from brownie_backup.dumpers.postgres.restore.tables import (
     tables_in,
 )
 from brownie_backup.dumpers.postgres.restore.target import PostgresTarget
-from brownie_backup.errors import RestoreRefused
-from brownie_backup.hints import RestoreHint
+from brownie_backup.errors import DamagedError, RestoreRefused
+from brownie_backup.hints import BackupHint, RestoreHint
 from brownie_backup.model import Database, Part, Relation
 from brownie_backup.model.findings import Finding, Level
-from brownie_backup.model.reports import RestoredDatabase, RestoredTable, RestoreOptions
+from brownie_backup.model.reports import RestoreOptions
+from brownie_backup.model.restored import RestoredDatabase, RestoredTable
 from brownie_backup.postgres.client import Client, quote_name
 from brownie_backup.wording import counted
 
@@ -90,7 +93,7 @@ class SelectiveRestore(PostgresTarget):
         self._adds = self._name in server["databases"]
         if self._adds:
             names = [self._wanted.name_of(table) for table in self._wanted.tables]
-            yield from obstacles(self._client, self._name, names)
+            yield from obstacles(self._quiet, self._name, names)
         yield from preflight.check_server(self._client, server, self._source, self._name)
         if self._options.with_roles:
             yield from preflight.check_roles(server, self._inventory, self._options)
@@ -99,7 +102,8 @@ class SelectiveRestore(PostgresTarget):
         tables = {number for table in self._wanted.tables for number in self._find(table)}
         others: set[int] = set()
         for schema in self._wanted.schemas:
-            found = numbers_in(self._archive.script("--list", f"--schema={schema}"))
+            listing = self._archive.script("--list", f"--schema={schema}")
+            found = numbers_in(listing) & self._contents.keys()
             if not found:
                 schemas = {table.schema for table in self._names.values()}
                 msg = f"the backup has nothing in a schema named '{schema}'"
@@ -121,8 +125,7 @@ class SelectiveRestore(PostgresTarget):
 
     def _find(self, table: TableName) -> Iterator[int]:
         """Yield the number of a table's entry; pg_restore itself finds it."""
-        arguments = (f"--schema={table.schema}", f"--table={table.name}")
-        found = numbers_in(self._archive.script("--list", *arguments))
+        found = numbers_of(self._archive, table) & self._contents.keys()
         kinds = {self._contents[number].kind for number in found}
         if TABLE not in kinds:
             other = next((f": it is a {kind}" for kind in sorted(kinds)), "")
@@ -149,12 +152,12 @@ class SelectiveRestore(PostgresTarget):
 
     def _statement(self, only: str) -> str:
         """Return the SQL of one entry, on one line."""
-        *_, last = split_statements(self._archive.script(only, "--file=-"))
-        return " ".join(last.split())
+        statements = [*split_statements(self._archive.script(only, "--file=-"))]
+        return " ".join(statements[-1].split()) if statements else ""
 
     def _load(self, tables: Mapping[int, Iterator[Loadable]]) -> Iterator[Finding]:
         chosen = {oid: ranges for oid, ranges in tables.items() if oid in self._choice.tables}
-        yield from self._fresh.make(self._archive, self._listing)
+        yield from self._fresh.make(self._archive, self._listing, self._options, self._failures)
         if self._adds:
             # The rights to create in the existing database are not known here.
             grant = ["GRANT CREATE ON SCHEMA public TO PUBLIC"]
@@ -162,11 +165,23 @@ class SelectiveRestore(PostgresTarget):
         only = self._archive.use(self._contents, self._choice.entries)
         if chosen and not self._adds:
             yield from self._restore_section("pre-data", only)
-            yield from self._load_rows(chosen, only)
+            yield from self._load_rows(chosen, self._choice.entries)
             yield from self._restore_section("post-data", only)
         else:
-            yield from self._archive.restore(self._fresh.name, only, what="tables")
+            yield from self._archive.restore(
+                self._fresh.name,
+                only,
+                what="tables",
+                contents=self._contents,
+                failures=self._failures,
+                strict=True,
+            )
         restored = tables_in(self._client, self._fresh.name, self._wanted)
+        missing = {*self._wanted.tables} - {each.table for each in restored}
+        if missing:
+            names = ", ".join(sorted(map(str, missing)))
+            msg = f"the archive lists {names}, and made another table"
+            raise DamagedError(msg, hint=BackupHint.RESTORE_ANOTHER)
         self._restored = self._rename(restored)
         if self._adds:
             yield from self._add(chosen)
@@ -174,9 +189,9 @@ class SelectiveRestore(PostgresTarget):
     def _rename(self, restored: tuple[Restored, ...]) -> tuple[Restored, ...]:
         """Give the table its new name, in the schema where it is."""
         into = self._wanted.into
-        if not into or into.name == restored[0].table.name:
+        if not into or into.name == self._wanted.tables[0].name:
             return restored
-        (old,) = restored
+        old = next(each for each in restored if each.table == self._wanted.tables[0])
         statements = [*rename(self._client, self._fresh.name, old.table, into.name)]
         run_or_fail(self._client, "renaming the table", statements, self._fresh.name)
         renamed = evolve(old.table, name=into.name)
@@ -191,7 +206,14 @@ class SelectiveRestore(PostgresTarget):
     def _add(self, chosen: Mapping[int, Iterator[Loadable]]) -> Iterator[Finding]:
         """Load the tables into the existing database, invisible to its users at first."""
         tables = [(each, self._schema_of(each)) for each in self._restored]
-        addition = TableStaging(self._client, self._name, self._fresh.name, tables, self._token)
+        addition = TableStaging(
+            self._quiet,
+            self._name,
+            self._fresh.name,
+            tables,
+            self._token,
+            failures=self._failures,
+        )
         addition.check()
         archive = self._open_archive("tables.dump")
         addition.dump(archive.path)
@@ -203,6 +225,7 @@ class SelectiveRestore(PostgresTarget):
             self._source.encoding,
             {oid: self._staged(addition, self._relations[oid]) for oid in chosen},
             list(chosen.values()),
+            failures=self._failures,
         )
         if chosen:
             loader.run(self._options.jobs, give_up=addition.end_work)
@@ -216,11 +239,20 @@ class SelectiveRestore(PostgresTarget):
         return evolve(relation, schema=staged.schema, name=staged.name)
 
     def _check(self) -> Iterator[Finding]:
+        if not self._addition:  # there, the functions are those of the existing database
+            yield from self._compare_generated()
         self._tables = tuple(sorted(self._count()))
         rows = sum(table.rows for table in self._tables)
         yield Finding(
             Level.OK, "rows", f"{counted(rows, 'row')} in {counted(len(self._tables), 'table')}"
         )
+
+    def _generated(self) -> Iterator[GeneratedColumn]:
+        chosen = {self._names[oid] for oid in self._choice.tables}
+        for each in self._inventory.generated:
+            if TableName(each.schema, each.table) in chosen:
+                into = self._wanted.into
+                yield evolve(each, table=into.name if into else each.table)
 
     def _count(self) -> Iterator[RestoredTable]:
         """Analyse the tables, and yield them; rows that were counted before are not read again."""
@@ -245,12 +277,8 @@ class SelectiveRestore(PostgresTarget):
         for name, rows in zip(counted, found["counts"], strict=True):
             yield RestoredTable(str(name), rows)
 
-    def _put_in_place(self) -> Iterator[Finding]:
+    def _set_up(self) -> Iterator[Finding]:
         if self._addition:
-            self._addition.finish()
-            if not self._fresh.drop():
-                msg = f"the scratch database '{self._fresh.name}' could not be dropped"
-                yield Finding(Level.WARNING, "database", msg, RestoreHint.DROP_BY_HAND)
             return
         statements = []
         for each in self._restored:
@@ -258,5 +286,14 @@ class SelectiveRestore(PostgresTarget):
             if schema != each.table.schema:
                 statements.append(f"CREATE SCHEMA IF NOT EXISTS {quote_name(schema)}")
             statements += move(each, schema)
-        self._fresh.settings[:0] = statements
-        yield from super()._put_in_place()
+        run_or_fail(self._client, "moving the tables", statements, self._fresh.name)
+        yield from super()._set_up()
+
+    def _put_in_place(self) -> Iterator[Finding]:
+        if not self._addition:
+            yield from super()._put_in_place()
+            return
+        yield from self._addition.finish()
+        if not self._fresh.drop():
+            msg = f"the scratch database '{self._fresh.name}' could not be dropped"
+            yield Finding(Level.WARNING, "database", msg, RestoreHint.DROP_BY_HAND)

@@ -12,16 +12,20 @@ from pathlib import Path
 from attrs import evolve
 
 from brownie_backup.dumpers.postgres.restore.archive import Archive
+from brownie_backup.dumpers.postgres.restore.contents import parse_contents
+from brownie_backup.dumpers.postgres.restore.failures import Failures
 from brownie_backup.dumpers.postgres.restore.new_database import run_or_fail
 from brownie_backup.dumpers.postgres.restore.selection import TableName
 from brownie_backup.dumpers.postgres.restore.tables import Restored, move
 from brownie_backup.errors import (
     BackupError,
+    DamagedError,
+    DatabaseError,
     RestoreFailed,
     RestoreRefused,
     TargetExists,
 )
-from brownie_backup.hints import RestoreHint
+from brownie_backup.hints import BackupHint, RestoreHint
 from brownie_backup.model.findings import Finding, Level
 from brownie_backup.postgres.client import Client, quote_name, quote_text
 
@@ -30,6 +34,8 @@ _STATE = """
 SELECT (SELECT coalesce(jsonb_agg(nspname), '[]') FROM pg_namespace) AS schemas,
   ARRAY(SELECT jsonb_build_array(n.nspname, c.relname) FROM pg_class c
     JOIN pg_namespace n ON n.oid = c.relnamespace WHERE {named}) AS taken,
+  ARRAY(SELECT evtname::text FROM pg_event_trigger
+    WHERE position(evtenabled::text IN {starting}) > 0 ORDER BY 1) AS triggers,
   pg_is_in_recovery() OR current_setting('default_transaction_read_only')::bool AS read_only
 """
 _END = """
@@ -47,7 +53,9 @@ def obstacles(client: Client, database: str, tables: Sequence[TableName]) -> Ite
         f"n.nspname = {quote_text(table.schema)} AND c.relname = {quote_text(table.name)}"
         for table in tables
     )
-    (state,) = client.query(_STATE.format(named=named or "false"), database)
+    starting = quote_text(client.event_triggers)
+    sql = _STATE.format(named=named or "false", starting=starting)
+    (state,) = client.query(sql, database)
     for schema, name in sorted(state["taken"]):
         msg = f"'{database}' has a relation named {TableName(schema, name)}"
         yield Finding(Level.ERROR, "target", msg, RestoreHint.INTO_OR_TARGET)
@@ -58,6 +66,11 @@ def obstacles(client: Client, database: str, tables: Sequence[TableName]) -> Ite
         yield Finding(
             Level.ERROR, "rights", f"'{database}' is read-only", RestoreHint.CONNECT_ELSEWHERE
         )
+    if state["triggers"]:
+        msg = (
+            f"event triggers of '{database}' start for the restore: {', '.join(state['triggers'])}"
+        )
+        yield Finding(Level.WARNING, "event triggers", msg, RestoreHint.EVENT_TRIGGERS)
     left = ", ".join(sorted(s for s in state["schemas"] if s.startswith(_PREFIX)))
     if left:
         msg = f"left over in '{database}' from a restore that was killed: the schemas {left}"
@@ -73,6 +86,7 @@ class TableStaging:
         scratch: a database with their definitions, and the rows that the archive has.
         tables: the tables in it to add, with their schemas.
         token: makes temporary names unique.
+        failures: takes note of what could not be restored.
     """
 
     def __init__(
@@ -82,7 +96,10 @@ class TableStaging:
         scratch: str,
         tables: Sequence[tuple[Restored, str]],
         token: str,
+        *,
+        failures: Failures,
     ) -> None:
+        self._failures = failures
         self._client = client
         self._database = database
         self._scratch = scratch
@@ -93,7 +110,10 @@ class TableStaging:
 
     def staged(self, table: TableName) -> TableName:
         """Return the schema of a table until the end."""
-        (schema,) = (schema for each, schema in self._tables if each.table == table)
+        schema = next((schema for each, schema in self._tables if each.table == table), None)
+        if schema is None:
+            msg = f"the archive did not make the table {table}, which the inventory names"
+            raise DamagedError(msg, hint=BackupHint.RESTORE_ANOTHER)
         return evolve(table, schema=self._staging[schema])
 
     def check(self) -> None:
@@ -130,27 +150,29 @@ class TableStaging:
             # right to use the schema.
             statements += [f"CREATE SCHEMA {name}", f"GRANT CREATE ON SCHEMA {name} TO PUBLIC"]
         run_or_fail(self._client, "making room for the tables", statements, self._database)
-        yield from archive.restore(
-            self._database, "--section=pre-data", "--section=data", *self._only(), what="tables"
-        )
+        sections = ("--section=pre-data", "--section=data")
+        yield from self._restore(archive, *sections, what="tables", strict=True)
 
     def complete(self, archive: Archive, jobs: int) -> Iterator[Finding]:
         """Make indexes and constraints, once all rows are loaded."""
-        section = "--section=post-data"
-        yield from archive.restore(
-            self._database, section, *self._only(), what="post-data", jobs=jobs
-        )
+        yield from self._restore(archive, "--section=post-data", what="post-data", jobs=jobs)
 
-    def finish(self) -> None:
+    def finish(self) -> Iterator[Finding]:
         """Move the tables into place: all of them, or none."""
         staged = [(each.moved(self._staging[schema]), schema) for each, schema in self._tables]
         statements = ["BEGIN"]
         for each, schema in staged:
             statements += move(each, schema)
-        statements += [f"DROP SCHEMA {quote_name(name)}" for name in self._staging.values()]
         statements.append("COMMIT")
         run_or_fail(self._client, "putting the tables in place", statements, self._database)
         self._begun = False
+        names = ", ".join(map(quote_name, self._staging.values()))
+        try:
+            self._client.run([f"DROP SCHEMA {names}"], self._database)
+        except DatabaseError as error:  # an event trigger may forbid it
+            msg = f"empty schemas of the restore stay in '{self._database}': {names}"
+            hint = RestoreHint.DROP_SCHEMAS_BY_HAND(why=error.message)
+            yield Finding(Level.WARNING, "schemas", msg, hint)
 
     def end_work(self) -> None:
         """End all work on the tables; no other session writes to them."""
@@ -166,8 +188,24 @@ class TableStaging:
             self.end_work()
             self._client.run([f"DROP SCHEMA IF EXISTS {names} CASCADE"], self._database)
             return None
-        return f"{self._database}: {names}"
+        return f"the schemas {names} of '{self._database}'"
 
-    def _only(self) -> list[str]:
-        """Return pg_restore's options for the content of the schemas, without the schemas."""
-        return [f"--schema={name}" for name in self._staging.values()]
+    def _restore(
+        self,
+        archive: Archive,
+        *sections: str,
+        what: str,
+        jobs: int = 1,
+        strict: bool = False,
+    ) -> Iterator[Finding]:
+        """Restore the content of the schemas, without the schemas."""
+        return archive.restore(
+            self._database,
+            *sections,
+            *(f"--schema={name}" for name in self._staging.values()),
+            what=what,
+            contents=parse_contents(archive.script("--list", "--verbose")),
+            failures=self._failures,
+            jobs=jobs,
+            strict=strict,
+        )

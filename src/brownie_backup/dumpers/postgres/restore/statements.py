@@ -14,9 +14,10 @@ _NAME = r'(?:"(?:[^"]|"")*"|[^\W\d][\w$]*)'
 _TOKEN = re.compile(
     r"""
       (?P<comment> --[^\n]* )
-    | (?P<text>    [eE]'(?:[^'\\]|\\.|'')*' | '(?:[^']|'')*' )
-    | (?P<name>    "(?:[^"]|"")*" )
-    | (?P<body>    \$(?P<tag>\w*)\$.*?\$(?P=tag)\$ )
+    | (?P<text>    [eE]'[^'\\]*(?:(?:\\.|'')[^'\\]*)*' | '[^']*(?:''[^']*)*' )
+    | (?P<name>    "[^"]*(?:""[^"]*)*" )
+    | (?P<body>    \$(?P<tag>(?:[^\W\d]\w*)?)\$.*?\$(?P=tag)\$ )
+    | (?P<open>    \$(?:[^\W\d]\w*)?\$ )
     | (?P<meta>    ^\\[^\n]*$ )
     | (?P<end>     ; )
     | (?P<other>   [^-eE'"$\\;]+ | . )
@@ -32,6 +33,11 @@ _ABOUT_DATABASE = (
 )
 _DATABASE = re.compile(rf"({'|'.join(_ABOUT_DATABASE)}){_NAME}")
 _OWNER = re.compile(rf"ALTER DATABASE {_NAME} OWNER TO ")
+_SETTING = re.compile(rf"ALTER (?:ROLE {_NAME} IN )?DATABASE {_NAME} SET ")
+_LOCALE = re.compile(
+    r" (?:LOCALE_PROVIDER|LOCALE|LC_COLLATE|LC_CTYPE|ICU_LOCALE|ICU_RULES|BUILTIN_LOCALE"
+    r"|COLLATION_VERSION) = (?:'(?:[^']|'')*'|\w+)"
+)
 _LEFT_OUT = (
     "SET transaction_timeout",  # servers before 17 don't have it; it is written as 0, the default
     # the archive's encoding; we send UTF-8, with the other database's name in it
@@ -48,9 +54,9 @@ def split_statements(script: str) -> Iterator[str]:
     """Yield each statement without its semicolon, comments and the commands of psql.
 
     Raises:
-        DamagedError: it has a command of psql that these programs don't write. Some commands run
-            programs on this host. Nothing here executes them, but such a command means that the
-            script was tampered with.
+        DamagedError: a quoted text does not end, or it has a command of psql that these programs
+            don't write. Some commands run programs on this host. Nothing here executes them, but
+            such a command means that the script was tampered with.
     """
     statement: list[str] = []
     for token in _TOKEN.finditer(script):
@@ -62,6 +68,9 @@ def split_statements(script: str) -> Iterator[str]:
                     raise _forged(token[0])
             case "other" if token[0] == "\\":
                 raise _forged(script[token.start() :].partition("\n")[0])
+            case "open":
+                # Looking to the end again at each one would take very long.
+                raise _unfinished(token[0])
             case "end":
                 yield "".join(statement).strip()
                 statement.clear()
@@ -70,6 +79,11 @@ def split_statements(script: str) -> Iterator[str]:
     rest = "".join(statement).strip()
     if rest:
         yield rest
+
+
+def _unfinished(quote: str) -> DamagedError:
+    msg = f"the backup has SQL that is cut off: {quote[:100]!r} is never closed"
+    return DamagedError(msg, hint=RestoreHint.FORGED)
 
 
 def _forged(command: str) -> DamagedError:
@@ -109,6 +123,17 @@ def for_database(statements: Iterable[str], database: str) -> tuple[list[str], l
 def is_ownership(statement: str) -> bool:
     """Whether a statement gives a database to its owner."""
     return bool(_OWNER.match(statement))
+
+
+def is_setting(statement: str) -> bool:
+    """Whether a statement gives a setting a value in a database, for all roles or for one."""
+    return bool(_SETTING.match(statement))
+
+
+def with_locale(create: str, locale: str) -> str:
+    """Return CREATE DATABASE with another locale, of the operating system's."""
+    quoted = locale.replace("'", "''")
+    return _LOCALE.sub("", create) + f" LOCALE_PROVIDER = libc LOCALE = '{quoted}'"
 
 
 def for_roles(statements: Iterable[str], roles: frozenset[str]) -> list[str]:

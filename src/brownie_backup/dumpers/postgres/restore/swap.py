@@ -3,29 +3,34 @@
 import contextlib
 import logging
 import time
+from concurrent.futures import wait
 
+from brownie_backup.concurrency.threads import Threads
+from brownie_backup.dumpers.postgres.restore.obstruction import ending, find_obstructions
 from brownie_backup.errors import (
     BackupError,
     DatabaseError,
     DatabaseNotFound,
-    RestoreFailed,
-    TargetExists,
+    RenameFailed,
 )
 from brownie_backup.hints import RestoreHint
 from brownie_backup.postgres.client import Client, quote_name, quote_text
 
 _log = logging.getLogger(__name__)
 
-_OBJECT_IN_USE = "55006"
-_TRIES = 20
+_PASSING = ("55006", "55P03")
+"""object_in_use, lock_not_available"""
+_LONGEST_SECONDS = 10
+_PAUSE_SECONDS = 0.1
 _END_CREATION = (
     "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE pid <> pg_backend_pid()"
 )
-_PAUSE_SECONDS = 0.5
 
 
 def maintenance_client(client: Client, target: str) -> Client:
     """Return a client of a database to stay in while others are created, renamed and dropped.
+
+    It is pinned to the server that it reaches.
 
     It is not the target, which may not exist, or may be about to lose its name.
     """
@@ -34,8 +39,8 @@ def maintenance_client(client: Client, target: str) -> Client:
         if name and name != target:
             other = client.connected_to(name)
             try:
-                # A fact that is needed later anyway: this saves a second query.
-                _log.debug("connected to '%s', PostgreSQL %s", name, other.server_version)
+                # One restore is on one server, whatever else the connection string leads to.
+                other = other.pinned()
             except (DatabaseNotFound, DatabaseError) as error:
                 why = error
             else:
@@ -47,43 +52,40 @@ def maintenance_client(client: Client, target: str) -> Client:
 def put_in_place(client: Client, *, fresh: str, name: str, kept: str | None) -> str | None:
     """Rename the fresh database to `name`; one that has that name is renamed to `kept` first.
 
-    Either both renames happen or neither. A session that connects after the others were ended and
-    before the rename makes the rename fail, so it is tried again for some seconds. `client` is
-    connected to another database than these.
+    Either both renames happen or neither. `client` is connected to another database than these.
 
     Returns:
         `kept`, if there was a database to keep.
 
     Raises:
-        TargetExists: a database has that name, and `kept` is None.
+        RenameFailed: something keeps a database from being renamed, for ten seconds.
     """
-    for attempt in range(_TRIES):
-        exists = bool(
-            client.query(f"SELECT 1 AS one FROM pg_database WHERE datname = {quote_text(name)}")
-        )
-        if exists and kept is None:
-            msg = f"a database named '{name}' was created during the restore"
-            raise TargetExists(msg, hint=RestoreHint.RENAME_OR_REPLACE)
-        moved = (name, fresh) if exists else (fresh,)
-        renames = [f"ALTER DATABASE {quote_name(fresh)} RENAME TO {quote_name(name)}"]
-        if exists and kept:
-            renames.insert(0, f"ALTER DATABASE {quote_name(name)} RENAME TO {quote_name(kept)}")
+    until = time.monotonic() + _LONGEST_SECONDS
+    moved: tuple[str, ...] = (fresh,)
+    renames = [_rename(fresh, name)]
+    while True:
         try:
-            client.run(_swap(moved, renames))
+            exists = _exists(client, name)
+            if exists and kept:
+                moved, renames = (name, fresh), [_rename(name, kept), _rename(fresh, name)]
+            if not exists or kept:
+                _rename_and_end_sessions(client, moved, renames, until)
         except DatabaseError as error:
-            if error.sqlstate != _OBJECT_IN_USE or attempt == _TRIES - 1:
-                hint = RestoreHint.END_SESSIONS
-                msg = f"the restored database could not be renamed: {error.message}"
-                raise RestoreFailed(msg, hint=hint, errors=[error.message]) from None
-            time.sleep(_PAUSE_SECONDS)
-        else:
-            return kept if exists else None
-    return None
+            if _is_gone(client, fresh):  # only the answer was lost
+                return kept if len(renames) > 1 else None
+            reasons = _reasons(client, moved)
+            if error.sqlstate in _PASSING and not reasons and time.monotonic() < until:
+                continue
+            raise _failed("; ".join([error.message, *reasons]), fresh, renames) from None
+        if exists and not kept:
+            msg = f"a database named '{name}' was created during the restore"
+            raise _failed(msg, fresh, renames)
+        return kept if exists else None
 
 
 def end_sessions(client: Client, database: str) -> None:
     """End all sessions in a database. `client` is connected to another one."""
-    client.run([_ending(database)])
+    client.run([ending(database)])
 
 
 def drop(client: Client, database: str) -> bool:
@@ -130,13 +132,56 @@ def forget_subscriptions(client: Client, database: str) -> None:
         client.run(forget, database)
 
 
-def _swap(moved: tuple[str, ...], renames: list[str]) -> list[str]:
-    return ["BEGIN", _ending(*moved), *renames, "COMMIT"]
+def _rename_and_end_sessions(
+    client: Client, moved: tuple[str, ...], renames: list[str], until: float
+) -> None:
+    """Rename in one transaction, while another session ends all others in the databases.
+
+    A rename first locks its database, so that no session can begin in it, then waits up to five
+    seconds for the sessions in it to end. So no client that reconnects can get in between.
+    """
+    script = ["BEGIN", f"SET LOCAL lock_timeout = '{_LONGEST_SECONDS // 2}s'", *renames, "COMMIT"]
+    with (
+        client.session() as ending_them,
+        client.session() as renaming,
+        Threads(1, thread_name_prefix="rename") as pool,
+    ):
+        try:
+            renamed = pool.submit(renaming.run, *script)
+            while not renamed.done() and time.monotonic() < until + _PAUSE_SECONDS:
+                with contextlib.suppress(DatabaseError):  # one may have ended by itself
+                    ending_them.query(ending(*moved))
+                wait([renamed], _PAUSE_SECONDS)
+        finally:
+            if not renamed.done():
+                renaming.interrupt()
+        renamed.result()
 
 
-def _ending(*databases: str) -> str:
-    names = ", ".join(quote_text(name) for name in databases)
-    return (
-        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
-        f"WHERE datname IN ({names}) AND backend_type = 'client backend'"
-    )
+def _rename(old: str, new: str) -> str:
+    return f"ALTER DATABASE {quote_name(old)} RENAME TO {quote_name(new)}"
+
+
+def _exists(client: Client, name: str) -> bool:
+    return bool(client.query(f"SELECT 1 FROM pg_database WHERE datname = {quote_text(name)}"))
+
+
+def _is_gone(client: Client, name: str) -> bool:
+    with contextlib.suppress(DatabaseError):
+        return not _exists(client, name)
+    return False
+
+
+def _reasons(client: Client, moved: tuple[str, ...]) -> list[str]:
+    """Return what is in the way of a rename and stays there."""
+    with contextlib.suppress(DatabaseError):
+        found = find_obstructions(client, *moved)
+        return [reason.message for each in found for reason in each.reasons()]
+    return []
+
+
+def _failed(why: str, fresh: str, renames: list[str]) -> RenameFailed:
+    msg = f"everything is restored into '{fresh}', but that could not be renamed: {why}"
+    statements = "; ".join(["BEGIN", *renames, "COMMIT"])
+    hint = RestoreHint.FINISH_RENAME(statements=statements)
+    return RenameFailed(msg, hint=hint, errors=[why])

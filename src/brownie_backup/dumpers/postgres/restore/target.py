@@ -1,66 +1,51 @@
 """Restoring into a fresh database, which gets its name only after everything succeeded."""
 
 import contextlib
-import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
-from pathlib import Path
 
-from brownie_backup.dumpers.postgres.inventory import COUNTS_SQL, Inventory, parse_inventory
+from brownie_backup.dumpers.postgres.generated_columns import GeneratedColumn
+from brownie_backup.dumpers.postgres.inventory import parse_inventory
 from brownie_backup.dumpers.postgres.restore import preflight, swap
 from brownie_backup.dumpers.postgres.restore.analyse import analyse
-from brownie_backup.dumpers.postgres.restore.archive import Archive
-from brownie_backup.dumpers.postgres.restore.contents import TABLE_DATA, Contents, parse_contents
-from brownie_backup.dumpers.postgres.restore.loader import Loadable, Loader, RowsToLoad
+from brownie_backup.dumpers.postgres.restore.comparison import acceptable, compare, differs
+from brownie_backup.dumpers.postgres.restore.contents import TABLE_DATA, parse_contents
+from brownie_backup.dumpers.postgres.restore.generated_values import check_generated
+from brownie_backup.dumpers.postgres.restore.loader import Loadable, RowsToLoad
+from brownie_backup.dumpers.postgres.restore.loading import DatabaseLoad
+from brownie_backup.dumpers.postgres.restore.lookup import excluded_by, reports, without_members
 from brownie_backup.dumpers.postgres.restore.new_database import (
-    NewDatabase,
     or_fail,
     run_or_fail,
     shorten,
 )
+from brownie_backup.dumpers.postgres.restore.selection import TableName, parse_table
 from brownie_backup.dumpers.postgres.restore.statements import (
     for_roles,
     roles_created,
     split_statements,
 )
 from brownie_backup.dumpers.postgres.segments import stored_segments
-from brownie_backup.errors import BackupError, DamagedError, RestoreFailed
+from brownie_backup.errors import BackupError, DamagedError, RenameFailed, RestoreFailed
 from brownie_backup.hints import BackupHint, RestoreHint
-from brownie_backup.model import Database, Part, PartKind, Relation, Segment
+from brownie_backup.model import Part, PartKind, Segment
 from brownie_backup.model.findings import Finding, Level
-from brownie_backup.model.reports import RestoredDatabase, RestoreOptions
-from brownie_backup.postgres.client import Client, quote_name
-from brownie_backup.postgres.programs import Programs, parse_version
+from brownie_backup.model.restored import RestoredDatabase
+from brownie_backup.postgres.client import quote_name
+from brownie_backup.postgres.programs import parse_version
 
 
-class PostgresTarget:
+class PostgresTarget(DatabaseLoad):
     """One restore, from its preflight to its rename; `client` is connected to another database."""
-
-    def __init__(
-        self, client: Client, source: Database, name: str, options: RestoreOptions, token: str
-    ) -> None:
-        self._client = client
-        self._source = source
-        self._name = name
-        self._options = options
-        self._token = token
-        self._fresh = NewDatabase(client, name, token)
-        self._inventory = Inventory()
-        self._globals = ""
-        self._listing = ""
-        self._contents: Contents = {}
-        self._created_roles: tuple[str, ...] = ()
-        self._replaced: str | None = None
-        self._loaded_rows: Mapping[int, int] = {}
-        self._temporary = tempfile.TemporaryDirectory(
-            prefix="bb-restore-", ignore_cleanup_errors=True
-        )
-        self._folder = Path(self._temporary.name)
-        self._archive = self._open_archive("archive.dump")
 
     def report(self) -> RestoredDatabase:
         """Return what was done on the server."""
-        return RestoredDatabase(self._replaced, self._created_roles)
+        return RestoredDatabase(
+            self._replaced,
+            self._created_roles,
+            differences=self._differences,
+            failed=tuple(self._failures),
+        )
 
     def wanted(self, part: Part) -> Iterator[Segment]:
         """Yield the ranges of a large table, if it is to be loaded."""
@@ -75,7 +60,8 @@ class PostgresTarget:
     def preflight(self, inventory: bytes, archive_bytes: int) -> tuple[Finding, ...]:
         """Yield what is missing on the server, or here."""
         self._inventory = parse_inventory(inventory)
-        return (*self._check_server(), *preflight.check_room(archive_bytes))
+        findings = (*self._check_server(), *preflight.check_room(archive_bytes))
+        return tuple(preflight.tolerable(findings) if self._options.accept_errors else findings)
 
     def receive(self, parts: Iterable[tuple[Part, Iterable[bytes]]]) -> tuple[Finding, ...]:
         """Take roles and archive; change nothing on the server."""
@@ -96,7 +82,11 @@ class PostgresTarget:
         if not doubled.isdisjoint(self._relations):
             msg = "the archive has rows of large tables, which would then be there twice"
             raise DamagedError(msg, hint=BackupHint.RESTORE_ANOTHER)
-        return ()
+        if not self._options.excludes:
+            return ()
+        self._exclusion = excluded_by(self._options, self._archive, self._contents)
+        self._contents = self._exclusion.contents
+        return tuple(reports(self._exclusion))
 
     def load(
         self, parts: Sequence[tuple[Part, Iterator[tuple[Segment, Iterable[bytes]]]]]
@@ -111,43 +101,54 @@ class PostgresTarget:
             msg = "the inventory of the backup and its manifest do not name the same large tables"
             raise DamagedError(msg, hint=BackupHint.RESTORE_ANOTHER)
         self._load_roles()
-        return tuple(self._load(tables))
+        wanted = {oid: ranges for oid, ranges in tables.items() if self._wants(oid)}
+        return (*self._load(wanted), *self._failures.settle())
 
     def finish(self) -> tuple[Finding, ...]:
-        """Check, analyse, set the properties of the database itself, and rename it."""
-        return (*self._check(), *self._put_in_place())
+        """Check, analyse, set the properties of the database itself, and rename it.
+
+        If something differs, the database stays under its temporary name: it has all rows.
+        """
+        findings = [*self._check()]
+        try:
+            findings += self._set_up()
+        except RestoreFailed:
+            self._stays = True
+            raise
+        if self._differences and not self._options.accept_differences:
+            self._stays = True
+            advice = next((each.hint for each in self._wrong), None)
+            raise differs(self._differences, self._fresh.name, self._name, advice)
+        return (*findings, *self._put_in_place())
 
     def abandon(self) -> str | None:
         """Restore the server's earlier state as far as possible; return the names of leftovers."""
-        if self._fresh.exists and self._options.keep_failed:
-            return self._fresh.name
-        left = None if self._fresh.drop() else self._fresh.name
+        left = [f"the role '{role}'" for role in self._created_roles]
+        database = f"the database '{self._fresh.name}'"
+        if self._fresh.exists and (self._stays or self._options.keep_failed):
+            return ", ".join([database, *left])
+        stays = [] if self._fresh.drop() else [database]
         # After the database: a role that owns something can't be dropped.
         for role in reversed(self._created_roles):
             with contextlib.suppress(BackupError):
                 self._client.run([f"DROP ROLE IF EXISTS {quote_name(role)}"])
+                left.remove(f"the role '{role}'")
         self._created_roles = ()
-        return left
+        return ", ".join([*stays, *left]) or None
 
     def close(self) -> None:
         """Remove the archive's local copy."""
         self._temporary.cleanup()
 
     def _wants(self, oid: int) -> bool:
+        if self._options.excludes:  # it is known after `receive`
+            known = bool(self._contents)
+            return known and oid in self._relations and oid not in self._exclusion.unloaded
         return oid in self._relations
-
-    @property
-    def _relations(self) -> Mapping[int, Relation]:
-        return {each.oid: each for each in self._inventory.relations}
-
-    def _open_archive(self, name: str) -> Archive:
-        programs = restore_programs(self._client, self._source)
-        encoding = self._source.encoding
-        return Archive(self._folder / name, self._client, programs, self._options, encoding)
 
     def _check_server(self) -> Iterator[Finding]:
         server = preflight.ask_server(self._client)
-        yield from preflight.check_target(server, self._name, self._options)
+        yield from preflight.check_target(self._client, server, self._name, self._options)
         yield from preflight.check_server(self._client, server, self._source, self._name)
         yield from preflight.check_contents(server, self._inventory, self._options)
 
@@ -166,85 +167,74 @@ class PostgresTarget:
             raise
 
     def _load(self, tables: Mapping[int, Iterator[Loadable]]) -> Iterator[Finding]:
-        yield from self._fresh.make(self._archive, self._listing)
-        yield from self._restore_section("pre-data")
-        if tables:
-            yield from self._load_rows(tables)
-        else:
-            yield from self._restore_section("data")
-        yield from self._restore_section("post-data")
-
-    def _load_rows(
-        self, tables: Mapping[int, Iterator[Loadable]], *arguments: str
-    ) -> list[Finding]:
-        """Load the archive's content, and at the same time the large tables."""
-        findings: list[Finding] = []
-        loader = Loader(
-            self._client,
-            self._fresh.name,
-            self._source.encoding,
-            self._relations,
-            list(tables.values()),
-        )
-        loader.run(
-            self._options.jobs,
-            beside=lambda: findings.extend(self._restore_section("data", *arguments)),
-            give_up=lambda: swap.end_sessions(self._client, self._fresh.name),
-        )
-        self._loaded_rows = loader.loaded
-        return findings
-
-    def _restore_section(self, section: str, *arguments: str) -> Iterator[Finding]:
-        yield from self._archive.restore(
-            self._fresh.name,
-            f"--section={section}",
-            *arguments,
-            what=section,
-            jobs=1 if section == "pre-data" else self._options.jobs,
-            # If rows don't load, all further steps are pointless.
-            strict=section == "data",
-        )
+        yield from self._fresh.make(self._archive, self._listing, self._options, self._failures)
+        only = self._only()
+        yield from self._restore_section("pre-data", *only)
+        if self._options.exclude_extensions:
+            self._contents = without_members(self._client, self._fresh.name, self._contents)
+            only = self._only()
+        yield from self._load_rows(tables, self._contents.keys())
+        yield from self._restore_section("post-data", *only)
 
     def _check(self) -> Iterator[Finding]:
-        yield from self._compare_counts()
+        whole = not self._failures and not self._options.excludes
+        compared = compare(
+            self._client,
+            self._fresh.name,
+            self._contents,
+            self._inventory.counts if whole else {},
+            self._failures.entries,
+        )
+        self._differences = compared.differences
+        yield from (*compared.findings, *self._compare_generated())
         with or_fail("ANALYZE"):
-            analyse(self._client, self._fresh.name, self._options.jobs)
+            unread = analyse(self._client, self._fresh.name, self._options.jobs)
+        for table, error in unread.items():
+            msg = f"ANALYZE of {table} failed: {error}"
+            yield Finding(Level.WARNING, "analyze", msg, RestoreHint.DOES_IT_MATTER)
+
+    def _set_up(self) -> Iterator[Finding]:
+        """Set the properties of the database itself."""
+        before = len(self._failures)
+        self._fresh.set_up(self._failures)
+        yield from [*self._failures.settle()][before:]
+
+    def _generated(self) -> Iterator[GeneratedColumn]:
+        """Yield the columns to compare: those of tables whose rows were all to be loaded."""
+        without = {each.name for each in self._failures}
+        without |= {str(parse_table(text)) for text in self._options.exclude_table_data}
+        for column in self._inventory.generated:
+            if str(TableName(column.schema, column.table)) not in without:
+                yield column
+
+    def _compare_generated(self) -> Iterator[Finding]:
+        before = parse_version(self._source.server_version).major
+        same = before == self._client.server_version.major
+        with or_fail("comparing generated columns"):
+            found = check_generated(
+                self._client, self._fresh.name, self._generated(), same_major=same
+            )
+        self._wrong = tuple(each for each in found if each.level is Level.ERROR)
+        self._differences += tuple(each.message for each in self._wrong)
+        yield from map(acceptable, found)
 
     def _put_in_place(self) -> Iterator[Finding]:
-        name, fresh = self._name, self._fresh
-        run_or_fail(self._client, "setting up the database", fresh.settings, fresh.name)
         kept = f"_before_{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
-        self._replaced = swap.put_in_place(
-            self._client,
-            fresh=fresh.name,
-            name=name,
-            kept=shorten(name, kept) if self._options.replace else None,
-        )
-        fresh.exists = False
+        try:
+            self._replaced = swap.put_in_place(
+                self._client,
+                fresh=self._fresh.name,
+                name=self._name,
+                kept=shorten(self._name, kept) if self._options.replace else None,
+            )
+        except RenameFailed:  # everything is restored, so it stays
+            self._fresh.exists, self._created_roles = False, ()
+            raise
+        self._fresh.exists = False
         if self._replaced:
             msg = f"the database that was there is kept as '{self._replaced}'"
             yield Finding(Level.OK, "target", msg)
 
-    def _compare_counts(self) -> Iterator[Finding]:
-        found = {r["what"]: r["n"] for r in self._client.query(COUNTS_SQL, self._fresh.name)}
-        expected = self._inventory.counts
-        fewer = [
-            f"{what}: {found.get(what, 0)} of {n}"
-            for what, n in sorted(expected.items())
-            if found.get(what, 0) < n
-        ]
-        if fewer:
-            msg = f"the restored database lacks objects that the backup has: {', '.join(fewer)}"
-            raise RestoreFailed(msg, hint=RestoreHint.TARGET_UNCHANGED, errors=fewer)
-        total = sum(expected.values())
-        yield Finding(Level.OK, "objects", f"{total} objects counted in the backup, and found")
-
 
 def _rows(oid: int, segments: Iterator[tuple[Segment, Iterable[bytes]]]) -> Iterator[Loadable]:
     return ((RowsToLoad(oid, segment.rows), chunks) for segment, chunks in segments)
-
-
-def restore_programs(client: Client, source: Database) -> Programs:
-    """Return the programs that know both the archive and the server."""
-    archive = parse_version(source.client_version)
-    return client.programs_for(max(archive, client.server_version), "restore")

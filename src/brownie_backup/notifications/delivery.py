@@ -7,12 +7,11 @@ import threading
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from attrs import field, frozen
 
 from brownie_backup.secret import Secret
-from brownie_backup_cron.metrics import RunnerMetrics
 
 TIMEOUT_SECONDS = 10.0
 WAITS_SECONDS = (0.5, 2.0)
@@ -20,6 +19,9 @@ WAITS_SECONDS = (0.5, 2.0)
 _MOST_WAITING = 100
 _TRY_AGAIN = {408, 425, 429, 500, 502, 503, 504}
 _DONE = range(200, 300)
+
+OnUndelivered = Callable[[str], None]
+"""Called with the recipient of a message that was not delivered: ``ping`` or ``webhook``."""
 
 _log = logging.getLogger(__name__)
 
@@ -38,19 +40,19 @@ class DeliveryQueue:
 
     Args:
         name: the recipient: ``ping`` or ``webhook``.
-        runner_metrics: counts messages that were not delivered.
+        on_undelivered: called with the name for each message that was not delivered.
         waits_seconds: pauses between attempts.
     """
 
     def __init__(
         self,
         name: str,
-        runner_metrics: RunnerMetrics,
+        on_undelivered: OnUndelivered = lambda _: None,
         *,
         waits_seconds: tuple[float, ...] = WAITS_SECONDS,
     ) -> None:
         self._name = name
-        self._metrics = runner_metrics
+        self._on_undelivered = on_undelivered
         self._waits = waits_seconds
         self._letters: queue.Queue[HttpMessage] = queue.Queue(_MOST_WAITING)
         threading.Thread(target=self._work, name=name, daemon=True).start()
@@ -90,7 +92,7 @@ class DeliveryQueue:
 
     def _give_up(self, problem: str) -> None:
         _log.warning("the %s could not be delivered: %s", self._name, problem)
-        self._metrics.count("undelivered", self._name)
+        self._on_undelivered(self._name)
 
 
 def _opener() -> urllib.request.OpenerDirector:

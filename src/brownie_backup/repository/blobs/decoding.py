@@ -1,0 +1,143 @@
+"""What the stored bytes of a blob are worth: its plaintext, or without a key its integrity."""
+
+import contextlib
+import hmac
+from typing import Protocol, Self
+
+from attrs import field, frozen
+
+from brownie_backup.errors import (
+    BackupError,
+    ConfigurationError,
+    DamagedError,
+    DecryptionError,
+    KeyMissing,
+    UnsupportedFormat,
+)
+from brownie_backup.format.blobs import blob_name
+from brownie_backup.format.checksums import Integrity, integrity
+from brownie_backup.format.openpgp import check_message
+from brownie_backup.model import BlobRef, Encryption, Manifest
+from brownie_backup.protocols import Compressor, Decryptor
+from brownie_backup.repository.codecs import Codecs
+
+CHANGED = "its bytes were changed since they were stored"
+
+
+class Decoder(Protocol):
+    """Checks the stored bytes of the blobs of one backup. Thread-safe."""
+
+    def decode(self, ref: BlobRef, stored: bytes) -> bytes:
+        """Return the plaintext, or nothing if this only checks.
+
+        Raises:
+            DamagedError: the bytes are not those of that blob; the message says only why.
+            DecryptionError: the key is missing or wrong.
+        """
+        ...
+
+
+@frozen
+class ContentDecoder:
+    """Decrypts and decompresses blobs, and checks each by its name."""
+
+    compressor: Compressor
+    decryptor: Decryptor
+    hash_key: bytes
+    encryption: Encryption
+
+    @classmethod
+    def of(cls, manifest: Manifest, codecs: Codecs) -> Self:
+        """Return the decoder of a backup's blobs.
+
+        Raises:
+            KeyMissing: there is no decryptor for that method.
+            UnsupportedFormat: this version does not know the method or the compressor.
+        """
+        compressor = codecs.compressor_for(manifest)
+        decryptor = codecs.decryptor_for(manifest)
+        return cls(compressor, decryptor, bytes.fromhex(manifest.hash_key), manifest.encryption)
+
+    def decode(self, ref: BlobRef, stored: bytes) -> bytes:
+        """Return the plaintext."""
+        packed = self._decrypt(ref, stored)
+        check_message(stored, self.encryption)
+        data = self.compressor.decompress(packed, ref.size_bytes)
+        name = blob_name(data, self.hash_key, self.compressor.name, self.encryption)
+        if not hmac.compare_digest(name, ref.name) or len(data) != ref.size_bytes:
+            msg = "its content does not match its name"
+            raise DamagedError(msg)
+        return data
+
+    def _decrypt(self, ref: BlobRef, stored: bytes) -> bytes:
+        """Decrypt a blob; where that fails, tell damage from a wrong key by the checksum."""
+        try:
+            return self.decryptor.decrypt(stored)  # gpg skips the checksum
+        # of the decryptor for this backup; others may need none
+        except ConfigurationError as error:
+            raise self._unopened(ref, error) from None
+        except (DamagedError, DecryptionError) as error:
+            match integrity(stored, ref.name, self.encryption.method):
+                case Integrity.DAMAGED:
+                    raise DamagedError(CHANGED) from None
+                case Integrity.UNKNOWN if isinstance(error, DamagedError):
+                    raise
+                case Integrity.UNKNOWN if len(stored) != ref.stored_bytes:
+                    raise _of_another_size(ref, stored) from None
+            raise self._unopened(ref, error) from None
+
+    def _unopened(self, ref: BlobRef, error: BackupError) -> DecryptionError:
+        """Return why a blob can't be decrypted, naming the key that encrypted it."""
+        by = f"{self.encryption.method}, {self.encryption.identity}"
+        kind = KeyMissing if isinstance(error, KeyMissing) else DecryptionError
+        msg = f"{error.message}; blob {ref.name} is encrypted by {by}"
+        return kind(msg, hint=error.hint)
+
+
+@frozen
+class StructureDecoder:
+    """Checks blobs without a key: those that are not encrypted by content, others by checksum.
+
+    Args:
+        encryption: of the backup.
+        unencrypted: decodes the blobs, if no key is needed for it.
+    """
+
+    encryption: Encryption
+    unencrypted: ContentDecoder | None = None
+    by_size_only: set[str] = field(factory=set, eq=False)
+    """Blobs whose bytes carry no checksum: only their size was compared."""
+
+    @classmethod
+    def of(cls, manifest: Manifest, codecs: Codecs) -> Self:
+        """Return the decoder of a backup's blobs; it works for any backup."""
+        unencrypted = None
+        if not manifest.encrypted:
+            with contextlib.suppress(UnsupportedFormat):  # then their size is all that is known
+                unencrypted = ContentDecoder.of(manifest, codecs)
+        return cls(manifest.encryption, unencrypted)
+
+    def integrity(self, ref: BlobRef, stored: bytes) -> Integrity:
+        """Return what the bytes show, whatever size the manifest says."""
+        if self.unencrypted is None:
+            return integrity(stored, ref.name, self.encryption.method)
+        try:
+            self.unencrypted.decode(ref, stored)
+        except DamagedError:
+            return Integrity.DAMAGED
+        return Integrity.INTACT
+
+    def decode(self, ref: BlobRef, stored: bytes) -> bytes:
+        """Check the bytes, and return nothing."""
+        state = self.integrity(ref, stored)
+        if state is Integrity.DAMAGED:
+            raise DamagedError(CHANGED)
+        if state is Integrity.UNKNOWN:
+            if len(stored) != ref.stored_bytes:
+                raise _of_another_size(ref, stored)
+            self.by_size_only.add(ref.name)
+        return b""
+
+
+def _of_another_size(ref: BlobRef, stored: bytes) -> DamagedError:
+    return DamagedError(f"{len(stored)} bytes, not {ref.stored_bytes}")
