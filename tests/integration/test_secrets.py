@@ -6,7 +6,7 @@ from typing import Self
 
 import psutil
 import pytest
-from tests.integration.cli import PASSPHRASE, Cli, children, finish
+from tests.integration.cli import Cli, children, finish
 from tests.integration.waiting import wait_until
 from tests.servers.running import Server, Servers
 
@@ -14,6 +14,8 @@ pytestmark = pytest.mark.once
 
 DATABASE_PASSWORD = "planted/pässword:w@rd 1"
 ROLE = "planted_role"
+# Of these tests alone: the programs of other tests, which run beside them, are looked at too.
+PASSPHRASE = "planted-passphrase-of-secrets-Zü7"
 PLANTED = {
     "BACKUP_ACCESS_KEY": "planted-access-key",
     "BACKUP_SECRET_KEY": "planted-secret-key",
@@ -37,7 +39,8 @@ def planted(cli: Cli, server: Server, bulky: str) -> Cli:
     """The command line, with secrets in every place that takes one."""
     escaped = "planted%2Fp%C3%A4ssword%3Aw%40rd%201"
     url = f"postgresql://{ROLE}:{escaped}@127.0.0.1:{server.port}/{bulky}"
-    return Cli(cli.by_passphrase().env | PLANTED | {"BACKUP_DATABASE_URL": url})
+    settings = PLANTED | {"BACKUP_DATABASE_URL": url, "BACKUP_PASSPHRASE": PASSPHRASE}
+    return Cli(cli.by_passphrase().env | settings)
 
 
 class Watch:

@@ -156,17 +156,19 @@ def test_a_textfile_that_cannot_be_written_is_a_warning(told: Cli, tmp_path: Pat
     target = tmp_path / "missing" / "backup.prom"
     result = told.run("backup", BACKUP_METRICS_TEXTFILE=str(target))
     assert result.status == 0
-    assert "BACKUP_METRICS_TEXTFILE" in result.err
+    assert f"the file of metrics '{target}' cannot be written" in result.err
 
 
 @pytest.mark.parametrize(
-    ("name", "value"),
+    ("name", "value", "named"),
     [
-        ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:9"),
-        ("BACKUP_METRICS_TEXTFILE", "/nowhere"),
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:9", "OTEL_EXPORTER_OTLP_ENDPOINT"),
+        ("BACKUP_METRICS_TEXTFILE", "/nowhere", "the file of metrics"),
     ],
 )
-def test_without_the_extra_it_is_said_what_to_install(told: Cli, name: str, value: str) -> None:
+def test_without_the_extra_it_is_said_what_to_install(
+    told: Cli, name: str, value: str, named: str
+) -> None:
     done = subprocess.run(
         [sys.executable, "-c", _WITHOUT_SDK, "backup"],
         env=told.env | {name: value},
@@ -175,7 +177,7 @@ def test_without_the_extra_it_is_said_what_to_install(told: Cli, name: str, valu
         check=False,
     )
     assert done.returncode == 2, done
-    assert f"{name} needs 'opentelemetry." in done.stderr
+    assert f"{named} needs 'opentelemetry." in done.stderr
     assert install_command("brownie-backup[telemetry]") in done.stderr
     assert told.backups() == {}
 
