@@ -110,6 +110,57 @@ def test_no_key_is_told_from_a_wrong_one(pair: KeyPair, home: str) -> None:
     assert refused(by_passphrase, passphrase=Secret("another")) is DecryptionError
 
 
+def test_only_the_named_keys_of_the_keyring_open(pair: KeyPair) -> None:
+    """Anyone can forge a backup for a public key: the keyring's owner has others than ours."""
+    other = make_key_pair("of the owner")
+    keyring = Keyring()
+    open_gpg(keyring.path()).import_keys(pair.private.reveal())
+    open_gpg(keyring.path()).import_keys(other.private.reveal())
+    home = keyring.path()
+    with GnuPG(public_key=other.public) as forger:
+        forged = forger.encrypt(DATA)
+    with GnuPG(public_key=pair.public) as ours:
+        honest = ours.encrypt(DATA)
+    settings: list[dict[str, Any]] = [
+        {"recipients": [pair.fingerprint]},
+        {"public_key": pair.public},
+        {"public_key": pair.public, "passphrase": Secret("open sesame")},
+    ]
+    for given in settings:
+        with GnuPG(home=home, **given) as gnupg:
+            assert gnupg.decrypt(honest) == DATA
+            with pytest.raises(KeyMissing, match="that no setting names"):
+                gnupg.decrypt(forged)
+    with GnuPG(home=home, passphrase=Secret("open sesame")) as gnupg:
+        for data in (honest, forged):
+            with pytest.raises(KeyMissing):
+                gnupg.decrypt(data)
+        by_passphrase = gnupg.encrypt(DATA)
+    with GnuPG(
+        home=home, recipients=[other.fingerprint], passphrase=Secret("open sesame")
+    ) as gnupg:
+        assert gnupg.decrypt(by_passphrase) == DATA
+        assert gnupg.decrypt(forged) == DATA
+    with GnuPG(home=home) as gnupg:
+        assert gnupg.decrypt(honest) == DATA
+    keyring.close()
+
+
+def test_an_expired_key_among_the_named_is_no_hindrance_to_opening(
+    pair: KeyPair, home: str
+) -> None:
+    keyring = Keyring()
+    gpg = open_gpg(keyring.path())
+    gpg.import_keys(pair.private.reveal())
+    gpg.import_keys(open_gpg(home).export_keys("expired key"))
+    with GnuPG(public_key=pair.public) as gnupg:
+        packed = gnupg.encrypt(DATA)
+    recipients = ["expired key", pair.fingerprint]
+    with GnuPG(home=keyring.path(), recipients=recipients) as gnupg:
+        assert gnupg.decrypt(packed) == DATA
+    keyring.close()
+
+
 def test_the_order_of_recipients_does_not_matter(pair: KeyPair, home: str) -> None:
     other = make_key_pair("other key")
     open_gpg(home).import_keys(other.public)

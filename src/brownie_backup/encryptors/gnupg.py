@@ -5,6 +5,7 @@ The result is plain OpenPGP, so ``gpg --decrypt`` alone gives the data back.
 
 import hashlib
 import io
+import re
 import threading
 from collections.abc import Sequence
 from typing import Self
@@ -45,7 +46,8 @@ class GnuPG:
         recipients: key ids, fingerprints or addresses of keys in the caller's keyring.
         public_key: an armoured public key, used in addition.
         private_key: an armoured private key, to decrypt with (and to encrypt for, if no other
-            recipient is given). Without it, the caller's keyring is used.
+            recipient is given). Without it, private keys in the caller's keyring are used: those
+            of `recipients` and of `public_key`, or any if there is no passphrase either.
         passphrase: of the private key; or, if there is no key to encrypt for, the only secret of
             the backups.
         home: the caller's keyring, when it isn't gpg's default.
@@ -71,6 +73,7 @@ class GnuPG:
         self._keyring = Keyring(stretch=_COPY_STRETCH)
         self._lock = threading.Lock()
         self._fingerprints: tuple[str, ...] | None = None
+        self._named: frozenset[str] | None = None
         self._known: dict[bytes, bytes] = {}
 
     @property
@@ -137,14 +140,12 @@ class GnuPG:
         if self._private_key:
             self._import_private_key()
             return self._decrypt(data, self._keyring.path())
-        if self.by_public_key or not self._passphrase:
-            return self._decrypt(data, self._home)
-        try:
+        if self._passphrase and not self.by_public_key:
             return self._decrypt(data, self._keyring.path())
-        except KeyMissing:  # the passphrase is that of a key in the caller's keyring
-            return self._decrypt(data, self._home)
+        named = self._named_keys() if self.by_public_key else None
+        return self._decrypt(data, self._home, named)
 
-    def _decrypt(self, data: bytes, home: str | None) -> bytes:
+    def _decrypt(self, data: bytes, home: str | None, named: frozenset[str] | None = None) -> bytes:
         # An uncompressed message is longer than its content, so this stops a crafted bomb.
         limit = ["--max-output", str(max(len(data), 1))]
         try:
@@ -159,6 +160,8 @@ class GnuPG:
             raise DamagedError(msg) from None
         status = getattr(result, "stderr", None) or ""
         if result.ok and result.returncode == 0 and "DECRYPTION_OKAY" in status:
+            if named is not None:
+                _refuse_others(status, named)
             return bytes(result.data)
         error = _decryption_error(status, str(result.status or ""))
         raise error if isinstance(error, DamagedError) else self._about_keys(error, status)
@@ -218,6 +221,22 @@ class GnuPG:
         usable = {usable_fingerprints(own, fingerprint) for fingerprint in imported}
         return tuple(sorted(fingerprint for (fingerprint,) in usable))
 
+    def _named_keys(self) -> frozenset[str]:
+        """Return the fingerprints of the keys that were named, expired ones too.
+
+        The caller's keyring may have more keys. Anyone could forge a backup for one of those.
+        """
+        with self._lock:
+            if self._named is None:
+                text = self._public_key
+                given = (
+                    open_gpg(self._keyring.path()).import_keys(text).fingerprints if text else ()
+                )
+                caller = open_gpg(self._home)
+                found = (key for name in self._recipients for key in caller.list_keys(keys=name))
+                self._named = frozenset({*given, *(key["fingerprint"] for key in found)})
+            return self._named
+
     def _import_private_key(self) -> None:
         if not self._private_key:
             return
@@ -228,6 +247,17 @@ class GnuPG:
                     msg = "the private key that was given contains no OpenPGP private key"
                     raise DecryptionError(msg, hint=KeyHint.GIVE_ARMOURED_PRIVATE_KEY)
                 self._keyring.has_private_key = True
+
+
+def _refuse_others(status: str, named: frozenset[str]) -> None:
+    """Raise `KeyMissing` if gpg used a key that was not named, or does not say which it used."""
+    if "[GNUPG:] ENC_TO " not in status:
+        return
+    used = re.search(r"^\[GNUPG:\] DECRYPTION_KEY \S+ (\S+)", status, re.MULTILINE)
+    if used is None or used[1] not in named:
+        key = f" ({used[1]})" if used else ""
+        msg = f"these backups are encrypted for a key in your keyring{key} that no setting names"
+        raise KeyMissing(msg, hint=KeyHint.NAME_KEY)
 
 
 def _encryption_error(why: str) -> EncryptionError:

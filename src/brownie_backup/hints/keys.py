@@ -20,8 +20,14 @@ class KeyHint(HintCode):
     )
     GIVE_PRIVATE_KEY = (
         "give_private_key",
-        "Give the private key with {setting:gpg_private_key}, or import it into your keyring. If "
-        "it has a passphrase, give that with {setting:passphrase}",
+        "Give the private key with {setting:gpg_private_key}, or import it into your keyring and "
+        "name it with {setting:gpg_recipients}. If it has a passphrase, give that with "
+        "{setting:passphrase}",
+    )
+    NAME_KEY = (
+        "name_key",
+        "If they are your own, name that key with {setting:gpg_recipients}. If not, somebody else "
+        "has written them",
     )
     GIVE_ARMOURED_KEY = (
         "give_armoured_key",

@@ -84,6 +84,7 @@ class ContentDecoder:
                     raise
                 case Integrity.UNKNOWN if len(stored) != ref.stored_bytes:
                     raise _of_another_size(ref, stored) from None
+            check_message(stored, self.encryption)  # a forged blob is damage, whatever keys we have
             raise self._unopened(ref, error) from None
 
     def _unopened(self, ref: BlobRef, error: BackupError) -> DecryptionError:
