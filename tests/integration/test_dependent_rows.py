@@ -139,6 +139,10 @@ def test_a_generated_column_that_came_back_with_other_values_is_refused(
     advice = failed.value.hint.data["first"]
     assert isinstance(advice, Hint)
     assert advice.code is RestoreHint.COMPUTE_AGAIN
+    accepted = RestoreOptions(jobs=1, accept_differences=True)
+    report = restore(repository, dumper, "one", target_database=copy, options=accepted)
+    assert any(what in finding.message for finding in report.warnings)
+    source.server.drop(copy)
     restore(repository, dumper, "one", target_database=copy, options=RestoreOptions(jobs=2))
     rows = "SELECT sum(gross) FROM a_invoice"
     assert source.server.sql(copy, rows).strip() == "41"

@@ -15,6 +15,7 @@ from brownie_backup import (
     delete_backup,
     list_backups,
 )
+from brownie_backup.encryptors import Cleartext
 from brownie_backup.errors import (
     ClockSkew,
     ConnectionFailed,
@@ -25,7 +26,8 @@ from brownie_backup.errors import (
 from brownie_backup.format.layout import ATTEMPTS, BLOBS, attempt_key, blob_key
 from brownie_backup.hints import BackupHint
 from brownie_backup.model import CLOCK_MARGIN, Attempt, Database
-from brownie_backup.repository.catalogue.holds import read_attempt
+from brownie_backup.operations.history import read_history
+from brownie_backup.repository.catalogue.holds import add_attempt, read_attempt
 from brownie_backup.stores import MemoryStore
 from brownie_backup.testing import FaultyStore
 
@@ -325,3 +327,20 @@ def test_a_clock_a_year_ahead_deletes_nothing(repository: Repository, clock: Fak
         with pytest.raises(ClockSkew):
             clean_up(skewed, policy)
     assert len(names(repository)) == 2
+
+
+def test_an_unencrypted_backup_that_was_planted_is_no_success(
+    repository: Repository, clock: FakeClock
+) -> None:
+    """Anyone who can write to the store can make one; it must not let honest ones be deleted."""
+    fail(repository, clock, "third")
+    planted = evolve(repository, codecs=evolve(repository.codecs, encryptor=Cleartext()))
+    create_backup(planted, FakeDumper(), name="planted")
+    # the attempt that the forger has no reason to leave behind
+    add_attempt(repository.store, Attempt("shop", "third", clock() - MINUTE))
+    clock.advance(MINUTE)
+    with pytest.raises(DeletionRefused, match="'third', is missing or not good"):
+        apply_retention(repository, LAST_ONE, database=None)
+    assert read_history([repository], "shop").backup_failed
+    back_up(repository, clock, "fourth")
+    assert apply_retention(repository, LAST_ONE, database=None).deleted

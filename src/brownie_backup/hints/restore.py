@@ -143,9 +143,8 @@ class RestoreHint(HintCode):
     COMPUTE_AGAIN = (
         "compute_again",
         "PostgreSQL computed it when it loaded the rows. If its function reads a table that came "
-        "later, set {setting:parallel_jobs} to 2 or more: then it comes after all others. To "
-        "inspect what was restored, use {option:keep_failed}: UPDATE {table} SET {column} = "
-        "DEFAULT computes it again",
+        "later, set {setting:parallel_jobs} to 2 or more: then it comes after all others. "
+        "Or compute it again in the restored database: UPDATE {table} SET {column} = DEFAULT",
     )
     DOES_IT_MATTER = "does_it_matter", "Check whether that matters to you"
 

@@ -1,12 +1,12 @@
 """Guards that stop a cleanup before it deletes anything: each yields reasons, or nothing."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 
 from brownie_backup.errors import ClockSkew, DamagedError, ObjectArchived
 from brownie_backup.hints import SetupHint
-from brownie_backup.model import CLOCK_MARGIN, Attempt, Backup
+from brownie_backup.model import CLOCK_MARGIN, Attempt, Backup, Manifest
 from brownie_backup.model.reports import RetentionDecision
 from brownie_backup.repository import LeaseRecord, Repository
 from brownie_backup.repository.catalogue.holds import read_attempt
@@ -62,11 +62,24 @@ def failed(repository: Repository, decisions: Sequence[RetentionDecision]) -> It
         except (DamagedError, ObjectArchived) as error:
             yield f"it is not known whether the last backup of '{name}' failed: {error.message}"
             continue
-        if attempt and not any(made_good(attempt, decision.backup) for decision in decisions):
+        backups = [decision.backup for decision in decisions]
+        if attempt and not shows_success(attempt, backups, repository.codecs.expects):
             yield (
                 f"the last backup of '{name}', begun at {written(attempt.started_at)} as "
                 f"'{attempt.backup}', is missing or not good"
             )
+
+
+def shows_success(
+    attempt: Attempt, backups: Iterable[Backup], expects: Callable[[Manifest], bool]
+) -> bool:
+    """Whether a backup of ours was made since the attempt began.
+
+    An unencrypted one does not count while new ones are encrypted: anyone who can write to the
+    store can make it.
+    """
+    ours = (each for each in backups if each.manifest and expects(each.manifest))
+    return any(made_good(attempt, each) for each in ours)
 
 
 def made_good(attempt: Attempt, backup: Backup) -> bool:

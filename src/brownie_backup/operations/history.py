@@ -9,7 +9,7 @@ from brownie_backup.audit.reader import read_trail
 from brownie_backup.audit.record import AuditRecord, Outcome, Phase
 from brownie_backup.errors import Busy, DamagedError, StoreError
 from brownie_backup.model import Attempt, Backup, Kind, is_ahead
-from brownie_backup.operations.guards import is_running, made_good
+from brownie_backup.operations.guards import is_running, shows_success
 from brownie_backup.repository import Repository
 from brownie_backup.repository.catalogue.holds import read_attempt
 
@@ -81,7 +81,7 @@ def _read(repository: Repository, database: str | None, kind: str) -> History:
     last_good = next((b for b in backups if b.counts and b.manifest and expects(b.manifest)), None)
     known = last_good.manifest.backup_set.name if last_good and last_good.manifest else None
     attempt = _attempt(repository, database or known, kind)
-    made = attempt is None or any(made_good(attempt, backup) for backup in backups)
+    made = attempt is None or shows_success(attempt, backups, expects)
     running = not made and is_running(attempt, repository.leases(), repository.clock())
     now = repository.clock()
     verifications = [
