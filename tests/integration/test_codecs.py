@@ -77,7 +77,7 @@ def test_of_what_has_no_key_here_the_structure_is_verified(switched: Cli) -> Non
     assert result.json["unread"] == []
     result = switched.run("verify", "passphrase", BACKUP_PASSPHRASE="wrong")
     assert result.status == 12
-    assert "(gpg, passphrase:" in result.err
+    assert "is encrypted by gpg, passphrase:" in result.err
 
 
 def test_the_catalogue_needs_neither_gpg_nor_a_key(switched: Cli, tmp_path: Path) -> None:

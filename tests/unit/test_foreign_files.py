@@ -15,7 +15,9 @@ from brownie_backup.stores.location import Location
 from brownie_backup.telemetry import prometheus_text
 
 FOREIGN = (
+    "{stem} (1){suffix}",
     "{stem} (copy 1){suffix}",
+    ".~lock.{stem}{suffix}#",
     "Copy of {stem}{suffix}",
     "{stem}{suffix}.partial",
     "{stem}{suffix}~",
@@ -57,10 +59,8 @@ def plant(root: Path) -> set[Path]:
     return planted
 
 
-def test_foreign_files_end_no_verb_and_stay(
-    service: Service, dumper: FakeDumper, tmp_path: Path
-) -> None:
-    planted = plant(tmp_path / "store")
+def check_verbs(service: Service, dumper: FakeDumper) -> None:
+    """Run every verb in a store that has the backup 'one', held, and foreign files."""
     assert [(backup.name, backup.status) for backup in service.list()] == [("one", Status.GOOD)]
     assert not service.create_backup(name="two").missing_stores
     assert service.verify("latest").good
@@ -73,10 +73,22 @@ def test_foreign_files_end_no_verb_and_stay(
     service.restore("one", target_database="copy")
     service.delete("one")
     assert not any(report.problem for report in service.cleanup())
+    assert service.audit().entries
+    proofs = service.prove_audit()
+    assert not proofs.problems
+    for proof in proofs.done.values():
+        assert all("not written by brownie-backup" in each.message for each in proof.problems)
     assert prometheus_text(service.context.stores)
-    (repository, _) = service.context.repositories()
+    repository, *_ = service.context.repositories()
     assert not [f for f in diagnose(repository, dumper) if f.level is Level.ERROR]
     assert [backup.name for backup in service.list()] == ["two"]
+
+
+def test_foreign_files_end_no_verb_and_stay(
+    service: Service, dumper: FakeDumper, tmp_path: Path
+) -> None:
+    planted = plant(tmp_path / "store")
+    check_verbs(service, dumper)
     assert {path for path in planted if path.exists()} == planted
 
 
