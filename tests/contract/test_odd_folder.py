@@ -17,6 +17,8 @@ from brownie_backup.protocols import Store
 from brownie_backup.stores import LocalStore, claims
 from brownie_backup.testing import StoreContract
 
+pytestmark = pytest.mark.once
+
 _DIES = """
 import os, signal, sys
 from pathlib import Path

@@ -12,6 +12,8 @@ from tests.unit.test_service import WHO
 from brownie_backup.config.settings import load_settings
 from brownie_backup.service import Service
 
+pytestmark = pytest.mark.once
+
 FOREIGN = (
     "{stem} (1){suffix}",
     "Copy of {stem}{suffix}",

@@ -9,6 +9,8 @@ from tests.integration.stores import s3
 from tests.servers.objects import S3Server
 from tests.servers.odd_folder import OddFolder
 
+pytestmark = pytest.mark.once
+
 
 @pytest.fixture
 def bucket(s3_server: S3Server) -> str:
