@@ -231,6 +231,11 @@ class RestoreReport:
         """The findings that need attention."""
         return tuple(f for f in self.findings if f.level is not Level.OK)
 
+    @property
+    def errors(self) -> tuple[Finding, ...]:
+        """For a dry run: why the restore would fail."""
+        return tuple(f for f in self.findings if f.level is Level.ERROR)
+
 
 @frozen
 class RetentionDecision:

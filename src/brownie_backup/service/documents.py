@@ -92,6 +92,7 @@ def restore_document(report: RestoreReport, words: Vocabulary) -> dict[str, Any]
         "target_database": report.target_database,
         "store": report.store_url,
         "dry_run": report.dry_run,
+        "would_fail": report.dry_run and bool(report.errors),
         "size_bytes": report.size_bytes,
         "duration_seconds": report.duration.total_seconds(),
         "replaced_database": report.detail.replaced_database,

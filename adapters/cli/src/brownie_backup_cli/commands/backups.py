@@ -106,7 +106,7 @@ def restore(arguments: argparse.Namespace, service: Service, output: Output) -> 
         restore_document(report, WORDS),
         _restored(report, several=bool(service.settings.copies), some=options.selects),
     )
-    if any(finding.level == "error" for finding in report.findings):
+    if report.errors:
         return FAILED  # of a dry run: the restore would fail
     return WARNINGS if report.warnings else DONE
 
@@ -139,6 +139,10 @@ def _ranges(report: BackupReport) -> list[str]:
 
 def _restored(report: RestoreReport, *, several: bool, some: bool) -> list[str]:
     if report.dry_run:
+        if report.errors:
+            problems = counted(len(report.errors), "problem")
+            target = f"{report.backup} to '{report.target_database}'"
+            return [f"the restore of {target} would fail: {problems}; nothing was changed"]
         if some:
             (chosen,) = (f.message for f in report.findings if f.subject == "chosen")
             how = f"of {report.backup} to '{report.target_database}': {chosen}"
