@@ -158,7 +158,7 @@ class RestoreOptions:
     replace: bool = False
     """Replace an existing database, which is kept under a dated name."""
     with_roles: bool = False
-    """Create the roles that are in the backup but not on the server."""
+    """Create the roles that the database needs and the server lacks, and their members."""
     owner: bool = True
     """Restore the owners of objects (``--no-owner`` turns it off)."""
     privileges: bool = True
@@ -230,11 +230,6 @@ class RestoreReport:
     def warnings(self) -> tuple[Finding, ...]:
         """The findings that need attention."""
         return tuple(f for f in self.findings if f.level is not Level.OK)
-
-    @property
-    def errors(self) -> tuple[Finding, ...]:
-        """For a dry run: why the restore would fail."""
-        return tuple(f for f in self.findings if f.level is Level.ERROR)
 
 
 @frozen

@@ -18,7 +18,7 @@ from brownie_backup.errors import (
 )
 from brownie_backup.hints import BackupHint, Hint, RestoreHint, StoreHint
 from brownie_backup.model import Database, Manifest, Part
-from brownie_backup.model.findings import Finding, Level
+from brownie_backup.model.findings import Finding, Level, errors_in
 from brownie_backup.model.reports import RestoreOptions, RestoreReport
 from brownie_backup.operations.find import LocatedBackup, ensure_kind, find_backup, manifest_of
 from brownie_backup.operations.reading_lease import reading_lease
@@ -218,7 +218,7 @@ def _refuse(findings: Iterable[Finding]) -> None:
 
 def refusal(findings: Iterable[Finding]) -> RestoreRefused | TargetExists | None:
     """Return the error of a restore that is known to fail; an existing target has its own class."""
-    errors = [finding for finding in findings if finding.level is Level.ERROR]
+    errors = errors_in(findings)
     if not errors:
         return None
     if errors[0].subject == "target":
