@@ -129,8 +129,8 @@ SELECT jsonb_build_object(
              OR (class = 'pg_namespace'::regclass AND id = to_regnamespace('public')::oid))),
   'grantees', ({_NAMES} IN (SELECT grantor FROM grants UNION SELECT grantee FROM grants)),
   'needed', ({_NAMES} IN (SELECT unnest(polroles) FROM pg_policy
-             UNION SELECT umuser FROM pg_user_mappings
-             UNION SELECT setrole FROM pg_db_role_setting WHERE setdatabase =
+             UNION SELECT umuser FROM pg_user_mappings)),
+  'of_settings', ({_NAMES} IN (SELECT setrole FROM pg_db_role_setting WHERE setdatabase =
               (SELECT oid FROM pg_database WHERE datname = current_database()))),
   'tablespaces', (SELECT coalesce(jsonb_agg(DISTINCT t.spcname), '[]') FROM pg_tablespace t
     WHERE t.spcname NOT IN ('pg_default', 'pg_global') AND t.oid IN (
@@ -167,6 +167,9 @@ class Inventory:
     owners: frozenset[str] = frozenset()
     grantees: frozenset[str] = frozenset()
     needed: frozenset[str] = frozenset()
+    """In backups of before, those of settings too."""
+    of_settings: frozenset[str] = frozenset()
+    """The roles of ``ALTER ROLE … IN DATABASE``."""
     tablespaces: frozenset[str] = frozenset()
     extensions: tuple[Extension, ...] = ()
     counts: Mapping[str, int] = Factory(dict)
