@@ -11,7 +11,7 @@ from collections.abc import Set as AbstractSet
 from brownie_backup.dumpers.postgres.restore.contents import FOREIGN_KEY, TABLE, Contents, Entry
 
 _USER_OBJECT = "o.oid >= 16384"  # PostgreSQL's FirstNormalObjectId
-_LARGE_OBJECTS = "pg_largeobject_metadata"
+_LARGE_OBJECTS = "pg_largeobject_metadata"  # users may choose any OID for theirs
 _UNIQUE = "('p', 'u', 'x')"
 _TYPE = """
  NOT EXISTS (SELECT FROM pg_type e WHERE e.typarray = o.oid)
@@ -93,10 +93,9 @@ _MEMBER = """SELECT FROM pg_depend e
 def _counts() -> Iterator[tuple[str, str]]:
     yield from _ANYWHERE.values()
     for what, catalogue, condition in (*_CATALOGUES.values(), *_KINDS.values()):
-        # A user may give a large object any OID, and PostgreSQL brings none.
-        made_by_users = "true" if catalogue == _LARGE_OBJECTS else _USER_OBJECT
         only = f" AND ({condition})" if condition else ""
-        count = f"SELECT count(*) FROM {catalogue} o WHERE {made_by_users}{only}"
+        ours = "true" if catalogue == _LARGE_OBJECTS else _USER_OBJECT
+        count = f"SELECT count(*) FROM {catalogue} o WHERE {ours}{only}"
         yield what, f"{count} AND NOT EXISTS ({_MEMBER.format(catalogue)})"
 
 
