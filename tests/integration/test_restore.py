@@ -202,6 +202,43 @@ def test_missing_roles_are_named_before_anything_starts_and_made_on_request(
     assert server.sql(f"{small}_r", owner) == f"{quoted}\n"
 
 
+def test_with_roles_makes_only_those_that_the_database_needs_and_lists_the_others(
+    small_cli: Cli, small: str, server: Server
+) -> None:
+    parts = ("owner", "reader", "group", "login", "policy", "setting", "mapping", "other", "its")
+    roles = {part: f"{small}_{part}" for part in parts}
+    drop = "; ".join(f"DROP OWNED BY {role} CASCADE; DROP ROLE {role}" for role in roles.values())
+    server.sql(
+        small,
+        "; ".join(f"CREATE ROLE {role}" for role in roles.values())
+        + f"; GRANT {roles['group']} TO {roles['login']}; GRANT {roles['other']} TO {roles['its']}"
+        + f"; GRANT {roles['other']} TO {roles['reader']}"
+        + f"; ALTER TABLE orders OWNER TO {roles['owner']}"
+        + f"; GRANT SELECT ON orders TO {roles['reader']}"
+        + f"; ALTER DEFAULT PRIVILEGES GRANT SELECT ON TABLES TO {roles['group']}"
+        + f"; CREATE POLICY theirs ON orders TO {roles['policy']}"
+        + f"; ALTER ROLE {roles['setting']} IN DATABASE {small} SET work_mem = '5MB'"
+        + "; CREATE FOREIGN DATA WRAPPER w; CREATE SERVER s FOREIGN DATA WRAPPER w"
+        + f"; CREATE USER MAPPING FOR {roles['mapping']} SERVER s",
+    )
+    small_cli.json("backup")
+    server.sql(small, drop)
+    try:
+        target = ("restore", "latest", "--target-db", f"{small}_r", "--with-roles")
+        done = small_cli.json(*target)
+        unneeded = {roles["other"], roles["its"]}
+        assert {*done["created_roles"]} == {*roles.values()} - unneeded
+        found = " ".join(f["message"] for f in done["findings"] if f["subject"] == "roles")
+        assert all(role in found for role in roles.values())
+        member = f"SELECT pg_has_role('{roles['login']}', '{roles['group']}', 'MEMBER')"
+        assert server.sql("postgres", member) == "t\n"
+    finally:
+        server.drop(f"{small}_r")
+        left = f"SELECT rolname FROM pg_roles WHERE rolname LIKE '{small}%'"
+        for role in server.sql("postgres", left).splitlines():
+            server.sql(small, f"DROP OWNED BY {role} CASCADE; DROP ROLE {role}")
+
+
 def test_roles_that_a_failed_restore_made_are_gone(
     small_cli: Cli, small: str, server: Server, role: str
 ) -> None:

@@ -171,7 +171,7 @@ class FakeDumper:
     ) -> Iterator["FakeTarget"]:
         yield FakeTarget(self, target_database, options)
 
-    def diagnose(self) -> Iterator[Finding]:
+    def diagnose(self, *, jobs: int = 1) -> Iterator[Finding]:
         yield Finding(Level.OK, "connection", "it is all in memory")
 
     @contextlib.contextmanager
@@ -200,7 +200,9 @@ class FakeTarget:
             return (Finding(Level.ERROR, "target", f"'{self._name}' exists", "Use --replace"),)
         return (Finding(Level.OK, "target", f"'{self._name}' is free"),)
 
-    def receive(self, parts: Iterable[tuple[Part, Iterable[bytes]]]) -> tuple[Finding, ...]:
+    def receive(
+        self, parts: Iterable[tuple[Part, Iterable[bytes]]], *, contents_only: bool = False
+    ) -> tuple[Finding, ...]:
         for part, chunks in parts:
             self._loaded[part.kind] = b"".join(chunks)
         return ()

@@ -4,7 +4,7 @@ import pytest
 
 from brownie_backup.errors import ConnectionFailed, DatabaseNotFound
 from brownie_backup.hints import DatabaseHint
-from brownie_backup.postgres.errors import is_crowded, not_connected
+from brownie_backup.postgres.errors import not_connected
 
 AT = 'connection failed: connection to server at "127.0.0.1", port 5 failed: '
 
@@ -28,7 +28,6 @@ def test_what_to_do_about_it(said: str, hint: DatabaseHint) -> None:
     assert isinstance(error, ConnectionFailed)
     assert error.message == f'no connection to PostgreSQL: "127.0.0.1", port 5: {said}'
     assert error.hint == hint()
-    assert is_crowded(said) == (hint is DatabaseHint.TOO_MANY_CONNECTIONS)
 
 
 def test_a_database_that_is_not_there_is_named() -> None:

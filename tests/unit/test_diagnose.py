@@ -122,7 +122,7 @@ class Sized(FakeDumper):
         """Return the size."""
         return self.size_bytes
 
-    def diagnose(self) -> Iterator[Finding]:
+    def diagnose(self, *, jobs: int = 1) -> Iterator[Finding]:
         """Yield what the connection gives."""
         if self.broken_by:
             yield Finding(Level.ERROR, "connection", self.broken_by.message, self.broken_by.hint)

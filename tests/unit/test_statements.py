@@ -8,10 +8,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from brownie_backup.dumpers.postgres.restore.statements import (
+    for_a_role,
     for_database,
     for_roles,
     roles_created,
+    roles_to_create,
     split_statements,
+    to_dropped_roles,
     unquote_name,
 )
 from brownie_backup.errors import DamagedError
@@ -241,7 +244,7 @@ CREATE TABLESPACE fast OWNER reporter LOCATION '/fast';
 
 
 def test_the_statements_that_make_a_role_are_chosen() -> None:
-    assert for_roles(split(ROLES), frozenset({"reporter"})) == [
+    assert for_roles(split(ROLES), {"reporter"}, set()) == [
         "CREATE ROLE reporter",
         "ALTER ROLE reporter WITH NOSUPERUSER LOGIN PASSWORD 'SCRAM-SHA-256$4096:a;b==$c:d'",
         "ALTER ROLE reporter SET work_mem TO '1GB'",
@@ -250,17 +253,51 @@ def test_the_statements_that_make_a_role_are_chosen() -> None:
 
 
 def test_roles_with_odd_names_are_chosen_and_who_granted_is_left_out() -> None:
-    assert for_roles(split(ROLES), frozenset({'Odd "one";'})) == [
+    assert for_roles(split(ROLES), {'Odd "one";'}, {"reporter"}) == [
         'CREATE ROLE "Odd ""one"";"',
         'ALTER ROLE "Odd ""one"";" WITH NOSUPERUSER',
         'COMMENT ON ROLE "Odd ""one"";" IS \'CREATE ROLE evil;\'',
         'GRANT reporter TO "Odd ""one"";" WITH ADMIN OPTION, INHERIT FALSE',
     ]
-    assert for_roles(split(ROLES), frozenset({"zürich"})) == [
+    assert for_roles(split(ROLES), {"zürich"}, {'Odd "one";'}) == [
         "CREATE ROLE zürich",
         'GRANT "Odd ""one"";" TO zürich',
     ]
-    assert for_roles(split(ROLES), frozenset({"Reporter", "evil", "work_mem"})) == []
+    assert for_roles(split(ROLES), {"Reporter", "evil", "work_mem"}, set()) == []
+
+
+def test_memberships_in_roles_that_will_not_be_there_are_left_out() -> None:
+    assert for_roles(split(ROLES), {"zürich"}, set()) == ["CREATE ROLE zürich"]
+
+
+def test_the_members_of_a_needed_role_are_created_too_and_no_others() -> None:
+    assert roles_to_create(split(ROLES), {"reporter"}, set()) == {
+        *("reporter", 'Odd "one";', "zürich")
+    }
+    assert roles_to_create(split(ROLES), {'Odd "one";', "gone"}, {"zürich"}) == {'Odd "one";'}
+    assert roles_to_create(split(ROLES), set(), set()) == set()
+
+
+def test_a_setting_of_the_database_is_tried_as_one_of_a_role() -> None:
+    assert for_a_role("ALTER DATABASE \"a b\" SET work_mem TO '1GB'") == (
+        "ALTER ROLE CURRENT_USER SET work_mem TO '1GB'",
+        None,
+    )
+    assert for_a_role('ALTER ROLE "R ""x""" IN DATABASE d SET "a.b" TO 1') == (
+        'ALTER ROLE "R ""x""" SET "a.b" TO 1',
+        'R "x"',
+    )
+
+
+def test_grants_to_dropped_roles_are_found() -> None:
+    grants = [
+        'GRANT SELECT ON TABLE public.t TO "16385"',
+        'GRANT SELECT ON TABLE public."16386" TO reader',
+        'ALTER DEFAULT PRIVILEGES FOR ROLE "16387" GRANT SELECT ON TABLES TO PUBLIC',
+        'SET SESSION AUTHORIZATION "16388"',
+        "CREATE TABLE public.t ()",
+    ]
+    assert [number for _, number in to_dropped_roles(grants)] == ["16385", "16387", "16388"]
 
 
 def test_the_roles_that_are_created_are_named() -> None:

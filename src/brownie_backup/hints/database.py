@@ -29,6 +29,21 @@ class DatabaseHint(HintCode):
         "too_many_connections",
         "Lower {setting:parallel_jobs}, or raise the server's max_connections",
     )
+    ROLE_CONNECTION_LIMIT = (
+        "role_connection_limit",
+        'Lower {setting:parallel_jobs}, or let the role have more: ALTER ROLE "{role}" CONNECTION '
+        "LIMIT …",
+    )
+    DATABASE_CONNECTION_LIMIT = (
+        "database_connection_limit",
+        "Lower {setting:parallel_jobs}, or let the database have more: ALTER DATABASE "
+        '"{database}" CONNECTION LIMIT …',
+    )
+    MAX_LOCKS = (
+        "max_locks",
+        "Raise max_locks_per_transaction in postgresql.conf, and restart the server: every table "
+        "is locked while it is dumped. {verb:doctor} computes how many locks that takes",
+    )
     ONE_SERVER = (
         "one_server",
         "Connect to one server itself, not to an address that a load balancer or a pooler shares "
@@ -115,7 +130,13 @@ class DatabaseHint(HintCode):
     )
     STANDBY_DELAY = (
         "standby_delay",
-        "Set max_standby_streaming_delay or hot_standby_feedback on it",
+        "On the standby, set max_standby_streaming_delay (and max_standby_archive_delay) to more "
+        "than a backup takes, or to -1, and hot_standby_feedback to on; or back up the primary",
+    )
+    DAMAGED_TABLE = (
+        "damaged_table",
+        "The server's data is damaged: check its disks and memory, and see PostgreSQL's log. Keep "
+        "the backups of before: {option:table} restores the table as it was",
     )
     WAL_SUMMARIES = "wal_summaries", "{statements}"
 

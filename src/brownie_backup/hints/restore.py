@@ -109,6 +109,7 @@ class RestoreHint(HintCode):
         "The restore fails if the backup uses a feature that the older version lacks",
     )
     CONNECT_ELSEWHERE = "connect_elsewhere", "Connect to another server"
+    CONNECT_TO_PRIMARY = "connect_to_primary", "Connect to its primary server"
 
     ACCEPT_UNENCRYPTED = (
         "accept_unencrypted",
@@ -125,6 +126,51 @@ class RestoreHint(HintCode):
         "create_roles",
         "Create them ({option:with_roles}), or restore without owners ({option:no_owner}) and "
         "grants ({option:no_acl})",
+    )
+    CREATE_NEEDED_ROLES = (
+        "create_needed_roles",
+        "Create them ({option:with_roles}), or finish without the policies and user mappings that "
+        "name them: {option:accept_errors}",
+    )
+    CREATE_ROLES_OF_SETTINGS = (
+        "create_roles_of_settings",
+        "Create them ({option:with_roles}), or leave the settings of the database out: "
+        "{option:exclude_settings}",
+    )
+    CREATE_ROLES_OTHERWISE = (
+        "create_roles_otherwise",
+        "Have them created by another role, or restore without owners ({option:no_owner}) and "
+        "grants ({option:no_acl})",
+    )
+    GRANT_OWNERS = (
+        "grant_owners",
+        'GRANT "{owner}" TO "{role}" and so on, or connect as a superuser, or restore without '
+        "owners: {option:no_owner}",
+    )
+    DROPPED_ROLE = (
+        "dropped_role",
+        "Restore without grants: {option:no_acl}. To keep the others, run CREATE ROLE "
+        '"{role}" on the server first; afterwards, in the restored database, DROP OWNED BY '
+        '"{role}", then DROP ROLE "{role}"',
+    )
+    GRANT_TABLESPACE = (
+        "grant_tablespace",
+        'GRANT CREATE ON TABLESPACE "{tablespace}" TO "{role}", or restore without tablespaces: '
+        "{option:no_tablespaces}",
+    )
+    INSTALL_LOCALE = (
+        "install_locale",
+        "Install its locale, or a server that has its provider, or finish without the objects that "
+        "need it: {option:accept_errors}",
+    )
+    AS_SUPERUSER = (
+        "as_superuser",
+        "Connect as a superuser, or finish without them: {option:accept_errors}",
+    )
+    EXTENSION_AS_SUPERUSER = (
+        "extension_as_superuser",
+        "Connect as a superuser, or leave it out with all that needs it: "
+        "{option:exclude_extension}",
     )
     INSTALL_EXTENSIONS = (
         "install_extensions",

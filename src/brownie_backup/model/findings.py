@@ -1,5 +1,6 @@
 """Results of checks, and reasons for skipped work: messages with hints, as frozen data."""
 
+from collections.abc import Iterable
 from enum import StrEnum
 from typing import Self
 
@@ -45,3 +46,8 @@ class Problem:
 
     def __str__(self) -> str:
         return self.worded()
+
+
+def errors_in(findings: Iterable[Finding]) -> tuple[Finding, ...]:
+    """Return those of the level ERROR: in a dry run, why the restore would fail."""
+    return tuple(each for each in findings if each.level is Level.ERROR)

@@ -158,7 +158,7 @@ class RestoreOptions:
     replace: bool = False
     """Replace an existing database, which is kept under a dated name."""
     with_roles: bool = False
-    """Create the roles that are in the backup but not on the server."""
+    """Create the roles that the database needs and the server lacks, and their members."""
     owner: bool = True
     """Restore the owners of objects (``--no-owner`` turns it off)."""
     privileges: bool = True

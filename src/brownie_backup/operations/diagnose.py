@@ -38,11 +38,18 @@ _PROBE = b"brownie-backup doctor"
 
 
 def diagnose(
-    repository: Repository, dumper: Dumper, *, copies: Sequence[Repository] = ()
+    repository: Repository, dumper: Dumper, *, copies: Sequence[Repository] = (), jobs: int = 1
 ) -> Iterator[Finding]:
-    """Yield findings about the database, the stores, the encryption and the clock; none raises."""
+    """Yield findings about the database, the stores, the encryption and the clock; none raises.
+
+    Args:
+        repository: the repository to back up to.
+        dumper: connected to the database.
+        copies: more repositories, each a copy.
+        jobs: with how many connections backups read the database.
+    """
     connected = True
-    for finding in dumper.diagnose():
+    for finding in dumper.diagnose(jobs=jobs):
         connected &= (finding.subject, finding.level) != ("connection", Level.ERROR)
         yield _without_doctor(finding)
     size = _database_size(dumper) if connected else None

@@ -3,7 +3,7 @@
 import contextlib
 import secrets
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import reduce
 
 from attrs import evolve, frozen
@@ -18,7 +18,7 @@ from brownie_backup.errors import (
 )
 from brownie_backup.hints import BackupHint, Hint, RestoreHint, StoreHint
 from brownie_backup.model import Database, Manifest, Part
-from brownie_backup.model.findings import Finding, Level
+from brownie_backup.model.findings import Finding, Level, errors_in
 from brownie_backup.model.reports import RestoreOptions, RestoreReport
 from brownie_backup.operations.find import LocatedBackup, ensure_kind, find_backup, manifest_of
 from brownie_backup.operations.reading_lease import reading_lease
@@ -127,18 +127,18 @@ def _restore_into(
         findings = [*target.preflight(inventory, content.all_bytes)]
     if not dry_run:
         _refuse(findings)
-    chooses = options.selects or options.excludes
-    if not dry_run or chooses:
         content.plan(target)
-        with step("receive"):
-            findings += content.receive_into(target)
-    if chooses:  # what is to be loaded is known now
+    with step("receive"):
+        findings += content.receive_into(target, contents_only=dry_run)
+    if dry_run:
+        return findings
+    _refuse(findings)
+    if options.selects or options.excludes:  # what is to be loaded is known now
         content.plan_load(target)
-    if not dry_run:
-        with step("load"):
-            findings += content.load_into(target)
-        with step("finish"):
-            findings += target.finish()
+    with step("load"):
+        findings += content.load_into(target)
+    with step("finish"):
+        findings += target.finish()
     return findings
 
 
@@ -176,12 +176,13 @@ class _Content:
         """Report how much there is to load."""
         self.meter.plan(pieces_to_load(self.segmented, target))
 
-    def receive_into(self, target: Target) -> tuple[Finding, ...]:
+    def receive_into(self, target: Target, *, contents_only: bool) -> tuple[Finding, ...]:
         """Give the target the parts that are one stream."""
-        return target.receive(
+        parts = (
             (part, read_part(self.reader, part, jobs=AHEAD, meter=self.meter))
             for part in self.streams
         )
+        return target.receive(parts, contents_only=contents_only)
 
     def load_into(self, target: Target) -> tuple[Finding, ...]:
         """Give the target the segments that it wants."""
@@ -209,15 +210,21 @@ def _content_of(
     )
 
 
-def _refuse(findings: list[Finding]) -> None:
-    """Raise for errors that the preflight found; an existing target has its own class."""
-    errors = [finding for finding in findings if finding.level is Level.ERROR]
+def _refuse(findings: Iterable[Finding]) -> None:
+    """Raise for errors that were found before anything was changed."""
+    if refused := refusal(findings):
+        raise refused
+
+
+def refusal(findings: Iterable[Finding]) -> RestoreRefused | TargetExists | None:
+    """Return the error of a restore that is known to fail; an existing target has its own class."""
+    errors = errors_in(findings)
     if not errors:
-        return
+        return None
     if errors[0].subject == "target":
-        raise TargetExists(errors[0].message, hint=errors[0].hint)
+        return TargetExists(errors[0].message, hint=errors[0].hint)
     message = "; ".join(e.message for e in errors)
-    raise RestoreRefused(
+    return RestoreRefused(
         f"the restore would fail, so nothing was changed: {message}",
         hint=_all_hints(errors),
         errors=[e.message for e in errors],

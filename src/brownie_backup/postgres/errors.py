@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from brownie_backup.errors import ConnectionFailed, DatabaseError, DatabaseNotFound, redact
 from brownie_backup.hints import DatabaseHint
+from brownie_backup.postgres.limits import remedy, shortened
 
 if TYPE_CHECKING:
     from psycopg import Error
@@ -22,13 +23,11 @@ def not_connected(said: str) -> ConnectionFailed | DatabaseNotFound:
     text = redact(said).strip()
     if missing := _MISSING.search(text):
         return _not_found(missing[1])
-    hint = DatabaseHint.CHECK_CONNECTION
+    hint = remedy(text) or DatabaseHint.CHECK_CONNECTION()
     if "unsupported startup parameter" in text:
-        hint = DatabaseHint.NO_POOLER
-    elif is_crowded(text):
-        hint = DatabaseHint.TOO_MANY_CONNECTIONS
+        hint = DatabaseHint.NO_POOLER()
     elif _PASSWORD.search(text):
-        hint = DatabaseHint.CHECK_PASSWORD
+        hint = DatabaseHint.CHECK_PASSWORD()
     text = _ATTEMPT.sub(r"\1: ", text)
     return ConnectionFailed(f"no connection to PostgreSQL: {text}", hint=hint)
 
@@ -48,12 +47,8 @@ def statement_failed(error: "Error") -> DatabaseError | DatabaseNotFound:
     text = redact("\n".join(f"{name}: {said}" for name, said in fields.items() if said))
     if error.sqlstate == _INVALID_CATALOG_NAME and (missing := _MISSING.search(text)):
         return _not_found(missing[1])
-    return DatabaseError(f"PostgreSQL said: {text}", sqlstate=error.sqlstate)
-
-
-def is_crowded(said: str) -> bool:
-    """Whether a server refuses us because it has too many sessions."""
-    return "too many clients" in said or "remaining connection slots" in said
+    msg = f"PostgreSQL said: {shortened(text)}"
+    return DatabaseError(msg, hint=remedy(text), sqlstate=error.sqlstate)
 
 
 def _not_found(database: str) -> DatabaseNotFound:

@@ -148,6 +148,9 @@ class Dumper(Protocol):
         """Begin a restore into `target_database`; `token` makes temporary names unique."""
         ...
 
-    def diagnose(self) -> Iterator[Finding]:
-        """Yield what would make a backup fail or be incomplete, and what is fine."""
+    def diagnose(self, *, jobs: int = 1) -> Iterator[Finding]:
+        """Yield what would make a backup fail or be incomplete, and what is fine.
+
+        Backups read the database with so many `jobs`.
+        """
         ...

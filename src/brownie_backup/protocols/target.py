@@ -18,8 +18,13 @@ class Target(Protocol):
         """
         ...
 
-    def receive(self, parts: Iterable[tuple[Part, Iterable[bytes]]]) -> tuple[Finding, ...]:
+    def receive(
+        self, parts: Iterable[tuple[Part, Iterable[bytes]]], *, contents_only: bool = False
+    ) -> tuple[Finding, ...]:
         """Take the parts that have no segments, and return what would be loaded; change nothing.
+
+        It also yields findings about what would fail. With `contents_only` nothing will be loaded,
+        so that it need not read the parts to their ends.
 
         The bytes that an iterable yields are authenticated; an exception that it raises is passed
         on.

@@ -6,6 +6,7 @@ from brownie_backup.errors import ConfigurationError
 from brownie_backup.hints import BackupHint
 from brownie_backup.model.reports import BackupReport, RestoreOptions, RestoreReport, StoreSync
 from brownie_backup.operations import create_backup, delete_backup, restore, sync_backups
+from brownie_backup.operations.restore import refusal
 from brownie_backup.pipeline.progress import OnProgress
 from brownie_backup.service.verbs import Verbs
 
@@ -88,6 +89,7 @@ class BackupVerbs(Verbs):
             operation.database = report.target_database
             operation.size_bytes = report.size_bytes
             operation.accepted = report.detail.accepted
+            operation.problem = refusal(report.findings)  # of a dry run
         return report
 
     def sync(

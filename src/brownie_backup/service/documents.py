@@ -11,7 +11,7 @@ from brownie_backup.audit.record import AuditRecord
 from brownie_backup.format.converter import converter
 from brownie_backup.hints import Hint, Vocabulary
 from brownie_backup.model import Backup, Hold, Status, Verification
-from brownie_backup.model.findings import Finding
+from brownie_backup.model.findings import Finding, errors_in
 from brownie_backup.model.reports import (
     BackupReport,
     Comparison,
@@ -92,6 +92,7 @@ def restore_document(report: RestoreReport, words: Vocabulary) -> dict[str, Any]
         "target_database": report.target_database,
         "store": report.store_url,
         "dry_run": report.dry_run,
+        "would_fail": report.dry_run and bool(errors_in(report.findings)),
         "size_bytes": report.size_bytes,
         "duration_seconds": report.duration.total_seconds(),
         "replaced_database": report.detail.replaced_database,

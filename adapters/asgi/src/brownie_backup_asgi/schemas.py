@@ -72,7 +72,8 @@ RESTORE = _body(
         | {"description": "replace an existing database, and keep it under a dated name"},
         "dry_run": _FLAG
         | {"description": "check everything that can be checked, and change nothing"},
-        "with_roles": _FLAG | {"description": "create the roles that the server lacks"},
+        "with_roles": _FLAG
+        | {"description": "create the roles that the database needs and the server lacks"},
         "owner": _ON | {"description": "restore the owners of objects"},
         "privileges": _ON | {"description": "restore privileges"},
         "tablespaces": _ON | {"description": "use the original tablespaces"},

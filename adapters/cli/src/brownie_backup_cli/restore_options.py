@@ -38,7 +38,7 @@ _FLAGS = (
         "create no keys on these tables, and no checks except those in columns",
     ),
     ("--replace", "replace an existing database, and keep it under a dated name"),
-    ("--with-roles", "create the backup's roles that the server lacks"),
+    ("--with-roles", "create the roles that the database needs and the server lacks"),
     ("--no-owner", "make the restoring role the owner of everything"),
     ("--no-acl", "restore no privileges"),
     ("--no-tablespaces", "put everything into the default tablespace"),

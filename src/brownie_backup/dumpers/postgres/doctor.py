@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from brownie_backup.dumpers.postgres.capacity import check_capacity, check_standby
 from brownie_backup.dumpers.postgres.dump.large_tables import find_candidates
 from brownie_backup.dumpers.postgres.dump.wal import SUMMARIES_SINCE
 from brownie_backup.dumpers.postgres.restore.preflight import check_room
@@ -75,12 +76,13 @@ _LARGE = "large tables"
 _UNREAD = "backups read every large table in full"
 
 
-def diagnose(client: Client, bulk_bytes: int) -> Iterator[Finding]:
+def diagnose(client: Client, bulk_bytes: int, jobs: int) -> Iterator[Finding]:
     """Yield findings about programs, connection, rights and large tables; none raises.
 
     Args:
         client: connected to the database.
         bulk_bytes: the size from which a table is read in ranges.
+        jobs: how many connections a backup reads with.
     """
     try:
         reached = [client.pinned() for _ in range(_CONNECTIONS)]
@@ -107,8 +109,8 @@ def diagnose(client: Client, bulk_bytes: int) -> Iterator[Finding]:
     may = "may" if rights["may_create"] else "may not, so restore as another role: it must"
     yield Finding(Level.OK, "restore", f"'{rights['me']}' {may} create databases")
     if rights["standby"]:
-        msg = "this is a standby: replaying WAL may cancel a long dump"
-        yield Finding(Level.WARNING, "standby", msg, DatabaseHint.STANDBY_DELAY)
+        yield check_standby(client)
+    yield from check_capacity(client, database["name"], jobs)
     yield from _bulk(client, database["name"], bulk_bytes, rights)
     for finding in check_room(database["size_bytes"]):
         msg = f"a restore on this host might fail: {finding.message}"

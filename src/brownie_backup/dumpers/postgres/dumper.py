@@ -134,7 +134,7 @@ class PostgresDumper:
         ):
             opened.append(snapshot.name)
             self._holders[snapshot.name] = SnapshotSession(
-                snapshot.session, snapshot.process_id, client
+                snapshot.session, snapshot.process_id, client, standby=snapshot.standby
             )
             try:
                 yield snapshot
@@ -234,9 +234,9 @@ class PostgresDumper:
         finally:
             target.close()
 
-    def diagnose(self) -> Iterator[Finding]:
+    def diagnose(self, *, jobs: int = 1) -> Iterator[Finding]:
         """Yield findings about the database, its server and the client programs."""
-        yield from diagnose(self._client, self._cutting.table_bytes)
+        yield from diagnose(self._client, self._cutting.table_bytes, jobs)
 
     def _check_archive(self, chunks: Iterable[bytes]) -> None:
         programs = self._client.newest_programs()

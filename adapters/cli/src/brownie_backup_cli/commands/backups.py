@@ -7,6 +7,7 @@ from brownie_backup import (
     RestoreOptions,
     RestoreReport,
 )
+from brownie_backup.model.findings import errors_in
 from brownie_backup.notifications import BACKUP, notified
 from brownie_backup.service import Service
 from brownie_backup.service.documents import report_document, restore_document, sync_document
@@ -106,7 +107,7 @@ def restore(arguments: argparse.Namespace, service: Service, output: Output) -> 
         restore_document(report, WORDS),
         _restored(report, several=bool(service.settings.copies), some=options.selects),
     )
-    if any(finding.level == "error" for finding in report.findings):
+    if errors_in(report.findings):
         return FAILED  # of a dry run: the restore would fail
     return WARNINGS if report.warnings else DONE
 
@@ -139,6 +140,10 @@ def _ranges(report: BackupReport) -> list[str]:
 
 def _restored(report: RestoreReport, *, several: bool, some: bool) -> list[str]:
     if report.dry_run:
+        if errors := errors_in(report.findings):
+            problems = counted(len(errors), "problem")
+            target = f"{report.backup} to '{report.target_database}'"
+            return [f"the restore of {target} would fail: {problems}; nothing was changed"]
         if some:
             (chosen,) = (f.message for f in report.findings if f.subject == "chosen")
             how = f"of {report.backup} to '{report.target_database}': {chosen}"

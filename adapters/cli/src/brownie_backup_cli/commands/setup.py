@@ -32,7 +32,12 @@ def doctor(arguments: argparse.Namespace, service: Service, output: Output) -> i
     del arguments
     repository, *copies = service.context.repositories(writes=True)
     findings = [
-        *diagnose(repository, service.context.dumper(), copies=copies),
+        *diagnose(
+            repository,
+            service.context.dumper(),
+            copies=copies,
+            jobs=service.settings.parallel_jobs,
+        ),
         *diagnose_proxies(service.settings.stores.values()),
     ]
     marks = {Level.OK: "ok", Level.WARNING: "WARNING", Level.ERROR: "ERROR"}

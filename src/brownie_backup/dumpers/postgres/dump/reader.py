@@ -9,23 +9,25 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from brownie_backup.dumpers.postgres.dump.deadlock import await_output
+from brownie_backup.dumpers.postgres.dump.remedies import dump_hint
 from brownie_backup.dumpers.postgres.dump.snapshot_session import SnapshotSession
 from brownie_backup.dumpers.postgres.inventory import take_inventory
 from brownie_backup.dumpers.postgres.segments import DumpDetail, TableDetail
 from brownie_backup.errors import (
     BackupError,
+    ConnectionFailed,
     DatabaseError,
     DumpFailed,
     LockRefused,
     UnsupportedFormat,
 )
-from brownie_backup.hints import BackupHint, DatabaseHint, HintCode
+from brownie_backup.hints import BackupHint, DatabaseHint, Hint
 from brownie_backup.model import PartKind, PartSpec
 from brownie_backup.postgres.client import Client, no_timeouts, quote_text
 from brownie_backup.postgres.conninfo import Conninfo
 from brownie_backup.postgres.copy_rows import begin_copying, copy_rows, named
 from brownie_backup.postgres.encoding import sql_bytes
-from brownie_backup.postgres.errors import is_crowded
+from brownie_backup.postgres.limits import shortened
 from brownie_backup.postgres.process import Child, read_output, running
 from brownie_backup.postgres.psql import Psql
 
@@ -46,14 +48,6 @@ WHERE application_name LIKE '% {snapshot}' AND usename = session_user AND pid <>
 """
 
 _LOCK_NOT_AVAILABLE = "55P03"
-_HINTS = {
-    "row-level security": DatabaseHint.BYPASS_OR_OWN,
-    "permission denied for large object": DatabaseHint.GRANT_LARGE_OBJECTS,
-    "permission denied": DatabaseHint.GRANT_READ_TO_BACKUP_ROLE,
-    "lock timeout": DatabaseHint.LOCKED_TABLE,
-    "invalid snapshot identifier": DatabaseHint.SNAPSHOT_ELSEWHERE,
-    'snapshot "': DatabaseHint.SNAPSHOT_ELSEWHERE,
-}
 
 _log = logging.getLogger(__name__)
 
@@ -144,8 +138,8 @@ class PostgresReader:
         except BaseException as error:  # closed half way, it can't be used any more
             self.close()
             if isinstance(error, DatabaseError) and not isinstance(error, DumpFailed):
-                msg = f"a large table could not be read: {error.message}"
-                raise DumpFailed(msg, hint=dump_hint(error.message, error.sqlstate)) from None
+                msg = f"the table {named(part.relation)} could not be read: {error.message}"
+                raise DumpFailed(msg, hint=self._hint(error.message, error.sqlstate)) from None
             raise
 
     def _session_for(self, part: TableDetail) -> Psql:
@@ -163,7 +157,7 @@ class PostgresReader:
             if error.sqlstate == _LOCK_NOT_AVAILABLE:
                 raise _refusal(part) from None
             msg = f"a worker could not join the snapshot: {error.message}"
-            raise DumpFailed(msg, hint=dump_hint(error.message, error.sqlstate)) from None
+            raise DumpFailed(msg, hint=self._hint(error.message, error.sqlstate)) from None
         return session
 
     def _open(self, part: TableDetail) -> Psql:
@@ -180,6 +174,12 @@ class PostgresReader:
             try:
                 session.run(*see)
                 return take_inventory(session, part.apart)
+            except DatabaseError as error:
+                if isinstance(error, ConnectionFailed):
+                    raise
+                msg = f"the inventory could not be taken: {error.message}"
+                hint = self._hint(error.message, error.sqlstate)
+                raise DumpFailed(msg, hint=hint) from None
             finally:
                 self._inventory = None
 
@@ -252,10 +252,19 @@ class PostgresReader:
             yield from read_output(child)
             status, said = child.finish()
         if status != 0:
-            msg = f"{program} failed with status {status}: {said or 'it said nothing'}"
-            raise DumpFailed(msg, hint=dump_hint(said))
+            words = shortened(said) or "it said nothing"
+            msg = f"{program} failed with status {status}: {words}"
+            raise DumpFailed(msg, hint=self._hint(said))
         if said:
             _log.info("%s said: %s", program, said)
+
+    def _hint(self, said: str, sqlstate: str = "") -> Hint:
+        """Return the remedy for an error about the current snapshot."""
+        hint = dump_hint(said, sqlstate)
+        holder = self._holders.get(self._snapshot or "")
+        if hint.code is DatabaseHint.SNAPSHOT_ELSEWHERE and holder and holder.standby:
+            return DatabaseHint.STANDBY_DELAY()  # which has ended the session that holds it
+        return hint
 
 
 def _application(part: DumpDetail) -> str:
@@ -267,19 +276,6 @@ def end_readers(client: Client, snapshot: str) -> None:
     """End the sessions that still read a snapshot that is over, on any host."""
     with contextlib.suppress(BackupError):  # then each goes on until its worker is done
         client.query(_END.format(snapshot=snapshot))
-
-
-def dump_hint(said: str, sqlstate: str = "") -> HintCode:
-    """Return the remedy for an error, by the first known words that a program says, or its code."""
-    if sqlstate == _LOCK_NOT_AVAILABLE:
-        return DatabaseHint.LOCKED_TABLE
-    for words, hint in _HINTS.items():
-        if words in said:
-            return hint
-    # pg_dumpall reports nothing more
-    if is_crowded(said) or "could not connect to database" in said:
-        return DatabaseHint.TOO_MANY_CONNECTIONS
-    return DatabaseHint.NOTHING_KEPT
 
 
 def unknown(kind: str) -> UnsupportedFormat:

@@ -24,7 +24,7 @@ from brownie_backup.dumpers.postgres.dump.locks import (
     find_tables,
     lock_tables,
 )
-from brownie_backup.dumpers.postgres.dump.reader import dump_hint
+from brownie_backup.dumpers.postgres.dump.remedies import dump_hint
 from brownie_backup.dumpers.postgres.dump.wal import Tracker, take_sample
 from brownie_backup.dumpers.postgres.segments import DumpDetail, TableDetail
 from brownie_backup.errors import DatabaseError, DumpFailed
@@ -75,6 +75,8 @@ class PostgresSnapshot:
     session: Session
     process_id: int
     """The process ID of the session's backend."""
+    standby: bool
+    """Whether the server is a standby, where replaying WAL may end the session."""
     _tracker: Tracker
 
     def unchanged_since(self, base: Manifest) -> Unchanged:
@@ -139,6 +141,7 @@ def open_snapshot(
             notes,
             held.session,
             facts["process_id"],
+            facts["standby"],
             held.tracker,
         )
         # If the session has died since, nothing is lost: each reader has the snapshot for itself.

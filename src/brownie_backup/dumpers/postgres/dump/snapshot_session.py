@@ -7,7 +7,8 @@ from brownie_backup.dumpers.postgres.segments import TableDetail
 from brownie_backup.errors import DatabaseError, DumpFailed
 from brownie_backup.hints import DatabaseHint
 from brownie_backup.postgres.client import Client
-from brownie_backup.postgres.copy_rows import begin_copying, copy_rows
+from brownie_backup.postgres.copy_rows import begin_copying, copy_rows, named
+from brownie_backup.postgres.limits import remedy
 from brownie_backup.postgres.session import Session
 
 
@@ -18,10 +19,14 @@ class SnapshotSession:
         session: the session that has exported it.
         process_id: the process ID of that session's backend.
         client: of the server where the snapshot is.
+        standby: whether that is a standby.
     """
 
-    def __init__(self, session: Session, process_id: int, client: Client) -> None:
+    def __init__(
+        self, session: Session, process_id: int, client: Client, *, standby: bool = False
+    ) -> None:
         self.process_id = process_id
+        self.standby = standby
         self.client = client
         self._session = session
         self._lock = threading.Lock()
@@ -43,7 +48,8 @@ class SnapshotSession:
             except DumpFailed:
                 raise
             except DatabaseError as error:
-                msg = f"a large table could not be read: {error.message}"
-                raise DumpFailed(msg, hint=DatabaseHint.BACK_UP_AGAIN) from None
+                msg = f"the table {named(part.relation)} could not be read: {error.message}"
+                hint = remedy(error.message) or DatabaseHint.BACK_UP_AGAIN()
+                raise DumpFailed(msg, hint=hint) from None
             self._broken = False
             return rows

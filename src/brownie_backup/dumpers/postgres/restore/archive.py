@@ -1,9 +1,11 @@
 """A pg_dump archive in a local file, and pg_restore reading it."""
 
+import contextlib
 import logging
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import BinaryIO
 
 from brownie_backup.dumpers.postgres.restore.contents import Contents, lines_for
 from brownie_backup.dumpers.postgres.restore.failures import Failures, is_fatal, parse_failures
@@ -13,6 +15,7 @@ from brownie_backup.model.findings import Finding, Level
 from brownie_backup.model.reports import RestoreOptions
 from brownie_backup.postgres.client import Client
 from brownie_backup.postgres.encoding import codec_of
+from brownie_backup.postgres.limits import remedy, shortened
 from brownie_backup.postgres.output import forgive, lines_of
 from brownie_backup.postgres.programs import Programs
 
@@ -43,12 +46,42 @@ class Archive:
 
     def spool(self, chunks: Iterable[bytes]) -> None:
         """Write the file."""
+        with self._writing() as file:
+            file.writelines(chunks)
+
+    @contextlib.contextmanager
+    def _writing(self) -> Iterator[BinaryIO]:
         try:
             with open(self.path, "xb", opener=private) as file:
-                file.writelines(chunks)
+                yield file
         except OSError as error:
             msg = f"the archive does not fit into {self.path.parent}: {error.strerror}"
             raise RestoreFailed(msg, hint=SetupHint.SPACE_FOR_TMPDIR) from None
+
+    def spool_contents(self, chunks: Iterable[bytes]) -> None:
+        """Write as much of the beginning as has the table of contents: that comes before all rows.
+
+        What `script` returns of it is complete, but for the rows.
+        """
+        with contextlib.closing(self._growing(chunks)) as sizes:
+            tried = 0
+            for size in sizes:
+                if size < 2 * tried:
+                    continue
+                tried = size
+                with contextlib.suppress(RestoreFailed):
+                    self.script("--list")
+                    return
+
+    def _growing(self, chunks: Iterable[bytes]) -> Generator[int]:
+        """Write the file; yield its size after each chunk."""
+        size = 0
+        with self._writing() as file:
+            for chunk in chunks:
+                file.write(chunk)
+                file.flush()
+                size += len(chunk)
+                yield size
 
     def script(self, *arguments: str) -> str:
         """Return the output of pg_restore: a listing, or SQL."""
@@ -107,7 +140,8 @@ class Archive:
         status, messages = forgive(status, lines)
         if status != 0:
             failed = list(parse_failures(messages, contents, self._commands))
-            if not failed or (failures.goes_on and is_fatal(lines)):
+            limited = remedy("\n".join(messages)) is not None  # that is no object's fault
+            if not failed or limited or (failures.goes_on and is_fatal(lines)):
                 raise _ended(what, status, messages)
             failures.add(*failed)
             messages = [message for message in messages if "warning: " in message[:30]]
@@ -136,10 +170,11 @@ class Archive:
 
 def _ended(what: str, status: int, messages: Sequence[str]) -> RestoreFailed:
     errors = [m for m in messages if "error" in m.lower()] or messages
-    first = errors[0] if errors else f"status {status}"
+    first = shortened(errors[0]) if errors else f"status {status}"
     many = f" with {len(errors)} errors, the first" if len(errors) > 1 else ""
     msg = f"restoring {what} failed{many}: {first}"
-    return RestoreFailed(msg, hint=RestoreHint.TARGET_UNCHANGED, errors=errors)
+    hint = remedy("\n".join(errors)) or RestoreHint.TARGET_UNCHANGED()
+    return RestoreFailed(msg, hint=hint, errors=[shortened(each) for each in errors])
 
 
 def private(path: str, flags: int) -> int:

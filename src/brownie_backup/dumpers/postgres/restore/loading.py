@@ -4,6 +4,7 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from pathlib import Path
+from typing import Any
 
 from brownie_backup.dumpers.postgres.inventory import Inventory
 from brownie_backup.dumpers.postgres.restore import swap
@@ -40,6 +41,7 @@ class DatabaseLoad:
         self._token = token
         self._fresh = NewDatabase(self._quiet, name, token)
         self._inventory = Inventory()
+        self._server: dict[str, Any] = {}
         self._globals = ""
         self._listing = ""
         self._contents = parse_contents("")

@@ -6,21 +6,15 @@ from collections.abc import Iterable, Iterator
 
 from brownie_backup.dumpers.postgres.restore import preflight, swap
 from brownie_backup.dumpers.postgres.restore.archive import Archive
+from brownie_backup.dumpers.postgres.restore.database_script import read_database_script
 from brownie_backup.dumpers.postgres.restore.failures import Failure, Failures
 from brownie_backup.dumpers.postgres.restore.obstruction import find_obstructions
-from brownie_backup.dumpers.postgres.restore.statements import (
-    for_database,
-    is_ownership,
-    is_setting,
-    split_statements,
-    with_locale,
-)
-from brownie_backup.errors import DamagedError, DatabaseError, RestoreFailed
-from brownie_backup.hints import BackupHint, Hint, RestoreHint
+from brownie_backup.dumpers.postgres.restore.statements import is_setting
+from brownie_backup.errors import DatabaseError, RestoreFailed
+from brownie_backup.hints import Hint, RestoreHint
 from brownie_backup.model.findings import Finding, Level
 from brownie_backup.model.reports import RestoreOptions
-from brownie_backup.postgres.client import Client, quote_name
-from brownie_backup.postgres.output import is_about_database
+from brownie_backup.postgres.client import Client
 from brownie_backup.postgres.session import Session
 
 # What PostgreSQL says if a locale is unknown, or does not fit the encoding or the provider.
@@ -35,51 +29,36 @@ class NewDatabase:
         # In ASCII, so that it reads the same in any database encoding: names of databases are
         # shared by all databases, and not converted.
         self.name = shorten(re.sub(r"\W", "_", name, flags=re.ASCII), f"_restoring_{token}")
-        self.settings: list[str] = []
+        self.properties: tuple[str, ...] = ()
         """Statements about the database itself, for the end: one may make it read-only."""
         self.exists = False
 
     def make(
         self, archive: Archive, listing: str, options: RestoreOptions, failures: Failures
     ) -> Iterator[Finding]:
-        """Create it, with the encoding, locale and owner that the archive has.
-
-        They come from the archive itself: pg_dump knows best the properties of a database.
-        """
-        wanted = [line for line in listing.split("\n") if is_about_database(line)]
-        lines = archive.use_lines("\n".join(wanted) + "\n", "database")
-        script = archive.script("--create", lines, "--file=-")
-        statements, strange = for_database(split_statements(script), quote_name(self.name))
-        creating = [s for s in statements if s.startswith("CREATE DATABASE")]
-        if len(creating) != 1:
-            msg = "the archive does not say how to create its database"
-            raise DamagedError(msg, hint=BackupHint.RESTORE_ANOTHER)
-        (create,) = creating
-        statements.remove(create)
+        """Create it, with the encoding, locale and owner that the archive has."""
+        script = read_database_script(archive, listing, self.name, options)
         # Before, not after: a CREATE that we no longer wait for may still complete.
         self.exists = True
         # The owner comes first: our right to create anything in the database may depend on it.
-        self.settings = [s for s in statements if not is_ownership(s)]
-        if options.exclude_settings:
-            self.settings = [s for s in self.settings if not is_setting(s)]
-        if options.locale is not None:
-            create = with_locale(create, options.locale)
-        self._create(create)
-        self._give_away(filter(is_ownership, statements), failures)
-        for statement in strange:
+        self.properties = script.properties
+        self._create(script.create)
+        self._give_away(script.ownership, failures)
+        for statement in script.strange:
             msg = f"not applied to the database: {statement[:100]}"
             yield Finding(Level.WARNING, "database", msg, RestoreHint.RUN_BY_HAND)
 
     def set_up(self, failures: Failures) -> None:
         """Set the properties of the database itself."""
-        self._try(self.settings, self.name, failures)
+        self._try(self.properties, self.name, failures)
 
     def _create(self, statement: str) -> None:
         try:
             self._client.run([statement])
         except DatabaseError as error:
-            wrong = error.sqlstate in _WRONG_LOCALE
-            hint = RestoreHint.OTHER_LOCALE if wrong else RestoreHint.TARGET_UNCHANGED
+            hint = error.hint or RestoreHint.TARGET_UNCHANGED()
+            if error.sqlstate in _WRONG_LOCALE:
+                hint = RestoreHint.OTHER_LOCALE()
             msg = f"creating the database failed: {error.message}"
             raise RestoreFailed(msg, hint=hint, errors=[error.message]) from None
 
@@ -140,9 +119,8 @@ def or_fail(doing: str) -> Iterator[None]:
         raise
     except DatabaseError as error:
         msg = f"{doing} failed: {error.message}"
-        raise RestoreFailed(
-            msg, hint=RestoreHint.TARGET_UNCHANGED, errors=[error.message]
-        ) from None
+        hint = error.hint or RestoreHint.TARGET_UNCHANGED()
+        raise RestoreFailed(msg, hint=hint, errors=[error.message]) from None
 
 
 def shorten(name: str, suffix: str) -> str:

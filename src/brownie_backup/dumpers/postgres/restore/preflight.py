@@ -3,32 +3,52 @@
 import shutil
 import tempfile
 from collections.abc import Iterable, Iterator
+from collections.abc import Set as AbstractSet
 from typing import Any
 
 from attrs import evolve
 
 from brownie_backup.dumpers.postgres.inventory import Inventory
 from brownie_backup.dumpers.postgres.restore.obstruction import find_obstructions
+from brownie_backup.dumpers.postgres.restore.rights import ONLY_SUPERUSERS, level_of
 from brownie_backup.hints import Advice, RestoreHint, SetupHint
-from brownie_backup.model import Database
+from brownie_backup.model import Database, Extension
 from brownie_backup.model.findings import Finding, Level
 from brownie_backup.model.reports import RestoreOptions
 from brownie_backup.postgres.client import Client
 from brownie_backup.postgres.programs import parse_version
-from brownie_backup.wording import counted
 
 NAME_BYTES = 63
 """How long a name may be: PostgreSQL's NAMEDATALEN - 1. It cuts longer ones without an error."""
 
+_CRON = "pg_cron"
+"""The extension that exists in one database of a cluster, whose name a setting has."""
+
 _SERVER = """
 SELECT current_user AS me, (r.rolsuper OR r.rolcreatedb) AS creates_databases,
+  r.rolsuper AS superuser, pg_is_in_recovery() AS standby,
   (SELECT jsonb_agg(datname) FROM pg_database) AS databases,
   (SELECT jsonb_agg(datname) FROM pg_database WHERE datistemplate) AS templates,
   (SELECT jsonb_agg(rolname) FROM pg_roles) AS roles,
-  (SELECT jsonb_agg(spcname) FROM pg_tablespace) AS tablespaces,
-  (SELECT jsonb_object_agg(name, default_version) FROM pg_available_extensions) AS extensions
+  (SELECT jsonb_object_agg(spcname, has_tablespace_privilege(oid, 'CREATE'))
+   FROM pg_tablespace) AS tablespaces,
+  (SELECT jsonb_object_agg(name, default_version) FROM pg_available_extensions) AS extensions,
+  (SELECT jsonb_agg(v.name) FROM pg_available_extensions a
+   JOIN pg_available_extension_versions v ON v.name = a.name AND v.version = a.default_version
+   WHERE v.superuser AND NOT v.trusted) AS untrusted,
+  CASE WHEN r.rolsuper THEN current_setting('cron.database_name', true) END AS cron_database,
+  EXISTS (SELECT FROM pg_roles WHERE rolname IN
+   ('rds_superuser', 'cloudsqlsuperuser', 'azure_pg_admin', 'alloydbsuperuser', 'avnadmin',
+    'supabase_admin', 'neon_superuser')) OR
+   EXISTS (SELECT FROM pg_settings WHERE name = 'extwlist.extensions') AS managed
 FROM pg_roles r WHERE rolname = current_user
 """
+
+TOLERABLE = {
+    *("extensions", "roles", "settings", "grants", "collations"),
+    *(what for what, _ in ONLY_SUPERUSERS.values()),
+}
+"""The subjects of problems that cost only the objects that have them."""
 
 
 def roles_on(client: Client) -> frozenset[str]:
@@ -47,6 +67,9 @@ def check_server(
     client: Client, server: dict[str, Any], source: Database, name: str
 ) -> Iterator[Finding]:
     """Yield problems that would make any restore fail (errors), or differ (warnings)."""
+    if server["standby"]:
+        msg = "the server is a standby, where nothing can be changed"
+        yield _error("standby", msg, RestoreHint.CONNECT_TO_PRIMARY)
     if not 0 < len(name.encode()) <= NAME_BYTES:
         msg = f"'{name}' cannot be the name of a database: it has {len(name.encode())} bytes"
         yield _error("name", msg, RestoreHint.DATABASE_NAME_BYTES(most=str(NAME_BYTES)))
@@ -68,16 +91,15 @@ def check_contents(
 ) -> Iterator[Finding]:
     """Yield problems that would make the restore of everything fail, or differ."""
     yield from check_roles(server, inventory, options)
-    yield from _extensions(inventory, server["extensions"] or {}, options)
+    yield from check_extensions(server, inventory.extensions, options)
     if options.tablespaces:
-        missing = inventory.tablespaces - set(server["tablespaces"])
-        yield from _missing("tablespaces", missing, RestoreHint.CREATE_TABLESPACES)
+        yield from _tablespaces(server, inventory.tablespaces)
 
 
 def tolerable(findings: Iterable[Finding]) -> Iterator[Finding]:
     """Yield the findings; what costs only the objects that need it is a warning."""
     for each in findings:
-        costs_objects = each.level is Level.ERROR and each.subject in {"extensions", "roles"}
+        costs_objects = each.level is Level.ERROR and each.subject in TOLERABLE
         yield evolve(each, level=Level.WARNING) if costs_objects else each
 
 
@@ -108,36 +130,70 @@ def check_target(
             yield from found.leftovers()
 
 
-def check_roles(
-    server: dict[str, Any], inventory: Inventory, options: RestoreOptions
-) -> Iterator[Finding]:
-    """Yield the roles that are missing, or will be created."""
+def needed_roles(inventory: Inventory, options: RestoreOptions) -> frozenset[str]:
+    """Return the roles without which something would fail."""
     needed = set(inventory.needed)
     if options.owner:
         needed |= inventory.owners
     if options.privileges:
         needed |= inventory.grantees
-    missing = needed - frozenset(server["roles"])
-    if options.with_roles and missing:
-        msg = f"{counted(len(missing), 'role')} will be created: {', '.join(sorted(missing))}"
-        yield Finding(Level.OK, "roles", msg)
-    else:
-        yield from _missing("roles", missing, RestoreHint.CREATE_ROLES)
+    if not options.exclude_settings:
+        needed |= inventory.of_settings
+    return frozenset(needed)
 
 
-def _extensions(
-    inventory: Inventory, available: dict[str, str], options: RestoreOptions
+def check_roles(
+    server: dict[str, Any], inventory: Inventory, options: RestoreOptions
 ) -> Iterator[Finding]:
-    missing = {e.name for e in inventory.extensions} - available.keys()
-    missing -= {*options.exclude_extensions}
+    """Yield the roles that are missing, each with what it is needed for."""
+    if options.with_roles:  # once the archive was read, it is known which roles the backup has
+        return
+    there = frozenset(server["roles"])
+    owners = inventory.owners if options.owner else frozenset()
+    grantees = inventory.grantees if options.privileges else frozenset()
+    yield from _missing("roles", (owners | grantees) - there, RestoreHint.CREATE_ROLES)
+    policies = inventory.needed - there
+    yield from _missing("roles", policies, RestoreHint.CREATE_NEEDED_ROLES, " policies need them")
+    if not options.exclude_settings:
+        hint = RestoreHint.CREATE_ROLES_OF_SETTINGS
+        yield from _missing("roles", inventory.of_settings - there, hint, " settings need them")
+
+
+def check_extensions(
+    server: dict[str, Any], extensions: Iterable[Extension], options: RestoreOptions
+) -> Iterator[Finding]:
+    """Yield the extensions that the server lacks, or that cannot be made in a new database."""
+    wanted = {e.name: e for e in extensions if e.name not in options.exclude_extensions}
+    available = server["extensions"] or {}
+    missing = wanted.keys() - available.keys()
     hint = RestoreHint.INSTALL_EXTENSIONS(name=next(iter(sorted(missing)), ""))
     yield from _missing("extensions", missing, hint)
-    for extension in inventory.extensions:
+    untrusted = sorted(wanted.keys() & {*(server["untrusted"] or ())})
+    if untrusted and not server["superuser"]:
+        names = ", ".join(untrusted)
+        msg = f"only a superuser may create the extensions {names}, and '{server['me']}' is none"
+        hint = RestoreHint.EXTENSION_AS_SUPERUSER(name=untrusted[0])
+        yield Finding(level_of(server), "extensions", msg, hint)
+    if _CRON in wanted and _CRON in available:
+        only = server["cron_database"]
+        where = f"one database only{f', {only!r}' if only else ''}"
+        msg = f"the extension {_CRON} can be made in {where}, and not in a new one"
+        yield _error("extensions", msg, RestoreHint.EXCLUDE_EXTENSION(name=_CRON))
+    for extension in wanted.values():
         here = available.get(extension.name)
         if here and here != extension.version and _older(here, extension.version):
             theirs = f"the backup has {extension.version}, the server has {here}"
             msg = f"extension {extension.name}: {theirs}"
             yield Finding(Level.WARNING, "extensions", msg, RestoreHint.NEWER_EXTENSION)
+
+
+def _tablespaces(server: dict[str, Any], needed: AbstractSet[str]) -> Iterator[Finding]:
+    there = server["tablespaces"]
+    yield from _missing("tablespaces", needed - there.keys(), RestoreHint.CREATE_TABLESPACES)
+    for name in sorted(needed & {name for name, may in there.items() if not may}):
+        msg = f"the role '{server['me']}' may not use the tablespace '{name}'"
+        hint = RestoreHint.GRANT_TABLESPACE(role=server["me"], tablespace=name)
+        yield _error("tablespaces", msg, hint)
 
 
 def _vulnerable(client: Client) -> Iterator[Finding]:
@@ -147,10 +203,11 @@ def _vulnerable(client: Client) -> Iterator[Finding]:
         yield Finding(Level.WARNING, "programs", f"{msg} are missing", RestoreHint.UPGRADE_PACKAGE)
 
 
-def _missing(subject: str, names: Iterable[str], hint: Advice) -> Iterator[Finding]:
+def _missing(subject: str, names: Iterable[str], hint: Advice, why: str = "") -> Iterator[Finding]:
     listed = ", ".join(sorted(names))
     if listed:
-        yield _error(subject, f"missing on the server: {listed}", hint)
+        because = f";{why}" if why else ""
+        yield _error(subject, f"missing on the server: {listed}{because}", hint)
 
 
 def _error(subject: str, message: str, hint: Advice) -> Finding:

@@ -67,14 +67,17 @@ class SelectiveRestore(PostgresTarget):
         """Return what was done on the server, and the tables with their rows."""
         return evolve(super().report(), tables=self._tables)
 
-    def receive(self, parts: Iterable[tuple[Part, Iterable[bytes]]]) -> tuple[Finding, ...]:
+    def receive(
+        self, parts: Iterable[tuple[Part, Iterable[bytes]]], *, contents_only: bool = False
+    ) -> tuple[Finding, ...]:
         """Take roles and archive, and look up the tables in it; change nothing on the server."""
-        findings = [*super().receive(parts)]
+        taken = self._take(parts, contents_only=contents_only)
         self._choice = self._choose()
         names = sorted(self._names[oid] for oid in self._choice.tables)
         into = f" as {self._wanted.into}" if self._wanted.into else ""
-        findings.append(Finding(Level.OK, "chosen", ", ".join(map(str, names)) + into))
-        return (*findings, *self._caveats())
+        chosen = Finding(Level.OK, "chosen", ", ".join(map(str, names)) + into)
+        tried = self._try(self._choice.entries, settings=not self._adds)
+        return (*taken, chosen, *self._caveats(), *tried)
 
     def abandon(self) -> str | None:
         """Restore the server's earlier state as far as possible; return the names of leftovers."""
@@ -89,14 +92,12 @@ class SelectiveRestore(PostgresTarget):
         return tables_of(self._contents)
 
     def _check_server(self) -> Iterator[Finding]:
-        server = preflight.ask_server(self._client)
+        self._server = server = preflight.ask_server(self._client)
         self._adds = self._name in server["databases"]
         if self._adds:
             names = [self._wanted.name_of(table) for table in self._wanted.tables]
             yield from obstacles(self._quiet, self._name, names)
         yield from preflight.check_server(self._client, server, self._source, self._name)
-        if self._options.with_roles:
-            yield from preflight.check_roles(server, self._inventory, self._options)
 
     def _choose(self) -> Choice:
         tables = {number for table in self._wanted.tables for number in self._find(table)}

@@ -6,6 +6,7 @@ statements begin a line, and lines of psql's own commands begin with a backslash
 
 import re
 from collections.abc import Iterable, Iterator
+from collections.abc import Set as AbstractSet
 
 from brownie_backup.errors import DamagedError
 from brownie_backup.hints import RestoreHint
@@ -38,6 +39,11 @@ _LOCALE = re.compile(
     r" (?:LOCALE_PROVIDER|LOCALE|LC_COLLATE|LC_CTYPE|ICU_LOCALE|ICU_RULES|BUILTIN_LOCALE"
     r"|COLLATION_VERSION) = (?:'(?:[^']|'')*'|\w+)"
 )
+_TABLESPACE = re.compile(rf" TABLESPACE = {_NAME}")
+_ROLE_SETTING = re.compile(rf"ALTER ROLE ({_NAME}) IN DATABASE {_NAME} SET ")
+_GRANTS = ("GRANT ", "REVOKE ", "ALTER DEFAULT PRIVILEGES ", "SET SESSION AUTHORIZATION ")
+_TO_NUMBER = re.compile(r'(?: (?:TO|FROM|ROLE)| AUTHORIZATION) "(\d+)"')
+_COLLATION = re.compile(rf"CREATE COLLATION ({_NAME}\.{_NAME}) ")
 _LEFT_OUT = (
     "SET transaction_timeout",  # servers before 17 don't have it; it is written as 0, the default
     # the archive's encoding; we send UTF-8, with the other database's name in it
@@ -45,7 +51,7 @@ _LEFT_OUT = (
 )
 _SESSION = re.compile(r"(?:SET|RESET)\b|SELECT pg_catalog\.set_config\(")
 _ROLE = re.compile(rf"(CREATE|ALTER|COMMENT ON|SECURITY LABEL FOR {_NAME} ON) ROLE ({_NAME})")
-_MEMBER = re.compile(rf"GRANT {_NAME} TO ({_NAME})")
+_MEMBER = re.compile(rf"GRANT ({_NAME}) TO ({_NAME})")
 _PARAMETER = re.compile(rf"GRANT [A-Z, ]+ ON PARAMETER \S+ TO ({_NAME})")
 _GRANTED_BY = re.compile(rf" GRANTED BY {_NAME}$")
 
@@ -136,20 +142,92 @@ def with_locale(create: str, locale: str) -> str:
     return _LOCALE.sub("", create) + f" LOCALE_PROVIDER = libc LOCALE = '{quoted}'"
 
 
-def for_roles(statements: Iterable[str], roles: frozenset[str]) -> list[str]:
+def without_tablespace(create: str) -> str:
+    """Return CREATE DATABASE without its tablespace."""
+    return _TABLESPACE.sub("", create)
+
+
+def for_a_role(setting: str) -> tuple[str, str | None]:
+    """Return a setting of a database as one of a role, and that role: None for our own."""
+    one = _ROLE_SETTING.match(setting)
+    if one:
+        return f"ALTER ROLE {one[1]} SET {setting[one.end() :]}", unquote_name(one[1])
+    rest = setting[_SETTING.match(setting).end() :]  # type: ignore[union-attr]
+    return f"ALTER ROLE CURRENT_USER SET {rest}", None
+
+
+def to_dropped_roles(statements: Iterable[str]) -> Iterator[tuple[str, str]]:
+    """Yield the grants to roles that are gone, with their numbers: pg_dump has no other name."""
+    for statement in statements:
+        found = _TO_NUMBER.search(statement) if statement.startswith(_GRANTS) else None
+        if found:
+            yield statement, found[1]
+
+
+def collations(statements: Iterable[str]) -> Iterator[tuple[str, str]]:
+    """Yield the names of the collations that the statements create, and their attributes."""
+    for statement in statements:
+        if found := _COLLATION.match(statement):
+            yield found[1], statement[found.end() :]
+
+
+def for_roles(
+    statements: Iterable[str], roles: AbstractSet[str], present: AbstractSet[str]
+) -> list[str]:
     """Return the statements of ``pg_dumpall --globals-only`` that make the given roles.
 
-    The grantor of a membership is left out: that role may not be on this server.
+    Memberships in roles that are neither among them nor on the server are left out, and so is the
+    grantor of a membership: that role may not be on this server.
+
+    Args:
+        statements: what `split_statements` yields.
+        roles: the names of the roles to make.
+        present: the names of the server's roles.
     """
     chosen = []
     for statement in statements:
         role = _ROLE.match(statement)
-        member = _MEMBER.match(statement) or _PARAMETER.match(statement)
+        member = _MEMBER.match(statement)
+        parameter = _PARAMETER.match(statement)
         if role and unquote_name(role[2]) in roles:
             chosen.append(statement)
-        elif member and unquote_name(member[1]) in roles:
+        elif member and unquote_name(member[2]) in roles:
+            if unquote_name(member[1]) in roles | present:
+                chosen.append(_GRANTED_BY.sub("", statement))
+        elif parameter and unquote_name(parameter[1]) in roles:
             chosen.append(_GRANTED_BY.sub("", statement))
     return chosen
+
+
+def roles_to_create(
+    statements: Iterable[str], needed: AbstractSet[str], present: AbstractSet[str]
+) -> frozenset[str]:
+    """Return the roles that a restore creates: the needed ones, and their members.
+
+    Who is a member has the rights of a needed role, and may have no others in the database.
+
+    Args:
+        statements: those of ``pg_dumpall --globals-only``.
+        needed: the names of the roles that something in the database names.
+        present: the names of the server's roles.
+    """
+    statements = list(statements)
+    return _with_members(statements, needed) & frozenset(roles_created(statements)) - present
+
+
+def _with_members(statements: Iterable[str], roles: Iterable[str]) -> frozenset[str]:
+    members: dict[str, set[str]] = {}
+    for statement in statements:
+        if member := _MEMBER.match(statement):
+            members.setdefault(unquote_name(member[1]), set()).add(unquote_name(member[2]))
+    found: set[str] = set()
+    waiting = [*roles]
+    while waiting:
+        role = waiting.pop()
+        if role not in found:
+            found.add(role)
+            waiting += members.get(role, ())
+    return frozenset(found)
 
 
 def roles_created(statements: Iterable[str]) -> tuple[str, ...]:

@@ -2,6 +2,7 @@
 
 import contextlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from datetime import UTC, datetime
 
 from brownie_backup.dumpers.postgres.generated_columns import GeneratedColumn
@@ -10,6 +11,7 @@ from brownie_backup.dumpers.postgres.restore import preflight, swap
 from brownie_backup.dumpers.postgres.restore.analyse import analyse
 from brownie_backup.dumpers.postgres.restore.comparison import acceptable, compare, differs
 from brownie_backup.dumpers.postgres.restore.contents import TABLE_DATA, parse_contents
+from brownie_backup.dumpers.postgres.restore.database_script import read_database_script
 from brownie_backup.dumpers.postgres.restore.generated_values import check_generated
 from brownie_backup.dumpers.postgres.restore.loader import Loadable, RowsToLoad
 from brownie_backup.dumpers.postgres.restore.loading import DatabaseLoad
@@ -22,9 +24,10 @@ from brownie_backup.dumpers.postgres.restore.new_database import (
 from brownie_backup.dumpers.postgres.restore.selection import TableName, parse_table
 from brownie_backup.dumpers.postgres.restore.statements import (
     for_roles,
-    roles_created,
+    roles_to_create,
     split_statements,
 )
+from brownie_backup.dumpers.postgres.restore.trial import Requirements, try_out
 from brownie_backup.dumpers.postgres.segments import stored_segments
 from brownie_backup.errors import BackupError, DamagedError, RenameFailed, RestoreFailed
 from brownie_backup.hints import BackupHint, RestoreHint
@@ -63,12 +66,22 @@ class PostgresTarget(DatabaseLoad):
         findings = (*self._check_server(), *preflight.check_room(archive_bytes))
         return tuple(preflight.tolerable(findings) if self._options.accept_errors else findings)
 
-    def receive(self, parts: Iterable[tuple[Part, Iterable[bytes]]]) -> tuple[Finding, ...]:
-        """Take roles and archive; change nothing on the server."""
+    def receive(
+        self, parts: Iterable[tuple[Part, Iterable[bytes]]], *, contents_only: bool = False
+    ) -> tuple[Finding, ...]:
+        """Take roles and archive, and try what may fail; change nothing on the server."""
+        findings = self._take(parts, contents_only=contents_only)
+        return (*findings, *self._try(self._contents.keys()))
+
+    def _take(
+        self, parts: Iterable[tuple[Part, Iterable[bytes]]], *, contents_only: bool
+    ) -> tuple[Finding, ...]:
         for part, chunks in parts:
             match part.kind:
                 case PartKind.GLOBALS:
                     self._globals = b"".join(chunks).decode("utf-8", "surrogateescape")
+                case PartKind.ARCHIVE if contents_only:
+                    self._archive.spool_contents(chunks)
                 case PartKind.ARCHIVE:
                     self._archive.spool(chunks)
                 case PartKind.INVENTORY:
@@ -146,8 +159,27 @@ class PostgresTarget(DatabaseLoad):
             return known and oid in self._relations and oid not in self._exclusion.unloaded
         return oid in self._relations
 
+    def _try(self, entries: AbstractSet[int], *, settings: bool = True) -> tuple[Finding, ...]:
+        """Find out what would fail, by the archive, of these entries."""
+        if self._server["standby"]:
+            return ()
+        findings = try_out(
+            self._client,
+            self._server,
+            Requirements(
+                self._archive,
+                {number: self._contents[number] for number in entries},
+                read_database_script(self._archive, self._listing, self._fresh.name, self._options),
+                self._inventory,
+                tuple(split_statements(self._globals)),
+            ),
+            self._options,
+        )
+        found = (each for each in findings if settings or each.subject != "settings")
+        return tuple(preflight.tolerable(found) if self._options.accept_errors else found)
+
     def _check_server(self) -> Iterator[Finding]:
-        server = preflight.ask_server(self._client)
+        self._server = server = preflight.ask_server(self._client)
         yield from preflight.check_target(self._client, server, self._name, self._options)
         yield from preflight.check_server(self._client, server, self._source, self._name)
         yield from preflight.check_contents(server, self._inventory, self._options)
@@ -156,9 +188,11 @@ class PostgresTarget(DatabaseLoad):
         if not self._options.with_roles:
             return
         statements = list(split_statements(self._globals))
-        missing = frozenset(roles_created(statements)) - preflight.roles_on(self._client)
+        present = preflight.roles_on(self._client)
+        needed = preflight.needed_roles(self._inventory, self._options)
+        missing = roles_to_create(statements, needed, present)
         # In one transaction: all of them, or none.
-        script = ["BEGIN", *for_roles(statements, missing), "COMMIT"]
+        script = ["BEGIN", *for_roles(statements, missing, present), "COMMIT"]
         self._created_roles = tuple(sorted(missing))
         try:
             run_or_fail(self._client, "creating roles", script)
