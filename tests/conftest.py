@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.servers.apt import AptMissing
 from tests.servers.objects import AzureServer, GcsServer, S3Server, WeakS3Server
-from tests.servers.promtool import AptMissing
+from tests.servers.odd_folder import OddFolder, why_not
 from tests.servers.promtool import promtool as installed_promtool
 from tests.servers.running import BULK, Servers
 
@@ -82,3 +83,22 @@ def promtool() -> Path:
         if "CI" in os.environ:
             raise
         pytest.skip(f"so no rule, query or metric is checked: {error}")
+
+
+@pytest.fixture(scope="session")
+def odd_folder() -> Iterator[OddFolder]:
+    """A folder on a FUSE file system without hard links and without syncing of folders."""
+    yield from _mounted(keeps=False)
+
+
+@pytest.fixture(scope="session")
+def keeping_folder() -> Iterator[OddFolder]:
+    """The same, and no file can be replaced or deleted."""
+    yield from _mounted(keeps=True)
+
+
+def _mounted(*, keeps: bool) -> Iterator[OddFolder]:
+    if reason := why_not():
+        pytest.skip(f"so stores on odd file systems are not tested: {reason}")
+    with OddFolder(keeps=keeps) as folder:
+        yield folder

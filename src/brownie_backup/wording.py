@@ -3,11 +3,12 @@
 import re
 from datetime import UTC, datetime
 
-__all__ = ["as_unicode", "counted", "visible", "written"]
+__all__ = ["as_unicode", "counted", "visible", "visible_in_a_cell", "written"]
 
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 # All control characters but tab and line feed, and those that change the direction of text.
 _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+_BREAK = re.compile("[\t\n]")
 _BYTES = range(0xDC80, 0xDD00)
 """Lone surrogates that stand for bytes of a name that is not UTF-8 (SQL_ASCII)."""
 
@@ -35,6 +36,15 @@ def visible(text: str) -> str:
     'a name\\x1b[2J'
     """
     return _CONTROL.sub(_escape, text)
+
+
+def visible_in_a_cell(text: str) -> str:
+    r"""Return such a text on one line, so that no cell of a table can look like another row.
+
+    >>> visible_in_a_cell("root\nmallory")
+    'root\\x0amallory'
+    """
+    return _BREAK.sub(_escape, visible(text))
 
 
 def _escape(found: re.Match[str]) -> str:

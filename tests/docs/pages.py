@@ -19,12 +19,17 @@ A comment right before a block says what else is to be known of it::
     <!-- test: needs PROGRAM … -->  skip the page where a program is missing
     <!-- test: not run, REASON -->  leave it
 
-Blocks in any other language must be ``not run``. What only the test needs, and no reader, is a
-script in a comment::
+Blocks in any other language must be ``not run``.
 
-    <!-- test: run
+A script in a comment is executed, and no reader sees it. It says what it stands for::
+
+    <!-- test: before, WHAT THE READER HAS
     COMMANDS
     -->
+
+``before``: what the reader has already; ``meanwhile``: what happens to the reader; ``check``: what
+the page promises. It runs in a shell of its own: its exports and its ``cd`` do not last, so each
+setting that a reader needs is on the page.
 """
 
 import itertools
@@ -40,7 +45,7 @@ EXECUTED = ("console", "bash", "python")
 SHOWN = ("text", "json")
 
 _FENCE = re.compile(r"(?P<indent> *)(?P<ticks>`{3,})(?P<language>.*)")
-_HIDDEN = "<!-- test: run"
+_HIDDEN = re.compile(r"<!-- test: ((?:before|meanwhile|check), .+(?<! -->))")
 _DIRECTIVE = re.compile(r"<!-- test: (.+) -->")
 _HEADING = re.compile(r"(#+) (.+)")
 _LINK = re.compile(r"(?<!!)\[[^\]]*\]\(([^)\s]+)\)")
@@ -71,6 +76,11 @@ class Block:
             if directive == name or directive.startswith((f"{name} ", f"{name}, ")):
                 return directive[len(name) :].lstrip(", ")
         return None
+
+    @property
+    def hidden(self) -> bool:
+        """Whether no reader sees it."""
+        return any(self.directive(name) for name in ("before", "meanwhile", "check"))
 
     @property
     def executed(self) -> bool:
@@ -168,10 +178,11 @@ class Page:
         directives: list[str] = []
         lines = iter(enumerate(self._lines, 1))
         for number, text in lines:
-            fence = _FENCE.fullmatch(text)
-            if text == _HIDDEN:
-                script = itertools.takewhile(lambda line: line[1] != "-->", lines)
-                yield Block(number, "bash", "".join(f"{line}\n" for _, line in script), ()), None
+            fence, hidden = _FENCE.fullmatch(text), _HIDDEN.fullmatch(text)
+            if hidden:
+                taken = itertools.takewhile(lambda line: line[1] != "-->", lines)
+                script = "".join(f"{line}\n" for _, line in taken)
+                yield Block(number, "bash", script, (hidden[1],)), None
             elif fence is None:
                 directive = _DIRECTIVE.fullmatch(text.strip())
                 if directive:

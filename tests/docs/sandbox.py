@@ -7,7 +7,8 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -24,6 +25,8 @@ SELECT format('DROP OWNED BY %I', rolname) FROM pg_roles
 WHERE rolname !~ '^pg_' AND rolname <> current_user \gexec
 SELECT format('DROP ROLE %I', rolname) FROM pg_roles
 WHERE rolname !~ '^pg_' AND rolname <> current_user \gexec
+ALTER SYSTEM RESET ALL;
+SELECT pg_reload_conf() \g /dev/null
 """
 _CRON_LINE = re.compile(r"((?:\S+ +){5})(\S.*)")
 _ASSIGNMENT = re.compile(r"([A-Z_]+)=(.*)")
@@ -55,20 +58,20 @@ class Sandbox:
         self._state = self.root / "state"
         self.said = ""
         self._status = 0
+        self._settings: dict[str, str] = {}
         self._substitutes = {
             "/etc/brownie-backup": str(self.root / "etc"),
             "/srv/backups": str(self.root / "srv"),
             "examples/sql": str(ROOT / "examples" / "sql"),
             "db.example.com:5432": f"127.0.0.1:{server.port}",
             "db.example.com": f"127.0.0.1:{server.port}",
-            "new.example.com": f"127.0.0.1:{server.port}",
             "/usr/lib/postgresql/18/bin": str(server.client),
         }
-        for folder in (self.home, self._state, self.root / "etc"):
+        for folder in (self.home, self._state, self.root / "etc", self.root / "tmp"):
             folder.mkdir()
-        passfile = self.home / ".pgpass"
-        passfile.write_text(f"127.0.0.1:{server.port}:*:postgres:{server.password.reveal()}\n")
-        passfile.chmod(0o600)
+        self._passfile = self.home / ".pgpass"
+        self._passfile.touch(mode=0o600)
+        self._know_password(server)
         server.sql("postgres", "CREATE DATABASE shop TEMPLATE sample")
 
     def close(self) -> None:
@@ -82,6 +85,20 @@ class Sandbox:
         """Let something real stand for what a page names."""
         self._substitutes |= real_by_documented
 
+    @contextmanager
+    def beside(self, server: Server, documented: str) -> Iterator[None]:
+        """Let another server stand for what a page names; clear it afterwards."""
+        self.substitute({documented: f"127.0.0.1:{server.port}"})
+        self._know_password(server)
+        try:
+            yield
+        finally:
+            server.sql("postgres", _CLEAN_UP)
+
+    def set(self, **settings: str) -> None:
+        """Set what a reader need not: for a page about a service that the tests can't reach."""
+        self._settings |= settings
+
     @property
     def environment(self) -> dict[str, str]:
         """What a new terminal has."""
@@ -93,6 +110,8 @@ class Sandbox:
             "PGHOST": "127.0.0.1",
             "PGPORT": str(self._server.port),
             "PGUSER": "postgres",
+            "TMPDIR": str(self.root / "tmp"),  # a page removes what is left there
+            **self._settings,
         }
 
     def run_page(self, each: Page) -> None:
@@ -119,6 +138,8 @@ class Sandbox:
             path.write_text(self._substitute(block.text), encoding="utf-8")
         elif block.directive("crontab") is not None:
             self._run_crontab(block.text)
+        elif block.hidden:
+            self.succeed(f"(\nset -eu\n{block.text})")  # in a shell of its own
         elif block.language == "console":
             self._run_console(block.commands)
         elif block.language == "python":
@@ -155,6 +176,10 @@ class Sandbox:
         status = self.run(command)
         assert status == 0, f"status {status} of: {command}\n{self.said}"
         return self.said
+
+    def _know_password(self, server: Server) -> None:
+        with self._passfile.open("a", encoding="utf-8") as file:
+            file.write(f"127.0.0.1:{server.port}:*:postgres:{server.password.reveal()}\n")
 
     def _run_console(self, commands: Sequence[Command]) -> None:
         for command, following in zip(commands, [*commands[1:], None], strict=True):

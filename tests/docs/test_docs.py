@@ -2,6 +2,7 @@
 
 import shutil
 from collections import Counter
+from pathlib import Path
 
 import pytest
 
@@ -11,8 +12,15 @@ from tests.docs.sandbox import Sandbox
 
 pytestmark = pytest.mark.once
 
+_KNOWN = "<!-- test: "
 PAGES = {each.name: each for each in all_pages()}
-WITH_EXAMPLES = [name for name, each in PAGES.items() if each.examples and not each.has_python]
+NOT_HERE = {
+    name
+    for name, each in PAGES.items()
+    if each.has_python or "new.example.com" in each.path.read_text(encoding="utf-8")
+}
+"""Pages that test_python.py and test_recovery.py run."""
+WITH_EXAMPLES = [name for name, each in PAGES.items() if each.examples and name not in NOT_HERE]
 
 SMALL_BLOBS_IN_LISTS = """
 import os
@@ -35,7 +43,10 @@ def test_examples(name: str, sandbox: Sandbox, request: pytest.FixtureRequest) -
     text = PAGES[name].path.read_text(encoding="utf-8")
     for word, fixture in SERVICES.items():
         if word in text:
-            sandbox.substitute(request.getfixturevalue(fixture))
+            stands_for = request.getfixturevalue(fixture)
+            sandbox.substitute(stands_for)
+            if fixture == "documented_s3":  # Amazon's own address, which the page need not name
+                sandbox.set(BACKUP_ENDPOINT_URL=stands_for["https://s3.example.com"])
     sandbox.run_page(PAGES[name])
 
 
@@ -46,6 +57,28 @@ def test_every_block_is_executed_or_says_why_not(name: str) -> None:
         assert reason or block.executed or block.language in SHOWN, f"{name}:{block.line}"
         assert not (reason and block.language in SHOWN) or block.language == "text"
         assert block.language in {*EXECUTED, *SHOWN, "dockerfile", "ini", "toml", "yaml"}
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_every_directive_is_known(name: str) -> None:
+    """A script that no reader sees says what it stands for, and is never passed over."""
+    found = Counter(_KNOWN in text for text in PAGES[name].path.read_text("utf-8").splitlines())
+    taken = sum(len(block.directives) for block in PAGES[name].blocks)
+    assert found[True] == taken
+
+
+def test_a_hidden_step_leaves_no_settings(sandbox: Sandbox, tmp_path: Path) -> None:
+    """A page whose reader would miss a setting fails."""
+    text = (
+        "<!-- test: before, a key\n"
+        "export BACKUP_DESTINATION=/srv/backups; cd /; touch ~/key\n-->\n"
+        '```console\n$ ls; pwd; echo "[${BACKUP_DESTINATION:-}]"\nkey\n/home/ada\n[]\n```\n'
+    )
+    (tmp_path / "page.md").write_text(text, encoding="utf-8")
+    each = Page(tmp_path / "page.md")
+    assert len(each.examples) == 2
+    for block in each.examples:
+        sandbox.run_block(block)
 
 
 def test_few_blocks_are_not_run() -> None:

@@ -27,9 +27,11 @@ from brownie_backup import (
     restore,
 )
 from brownie_backup.compressors import Zstd
+from brownie_backup.config import load_settings, make_repository
 from brownie_backup.dumpers import PostgresDumper
 from brownie_backup.dumpers.postgres import parse_conninfo
 from brownie_backup.encryptors import Cleartext
+from brownie_backup.format.mac import with_mac
 from brownie_backup.stores import LocalStore
 from brownie_backup.wording import written
 
@@ -72,7 +74,7 @@ def database(server: Server) -> Iterator[str]:
 def bulk_cli(server: Server, database: str, tmp_path: Path) -> Cli:
     """The command line, for that database."""
     cli = cli_for(server, database, tmp_path)
-    return Cli(cli.env | BULK)
+    return Cli(cli.env | BULK | {"BACKUP_CACHE_DIR": str(tmp_path / "cache")})
 
 
 def dumper_of(server: Server, database: str, bulk_table_bytes: int = 8 << 20) -> PostgresDumper:
@@ -144,6 +146,12 @@ def swapped(manifest: Manifest) -> Manifest:
     return evolve(manifest, name="swapped", id=str(uuid.uuid4()), parts=tuple(parts))
 
 
+def signed(cli: Cli, manifest: Manifest) -> Manifest:
+    """Return a backup as this installation would have made it: only on such is the next built."""
+    repository = make_repository(load_settings(cli.env))
+    return with_mac(manifest, repository.mac_key(bytes.fromhex(manifest.hash_key)))
+
+
 def test_what_is_unchanged_is_as_in_the_database(
     repository: Repository, server: Server, database: str
 ) -> None:
@@ -189,7 +197,7 @@ def test_verify_against_the_database(bulk_cli: Cli, server: Server, database: st
     store = Repository(LocalStore(bulk_cli.store), Zstd(), Cleartext())
     manifest = store.backup("one").manifest
     assert manifest
-    store.add(swapped(manifest))
+    store.add(signed(bulk_cli, swapped(manifest)))
     failed = bulk_cli.run("verify", "swapped", "--against-database")
     assert failed.status == 1
     assert "DIFFERS FROM THE DATABASE" in failed.out
@@ -219,7 +227,7 @@ def test_all_is_read_again_when_it_is_time(bulk_cli: Cli) -> None:
     assert manifest
     last_week = manifest.started_at - timedelta(days=7)
     store.remove("one")
-    store.add(evolve(manifest, read_fully_at=last_week))
+    store.add(signed(bulk_cli, evolve(manifest, read_fully_at=last_week)))
     report = bulk_cli.json("backup", "--name", "two", BACKUP_FULL_EVERY="8")
     assert report["skipped_ranges"] == RANGES
     report = bulk_cli.json("backup", "--name", "three")

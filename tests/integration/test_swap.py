@@ -135,7 +135,7 @@ def test_sessions_that_the_role_may_not_end_are_named_and_those_that_it_may_are_
         connect("postgres", server.password.reveal())
         with pytest.raises(RestoreRefused, match=r"may not end these sessions.* of postgres"):
             replace(repository, restorer(server))
-        server.sql("postgres", "ALTER DATABASE shop IS_TEMPLATE true CONNECTION LIMIT 0")
+        server.sql("postgres", "ALTER DATABASE shop CONNECTION LIMIT 0")
         replace(repository, server.dumper(shop))
         assert count(server) == "1000"
     finally:

@@ -10,8 +10,7 @@ from tests.integration.majors import EACH_MAJOR
 from tests.servers.running import Server, Servers
 
 from brownie_backup import Repository, RestoreOptions, create_backup, restore
-from brownie_backup.dumpers.postgres.dump import reader
-from brownie_backup.dumpers.postgres.inventory import INVENTORY_SQL
+from brownie_backup.dumpers.postgres import inventory
 from brownie_backup.dumpers.postgres.restore import comparison
 from brownie_backup.dumpers.postgres.restore.expected import FOUND_SQL
 from brownie_backup.errors import RestoreFailed
@@ -76,8 +75,8 @@ def test_a_backup_whose_counts_have_more_than_its_archive_is_restored_with_a_war
     repository: Repository, server: Server, database: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     more = "'large object', 7 + count(*)"
-    counting = INVENTORY_SQL.replace("'large object', count(*)", more)
-    monkeypatch.setattr(reader, "INVENTORY_SQL", counting)
+    counting = inventory.INVENTORY_SQL.replace("'large object', count(*)", more)
+    monkeypatch.setattr(inventory, "INVENTORY_SQL", counting)
     create_backup(repository, server.dumper(database))
     report = restore(repository, server.dumper(database), "latest", target_database=f"{database}_r")
     (warning,) = report.warnings

@@ -9,7 +9,7 @@ from attrs import define
 from brownie_backup.errors import StoreUnavailable
 from brownie_backup.format.converter import from_json, to_json
 from brownie_backup.format.layout import LEADERS, leader_key
-from brownie_backup.protocols import ObjectUse
+from brownie_backup.protocols import ObjectUse, Store
 from brownie_backup.repository.coordination.leadership import LOOKS, Leadership, Term
 from brownie_backup.stores import MemoryStore
 
@@ -38,7 +38,7 @@ def store() -> MemoryStore:
     return MemoryStore()
 
 
-def candidate(store: MemoryStore, seconds: Seconds) -> Leadership:
+def candidate(store: Store, seconds: Seconds) -> Leadership:
     return Leadership(store, "runner", elapsed=seconds, lifetime=LIFETIME)
 
 

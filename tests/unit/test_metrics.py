@@ -11,7 +11,8 @@ import pytest
 from attrs import evolve
 from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.samples import Sample
-from tests.servers.promtool import AptMissing, promtool
+from tests.servers.apt import AptMissing
+from tests.servers.promtool import promtool
 from tests.unit.fakes import DAY, NOON, FakeDumper, make_backup
 
 from brownie_backup import RetentionPolicy

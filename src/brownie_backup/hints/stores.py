@@ -158,6 +158,17 @@ class StoreHint(HintCode):
 
     # Locks
     LOCKED_UNTIL = "locked_until", "It can be deleted after that date"
+    REPLACING_REFUSED = (
+        "replacing_refused",
+        "Leases and records of attempts must be replaced and removed. Grant the right to replace "
+        "and delete objects. If a retention policy of the bucket, container or folder forbids "
+        "that, remove the policy, and lock the backups alone, with {setting:object_lock_days}",
+    )
+    DELETING_REFUSED = (
+        "deleting_refused",
+        "Grant the right to delete objects, or remove the retention policy: each lease stays until "
+        "it expires, and a cleanup deletes nothing",
+    )
     LOCKED_OR_HELD = (
         "locked_or_held",
         "It can be deleted after that date, or when the hold is lifted",

@@ -7,13 +7,20 @@ from itertools import islice
 
 from attrs import evolve
 
-from brownie_backup.errors import BackupError, DecryptionError, KeyExists
+from brownie_backup.errors import (
+    AccessDenied,
+    BackupError,
+    DecryptionError,
+    KeyExists,
+    ObjectLocked,
+)
 from brownie_backup.format.layout import BLOBS
 from brownie_backup.hints import DatabaseHint, HintCode, KeyHint, SetupHint, StoreHint
 from brownie_backup.model.findings import Finding, Level
 from brownie_backup.protocols import Availability, Dumper, HasFreeSpace, KnowsSize, Store
 from brownie_backup.repository import Repository, with_deadlines
 from brownie_backup.repository.catalogue.identity import strange
+from brownie_backup.repository.replacement import replacing
 from brownie_backup.wording import counted
 
 _CLOCK_MARGIN = timedelta(minutes=2)
@@ -62,10 +69,18 @@ def _store(repository: Repository) -> Iterator[Finding]:
     key = f"probes/{secrets.token_hex(8)}"
     try:
         store.put(key, _PROBE, if_absent=True)
-        try:
-            yield from _behaviour(repository, store, key)
-        finally:
-            store.delete(key)
+    except BackupError as error:
+        yield Finding(Level.ERROR, "store", error.message, error.hint)
+        return
+    try:
+        yield from _behaviour(repository, store, key)
+    except BackupError as error:
+        yield Finding(Level.ERROR, "store", error.message, error.hint)
+    try:
+        store.delete(key)
+    except (AccessDenied, ObjectLocked) as error:
+        msg = f"{store.url} does not let objects be deleted: {error.message}"
+        yield Finding(Level.ERROR, "store", msg, StoreHint.DELETING_REFUSED)
     except BackupError as error:
         yield Finding(Level.ERROR, "store", error.message, error.hint)
 
@@ -83,6 +98,8 @@ def _behaviour(repository: Repository, store: Store, key: str) -> Iterator[Findi
     else:
         msg = f"{store.url} ignores create-if-absent: two backups of one name could both win"
         yield Finding(Level.WARNING, "store", msg, StoreHint.ONE_HOST_ONLY)
+    with replacing(store, key):
+        store.put(key, _PROBE)
     (found,) = (item for item in store.list(key) if item.key == key)
     apart = abs(repository.clock() - found.modified_at)
     if apart > _CLOCK_MARGIN:

@@ -7,7 +7,15 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from attrs import evolve, frozen
 
-from brownie_backup.errors import BackupError, DamagedError, DecryptionError, KeyMissing, StoreFull
+from brownie_backup.errors import (
+    AccessDenied,
+    BackupError,
+    DamagedError,
+    DecryptionError,
+    KeyMissing,
+    ObjectLocked,
+    StoreFull,
+)
 from brownie_backup.hints import BackupHint
 from brownie_backup.model import BlobRef, Checked, Manifest, Part, Verification
 from brownie_backup.operations.find import manifest_of
@@ -91,10 +99,13 @@ def verify_backup(
 
 
 def _record(repository: Repository, verification: Verification) -> str:
-    """Record an outcome; return why a full store does not take it, or nothing."""
+    """Record an outcome; return why the store does not take it, or nothing.
+
+    It may be full, or forbid that the last outcome is replaced.
+    """
     try:
         repository.add_verification(verification)
-    except StoreFull as error:
+    except (AccessDenied, ObjectLocked, StoreFull) as error:
         return f"the outcome is not recorded: {error.message}"
     return ""
 

@@ -14,6 +14,7 @@ from brownie_backup.format.layout import (
     BLOBS,
     blob_in,
     hold_key,
+    lease_key,
     manifest_key,
     verification_key,
 )
@@ -176,8 +177,7 @@ class Repository:
 
     def exists(self, name: str) -> bool:
         """Whether a backup of that name exists, readable or not."""
-        key = manifest_key(name)
-        return any(found.key == key for found in self.store.list(key))
+        return self._has(manifest_key(name))
 
     def add_lists(self, manifest: Manifest) -> Manifest:
         """Store what is too long for a manifest; return the rest, which `add` is quick with."""
@@ -232,7 +232,10 @@ class Repository:
 
     def has_lease(self, identifier: str) -> bool:
         """Whether a lease is there, expired or not."""
-        return leases.exists(self.store, identifier)
+        return self._has(lease_key(identifier))
+
+    def _has(self, key: str) -> bool:
+        return any(found.key == key for found in self.store.list(key))
 
     def leases(self) -> tuple[LeaseRecord, ...]:
         """Return the leases in the store, expired ones too."""

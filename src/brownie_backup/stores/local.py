@@ -9,6 +9,7 @@ import shutil
 import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 from attrs import field, frozen
@@ -27,6 +28,7 @@ from brownie_backup.hints import BackupHint, StoreHint
 from brownie_backup.protocols import ObjectUse, StoredObject, too_large
 from brownie_backup.stores import reserve
 from brownie_backup.stores.claims import name_once
+from brownie_backup.stores.hidden import read_replaced, scan_folder
 from brownie_backup.stores.location import Location
 from brownie_backup.stores.regular import NotRegularError, read_regular
 from brownie_backup.stores.store_type import StoreType
@@ -93,7 +95,7 @@ class LocalStore:
         """Return the bytes under `key`."""
         with self._errors(f"cannot read '{key}'"):
             try:
-                data = read_regular(self._path(key), most_bytes)
+                data = read_replaced(self._path(key), partial(read_regular, most_bytes=most_bytes))
             except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
                 msg = f"there is no '{key}' in {self.url}"
                 raise KeyNotFound(msg) from None
@@ -140,7 +142,7 @@ class LocalStore:
 
     def _walk(self, folder: Path, at: str, prefix: str) -> Iterator[StoredObject]:
         try:
-            entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
+            entries = scan_folder(folder)
         except (FileNotFoundError, NotADirectoryError):
             return
         for entry in entries:

@@ -14,7 +14,7 @@ from attrs import frozen
 from brownie_backup import Finding, Level, Progress
 from brownie_backup.model.reports import OnCount, PartProgress
 from brownie_backup.pipeline.progress import OnProgress
-from brownie_backup.wording import as_unicode, counted, visible
+from brownie_backup.wording import as_unicode, counted, visible, visible_in_a_cell
 from brownie_backup_cli.vocabulary import WORDS
 
 if TYPE_CHECKING:
@@ -165,7 +165,7 @@ def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
 
     grid = Table(*header, box=None, pad_edge=False, show_edge=False)
     for row in rows:
-        grid.add_row(*row)
+        grid.add_row(*map(visible_in_a_cell, row))
     console = Console(width=_WIDE, color_system=None, markup=False, highlight=False)
     with console.capture() as captured:
         console.print(grid)

@@ -23,9 +23,9 @@ from brownie_backup.postgres.session import Session
 from brownie_backup.wording import counted
 
 # Every object for which pg_dump writes an owner or privileges. Objects that the system created
-# itself (OID below 16384, PostgreSQL's FirstNormalObjectId) are marked, and so are members of
-# extensions: pg_dump leaves those to CREATE EXTENSION, except for privileges that were changed
-# afterwards.
+# itself (OID below 16384, PostgreSQL's FirstNormalObjectId) are marked; users may choose any OID
+# for their large objects. Marked too are members of extensions: pg_dump leaves those to CREATE
+# EXTENSION, except for privileges that were changed afterwards.
 _OBJECTS = """
 objects(class, id, owner, acl) AS (
   SELECT 'pg_database'::regclass::oid, oid, datdba, datacl FROM pg_database
@@ -58,7 +58,8 @@ objects(class, id, owner, acl) AS (
    WHERE subdbid = (SELECT oid FROM pg_database WHERE datname = current_database())
 ),
 ours AS (
-  SELECT o.*, e.objid IS NOT NULL OR o.id < 16384 AND o.class <> 'pg_database'::regclass AS given
+  SELECT o.*, e.objid IS NOT NULL OR o.id < 16384
+    AND o.class NOT IN ('pg_database'::regclass, 'pg_largeobject'::regclass) AS given
   FROM objects o
   LEFT JOIN pg_depend e ON e.classid = o.class AND e.objid = o.id AND e.deptype = 'e'
 ),

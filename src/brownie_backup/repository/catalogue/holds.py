@@ -11,6 +11,7 @@ from brownie_backup.format.converter import from_json, to_json
 from brownie_backup.format.layout import HOLDS, attempt_key, hold_key, is_foreign, name_in
 from brownie_backup.model import Attempt, Hold, Kind, Manifest
 from brownie_backup.protocols import Store, StoredObject, get_object
+from brownie_backup.repository.replacement import put_replaceable
 
 _ANY = ""
 """In place of a manifest's id: the hold applies to any backup of its name."""
@@ -69,8 +70,11 @@ def remove_hold(store: Store, name: str) -> None:
 
 
 def add_attempt(store: Store, attempt: Attempt) -> None:
-    """Store an attempt, replacing an earlier one of that database and kind."""
-    store.put(attempt_key(attempt.database, attempt.kind), to_json(attempt))
+    """Store an attempt, replacing an earlier one of that database and kind.
+
+    `ObjectLocked` if the store lets nothing be replaced: it could take no further backup.
+    """
+    put_replaceable(store, attempt_key(attempt.database, attempt.kind), to_json(attempt))
 
 
 def read_attempt(store: Store, database: str, kind: str = Kind.LOGICAL) -> Attempt | None:

@@ -11,6 +11,7 @@ clocks are hours apart agree on the holder of each lease.
 """
 
 import contextlib
+import logging
 import os
 import socket
 import threading
@@ -21,10 +22,12 @@ from attrs import evolve, frozen
 
 from brownie_backup.concurrency.threads import make_thread
 from brownie_backup.errors import (
+    AccessDenied,
     Busy,
     DamagedError,
     KeyNotFound,
     LeaseLost,
+    ObjectLocked,
     StoreError,
     StoreUnavailable,
 )
@@ -34,6 +37,8 @@ from brownie_backup.hints import BackupHint
 from brownie_backup.model import is_ahead
 from brownie_backup.protocols import Clock, Store, get_object
 from brownie_backup.wording import written
+
+_log = logging.getLogger(__name__)
 
 LIFETIME = timedelta(minutes=10)
 RENEWAL = timedelta(minutes=1)
@@ -187,8 +192,11 @@ class Lease:
             return
         if self._thread.is_alive():
             self._thread.join()
-        with contextlib.suppress(StoreError):
+        try:
             self._store.delete(lease_key(self._record.id))
+        except StoreError as error:
+            if isinstance(error, (AccessDenied, ObjectLocked)):
+                _log.warning("%s; no cleanup can start until it expires", error.message)
 
     def abandon(self) -> None:
         """Let the lease of a store that is out of reach expire: don't wait for that store again."""
@@ -279,18 +287,11 @@ def list_leases(store: Store) -> tuple[LeaseRecord, ...]:
 
 def remove_expired(store: Store, now: datetime) -> tuple[LeaseRecord, ...]:
     """Remove the leases that no longer count, where `now` is the store's time; return them."""
-    expired = tuple(record for record in list_leases(store) if record.expired(now))
-    for record in expired:
-        store.delete(record.id if record.id.startswith(LEASES) else lease_key(record.id))
-    return expired
-
-
-def exists(store: Store, identifier: str) -> bool:
-    """Whether a lease is there, expired or not."""
-    try:
-        get_object(store, lease_key(identifier))
-    except KeyNotFound:
-        return False
-    except DamagedError:
-        return True
-    return True
+    removed = []
+    for record in list_leases(store):
+        if record.expired(now):
+            with contextlib.suppress(ObjectLocked):  # it counts no more
+                key = record.id if record.id.startswith(LEASES) else lease_key(record.id)
+                store.delete(key)
+                removed.append(record)
+    return tuple(removed)

@@ -11,6 +11,7 @@ from collections.abc import Set as AbstractSet
 from brownie_backup.dumpers.postgres.restore.contents import FOREIGN_KEY, TABLE, Contents, Entry
 
 _USER_OBJECT = "o.oid >= 16384"  # PostgreSQL's FirstNormalObjectId
+_LARGE_OBJECTS = "pg_largeobject_metadata"  # users may choose any OID for theirs
 _UNIQUE = "('p', 'u', 'x')"
 _TYPE = """
  NOT EXISTS (SELECT FROM pg_type e WHERE e.typarray = o.oid)
@@ -35,7 +36,7 @@ _CATALOGUES = {
     2604: ("defaults", "pg_attrdef", ""),
     2605: ("casts", "pg_cast", ""),
     2607: ("conversions", "pg_conversion", ""),
-    2613: ("large objects", "pg_largeobject_metadata", ""),
+    2613: ("large objects", _LARGE_OBJECTS, ""),
     2616: ("operator classes", "pg_opclass", ""),
     2617: ("operators", "pg_operator", ""),
     2618: ("rules", "pg_rewrite", ""),
@@ -93,7 +94,8 @@ def _counts() -> Iterator[tuple[str, str]]:
     yield from _ANYWHERE.values()
     for what, catalogue, condition in (*_CATALOGUES.values(), *_KINDS.values()):
         only = f" AND ({condition})" if condition else ""
-        count = f"SELECT count(*) FROM {catalogue} o WHERE {_USER_OBJECT}{only}"
+        ours = "true" if catalogue == _LARGE_OBJECTS else _USER_OBJECT
+        count = f"SELECT count(*) FROM {catalogue} o WHERE {ours}{only}"
         yield what, f"{count} AND NOT EXISTS ({_MEMBER.format(catalogue)})"
 
 
