@@ -172,11 +172,40 @@ def test_event_triggers_are_named_to_a_role_that_may_not_create_them(case: Case)
 
 
 @on_each_major
-def test_a_collation_whose_provider_is_missing_is_named(case: Case) -> None:
-    case.sql("CREATE COLLATION ours (locale = 'C'); CREATE TABLE t (a text COLLATE ours, b int)")
+def test_what_else_only_a_superuser_may_restore_is_named(case: Case) -> None:
     case.sql(
-        "UPDATE pg_collation SET collcollate = 'xx_XX', collctype = 'xx_XX' WHERE collname = 'ours'"
+        "CREATE FUNCTION fine() RETURNS int LANGUAGE sql SET work_mem = '5MB' AS 'SELECT 1';"
+        "CREATE FUNCTION loud() RETURNS int LANGUAGE sql SET log_statement = 'all' AS 'SELECT 1';"
+        "CREATE FUNCTION words(text) RETURNS text LANGUAGE internal AS 'upper';"
+        "CREATE PUBLICATION everything FOR ALL TABLES;"
+        "CREATE FOREIGN DATA WRAPPER theirs"
     )
+    case.cli.json("backup")
+    restorer = case.as_a_role()
+    found = case.findings("--no-owner", **restorer)
+    assert "loud" in found["functions"]
+    assert "fine" not in found["functions"]
+    assert "words" in found["functions in C"]
+    assert "everything" in found["publications of all tables"]
+    assert "theirs" in found["foreign-data wrappers"]
+    case.succeeds("--no-owner", "--accept-errors", **restorer)
+
+
+@on_each_major
+@pytest.mark.parametrize("icu", [False, True], ids=["locale", "provider"])
+def test_a_collation_that_the_server_cannot_make_is_named(case: Case, *, icu: bool) -> None:
+    case.sql("CREATE COLLATION ours (locale = 'C'); CREATE TABLE t (a text COLLATE ours, b int)")
+    change = "collcollate = 'xx_XX', collctype = 'xx_XX'"
+    if icu:
+        case.sql(
+            "DO $$ BEGIN CREATE COLLATION tried (provider = icu, locale = 'de');"
+            " EXCEPTION WHEN feature_not_supported THEN NULL; END $$"
+        )
+        if case.sql("SELECT 1 FROM pg_collation WHERE collname = 'tried'"):
+            pytest.skip("this server has ICU")
+        locale = "colllocale" if case.server.major >= 17 else "colliculocale"
+        change = f"collprovider = 'i', {locale} = 'de', collcollate = NULL, collctype = NULL"
+    case.sql(f"UPDATE pg_collation SET {change} WHERE collname = 'ours'")
     case.cli.json("backup")
     found = case.findings()
     assert "ours" in found["collations"]

@@ -128,7 +128,8 @@ def test_a_forged_name_of_a_role_is_a_name(
     """What is in quotes is sent to the server, and no more than a name there."""
     witness = tmp_path / "w"
     role = f"\\! touch {witness}"[-60:]
-    forged = f'CREATE ROLE "{role}";\nCREATE ROLE postgres;'
+    # As a member of a needed role, it is created.
+    forged = f'CREATE ROLE "{role}";\nGRANT postgres TO "{role}";\nCREATE ROLE postgres;'
     create_backup(
         repository,
         Forging(server, small, PartKind.GLOBALS, b"CREATE ROLE postgres;", forged.encode()),

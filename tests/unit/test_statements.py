@@ -11,6 +11,7 @@ from brownie_backup.dumpers.postgres.restore.statements import (
     for_a_role,
     for_database,
     for_roles,
+    function_settings,
     roles_created,
     roles_to_create,
     split_statements,
@@ -287,6 +288,27 @@ def test_a_setting_of_the_database_is_tried_as_one_of_a_role() -> None:
         'ALTER ROLE "R ""x""" SET "a.b" TO 1',
         'R "x"',
     )
+
+
+def test_the_settings_of_a_function_are_found_and_nothing_in_its_body() -> None:
+    function = (
+        "CREATE FUNCTION public.f(a integer) RETURNS integer\n    LANGUAGE sql\n"
+        "    SET search_path TO 'a', 'b'\n    SET \"my.x\" TO '1'\n"
+        "    AS $$\n    SET log_statement TO 'all'\n    AS x $$"
+    )
+    standard = "CREATE FUNCTION g() RETURNS int\n    LANGUAGE sql\n    SET work_mem TO '1'\n"
+    found = [*function_settings([function, f"{standard}    RETURN 1", "CREATE TABLE t ()"])]
+    assert found == [
+        (
+            "CREATE FUNCTION public.f(a integer) RETURNS integer",
+            "ALTER ROLE CURRENT_USER SET search_path TO 'a', 'b'",
+        ),
+        (
+            "CREATE FUNCTION public.f(a integer) RETURNS integer",
+            "ALTER ROLE CURRENT_USER SET \"my.x\" TO '1'",
+        ),
+        ("CREATE FUNCTION g() RETURNS int", "ALTER ROLE CURRENT_USER SET work_mem TO '1'"),
+    ]
 
 
 def test_grants_to_dropped_roles_are_found() -> None:

@@ -10,7 +10,7 @@ from attrs import evolve
 
 from brownie_backup.dumpers.postgres.inventory import Inventory
 from brownie_backup.dumpers.postgres.restore.obstruction import find_obstructions
-from brownie_backup.dumpers.postgres.restore.rights import ONLY_SUPERUSERS, level_of
+from brownie_backup.dumpers.postgres.restore.rights import SUBJECTS, level_of
 from brownie_backup.hints import Advice, RestoreHint, SetupHint
 from brownie_backup.model import Database, Extension
 from brownie_backup.model.findings import Finding, Level
@@ -44,10 +44,7 @@ SELECT current_user AS me, (r.rolsuper OR r.rolcreatedb) AS creates_databases,
 FROM pg_roles r WHERE rolname = current_user
 """
 
-TOLERABLE = {
-    *("extensions", "roles", "settings", "grants", "collations"),
-    *(what for what, _ in ONLY_SUPERUSERS.values()),
-}
+TOLERABLE = SUBJECTS | {"extensions", "roles", "settings", "grants", "collations", "functions"}
 """The subjects of problems that cost only the objects that have them."""
 
 

@@ -44,6 +44,10 @@ _ROLE_SETTING = re.compile(rf"ALTER ROLE ({_NAME}) IN DATABASE {_NAME} SET ")
 _GRANTS = ("GRANT ", "REVOKE ", "ALTER DEFAULT PRIVILEGES ", "SET SESSION AUTHORIZATION ")
 _TO_NUMBER = re.compile(r'(?: (?:TO|FROM|ROLE)| AUTHORIZATION) "(\d+)"')
 _COLLATION = re.compile(rf"CREATE COLLATION ({_NAME}\.{_NAME}) ")
+_FUNCTION = re.compile(
+    r"(CREATE (?:FUNCTION|PROCEDURE) [^\n]*)\n.*?\n    (?:AS|RETURN|BEGIN) ", re.DOTALL
+)
+_OF_FUNCTION = re.compile(r"^    SET (.* TO .*)$", re.MULTILINE)
 _LEFT_OUT = (
     "SET transaction_timeout",  # servers before 17 don't have it; it is written as 0, the default
     # the archive's encoding; we send UTF-8, with the other database's name in it
@@ -131,6 +135,13 @@ def is_ownership(statement: str) -> bool:
     return bool(_OWNER.match(statement))
 
 
+def owners_in(statements: Iterable[str]) -> Iterator[str]:
+    """Yield to whom statements give a database."""
+    for statement in statements:
+        if owner := _OWNER.match(statement):
+            yield unquote_name(statement[owner.end() :])
+
+
 def is_setting(statement: str) -> bool:
     """Whether a statement gives a setting a value in a database, for all roles or for one."""
     return bool(_SETTING.match(statement))
@@ -154,6 +165,14 @@ def for_a_role(setting: str) -> tuple[str, str | None]:
         return f"ALTER ROLE {one[1]} SET {setting[one.end() :]}", unquote_name(one[1])
     rest = setting[_SETTING.match(setting).end() :]  # type: ignore[union-attr]
     return f"ALTER ROLE CURRENT_USER SET {rest}", None
+
+
+def function_settings(statements: Iterable[str]) -> Iterator[tuple[str, str]]:
+    """Yield each function that has settings of its own, and one of them as one of our role."""
+    for statement in statements:
+        header = _FUNCTION.match(statement)
+        for setting in _OF_FUNCTION.findall(header[0]) if header else ():
+            yield header[1], f"ALTER ROLE CURRENT_USER SET {setting}"  # type: ignore[index]
 
 
 def to_dropped_roles(statements: Iterable[str]) -> Iterator[tuple[str, str]]:

@@ -171,7 +171,7 @@ class PostgresTarget(DatabaseLoad):
                 {number: self._contents[number] for number in entries},
                 read_database_script(self._archive, self._listing, self._fresh.name, self._options),
                 self._inventory,
-                tuple(split_statements(self._globals)),
+                tuple(split_statements(self._globals)) if self._options.with_roles else (),
             ),
             self._options,
         )

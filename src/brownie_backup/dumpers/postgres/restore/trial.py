@@ -12,16 +12,24 @@ from brownie_backup.dumpers.postgres.restore import preflight
 from brownie_backup.dumpers.postgres.restore.archive import Archive
 from brownie_backup.dumpers.postgres.restore.contents import Contents
 from brownie_backup.dumpers.postgres.restore.database_script import DatabaseScript
-from brownie_backup.dumpers.postgres.restore.rights import check_grants, check_superuser, level_of
+from brownie_backup.dumpers.postgres.restore.rights import (
+    check_grants,
+    check_statements,
+    check_superuser,
+    level_of,
+    some,
+)
 from brownie_backup.dumpers.postgres.restore.statements import (
     collations,
     for_a_role,
     for_roles,
+    function_settings,
+    owners_in,
     roles_created,
     roles_to_create,
     split_statements,
 )
-from brownie_backup.errors import DatabaseError
+from brownie_backup.errors import DamagedError, DatabaseError
 from brownie_backup.hints import RestoreHint
 from brownie_backup.model.findings import Finding, Level
 from brownie_backup.model.reports import RestoreOptions
@@ -29,8 +37,8 @@ from brownie_backup.postgres.client import Client, quote_text
 from brownie_backup.postgres.session import Session
 from brownie_backup.wording import counted
 
-# Another session holds what we would change, or this role may make no temporary objects here: that
-# says nothing about the restore.
+# Another session holds what we would change, or the server has become a standby: that says nothing
+# about the statement.
 _UNDECIDED = ("55P03", "40P01", "25006")
 _INSUFFICIENT_PRIVILEGE = "42501"
 _PATIENCE = "SET LOCAL lock_timeout = '2s'"
@@ -123,6 +131,18 @@ def try_settings(
             yield Finding(Level.ERROR, "settings", msg, RestoreHint.EXCLUDE_SETTINGS)
 
 
+def try_functions(trial: Trial, functions: Sequence[str]) -> Iterator[Finding]:
+    """Yield the functions whose own settings the server refuses."""
+    refused: dict[str, str] = {}
+    for function, statement in function_settings(functions):
+        if error := trial.refusal(statement):
+            refused.setdefault(function, said(error))
+    if refused:
+        first = next(iter(refused.values()))
+        msg = f"settings of functions are refused: {some(refused)}: {first}"
+        yield Finding(Level.ERROR, "functions", msg, RestoreHint.AS_SUPERUSER)
+
+
 def try_locale(trial: Trial, script: DatabaseScript) -> Iterator[Finding]:
     """Yield why the server cannot make a database with that locale."""
     for name in script.locales():
@@ -166,15 +186,27 @@ class Requirements:
     database: DatabaseScript
     inventory: Inventory
     globals: tuple[str, ...]
-    """The statements that make the roles of the cluster."""
+    """The statements that make the roles of the cluster, if some are to be created."""
+
+    def owners(self) -> frozenset[str]:
+        """Return the owners of these entries, and that of the database."""
+        labels = [e.label for e in self.contents.values()]
+        named = {o for o in self.inventory.owners if any(x.endswith(f" {o}") for x in labels)}
+        return frozenset(named.union(owners_in(self.database.ownership)))
 
     def statements_of(self, *kinds: str) -> tuple[str, ...]:
-        """Return the SQL of the entries of some types."""
+        """Return the SQL of the entries of some types; none if it cannot be split.
+
+        Then pg_restore will tell what it is: our own reading must not refuse a good backup.
+        """
         numbers = frozenset(e.id for e in self.contents.values() if e.kind in kinds)
         if not numbers:
             return ()
         only = self.archive.use(self.contents, numbers, "tried")
-        return tuple(split_statements(self.archive.script(only, "--file=-")))
+        try:
+            return tuple(split_statements(self.archive.script(only, "--file=-")))
+        except DamagedError:
+            return ()
 
 
 def try_out(
@@ -186,6 +218,8 @@ def try_out(
     created = roles_to_create(needs.globals, needed, there) if options.with_roles else frozenset()
     roles = there | created
     yield from check_superuser(server, needs.contents.values())
+    functions = needs.statements_of("FUNCTION", "PROCEDURE")
+    yield from check_statements(server, (*functions, *needs.statements_of("PUBLICATION")))
     if options.privileges:
         grants = [*needs.statements_of("ACL", "DEFAULT", "DEFAULT ACL"), *needs.database.properties]
         yield from check_grants(grants, roles)
@@ -196,10 +230,11 @@ def try_out(
         script = for_roles(needs.globals, created, there)
         yield from try_roles(trial, script)
         if options.owner and not server["superuser"]:
-            owners = needs.inventory.owners & roles
+            owners = needs.owners() & roles
             major = client.server_version.major
             yield from try_owners(trial, owners, server["me"], major, level_of(server))
         yield from try_settings(trial, needs.database.settings, roles)
+        yield from try_functions(trial, functions)
         yield from try_locale(trial, needs.database)
         yield from try_collations(trial, collating)
 
