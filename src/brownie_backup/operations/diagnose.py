@@ -1,13 +1,13 @@
 """Look for problems before they cause harm."""
 
 import secrets
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from datetime import timedelta
 from itertools import islice
 
 from attrs import evolve
 
-from brownie_backup.errors import BackupError, DecryptionError, KeyExists
+from brownie_backup.errors import BackupError, DecryptionError, KeyExists, StoreUnavailable
 from brownie_backup.format.layout import BLOBS
 from brownie_backup.hints import DatabaseHint, HintCode, KeyHint, SetupHint, StoreHint
 from brownie_backup.model.findings import Finding, Level
@@ -39,17 +39,18 @@ def diagnose(
         connected &= (finding.subject, finding.level) != ("connection", Level.ERROR)
         yield _without_doctor(finding)
     size = _database_size(dumper) if connected else None
-    for each in with_deadlines((repository, *copies)):
-        yield from _store(each)
-    for each in (repository, *copies):
-        yield from _identity(each)
-        yield from _archived(each)
-        yield from _space(each, size)
+    stores = (repository, *copies)
+    failures: list[BackupError | None] = []
+    for each in with_deadlines(stores):
+        failures.append((yield from _store(each)))
+    for each, failure in zip(stores, failures, strict=True):
+        yield from _contents(each, size, failure)
     for finding in _encryption(repository):
         yield _without_doctor(finding)
 
 
-def _store(repository: Repository) -> Iterator[Finding]:
+def _store(repository: Repository) -> Generator[Finding, None, BackupError | None]:
+    """Try what a store must do; return what it failed with."""
     store = repository.store
     # Next to the leases, where a listing of backups or blobs does not look.
     key = f"probes/{secrets.token_hex(8)}"
@@ -61,6 +62,25 @@ def _store(repository: Repository) -> Iterator[Finding]:
             store.delete(key)
     except BackupError as error:
         yield Finding(Level.ERROR, "store", error.message, error.hint)
+        return error
+    return None
+
+
+def _contents(
+    repository: Repository, database_size: int | None, failure: BackupError | None
+) -> Iterator[Finding]:
+    """Look at what is in a store, unless that fails for a reason that was already given."""
+    if isinstance(failure, StoreUnavailable):
+        return
+    yield from (
+        finding
+        for finding in (
+            *_identity(repository),
+            *_archived(repository),
+            *_space(repository, database_size),
+        )
+        if failure is None or finding.hint is None or finding.hint != failure.hint
+    )
 
 
 def _behaviour(repository: Repository, store: Store, key: str) -> Iterator[Finding]:
