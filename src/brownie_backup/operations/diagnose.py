@@ -42,7 +42,7 @@ def diagnose(
     stores = (repository, *copies)
     failures: list[BackupError | None] = []
     for each in with_deadlines(stores):
-        failures.append((yield from _store(each)))
+        failures += [(yield from _store(each))]
     for each, failure in zip(stores, failures, strict=True):
         yield from _contents(each, size, failure)
     for finding in _encryption(repository):
