@@ -7,6 +7,7 @@
 # It uses the settings in the environment: the store, the private key, and the server to restore on
 # in BACKUP_DATABASE_URL. An existing database is not changed unless you add --replace. Even then it
 # is kept, under a dated name. To restore another backup than the latest, set NAME.
+# A new server has none of the old roles: add --with-roles.
 #
 # To check the REST API as well, set BROWNIE_API to its address, such as http://localhost:8000, and
 # BACKUP_API_TOKEN_FILE.

@@ -123,7 +123,7 @@ def test_database_error(
     server = servers.get(18)
     url, right = server.url(small), server.password.reveal()
     for wrong, why, hint in (
-        (url.replace(right, "planted-secret"), "password authentication failed", "Check BACKUP_"),
+        (url.replace(right, "planted-secret"), "password authentication failed", "~/.pgpass"),
         (server.url("nowhere"), "there is no database 'nowhere'", "psql --list"),
         ("postgresql://postgres@127.0.0.1:1/shop", "Connection refused", "Check BACKUP_DATABASE"),
         ("postgresql://postgres@db.invalid/shop", "failed to resolve host", "Check BACKUP"),

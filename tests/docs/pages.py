@@ -50,6 +50,7 @@ _DIRECTIVE = re.compile(r"<!-- test: (.+) -->")
 _HEADING = re.compile(r"(#+) (.+)")
 _LINK = re.compile(r"(?<!!)\[[^\]]*\]\(([^)\s]+)\)")
 _CODE_SPAN = re.compile(r"`[^`]*`")
+_AT_THE_TOP = ("README.md", "CHANGELOG.md", "CONTRIBUTING.md", "RELEASING.md", "SECURITY.md")
 _NOT_IN_ANCHORS = re.compile(r"[^\w\- ]")
 
 
@@ -207,7 +208,7 @@ def _is_heading(text: str, heading: str) -> bool:
 
 def all_pages() -> tuple[Page, ...]:
     """Return every page that we publish."""
-    paths = [ROOT / name for name in ("README.md", "CHANGELOG.md", "CONTRIBUTING.md")]
+    paths = [ROOT / name for name in _AT_THE_TOP]
     paths += sorted(ROOT.glob("adapters/*/README.md"))
     paths += sorted(path for path in ROOT.glob("docs/**/*.md") if "_build" not in path.parts)
     return tuple(Page(path) for path in paths)

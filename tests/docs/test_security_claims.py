@@ -33,7 +33,7 @@ CLAIMS = {
         "unit/test_openpgp.py"
         "::test_a_blob_forged_for_the_users_own_key_is_no_part_of_a_passphrases_backup"
     ),
-    "A time in the future passes for the newest nowhere": "unit/test_ahead.py",
+    "A backup with a time in the future never counts as the newest": "unit/test_ahead.py",
     "`latest` never means one if there is an encrypted backup": "unit/test_codecs.py",
     "a new backup reuses no blob of an unencrypted one": (
         "unit/test_codecs.py::test_an_encrypted_backup_uses_nothing_of_one_in_clear"

@@ -1,7 +1,7 @@
 """Look for problems before they cause harm."""
 
 import secrets
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from datetime import timedelta
 from itertools import islice
 
@@ -13,6 +13,7 @@ from brownie_backup.errors import (
     DecryptionError,
     KeyExists,
     ObjectLocked,
+    StoreUnavailable,
 )
 from brownie_backup.format.layout import BLOBS
 from brownie_backup.hints import DatabaseHint, HintCode, KeyHint, SetupHint, StoreHint
@@ -53,36 +54,59 @@ def diagnose(
         connected &= (finding.subject, finding.level) != ("connection", Level.ERROR)
         yield _without_doctor(finding)
     size = _database_size(dumper) if connected else None
-    for each in with_deadlines((repository, *copies)):
-        yield from _store(each)
-    for each in (repository, *copies):
-        yield from _identity(each)
-        yield from _archived(each)
-        yield from _space(each, size)
+    stores = (repository, *copies)
+    failures: list[BackupError | None] = []
+    for each in with_deadlines(stores):
+        failures += [(yield from _store(each))]
+    for each, failure in zip(stores, failures, strict=True):
+        yield from _contents(each, size, failure)
     for finding in _encryption(repository):
         yield _without_doctor(finding)
 
 
-def _store(repository: Repository) -> Iterator[Finding]:
+def _store(repository: Repository) -> Generator[Finding, None, BackupError | None]:
+    """Try what a store must do; return what it failed with."""
     store = repository.store
     # Next to the leases, where a listing of backups or blobs does not look.
     key = f"probes/{secrets.token_hex(8)}"
+    failure: BackupError | None = None
     try:
         store.put(key, _PROBE, if_absent=True)
     except BackupError as error:
         yield Finding(Level.ERROR, "store", error.message, error.hint)
-        return
+        return error
     try:
         yield from _behaviour(repository, store, key)
     except BackupError as error:
         yield Finding(Level.ERROR, "store", error.message, error.hint)
+        failure = error
     try:
         store.delete(key)
     except (AccessDenied, ObjectLocked) as error:
         msg = f"{store.url} does not let objects be deleted: {error.message}"
         yield Finding(Level.ERROR, "store", msg, StoreHint.DELETING_REFUSED)
     except BackupError as error:
-        yield Finding(Level.ERROR, "store", error.message, error.hint)
+        if failure is None:  # else it fails as before
+            yield Finding(Level.ERROR, "store", error.message, error.hint)
+            failure = error
+    return failure
+
+
+def _contents(
+    repository: Repository, database_size: int | None, failure: BackupError | None
+) -> Iterator[Finding]:
+    """Look at what is in a store, unless that fails for a reason that was already given."""
+    if isinstance(failure, StoreUnavailable):
+        return
+    yield from (
+        finding
+        for finding in (
+            *_identity(repository),
+            *_archived(repository),
+            *_space(repository, database_size),
+        )
+        if failure is None or finding.hint is None or finding.hint != failure.hint
+    )
 
 
 def _behaviour(repository: Repository, store: Store, key: str) -> Iterator[Finding]:

@@ -80,7 +80,7 @@ RESTORE = _body(
         "accept_unencrypted": _FLAG
         | {"description": "restore an unencrypted backup although encryption is on"},
         "accept_differences": _FLAG
-        | {"description": "finish although the database lacks objects that the archive lists"},
+        | {"description": "finish although the database differs from what was backed up"},
         "accept_errors": _FLAG
         | {"description": "finish without the objects that could not be restored"},
         "exclude_extensions": _NAMES

@@ -58,7 +58,7 @@ def _command(commands: Subparsers, name: str, text: str) -> argparse.ArgumentPar
     )
     volume = output.add_mutually_exclusive_group()
     volume.add_argument("-v", "--verbose", action="store_true", help="say more, on stderr")
-    volume.add_argument("-q", "--quiet", action="store_true", help="print only errors")
+    volume.add_argument("-q", "--quiet", action="store_true", help="print only warnings and errors")
     return parser
 
 

@@ -45,7 +45,7 @@ _FLAGS = (
     ("--accept-unencrypted", "restore an unencrypted backup although encryption is on"),
     (
         "--accept-differences",
-        "finish although the restored database lacks objects that the archive lists",
+        "finish although the restored database differs from what was backed up",
     ),
     ("--accept-errors", "finish without the objects that could not be restored"),
     ("--keep-failed", "if the restore fails, keep the incomplete database for inspection"),

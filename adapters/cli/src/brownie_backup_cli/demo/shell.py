@@ -54,6 +54,7 @@ class Shell:
         temporary = folder / "tmp"
         temporary.mkdir(mode=0o700)
         self._env["TMPDIR"] = str(temporary)
+        self._env["BACKUP_CACHE_DIR"] = str(folder / "cache")  # not in the caller's home
         self.show("# Everything happens in a temporary folder, which is removed at the end:")
         self.show(f"$ cd {shlex.quote(str(folder))}")
 
