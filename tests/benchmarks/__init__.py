@@ -4,6 +4,7 @@ Each compares with something else in the same run, and says so as a ratio: the n
 tell as much about the machine.
 
 - `test_catalogue`: listing and sweeping, a large store against one of a tenth.
+- `test_many_objects`: backing up many tables, partitions or large objects, against pg_dump.
 - `test_speed`: backing up and restoring, against other programs on the same PostgreSQL server;
   `targets` has what it is to reach.
 - `test_throughput`: put and get of blobs, against other programs on the same server.

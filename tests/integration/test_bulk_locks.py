@@ -20,7 +20,7 @@ from brownie_backup import Repository, create_backup, list_backups
 from brownie_backup.dumpers import PostgresDumper
 from brownie_backup.dumpers.postgres import parse_conninfo
 from brownie_backup.dumpers.postgres.dump import large_tables, locks, snapshot
-from brownie_backup.dumpers.postgres.dump.large_tables import Candidate
+from brownie_backup.dumpers.postgres.dump.large_tables import Candidates
 from brownie_backup.dumpers.postgres.dump.reader import PostgresReader
 from brownie_backup.errors import DumpFailed
 from brownie_backup.model import PartKind, PartSpec
@@ -205,7 +205,7 @@ def test_a_table_that_is_locked_for_a_while_is_waited_for(
         timer.join()
 
 
-Find = Callable[[Session, int], tuple[Candidate, ...]]
+Find = Callable[[Session, int], Candidates]
 
 
 def disturb_discovery(monkeypatch: pytest.MonkeyPatch, disturb: Callable[[int], object]) -> None:
@@ -213,7 +213,7 @@ def disturb_discovery(monkeypatch: pytest.MonkeyPatch, disturb: Callable[[int], 
     find: Find = large_tables.find_candidates
     found = 0
 
-    def find_and_disturb(session: Session, from_bytes: int) -> tuple[Candidate, ...]:
+    def find_and_disturb(session: Session, from_bytes: int) -> Candidates:
         nonlocal found
         candidates = find(session, from_bytes)
         found += 1

@@ -1,7 +1,7 @@
 """A store whose every call is a step: the scheduler's owner says when it happens, and how."""
 # ruff: noqa: D102 - the methods are those of the protocols
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from random import Random
 from typing import Any
@@ -57,6 +57,10 @@ class Remembering:
     def get(self, found: StoredObject) -> bytes | None:
         remembered, data = self._known.get(found.key, (None, b""))
         return data if remembered == found else None
+
+    def get_many(self, found: Collection[StoredObject]) -> Mapping[str, bytes]:
+        got = {each.key: self.get(each) for each in found}
+        return {key: data for key, data in got.items() if data is not None}
 
     def put(self, found: StoredObject, data: bytes) -> None:
         self._known[found.key] = (found, data)

@@ -31,7 +31,7 @@ from brownie_backup.format.layout import (
 )
 from brownie_backup.format.limits import MOST_OBJECT_BYTES
 from brownie_backup.model import Hold, Manifest, Verification
-from brownie_backup.repository.catalogue.cached import LONG_AGO
+from brownie_backup.repository.catalogue.cached import LONG_AGO, RepositoryCache
 from brownie_backup.repository.catalogue.holds import add_hold
 from brownie_backup.stores import MemoryStore
 from brownie_backup.testing import FaultyStore
@@ -225,13 +225,14 @@ def test_what_is_damaged_in_the_cache_is_got_from_the_store(
 ) -> None:
     wanted = repository.backups()
     cache = open_cache(tmp_path, repository.store.url)
-    identity = repository.identity().id
-    for found in repository.store.list(MANIFESTS):
-        cache.put(evolve(found, key=f"{identity}/{found.key}"), b"{")
-    assert len(cache.known()) == 10
-    assert afresh(repository, tmp_path).backups() == wanted
-    settled = next(iter(repository.store.list(MANIFESTS)))
-    assert cache.get(evolve(settled, key=f"{identity}/{settled.key}")) not in {b"{", None}
+    entries = RepositoryCache(cache, repository.identity().id)
+    for entry in (b"{", b"", b"[{},[]]\n", b"[{},[1]]\n{}\n{}\n", b"\xff" * 300):
+        for found in repository.store.list(MANIFESTS):
+            entries.put(found, entry)
+        assert len(cache.known()) == 10
+        assert afresh(repository, tmp_path).backups() == wanted
+        settled = next(iter(repository.store.list(MANIFESTS)))
+        assert entries.get_many([settled])[settled.key] != entry
 
 
 def test_repositories_of_the_same_url_are_told_apart(clock: FakeClock, tmp_path: Path) -> None:

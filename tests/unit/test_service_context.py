@@ -1,6 +1,7 @@
 """What a service opens it opens once, shares, and closes."""
 
 import gc
+import os
 import threading
 import warnings
 from collections.abc import Callable
@@ -16,8 +17,10 @@ from brownie_backup.audit.operation import Actor
 from brownie_backup.config import OpenStores, Settings
 from brownie_backup.encryptors import GnuPG
 from brownie_backup.errors import ConfigurationError, StoreUnavailable
+from brownie_backup.operations import create_backup
 from brownie_backup.protocols import SupportsClose
 from brownie_backup.repository import EncryptorOnDemand
+from brownie_backup.repository.catalogue import listing, manifests
 from brownie_backup.repository.deadline import with_deadline
 from brownie_backup.secret import Secret
 from brownie_backup.service import Service
@@ -285,6 +288,26 @@ def test_a_clouds_store_that_was_closed_goes_on(location: Location) -> None:
         fails(lambda: repository.store.get("x"))
         stores.close()
         fails(lambda: repository.store.get("x"))
+
+
+def test_manifests_of_a_folder_are_read_once(
+    tmp_path: Path, dumper: FakeDumper, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = Location("file", path=str(tmp_path / "store"))
+    settings = evolve(SETTINGS, primary=folder, copies=(), cache_dir=str(tmp_path / "cache"))
+    with Service(settings, WHO) as service:
+        repository = service.context.repositories(writes=True)[0]
+        for number in range(3):
+            create_backup(repository, dumper, name=f"b{number}")
+        for path in (tmp_path / "store" / "manifests").iterdir():
+            os.utime(path, (0, 0))
+        wanted = service.list()
+        read: list[object] = []
+        monkeypatch.setattr(manifests, "outline_from", read.append)
+        monkeypatch.setattr(listing, "outline_from", read.append)
+        with Service(settings, WHO) as again:
+            assert again.list() == wanted
+        assert not read
 
 
 def test_nothing_is_left_open(tmp_path: Path, dumper: FakeDumper) -> None:

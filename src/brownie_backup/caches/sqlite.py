@@ -7,8 +7,7 @@ import os
 import sqlite3
 import threading
 import weakref
-import zlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC
 from pathlib import Path
 from typing import TypeVar
@@ -26,7 +25,7 @@ MOST_BYTES = 1 << 30
 _PATIENCE_SECONDS = 0.2
 """How long to wait, once, for another process that has the file locked."""
 _SEAL_BYTES = 16
-_BATCH = 100
+_BATCH = 500
 _BATCH_BYTES = 1 << 20
 _TABLE = "CREATE TABLE IF NOT EXISTS objects (key BLOB PRIMARY KEY, version TEXT, data BLOB)"
 _ABSURD = (ValueError, OverflowError, MemoryError)
@@ -81,23 +80,27 @@ class SqliteCache:
 
     def get(self, found: StoredObject) -> bytes | None:
         """Return the data cached for exactly this key, size and time, or None."""
+        return self.get_many((found,)).get(found.key)
 
-        def look(connection: sqlite3.Connection) -> Sequence[_Row]:
-            query = "SELECT data FROM objects WHERE key = ? AND version = ?"
-            return connection.execute(query, (_bytes(found.key), _version(found))).fetchall()
+    def get_many(self, found: Collection[StoredObject]) -> Mapping[str, bytes]:
+        """Return the data cached for exactly these keys, sizes and times, as far as it is there."""
+        wanted = {_bytes(each.key): each for each in found}
 
-        rows = self._try(look, _NONE)
-        return _unpack(rows[0][0], found) if rows else None
+        def look(connection: sqlite3.Connection) -> Mapping[str, bytes]:
+            return dict(_found(connection, wanted))
+
+        return self._try(look, {})
 
     def put(self, found: StoredObject, data: bytes) -> None:
         """Cache `data`; it is written later, together with other objects."""
         if not self._writable:
             return
-        packed = _pack(data, found)
+        version = _version(found)
+        sealed = _seal(data, _bytes(found.key), version) + data
 
         def add(connection: sqlite3.Connection) -> None:
-            self._pending[found.key] = (_version(found), packed)
-            self._pending_bytes += len(packed)
+            self._pending[found.key] = (version, sealed)
+            self._pending_bytes += len(sealed)
             if len(self._pending) >= _BATCH or self._pending_bytes >= _BATCH_BYTES:
                 self._flush(connection)
 
@@ -213,23 +216,27 @@ def _version(found: StoredObject) -> str:
     return f"{found.size_bytes} {found.modified_at.astimezone(UTC).isoformat()}"
 
 
-def _pack(data: bytes, found: StoredObject) -> bytes:
-    packed = zlib.compress(data, 1)
-    return _seal(packed, found) + packed
+def _found(
+    connection: sqlite3.Connection, wanted: Mapping[bytes, StoredObject]
+) -> Iterator[tuple[str, bytes]]:
+    """Yield the keys and data of the wanted objects that are cached, several by one statement."""
+    keys = [*wanted]
+    for start in range(0, len(keys), _BATCH):
+        some = keys[start : start + _BATCH]
+        marks = ", ".join("?" * len(some))
+        query = f"SELECT key, version, data FROM objects WHERE key IN ({marks})"  # noqa: S608 - marks
+        for key, version, sealed in connection.execute(query, some):
+            found = wanted.get(key)
+            if found and isinstance(sealed, bytes) and version == _version(found):
+                seal, data = sealed[:_SEAL_BYTES], sealed[_SEAL_BYTES:]
+                if seal == _seal(data, key, version):
+                    yield found.key, data
 
 
-def _unpack(sealed: object, found: StoredObject) -> bytes | None:
-    """Return the data, if it was cached for that very object."""
-    if not isinstance(sealed, bytes):
-        return None
-    seal, packed = sealed[:_SEAL_BYTES], sealed[_SEAL_BYTES:]
-    return zlib.decompress(packed) if seal == _seal(packed, found) else None
-
-
-def _seal(packed: bytes, found: StoredObject) -> bytes:
+def _seal(data: bytes, key: bytes, version: str) -> bytes:
     """Return a checksum. A damaged index leads to the data of another key, and SQLite has none."""
-    seal = hashlib.blake2b(packed, digest_size=_SEAL_BYTES)
-    seal.update(b"\0".join((_bytes(found.key), _version(found).encode())))
+    seal = hashlib.blake2b(data, digest_size=_SEAL_BYTES)
+    seal.update(b"\0".join((key, version.encode())))
     return seal.digest()
 
 

@@ -30,11 +30,11 @@ def make_dumper(settings: Settings) -> "PostgresDumper":
 
 
 def make_cache(settings: Settings, location: Location) -> "SqliteCache | None":
-    """Return the cache of the store's manifests; a local folder is as fast without."""
+    """Return the cache of the store's manifests."""
     from brownie_backup.caches import open_cache
 
     folder = cache_folder(settings.cache_dir)
-    if folder is None or location.scheme == "file":
+    if folder is None:
         return None
     return open_cache(folder, f"{location.url} {location.endpoint_url or ''}".strip())
 

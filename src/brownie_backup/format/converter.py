@@ -23,6 +23,7 @@ from brownie_backup.model import FORMAT, Attempt, BlobRef, Cluster, Database, Ki
 
 T = TypeVar("T")
 
+_canonical = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=False).encode
 _DIGEST = "digest"
 _UNSTRUCTURABLE = (ValueError, TypeError, KeyError, RecursionError, BaseValidationError)
 _OBJECTS = list[dict[str, Any]]
@@ -39,7 +40,7 @@ _COMMON_OF_BLOBS = ("name", "size_bytes", "stored_bytes")
 def to_json(value: object) -> bytes:
     """Return one line of JSON for a model object (or a dict of plain values), keys sorted."""
     plain = converter.unstructure(value)
-    return json.dumps(plain, sort_keys=True, separators=(",", ":"), allow_nan=False).encode()
+    return _canonical(plain).encode()
 
 
 def from_json(data: bytes, kind: type[T], what: str) -> T:
@@ -156,8 +157,7 @@ def _digest(plain: Mapping[str, Any], hash_key: str) -> str:
     It guards against accidents (truncation, a flipped bit), not against anyone with write access to
     the store.
     """
-    canonical = json.dumps(plain, sort_keys=True, separators=(",", ":"), allow_nan=False)
-    return hmac.digest(bytes.fromhex(hash_key), canonical.encode(), "sha256").hex()
+    return hmac.digest(bytes.fromhex(hash_key), _canonical(plain).encode(), "sha256").hex()
 
 
 _READERS: Mapping[type, Callable[[object], object]] = {
@@ -213,7 +213,8 @@ def _keep_unknown(conv: Converter, cls: type) -> None:
             msg = f"expected an object for {kind.__name__}"
             raise ValueError(msg)  # noqa: TRY004 - as for all other fields
         unknown = _unknown(value, known)
-        return attrs.evolve(read(value, kind), unknown=unknown)
+        found = read(value, kind)
+        return attrs.evolve(found, unknown=unknown) if unknown else found
 
     conv.register_structure_hook(cls, structure)
     conv.register_unstructure_hook(cls, lambda obj: {**obj.unknown, **write(obj)})

@@ -1,6 +1,6 @@
 """What is kept on this host about a store: copies of its objects, and its repository's id."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
 from typing import Protocol
 
 from brownie_backup.protocols.store import StoredObject
@@ -15,6 +15,10 @@ class Cache(Protocol):
 
     def get(self, found: StoredObject) -> bytes | None:
         """Return the data cached for exactly this key, size and time, or None."""
+        ...
+
+    def get_many(self, found: Collection[StoredObject]) -> Mapping[str, bytes]:
+        """Return what `get` would return for several objects, by their keys, without the misses."""
         ...
 
     def put(self, found: StoredObject, data: bytes) -> None:

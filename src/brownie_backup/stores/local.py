@@ -145,18 +145,24 @@ class LocalStore:
             entries = scan_folder(folder)
         except (FileNotFoundError, NotADirectoryError):
             return
+        all_begin_so = at.startswith(prefix)
         for entry in entries:
-            key = at + entry.name
+            name = entry.name
+            if not _can_be_key(name):
+                continue
+            key = at + name
             # Compared up to the shorter of the two: a folder may lead to the prefix.
-            if not _can_be_key(entry.name) or not (key + "/").startswith(prefix[: len(key) + 1]):
+            if not all_begin_so and not (key + "/").startswith(prefix[: len(key) + 1]):
                 continue
             if entry.is_dir(follow_symlinks=False):
-                yield from self._walk(folder / entry.name, key + "/", prefix)
-            elif key.startswith(prefix):
-                with contextlib.suppress(FileNotFoundError):
+                yield from self._walk(folder / name, key + "/", prefix)
+            elif all_begin_so or key.startswith(prefix):
+                try:
                     stat = entry.stat(follow_symlinks=False)
-                    modified = datetime.fromtimestamp(stat.st_mtime, UTC)
-                    yield StoredObject(key, stat.st_size, modified)
+                except FileNotFoundError:
+                    continue
+                modified = datetime.fromtimestamp(stat.st_mtime, UTC)
+                yield StoredObject(key, stat.st_size, modified)
 
     def _path(self, key: str) -> Path:
         if any(s in {"", ".", ".."} or s.startswith(".") or "\0" in s for s in key.split("/")):
@@ -244,9 +250,11 @@ def _store_error(what: str, url: str, error: OSError) -> StoreError:
             return StoreError(msg, hint=StoreHint.CHECK_FOLDER)
 
 
+
+
 def _can_be_key(name: str) -> bool:
     """Whether a file's name can be part of a key; other files are not ours."""
-    usable = name.isascii() and name.isprintable() and not name.startswith(".")
+    usable = name.isascii() and name.isprintable() and name[0] != "."
     return usable and name not in _OF_SYSTEMS
 
 

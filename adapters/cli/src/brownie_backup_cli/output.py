@@ -20,7 +20,7 @@ from brownie_backup_cli.vocabulary import WORDS
 if TYPE_CHECKING:
     from rich.progress import ProgressColumn
 
-_WIDE = 400
+_GAP = "  "
 _STEP = 1024  # from one unit of size to the next
 _MINUTE = 60
 _CONTROL = re.compile("[\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
@@ -160,16 +160,23 @@ def _json(document: dict[str, Any]) -> str:
 
 def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
     """Return a table's lines. Columns are as wide as their content: a pipe has no width."""
-    from rich.console import Console
-    from rich.table import Table
+    lines = [tuple(map(visible_in_a_cell, row)) for row in (header, *rows)]
+    widths = [max(map(_cells, column)) for column in zip(*lines, strict=True)]
+    return [
+        _GAP.join(
+            cell + " " * (width - _cells(cell)) for cell, width in zip(line, widths, strict=True)
+        ).rstrip()
+        for line in lines
+    ]
 
-    grid = Table(*header, box=None, pad_edge=False, show_edge=False)
-    for row in rows:
-        grid.add_row(*map(visible_in_a_cell, row))
-    console = Console(width=_WIDE, color_system=None, markup=False, highlight=False)
-    with console.capture() as captured:
-        console.print(grid)
-    return [line.rstrip() for line in captured.get().splitlines()]
+
+def _cells(text: str) -> int:
+    """Return how wide a text is on a terminal, where some characters are twice as wide."""
+    if text.isascii():
+        return len(text)
+    from rich.cells import cell_len  # which takes a while
+
+    return cell_len(text)
 
 
 def size(count: int) -> str:

@@ -181,7 +181,7 @@ def _bulk(
     try:
         with client.session(database) as session:
             session.run(f"SET lock_timeout = '{_PATIENCE_SECONDS}s'")
-            candidates = find_candidates(session, bulk_bytes)
+            candidates = find_candidates(session, bulk_bytes).tables
     except DatabaseError as error:
         msg = f"the sizes of tables are not known: {error.message}"
         hint = DatabaseHint.LOCKED_TABLE_LOOK_AGAIN

@@ -27,18 +27,21 @@ WHERE current_setting('restrict_nonsystem_relation_kind', true) IS NOT NULL
 # Virtual ones are computed when they are read. The rows of an extension's tables come from the
 # extension; those that row security hides are not in the backup.
 _STORED = f"""
-WITH RECURSIVE {CALLERS}
-SELECT n.nspname AS schema, c.relname AS table, a.attname AS name,
-  d.oid IN (SELECT id FROM callers WHERE class = 'pg_attrdef'::regclass) AS reads
-FROM pg_attrdef d
-JOIN pg_attribute a ON a.attrelid = d.adrelid AND a.attnum = d.adnum AND a.attgenerated = 's'
-JOIN pg_class c ON c.oid = d.adrelid AND c.relkind = 'r' AND c.relpersistence <> 't'
+WITH RECURSIVE {CALLERS}, stored AS MATERIALIZED (
+  SELECT d.oid, d.adrelid, a.attname, a.attnum
+  FROM pg_attrdef d JOIN pg_attribute a ON a.attrelid = d.adrelid AND a.attnum = d.adnum
+  WHERE a.attgenerated = 's' AND d.adrelid >= 16384
+)
+SELECT n.nspname AS schema, c.relname AS table, s.attname AS name,
+  s.oid IN (SELECT id FROM callers WHERE class = 'pg_attrdef'::regclass) AS reads
+FROM stored s
+JOIN pg_class c ON c.oid = s.adrelid AND c.relkind = 'r' AND c.relpersistence <> 't'
 JOIN pg_namespace n ON n.oid = c.relnamespace AND n.nspname !~ '^pg_'
-WHERE c.oid >= 16384 AND has_schema_privilege(n.oid, 'USAGE')
+WHERE has_schema_privilege(n.oid, 'USAGE')
   AND has_table_privilege(c.oid, 'SELECT') AND NOT row_security_active(c.oid)
   AND NOT EXISTS (SELECT FROM pg_depend e WHERE e.classid = 'pg_class'::regclass
     AND e.objid = c.oid AND e.deptype = 'e')
-ORDER BY 1, 2, a.attnum
+ORDER BY 1, 2, s.attnum
 """
 
 

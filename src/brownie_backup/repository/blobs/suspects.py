@@ -34,11 +34,14 @@ class SuspectFinder:
                 self._damaged[name] = max(at, self._damaged.get(name, at))
         if backup.manifest is None:
             return
-        resized = verification.resized if verification else {}
-        for blob in backup.manifest.blobs:
-            for size in {blob.stored_bytes, resized.get(blob.name, blob.stored_bytes)}:
-                if self._first.setdefault(blob.name, size) != size:
-                    self._others.setdefault(blob.name, set()).add(size)
+        first = self._first
+        for part in backup.manifest.parts:
+            for blob in part.blobs:
+                if first.setdefault(blob.name, blob.stored_bytes) != blob.stored_bytes:
+                    self._others.setdefault(blob.name, set()).add(blob.stored_bytes)
+        for name, size in verification.resized.items() if verification else ():
+            if first.get(name, size) != size:
+                self._others.setdefault(name, set()).add(size)
 
     def suspects(self, blob: StoredObject) -> bool:
         """Whether a blob in the store must be stored again."""

@@ -1,13 +1,13 @@
 """Getting small objects from a store, or from the cache."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import TypeVar
 
-from attrs import evolve, frozen
+from attrs import frozen
 
-from brownie_backup.errors import DamagedError
 from brownie_backup.protocols import Cache, Store, StoredObject, get_object
+from brownie_backup.repository.catalogue.packed import UNREADABLE, form
 
 SETTLING = timedelta(seconds=10)
 """Stores record times by the second, so an object may be replaced by another of the same size and
@@ -37,19 +37,21 @@ class RepositoryCache:
     """A cache's entries of one repository.
 
     Another repository may have the same URL: at another endpoint, on another disk mounted in the
-    same place, or in the same place earlier. So the cache's keys contain the repository's id.
+    same place, or in the same place earlier. So the cache's keys contain the repository's id. They
+    contain the form of the entries too: another version may read the same object differently.
     """
 
     cache: Cache
     repository_id: str
 
-    def get(self, found: StoredObject) -> bytes | None:
-        """Return the bytes of exactly that object, or None."""
-        return self.cache.get(self._scoped(found))
+    def get_many(self, found: Iterable[StoredObject]) -> dict[str, bytes]:
+        """Return the entries of exactly these objects, by their keys, as far as they are there."""
+        entries = self.cache.get_many([self._scoped(each) for each in found])
+        return {key[len(self._key("")) :]: entry for key, entry in entries.items()}
 
-    def put(self, found: StoredObject, data: bytes) -> None:
-        """Cache the bytes of an object."""
-        self.cache.put(self._scoped(found), data)
+    def put(self, found: StoredObject, entry: bytes) -> None:
+        """Cache the entry of an object."""
+        self.cache.put(self._scoped(found), entry)
 
     def forget(self, key: str) -> None:
         """Forget an object."""
@@ -57,13 +59,13 @@ class RepositoryCache:
 
     def keep_only(self, keys: Iterable[str]) -> None:
         """Forget all other objects, including those of other repositories."""
-        self.cache.forget(self.cache.known() - {self._key(key) for key in keys})
+        self.cache.forget(self.cache.known() - set(map(self._key, keys)))
 
     def _scoped(self, found: StoredObject) -> StoredObject:
-        return evolve(found, key=self._key(found.key))
+        return StoredObject(self._key(found.key), found.size_bytes, found.modified_at)
 
     def _key(self, key: str) -> str:
-        return f"{self.repository_id}/{key}"
+        return f"{self.repository_id}/{form()}/{key}"
 
 
 @frozen
@@ -80,22 +82,30 @@ class CachedReader:
     memory: RepositoryCache | None
     settled_before: datetime
 
-    def get(self, found: StoredObject, read: Callable[[bytes], T]) -> T:
+    def entries(self, found: Iterable[StoredObject]) -> Mapping[str, bytes]:
+        """Return the entries of objects in the cache, by their keys."""
+        return self.memory.get_many(found) if self.memory else {}
+
+    def recall(self, found: StoredObject, unpack: Callable[[bytes], T]) -> T | None:
+        """Return the result of `unpack` on an object's entry; None if it has none."""
+        return unpacked(self.entries((found,)).get(found.key), unpack)
+
+    def read(
+        self, found: StoredObject, read: Callable[[bytes], T], pack: Callable[[T], bytes]
+    ) -> T:
         """Return the result of `read` on an object's bytes; `KeyNotFound` if it is gone.
 
-        Bytes that `read` finds damaged are not cached. If they came from the cache, they are read
-        from the store again.
+        Bytes that `read` finds damaged are not cached.
         """
-        if self.memory is None:
-            return read(get_object(self.store, found.key))
-        data = self.memory.get(found)
-        if data is not None:
-            try:
-                return read(data)
-            except DamagedError:
-                pass  # the cached copy is damaged, as far as one can tell
-        data = get_object(self.store, found.key)
-        value = read(data)
-        if found.modified_at <= self.settled_before:
-            self.memory.put(found, data)
+        value = read(get_object(self.store, found.key))
+        if self.memory and found.modified_at <= self.settled_before:
+            self.memory.put(found, pack(value))
         return value
+
+
+def unpacked(entry: bytes | None, unpack: Callable[[bytes], T]) -> T | None:
+    """Return the result of `unpack`; None if there is no entry, or none that can be read."""
+    try:
+        return None if entry is None else unpack(entry)
+    except UNREADABLE:
+        return None  # the object is read from the store again

@@ -171,16 +171,17 @@ def mismatched(backup: Backup, sizes: Mapping[str, int | None]) -> Iterator[Blob
 
 def read_verification(store: Store, manifest: Manifest) -> Verification | None:
     """Return the outcome of the last verification of exactly this backup."""
+    key = verification_key(manifest.name)
     try:
-        return verification_from(get_object(store, verification_key(manifest.name)), manifest)
+        verification = verification_from(get_object(store, key), key)
     except (KeyNotFound, DamagedError, ObjectArchived):
         return None
-
-
-def verification_from(data: bytes, manifest: Manifest) -> Verification | None:
-    """Return the outcome that was recorded, if it is of exactly this backup."""
-    verification = from_json(data, Verification, verification_key(manifest.name))
     return verification if verification.manifest_id == manifest.id else None
+
+
+def verification_from(data: bytes, key: str) -> Verification:
+    """Return the outcome that was recorded under a key."""
+    return from_json(data, Verification, key)
 
 
 def add_verification(store: Store, verification: Verification) -> None:

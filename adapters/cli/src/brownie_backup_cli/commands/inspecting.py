@@ -27,11 +27,13 @@ def list_(arguments: argparse.Namespace, service: Service, output: Output) -> in
     repository = service.context.repositories(first=arguments.store)[0]
     with output.tally() as on_progress:
         backups = list_backups(repository, on_progress=on_progress)
-    lines = [f"no backups in {repository.store.url}"]
     unused = not backups and repository.known_identity() is None
-    if backups:
-        lines = table(HEADER, [_row(backup) for backup in backups])
-    output.result({"backups": [backup_document(backup) for backup in backups]}, lines)
+    if output.as_json:
+        output.result({"backups": [backup_document(backup) for backup in backups]}, ())
+    elif backups:
+        output.result({}, table(HEADER, [_row(backup) for backup in backups]))
+    else:
+        output.result({}, [f"no backups in {repository.store.url}"])
     for backup in backups:
         if backup.problem:
             output.warn(f"{backup.name}: {backup.problem}")

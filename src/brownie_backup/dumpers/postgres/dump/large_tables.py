@@ -6,7 +6,7 @@ All other tables stay in pg_dump's archive, since pg_dump knows best how to writ
 from collections.abc import Iterable
 from typing import Any
 
-from attrs import frozen
+from attrs import field, frozen
 
 from brownie_backup.model import Relation, RowFormat, Table
 from brownie_backup.postgres.client import qualified
@@ -60,15 +60,29 @@ _REASONS = """
   END
 """
 
-_CANDIDATES = f"""
+_SELECTED = f"""
 SELECT c.oid::bigint, n.nspname AS schema, c.relname AS name, {_REASONS} AS reason
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace LEFT JOIN pg_am a ON a.oid = c.relam
 WHERE c.relkind = 'r' AND c.relpersistence <> 't' AND c.oid >= 16384
   AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
   AND NOT EXISTS (SELECT FROM pg_depend e WHERE e.classid = 'pg_class'::regclass
     AND e.objid = c.oid AND e.deptype = 'e')
-  AND %s
-ORDER BY pg_relation_size(c.oid) DESC
+"""
+_AGAIN = f"{_SELECTED} AND c.oid IN (%s)"
+
+# The server looks at a file for the size of each heap, which it does once for each: a database may
+# have many thousands.
+_MEASURED = f"""
+WITH sizes AS MATERIALIZED (
+  SELECT oid, pg_relation_size(oid) AS heap_bytes FROM pg_class
+  WHERE relkind = 'r' AND relpersistence <> 't' AND oid >= 16384
+)
+SELECT found.*, (SELECT coalesce(sum(heap_bytes), 0)::bigint FROM sizes) AS all_bytes
+FROM (VALUES (0)) AS once LEFT JOIN (
+  SELECT s.heap_bytes, c.* FROM sizes s JOIN ({_SELECTED}) c ON c.oid = s.oid
+  WHERE s.heap_bytes > %s
+) found ON true
+ORDER BY found.heap_bytes DESC
 """
 
 # The inputs that the bytes of a row depend on, besides the row: the table's columns, the
@@ -131,21 +145,13 @@ ORDER BY blocks DESC
 """
 
 
-# About the size of pg_dump's output: rows with their TOAST, and large objects. A query for the size
-# of a table waits for sessions that hold it exclusively; for such a table the catalog's estimate is
-# used.
-_ARCHIVE = """
-SELECT coalesce(sum(
-  CASE WHEN l.relation IS NULL
-    THEN pg_relation_size(c.oid) + coalesce(pg_relation_size(nullif(c.reltoastrelid, 0)), 0)
-    ELSE greatest(c.relpages, 0)::bigint * current_setting('block_size')::int
-  END), 0)::bigint AS size_bytes
-FROM pg_class c LEFT JOIN (
-  SELECT DISTINCT relation FROM pg_locks
-  WHERE mode = 'AccessExclusiveLock' AND locktype = 'relation'
-) l ON l.relation = c.oid
-WHERE c.oid = 'pg_largeobject'::regclass
-  OR c.relkind = 'r' AND c.relpersistence <> 't' AND c.oid >= 16384 AND NOT c.oid = ANY ('{%s}')
+# About the size of what pg_dump writes besides heaps: their TOAST, by the catalog's estimate, and
+# large objects.
+_BESIDE = """
+SELECT pg_relation_size('pg_largeobject') + coalesce(sum(greatest(t.relpages, 0)), 0)::bigint
+  * current_setting('block_size')::int AS size_bytes
+FROM pg_class c JOIN pg_class t ON t.oid = c.reltoastrelid
+WHERE c.relkind = 'r' AND c.relpersistence <> 't' AND c.oid >= 16384 AND NOT c.oid = ANY ('{%s}')
 """
 
 
@@ -157,6 +163,7 @@ class Candidate:
     schema: str
     name: str
     reason: str | None
+    heap_bytes: int = field(eq=False)
 
     @property
     def quoted(self) -> str:
@@ -198,25 +205,41 @@ class RangePolicy:
     binary: bool = True
 
 
-def find_candidates(session: Session, from_bytes: int) -> tuple[Candidate, ...]:
-    """Return the tables with a heap of more than `from_bytes`, the largest first."""
-    return _candidates(session, f"pg_relation_size(c.oid) > {from_bytes}")
+@frozen
+class Candidates:
+    """The tables with a large heap, and the size of all heaps."""
+
+    tables: tuple[Candidate, ...]
+    """The largest first."""
+    all_bytes: int
+    """The size of the heaps of all tables together."""
+
+
+def find_candidates(session: Session, from_bytes: int) -> Candidates:
+    """Return the tables with a heap of more than `from_bytes`."""
+    rows = session.query(_MEASURED % from_bytes)
+    all_bytes = rows[0]["all_bytes"]
+    found = tuple(
+        Candidate(row["oid"], row["schema"], row["name"], row["reason"], row["heap_bytes"])
+        for row in rows
+        if row["oid"] is not None
+    )
+    return Candidates(found, all_bytes)
 
 
 def find_again(session: Session, candidates: Iterable[Candidate]) -> frozenset[Candidate]:
     """Return the current state of tables; a dropped table is missing."""
     numbers = ", ".join(str(each.oid) for each in candidates)
-    return frozenset(_candidates(session, f"c.oid IN ({numbers})")) if numbers else frozenset()
+    rows = session.query(_AGAIN % numbers) if numbers else ()
+    return frozenset(Candidate(**row, heap_bytes=0) for row in rows)
 
 
-def _candidates(session: Session, which: str) -> tuple[Candidate, ...]:
-    return tuple(Candidate(**row) for row in session.query(_CANDIDATES % which))
-
-
-def estimate_archive(session: Session, apart: Iterable[int]) -> int:
+def estimate_archive(session: Session, found: Candidates, apart: Iterable[Candidate]) -> int:
     """Return about how many bytes of rows are in the archive, without these tables."""
-    (row,) = session.query(_ARCHIVE % ",".join(map(str, apart)))
-    return int(row["size_bytes"])
+    without = tuple(apart)
+    (row,) = session.query(_BESIDE % ",".join(str(each.oid) for each in without))
+    heaps = found.all_bytes - sum(each.heap_bytes for each in without)
+    return heaps + int(row["size_bytes"])
 
 
 def describe(session: Session, oids: Iterable[int], cutting: RangePolicy) -> tuple[LargeTable, ...]:

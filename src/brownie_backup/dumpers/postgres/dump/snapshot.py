@@ -11,6 +11,7 @@ from attrs import frozen
 from brownie_backup.dumpers.postgres.dump.large_tables import (
     RANGES_SINCE,
     Candidate,
+    Candidates,
     LargeTable,
     RangePolicy,
     describe,
@@ -175,10 +176,11 @@ def _lock_and_export(
     major = client.server_version.major
     # It stays in force: tables locked then need no second wait.
     session.run(f"SET lock_timeout = {lock_timeout // timedelta(milliseconds=1)}")
-    candidates = _find_candidates(session, cutting.table_bytes)
+    found = _find_candidates(session, cutting.table_bytes)
+    candidates = found.tables
     notes = tuple(_left_to_the_archive(candidates, major))
     chosen = [each for each in candidates if not each.reason] if major >= RANGES_SINCE else []
-    archive_bytes = estimate_archive(session, [each.oid for each in chosen])
+    archive_bytes = estimate_archive(session, found, chosen)
     sample = take_sample(client, session) if chosen else None
     tables = find_tables(session)
     session.run("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY")
@@ -192,7 +194,7 @@ def _lock_and_export(
     return _Held(session, exported, large, notes, tracker, archive_bytes)
 
 
-def _find_candidates(session: Session, bulk_bytes: int) -> tuple[Candidate, ...]:
+def _find_candidates(session: Session, bulk_bytes: int) -> Candidates:
     try:
         return find_candidates(session, bulk_bytes)
     except DatabaseError as error:  # a query for a table's size takes a lock on it
