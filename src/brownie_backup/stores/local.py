@@ -250,8 +250,6 @@ def _store_error(what: str, url: str, error: OSError) -> StoreError:
             return StoreError(msg, hint=StoreHint.CHECK_FOLDER)
 
 
-
-
 def _can_be_key(name: str) -> bool:
     """Whether a file's name can be part of a key; other files are not ours."""
     usable = name.isascii() and name.isprintable() and name[0] != "."
