@@ -13,9 +13,10 @@ from brownie_backup.postgres.client import qualified
 from brownie_backup.postgres.session import Session
 
 BULK_TABLE_BYTES = 64 << 20
-"""The size of its heap from which a table is read in ranges."""
+"""The size from which a table is read in ranges: that of its heap and its TOAST."""
 RANGE_BYTES = 16 << 20
 """The size of one range of a heap: its rows make about one blob."""
+_LENGTH_STEP = 8
 RANGES_SINCE = 14
 """The first major version that scans a range of blocks without reading the blocks before it."""
 
@@ -71,18 +72,26 @@ WHERE c.relkind = 'r' AND c.relpersistence <> 't' AND c.oid >= 16384
 _AGAIN = f"{_SELECTED} AND c.oid IN (%s)"
 
 # The server looks at a file for the size of each heap, which it does once for each: a database may
-# have many thousands.
+# have many thousands. TOAST is estimated without its files, by the pages at the last VACUUM, or by
+# the rows in the statistics if there was none: a row of TOAST has a quarter of a block.
 _MEASURED = f"""
-WITH sizes AS MATERIALIZED (
-  SELECT oid, pg_relation_size(oid) AS heap_bytes FROM pg_class
+WITH heaps AS MATERIALIZED (
+  SELECT oid, reltoastrelid, pg_relation_size(oid) AS heap_bytes FROM pg_class
   WHERE relkind = 'r' AND relpersistence <> 't' AND oid >= 16384
+), sizes AS MATERIALIZED (
+  SELECT h.oid, (h.heap_bytes + coalesce(greatest(
+      t.relpages::bigint * current_setting('block_size')::int,
+      pg_stat_get_live_tuples(t.oid) * (current_setting('block_size')::int / 4)
+    ), 0))::bigint AS size_bytes
+  FROM heaps h LEFT JOIN pg_class t ON t.oid = h.reltoastrelid
 )
-SELECT found.*, (SELECT coalesce(sum(heap_bytes), 0)::bigint FROM sizes) AS all_bytes
+SELECT found.*, pg_relation_size('pg_largeobject')
+  + (SELECT coalesce(sum(size_bytes), 0)::bigint FROM sizes) AS all_bytes
 FROM (VALUES (0)) AS once LEFT JOIN (
-  SELECT s.heap_bytes, c.* FROM sizes s JOIN ({_SELECTED}) c ON c.oid = s.oid
-  WHERE s.heap_bytes > %s
+  SELECT s.size_bytes, c.* FROM sizes s JOIN ({_SELECTED}) c ON c.oid = s.oid
+  WHERE s.size_bytes > %s
 ) found ON true
-ORDER BY found.heap_bytes DESC
+ORDER BY found.size_bytes DESC
 """
 
 # The inputs that the bytes of a row depend on, besides the row: the table's columns, the
@@ -145,16 +154,6 @@ ORDER BY blocks DESC
 """
 
 
-# About the size of what pg_dump writes besides heaps: their TOAST, by the catalog's estimate, and
-# large objects.
-_BESIDE = """
-SELECT pg_relation_size('pg_largeobject') + coalesce(sum(greatest(t.relpages, 0)), 0)::bigint
-  * current_setting('block_size')::int AS size_bytes
-FROM pg_class c JOIN pg_class t ON t.oid = c.reltoastrelid
-WHERE c.relkind = 'r' AND c.relpersistence <> 't' AND c.oid >= 16384 AND NOT c.oid = ANY ('{%s}')
-"""
-
-
 @frozen
 class Candidate:
     """A large table, and the reason why it can't be read in ranges, if any."""
@@ -163,7 +162,8 @@ class Candidate:
     schema: str
     name: str
     reason: str | None
-    heap_bytes: int = field(eq=False)
+    size_bytes: int = field(eq=False)
+    """About the size of its heap and its TOAST."""
 
     @property
     def quoted(self) -> str:
@@ -194,8 +194,8 @@ class RangePolicy:
     """The tables that are read in ranges, and the way to read them.
 
     Args:
-        table_bytes: the size of its heap from which a table is read in ranges.
-        range_bytes: the size of one range of a heap.
+        table_bytes: the size of its heap and its TOAST from which a table is read in ranges.
+        range_bytes: the size of one range of a heap; of a table with much more TOAST, fewer blocks.
         binary: whether rows may be written in COPY's binary format, which the server reads and
             writes faster, where all of a table's types allow it.
     """
@@ -207,20 +207,24 @@ class RangePolicy:
 
 @frozen
 class Candidates:
-    """The tables with a large heap, and the size of all heaps."""
+    """The large tables, and the size of the whole database."""
 
     tables: tuple[Candidate, ...]
     """The largest first."""
     all_bytes: int
-    """The size of the heaps of all tables together."""
+    """About the size of all tables with their TOAST, and of large objects."""
+
+    def without(self, apart: Iterable[Candidate]) -> int:
+        """Return about how many bytes are in the archive if these tables are not."""
+        return self.all_bytes - sum(each.size_bytes for each in apart)
 
 
 def find_candidates(session: Session, from_bytes: int) -> Candidates:
-    """Return the tables with a heap of more than `from_bytes`."""
+    """Return the tables of more than `from_bytes`."""
     rows = session.query(_MEASURED % from_bytes)
     all_bytes = rows[0]["all_bytes"]
     found = tuple(
-        Candidate(row["oid"], row["schema"], row["name"], row["reason"], row["heap_bytes"])
+        Candidate(row["oid"], row["schema"], row["name"], row["reason"], row["size_bytes"])
         for row in rows
         if row["oid"] is not None
     )
@@ -231,15 +235,7 @@ def find_again(session: Session, candidates: Iterable[Candidate]) -> frozenset[C
     """Return the current state of tables; a dropped table is missing."""
     numbers = ", ".join(str(each.oid) for each in candidates)
     rows = session.query(_AGAIN % numbers) if numbers else ()
-    return frozenset(Candidate(**row, heap_bytes=0) for row in rows)
-
-
-def estimate_archive(session: Session, found: Candidates, apart: Iterable[Candidate]) -> int:
-    """Return about how many bytes of rows are in the archive, without these tables."""
-    without = tuple(apart)
-    (row,) = session.query(_BESIDE % ",".join(str(each.oid) for each in without))
-    heaps = found.all_bytes - sum(each.heap_bytes for each in without)
-    return heaps + int(row["size_bytes"])
+    return frozenset(Candidate(**row, size_bytes=0) for row in rows)
 
 
 def describe(session: Session, oids: Iterable[int], cutting: RangePolicy) -> tuple[LargeTable, ...]:
@@ -253,13 +249,28 @@ def describe(session: Session, oids: Iterable[int], cutting: RangePolicy) -> tup
 def _large_table(row: dict[str, Any], cutting: RangePolicy) -> LargeTable:
     row_format = RowFormat.BINARY if cutting.binary and row["binary"] else RowFormat.TEXT
     relation = Relation(row["oid"], row["schema"], row["name"], tuple(row["columns"]), row_format)
+    size_bytes = row["blocks"] * row["block_bytes"] + row["toast_bytes"]
     return LargeTable(
         Table(row["oid"], row["filenode"], row["signature"], row_format),
         relation,
         blocks=row["blocks"],
-        size_bytes=row["blocks"] * row["block_bytes"] + row["toast_bytes"],
+        size_bytes=size_bytes,
         rows=row["rows"],
         tracked=row["tracked"],
         database=row["database"],
-        range_blocks=max(1, cutting.range_bytes // row["block_bytes"]),
+        range_blocks=range_length(row["blocks"], row["block_bytes"], size_bytes, cutting),
     )
+
+
+def range_length(blocks: int, block_bytes: int, size_bytes: int, cutting: RangePolicy) -> int:
+    """Return the number of blocks of a table's ranges. Pure.
+
+    If a table has much more TOAST than heap, a range has fewer blocks: so few that it is not much
+    larger with its TOAST than `range_bytes`. The steps are wide, since another length means that
+    all rows are stored again.
+    """
+    length = max(1, cutting.range_bytes // block_bytes)
+    wanted = cutting.range_bytes * blocks // size_bytes if size_bytes else length
+    while length > 1 and length // _LENGTH_STEP >= wanted:
+        length = max(1, length // _LENGTH_STEP)
+    return length

@@ -15,7 +15,6 @@ from brownie_backup.dumpers.postgres.dump.large_tables import (
     LargeTable,
     RangePolicy,
     describe,
-    estimate_archive,
     find_again,
     find_candidates,
 )
@@ -180,7 +179,7 @@ def _lock_and_export(
     candidates = found.tables
     notes = tuple(_left_to_the_archive(candidates, major))
     chosen = [each for each in candidates if not each.reason] if major >= RANGES_SINCE else []
-    archive_bytes = estimate_archive(session, found, chosen)
+    archive_bytes = found.without(chosen)
     sample = take_sample(client, session) if chosen else None
     tables = find_tables(session)
     session.run("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY")
