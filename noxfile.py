@@ -35,7 +35,7 @@ CLI_FILES = (
 nox.needs_version = ">=2026.10"
 nox.options.default_venv_backend = "uv"
 OLDEST, *BETWEEN, NEWEST = (f"tests-{python}" for python in PYTHONS)
-# What holds on the oldest Python and the newest holds between: `nox -s nightly` sees to that.
+# Everything runs on the oldest Python; `nox -s nightly` runs it on the others.
 nox.options.sessions = ["lint", "types", OLDEST, NEWEST, "docs", "wheels"]
 # Without an interpreter CI fails; elsewhere nox names the skipped sessions at the end.
 nox.options.error_on_missing_interpreters = "CI" in os.environ
@@ -95,13 +95,19 @@ def types(session: nox.Session) -> None:
 BESIDE_EACH_OTHER = ("-n", str((os.cpu_count() or 1) + 2), "--dist", "worksteal")
 
 
+# What another Python may break: our own code and its imports, and one way through each program.
+ON_EACH_PYTHON = ("tests/unit", "tests/adapters", "tests/integration/test_restore.py")
+
+
 @nox.session(python=PYTHONS)
 def tests(session: nox.Session) -> None:
     """Run the tests: all on the oldest Python; on the others those that depend on Python."""
     _install(session, "tests", projects=True)
-    selected = "not nightly" if session.python == PYTHONS[0] else "not nightly and not once"
+    oldest = session.python == PYTHONS[0]
+    selected = "not nightly" if oldest else "not nightly and not once"
+    chosen = session.posargs or (() if oldest else ON_EACH_PYTHON)
     # Servers and their databases are each process's own, so that tests can run beside each other.
-    session.run("pytest", *BESIDE_EACH_OTHER, "-m", selected, *session.posargs)
+    session.run("pytest", *BESIDE_EACH_OTHER, "-m", selected, *chosen)
 
 
 @nox.session(python=PYTHONS[0], default=False)
@@ -137,8 +143,8 @@ def nightly(session: nox.Session) -> None:
     session.run("pytest", "--timeout=3600", *(session.posargs or (history, hostile)), env=env)
     if not session.posargs:
         session.run("pytest", *BESIDE_EACH_OTHER, "-m", "nightly")
-        for between in BETWEEN:
-            session.notify(between)
+        for python in (*BETWEEN, NEWEST):
+            session.notify(python, ("tests",))
 
 
 @nox.session

@@ -16,12 +16,16 @@ from tests.servers.running import BULK, Servers
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Let SIGHUP end our children as usual, even under nohup, which has us ignore it.
+    """Let signals end our children as usual, even under nohup or in the background of a shell.
+
+    The one has us ignore SIGHUP, the other SIGINT.
 
     What is ignored stays ignored in a child; what is handled does not. Workers are children too.
     """
     if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN or hasattr(config, "workerinput"):
         signal.signal(signal.SIGHUP, lambda *_: None)
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")

@@ -168,14 +168,15 @@ def test_a_good_sample_takes_back_neither_a_failure_nor_a_full_reading(small_cli
 
 def test_verify_all_reads_what_it_can_whatever_the_other_keys(keyless_cli: Cli) -> None:
     keyless_cli.json("backup", "--name", "one")
-    keyless_cli.json("backup", "--name", "two", BACKUP_PASSPHRASE="another")
+    other = keyless_cli.run("backup", "--name", "two", BACKUP_PASSPHRASE="another")
+    assert other.status == 3  # the passphrase may be mistyped
     result = keyless_cli.run("verify", "--all", "--json")
     assert result.status == 12
     assert [outcome["backup"] for outcome in result.json["verifications"]] == ["one"]
     assert [item["name"] for item in result.json["unread"]] == ["two"]
 
 
-def test_the_callers_keyring_is_asked_whatever_is_set(
+def test_the_callers_keyring_is_asked_for_a_key_that_is_named(
     keyless_cli: Cli, small: str, tmp_path: Path
 ) -> None:
     keys = keyless_cli.json("keygen", "--directory", str(tmp_path / "keys"))
@@ -187,7 +188,10 @@ def test_the_callers_keyring_is_asked_whatever_is_set(
     try:
         gpg = ["gpg", "--batch", "--quiet", "--import", keys["private_key_file"]]
         subprocess.run(gpg, check=True, env=keyless_cli.env | home)
-        keyless_cli.json(*target, **home)  # its passphrase is set, and nothing else
+        refused = keyless_cli.run(*target, **home)  # a passphrase is set, and no key is named
+        assert refused.status == 12
+        assert "BACKUP_GPG_RECIPIENTS" in refused.err
+        keyless_cli.json(*target, **home, BACKUP_GPG_RECIPIENTS=keys["fingerprint"])
     finally:
         subprocess.run(["gpgconf", "--kill", "all"], check=False, env=keyless_cli.env | home)
         shutil.rmtree(home["GNUPGHOME"])

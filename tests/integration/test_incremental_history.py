@@ -16,7 +16,7 @@ import pytest
 from tests.integration.incremental import SETTINGS, Scene, crash, crash_backend
 from tests.servers.running import Server
 
-BACKUPS = int(os.environ.get("BROWNIE_TEST_BACKUPS") or 40)
+BACKUPS = int(os.environ.get("BROWNIE_TEST_BACKUPS") or 20)
 SEED = int(os.environ.get("BROWNIE_TEST_SEED") or random.SystemRandom().randrange(1 << 32))
 _STEPS = 4
 """The most steps between two backups."""

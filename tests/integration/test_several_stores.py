@@ -111,6 +111,7 @@ def begin_and_kill(cli: Cli, folder: Path, victim: S3Server, name: str, **settin
     return finish(process, 120)
 
 
+@pytest.mark.timeout(600)  # 140 s on a quiet machine
 def test_two_clouds_and_a_folder_lose_nothing(
     server: Server, database: str, azure_server: AzureServer, tmp_path: Path
 ) -> None:

@@ -437,3 +437,20 @@ def test_a_good_size_here_counts_though_it_is_another_there() -> None:
     key = blob(one, 2)
     two.put(key, two.get(key) + b"longer")
     assert verify_backup(first, FakeDumper(CONTENT), "a", copies=[second]).resized == {}
+
+
+def test_that_the_latest_passes_over_a_later_backup_is_said() -> None:
+    one, two = both("a", "b")
+    repository, copy = repositories(one, two, clock=FakeClock(LATER))
+    assert find_backup((repository, copy), "latest").findings == ()
+    for store in (one, two):
+        store.put(manifest_key("b"), b"cut short")
+    found = find_backup((repository, copy), "latest")
+    assert found.backup.name == "a"
+    (finding,) = found.findings
+    assert finding.level is Level.WARNING
+    assert "'b', was begun at" in finding.message
+    assert find_backup((repository, copy), "latest-backup").findings == found.findings
+    assert find_backup((repository, copy), "a").findings == ()
+    report = restore(repository, FakeDumper(CONTENT), "latest")
+    assert [each.message for each in report.warnings] == [finding.message]

@@ -44,7 +44,7 @@ from brownie_backup.service.documents import backup_document, status_document
 from brownie_backup.stores import MemoryStore
 from brownie_backup.wording import as_unicode
 
-CASES = int(os.environ.get("BROWNIE_TEST_OBJECTS") or 200)
+CASES = int(os.environ.get("BROWNIE_TEST_OBJECTS") or 60)
 SEED = int(
     os.environ.get("BROWNIE_TEST_SEED")
     or (random.SystemRandom().randrange(1 << 32) if "BROWNIE_TEST_OBJECTS" in os.environ else 0)

@@ -144,8 +144,8 @@ class RestoreHint(HintCode):
     )
     GRANT_OWNERS = (
         "grant_owners",
-        'GRANT "{owner}" TO "{role}" and so on, or connect as a superuser, or restore without '
-        "owners: {option:no_owner}",
+        "Restore without owners: {option:no_owner}; or connect as a superuser. For owners that are "
+        'no superusers, this is enough: GRANT "{owner}" TO "{role}"',
     )
     DROPPED_ROLE = (
         "dropped_role",

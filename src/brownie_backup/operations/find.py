@@ -1,6 +1,6 @@
 """Find a backup by its name in several stores."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from attrs import evolve, frozen
 
@@ -9,7 +9,10 @@ from brownie_backup.format.names import LATEST, LATEST_TOO
 from brownie_backup.hints import BackupHint
 from brownie_backup.model import Backup, Kind, Manifest, Status
 from brownie_backup.model.findings import Finding, Level
+from brownie_backup.operations.guards import made_good
 from brownie_backup.repository import Repository, with_deadlines
+from brownie_backup.repository.catalogue.holds import read_attempt
+from brownie_backup.wording import written
 
 DatabaseName = Callable[[], str | None]
 """Returns the name of a database, perhaps asking its server; None if unknown."""
@@ -36,9 +39,9 @@ def find_backup(
     """Return a backup from the first repository where it is good, or else from any that has it.
 
     ``latest`` is the newest backup that is good in any store, and so is ``latest-backup``, if no
-    backup has that name. Stores that are out of reach are skipped. If the backup comes from another
-    store than the first, the findings say why. With `damaged_too`, the first repository that has it
-    is enough.
+    backup has that name. If a later one was begun, the findings say so. Stores that are out of
+    reach are skipped. If the backup comes from another store than the first, the findings say why.
+    With `damaged_too`, the first repository that has it is enough.
 
     `whose` returns the name of the database whose latest backup is wanted; `kind` is its kind. Both
     work as in `Repository.backup`.
@@ -49,12 +52,14 @@ def find_backup(
     """
     # so that the wait for an unreachable store happens once
     repositories = with_deadlines(repositories)
-    try:
-        return _find(repositories, name, whose, kind, damaged_too=damaged_too)
-    except (BackupNotFound, StoreError):
-        if name != LATEST_TOO:
-            raise
-    return _find(repositories, LATEST, whose, kind, damaged_too=damaged_too)
+    if name != LATEST:
+        try:
+            return _find(repositories, name, whose, kind, damaged_too=damaged_too)
+        except (BackupNotFound, StoreError):
+            if name != LATEST_TOO:
+                raise
+    found = _find(repositories, LATEST, whose, kind, damaged_too=damaged_too)
+    return evolve(found, findings=(*found.findings, *_passed_over(found)))
 
 
 def manifest_of(backup: Backup, *, hint: str) -> Manifest:
@@ -157,6 +162,25 @@ def _findings(
         else:
             message = f"'{name}' in {url} is damaged: {each.backup.problem}"
         yield Finding(Level.WARNING, "store", message)
+
+
+def _passed_over(found: LocatedBackup) -> Iterator[Finding]:
+    """Yield that the latest good backup is older than the last one that was begun."""
+    manifest = found.backup.manifest
+    if manifest is None:
+        return
+    database = manifest.backup_set.name
+    try:
+        attempt = read_attempt(found.repository.store, database, manifest.kind)
+    except (StoreError, DamagedError):  # it is no part of the backup
+        return
+    others = attempt and attempt.backup != found.backup.name
+    if attempt and others and not made_good(attempt, found.backup):
+        message = (
+            f"a later backup of '{database}', '{attempt.backup}', was begun at "
+            f"{written(attempt.started_at)}, and is missing, damaged or not finished"
+        )
+        yield Finding(Level.WARNING, "latest", message, BackupHint.LIST_BACKUPS)
 
 
 def _differ(one: Backup, other: Backup) -> bool:

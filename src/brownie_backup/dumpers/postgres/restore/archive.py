@@ -8,7 +8,12 @@ from pathlib import Path
 from typing import BinaryIO
 
 from brownie_backup.dumpers.postgres.restore.contents import Contents, lines_for
-from brownie_backup.dumpers.postgres.restore.failures import Failures, is_fatal, parse_failures
+from brownie_backup.dumpers.postgres.restore.failures import (
+    Failure,
+    Failures,
+    is_fatal,
+    parse_failures,
+)
 from brownie_backup.errors import RestoreFailed
 from brownie_backup.hints import RestoreHint, SetupHint
 from brownie_backup.model.findings import Finding, Level
@@ -126,27 +131,58 @@ class Archive:
             client: another one of the same server.
         """
         client = client or self._client
-        argv = [
-            *arguments,
-            "--no-password",
-            f"--dbname={client.access.command_line(database)}",
-        ]
-        if not self._sets_what_the_server_lacks():
-            argv += ["--exit-on-error"] if strict and not failures.goes_on else []
-            argv += [f"--jobs={jobs}"] if jobs > 1 else []
         _log.info("restoring %s of '%s'", what, database)
-        status, _, said = client.output([*self._command(), *argv])
-        lines = list(lines_of(said))
+        stops = strict and not failures.goes_on
+        status, lines = self._run(client, database, *arguments, jobs=jobs, stops=stops)
         status, messages = forgive(status, lines)
         if status != 0:
             failed = list(parse_failures(messages, contents, self._commands))
             limited = remedy("\n".join(messages)) is not None  # that is no object's fault
             if not failed or limited or (failures.goes_on and is_fatal(lines)):
                 raise _ended(what, status, messages)
+            if jobs > 1 and not stops:
+                failed = self._again(client, database, contents, failed)
             failures.add(*failed)
             messages = [message for message in messages if "warning: " in message[:30]]
         for message in messages:
             yield Finding(Level.WARNING, what, message, RestoreHint.DOES_IT_MATTER)
+
+    def _run(
+        self, client: Client, database: str, *arguments: str, jobs: int, stops: bool = False
+    ) -> tuple[int, list[str]]:
+        """Run pg_restore; return its status, and the lines that it says."""
+        argv = [
+            *arguments,
+            "--no-password",
+            f"--dbname={client.access.command_line(database)}",
+        ]
+        if not self._sets_what_the_server_lacks():
+            argv += ["--exit-on-error"] if stops else []
+            argv += [f"--jobs={jobs}"] if jobs > 1 else []
+        status, _, said = client.output([*self._command(), *argv])
+        return status, list(lines_of(said))
+
+    def _again(
+        self, client: Client, database: str, contents: Contents, failed: Sequence[Failure]
+    ) -> list[Failure]:
+        """Restore what failed once more, with one job; return what fails again.
+
+        The jobs of pg_restore can block each other, as when one attaches the index of a partition
+        while another looks at its table: then PostgreSQL ends one with "deadlock detected".
+        """
+        entries = frozenset(each.entry for each in failed if each.entry is not None)
+        if not entries:
+            return [*failed]
+        only = self.use(contents, entries, "again")
+        status, lines = self._run(client, database, only, jobs=1)
+        status, messages = forgive(status, lines)
+        if status == 0:
+            return [each for each in failed if each.entry is None]
+        named = {each.entry for each in parse_failures(messages, contents, self._commands)}
+        if None in named or not named:  # something else went wrong
+            return [*failed]
+        # The first error of an object is its cause.
+        return [each for each in failed if each.entry in {*named, None}]
 
     def _commands(self) -> str:
         """Return all commands but those of rows, each entry after a comment with its number."""
