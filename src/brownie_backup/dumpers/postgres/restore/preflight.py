@@ -72,7 +72,8 @@ def check_server(
         yield _error("name", msg, RestoreHint.DATABASE_NAME_BYTES(most=str(NAME_BYTES)))
     left = [other for other in server["databases"] if "_restoring_" in other]
     if left:
-        msg = f"left over from a restore that was killed, or kept with its errors: {', '.join(sorted(left))}"
+        names = ", ".join(sorted(left))
+        msg = f"left over from a restore that was killed, or kept with its errors: {names}"
         yield Finding(Level.WARNING, "target", msg, RestoreHint.DROP_LEFTOVER_DATABASE)
     if not server["creates_databases"]:
         msg = f"the role '{server['me']}' may not create databases"
