@@ -107,5 +107,6 @@ def test_the_catalogue_needs_neither_gpg_nor_a_key(switched: Cli, tmp_path: Path
 def test_latest_is_no_backup_in_clear_while_encryption_is_on(switched: Cli) -> None:
     """Whoever can write to the store, and has no key, can add one."""
     switched.json("backup", "--name", "planted", **{CLEAR: "no"} | NO_KEYS)
-    assert switched.json("show", "latest")["name"] == "key"
+    shown = switched.run("show", "latest", "--json")
+    assert (shown.status, shown.json["name"]) == (3, "key")
     assert switched.json("show", "latest", **{CLEAR: "no"})["name"] == "planted"

@@ -68,7 +68,9 @@ def test_a_manifest_cut_short_is_listed_as_damaged_and_stops_no_other(small_cli:
     path = small_cli.store / "manifests" / "two.json"
     path.write_bytes(path.read_bytes()[:-200])
     assert small_cli.backups() == {"one": "good", "two": "damaged"}
-    assert small_cli.json("show", "latest")["name"] == "one"
+    shown = small_cli.run("show", "latest", "--json")
+    assert (shown.status, shown.json["name"]) == (3, "one")
+    assert "a later backup of" in shown.err
     result = small_cli.run("cleanup", "--json")
     assert result.status == 3  # done, and no blob removed: nobody knows what "two" needs
     assert result.json["swept_blobs"] == 0
