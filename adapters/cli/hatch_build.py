@@ -6,6 +6,7 @@ import sys
 import tempfile
 from argparse import ArgumentParser
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import shtab
@@ -44,6 +45,9 @@ class Documents(BuildHookInterface[Any]):
 
 def _parser(path: Path) -> ArgumentParser:
     """Load the parser by its path: its package may need what a build doesn't have."""
+    package = ModuleType(path.parent.name)
+    package.__path__ = [str(path.parent)]  # for what the parser imports, without its __init__
+    sys.modules[package.__name__] = package
     spec = importlib.util.spec_from_file_location("parser_of_the_build", path)
     if spec is None or spec.loader is None:
         raise ImportError(path)
