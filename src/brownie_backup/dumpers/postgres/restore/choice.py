@@ -16,6 +16,7 @@ from brownie_backup.dumpers.postgres.restore.contents import (
     Contents,
     Entry,
 )
+from brownie_backup.dumpers.postgres.restore.reachable import reachable
 
 
 @frozen
@@ -147,25 +148,11 @@ class Graph:
 
     def with_partitions(self, tables: Iterable[int]) -> set[int]:
         """Return the tables with their partitions, recursively."""
-        found: set[int] = set()
-        waiting = [*tables]
-        while waiting:
-            number = waiting.pop()
-            if number not in found:
-                found.add(number)
-                waiting += self._partitions.get(number, ())
-        return found
+        return reachable(tables, self._partitions)
 
     def all_needs(self, numbers: Iterable[int]) -> set[int]:
         """Return the entries with everything that they need, recursively."""
-        found: set[int] = set()
-        waiting = [*numbers]
-        while waiting:
-            number = waiting.pop()
-            if number not in found:
-                found.add(number)
-                waiting += self.needs[number]
-        return found
+        return reachable(numbers, self.needs)
 
     def with_dependants(self, numbers: Iterable[int]) -> set[int]:
         """Return the entries with everything that needs them, recursively."""
@@ -173,14 +160,7 @@ class Graph:
         for number, needs in self.needs.items():
             for need in needs:
                 needing.setdefault(need, set()).add(number)
-        found: set[int] = set()
-        waiting = [*numbers]
-        while waiting:
-            number = waiting.pop()
-            if number not in found:
-                found.add(number)
-                waiting += needing.get(number, ())
-        return found
+        return reachable(numbers, needing)
 
     def relations(self, numbers: Iterable[int]) -> set[int]:
         """Return the entries that are tables, or similar to tables."""

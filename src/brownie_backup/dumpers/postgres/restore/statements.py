@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterable, Iterator
 from collections.abc import Set as AbstractSet
 
+from brownie_backup.dumpers.postgres.restore.reachable import reachable
 from brownie_backup.errors import DamagedError
 from brownie_backup.hints import RestoreHint
 
@@ -239,14 +240,7 @@ def _with_members(statements: Iterable[str], roles: Iterable[str]) -> frozenset[
     for statement in statements:
         if member := _MEMBER.match(statement):
             members.setdefault(unquote_name(member[1]), set()).add(unquote_name(member[2]))
-    found: set[str] = set()
-    waiting = [*roles]
-    while waiting:
-        role = waiting.pop()
-        if role not in found:
-            found.add(role)
-            waiting += members.get(role, ())
-    return frozenset(found)
+    return frozenset(reachable(roles, members))
 
 
 def roles_created(statements: Iterable[str]) -> tuple[str, ...]:

@@ -151,10 +151,11 @@ def try_locale(trial: Trial, script: DatabaseScript) -> Iterator[Finding]:
             msg = f"the locale '{name}' is not installed on the server"
             yield Finding(Level.ERROR, "locale", msg, RestoreHint.OTHER_LOCALE)
     attributes = script.collation()
-    if attributes and trial.may_collate():
-        for error in filter(None, [trial.refusal(f"{_TEMPORARY}({attributes})")]):
-            msg = f"the server cannot use the locale of the database: {said(error)}"
-            yield Finding(Level.ERROR, "locale", msg, RestoreHint.OTHER_LOCALE)
+    if not attributes or not trial.may_collate():
+        return
+    if error := trial.refusal(f"{_TEMPORARY}({attributes})"):
+        msg = f"the server cannot use the locale of the database: {said(error)}"
+        yield Finding(Level.ERROR, "locale", msg, RestoreHint.OTHER_LOCALE)
 
 
 def try_collations(trial: Trial, collations: Sequence[tuple[str, str]]) -> Iterator[Finding]:
