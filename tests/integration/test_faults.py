@@ -17,12 +17,18 @@ POINTS = (0, 1, 3, 5)
 """After how many blobs in the store a run is disturbed; the bulky database has seven and more."""
 
 
-def backup_disturbed(cli: Cli, blobs: int) -> subprocess.Popen[str]:
-    """Start a backup, and return when that many blobs of it are stored."""
-    process = cli.start("backup", "--name", "disturbed")
+PROGRAMS = {"pg_dump": "1G", "psql": "8M"}
+"""The programs that read rows, and the size of a large table with which they read most of them."""
+PROBLEMS = {"pg_dump": "pg_dump failed", "psql": "the connection of psql was lost"}
+
+
+def backup_disturbed(cli: Cli, blobs: int, program: str = "pg_dump") -> subprocess.Popen[str]:
+    """Start a backup whose rows a program reads; return when that many blobs of it are stored."""
+    size = PROGRAMS[program]
+    process = cli.start("backup", "--name", "disturbed", BACKUP_BULK_TABLE_BYTES=size)
     wait_until(
-        lambda: len(cli.blobs()) >= blobs and any(children(process, "pg_dump")),
-        what=f"{blobs} blobs and pg_dump at work",
+        lambda: len(cli.blobs()) >= blobs and any(children(process, program)),
+        what=f"{blobs} blobs and {program} at work",
     )
     return process
 
@@ -64,7 +70,8 @@ def test_after_a_sigkill_the_next_run_stores_only_what_is_missing(
     finish(process)
     there = cli.blobs()
     assert_unharmed(cli, servers.get(18), set())
-    document = cli.json("backup", "--name", "resumed")
+    size = PROGRAMS["pg_dump"]
+    document = cli.json("backup", "--name", "resumed", BACKUP_BULK_TABLE_BYTES=size)
     # The archive's head holds the time of the dump, and the roles' dump a random key.
     assert document["reused_blobs"] >= len(there) - 2
     assert document["reused_bytes"] >= sum(there.values()) - 4096
@@ -74,13 +81,16 @@ def test_after_a_sigkill_the_next_run_stores_only_what_is_missing(
 
 
 @pytest.mark.parametrize("blobs", POINTS)
-def test_a_killed_pg_dump_is_a_failed_backup(cli: Cli, servers: Servers, blobs: int) -> None:
-    process = backup_disturbed(cli, blobs)
-    for child in children(process, "pg_dump"):
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_a_killed_program_is_a_failed_backup(
+    cli: Cli, servers: Servers, blobs: int, program: str
+) -> None:
+    process = backup_disturbed(cli, blobs, program)
+    for child in children(process, program):
         child.send_signal(signal.SIGKILL)
     result = finish(process)
     assert result.status == 1, result.err
-    assert "pg_dump failed" in result.err
+    assert PROBLEMS[program] in result.err
     assert_unharmed(cli, servers.get(18), set())
 
 

@@ -34,15 +34,17 @@ def backup_measured(cli: Cli, **settings: str) -> Peak:
     while process.poll() is None:
         with contextlib.suppress(psutil.Error):
             family = [root, *root.children(recursive=True)]
-            memory = max(memory, sum(_memory(member) for member in family))
+            memory = max(memory, sum(_memory(member, root) for member in family))
         temporary = max(temporary, sum(_sizes(Path(cli.env["TMPDIR"]))))
     result = finish(process)
     assert result.status == 0, result.err
     return Peak(memory, temporary)
 
 
-def _memory(process: psutil.Process) -> int:
+def _memory(process: psutil.Process, root: psutil.Process) -> int:
     try:
+        if process.pid != root.pid and process.cmdline() == root.cmdline():
+            return 0  # between vfork and exec it shows its parent's memory
         return int(process.memory_full_info().pss)
     except psutil.Error:
         return 0

@@ -2,7 +2,6 @@
 
 import contextlib
 import logging
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, as_completed
 from typing import Any, TypeVar
@@ -18,8 +17,8 @@ from brownie_backup.pipeline.ranges import (
     StoredPart,
     WorkerContext,
     batches,
-    counting,
     store_batch,
+    store_stream,
     totals,
 )
 from brownie_backup.pipeline.worker_pool import Workers
@@ -189,45 +188,8 @@ def _store_inventory(
 
 
 def _store_stream(workers: Workers, spec: PartSpec) -> StoredPart:
-    """Read a part that is one stream; store its blobs, several at once."""
-    context = workers.context
     _log.debug("storing %s", spec.kind)
-
-    def store(chunk: list[bytes]) -> StoredBlob:
-        blob = context.writer.put(chunk.pop())
-        context.meter.add(spec, blob.ref.size_bytes)
-        return blob
-
-    counted: list[int | None] = []
-    context.meter.begin(spec)
-    with (
-        step("store part", kind=spec.kind) as measured,
-        context.dumper.reading() as reader,
-        contextlib.closing(counting(reader.read(spec), counted)) as stream,
-    ):
-        chunks = chunked(stream, context.writer.blob_bytes, head=spec.head_bytes)
-        blobs = tuple(_ordered(workers, store, chunks))
-        measured.tell(**totals(blobs))
-    rows = counted[0] if counted else None
-    context.meter.end(spec, rows)
-    return StoredPart(blobs, rows)
-
-
-def _ordered(
-    workers: Workers, store: Callable[[list[bytes]], StoredBlob], chunks: Iterable[bytes]
-) -> Iterator[StoredBlob]:
-    """Store chunks, with no more chunks in memory than there are packers."""
-    waiting: deque[Future[StoredBlob]] = deque()
-    most = min(workers.count, MOST_WORKERS)
-    for chunk in chunks:
-        # In a list, which the packer empties: otherwise the pool would keep the chunk longer than
-        # needed.
-        waiting.append(workers.packers.submit(store, [chunk]))
-        del chunk
-        if len(waiting) >= most:
-            yield waiting.popleft().result()
-    while waiting:
-        yield waiting.popleft().result()
+    return store_stream(workers.context, spec, min(workers.count, MOST_WORKERS))
 
 
 def _results(

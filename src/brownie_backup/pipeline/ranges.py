@@ -6,11 +6,11 @@ from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import AbstractContextManager
 
-from attrs import field, frozen
+from attrs import Factory, field, frozen
 
 from brownie_backup.errors import LockRefused
 from brownie_backup.model import PartSpec
-from brownie_backup.pipeline.buffers import DoubleBuffer
+from brownie_backup.pipeline.buffers import BufferPool, StreamBuffers
 from brownie_backup.pipeline.progress import PartMeter
 from brownie_backup.pipeline.replica import ReplicaState
 from brownie_backup.pipeline.writer import BlobWriter, StoredBlob
@@ -55,6 +55,9 @@ class WorkerContext:
     stores: Callable[[], tuple[ReplicaState, ...]] = tuple
     """Returns what the worker has learnt about the stores, for a process that does not share
     them."""
+    buffers: BufferPool = field(
+        default=Factory(lambda self: BufferPool(self.writer.blob_bytes), takes_self=True), eq=False
+    )
 
 
 OpenContext = Callable[[], AbstractContextManager[WorkerContext]]
@@ -82,7 +85,7 @@ def store_batch(open_context: OpenContext, specs: Sequence[PartSpec]) -> StoredB
     with (
         step("store ranges", ranges=len(specs)) as measured,
         open_context() as context,
-        contextlib.closing(DoubleBuffer(context.writer.blob_bytes)) as buffers,
+        contextlib.closing(StreamBuffers(context.buffers)) as buffers,
         context.dumper.reading() as reader,
     ):
         for spec in specs:
@@ -93,6 +96,18 @@ def store_batch(open_context: OpenContext, specs: Sequence[PartSpec]) -> StoredB
         parts = tuple(_finish(context, each) if each else None for each in begun)
         measured.tell(**totals([blob for part in parts if part for blob in part.blobs]))
         return StoredBatch(parts, context.stores())
+
+
+def store_stream(context: WorkerContext, spec: PartSpec, at_once: int) -> StoredPart:
+    """Read a part that is one stream, and store several of its blobs at once."""
+    with (
+        step("store part", kind=spec.kind) as measured,
+        contextlib.closing(StreamBuffers(context.buffers, at_once)) as buffers,
+        context.dumper.reading() as reader,
+    ):
+        stored = _finish(context, _read(context, buffers, reader, spec))
+        measured.tell(**totals(stored.blobs))
+    return stored
 
 
 def totals(blobs: Sequence[StoredBlob]) -> Mapping[str, int]:
@@ -106,15 +121,15 @@ def totals(blobs: Sequence[StoredBlob]) -> Mapping[str, int]:
 
 @frozen
 class _Begun:
-    """A range that has been read, and whose blobs are being stored."""
+    """A part that has been read, and whose blobs are being stored."""
 
     spec: PartSpec
     blobs: tuple[Future[StoredBlob], ...]
     rows: int | None
 
 
-def _read(context: WorkerContext, buffers: DoubleBuffer, reader: Reader, spec: PartSpec) -> _Begun:
-    """Read a range; its last blobs may still be being stored."""
+def _read(context: WorkerContext, buffers: StreamBuffers, reader: Reader, spec: PartSpec) -> _Begun:
+    """Read a part; its last blobs may still be being stored."""
 
     def put(chunk: memoryview) -> StoredBlob:
         blob = context.writer.put(chunk)
@@ -125,7 +140,7 @@ def _read(context: WorkerContext, buffers: DoubleBuffer, reader: Reader, spec: P
     blobs = []
     context.meter.begin(spec)
     with contextlib.closing(counting(reader.read(spec), counted)) as stream:
-        for chunk in refilled(stream, buffers.buffer):
+        for chunk in refilled(stream, buffers.buffer, head=spec.head_bytes):
             if context.stopping.is_set():
                 raise Stopped
             blobs.append(buffers.put(put, chunk))

@@ -16,7 +16,6 @@ from brownie_backup.pipeline.ranges import (
     WorkerContext,
     store_batch,
 )
-from brownie_backup.repository import MOST_WORKERS
 
 _SIDE = 4
 """Threads beside the workers, for parts that are streams and for waiting on the WAL."""
@@ -41,7 +40,6 @@ class Workers:
     context: WorkerContext
     count: int
     side: Threads
-    packers: Threads
     remote: bool
     begun: list[Future[StoredBatch]] = field(factory=list, eq=False)
 
@@ -89,7 +87,6 @@ def worker_pool(
     own = ThreadPoolExecutor(count, thread_name_prefix="range")
     # With one worker, the work is done one after the other.
     side = Threads(_SIDE if count > 1 else 1, thread_name_prefix="part")
-    packers = Threads(min(count, MOST_WORKERS), thread_name_prefix="blob")
     here = contextlib.nullcontext(context)
     workers = Workers(
         executor or own,
@@ -97,7 +94,6 @@ def worker_pool(
         context,
         count,
         side,
-        packers,
         remote=open_context is not None,
     )
     try:
@@ -106,7 +102,7 @@ def worker_pool(
         context.stopping.set()
         for future in workers.begun:
             future.cancel()
-        for pool in (own, side, packers):
+        for pool in (own, side):
             pool.shutdown(cancel_futures=True)
         wait([future for future in workers.begun if not future.cancelled()], _END_SECONDS)
 

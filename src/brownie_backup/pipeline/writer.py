@@ -3,8 +3,9 @@
 import logging
 from collections.abc import Mapping
 
-from attrs import frozen
+from attrs import field, frozen
 
+from brownie_backup.concurrency.budget import Budget
 from brownie_backup.format.blobs import blob_name
 from brownie_backup.format.checksums import with_checksum
 from brownie_backup.model import BlobRef, Encryption
@@ -12,6 +13,11 @@ from brownie_backup.pipeline.replica import Replica
 from brownie_backup.pipeline.replicas import ReplicaSet
 from brownie_backup.protocols import Compressor, Encryptor
 from brownie_backup.repository import BLOB_BYTES, Identity, Repository
+
+COMPRESSED_BYTES = 48 << 20
+ENCRYPTED_BYTES = 64 << 20
+"""The most memory for compressed and for encrypted blobs. Blobs that compress well take little of
+it, so many of them are encrypted and sent at once."""
 
 _log = logging.getLogger(__name__)
 
@@ -35,6 +41,8 @@ class BlobWriter:
     encryption: Encryption
     blob_bytes: int = BLOB_BYTES
     """How much plaintext makes a blob."""
+    compressed: Budget = field(factory=lambda: Budget(COMPRESSED_BYTES), eq=False)
+    encrypted: Budget = field(factory=lambda: Budget(ENCRYPTED_BYTES), eq=False)
 
     def put(self, data: bytes | memoryview) -> StoredBlob:
         """Store `data`; when this returns, it is durable in at least one store.
@@ -47,12 +55,19 @@ class BlobWriter:
         found = self.replicas.find(name)
         if stored := self._reuse(name, size, found):
             return stored
-        packed = self.compressor.compress(data)
-        # Each step releases its input: these copies are most of this program's memory.
-        del data
-        packed = self.encryptor.encrypt(packed)
-        packed = with_checksum(packed, name, self.encryption.method)
-        put = self.replicas.put(name, packed, found)
+        # Neither form is much larger than the plaintext.
+        with self.compressed.taking(size) as before:
+            packed = self.compressor.compress(data)
+            # Each step releases its input.
+            del data
+            before.shrink(len(packed))
+            # For a moment there are two copies: the pieces of gpg's output, and the whole.
+            with self.encrypted.taking(2 * len(packed)) as after:
+                packed = self.encryptor.encrypt(packed)
+                before.shrink(0)
+                packed = with_checksum(packed, name, self.encryption.method)
+                after.shrink(len(packed))
+                put = self.replicas.put(name, packed, found)
         _log.debug("stored blob %s: %d bytes, %d of plaintext", name, len(packed), size)
         return _stored(name, size, {**put, **_there(found)})
 

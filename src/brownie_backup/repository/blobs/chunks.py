@@ -3,23 +3,30 @@
 from collections.abc import Callable, Iterable, Iterator
 
 
-def refilled(stream: Iterable[bytes], next_buffer: Callable[[], bytearray]) -> Iterator[memoryview]:
+def refilled(
+    stream: Iterable[bytes], next_buffer: Callable[[], bytearray], *, head: int = 0
+) -> Iterator[memoryview]:
     """Cut a stream of pieces of any length into pieces as long as a buffer, in its memory.
 
-    A piece is valid until its buffer is used again. Allocating new memory of this size would cost
-    about as much as compressing, because of its page faults.
+    A buffer is asked for when there is something to put into it. A piece is valid until its buffer
+    is used again. Allocating new memory of this size would cost about as much as compressing,
+    because of its page faults. With `head`, the first piece has that length instead.
     """
-    whole = memoryview(next_buffer())
-    length = 0
+    whole: memoryview | None = None
+    length, room = 0, head
     for piece in stream:
         view = memoryview(piece)
-        while len(view) >= (room := len(whole) - length):
-            whole[length:] = view[:room]
-            yield whole
-            whole, view, length = memoryview(next_buffer()), view[room:], 0
-        whole[length : length + len(view)] = view
-        length += len(view)
-    if length:
+        while view:
+            if whole is None:
+                whole = memoryview(next_buffer())
+                whole, length, room = whole[: room or len(whole)], 0, 0
+            part = view[: len(whole) - length]
+            whole[length : length + len(part)] = part
+            view, length = view[len(part) :], length + len(part)
+            if length == len(whole):
+                yield whole
+                whole = None
+    if whole is not None:
         yield whole[:length]
 
 
