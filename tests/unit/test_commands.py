@@ -88,8 +88,18 @@ def test_a_store_that_was_never_used_is_not_just_empty(run: Run) -> None:
     assert seen.status == WARNINGS
     assert seen.out.startswith("no backups in file://")
     assert "has never been used. Check BACKUP_DESTINATION" in seen.err
+    seen = run("status")
+    assert seen.status == WARNINGS
+    assert "has never been used. Check BACKUP_DESTINATION" in seen.err
+    for verb in ("verify", "show", "restore", "hold", "release", "delete"):
+        seen = run(verb, "one")
+        assert seen.status == NOT_FOUND
+        assert "no backup named 'one'" in seen.err
+        assert "which has never been used" in seen.err
     run("backup", "--name", "one")
     run("delete", "one")
+    assert "has never been used" not in run("show", "two").err
+    assert "has never been used" not in run("status").err
     seen = run("list")
     assert (seen.status, seen.err) == (DONE, "")
 

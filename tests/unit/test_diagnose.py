@@ -4,10 +4,11 @@ from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
-from tests.unit.fakes import FakeClock, FakeDumper, FakeEncryptor, make_repository
+from attrs import evolve
+from tests.unit.fakes import DATABASE, FakeClock, FakeDumper, FakeEncryptor, make_repository
 from tests.unit.several import AwayStore, named, repositories
 
-from brownie_backup import Finding, Level, Repository, diagnose
+from brownie_backup import Finding, Level, Repository, create_backup, diagnose
 from brownie_backup.encryptors import Cleartext
 from brownie_backup.errors import (
     AccessDenied,
@@ -37,9 +38,31 @@ def levels(repository: Repository) -> dict[str, Level]:
 def test_a_good_setup_has_nothing_but_good_findings() -> None:
     store = MemoryStore(FakeClock())
     found = levels(make_repository(store))
-    assert set(found) == {"connection", "store", "clock", "encryption", "decryption"}
+    expected = {"connection", "store", "clock", "repository", "encryption", "decryption"}
+    assert set(found) == expected
     assert set(found.values()) == {Level.OK}
     assert list(store.list("")) == []
+
+
+def test_a_store_that_was_never_used_is_said_to_be_so() -> None:
+    repository = make_repository()
+    said = f"{repository.store.url} has never been used"
+    assert any(said in each.message for each in diagnose(repository, FakeDumper()))
+    create_backup(repository, FakeDumper())
+    assert not any(said in each.message for each in diagnose(repository, FakeDumper()))
+
+
+def test_a_key_that_is_not_that_of_the_last_good_backup_is_a_warning() -> None:
+    store = MemoryStore(FakeClock())
+    create_backup(make_repository(store), FakeDumper(), name="one")
+    assert levels(make_repository(store))["encryption"] is Level.OK
+    mistyped = make_repository(store, encryptor=FakeEncryptor(b"kay"))
+    found = list(diagnose(mistyped, FakeDumper()))
+    (warning,) = (each for each in found if each.level is Level.WARNING)
+    assert "the last good backup of the database, 'one', has another key" in warning.message
+    assert warning.hint == KeyHint.CHECK_KEYS()
+    other = FakeDumper(database=evolve(DATABASE, name="tills"))
+    assert all(each.level is Level.OK for each in diagnose(mistyped, other))
 
 
 def test_each_store_is_looked_at_and_one_that_is_away_hides_no_other() -> None:

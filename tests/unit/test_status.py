@@ -142,6 +142,22 @@ def test_a_failed_backup_is_told_although_an_earlier_one_is_good(
     assert report(repository, database="shop").state == "ok"
 
 
+def test_a_planted_unencrypted_backup_hides_no_failed_one(
+    repository: Repository, clock: FakeClock
+) -> None:
+    create_backup(repository, FakeDumper(), name="good")
+    clock.advance(HOUR)
+    with pytest.raises(DumpFailed):
+        create_backup(repository, FakeDumper(fail_after=10), name="bad")
+    clock.advance(HOUR)
+    clear = make_repository(MemoryStore(clock), encryptor=Cleartext(), clock=clock)
+    create_backup(clear, FakeDumper(), name="planted")
+    for found in clear.store.list(""):
+        if found.key.startswith(("manifests/", "blobs/")):
+            repository.store.put(found.key, clear.store.get(found.key))
+    assert report(repository, database="shop").failed_attempt is not None
+
+
 def test_a_running_backup_has_not_failed(repository: Repository, clock: FakeClock) -> None:
     create_backup(repository, FakeDumper(), name="good")
     clock.advance(HOUR)
@@ -175,6 +191,7 @@ def test_a_damaged_backup_is_the_last_and_no_success(
     assert found.last_good.name == "good"
     assert status_document(found, LIBRARY)["damaged"] == ["bad"]
     assert any("1 damaged backup: 'bad'" in message for message in messages(found))
+    assert not any("has failed" in each for each in messages(report(repository, database="shop")))
 
 
 def size(seed: int) -> dict[str, bytes]:

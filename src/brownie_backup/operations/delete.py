@@ -16,6 +16,7 @@ from brownie_backup.model import Manifest
 from brownie_backup.protocols import with_reserve
 from brownie_backup.repository import Lease, Repository
 from brownie_backup.repository.catalogue.holds import forget_attempt, hold_of, read_holds
+from brownie_backup.repository.catalogue.identity import not_found
 
 
 def delete_backup(repository: Repository, name: str, *, copies: Sequence[Repository] = ()) -> None:
@@ -37,8 +38,7 @@ def delete_backup(repository: Repository, name: str, *, copies: Sequence[Reposit
         msg = f"delete takes the name of a backup, not '{name}', which may be another one by now"
         raise BackupNotFound(msg, hint=BackupHint.NAME_ONE_BACKUP)
     if not holders:
-        msg = f"there is no backup named '{name}' in {repository.store.url}"
-        raise BackupNotFound(msg, hint=BackupHint.LIST_BACKUPS)
+        raise not_found(repository.store, f"backup named '{name}'")
     with ExitStack() as stack:
         stack.enter_context(with_reserve(holder.store for holder in holders))
         found = []

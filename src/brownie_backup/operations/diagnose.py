@@ -17,6 +17,7 @@ from brownie_backup.errors import (
 )
 from brownie_backup.format.layout import BLOBS
 from brownie_backup.hints import DatabaseHint, HintCode, KeyHint, SetupHint, StoreHint
+from brownie_backup.model import UNENCRYPTED, Encryption
 from brownie_backup.model.findings import Finding, Level
 from brownie_backup.protocols import Availability, Dumper, HasFreeSpace, KnowsSize, Store
 from brownie_backup.repository import Repository, with_deadlines
@@ -62,6 +63,8 @@ def diagnose(
         yield from _contents(each, size, failure)
     for finding in _encryption(repository):
         yield _without_doctor(finding)
+    if connected:
+        yield from _same_key(repository, dumper)
 
 
 def _store(repository: Repository) -> Generator[Finding, None, BackupError | None]:
@@ -150,12 +153,16 @@ def _database_size(dumper: Dumper) -> int | None:
 def _identity(repository: Repository) -> Iterator[Finding]:
     store, record = repository.store, repository.record
     try:
-        why = strange(store, record, repository.known_identity())
+        found = repository.known_identity()
+        why = strange(store, record, found)
     except BackupError as error:
         yield Finding(Level.ERROR, "repository", error.message, error.hint)
         return
     if why:
         yield Finding(Level.ERROR, "repository", why)
+    elif found is None:
+        message = f"{store.url} has never been used: the first backup will start a repository there"
+        yield Finding(Level.OK, "repository", message)
 
 
 def _archived(repository: Repository) -> Iterator[Finding]:
@@ -198,6 +205,27 @@ def _space(repository: Repository, database_size: int | None) -> Iterator[Findin
         yield Finding(Level.WARNING, "space", msg, StoreHint.CLEAN_UP)
     else:
         yield Finding(Level.OK, "space", text)
+
+
+def _same_key(repository: Repository, dumper: Dumper) -> Iterator[Finding]:
+    """Warn if the next backup would get another key than the last good one of the database."""
+    encryptor = repository.codecs.encryptor
+    if encryptor is None or encryptor.method == UNENCRYPTED:
+        return
+    try:
+        name = dumper.database_name()
+        backups = repository.backups(check_blobs=False)
+        own = (b.manifest for b in backups if b.manifest and b.good and b.manifest.encrypted)
+        wanted = (name, dumper.kind)
+        last = next((m for m in own if (m.backup_set.name, m.kind) == wanted), None)
+        if last is None:
+            return
+        encryption = Encryption(encryptor.method, encryptor.identity(bytes.fromhex(last.hash_key)))
+    except BackupError:  # there are findings about that
+        return
+    if encryption != last.encryption:
+        msg = f"the last good backup of the database, '{last.name}', has another key or passphrase"
+        yield Finding(Level.WARNING, "encryption", msg, KeyHint.CHECK_KEYS)
 
 
 def _encryption(repository: Repository) -> Iterator[Finding]:

@@ -16,6 +16,7 @@ from brownie_backup.model import Hold
 from brownie_backup.operations.find import manifest_of
 from brownie_backup.repository import Lease, Repository
 from brownie_backup.repository.catalogue.holds import add_hold, read_holds, remove_hold
+from brownie_backup.repository.catalogue.identity import not_found
 from brownie_backup.wording import written
 
 
@@ -64,8 +65,7 @@ def release_backup(repository: Repository, name: str) -> bool:
     """
     held = name in read_holds(repository.store, repository.clock())
     if not held and not repository.exists(name):
-        msg = f"there is no backup named '{name}' in {repository.store.url}"
-        raise BackupNotFound(msg, hint=BackupHint.LIST_BACKUPS)
+        raise not_found(repository.store, f"backup named '{name}'")
     with repository.shared_lease(f"release of '{name}'", backup=name) as lease:
         lease.ensure_held()  # or another process may hold it again by now
         remove_hold(repository.store, name)

@@ -12,6 +12,7 @@ from brownie_backup.operations.status_report import StatusReport, StoreStatus
 from brownie_backup.protocols import HasFreeSpace, Store
 from brownie_backup.repository import Repository, with_deadlines
 from brownie_backup.repository.catalogue.holds import read_attempt
+from brownie_backup.repository.catalogue.identity import is_unused
 from brownie_backup.retention import plan_retention
 from brownie_backup.retention.policy import RetentionPolicy
 from brownie_backup.retention.rules import describe_policy
@@ -90,6 +91,7 @@ def _read_store(
     return StoreStatus(
         url,
         retention,
+        not backups and is_unused(repository.store),
         backups,
         leases=leases,
         free_bytes=free,

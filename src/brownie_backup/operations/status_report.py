@@ -27,6 +27,8 @@ class StoreStatus:
     url: str
     retention: str
     """The policy, in words."""
+    unused: bool = False
+    """Whether no backup was ever made to it."""
     backups: tuple[Backup, ...] = ()
     """Newest first, of any database and kind."""
     counting: tuple[Backup, ...] = ()
@@ -57,9 +59,14 @@ class StoreStatus:
         return sum(sizes.values())
 
     @property
+    def ours(self) -> Iterator[Backup]:
+        """The backups of the database that are good enough, if they are good; see `unencrypted`."""
+        return (each for each in self.counting if each.name not in self.unencrypted)
+
+    @property
     def last_good(self) -> Backup | None:
         """The newest good backup of the database; see `unencrypted`."""
-        return next((b for b in self.counting if b.counts and b.name not in self.unencrypted), None)
+        return next((each for each in self.ours if each.counts), None)
 
     @property
     def ahead(self) -> tuple[str, ...]:
@@ -127,14 +134,20 @@ class StatusReport:
 
     @property
     def failed_attempt(self) -> Attempt | None:
-        """The last backup that was started, if it has ended without a good backup."""
+        """The last backup that was started, if it has ended without a good backup.
+
+        One that is there, but damaged or unencrypted, is reported as that.
+        """
         leases = [lease for store in self.stores for lease in store.leases]
+        ours = [each for store in self.stores for each in store.ours]
+        reported = {n for store in self.stores for n in (*store.damaged, *store.unencrypted)}
         failed = [
             store.attempt
             for store in self.stores
             if store.attempt
+            and store.attempt.backup not in reported
             and not is_running(store.attempt, leases, self.now)
-            and not any(made_good(store.attempt, backup) for backup in self.backups)
+            and not any(made_good(store.attempt, backup) for backup in ours)
         ]
         return max(failed, key=lambda attempt: attempt.started_at, default=None)
 
@@ -165,6 +178,9 @@ def _findings(report: StatusReport) -> Iterator[Finding]:
         names = ", ".join(f"'{name}'" for name in report.databases)
         message = f"which database this is about is not known; there are backups of {names}"
         yield Finding(Level.WARNING, "database", message, BackupHint.NAME_DATABASE)
+    elif report.stores[0].unused:
+        message = f"there is no good backup{whose}: {report.stores[0].url} has never been used"
+        yield Finding(Level.WARNING, "backups", message, BackupHint.CHECK_DESTINATION)
     elif last is None or last.manifest is None:
         message = f"there is no good backup{whose}"
         yield Finding(Level.WARNING, "backups", message, BackupHint.CHECK_SCHEDULER)

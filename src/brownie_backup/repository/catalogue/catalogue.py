@@ -20,7 +20,7 @@ from brownie_backup.model.reports import OnCount
 from brownie_backup.protocols import Cache, Clock, Store
 from brownie_backup.repository.catalogue import holds, manifests
 from brownie_backup.repository.catalogue.cached import RepositoryCache
-from brownie_backup.repository.catalogue.identity import read_identity
+from brownie_backup.repository.catalogue.identity import not_found, read_identity
 from brownie_backup.repository.catalogue.listing import read_catalogue, sharing, sizes_of
 
 
@@ -97,8 +97,7 @@ class Catalogue:
         if backup:
             return backup
         wanted = "good backup" if name == LATEST else f"backup named '{name}'"
-        msg = f"there is no {wanted} in {self.store.url}"
-        raise BackupNotFound(msg, hint=BackupHint.LIST_BACKUPS)
+        raise not_found(self.store, wanted)
 
     def confirms(self, backup: Backup) -> bool:
         """Whether the store itself still has that manifest, which may have come from the cache."""

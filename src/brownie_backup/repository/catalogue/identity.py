@@ -9,9 +9,17 @@ from functools import partial
 
 from attrs import field, frozen
 
-from brownie_backup.errors import BackupError, DamagedError, KeyExists, KeyNotFound, ObjectArchived
+from brownie_backup.errors import (
+    BackupError,
+    BackupNotFound,
+    DamagedError,
+    KeyExists,
+    KeyNotFound,
+    ObjectArchived,
+)
 from brownie_backup.format.converter import from_json, to_json
 from brownie_backup.format.layout import IDENTITY, MANIFESTS, name_in
+from brownie_backup.hints import BackupHint
 from brownie_backup.protocols import ObjectUse, RepositoryRecord, Store, get_object
 from brownie_backup.repository.catalogue.manifests import read_manifest
 
@@ -81,6 +89,25 @@ def ensure_identity(
         store.put(IDENTITY, to_json(identity), if_absent=True, use=ObjectUse.BACKUP)
         _probe(store, identity)
     return read_identity(store)
+
+
+def is_unused(store: Store) -> bool:
+    """Whether it is certain that no backup was ever made to a store."""
+    try:
+        return known_identity(store) is None
+    except BackupError:
+        return False
+
+
+def not_found(store: Store, lacking: str) -> BackupNotFound:
+    """Return the error for what a store lacks, such as "good backup".
+
+    An address with a typo leads to a store that was never used: then that is what to check.
+    """
+    if is_unused(store):
+        msg = f"there is no {lacking} in {store.url}, which has never been used"
+        return BackupNotFound(msg, hint=BackupHint.CHECK_DESTINATION)
+    return BackupNotFound(f"there is no {lacking} in {store.url}", hint=BackupHint.LIST_BACKUPS)
 
 
 def strange(store: Store, record: RepositoryRecord | None, found: Identity | None) -> str:

@@ -7,6 +7,7 @@ from datetime import datetime
 from brownie_backup import Backup, list_backups
 from brownie_backup.hints import BackupHint
 from brownie_backup.operations.status_report import StoreStatus
+from brownie_backup.repository.catalogue.identity import is_unused
 from brownie_backup.schedule import time_zone
 from brownie_backup.service import Service
 from brownie_backup.service.documents import backup_document, status_document
@@ -27,7 +28,7 @@ def list_(arguments: argparse.Namespace, service: Service, output: Output) -> in
     repository = service.context.repositories(first=arguments.store)[0]
     with output.tally() as on_progress:
         backups = list_backups(repository, on_progress=on_progress)
-    unused = not backups and repository.known_identity() is None
+    unused = not backups and is_unused(repository.store)
     if output.as_json:
         output.result({"backups": [backup_document(backup) for backup in backups]}, ())
     elif backups:
