@@ -238,6 +238,7 @@ def test_a_failing_dry_run_says_so_in_its_words_and_in_the_audit_trail(case: Cas
     assert result.status == 1
     assert "would fail: 1 problem; nothing was changed" in result.out
     assert "would restore" not in result.out
+    assert result.err.startswith("error: target: ")
     case.findings("--no-owner", **case.as_a_role("NOCREATEDB"))
     (last,) = case.cli.json("audit", "--action", "restore", "--limit", "1")["entries"]
     assert (last["outcome"], last["error_type"]) == ("refused", "RestoreRefused")

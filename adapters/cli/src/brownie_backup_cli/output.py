@@ -72,7 +72,8 @@ class Output:
             if finding.level is Level.OK:
                 self.say(text)
             else:
-                self.warn(f"{text}. {finding.hint.worded(WORDS)}" if finding.hint else text)
+                text = f"{text}. {finding.hint.worded(WORDS)}" if finding.hint else text
+                print(visible(f"{finding.level}: {text}"), file=sys.stderr)
 
     @contextmanager
     def progress(self) -> Iterator[OnProgress | None]:

@@ -105,7 +105,12 @@ def restore(arguments: argparse.Namespace, service: Service, output: Output) -> 
     output.findings(report.findings)
     output.result(
         restore_document(report, WORDS),
-        _restored(report, several=bool(service.settings.copies), some=options.selects),
+        _restored(
+            report,
+            several=bool(service.settings.copies),
+            some=options.selects,
+            replace=options.replace,
+        ),
     )
     if errors_in(report.findings):
         return FAILED  # of a dry run: the restore would fail
@@ -138,7 +143,7 @@ def _ranges(report: BackupReport) -> list[str]:
     return [f"large tables: {counted(report.ranges, 'range')} read{unread}"]
 
 
-def _restored(report: RestoreReport, *, several: bool, some: bool) -> list[str]:
+def _restored(report: RestoreReport, *, several: bool, some: bool, replace: bool) -> list[str]:
     if report.dry_run:
         if errors := errors_in(report.findings):
             problems = counted(len(errors), "problem")
@@ -146,9 +151,10 @@ def _restored(report: RestoreReport, *, several: bool, some: bool) -> list[str]:
             return [f"the restore of {target} would fail: {problems}; nothing was changed"]
         if some:
             (chosen,) = (f.message for f in report.findings if f.subject == "chosen")
-            how = f"of {report.backup} to '{report.target_database}': {chosen}"
+            how = f"from {report.backup} to '{report.target_database}': {chosen}"
         else:
             how = f"{report.backup} ({size(report.size_bytes)}) as '{report.target_database}'"
+            how += ", in place of one that exists" if replace else ""
         return [f"would restore {how}; nothing was changed"]
     source = f" from {report.store_url}" if several else ""
     spent = f"{size(report.size_bytes)} in {span(report.duration)}"
