@@ -71,6 +71,10 @@ class FakeSnapshot:
     parts: tuple[PartSpec, ...]
     notes: tuple[str, ...] = ("made up",)
 
+    @property
+    def database_id(self) -> DatabaseId:
+        return self.database.id
+
     def unchanged_since(self, base: Manifest) -> Unchanged:
         return Unchanged(why_not="nobody looked")
 

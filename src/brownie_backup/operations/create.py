@@ -177,9 +177,10 @@ def _read_database(
         due = full_read_due(parent, started_at, full_every)
         stored = store_snapshot(snapshot, workers, parent, full=full or due)
         wal = snapshot.wal()
+        database = snapshot.database
     return _Read(
         dumper.kind,
-        snapshot.database,
+        database,
         snapshot.notes,
         stored,
         tuple(map(dumper.locate, stored.contradicted)),
@@ -193,7 +194,7 @@ def _read_database(
 
 
 def _set_of(snapshot: Snapshot, dumper: Dumper) -> BackupSet:
-    database = snapshot.database.id
+    database = snapshot.database_id
     return BackupSet(database.system_identifier, database.name, dumper.kind)
 
 

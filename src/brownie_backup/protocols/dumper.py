@@ -35,8 +35,16 @@ class Snapshot(Protocol):
     """One consistent state of a database, held while its parts are read."""
 
     @property
+    def database_id(self) -> DatabaseId:
+        """The identity of the database."""
+        ...
+
+    @property
     def database(self) -> Database:
-        """The description of the database for the manifest."""
+        """The description of the database for the manifest.
+
+        It is asked for when all parts have been read; measuring the size may take a while.
+        """
         ...
 
     @property

@@ -54,7 +54,7 @@ class DumperContract:
         with dumper.snapshot() as snapshot:
             assert snapshot.database.name == dumper.database_name()
             assert snapshot.database.system_identifier
-            assert snapshot.database.id == dumper.database_id()
+            assert snapshot.database.id == snapshot.database_id == dumper.database_id()
             assert snapshot.database.size_bytes > 0
 
     def test_there_is_one_inventory(self, dumper: Dumper) -> None:

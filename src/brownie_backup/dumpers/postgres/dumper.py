@@ -4,6 +4,7 @@ import contextlib
 import logging
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import timedelta
+from typing import TYPE_CHECKING
 
 from brownie_backup.dumpers.postgres.doctor import diagnose
 from brownie_backup.dumpers.postgres.dump.large_tables import (
@@ -17,7 +18,6 @@ from brownie_backup.dumpers.postgres.dump.snapshot import (
     PostgresSnapshot,
     open_snapshot,
 )
-from brownie_backup.dumpers.postgres.dump.snapshot_session import SnapshotSession
 from brownie_backup.dumpers.postgres.inventory import compare_stored, parse_inventory, with_stored
 from brownie_backup.dumpers.postgres.restore.new_database import with_leftover
 from brownie_backup.dumpers.postgres.restore.selection import parse_wanted
@@ -48,6 +48,9 @@ from brownie_backup.postgres.copy_rows import check_rows
 from brownie_backup.postgres.output import lines_of
 from brownie_backup.postgres.process import feed, running
 from brownie_backup.protocols import Target
+
+if TYPE_CHECKING:
+    from brownie_backup.dumpers.postgres.dump.snapshot_session import SnapshotSession
 
 LOCK_TIMEOUT = timedelta(minutes=5)
 """How long pg_dump waits for a table that another session has locked exclusively."""
@@ -133,9 +136,7 @@ class PostgresDumper:
             ) as snapshot,
         ):
             opened.append(snapshot.name)
-            self._holders[snapshot.name] = SnapshotSession(
-                snapshot.session, snapshot.process_id, client, standby=snapshot.standby
-            )
+            self._holders[snapshot.name] = snapshot.holder
             try:
                 yield snapshot
             finally:

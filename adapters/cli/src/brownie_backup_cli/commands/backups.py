@@ -103,15 +103,8 @@ def restore(arguments: argparse.Namespace, service: Service, output: Output) -> 
             on_progress=on_progress,
         )
     output.findings(report.findings)
-    output.result(
-        restore_document(report, WORDS),
-        _restored(
-            report,
-            several=bool(service.settings.copies),
-            some=options.selects,
-            replace=options.replace,
-        ),
-    )
+    lines = _restored(report, options, several=bool(service.settings.copies))
+    output.result(restore_document(report, WORDS), lines)
     if errors_in(report.findings):
         return FAILED  # of a dry run: the restore would fail
     return WARNINGS if report.warnings else DONE
@@ -143,23 +136,23 @@ def _ranges(report: BackupReport) -> list[str]:
     return [f"large tables: {counted(report.ranges, 'range')} read{unread}"]
 
 
-def _restored(report: RestoreReport, *, several: bool, some: bool, replace: bool) -> list[str]:
+def _restored(report: RestoreReport, options: RestoreOptions, *, several: bool) -> list[str]:
     if report.dry_run:
         if errors := errors_in(report.findings):
             problems = counted(len(errors), "problem")
             target = f"{report.backup} to '{report.target_database}'"
             return [f"the restore of {target} would fail: {problems}; nothing was changed"]
-        if some:
+        if options.selects:
             (chosen,) = (f.message for f in report.findings if f.subject == "chosen")
             how = f"from {report.backup} to '{report.target_database}': {chosen}"
         else:
             how = f"{report.backup} ({size(report.size_bytes)}) as '{report.target_database}'"
-            how += ", in place of one that exists" if replace else ""
+            how += ", in place of one that exists" if options.replace else ""
         return [f"would restore {how}; nothing was changed"]
     source = f" from {report.store_url}" if several else ""
     spent = f"{size(report.size_bytes)} in {span(report.duration)}"
     target = report.target_database
-    if some:
+    if options.selects:
         head = f"restored from {report.backup}{source} to '{target}'"
     else:
         head = f"{report.backup} is restored{source} as '{target}'"

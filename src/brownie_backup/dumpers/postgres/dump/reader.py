@@ -173,7 +173,9 @@ class PostgresReader:
             self._inventory = session
             try:
                 session.run(*see)
-                return take_inventory(session, part.apart)
+                inventory = take_inventory(session, part.apart)
+                if holder := self._holders.get(part.snapshot):
+                    holder.measure(session)
             except DatabaseError as error:
                 if isinstance(error, ConnectionFailed):
                     raise
@@ -182,6 +184,7 @@ class PostgresReader:
                 raise DumpFailed(msg, hint=hint) from None
             finally:
                 self._inventory = None
+        return inventory
 
     def _globals_command(self, part: DumpDetail) -> list[str]:
         (row,) = self._client.query(

@@ -6,7 +6,7 @@ from contextlib import ExitStack
 from datetime import timedelta
 from typing import Any
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from brownie_backup.dumpers.postgres.dump.large_tables import (
     RANGES_SINCE,
@@ -25,6 +25,7 @@ from brownie_backup.dumpers.postgres.dump.locks import (
     lock_tables,
 )
 from brownie_backup.dumpers.postgres.dump.remedies import dump_hint
+from brownie_backup.dumpers.postgres.dump.snapshot_session import SnapshotSession
 from brownie_backup.dumpers.postgres.dump.wal import Tracker, take_sample
 from brownie_backup.dumpers.postgres.segments import DumpDetail, TableDetail
 from brownie_backup.errors import DatabaseError, DumpFailed
@@ -32,6 +33,7 @@ from brownie_backup.hints import DatabaseHint
 from brownie_backup.model import (
     BlockRange,
     Database,
+    DatabaseId,
     Extension,
     Manifest,
     PartKind,
@@ -52,7 +54,7 @@ SYSTEM_IDENTIFIER = "(SELECT system_identifier FROM pg_control_system())::text"
 
 _FACTS = f"""
 SELECT current_setting('server_version') AS server_version, datname AS name,
-  pg_encoding_to_char(encoding) AS encoding, pg_database_size(d.oid) AS size_bytes,
+  pg_encoding_to_char(encoding) AS encoding,
   coalesce(to_jsonb(d) ->> 'datlocale', to_jsonb(d) ->> 'daticulocale', datcollate) AS locale,
   {SYSTEM_IDENTIFIER} AS system_identifier,
   has_table_privilege('pg_catalog.pg_authid', 'SELECT') AS role_passwords,
@@ -69,15 +71,21 @@ class PostgresSnapshot:
     """A snapshot that a session of ours has exported and holds open."""
 
     name: str
-    database: Database
     parts: tuple[PartSpec, ...]
     notes: tuple[str, ...]
-    session: Session
-    process_id: int
-    """The process ID of the session's backend."""
-    standby: bool
-    """Whether the server is a standby, where replaying WAL may end the session."""
+    holder: SnapshotSession
+    _database: Database
     _tracker: Tracker
+
+    @property
+    def database_id(self) -> DatabaseId:
+        """The identity of the database."""
+        return self._database.id
+
+    @property
+    def database(self) -> Database:
+        """The description of the database for the manifest."""
+        return evolve(self._database, size_bytes=self.holder.database_bytes())
 
     def unchanged_since(self, base: Manifest) -> Unchanged:
         """Return the ranges that the WAL shows to have the same bytes as in an earlier backup."""
@@ -127,23 +135,17 @@ def open_snapshot(
             system_identifier=facts["system_identifier"],
             server_version=facts["server_version"],
             client_version=str(client.programs.version),
-            size_bytes=facts["size_bytes"],
+            size_bytes=0,
             encoding=facts["encoding"],
             locale=facts["locale"],
             extensions=tuple(Extension(**item) for item in facts["extensions"]),
         )
         parts = tuple(_parts(name, held, client.endpoint))
         notes = (*_notes(facts), *held.notes)
-        yield PostgresSnapshot(
-            held.exported,
-            database,
-            parts,
-            notes,
-            held.session,
-            facts["process_id"],
-            facts["standby"],
-            held.tracker,
+        holder = SnapshotSession(
+            held.session, facts["process_id"], client, standby=facts["standby"]
         )
+        yield PostgresSnapshot(held.exported, parts, notes, holder, database, held.tracker)
         # If the session has died since, nothing is lost: each reader has the snapshot for itself.
         with contextlib.suppress(DatabaseError):
             held.session.run("COMMIT")

@@ -11,6 +11,8 @@ from brownie_backup.postgres.copy_rows import begin_copying, copy_rows, named
 from brownie_backup.postgres.limits import remedy
 from brownie_backup.postgres.session import Session
 
+_SIZE = b"SELECT pg_database_size(current_database())"
+
 
 class SnapshotSession:
     """Holds a snapshot; reads tables that no other session can lock. Thread-safe.
@@ -19,7 +21,7 @@ class SnapshotSession:
         session: the session that has exported it.
         process_id: the process ID of that session's backend.
         client: of the server where the snapshot is.
-        standby: whether that is a standby.
+        standby: whether that is a standby, where replaying WAL may end the session.
     """
 
     def __init__(
@@ -32,6 +34,20 @@ class SnapshotSession:
         self._lock = threading.Lock()
         self._prepared = False
         self._broken = False
+        self._database_bytes: int | None = None
+
+    def measure(self, other: Session) -> None:
+        """Look how large the database is, by a session that has the time for it.
+
+        The server looks at every file of the database.
+        """
+        self._database_bytes = int(other.value(_SIZE))
+
+    def database_bytes(self) -> int:
+        """Return the size of the database on the server's disk."""
+        if self._database_bytes is None:
+            self.measure(self._session)
+        return self._database_bytes or 0
 
     def copy(self, part: TableDetail) -> Generator[bytes, None, int]:
         """Yield the rows of a range, while no other thread does."""
