@@ -13,7 +13,7 @@ from tests.servers.running import BULK, Server, Servers
 
 pytestmark = pytest.mark.once
 
-POINTS = (0, 1, 3, 5)
+POINTS = (0, 1, 3, 4)
 """After how many blobs in the store a run is disturbed; the bulky database has seven and more."""
 
 

@@ -93,7 +93,7 @@ def test_listings_are_whole_however_long() -> None:
     keys = {f"some/{number}" for number in range(2500)}
     for key in keys:
         inner.put(key, b"")
-    listed = [found.key for found in DeadlineStore(inner, IMPATIENT).list("some/")]
+    listed = [found.key for found in DeadlineStore(inner, Deadlines()).list("some/")]
     assert (set(listed), len(listed)) == (keys, 2500)
 
 
