@@ -92,6 +92,20 @@ def test_a_role_that_only_a_setting_needs_is_named_with_the_option_for_settings(
     case.succeeds("--exclude-settings")
 
 
+def test_a_real_restore_names_each_problem_once(case: Case) -> None:
+    case.sql(f"CREATE ROLE {case.role}; CREATE TABLE t (id int)")
+    case.sql(f"ALTER TABLE t OWNER TO {case.role}")
+    case.cli.json("backup")
+    case.sql(f"DROP OWNED BY {case.role}; DROP ROLE {case.role}")
+    to = ("restore", "latest", "--target-db", f"{case.database}_r")
+    result = case.cli.run(*to, **case.as_a_role("NOCREATEDB"))
+    first, *problems = result.err.splitlines()
+    assert first == "brownie-backup: the restore would fail, so nothing was changed:"
+    named = [line for line in problems if line.startswith("  ")]
+    assert len(named) == len(set(named)) > 1
+    assert any(case.role in line for line in named)
+
+
 def test_a_role_that_only_a_policy_needs_is_named(case: Case) -> None:
     case.sql(f"CREATE ROLE {case.role}; CREATE TABLE t (id int)")
     case.sql(f"CREATE POLICY theirs ON t TO {case.role}")

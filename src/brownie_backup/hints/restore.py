@@ -29,8 +29,8 @@ class RestoreHint(HintCode):
     ACCEPT_ERRORS = (
         "accept_errors",
         "Remove the cause, or restore everything else: {option:accept_errors} finishes without "
-        "what failed, {option:keep_failed} keeps what was restored for inspection, and "
-        "{option:table} restores single tables",
+        "what failed (a table with one bad row stays empty), {option:keep_failed} keeps what was "
+        "restored for inspection, and {option:table} restores single tables",
     )
     EXCLUDE_EXTENSION = (
         "exclude_extension",
@@ -39,7 +39,8 @@ class RestoreHint(HintCode):
     EXCLUDE_TABLE = "exclude_table", "Leave the table out: {option:exclude_table}"
     EXCLUDE_TABLE_DATA = (
         "exclude_table_data",
-        "Restore it without its rows: {option:exclude_table_data}",
+        "Restore it without its rows: {option:exclude_table_data}. Foreign keys that refer to its "
+        "rows are then refused",
     )
     EXCLUDE_EVENT_TRIGGERS = (
         "exclude_event_triggers",

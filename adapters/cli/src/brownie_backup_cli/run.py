@@ -6,7 +6,13 @@ import os
 from collections.abc import Mapping
 
 from brownie_backup.config import load_settings
-from brownie_backup.errors import BackupError, ConfigurationError, RestoreFailed, redact
+from brownie_backup.errors import (
+    BackupError,
+    ConfigurationError,
+    RestoreFailed,
+    RestoreRefused,
+    redact,
+)
 from brownie_backup.process.malloc import share_large_blocks
 from brownie_backup.service.documents import hint_fields
 from brownie_backup.telemetry.logs import configure_logging
@@ -85,5 +91,7 @@ def _lines(error: BackupError) -> list[str]:
     details, hint = _details(error), error.hint.worded(WORDS) if error.hint else ""
     if isinstance(error, ConfigurationError) and len(details) > 1:
         return ["several settings are wrong:", *(f"  {line}" for line in details), hint]
+    if isinstance(error, RestoreRefused) and len(details) > 1:
+        return [f"{error.message.partition(':')[0]}:", *(f"  {line}" for line in details), hint]
     more = [f"  {line}" for line in details[1:]]
     return [error.message, *more, hint]
