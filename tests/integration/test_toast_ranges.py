@@ -77,3 +77,21 @@ def test_one_huge_value_goes_straight_into_the_restored_table(
     assert len(part.blobs) > 3
     restore(repository, server.dumper(database), "huge", target_database=f"{database}_r")
     assert server.sql(f"{database}_r", SUMS) == server.sql(database, SUMS)
+
+
+@pytest.mark.nightly
+def test_a_bytea_that_is_too_large_for_pg_dump_comes_back(
+    server: Server, database: str, tmp_path: Path
+) -> None:
+    """As text it would have more than 1 GB. PostgreSQL sends and takes its bytes in binary."""
+    repository = Repository(LocalStore(tmp_path / "store"), Zstd(), Cleartext())
+    server.sql(
+        database,
+        "TRUNCATE documents; INSERT INTO documents VALUES (1, convert_to(repeat('x', 300 << 20), "
+        "'UTF8')); UPDATE documents SET body = body || body",
+    )
+    with pytest.raises(AssertionError, match="invalid memory alloc request size"):
+        server.plain_dump(database)
+    create_backup(repository, server.dumper(database), name="huge")
+    restore(repository, server.dumper(database), "huge", target_database=f"{database}_r")
+    assert server.sql(f"{database}_r", SUMS) == server.sql(database, SUMS)
