@@ -7,6 +7,7 @@ They are small on purpose: a method is here only if an operation calls it. The c
 from brownie_backup.protocols.cache import Cache, RepositoryRecord
 from brownie_backup.protocols.codecs import Compressor, Decryptor, Encryptor, SupportsMac
 from brownie_backup.protocols.dumper import Dumper, KnowsSize, Reader, Snapshot, Unchanged
+from brownie_backup.protocols.keys import KeyWrapper
 from brownie_backup.protocols.store import (
     Availability,
     Clock,
@@ -36,6 +37,7 @@ __all__ = [
     "Dumper",
     "Encryptor",
     "HasFreeSpace",
+    "KeyWrapper",
     "KnowsSize",
     "ObjectUse",
     "Page",

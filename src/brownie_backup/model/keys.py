@@ -1,0 +1,32 @@
+"""Data keys and their recipients: who may open a backup."""
+
+from attrs import frozen
+
+
+@frozen
+class Recipient:
+    """A holder of a key, or a service, that can unwrap data keys. All of it is public."""
+
+    kind: str
+    """How it wraps: ``openpgp``, ``passphrase``, ``awskms``, ``vault``."""
+    ref: str
+    """Which one of that kind: a fingerprint, an ARN, the salt of the key ring in hexadecimal."""
+
+
+@frozen
+class Stanza:
+    """A data key, wrapped for one recipient."""
+
+    kind: str
+    ref: str
+    wrapped: str
+    """The wrapped key in Base64."""
+
+
+@frozen
+class KeyContext:
+    """What a wrapped key is bound to: it cannot be unwrapped for anything else."""
+
+    repository_id: str
+    key_id: str
+    """The public id of the data key, 64 hexadecimal digits."""

@@ -1,0 +1,36 @@
+"""How a data key is wrapped for a recipient, and unwrapped."""
+
+from typing import Protocol
+
+from brownie_backup.model.keys import KeyContext, Recipient
+
+
+class KeyWrapper(Protocol):
+    """Wraps data keys for one recipient. Thread-safe.
+
+    Fails closed: `wrap` returns bytes that only the recipient can open, or raises. `unwrap` returns
+    a key whose id is that of the context, or raises. No error and no ``repr`` shows a secret.
+    """
+
+    @property
+    def recipient(self) -> Recipient:
+        """The recipient. It is equal for equal keys, and public."""
+        ...
+
+    def wrap(self, key: bytes, context: KeyContext) -> bytes:
+        """Return the key, wrapped and bound to the context.
+
+        Raises:
+            EncryptionError: it was not wrapped, or its id is not that of the context.
+        """
+        ...
+
+    def unwrap(self, wrapped: bytes, context: KeyContext) -> bytes:
+        """Return the key.
+
+        Raises:
+            KeyMissing: this host has no key that could unwrap it.
+            DecryptionError: the key that this host has is wrong, or its use was refused.
+            DamagedError: the bytes were changed, or are those of another context or another key.
+        """
+        ...
