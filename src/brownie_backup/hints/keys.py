@@ -46,6 +46,14 @@ class KeyHint(HintCode):
         "gpg would strip the space: use another passphrase",
     )
     NOTHING_STORED = "nothing_stored", "Run {verb:doctor}. Nothing was stored"
+    ROTATE_RECIPIENTS = (
+        "rotate_recipients",
+        "Set the recipients of the key ring, or change the key ring to those of the settings",
+    )
+    GIVE_RECIPIENT_KEY = (
+        "give_recipient_key",
+        "Give the private key, the passphrase or the rights of one of these recipients",
+    )
     INSTALL_GNUPG = "install_gnupg", "Install GnuPG 2.2 or newer (package gnupg)"
     CHECK_GNUPGHOME = "check_gnupghome", "Check GNUPGHOME"
     IMPORT_KEY = "import_key", "Import it: gpg --import FILE; see gpg --list-keys"

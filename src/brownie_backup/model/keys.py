@@ -24,6 +24,26 @@ class Stanza:
 
 
 @frozen
+class KeyRing:
+    """The recipients of a repository's data keys, from one change to the next."""
+
+    number: int
+    """Each change gets the next number: the highest counts."""
+    id: str
+    """32 random hexadecimal digits. It enters the names of blobs, and the recipients do not: so a
+    change of recipients stores no blob again."""
+    recipients: tuple[Recipient, ...]
+
+
+@frozen
+class KeyObject:
+    """A data key as it is stored: wrapped for each recipient of its ring."""
+
+    ring: str
+    stanzas: tuple[Stanza, ...]
+
+
+@frozen
 class KeyContext:
     """What a wrapped key is bound to: it cannot be unwrapped for anything else."""
 

@@ -1,0 +1,91 @@
+"""The key ring: for which recipients a repository's data keys are wrapped.
+
+Each change is an object of its own, with the next number, created if it is absent: so one of two
+changes at once wins. Nothing in the store says which recipients are right. A host compares the
+ring with its own settings, and refuses to make backups if they differ: a ring that somebody else
+has put there can stop backups, and opens none.
+"""
+
+import contextlib
+import secrets
+from collections.abc import Callable, Iterable, Sequence
+
+from brownie_backup.errors import ConfigurationError, KeyExists, KeyNotFound
+from brownie_backup.format.converter import from_json, to_json
+from brownie_backup.format.layout import KEY_RINGS, key_ring_in, key_ring_key
+from brownie_backup.hints import KeyHint
+from brownie_backup.model.keys import KeyRing, Recipient
+from brownie_backup.protocols import KeyWrapper, ObjectUse, Store, get_object
+
+MakeWrapper = Callable[[KeyRing | None], KeyWrapper]
+"""Makes what wraps for one configured recipient. A passphrase needs the salt in the ring, or makes
+one if there is no ring yet."""
+
+
+def read_ring(store: Store) -> KeyRing | None:
+    """Return the current key ring of a store, or None if it has none.
+
+    Raises:
+        DamagedError: it cannot be read.
+    """
+    while True:
+        numbers = (key_ring_in(found.key) for found in store.list(KEY_RINGS))
+        number = max((each for each in numbers if each is not None), default=None)
+        if number is None:
+            return None
+        with contextlib.suppress(KeyNotFound):  # a later change has replaced it just now
+            key = key_ring_key(number)
+            return from_json(get_object(store, key), KeyRing, key)
+
+
+def add_ring(store: Store, ring: KeyRing) -> KeyRing:
+    """Make a change of the key ring; return the change with that number, which may be another's."""
+    key = key_ring_key(ring.number)
+    with contextlib.suppress(KeyExists):
+        store.put(key, to_json(ring), if_absent=True, use=ObjectUse.BACKUP)
+    return from_json(get_object(store, key), KeyRing, key)
+
+
+def ensure_ring(
+    store: Store, makers: Sequence[MakeWrapper]
+) -> tuple[KeyRing, tuple[KeyWrapper, ...]]:
+    """Return the key ring of a store, and what wraps for its recipients.
+
+    The first backup makes the ring, of the configured recipients.
+
+    Raises:
+        ConfigurationError: its recipients are not the configured ones.
+    """
+    ring = read_ring(store)
+    wrappers = tuple(make(ring) for make in makers)
+    if ring is None:
+        ring = add_ring(store, KeyRing(1, secrets.token_hex(16), recipients_of(wrappers)))
+        # Another host may have made it at the same moment, with another salt for the passphrase.
+        wrappers = tuple(make(ring) for make in makers)
+    ensure_same(ring, recipients_of(wrappers))
+    return ring, wrappers
+
+
+def recipients_of(wrappers: Iterable[KeyWrapper]) -> tuple[Recipient, ...]:
+    """Return the recipients, in one order, each once."""
+    found = {wrapper.recipient for wrapper in wrappers}
+    return tuple(sorted(found, key=lambda each: (each.kind, each.ref)))
+
+
+def ensure_same(ring: KeyRing, recipients: Iterable[Recipient]) -> None:
+    """Raise `ConfigurationError`, which names the difference, unless the ring has exactly these."""
+    configured, there = frozenset(recipients), frozenset(ring.recipients)
+    problems = [
+        *(f"the key ring lacks {_named(each)}" for each in _ordered(configured - there)),
+        *(f"the settings lack {_named(each)}" for each in _ordered(there - configured)),
+    ]
+    if problems:
+        raise ConfigurationError(problems, hint=KeyHint.ROTATE_RECIPIENTS)
+
+
+def _ordered(recipients: Iterable[Recipient]) -> list[Recipient]:
+    return sorted(recipients, key=lambda each: (each.kind, each.ref))
+
+
+def _named(recipient: Recipient) -> str:
+    return f"the recipient {recipient.kind}:{recipient.ref}"

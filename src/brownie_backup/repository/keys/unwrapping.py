@@ -1,0 +1,94 @@
+"""Unwrapping data keys: each once in a process, since a key service costs time and money."""
+
+import threading
+from collections.abc import Iterator, Sequence
+
+from brownie_backup.errors import BackupError, DamagedError, DecryptionError, KeyMissing
+from brownie_backup.hints import BackupHint, KeyHint
+from brownie_backup.model.keys import KeyContext
+from brownie_backup.protocols import KeyWrapper, Store
+from brownie_backup.repository.keys.objects import WrappedKey, wrapped_keys
+
+MOST_AT_ONCE = 8
+"""How many keys are unwrapped at the same time: key services limit their callers."""
+
+
+class DataKeys:
+    """The data keys of a repository, for a host that can unwrap them. Thread-safe.
+
+    Args:
+        repository_id: which repository it is.
+        stores: where the wrapped keys are; the first that has one that opens is enough.
+        wrappers: what this host can unwrap with.
+    """
+
+    def __init__(
+        self, repository_id: str, stores: Sequence[Store], wrappers: Sequence[KeyWrapper]
+    ) -> None:
+        self._repository_id = repository_id
+        self._stores = tuple(stores)
+        self._wrappers = tuple(wrappers)
+        self._at_once = threading.Semaphore(MOST_AT_ONCE)
+        self._lock = threading.Lock()
+        self._of_key: dict[str, threading.Lock] = {}
+        self._known: dict[str, bytes | BackupError] = {}
+
+    def add(self, key_id: str, data_key: bytes) -> None:
+        """Take in a data key that was made here."""
+        self._known[key_id] = data_key
+
+    def get(self, key_id: str) -> bytes:
+        """Return a data key.
+
+        Raises:
+            KeyMissing: this host has no key for any of its recipients.
+            DecryptionError: a key was refused, or is wrong.
+            DamagedError: the wrapped key is missing or damaged in every store.
+        """
+        with self._lock:
+            lock = self._of_key.setdefault(key_id, threading.Lock())
+        with lock:
+            found = self._known.get(key_id)
+            if found is None:
+                with self._at_once:
+                    found = self._known[key_id] = self._unwrap(key_id)
+        if isinstance(found, bytes):
+            return found
+        raise type(found)(found.message, hint=found.hint)
+
+    def _unwrap(self, key_id: str) -> bytes | BackupError:
+        """Return the key, or why no key of this host opens it."""
+        context = KeyContext(self._repository_id, key_id)
+        recipients: set[str] = set()
+        problems: list[BackupError] = []
+        for wrapper, key in self._pairs(key_id, recipients):
+            try:
+                return wrapper.unwrap(key.wrapped, context)
+            except (DecryptionError, DamagedError) as error:
+                problems.append(error)
+        if not recipients:
+            msg = f"the data key {key_id[:16]} is missing or damaged in every store"
+            return DamagedError(msg, hint=BackupHint.TAKE_FROM_ANOTHER_COPY)
+        if problems:  # that a key is missing says less than that one was refused
+            return next((e for e in problems if not isinstance(e, KeyMissing)), problems[0])
+        msg = f"no key here is of a recipient: {', '.join(sorted(recipients))}"
+        return KeyMissing(msg, hint=KeyHint.GIVE_RECIPIENT_KEY)
+
+    def _pairs(self, key_id: str, seen: set[str]) -> Iterator[tuple[KeyWrapper, WrappedKey]]:
+        """Yield each way to unwrap a key, the likeliest first; note its recipients."""
+        for store in self._stores:
+            found = tuple(wrapped_keys(store, key_id))
+            seen |= {f"{key.recipient.kind}:{key.recipient.ref}" for key in found}
+            ways = [
+                (wrapper, key) for wrapper in self._wrappers for key in found if _fits(wrapper, key)
+            ]
+            yield from sorted(ways, key=lambda way: not _is_for(*way))
+
+
+def _fits(wrapper: KeyWrapper, key: WrappedKey) -> bool:
+    """Whether a wrapper may open a key: a private key opens what names another of its names."""
+    return wrapper.recipient.kind == key.recipient.kind
+
+
+def _is_for(wrapper: KeyWrapper, key: WrappedKey) -> bool:
+    return wrapper.recipient == key.recipient

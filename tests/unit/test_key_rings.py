@@ -1,0 +1,226 @@
+"""Key rings, data keys in stores, and unwrapping them."""
+# ruff: noqa: D102 - the methods are those of the protocol
+
+import hmac
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from attrs import field, frozen
+from tests.unit.fakes import FakeClock
+
+from brownie_backup.errors import (
+    ConfigurationError,
+    DamagedError,
+    DecryptionError,
+    KeyMissing,
+    StoreError,
+)
+from brownie_backup.format.envelope import key_id
+from brownie_backup.format.layout import KEY_RINGS, KEYS
+from brownie_backup.hints import KeyHint
+from brownie_backup.model.keys import KeyContext, KeyRing, Recipient
+from brownie_backup.repository.keys.objects import put_key, wrap_key, wrapped_keys
+from brownie_backup.repository.keys.ring import add_ring, ensure_ring, read_ring
+from brownie_backup.repository.keys.unwrapping import MOST_AT_ONCE, DataKeys
+from brownie_backup.stores import MemoryStore
+
+KEY = bytes(range(32))
+ID = key_id(KEY).hex()
+CONTEXT = KeyContext("a-repository", ID)
+
+
+@frozen(eq=False)
+class Toy:
+    """Wraps by a mask; counts its calls."""
+
+    ref: str
+    secret: bytes | None = b"secret"
+    kind: str = "toy"
+    calls: list[str] = field(factory=list)
+    at_once: list[int] = field(factory=list)
+
+    @property
+    def recipient(self) -> Recipient:
+        return Recipient(self.kind, self.ref)
+
+    def wrap(self, key: bytes, context: KeyContext) -> bytes:
+        return self._mask(key, context)
+
+    def unwrap(self, wrapped: bytes, context: KeyContext) -> bytes:
+        self.calls.append(context.key_id)
+        self.at_once.append(self.at_once[-1] + 1 if self.at_once else 1)
+        time.sleep(0.01)
+        self.at_once.append(self.at_once[-1] - 1)
+        if self.secret is None:
+            raise KeyMissing("there is no key", hint=KeyHint.GIVE_PRIVATE_KEY)
+        key = self._mask(wrapped, context)
+        if key_id(key).hex() != context.key_id:
+            raise DecryptionError("it is the wrong key", hint=KeyHint.GIVE_PRIVATE_KEY)
+        return key
+
+    def _mask(self, key: bytes, context: KeyContext) -> bytes:
+        text = f"{self.ref} {context.repository_id} {context.key_id}"
+        mask = hmac.digest(self.secret or b"", text.encode(), "sha256")
+        return bytes(a ^ b for a, b in zip(key, mask, strict=True))
+
+
+@pytest.fixture
+def store() -> MemoryStore:
+    return MemoryStore(FakeClock())
+
+
+def stored(store: MemoryStore, *wrappers: Toy, key: bytes = KEY) -> str:
+    """Store a data key for these recipients; return its id."""
+    ring = KeyRing(1, "ring", tuple(each.recipient for each in wrappers))
+    name = key_id(key).hex()
+    context = KeyContext(CONTEXT.repository_id, name)
+    put_key(store, name, wrap_key(ring, key, context, wrappers))
+    return name
+
+
+def keys(store: MemoryStore, *wrappers: Toy) -> DataKeys:
+    return DataKeys(CONTEXT.repository_id, (store,), wrappers)
+
+
+# --- the ring ------------------------------------------------------------------------------------
+
+
+def test_the_first_backup_makes_the_ring_and_later_ones_find_it(store: MemoryStore) -> None:
+    one, two = Toy("one"), Toy("two")
+    ring, wrappers = ensure_ring(store, [lambda _: two, lambda _: one])
+    assert ring.recipients == (one.recipient, two.recipient)
+    assert wrappers == (two, one)
+    again, _ = ensure_ring(store, [lambda _: one, lambda _: two])
+    assert again == ring == read_ring(store)
+    assert len([*store.list(KEY_RINGS)]) == 1
+
+
+def test_other_recipients_are_refused_with_the_difference(store: MemoryStore) -> None:
+    ensure_ring(store, [lambda _: Toy("one"), lambda _: Toy("two")])
+    with pytest.raises(ConfigurationError) as caught:
+        ensure_ring(store, [lambda _: Toy("two"), lambda _: Toy("three")])
+    assert caught.value.problems == (
+        "the key ring lacks the recipient toy:three",
+        "the settings lack the recipient toy:one",
+    )
+    assert len([*store.list(KEY_RINGS)]) == 1
+
+
+def test_of_two_first_runs_one_makes_the_ring_and_both_use_it(store: MemoryStore) -> None:
+    """As with a passphrase, whose salt each would choose itself."""
+    salts = iter(range(100))
+    meeting = threading.Barrier(2)
+
+    def make(ring: KeyRing | None) -> Toy:
+        if ring is None:
+            meeting.wait(10)
+            return Toy(f"salt-{next(salts)}")
+        return Toy(ring.recipients[0].ref)
+
+    with ThreadPoolExecutor(2) as pool:
+        runs = [pool.submit(ensure_ring, store, [make]) for _ in range(2)]
+    (one, (first,)), (two, (second,)) = (run.result() for run in runs)
+    assert one == two
+    assert first.recipient == second.recipient == one.recipients[0]
+
+
+def test_the_highest_number_counts_and_a_number_goes_to_one(store: MemoryStore) -> None:
+    one, two = (KeyRing(number, "ring", (Toy(str(number)).recipient,)) for number in (1, 2))
+    add_ring(store, one)
+    assert add_ring(store, two) == two
+    assert read_ring(store) == two
+    lost = KeyRing(2, "other", ())
+    assert add_ring(store, lost) == two
+    store.put(f"{KEY_RINGS}000000000009 (copy).json", b"{}")
+    assert read_ring(store) == two
+    store.put(f"{KEY_RINGS}000000000003.json", b"{}")
+    with pytest.raises(DamagedError):
+        read_ring(store)
+
+
+# --- data keys in a store ------------------------------------------------------------------------
+
+
+def test_a_data_key_is_stored_once_for_its_recipients(store: MemoryStore) -> None:
+    one, two = Toy("one"), Toy("two")
+    stored(store, one, two)
+    stored(store, two, one)
+    assert len([*store.list(KEYS)]) == 1
+    assert {key.recipient for key in wrapped_keys(store, ID)} == {one.recipient, two.recipient}
+    stored(store, one)
+    assert len([*store.list(KEYS)]) == 2
+
+
+def test_a_store_that_returns_another_key_is_refused(store: MemoryStore) -> None:
+    class Lying(MemoryStore):
+        def get(self, key: str, most_bytes: int = 1 << 20) -> bytes:
+            return super().get(key, most_bytes).replace(b"ring", b"gnir")
+
+    with pytest.raises(StoreError, match="another data key"):
+        stored(Lying(FakeClock()), Toy("one"))
+
+
+def test_damaged_and_foreign_objects_hide_no_good_one(store: MemoryStore) -> None:
+    one = Toy("one")
+    stored(store, one)
+    (good,) = store.list(KEYS)
+    store.put(f"{KEYS}{ID}/{'0' * 64}.json", store.get(good.key))  # of other recipients
+    store.put(f"{KEYS}{ID}/{'1' * 64}.json", b"{")
+    store.put(f"{KEYS}{ID}/notes (copy).txt", b"")
+    assert [key.recipient for key in wrapped_keys(store, ID)] == [one.recipient]
+    assert keys(store, one).get(ID) == KEY
+
+
+# --- unwrapping ----------------------------------------------------------------------------------
+
+
+def test_any_recipient_opens_and_each_key_is_unwrapped_once(store: MemoryStore) -> None:
+    one, two = Toy("one"), Toy("two", b"other")
+    names = [stored(store, one, two, key=bytes([n] * 32)) for n in range(20)]
+    for wrapper in (one, two):
+        opened = keys(store, wrapper)
+        with ThreadPoolExecutor(16) as pool:
+            found = list(pool.map(opened.get, names * 5))
+        assert found[:20] == [bytes([n] * 32) for n in range(20)]
+        assert sorted(wrapper.calls) == sorted(names)
+        assert max(wrapper.at_once) <= MOST_AT_ONCE
+
+
+def test_the_recipients_own_key_is_tried_first(store: MemoryStore) -> None:
+    one, two = Toy("one"), Toy("two")
+    stored(store, one, two)
+    assert keys(store, two).get(ID) == KEY
+    assert len(two.calls) == 1
+    renamed = Toy("a-name-of-before")
+    with pytest.raises(DecryptionError, match="wrong key"):
+        keys(store, renamed).get(ID)
+
+
+def test_why_no_key_opens_is_said(store: MemoryStore) -> None:
+    stored(store, Toy("one"))
+    with pytest.raises(KeyMissing, match=r"no key here is of a recipient: toy:one"):
+        keys(store, Toy("one", kind="another")).get(ID)
+    with pytest.raises(KeyMissing, match="there is no key"):
+        keys(store, Toy("one", None)).get(ID)
+    with pytest.raises(DecryptionError, match="wrong key"):
+        keys(store, Toy("one", None), Toy("one", b"wrong")).get(ID)
+    missing = "ab" * 32
+    with pytest.raises(DamagedError, match="missing or damaged in every store"):
+        keys(store, Toy("one")).get(missing)
+    wrapper = Toy("one", None)
+    opened = keys(store, wrapper)
+    for _ in range(3):
+        with pytest.raises(KeyMissing):
+            opened.get(ID)
+    assert len(wrapper.calls) == 1
+
+
+def test_another_store_helps(store: MemoryStore) -> None:
+    one = Toy("one")
+    stored(store, one)
+    empty = MemoryStore(FakeClock())
+    assert DataKeys(CONTEXT.repository_id, (empty, store), (one,)).get(ID) == KEY
+    with pytest.raises(DecryptionError):
+        DataKeys("another-repository", (store,), (one,)).get(ID)
