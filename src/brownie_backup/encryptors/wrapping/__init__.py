@@ -1,0 +1,1 @@
+"""Implementations of `brownie_backup.protocols.keys.KeyWrapper`."""
