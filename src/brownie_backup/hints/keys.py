@@ -144,8 +144,8 @@ class KeyHint(HintCode):
     )
     GRANT_VAULT_RIGHTS = (
         "grant_vault_rights",
-        "If this host should be able to do that, let the token's policy 'update' {path}. Check the "
-        "namespace, too",
+        "Check the name of the key and the namespace. If this host should have that right, let the "
+        "token's policy 'update' {path}",
     )
     CHECK_TRANSIT_KEY = (
         "check_transit_key",

@@ -17,7 +17,16 @@ from brownie_backup.encryptors.wrapping.failures import Failed, Failure, Kind, s
 from brownie_backup.encryptors.wrapping.loopback import is_loopback
 from brownie_backup.hints import HintCode, KeyHint, StoreHint
 
-SDK_ERRORS = (BotoCoreError, ClientError, ResponseParserError, HTTPError, OSError, ValueError)
+SDK_ERRORS = (
+    BotoCoreError,
+    ClientError,
+    ResponseParserError,
+    HTTPError,
+    OSError,
+    ValueError,
+    AttributeError,  # an answer in JSON of another form
+    TypeError,  # the same
+)
 """All exceptions that a call of the library can raise."""
 
 _CONNECTIONS = 1
@@ -42,11 +51,16 @@ def open_client(region: str | None, timeout_seconds: float, tries: int) -> Any: 
         retries={"total_max_attempts": tries, "mode": "standard"},
     )
     # A session of our own: the shared one of boto3 is not thread-safe.
-    client = boto3.session.Session().client("kms", region_name=region, config=config)
+    session = boto3.session.Session()
+    client = session.client("kms", region_name=region, config=config)
     endpoint = urlsplit(client.meta.endpoint_url)
-    if endpoint.scheme != "https" and not is_loopback(endpoint.hostname or ""):
+    if endpoint.scheme == "https":
+        return client
+    if not is_loopback(endpoint.hostname or ""):
         raise Failed(_CLEAR)
-    return client
+    # Never through a proxy, which would see the data key.
+    alone = config.merge(Config(proxies={}))
+    return session.client("kms", region_name=region, config=alone)
 
 
 def failure_of(error: Exception, key: bytes = b"") -> Failure:
@@ -177,6 +191,8 @@ _BY_TYPE: tuple[tuple[type[BaseException], Failure], ...] = (
     (HTTPError, _UNREACHED),
     (OSError, _UNREACHED),
     (ValueError, _NONSENSE),
+    (AttributeError, _NONSENSE),
+    (TypeError, _NONSENSE),
 )
 _WITH_WORDS = (botocore.ProfileNotFound, botocore.ConfigParseError, botocore.ConfigNotFound)
 """Errors whose own words help, and hold no part of a request."""
