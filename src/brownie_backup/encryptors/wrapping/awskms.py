@@ -123,6 +123,8 @@ class AwsKms:
     def _call(self, use: Callable[[Any], bytes], key: bytes = b"") -> bytes | Failure:
         """Return what KMS returned, or why not; no exception of the SDK gets out."""
         calls = _sdk()
+        if isinstance(calls, Failure):
+            return calls
         with self._lock:
             try:
                 if self._client is None:
@@ -157,7 +159,7 @@ def _bound(context: KeyContext) -> dict[str, str]:
     return {"repository": context.repository_id, "key": context.key_id}
 
 
-def _sdk() -> ModuleType:
+def _sdk() -> ModuleType | Failure:
     """Return the module that knows the SDK: it is imported when it is used."""
     try:
         from brownie_backup.encryptors.wrapping import awskms_calls  # noqa: PLC0415 - see above
@@ -167,6 +169,5 @@ def _sdk() -> ModuleType:
     else:
         return awskms_calls
     package = "brownie-backup[s3]"
-    problem = f"keys in AWS KMS need the extra {package}, which is not installed"
     hint = SetupHint.INSTALL_PACKAGE(package=package, command=install_command(package))
-    raise ConfigurationError([problem], hint=hint)
+    return Failure(f"that needs the extra {package}, which is not installed", hint)

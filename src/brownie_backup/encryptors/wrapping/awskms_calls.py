@@ -73,12 +73,8 @@ def failure_of(error: Exception, key: bytes = b"") -> Failure:
     failure = next((f for kind, f in _BY_TYPE if isinstance(error, kind)), _INVALID)
     if isinstance(error, _WITH_WORDS):
         failure = failure.told(_words(str(error), key))
-    endpoint = urlsplit(str(getattr(error, "kwargs", {}).get("endpoint_url") or ""))
-    return (
-        evolve(failure, why=f"{failure.why} ({endpoint.hostname})")
-        if endpoint.hostname
-        else (failure)
-    )
+    host = urlsplit(str(getattr(error, "kwargs", {}).get("endpoint_url") or "")).hostname
+    return evolve(failure, why=f"{failure.why} ({host})") if host else failure
 
 
 def _of_answer(response: Mapping[str, Any], key: bytes) -> Failure:

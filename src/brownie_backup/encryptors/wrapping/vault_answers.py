@@ -32,11 +32,15 @@ _BY_TEXT: tuple[tuple[re.Pattern[str], Failure], ...] = tuple(
     (re.compile(pattern, re.IGNORECASE), failure)
     for pattern, failure in (
         (r"\bsealed\b", _SEALED),
+        (r"missing client token", WRONG_TOKEN),
         (r"namespace not found", Failure("there is no such namespace", KeyHint.CHECK_VAULT_MOUNT)),
         (r"encryption key not found", Failure("there is no such key", KeyHint.CHECK_TRANSIT_KEY)),
         (
             r"version is too new|disallowed by policy",
-            Failure("the server does not let that version of the key", KeyHint.TRANSIT_VERSIONS),
+            Failure(
+                "the key has no such version there, or may not use it any more",
+                KeyHint.TRANSIT_VERSIONS,
+            ),
         ),
         (
             r"message authentication failed|invalid ciphertext|unable to decrypt",
