@@ -84,11 +84,10 @@ def test_it_is_unwrapped_by_hand(openbao: OpenBao) -> None:
     assert package is not None
     assert package.origin is not None
     program = Path(package.origin).parent / "bin" / "bao"
-    bound = (
-        """associated_data="$(printf '{"key":"%s","repository":"%s"}' "$2" "$3" | base64 -w0)\""""
-    )
+    context = r"brownie-backup/wrapped-key/1\nrepository %s\nkey %s\n"
+    bound = f"""associated_data="$(printf '{context}' "$2" "$3" | base64 -w0)\""""
     script = f'"$0" write -field=plaintext "$1" ciphertext="$4" {bound}'
-    arguments = (f"transit/decrypt/{key}", "key-1", "repository-1", wrapped.decode())
+    arguments = (f"transit/decrypt/{key}", "repository-1", "key-1", wrapped.decode())
     done = subprocess.run(
         ["/bin/sh", "-c", script, str(program), *arguments],
         env={"PATH": os.defpath, "BAO_ADDR": openbao.url, "BAO_TOKEN": openbao.token},
@@ -284,7 +283,7 @@ def test_what_is_sent(monkeypatch: pytest.MonkeyPatch) -> None:
     assert headers["x-vault-request"] == "true"
     body = json.loads(asked.body)
     bound = base64.b64decode(body.pop("associated_data"))
-    assert bound == b'{"key":"key-1","repository":"repository-1"}'
+    assert bound == b"brownie-backup/wrapped-key/1\nrepository repository-1\nkey key-1\n"
     assert body == {"plaintext": PLAIN}
 
 

@@ -4,8 +4,9 @@ The key never leaves the server. It must be of the type ``aes256-gcm96`` (the de
 derived nor convergent. Vault before 1.13 ignores the context that a data key is bound to; every
 OpenBao knows it. What is stored is the server's ciphertext, ``vault:v1:…``; this opens it::
 
+    context='brownie-backup/wrapped-key/1\nrepository %s\nkey %s\n'
     vault write -field=plaintext transit/decrypt/KEY ciphertext="$(cat WRAPPED)" \
-        associated_data="$(printf '{"key":"%s","repository":"%s"}' KEY_ID REPOSITORY | base64 -w0)"
+        associated_data="$(printf "$context" REPOSITORY KEY_ID | base64 -w0)"
 
 The rights that the token's policy needs, for the mount ``transit`` and the key ``backups``:
 
@@ -154,9 +155,11 @@ class Vault:
 
 
 def _bound(context: KeyContext) -> str:
-    """Return the associated data: JSON, its names in order, without spaces."""
-    fields = {"key": context.key_id, "repository": context.repository_id}
-    return _text(json.dumps(fields, separators=(",", ":")).encode())
+    """Return the associated data: lines that say what the data key is for."""
+    lines = (
+        f"brownie-backup/wrapped-key/1\nrepository {context.repository_id}\nkey {context.key_id}\n"
+    )
+    return _text(lines.encode("utf-8", "surrogatepass"))
 
 
 def _text(data: bytes) -> str:
