@@ -28,8 +28,10 @@ from brownie_backup.hints import HintCode, KeyHint, StoreHint
 from brownie_backup.model.keys import KeyContext, Recipient
 from brownie_backup.secret import Secret
 
-CONTEXT = KeyContext("repository-1", "key-1")
 KEY = bytes(range(32))
+CONTEXT = KeyContext(
+    "repository-1", "67e8f073aa59cf016acfed894e12c51475877e299616c3fd972c079b84fd668a"
+)
 PLAIN = base64.b64encode(KEY).decode()
 WRAPPED = b"vault:v1:" + base64.b64encode(b"x" * 60)
 WRAPPED_ANSWER = Answer.of({"data": {"ciphertext": WRAPPED.decode(), "key_version": 1}})
@@ -87,7 +89,7 @@ def test_it_is_unwrapped_by_hand(openbao: OpenBao) -> None:
     context = r"brownie-backup/wrapped-key/1\nrepository %s\nkey %s\n"
     bound = f"""associated_data="$(printf '{context}' "$2" "$3" | base64 -w0)\""""
     script = f'"$0" write -field=plaintext "$1" ciphertext="$4" {bound}'
-    arguments = (f"transit/decrypt/{key}", "repository-1", "key-1", wrapped.decode())
+    arguments = (f"transit/decrypt/{key}", CONTEXT.repository_id, CONTEXT.key_id, wrapped.decode())
     done = subprocess.run(
         ["/bin/sh", "-c", script, str(program), *arguments],
         env={"PATH": os.defpath, "BAO_ADDR": openbao.url, "BAO_TOKEN": openbao.token},
@@ -283,7 +285,8 @@ def test_what_is_sent(monkeypatch: pytest.MonkeyPatch) -> None:
     assert headers["x-vault-request"] == "true"
     body = json.loads(asked.body)
     bound = base64.b64decode(body.pop("associated_data"))
-    assert bound == b"brownie-backup/wrapped-key/1\nrepository repository-1\nkey key-1\n"
+    lines = f"brownie-backup/wrapped-key/1\nrepository repository-1\nkey {CONTEXT.key_id}\n"
+    assert bound == lines.encode()
     assert body == {"plaintext": PLAIN}
 
 

@@ -18,8 +18,10 @@ from brownie_backup.secret import Secret
 pytestmark = pytest.mark.once
 
 POLICIES = ROOT / "examples" / "keys"
-CONTEXT = KeyContext("repository", "key")
 KEY = bytes(range(32))
+CONTEXT = KeyContext(
+    "repository", "67e8f073aa59cf016acfed894e12c51475877e299616c3fd972c079b84fd668a"
+)
 
 
 def test_vault_lets_the_host_wrap_and_not_unwrap(openbao: OpenBao) -> None:
