@@ -5,8 +5,10 @@ import importlib.util
 import json
 import os
 import secrets
+import select
 import socket
 import subprocess
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -263,6 +265,41 @@ def test_a_server_is_trusted_by_its_ca_alone(openbao: OpenBao, tmp_path: Path) -
         assert why in found[0].message
     without_tls = openbao.url.replace("http://", "https://")
     assert codes(*errors(without_tls, openbao.ca_file)) == {KeyHint.CHECK_VAULT_ADDRESS}
+
+
+def test_a_proxy_sees_neither_the_token_nor_the_key(
+    openbao: OpenBao, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[bytes] = []
+    for name in ("NO_PROXY", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{listener.getsockname()[1]}")
+        tunnel = threading.Thread(target=_tunnel, args=(listener, openbao.ports[1], seen))
+        tunnel.start()
+        token = Secret(openbao.token)
+        wrapper = Vault(openbao.tls_url, openbao.new_key(), token=token, ca_file=openbao.ca_file)
+        assert wrapper.wrap(KEY, CONTEXT)
+        tunnel.join()
+    sent = b"".join(seen)
+    assert sent.startswith(b"CONNECT 127.0.0.1:")
+    assert openbao.token.encode() not in sent
+    assert PLAIN.encode() not in sent
+
+
+def _tunnel(listener: socket.socket, port: int, seen: list[bytes]) -> None:
+    """Pass one connection on, as a proxy does."""
+    client, _ = listener.accept()
+    with client, socket.create_connection(("127.0.0.1", port)) as server:
+        seen.append(client.recv(1 << 16))
+        client.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
+        while True:
+            for source in select.select([client, server], [], [], 10)[0]:
+                data = source.recv(1 << 16)
+                if not data:
+                    return
+                seen.append(data)
+                (server if source is client else client).sendall(data)
 
 
 # --- what a server may answer --------------------------------------------------------------------
