@@ -63,3 +63,108 @@ class KeyHint(HintCode):
         "plain_key_name",
         "Use gpg 2.2 or newer, and a name of letters, digits and spaces",
     )
+
+    # Data keys that a service wraps
+    COMPARE_KEY_OBJECT = (
+        "compare_key_object",
+        "Compare the key's object with that in another copy of the store. It opens only in the "
+        "repository that it was made for",
+    )
+    KEY_SERVICE_BUSY = (
+        "key_service_busy",
+        "Try again later. If this lasts, check the service's status and its limits",
+    )
+
+    # AWS KMS
+    KMS_KEY_FORM = (
+        "kms_key_form",
+        "Give its ARN, such as arn:aws:kms:REGION:ACCOUNT:key/ID",
+    )
+    NAME_KMS_KEY = (
+        "name_kms_key",
+        "Name the key by its ARN, and check the account and the region in it. An alias may mean "
+        "another key by now",
+    )
+    ENABLE_KMS_KEY = (
+        "enable_kms_key",
+        "Have the key enabled with 'aws kms enable-key'. If its deletion is scheduled, cancel that "
+        "first with 'aws kms cancel-key-deletion'",
+    )
+    USE_SYMMETRIC_KMS_KEY = (
+        "use_symmetric_kms_key",
+        "Use a symmetric key whose usage is ENCRYPT_DECRYPT",
+    )
+    GRANT_KMS_RIGHTS = (
+        "grant_kms_rights",
+        "Grant these credentials kms:Encrypt on the key to make backups, or kms:Decrypt to read "
+        "them, in their policy or in that of the key",
+    )
+    CHECK_AWS_CREDENTIALS = (
+        "check_aws_credentials",
+        "Check the sources of AWS's credential chain: environment, profile, role",
+    )
+    CHECK_KMS_ENDPOINT = (
+        "check_kms_endpoint",
+        "Check AWS_ENDPOINT_URL_KMS and AWS_ENDPOINT_URL, and proxies on the way",
+    )
+    CHECK_KMS_NETWORK = (
+        "check_kms_network",
+        "Check the network, HTTPS_PROXY and NO_PROXY, AWS_ENDPOINT_URL_KMS and AWS_ENDPOINT_URL",
+    )
+    CHECK_KMS_CERTIFICATE = (
+        "check_kms_certificate",
+        "Check the service's certificate. For a CA of your own, set AWS_CA_BUNDLE to the file of "
+        "its certificates",
+    )
+
+    # Vault and OpenBao
+    VAULT_SETTINGS = (
+        "vault_settings",
+        "Give an address such as https://vault.example.com:8200, the mount, the name of the key, "
+        "and a token or the file of one",
+    )
+    CHECK_VAULT_ADDRESS = (
+        "check_vault_address",
+        "Check the address of Vault, and proxies on the way",
+    )
+    CHECK_VAULT_NETWORK = (
+        "check_vault_network",
+        "Check the address of Vault, the network, HTTPS_PROXY and NO_PROXY",
+    )
+    ACTIVE_VAULT = (
+        "active_vault",
+        "Give an address that leads to the active server, such as that of a load balancer. "
+        "Redirects are not followed, because another host would get the token",
+    )
+    UNSEAL_VAULT = "unseal_vault", "Have the server unsealed with 'vault operator unseal'"
+    VAULT_CERTIFICATE = (
+        "vault_certificate",
+        "Give the file with the certificate of the CA that signed that of the server, and check "
+        "the host in the address",
+    )
+    CHECK_VAULT_TOKEN = (
+        "check_vault_token",
+        "Give a valid token: this one may be misspelt, expired or revoked",
+    )
+    CHECK_VAULT_MOUNT = (
+        "check_vault_mount",
+        "Check the mount and the namespace: 'vault secrets list' shows the mounts",
+    )
+    GRANT_VAULT_RIGHTS = (
+        "grant_vault_rights",
+        "Check the name of the key and the namespace. If this host should have that right, let the "
+        "token's policy 'update' {path}",
+    )
+    CHECK_TRANSIT_KEY = (
+        "check_transit_key",
+        "Check the name of the key and the mount: 'vault list MOUNT/keys' shows the keys",
+    )
+    USE_TRANSIT_KEY = (
+        "use_transit_key",
+        "Use a key of the type aes256-gcm96 that is neither derived nor convergent",
+    )
+    TRANSIT_VERSIONS = (
+        "transit_versions",
+        "See the key's versions, and its min_decryption_version, with 'vault read MOUNT/keys/KEY'. "
+        "If the server was set back to an older state, restore a newer one",
+    )
