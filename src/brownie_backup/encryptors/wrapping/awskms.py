@@ -25,6 +25,7 @@ from typing import Any
 
 from brownie_backup.encryptors.wrapping.failures import Failed, Failure, Kind
 from brownie_backup.errors import ConfigurationError
+from brownie_backup.format.wrapped_key import check_to_wrap, check_unwrapped
 from brownie_backup.hints import KeyHint, SetupHint, install_command
 from brownie_backup.model.keys import KeyContext, Recipient
 
@@ -83,6 +84,7 @@ class AwsKms:
         Raises:
             EncryptionError: KMS refused, was out of reach, or used another key.
         """
+        check_to_wrap(key, context)
 
         def encrypt(client: Any) -> bytes:  # noqa: ANN401 - see above
             return self._checked(
@@ -118,7 +120,7 @@ class AwsKms:
         result = self._call(decrypt) if wrapped else _EMPTY
         if isinstance(result, Failure):
             raise result.decryption_error(f"AWS KMS did not decrypt the data key by '{self._key}'")
-        return result
+        return check_unwrapped(result, context)
 
     def _call(self, use: Callable[[Any], bytes], key: bytes = b"") -> bytes | Failure:
         """Return what KMS returned, or why not; no exception of the SDK gets out."""

@@ -32,6 +32,7 @@ from brownie_backup.encryptors.wrapping.failures import Failed, Failure, Kind
 from brownie_backup.encryptors.wrapping.loopback import is_loopback
 from brownie_backup.encryptors.wrapping.vault_calls import WAITS_SECONDS, Server
 from brownie_backup.errors import ConfigurationError
+from brownie_backup.format.wrapped_key import check_to_wrap, check_unwrapped, context_text
 from brownie_backup.hints import KeyHint
 from brownie_backup.model.keys import KeyContext, Recipient
 from brownie_backup.secret import Secret
@@ -108,6 +109,7 @@ class Vault:
         Raises:
             EncryptionError: the server refused, or was out of reach.
         """
+        check_to_wrap(key, context)
         fields = {"plaintext": _text(key), "associated_data": _bound(context)}
         result = self._call("encrypt", fields, "ciphertext", (fields["plaintext"], key.hex()))
         if isinstance(result, str):
@@ -132,7 +134,7 @@ class Vault:
         if isinstance(result, str):
             data = _bytes(result)
             if data:
-                return data
+                return check_unwrapped(data, context)
             result = _NO_TRANSIT
         raise result.decryption_error(f"{self._what} did not decrypt the data key")
 
@@ -156,9 +158,7 @@ class Vault:
 
 def _bound(context: KeyContext) -> str:
     """Return the associated data: lines that say what the data key is for."""
-    lines = (
-        f"brownie-backup/wrapped-key/1\nrepository {context.repository_id}\nkey {context.key_id}\n"
-    )
+    lines = context_text(context)
     return _text(lines.encode("utf-8", "surrogatepass"))
 
 
