@@ -1,5 +1,6 @@
 """The form of a blob of format 2: what it is bound to, what it refuses, and what it costs."""
 
+import hashlib
 import tracemalloc
 from collections.abc import Callable
 
@@ -13,9 +14,11 @@ from hypothesis import strategies as st
 from brownie_backup.errors import DamagedError
 from brownie_backup.format.checksums import Integrity, integrity
 from brownie_backup.format.envelope import (
+    CHECKSUM_BYTES,
     HEADER_BYTES,
     TAG_BYTES,
     Header,
+    is_whole,
     key_id,
     open_,
     read_header,
@@ -32,7 +35,8 @@ NAME, OTHER_NAME = "ab" * 32, "ab" * 31 + "ac"
 def test_the_content_comes_back(data: bytes, key: bytes, name: str) -> None:
     stored = seal(data, key, name)
     assert type(stored) is bytes
-    assert len(stored) == HEADER_BYTES + len(data) + TAG_BYTES
+    assert len(stored) == HEADER_BYTES + len(data) + TAG_BYTES + CHECKSUM_BYTES
+    assert is_whole(stored, name)
     assert open_(stored, key, name) == data
 
 
@@ -62,6 +66,10 @@ def test_each_changed_bit_is_damage() -> None:
     for bit in range(len(stored) * 8):
         changed = bytearray(stored)
         changed[bit // 8] ^= 1 << bit % 8
+        assert not is_whole(bytes(changed), NAME)
+        if bit // 8 >= len(stored) - CHECKSUM_BYTES:  # the rows are as they were
+            assert open_(bytes(changed), KEY, NAME) == b"rows"
+            continue
         with pytest.raises(DamagedError):
             open_(bytes(changed), KEY, NAME)
 
@@ -69,14 +77,17 @@ def test_each_changed_bit_is_damage() -> None:
 def test_every_other_length_is_damage() -> None:
     stored = seal(b"rows", KEY, NAME)
     for other in (*(stored[:length] for length in range(len(stored))), stored + b"\0", stored * 2):
+        assert not is_whole(other, NAME)
         with pytest.raises(DamagedError):
             open_(other, KEY, NAME)
 
 
 @pytest.mark.parametrize(("key", "name"), [(OTHER_KEY, NAME), (KEY, OTHER_NAME), (KEY, "")])
 def test_another_key_or_name_is_damage(key: bytes, name: str) -> None:
+    stored = seal(b"rows", KEY, NAME)
+    assert is_whole(stored, name) == (name == NAME)
     with pytest.raises(DamagedError):
-        open_(seal(b"rows", KEY, NAME), key, name)
+        open_(stored, key, name)
 
 
 def test_a_blob_that_opens_by_a_key_it_does_not_name_is_damage() -> None:
@@ -84,6 +95,8 @@ def test_a_blob_that_opens_by_a_key_it_does_not_name_is_damage() -> None:
     forged = Header(key_id(OTHER_KEY), b"s" * 32).pack()
     blob_key = HKDF(SHA256(), 32, b"s" * 32, b"brownie-backup/blob/1").derive(KEY)
     forged += AESGCM(blob_key).encrypt(bytes(12), b"rows", forged + NAME.encode())
+    forged += hashlib.sha256(NAME.encode() + forged).digest()
+    assert is_whole(forged, NAME)
     for key in (KEY, OTHER_KEY):
         with pytest.raises(DamagedError):
             open_(forged, key, NAME)

@@ -38,7 +38,7 @@ derive() {
 field() { tail -c +"$1" stored | head -c "$2" | od -An -v -t x1 | tr -d ' \\n'; }
 test "$(head -c 8 stored)" = brownie2
 test "$(field 9 32)" = "$(derive brownie-backup/key-id/1 '')"
-tail -c +73 stored | head -c -16 | openssl enc -d -aes-256-ctr \
+tail -c +73 stored | head -c -48 | openssl enc -d -aes-256-ctr \
   -K "$(derive brownie-backup/blob/1 "$(field 41 32)")" -iv 00000000000000000000000000000002
 """
 

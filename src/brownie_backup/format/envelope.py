@@ -1,9 +1,13 @@
-"""The form of a blob of format 2: a header, and AES-256-GCM (docs/format.md). Pure.
+"""The form of a blob of format 2: a header, AES-256-GCM, and a checksum (docs/format.md). Pure.
 
 Each blob has a key of its own, derived from the data key and a random salt. So the nonce can be
 zero, and no two blobs ever share a key and a nonce.
+
+The tag of AES-GCM shows each changed byte to a holder of the key, and the checksum to everyone
+else: a host that can only encrypt verifies its store by it.
 """
 
+import hashlib
 import hmac
 import io
 import secrets
@@ -23,6 +27,8 @@ MAGIC = b"brownie2"
 """The mark and the version. No OpenPGP message begins with it, so no blob of format 1 does."""
 HEADER_BYTES = len(MAGIC) + 2 * KEY_BYTES
 TAG_BYTES = 16
+CHECKSUM_BYTES = hashlib.sha256().digest_size
+LEAST_BYTES = HEADER_BYTES + TAG_BYTES + CHECKSUM_BYTES
 _NONCE = bytes(12)
 _KEY_ID = b"brownie-backup/key-id/1"
 _BLOB_KEY = b"brownie-backup/blob/1"
@@ -65,11 +71,12 @@ def seal(
     salt = secrets.token_bytes(KEY_BYTES) if salt is None else salt
     header = Header(key_id(data_key), salt).pack()
     # The ciphertext is written to where it stays. BytesIO hands out its buffer without a copy.
-    stored = io.BytesIO(bytes(HEADER_BYTES + len(data) + TAG_BYTES))
+    stored = io.BytesIO(bytes(HEADER_BYTES + len(data) + TAG_BYTES + CHECKSUM_BYTES))
     with stored.getbuffer() as view:
         view[:HEADER_BYTES] = header
-        blob_key = _derived(data_key, salt, _BLOB_KEY)
-        AESGCM(blob_key).encrypt_into(_NONCE, data, header + _bytes(name), view[HEADER_BYTES:])
+        blob_key, bound = _derived(data_key, salt, _BLOB_KEY), header + _bytes(name)
+        AESGCM(blob_key).encrypt_into(_NONCE, data, bound, view[HEADER_BYTES:-CHECKSUM_BYTES])
+        view[-CHECKSUM_BYTES:] = _checksum(view[:-CHECKSUM_BYTES], name)
     return stored.getvalue()
 
 
@@ -84,12 +91,23 @@ def open_(stored: bytes, data_key: bytes, name: str) -> bytes:
         msg = "the blob needs another data key"
         raise DamagedError(msg)
     blob_key = _derived(data_key, header.salt, _BLOB_KEY)
-    packed, ciphertext = stored[:HEADER_BYTES], memoryview(stored)[HEADER_BYTES:]
+    packed, ciphertext = stored[:HEADER_BYTES], memoryview(stored)[HEADER_BYTES:-CHECKSUM_BYTES]
     try:
         return AESGCM(blob_key).decrypt(_NONCE, ciphertext, packed + _bytes(name))
     except InvalidTag:
         msg = "the bytes were changed since they were encrypted, or are those of another blob"
         raise DamagedError(msg) from None
+
+
+def is_whole(stored: bytes, name: str) -> bool:
+    """Whether these are the bytes that were stored under that name, by the checksum alone.
+
+    It guards against accidents: anyone can compute it.
+    """
+    if len(stored) < LEAST_BYTES or not stored.startswith(MAGIC):
+        return False
+    expected = _checksum(memoryview(stored)[:-CHECKSUM_BYTES], name)
+    return hmac.compare_digest(expected, stored[-CHECKSUM_BYTES:])
 
 
 def read_header(stored: bytes) -> Header:
@@ -102,6 +120,13 @@ def read_header(stored: bytes) -> Header:
         msg = "the bytes are not a blob of format 2"
         raise DamagedError(msg)
     return Header.unpack(stored[:HEADER_BYTES])
+
+
+def _checksum(rest: memoryview, name: str) -> bytes:
+    """SHA-256 of the name and all other bytes: those of another blob do not match."""
+    digest = hashlib.sha256(_bytes(name))
+    digest.update(rest)
+    return digest.digest()
 
 
 def _derived(key: bytes, salt: bytes, info: bytes) -> bytes:

@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 data_key, name = bytes.fromhex(os.environ["DATA_KEY"]), sys.argv[1].encode()
 stored = sys.stdin.buffer.read()
-header, key_id, salt, ciphertext = stored[:72], stored[8:40], stored[40:72], stored[72:]
+header, key_id, salt, ciphertext = stored[:72], stored[8:40], stored[40:72], stored[72:-32]
 if header[:8] != b"brownie2":
     sys.exit("this is not an object of format 2")
 if key_id != HKDF(SHA256(), 32, b"", b"brownie-backup/key-id/1").derive(data_key):
