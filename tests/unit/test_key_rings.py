@@ -1,14 +1,11 @@
 """Key rings, data keys in stores, and unwrapping them."""
-# ruff: noqa: D102 - the methods are those of the protocol
 
-import hmac
 import threading
-import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from attrs import field, frozen
 from tests.unit.fakes import FakeClock
+from tests.unit.toys import Toy, given
 
 from brownie_backup.errors import (
     ConfigurationError,
@@ -19,7 +16,6 @@ from brownie_backup.errors import (
 )
 from brownie_backup.format.envelope import key_id
 from brownie_backup.format.layout import KEY_RINGS, KEYS
-from brownie_backup.hints import KeyHint
 from brownie_backup.model.keys import KeyContext, KeyRing, Recipient
 from brownie_backup.repository.keys.objects import put_key, wrap_key, wrapped_keys
 from brownie_backup.repository.keys.ring import add_ring, ensure_ring, read_ring
@@ -29,41 +25,6 @@ from brownie_backup.stores import MemoryStore
 KEY = bytes(range(32))
 ID = key_id(KEY).hex()
 CONTEXT = KeyContext("a-repository", ID)
-
-
-@frozen(eq=False)
-class Toy:
-    """Wraps by a mask; counts its calls."""
-
-    ref: str
-    secret: bytes | None = b"secret"
-    kind: str = "toy"
-    calls: list[str] = field(factory=list)
-    at_once: list[int] = field(factory=list)
-
-    @property
-    def recipient(self) -> Recipient:
-        return Recipient(self.kind, self.ref)
-
-    def wrap(self, key: bytes, context: KeyContext) -> bytes:
-        return self._mask(key, context)
-
-    def unwrap(self, wrapped: bytes, context: KeyContext) -> bytes:
-        self.calls.append(context.key_id)
-        self.at_once.append(self.at_once[-1] + 1 if self.at_once else 1)
-        time.sleep(0.01)
-        self.at_once.append(self.at_once[-1] - 1)
-        if self.secret is None:
-            raise KeyMissing("there is no key", hint=KeyHint.GIVE_PRIVATE_KEY)
-        key = self._mask(wrapped, context)
-        if key_id(key).hex() != context.key_id:
-            raise DecryptionError("it is the wrong key", hint=KeyHint.GIVE_PRIVATE_KEY)
-        return key
-
-    def _mask(self, key: bytes, context: KeyContext) -> bytes:
-        text = f"{self.ref} {context.repository_id} {context.key_id}"
-        mask = hmac.digest(self.secret or b"", text.encode(), "sha256")
-        return bytes(a ^ b for a, b in zip(key, mask, strict=True))
 
 
 @pytest.fixture
@@ -81,7 +42,7 @@ def stored(store: MemoryStore, *wrappers: Toy, key: bytes = KEY) -> str:
 
 
 def keys(store: MemoryStore, *wrappers: Toy) -> DataKeys:
-    return DataKeys(CONTEXT.repository_id, (store,), wrappers)
+    return DataKeys(CONTEXT.repository_id, (store,), given(*wrappers))
 
 
 # --- the ring ------------------------------------------------------------------------------------
@@ -89,18 +50,18 @@ def keys(store: MemoryStore, *wrappers: Toy) -> DataKeys:
 
 def test_the_first_backup_makes_the_ring_and_later_ones_find_it(store: MemoryStore) -> None:
     one, two = Toy("one"), Toy("two")
-    ring, wrappers = ensure_ring(store, [lambda _: two, lambda _: one])
+    ring, wrappers = ensure_ring(store, given(two, one))
     assert ring.recipients == (one.recipient, two.recipient)
     assert wrappers == (two, one)
-    again, _ = ensure_ring(store, [lambda _: one, lambda _: two])
+    again, _ = ensure_ring(store, given(one, two), read_ring(store))
     assert again == ring == read_ring(store)
     assert len([*store.list(KEY_RINGS)]) == 1
 
 
 def test_other_recipients_are_refused_with_the_difference(store: MemoryStore) -> None:
-    ensure_ring(store, [lambda _: Toy("one"), lambda _: Toy("two")])
+    ensure_ring(store, given(Toy("one"), Toy("two")))
     with pytest.raises(ConfigurationError) as caught:
-        ensure_ring(store, [lambda _: Toy("two"), lambda _: Toy("three")])
+        ensure_ring(store, given(Toy("two"), Toy("three")), read_ring(store))
     assert caught.value.problems == (
         "the key ring lacks the recipient toy:three",
         "the settings lack the recipient toy:one",
@@ -113,14 +74,17 @@ def test_of_two_first_runs_one_makes_the_ring_and_both_use_it(store: MemoryStore
     salts = iter(range(100))
     meeting = threading.Barrier(2)
 
-    def make(ring: KeyRing | None) -> Toy:
-        if ring is None:
-            meeting.wait(10)
-            return Toy(f"salt-{next(salts)}")
-        return Toy(ring.recipients[0].ref)
+    class Salted:
+        kind = "toy"
+
+        def wrapper(self, known: Recipient | None = None) -> Toy:
+            if known is None:
+                meeting.wait(10)
+                return Toy(f"salt-{next(salts)}")
+            return Toy(known.ref)
 
     with ThreadPoolExecutor(2) as pool:
-        runs = [pool.submit(ensure_ring, store, [make]) for _ in range(2)]
+        runs = [pool.submit(ensure_ring, store, [Salted()]) for _ in range(2)]
     (one, (first,)), (two, (second,)) = (run.result() for run in runs)
     assert one == two
     assert first.recipient == second.recipient == one.recipients[0]
@@ -203,13 +167,13 @@ def test_why_no_key_opens_is_said(store: MemoryStore) -> None:
     with pytest.raises(KeyMissing, match=r"no key here is of a recipient: toy:one"):
         keys(store, Toy("one", kind="another")).get(ID)
     with pytest.raises(KeyMissing, match="there is no key"):
-        keys(store, Toy("one", None)).get(ID)
+        keys(store, Toy("one", unwraps=False)).get(ID)
     with pytest.raises(DecryptionError, match="wrong key"):
-        keys(store, Toy("one", None), Toy("one", b"wrong")).get(ID)
+        keys(store, Toy("one", unwraps=False), Toy("one", b"wrong")).get(ID)
     missing = "ab" * 32
     with pytest.raises(DamagedError, match="missing or damaged in every store"):
         keys(store, Toy("one")).get(missing)
-    wrapper = Toy("one", None)
+    wrapper = Toy("one", unwraps=False)
     opened = keys(store, wrapper)
     for _ in range(3):
         with pytest.raises(KeyMissing):
@@ -221,6 +185,6 @@ def test_another_store_helps(store: MemoryStore) -> None:
     one = Toy("one")
     stored(store, one)
     empty = MemoryStore(FakeClock())
-    assert DataKeys(CONTEXT.repository_id, (empty, store), (one,)).get(ID) == KEY
+    assert DataKeys(CONTEXT.repository_id, (empty, store), given(one)).get(ID) == KEY
     with pytest.raises(DecryptionError):
-        DataKeys("another-repository", (store,), (one,)).get(ID)
+        DataKeys("another-repository", (store,), given(one)).get(ID)

@@ -21,6 +21,8 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from brownie_backup.errors import DamagedError
 
+METHOD = "aes-256-gcm"
+"""The name of this encryption in a manifest."""
 KEY_BYTES = 32
 """The size of a data key, of its id and of a salt."""
 MAGIC = b"brownie2"

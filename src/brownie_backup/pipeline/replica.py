@@ -13,6 +13,7 @@ from brownie_backup.errors import (
     LeaseLost,
     StoreUnavailable,
 )
+from brownie_backup.format.envelope import METHOD
 from brownie_backup.hints import BackupHint
 from brownie_backup.model import Attempt, Backup, BlobRef, Hold, Manifest, Status
 from brownie_backup.model.findings import Problem
@@ -25,6 +26,7 @@ from brownie_backup.repository.blobs.transfer import Transferred, for_store, tra
 from brownie_backup.repository.catalogue.holds import add_hold
 from brownie_backup.repository.catalogue.identity import strange
 from brownie_backup.repository.catalogue.listing import sharing
+from brownie_backup.repository.keys.objects import copy_keys
 
 _log = logging.getLogger(__name__)
 
@@ -224,6 +226,9 @@ class Replica:
         on_bytes: Callable[[int], None] = lambda _: None,
     ) -> Transferred:
         """Copy the blobs of a backup that it lacks from other stores; see `transfer_blobs`."""
+        sources = tuple(sources)
+        if manifest.encryption.method == METHOD:
+            copy_keys(self.repository.store, [each.repository.store for each in sources])
         examine = StructureDecoder.of(manifest, self.repository.codecs).integrity
         indexes = [source.blobs for source in sources]
         copied = transfer_blobs(self.blobs, indexes, refs, examine=examine, on_bytes=on_bytes)

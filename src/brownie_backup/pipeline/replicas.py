@@ -17,6 +17,9 @@ from brownie_backup.errors import BackupError, BackupExists, Busy, StoreError, S
 from brownie_backup.model import Attempt, Manifest
 from brownie_backup.pipeline.replica import Look, Replica, ReplicaState
 from brownie_backup.repository import Identity, Repository, Tuning
+from brownie_backup.repository.keys.envelope import Envelope, RunKey, make_run_key
+from brownie_backup.repository.keys.objects import put_key
+from brownie_backup.repository.keys.ring import adopt_ring, ensure_ring, read_ring
 from brownie_backup.tracing import step
 
 T = TypeVar("T")
@@ -74,6 +77,26 @@ class ReplicaSet:
         for _ in self._in_turn(lambda replica: replica.identity(agreed)):
             pass
         return agreed
+
+    def new_run_key(self, envelope: Envelope, identity: Identity) -> RunKey:
+        """Return a new data key for the run, which is in all stores before any of its blobs.
+
+        The key ring is that of the first store with one; the others get it too.
+        """
+        found = tuple(self._in_turn(lambda replica: read_ring(replica.repository.store)))
+        known = next((each for each in found if each), None)
+        ring, wrappers = next(
+            self._in_turn(lambda r: ensure_ring(r.repository.store, envelope.sources, known))
+        )
+        run_key = make_run_key(ring, wrappers, identity.id)
+
+        def keep(replica: Replica) -> None:
+            adopt_ring(replica.repository.store, ring)
+            put_key(replica.repository.store, run_key.id, run_key.wrapped)
+
+        for _ in self._in_turn(keep):
+            pass
+        return run_key
 
     @property
     def warnings(self) -> tuple[str, ...]:

@@ -34,3 +34,25 @@ class KeyWrapper(Protocol):
             DamagedError: the bytes were changed, or are those of another context or another key.
         """
         ...
+
+
+class KeySource(Protocol):
+    """A recipient as it was configured: it makes what wraps and unwraps for it. Thread-safe."""
+
+    @property
+    def kind(self) -> str:
+        """The kind of the recipient."""
+        ...
+
+    def wrapper(self, known: Recipient | None = None) -> KeyWrapper:
+        """Return what wraps and unwraps for the recipient.
+
+        Args:
+            known: the recipient of this kind in the key ring, or of a data key. A passphrase takes
+                its salt from it; without it, a new one.
+
+        Raises:
+            ConfigurationError: there is no usable key.
+            DamagedError: `known` has not the form of such a recipient.
+        """
+        ...

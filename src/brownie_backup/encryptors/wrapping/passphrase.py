@@ -6,8 +6,11 @@ that wraps data keys, in the form that a blob has, with the context in place of 
 
 import hashlib
 import hmac
+import secrets
 import threading
 from collections import OrderedDict
+
+from attrs import frozen
 
 from brownie_backup.encryptors.keyring import check_passphrase
 from brownie_backup.errors import (
@@ -23,13 +26,14 @@ from brownie_backup.format.wrapped_key import (
     context_text,
     damaged_key,
 )
-from brownie_backup.hints import KeyHint
+from brownie_backup.hints import BackupHint, KeyHint
 from brownie_backup.model.keys import KeyContext, Recipient
 from brownie_backup.process.key import process_key
 from brownie_backup.secret import Secret
 
 N, R, P = 2**17, 8, 1
 """The parameters of scrypt (RFC 7914): 128 MiB, and some tenths of a second."""
+KIND = "passphrase"
 _MOST_MEMORY = 192 << 20
 _LEAST_SALT_BYTES = 16
 _REMEMBERED = 8
@@ -61,17 +65,20 @@ class PassphraseWrapper:
 
     @property
     def recipient(self) -> Recipient:
-        """The salt of the key ring. It says nothing of the passphrase."""
-        return Recipient("passphrase", self._salt.hex())
+        """The salt of the key ring, and the id of the stretched passphrase.
+
+        The id tells another passphrase, such as a mistyped one, from this one. Whoever has it may
+        guess passphrases as slowly as by a wrapped key.
+
+        Raises:
+            EncryptionError: there is too little memory to stretch it.
+        """
+        return Recipient(KIND, f"{self._salt.hex()}-{key_id(self._wrapping_key()).hex()}")
 
     def wrap(self, key: bytes, context: KeyContext) -> bytes:
         """Return the key, encrypted by the stretched passphrase."""
         check_to_wrap(key, context)
-        try:
-            wrapping_key = _STRETCHED.get(self._passphrase, self._salt)
-        except (MemoryError, ValueError):
-            raise EncryptionError(_NO_MEMORY, hint=KeyHint.NOTHING_STORED) from None
-        return seal(key, wrapping_key, context_text(context))
+        return seal(key, self._wrapping_key(), context_text(context))
 
     def unwrap(self, wrapped: bytes, context: KeyContext) -> bytes:
         """Return the key. A wrong passphrase is told from damage by the id in the header."""
@@ -91,6 +98,31 @@ class PassphraseWrapper:
         except DamagedError:
             raise damaged_key() from None
         return check_unwrapped(key, context)
+
+    def _wrapping_key(self) -> bytes:
+        try:
+            return _STRETCHED.get(self._passphrase, self._salt)
+        except (MemoryError, ValueError):
+            raise EncryptionError(_NO_MEMORY, hint=KeyHint.NOTHING_STORED) from None
+
+
+@frozen
+class PassphraseSource:
+    """A passphrase as it was configured; the key ring has its salt."""
+
+    passphrase: Secret
+    kind: str = KIND
+
+    def wrapper(self, known: Recipient | None = None) -> PassphraseWrapper:
+        """Return what wraps by the passphrase, with the salt in the key ring or a new one."""
+        if known is None:
+            return PassphraseWrapper(self.passphrase, secrets.token_bytes(KEY_BYTES))
+        try:
+            salt = bytes.fromhex(known.ref.partition("-")[0])
+        except ValueError:
+            msg = "the key ring has no salt for the passphrase"
+            raise DamagedError(msg, hint=BackupHint.TAKE_FROM_ANOTHER_COPY) from None
+        return PassphraseWrapper(self.passphrase, salt)
 
 
 class _Stretched:

@@ -2,6 +2,7 @@
 
 import contextlib
 import hmac
+from collections.abc import Sequence
 from typing import Protocol, Self
 
 from attrs import field, frozen
@@ -18,7 +19,7 @@ from brownie_backup.format.blobs import blob_name
 from brownie_backup.format.checksums import Integrity, integrity
 from brownie_backup.format.openpgp import check_message
 from brownie_backup.model import BlobRef, Encryption, Manifest
-from brownie_backup.protocols import Compressor, Decryptor
+from brownie_backup.protocols import Compressor, Decryptor, OpensBlobs, Store
 from brownie_backup.repository.codecs import Codecs
 
 CHANGED = "its bytes were changed since they were stored"
@@ -42,20 +43,25 @@ class ContentDecoder:
     """Decrypts and decompresses blobs, and checks each by its name."""
 
     compressor: Compressor
-    decryptor: Decryptor
+    decryptor: Decryptor | OpensBlobs
     hash_key: bytes
     encryption: Encryption
 
     @classmethod
-    def of(cls, manifest: Manifest, codecs: Codecs) -> Self:
+    def of(cls, manifest: Manifest, codecs: Codecs, stores: Sequence[Store] = ()) -> Self:
         """Return the decoder of a backup's blobs.
+
+        Args:
+            manifest: the manifest of the backup.
+            codecs: all that there are.
+            stores: where the wrapped data keys are.
 
         Raises:
             KeyMissing: there is no decryptor for that method.
             UnsupportedFormat: this version does not know the method or the compressor.
         """
         compressor = codecs.compressor_for(manifest)
-        decryptor = codecs.decryptor_for(manifest)
+        decryptor = codecs.opener_for(manifest, stores)
         return cls(compressor, decryptor, bytes.fromhex(manifest.hash_key), manifest.encryption)
 
     def decode(self, ref: BlobRef, stored: bytes) -> bytes:
@@ -72,6 +78,8 @@ class ContentDecoder:
     def _decrypt(self, ref: BlobRef, stored: bytes) -> bytes:
         """Decrypt a blob; where that fails, tell damage from a wrong key by the checksum."""
         try:
+            if isinstance(self.decryptor, OpensBlobs):
+                return self.decryptor.open(stored, ref.name)
             return self.decryptor.decrypt(stored)  # gpg skips the checksum
         # of the decryptor for this backup; others may need none
         except ConfigurationError as error:

@@ -6,6 +6,7 @@ recipients mean another object beside it.
 
 import base64
 import binascii
+import contextlib
 import hashlib
 from collections.abc import Iterable, Iterator
 
@@ -13,7 +14,13 @@ from attrs import frozen
 
 from brownie_backup.errors import DamagedError, KeyExists, KeyNotFound, StoreError
 from brownie_backup.format.converter import from_json, to_json
-from brownie_backup.format.layout import data_key_object, data_key_objects, is_foreign, name_in
+from brownie_backup.format.layout import (
+    KEYS,
+    data_key_object,
+    data_key_objects,
+    is_foreign,
+    name_in,
+)
 from brownie_backup.hints import StoreHint
 from brownie_backup.model.keys import KeyContext, KeyObject, KeyRing, Recipient, Stanza
 from brownie_backup.protocols import KeyWrapper, ObjectUse, Store, get_object
@@ -78,7 +85,7 @@ class WrappedKey:
 def wrapped_keys(store: Store, key_id: str) -> Iterator[WrappedKey]:
     """Yield what a store has of a data key, without what cannot be read."""
     for found in store.list(data_key_objects(key_id)):
-        if is_foreign(found.key, lambda name: data_key_object(key_id, name)):
+        if not _is_ours(found.key):
             continue
         try:
             stored = from_json(get_object(store, found.key), KeyObject, found.key)
@@ -95,3 +102,22 @@ def _unpacked(stanzas: Iterable[Stanza]) -> Iterator[WrappedKey]:
         except (binascii.Error, ValueError):
             continue
         yield WrappedKey(Recipient(stanza.kind, stanza.ref), wrapped)
+
+
+def copy_keys(target: Store, sources: Iterable[Store]) -> None:
+    """Copy the data keys that a store lacks, before blobs that may need them are copied."""
+    there = {found.key for found in target.list(KEYS)}
+    for source in sources:
+        for found in source.list(KEYS):
+            if found.key in there or not _is_ours(found.key):
+                continue
+            with contextlib.suppress(KeyExists, KeyNotFound):
+                target.put(
+                    found.key, get_object(source, found.key), if_absent=True, use=ObjectUse.BACKUP
+                )
+            there.add(found.key)
+
+
+def _is_ours(key: str) -> bool:
+    _, key_id, _ = (*key.split("/"), "", "")[:3]
+    return not is_foreign(key, lambda name: data_key_object(key_id, name))

@@ -8,18 +8,16 @@ has put there can stop backups, and opens none.
 
 import contextlib
 import secrets
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable
+
+from attrs import evolve
 
 from brownie_backup.errors import ConfigurationError, KeyExists, KeyNotFound
 from brownie_backup.format.converter import from_json, to_json
 from brownie_backup.format.layout import KEY_RINGS, key_ring_in, key_ring_key
 from brownie_backup.hints import KeyHint
 from brownie_backup.model.keys import KeyRing, Recipient
-from brownie_backup.protocols import KeyWrapper, ObjectUse, Store, get_object
-
-MakeWrapper = Callable[[KeyRing | None], KeyWrapper]
-"""Makes what wraps for one configured recipient. A passphrase needs the salt in the ring, or makes
-one if there is no ring yet."""
+from brownie_backup.protocols import KeySource, KeyWrapper, ObjectUse, Store, get_object
 
 
 def read_ring(store: Store) -> KeyRing | None:
@@ -46,24 +44,43 @@ def add_ring(store: Store, ring: KeyRing) -> KeyRing:
     return from_json(get_object(store, key), KeyRing, key)
 
 
+def wrappers_for(ring: KeyRing | None, sources: Iterable[KeySource]) -> tuple[KeyWrapper, ...]:
+    """Return what wraps for the configured recipients, as they are in the ring if there is one."""
+    known = {each.kind: each for each in ring.recipients} if ring else {}
+    return tuple(source.wrapper(known.get(source.kind)) for source in sources)
+
+
 def ensure_ring(
-    store: Store, makers: Sequence[MakeWrapper]
+    store: Store, sources: Iterable[KeySource], ring: KeyRing | None = None
 ) -> tuple[KeyRing, tuple[KeyWrapper, ...]]:
-    """Return the key ring of a store, and what wraps for its recipients.
+    """Return the key ring, and what wraps for its recipients.
 
     The first backup makes the ring, of the configured recipients.
+
+    Args:
+        store: where a ring is made, if there is none.
+        sources: the configured recipients.
+        ring: the current one, if there is one.
 
     Raises:
         ConfigurationError: its recipients are not the configured ones.
     """
-    ring = read_ring(store)
-    wrappers = tuple(make(ring) for make in makers)
+    sources = tuple(sources)
+    wrappers = wrappers_for(ring, sources)
     if ring is None:
         ring = add_ring(store, KeyRing(1, secrets.token_hex(16), recipients_of(wrappers)))
         # Another host may have made it at the same moment, with another salt for the passphrase.
-        wrappers = tuple(make(ring) for make in makers)
+        wrappers = wrappers_for(ring, sources)
     ensure_same(ring, recipients_of(wrappers))
     return ring, wrappers
+
+
+def adopt_ring(store: Store, ring: KeyRing) -> None:
+    """Make the ring of another store that of this one, too."""
+    there = read_ring(store)
+    if there and (there.id, there.recipients) == (ring.id, ring.recipients):
+        return
+    add_ring(store, evolve(ring, number=there.number + 1 if there else 1))
 
 
 def recipients_of(wrappers: Iterable[KeyWrapper]) -> tuple[Recipient, ...]:
@@ -75,12 +92,19 @@ def recipients_of(wrappers: Iterable[KeyWrapper]) -> tuple[Recipient, ...]:
 def ensure_same(ring: KeyRing, recipients: Iterable[Recipient]) -> None:
     """Raise `ConfigurationError`, which names the difference, unless the ring has exactly these."""
     configured, there = frozenset(recipients), frozenset(ring.recipients)
+    if configured != there and _only_by_passphrase(configured) and _only_by_passphrase(there):
+        problem = "the passphrase is not the one that the backups in this store are made with"
+        raise ConfigurationError([problem], hint=KeyHint.CHECK_PASSPHRASE)
     problems = [
         *(f"the key ring lacks {_named(each)}" for each in _ordered(configured - there)),
         *(f"the settings lack {_named(each)}" for each in _ordered(there - configured)),
     ]
     if problems:
         raise ConfigurationError(problems, hint=KeyHint.ROTATE_RECIPIENTS)
+
+
+def _only_by_passphrase(recipients: Iterable[Recipient]) -> bool:
+    return {each.kind for each in recipients} == {"passphrase"}
 
 
 def _ordered(recipients: Iterable[Recipient]) -> list[Recipient]:

@@ -3,10 +3,16 @@
 import threading
 from collections.abc import Iterator, Sequence
 
-from brownie_backup.errors import BackupError, DamagedError, DecryptionError, KeyMissing
+from brownie_backup.errors import (
+    BackupError,
+    ConfigurationError,
+    DamagedError,
+    DecryptionError,
+    KeyMissing,
+)
 from brownie_backup.hints import BackupHint, KeyHint
 from brownie_backup.model.keys import KeyContext
-from brownie_backup.protocols import KeyWrapper, Store
+from brownie_backup.protocols import KeySource, Store
 from brownie_backup.repository.keys.objects import WrappedKey, wrapped_keys
 
 MOST_AT_ONCE = 8
@@ -19,15 +25,15 @@ class DataKeys:
     Args:
         repository_id: which repository it is.
         stores: where the wrapped keys are; the first that has one that opens is enough.
-        wrappers: what this host can unwrap with.
+        sources: what this host can unwrap with.
     """
 
     def __init__(
-        self, repository_id: str, stores: Sequence[Store], wrappers: Sequence[KeyWrapper]
+        self, repository_id: str, stores: Sequence[Store], sources: Sequence[KeySource]
     ) -> None:
         self._repository_id = repository_id
         self._stores = tuple(stores)
-        self._wrappers = tuple(wrappers)
+        self._sources = tuple(sources)
         self._at_once = threading.Semaphore(MOST_AT_ONCE)
         self._lock = threading.Lock()
         self._of_key: dict[str, threading.Lock] = {}
@@ -54,17 +60,17 @@ class DataKeys:
                     found = self._known[key_id] = self._unwrap(key_id)
         if isinstance(found, bytes):
             return found
-        raise type(found)(found.message, hint=found.hint)
+        raise _again(found)
 
     def _unwrap(self, key_id: str) -> bytes | BackupError:
         """Return the key, or why no key of this host opens it."""
         context = KeyContext(self._repository_id, key_id)
         recipients: set[str] = set()
         problems: list[BackupError] = []
-        for wrapper, key in self._pairs(key_id, recipients):
+        for source, key in self._ways(key_id, recipients):
             try:
-                return wrapper.unwrap(key.wrapped, context)
-            except (DecryptionError, DamagedError) as error:
+                return source.wrapper(key.recipient).unwrap(key.wrapped, context)
+            except (ConfigurationError, DecryptionError, DamagedError) as error:
                 problems.append(error)
         if not recipients:
             msg = f"the data key {key_id[:16]} is missing or damaged in every store"
@@ -74,21 +80,34 @@ class DataKeys:
         msg = f"no key here is of a recipient: {', '.join(sorted(recipients))}"
         return KeyMissing(msg, hint=KeyHint.GIVE_RECIPIENT_KEY)
 
-    def _pairs(self, key_id: str, seen: set[str]) -> Iterator[tuple[KeyWrapper, WrappedKey]]:
-        """Yield each way to unwrap a key, the likeliest first; note its recipients."""
+    def _ways(self, key_id: str, seen: set[str]) -> Iterator[tuple[KeySource, WrappedKey]]:
+        """Yield each way to unwrap a key, the likeliest first; note its recipients.
+
+        A private key may open what names another of its names, so only the kind has to fit.
+        """
         for store in self._stores:
             found = tuple(wrapped_keys(store, key_id))
             seen |= {f"{key.recipient.kind}:{key.recipient.ref}" for key in found}
             ways = [
-                (wrapper, key) for wrapper in self._wrappers for key in found if _fits(wrapper, key)
+                (source, key)
+                for key in found
+                for source in self._sources
+                if source.kind == key.recipient.kind
             ]
-            yield from sorted(ways, key=lambda way: not _is_for(*way))
+            yield from sorted(ways, key=_is_of_another)
 
 
-def _fits(wrapper: KeyWrapper, key: WrappedKey) -> bool:
-    """Whether a wrapper may open a key: a private key opens what names another of its names."""
-    return wrapper.recipient.kind == key.recipient.kind
+def _is_of_another(way: tuple[KeySource, WrappedKey]) -> bool:
+    """Whether a key was not wrapped for exactly this recipient, as far as it is known."""
+    source, key = way
+    try:
+        return source.wrapper(key.recipient).recipient != key.recipient
+    except BackupError:
+        return True
 
 
-def _is_for(wrapper: KeyWrapper, key: WrappedKey) -> bool:
-    return wrapper.recipient == key.recipient
+def _again(error: BackupError) -> BackupError:
+    """Return a copy of an error, which several threads may raise."""
+    if isinstance(error, ConfigurationError):  # here it says that a key cannot be used
+        return KeyMissing(error.message, hint=error.hint)
+    return type(error)(error.message, hint=error.hint)

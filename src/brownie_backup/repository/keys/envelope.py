@@ -1,0 +1,78 @@
+"""Envelope encryption: a data key for each run, wrapped for each recipient of the key ring."""
+
+import secrets
+from collections.abc import Iterable, Sequence
+from typing import NoReturn
+
+from attrs import field, frozen
+
+from brownie_backup.format.envelope import KEY_BYTES, METHOD, key_id, open_, read_header, seal
+from brownie_backup.model import Encryption
+from brownie_backup.model.keys import KeyContext, KeyObject, KeyRing
+from brownie_backup.protocols import KeySource, KeyWrapper, Store
+from brownie_backup.repository.keys.objects import wrap_key
+from brownie_backup.repository.keys.unwrapping import DataKeys
+
+
+@frozen
+class Envelope:
+    """Encrypts for these recipients; any one of them opens a backup.
+
+    Args:
+        sources: the recipients as they were configured.
+    """
+
+    sources: tuple[KeySource, ...]
+
+    @property
+    def method(self) -> str:
+        """Its name in the manifest."""
+        return METHOD
+
+    def opener(self, repository_id: str, stores: Sequence[Store]) -> "BlobOpener":
+        """Return what decrypts the blobs of a repository."""
+        return BlobOpener(DataKeys(repository_id, stores, self.sources))
+
+
+@frozen(eq=False)
+class RunKey:
+    """Encrypts the blobs of one run, with a data key that leaves this process only wrapped."""
+
+    encryption: Encryption
+    id: str
+    """The public id of the data key."""
+    wrapped: KeyObject
+    """The data key as it is stored."""
+    _data_key: bytes = field(repr=False)
+
+    def seal(self, data: bytes, name: str) -> bytes:
+        """Return the blob of that name as it is stored."""
+        return seal(data, self._data_key, name)
+
+    def __reduce__(self) -> NoReturn:
+        msg = "a data key is not pickled: a worker makes its own"
+        raise TypeError(msg)
+
+
+def make_run_key(ring: KeyRing, wrappers: Iterable[KeyWrapper], repository_id: str) -> RunKey:
+    """Return a new data key. Each store must have it, wrapped, before any blob.
+
+    Raises:
+        EncryptionError: it could not be wrapped for one of the recipients.
+    """
+    data_key = secrets.token_bytes(KEY_BYTES)
+    name = key_id(data_key).hex()
+    wrapped = wrap_key(ring, data_key, KeyContext(repository_id, name), wrappers)
+    return RunKey(Encryption(METHOD, f"ring:{ring.id}"), name, wrapped, data_key)
+
+
+@frozen(eq=False)
+class BlobOpener:
+    """Decrypts the blobs of a repository, whichever of its data keys they need."""
+
+    _keys: DataKeys
+    method: str = METHOD
+
+    def open(self, stored: bytes, name: str) -> bytes:
+        """Return what the blob of that name contains, compressed."""
+        return open_(stored, self._keys.get(read_header(stored).key_id.hex()), name)
