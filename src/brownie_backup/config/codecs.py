@@ -2,8 +2,10 @@
 
 from typing import TYPE_CHECKING
 
+from brownie_backup.config.keys import KeysOfSettings, make_sources, sources_at_hand
 from brownie_backup.errors import ConfigurationError
 from brownie_backup.repository import Codecs, EncryptorOnDemand
+from brownie_backup.repository.keys.envelope import Envelope
 
 if TYPE_CHECKING:
     from brownie_backup.config.settings import Settings
@@ -42,8 +44,10 @@ def check_key(settings: "Settings") -> None:
 
 def keys_of(settings: "Settings") -> tuple[object, ...]:
     """Return the keys of the settings, to compare them with others."""
-    public = (settings.gpg_recipients, settings.gpg_public_key)
-    return (*public, settings.gpg_private_key, settings.passphrase)
+    public = (settings.gpg_recipients, settings.gpg_public_key, settings.key_recipients)
+    vault = (settings.vault_address, settings.vault_token, settings.vault_namespace)
+    secret = (settings.gpg_private_key, settings.passphrase)
+    return (*public, *vault, settings.vault_ca_file, *secret)
 
 
 def make_codecs(settings: "Settings") -> Codecs:
@@ -56,9 +60,13 @@ def make_codecs(settings: "Settings") -> Codecs:
 
     compressor, *others = make_compressors(settings)
     gpg = EncryptorOnDemand("gpg", lambda: _make_gpg(settings))
-    if settings.encryption:
-        return Codecs(compressor, gpg, tuple(others))
-    return Codecs(compressor, Cleartext(), tuple(others), (gpg,))
+    named = settings.gpg_recipients or settings.gpg_public_key or settings.gpg_private_key
+    keys = KeysOfSettings(gpg, by_public_key=bool(named))
+    sources = make_sources(settings, keys) or sources_at_hand(keys, settings.passphrase)
+    if not settings.encryption:
+        return Codecs(compressor, Cleartext(), tuple(others), (gpg,), key_sources=sources)
+    envelope = Envelope(sources) if settings.key_recipients else None
+    return Codecs(compressor, gpg, tuple(others), envelope=envelope, key_sources=sources)
 
 
 def _make_gpg(settings: "Settings") -> "GnuPG":

@@ -11,15 +11,14 @@ import hashlib
 import hmac
 import io
 import secrets
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from attrs import frozen
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from brownie_backup.errors import DamagedError
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 METHOD = "aes-256-gcm"
 """The name of this encryption in a manifest."""
@@ -77,7 +76,7 @@ def seal(
     with stored.getbuffer() as view:
         view[:HEADER_BYTES] = header
         blob_key, bound = _derived(data_key, salt, _BLOB_KEY), header + _bytes(name)
-        AESGCM(blob_key).encrypt_into(_NONCE, data, bound, view[HEADER_BYTES:-CHECKSUM_BYTES])
+        _cipher(blob_key).encrypt_into(_NONCE, data, bound, view[HEADER_BYTES:-CHECKSUM_BYTES])
         view[-CHECKSUM_BYTES:] = _checksum(view[:-CHECKSUM_BYTES], name)
     return stored.getvalue()
 
@@ -94,8 +93,10 @@ def open_(stored: bytes, data_key: bytes, name: str) -> bytes:
         raise DamagedError(msg)
     blob_key = _derived(data_key, header.salt, _BLOB_KEY)
     packed, ciphertext = stored[:HEADER_BYTES], memoryview(stored)[HEADER_BYTES:-CHECKSUM_BYTES]
+    from cryptography.exceptions import InvalidTag
+
     try:
-        return AESGCM(blob_key).decrypt(_NONCE, ciphertext, packed + _bytes(name))
+        return _cipher(blob_key).decrypt(_NONCE, ciphertext, packed + _bytes(name))
     except InvalidTag:
         msg = "the bytes were changed since they were encrypted, or are those of another blob"
         raise DamagedError(msg) from None
@@ -136,7 +137,16 @@ def _derived(key: bytes, salt: bytes, info: bytes) -> bytes:
     if len(key) != KEY_BYTES:
         msg = f"a key has {KEY_BYTES} bytes, not {len(key)}"
         raise ValueError(msg)
+    from cryptography.hazmat.primitives.hashes import SHA256
+    from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
     return HKDF(SHA256(), KEY_BYTES, salt, info).derive(key)
+
+
+def _cipher(key: bytes) -> "AESGCM":
+    from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+    return AESGCM(key)
 
 
 def _bytes(name: str) -> bytes:

@@ -46,6 +46,10 @@ class KeyHint(HintCode):
         "gpg would strip the space: use another passphrase",
     )
     NOTHING_STORED = "nothing_stored", "Run {verb:doctor}. Nothing was stored"
+    RECIPIENT_FORM = (
+        "recipient_form",
+        "Name recipients as openpgp, passphrase, awskms:<key ARN> or vault:<mount>/<key>",
+    )
     ROTATE_RECIPIENTS = (
         "rotate_recipients",
         "Set the recipients of the key ring, or change the key ring to those of the settings",

@@ -23,11 +23,13 @@ from brownie_backup.protocols import (
     Compressor,
     Decryptor,
     Encryptor,
+    KeySource,
     OpensBlobs,
     Store,
     SupportsMac,
 )
-from brownie_backup.repository.keys.envelope import Envelope
+from brownie_backup.repository.keys.envelope import BlobOpener, Envelope
+from brownie_backup.repository.keys.unwrapping import DataKeys
 
 T = TypeVar("T")
 
@@ -48,6 +50,7 @@ class Codecs:
         other_compressors: more that old blobs may need.
         other_decryptors: more that old blobs may need. Several may use the same method.
         envelope: encrypts new blobs in place of the encryptor, which then only reads old ones.
+        key_sources: what unwraps data keys, if there is no envelope.
     """
 
     compressor: Compressor | None = None
@@ -55,6 +58,7 @@ class Codecs:
     other_compressors: tuple[Compressor, ...] = ()
     other_decryptors: tuple[Decryptor, ...] = ()
     envelope: Envelope | None = None
+    key_sources: tuple[KeySource, ...] = ()
 
     def for_writing(self) -> tuple[Compressor, Encryptor | Envelope]:
         """Return the compressor and the encryption of new blobs.
@@ -91,8 +95,9 @@ class Codecs:
             manifest: the manifest of the backup.
             stores: where the wrapped data keys are, if its blobs need some.
         """
-        if manifest.encryption.method == METHOD and self.envelope:
-            return self.envelope.opener(manifest.repository_id, stores)
+        sources = self.envelope.sources if self.envelope else self.key_sources
+        if manifest.encryption.method == METHOD and sources:
+            return BlobOpener(DataKeys(manifest.repository_id, stores, sources))
         return self.decryptor_for(manifest)
 
     def decryptor_for(self, manifest: Manifest) -> Decryptor:

@@ -5,8 +5,8 @@ hexadecimal. So ``gpg --decrypt`` alone gives the data key.
 """
 
 import re
+from typing import Protocol
 
-from brownie_backup.encryptors.gnupg import GnuPG
 from brownie_backup.errors import ConfigurationError, DamagedError, EncryptionError
 from brownie_backup.format.openpgp import check_message
 from brownie_backup.format.wrapped_key import (
@@ -24,6 +24,27 @@ _NO_KEY = "there is no OpenPGP key to wrap data keys for"
 _LAST_LINE = re.compile(rb"data-key ([0-9a-f]{64})\n")
 
 
+class OpenPGP(Protocol):
+    """What `GnuPG` can do, as far as it is needed here."""
+
+    @property
+    def by_public_key(self) -> bool:
+        """Whether it encrypts for keys, not by a passphrase."""
+        ...
+
+    def identity(self, salt: bytes) -> str:
+        """Identify the keys by their fingerprints."""
+        ...
+
+    def encrypt(self, data: bytes) -> bytes:
+        """Return an OpenPGP message."""
+        ...
+
+    def decrypt(self, data: bytes) -> bytes:
+        """Return what a message contains."""
+        ...
+
+
 class OpenPGPWrapper:
     """Wraps for the public keys of a `GnuPG`; any one of their private keys unwraps.
 
@@ -31,7 +52,7 @@ class OpenPGPWrapper:
     It belongs to the caller, who closes it.
     """
 
-    def __init__(self, gnupg: GnuPG) -> None:
+    def __init__(self, gnupg: OpenPGP) -> None:
         self._gnupg = gnupg
 
     @property

@@ -1,7 +1,7 @@
 """Envelope encryption: a data key for each run, wrapped for each recipient of the key ring."""
 
 import secrets
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import NoReturn
 
 from attrs import field, frozen
@@ -9,7 +9,7 @@ from attrs import field, frozen
 from brownie_backup.format.envelope import KEY_BYTES, METHOD, key_id, open_, read_header, seal
 from brownie_backup.model import Encryption
 from brownie_backup.model.keys import KeyContext, KeyObject, KeyRing
-from brownie_backup.protocols import KeySource, KeyWrapper, Store
+from brownie_backup.protocols import KeySource, KeyWrapper
 from brownie_backup.repository.keys.objects import wrap_key
 from brownie_backup.repository.keys.unwrapping import DataKeys
 
@@ -28,10 +28,6 @@ class Envelope:
     def method(self) -> str:
         """Its name in the manifest."""
         return METHOD
-
-    def opener(self, repository_id: str, stores: Sequence[Store]) -> "BlobOpener":
-        """Return what decrypts the blobs of a repository."""
-        return BlobOpener(DataKeys(repository_id, stores, self.sources))
 
 
 @frozen(eq=False)
