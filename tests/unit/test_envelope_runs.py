@@ -9,7 +9,7 @@ from tests.unit.fakes import FakeClock, FakeDumper, FakeEncryptor
 from tests.unit.several import AwayStore, named
 from tests.unit.toys import Toy, given
 
-from brownie_backup import Repository, create_backup, verify_backup
+from brownie_backup import Level, Repository, create_backup, diagnose, verify_backup
 from brownie_backup.compressors import Zstd
 from brownie_backup.encryptors.wrapping.passphrase import PassphraseSource
 from brownie_backup.errors import (
@@ -237,3 +237,42 @@ def test_a_data_key_is_neither_shown_nor_pickled() -> None:
     with pytest.raises(TypeError, match="not pickled"):
         pickle.dumps(run_key)
     assert [*store.list("")] == []
+
+
+# --- the doctor ----------------------------------------------------------------------------------
+
+
+def said(repository: Repository) -> dict[str, tuple[str, str]]:
+    """Return the worst finding about keys for each subject."""
+    found = [f for f in diagnose(repository, FakeDumper()) if f.subject in SUBJECTS]
+    order = list(Level)
+    return {
+        f.subject: (f.level, f.message) for f in sorted(found, key=lambda f: order.index(f.level))
+    }
+
+
+SUBJECTS = {"encryption", "decryption", "recipients"}
+
+
+def test_the_doctor_says_who_can_open_backups_and_what_this_host_can(store: MemoryStore) -> None:
+    assert said(opened(store, Toy("one"), Toy("two", unwraps=False))) == {
+        "encryption": ("ok", "encrypts for toy:two"),
+        "decryption": ("ok", "decrypts as toy:one"),
+    }
+    assert [*store.list("")] == []
+    found = said(opened(store, Toy("one", unwraps=False)))
+    assert found["recipients"][0] == "warning"
+    assert "only one recipient" in found["recipients"][1]
+    assert found["decryption"][0] == "warning"
+    assert "fine if it only makes backups" in found["decryption"][1]
+    found = said(opened(store, Toy("one"), Toy("two", wraps=False)))
+    assert found["encryption"] == ("error", "it was refused")
+
+
+def test_the_doctor_compares_the_recipients_with_the_key_ring(store: MemoryStore) -> None:
+    create_backup(opened(store, Toy("one"), Toy("two")), FakeDumper())
+    assert said(opened(store, Toy("two"), Toy("one")))["decryption"][0] == "ok"
+    level, message = said(opened(store, Toy("one"), Toy("three")))["recipients"]
+    assert level == "error"
+    assert "toy:two" in message
+    assert "toy:three" in message

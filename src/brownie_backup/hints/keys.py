@@ -50,6 +50,11 @@ class KeyHint(HintCode):
         "recipient_form",
         "Name recipients as openpgp, passphrase, awskms:<key ARN> or vault:<mount>/<key>",
     )
+    ADD_RECIPIENT = (
+        "add_recipient",
+        "Name one more in {setting:key_recipients} before the first backup, such as a key that is "
+        "kept offline",
+    )
     ROTATE_RECIPIENTS = (
         "rotate_recipients",
         "Set the recipients of the key ring, or change the key ring to those of the settings",
