@@ -214,6 +214,21 @@ def test_a_store_that_was_away_gets_the_keys_with_the_blobs() -> None:
     assert good(opened(two, Toy("one")))
 
 
+def test_a_copy_keeps_its_own_ring_and_gets_the_backup_by_copying() -> None:
+    """Other hosts make their backups to it, for other recipients."""
+    one, two = named("one", "two")
+    theirs = Toy("of another host")
+    create_backup(opened(two, theirs), FakeDumper(), name="theirs")
+    ring = read_ring(two)
+    copies = [opened(two, Toy("one"))]
+    report = create_backup(opened(one, Toy("one")), FakeDumper(), name="ours", copies=copies)
+    assert [outcome.problem for outcome in report.stores] == [None, None]
+    assert read_ring(two) == ring
+    assert good(opened(two, Toy("one")), "ours")
+    assert good(opened(two, theirs), "theirs")
+    create_backup(opened(two, theirs), FakeDumper(), name="later")
+
+
 def test_a_copy_alone_goes_on_with_the_ring() -> None:
     one, two = named("one", "two")
     create_backup(opened(one, Toy("one")), FakeDumper(), copies=[opened(two, Toy("one"))])

@@ -18,7 +18,7 @@ from brownie_backup.format.envelope import key_id
 from brownie_backup.format.layout import KEY_RINGS, KEYS
 from brownie_backup.model.keys import KeyContext, KeyRing, Recipient
 from brownie_backup.repository.keys.objects import put_key, wrap_key, wrapped_keys
-from brownie_backup.repository.keys.ring import add_ring, ensure_ring, read_ring
+from brownie_backup.repository.keys.ring import add_ring, adopt_ring, ensure_ring, read_ring
 from brownie_backup.repository.keys.unwrapping import MOST_AT_ONCE, DataKeys
 from brownie_backup.stores import MemoryStore
 
@@ -100,8 +100,24 @@ def test_the_highest_number_counts_and_a_number_goes_to_one(store: MemoryStore) 
     store.put(f"{KEY_RINGS}000000000009 (copy).json", b"{}")
     assert read_ring(store) == two
     store.put(f"{KEY_RINGS}000000000003.json", b"{}")
+    assert read_ring(store) == two
+    for number in (1, 2):
+        store.put(f"{KEY_RINGS}00000000000{number}.json", b"{")
     with pytest.raises(DamagedError):
         read_ring(store)
+
+
+def test_a_store_takes_the_ring_of_another_with_the_same_recipients(store: MemoryStore) -> None:
+    one, two = Toy("one").recipient, Toy("two").recipient
+    ring = KeyRing(7, "ring", (one, two))
+    adopt_ring(store, ring)
+    adopt_ring(store, ring)
+    assert read_ring(store) == KeyRing(1, "ring", (one, two))
+    store.put(f"{KEY_RINGS}000000000005.json", b"{}")
+    adopt_ring(store, KeyRing(1, "another", (one, two)))
+    assert read_ring(store) == KeyRing(6, "another", (one, two))
+    with pytest.raises(ConfigurationError, match="the settings lack the recipient toy:two"):
+        adopt_ring(store, KeyRing(1, "third", (one,)))
 
 
 # --- data keys in a store ------------------------------------------------------------------------

@@ -19,7 +19,7 @@ from brownie_backup.pipeline.replica import Look, Replica, ReplicaState
 from brownie_backup.repository import Identity, Repository, Tuning
 from brownie_backup.repository.keys.envelope import Envelope, RunKey, make_run_key
 from brownie_backup.repository.keys.objects import put_key
-from brownie_backup.repository.keys.ring import adopt_ring, ensure_ring, read_ring
+from brownie_backup.repository.keys.ring import adopt_ring, ensure_ring, fits, read_ring
 from brownie_backup.tracing import step
 
 T = TypeVar("T")
@@ -81,12 +81,14 @@ class ReplicaSet:
     def new_run_key(self, envelope: Envelope, identity: Identity) -> RunKey:
         """Return a new data key for the run, which is in all stores before any of its blobs.
 
-        The key ring is that of the first store with one; the others get it too.
+        The key ring is that of the first store with one for the configured recipients; the others
+        get it too. A copy that has a ring with other recipients is left behind.
         """
+        sources = envelope.sources
         found = tuple(self._in_turn(lambda replica: read_ring(replica.repository.store)))
-        known = next((each for each in found if each), None)
+        known = next((each for each in found if each and fits(each, sources)), found[0])
         ring, wrappers = next(
-            self._in_turn(lambda r: ensure_ring(r.repository.store, envelope.sources, known))
+            self._in_turn(lambda r: ensure_ring(r.repository.store, sources, known))
         )
         run_key = make_run_key(ring, wrappers, identity.id)
 

@@ -8,11 +8,11 @@ has put there can stop backups, and opens none.
 
 import contextlib
 import secrets
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from attrs import evolve
 
-from brownie_backup.errors import ConfigurationError, KeyExists, KeyNotFound
+from brownie_backup.errors import ConfigurationError, DamagedError, KeyExists, KeyNotFound
 from brownie_backup.format.converter import from_json, to_json
 from brownie_backup.format.layout import KEY_RINGS, key_ring_in, key_ring_key
 from brownie_backup.hints import KeyHint
@@ -23,17 +23,29 @@ from brownie_backup.protocols import KeySource, KeyWrapper, ObjectUse, Store, ge
 def read_ring(store: Store) -> KeyRing | None:
     """Return the current key ring of a store, or None if it has none.
 
+    A change that cannot be read does not count, if there is one before it: the ring is compared
+    with the settings anyway.
+
     Raises:
-        DamagedError: it cannot be read.
+        DamagedError: no change can be read.
     """
-    while True:
-        numbers = (key_ring_in(found.key) for found in store.list(KEY_RINGS))
-        number = max((each for each in numbers if each is not None), default=None)
-        if number is None:
-            return None
-        with contextlib.suppress(KeyNotFound):  # a later change has replaced it just now
-            key = key_ring_key(number)
+    problem: DamagedError | None = None
+    for number in sorted(_numbers(store), reverse=True):
+        key = key_ring_key(number)
+        try:
             return from_json(get_object(store, key), KeyRing, key)
+        except KeyNotFound:
+            continue
+        except DamagedError as error:
+            problem = problem or error
+    if problem:
+        raise problem
+    return None
+
+
+def _numbers(store: Store) -> Iterator[int]:
+    numbers = (key_ring_in(found.key) for found in store.list(KEY_RINGS))
+    return (number for number in numbers if number is not None)
 
 
 def add_ring(store: Store, ring: KeyRing) -> KeyRing:
@@ -76,11 +88,17 @@ def ensure_ring(
 
 
 def adopt_ring(store: Store, ring: KeyRing) -> None:
-    """Make the ring of another store that of this one, too."""
+    """Make the ring of another store that of this one, too.
+
+    Raises:
+        ConfigurationError: it has a ring with other recipients: other hosts may make backups to it.
+    """
     there = read_ring(store)
-    if there and (there.id, there.recipients) == (ring.id, ring.recipients):
+    if there and there.id == ring.id and there.recipients == ring.recipients:
         return
-    add_ring(store, evolve(ring, number=there.number + 1 if there else 1))
+    if there:
+        ensure_same(there, ring.recipients)
+    add_ring(store, evolve(ring, number=max(_numbers(store), default=0) + 1))
 
 
 def recipients_of(wrappers: Iterable[KeyWrapper]) -> tuple[Recipient, ...]:
@@ -101,6 +119,15 @@ def ensure_same(ring: KeyRing, recipients: Iterable[Recipient]) -> None:
     ]
     if problems:
         raise ConfigurationError(problems, hint=KeyHint.ROTATE_RECIPIENTS)
+
+
+def fits(ring: KeyRing, sources: Iterable[KeySource]) -> bool:
+    """Whether a ring has exactly the configured recipients."""
+    try:
+        ensure_same(ring, recipients_of(wrappers_for(ring, sources)))
+    except (ConfigurationError, DamagedError):
+        return False
+    return True
 
 
 def _only_by_passphrase(recipients: Iterable[Recipient]) -> bool:
