@@ -17,6 +17,8 @@ from tests.unit.scripted import Answer, Asked
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    wbufsize = -1
+    disable_nagle_algorithm = True  # an answer must not wait for the client's acknowledgement
     server: "Fake"
 
     def __getattr__(self, name: str) -> Callable[[], None]:
