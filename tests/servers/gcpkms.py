@@ -9,6 +9,8 @@ fields, checks and texts are those of these public descriptions, as of November 
 * cloud.google.com/apis/design/errors: the form of an error, and the status for each code;
 * googleapis/nodejs-kms#145 and users' reports: the texts for another key, for changed bytes, and
   for a disabled version (``KEY_DISABLED``).
+
+The text for a wrong checksum is not in them: that one is our own.
 """
 
 import base64

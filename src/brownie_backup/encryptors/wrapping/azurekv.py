@@ -18,8 +18,8 @@ wrapped for as long as it is enabled, so disable or delete none that a backup ne
 The data actions that are needed, on the key alone:
 
 * ``Microsoft.KeyVault/vaults/keys/wrap/action`` on a host that makes backups
-  (``examples/keys/azure-encrypt-only.json``). With ``…/keys/read`` too, the SDK gets the public key
-  and wraps on this host, and the data key is sent to nobody;
+  (``examples/keys/azure-encrypt-only.json``). Or ``…/keys/read``, as to wrap needs the public key
+  alone: with it, the SDK wraps on this host, and no data key is sent to the vault;
 * ``Microsoft.KeyVault/vaults/keys/unwrap/action`` on a host that restores or verifies them.
 
 In a vault with access policies these are the key permissions ``wrapKey``, ``get`` and
