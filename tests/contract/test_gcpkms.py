@@ -412,6 +412,19 @@ def test_a_host_without_credentials_has_no_key(monkeypatch: pytest.MonkeyPatch) 
     assert "/nonexistent/account.json" in errors[0].message
 
 
+def test_a_service_of_tokens_that_does_not_answer_is_not_waited_for(
+    tokens: GoogleTokens, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        account = tmp_path / "account.json"
+        account.write_text(json.dumps({**tokens.account(), "token_uri": url}), encoding="utf-8")
+        monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(account))
+        errors = failures(quick("http://127.0.0.1:1", credentials=None))
+    assert codes(*errors) == {KeyHint.KEY_SERVICE_NETWORK}
+    assert "no answer in time" in errors[0].message
+
+
 class Failing:
     """Credentials that raise."""
 

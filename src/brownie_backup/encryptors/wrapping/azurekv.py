@@ -5,8 +5,8 @@ data key and the SHA-256 of its context, which is compared after each unwrapping
 public key can wrap: what tells a right data key from a forged one is its id.
 
 What is stored is one line: the key's id with the version that was used, a space, and the RSA
-ciphertext in Base64. So this opens it (it prints 64 bytes in Base64; the first 32 are the data
-key)::
+ciphertext in Base64. So this opens it, with the data action ``…/keys/decrypt/action``. It prints
+64 bytes in Base64, of which the first 32 are the data key::
 
     read -r ID VALUE < WRAPPED
     az keyvault key decrypt --id "$ID" --algorithm RSA-OAEP-256 --data-type base64 \
@@ -111,7 +111,7 @@ class AzureKeyVault:
                 result = _NOT_RSA
             else:
                 return f"{self._key}/{version} {encoded(data)}".encode()
-        raise result.encryption_error(f"'{self._key}' did not wrap the data key")
+        raise result.encryption_error(f"Azure Key Vault did not wrap the data key by '{self._key}'")
 
     def unwrap(self, wrapped: bytes, context: KeyContext) -> bytes:
         """Return the data key, unwrapped by the version of the key that wrapped it.
@@ -127,7 +127,9 @@ class AzureKeyVault:
             if hmac.compare_digest(digest, _digest(context)) and key:
                 return key
             result = _ANOTHER_CONTEXT
-        raise result.decryption_error(f"'{self._key}' did not unwrap the data key")
+        raise result.decryption_error(
+            f"Azure Key Vault did not unwrap the data key by '{self._key}'"
+        )
 
     def _unwrapped(self, wrapped: bytes) -> bytes | Failure:
         form = _WRAPPED.fullmatch(wrapped.decode("latin-1"))

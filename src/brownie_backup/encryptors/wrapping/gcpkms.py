@@ -111,7 +111,9 @@ class GcpKms:
         secrets = (encoded(key), key.hex())
         result = self._call("encrypt", {"plaintext": key}, context, read, secrets)
         if isinstance(result, Failure):
-            raise result.encryption_error(f"'{self._key}' did not encrypt the data key")
+            raise result.encryption_error(
+                f"Google Cloud KMS did not encrypt the data key by '{self._key}'"
+            )
         return result
 
     def unwrap(self, wrapped: bytes, context: KeyContext) -> bytes:
@@ -130,7 +132,9 @@ class GcpKms:
         if 0 < len(wrapped) <= _MOST_WRAPPED:
             result = self._call("decrypt", {"ciphertext": wrapped}, context, read)
         if isinstance(result, Failure):
-            raise result.decryption_error(f"'{self._key}' did not decrypt the data key")
+            raise result.decryption_error(
+                f"Google Cloud KMS did not decrypt the data key by '{self._key}'"
+            )
         return result
 
     def _call(

@@ -1,5 +1,6 @@
 """The part of Google Cloud KMS that needs Google's libraries: credentials, and calls."""
 
+import functools
 import json
 import re
 import threading
@@ -7,7 +8,6 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
-from urllib.parse import urlsplit
 
 import google.auth
 import google_crc32c
@@ -22,7 +22,6 @@ from brownie_backup.encryptors.wrapping.http_sessions import (
     failure_of_connection,
     new_session,
 )
-from brownie_backup.encryptors.wrapping.loopback import is_loopback
 from brownie_backup.hints import KeyHint, StoreHint
 
 _SCOPES = ("https://www.googleapis.com/auth/cloudkms",)
@@ -111,13 +110,13 @@ class CloudKms:
         url = f"{self._endpoint}/v1/{path}"
         headers = {"Content-Type": "application/json"}
         # Google's own session would write the body, and so the data key, into a log for debugging.
-        # A connection that is not encrypted never goes through a proxy.
-        alone = is_loopback(urlsplit(url).hostname or "")
         with new_session() as of_tokens:
-            failure = self._authorize(Request(of_tokens), url, headers)
+            request = functools.partial(Request(of_tokens), timeout=self._timeout_seconds)
+            failure = self._authorize(request, url, headers)
         if failure:
             return failure
-        with new_session(proxies=not alone) as session:
+        # A connection that is not encrypted never goes through a proxy.
+        with new_session(proxies=url.startswith("https:")) as session:
             try:
                 answer = session.post(
                     url,
@@ -132,7 +131,7 @@ class CloudKms:
             except (*CONNECTION_ERRORS, ValueError) as error:
                 return failure_of_connection(error)
 
-    def _authorize(self, request: Request, url: str, headers: dict[str, str]) -> Failure | None:
+    def _authorize(self, request: object, url: str, headers: dict[str, str]) -> Failure | None:
         try:
             with _LOCK:
                 self._credentials.before_request(request, "POST", url, headers)
