@@ -354,6 +354,7 @@ def test_a_service_that_is_busy_is_asked_again(vault: FakeKeyVault) -> None:
         *(b'{"value": "AA"}', b'{"kid": "https://x/keys/y/z", "value": "AA"}'),
         b'{"kid": "%s/%s", "value": "AA"}' % (ID.encode(), VERSION.encode()),
         b'{"key": {}}',
+        b"[" * 100_000,
         b'{"key": [], "attributes": {}}',
     ],
 )

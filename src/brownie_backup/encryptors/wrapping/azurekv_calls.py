@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 from attrs import field, frozen
 from azure.core.exceptions import AzureError, DeserializationError, SerializationError
 from azure.core.pipeline.transport import RequestsTransport
+from azure.identity import DefaultAzureCredential
 from azure.keyvault.keys.crypto import CryptographyClient, KeyWrapAlgorithm
 
 from brownie_backup.encryptors.wrapping.azurekv_errors import failure_of
@@ -24,8 +25,8 @@ SDK_ERRORS = (
     SerializationError,
     DeserializationError,
     *CONNECTION_ERRORS,
-    *(AttributeError, KeyError, TypeError, ValueError),  # the answer came from something else
-    NotImplementedError,
+    # The answer came from something else.
+    *(AttributeError, KeyError, NotImplementedError, RecursionError, TypeError, ValueError),
 )
 """All exceptions that a call of the library can raise."""
 
@@ -136,8 +137,6 @@ class _Answers:
 
 
 @functools.cache
-def _default_credential() -> Any:  # noqa: ANN401 - a chain of several types
+def _default_credential() -> DefaultAzureCredential:
     """Return Azure's own chain, which remembers its tokens and is safe for threads."""
-    from azure.identity import DefaultAzureCredential  # noqa: PLC0415 - it is slow to import
-
     return DefaultAzureCredential()
