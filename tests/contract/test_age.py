@@ -23,11 +23,14 @@ from brownie_backup.errors import (
 from brownie_backup.hints import KeyHint, SetupHint, StoreHint
 from brownie_backup.model.keys import KeyContext, Recipient
 
-CONTEXT = KeyContext("repository-1", "key-1")
+CONTEXT = KeyContext(
+    "repository-1", "67e8f073aa59cf016acfed894e12c51475877e299616c3fd972c079b84fd668a"
+)
 KEY = bytes(range(32))
-TEXT = f"brownie-backup/wrapped-key/1\nrepository repository-1\nkey key-1\ndata-key {KEY.hex()}\n"
-
-
+TEXT = (
+    f"brownie-backup/wrapped-key/1\nrepository repository-1\nkey {CONTEXT.key_id}\n"
+    f"data-key {KEY.hex()}\n"
+)
 BY_PASSPHRASE = base64.b64decode(
     "YWdlLWVuY3J5cHRpb24ub3JnL3YxCi0+IHNjcnlwdCBCV0U2SGVUOHlTNGxVTDE1UFBPN3d3IDIwClRH"
     "V0lYbzk1WnU0NHBucUFaMWdEWm04ZThTeVNkNlU4M2NiZFA4ZzRpUVEKLS0tIG5qSUlZTkdlSllIdFpq"

@@ -14,6 +14,7 @@ from typing import Any
 
 import certifi
 import pytest
+from attrs import evolve
 from azure.core.credentials import AccessToken
 from azure.core.exceptions import ClientAuthenticationError, ServiceRequestError
 from azure.identity import CredentialUnavailableError
@@ -37,7 +38,9 @@ from brownie_backup.errors import (
 from brownie_backup.hints import HintCode, KeyHint, SetupHint, StoreHint
 from brownie_backup.model.keys import KeyContext, Recipient
 
-CONTEXT = KeyContext("repository-1", "key-1")
+CONTEXT = KeyContext(
+    "repository-1", "67e8f073aa59cf016acfed894e12c51475877e299616c3fd972c079b84fd668a"
+)
 KEY = bytes(range(32))
 PLAIN = base64.b64encode(KEY).decode()
 ID = "https://the-vault.vault.azure.net/keys/the-key"
@@ -168,6 +171,23 @@ def test_what_is_sent(vault: FakeKeyVault, monkeypatch: pytest.MonkeyPatch, tmp_
     assert wrap.path.replace("//", "/") == f"/keys/{name}/wrapkey"
     assert unwrap.path == f"/keys/{name}/{version.name}/unwrapkey"
     assert json.loads(wrap.body)["alg"] == json.loads(unwrap.body)["alg"] == "RSA-OAEP-256"
+
+
+def test_the_fake_refuses_what_azure_would_refuse(vault: FakeKeyVault) -> None:
+    """Or else it would prove nothing."""
+    vault.rights[vault.token].remove("get")
+    opened(vault).wrap(KEY, CONTEXT)
+    good = vault.asked[-1]
+    fields = json.loads(good.body)
+    for changes in ({"alg": "RSA1_5"}, {"value": PLAIN}, {"value": ""}):
+        changed = evolve(good, body=json.dumps({**fields, **changes}).encode())
+        assert vault.respond(changed).status == 400
+    assert vault.respond(evolve(good, target=good.path)).status == 400  # no api-version
+    assert vault.respond(evolve(good, target=good.target.replace("wrapkey", "wrap"))).status == 404
+    assert vault.respond(evolve(good, method="GET")).status == 404
+    assert vault.respond(evolve(good, headers={**good.headers, "Host": "x"})).status == 404
+    assert vault.respond(evolve(good, headers={})).status == 401
+    assert vault.respond(good).status == 200
 
 
 @pytest.mark.parametrize("rights", [{"get", "wrapKey"}, {"wrapKey"}])

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from attrs import evolve
 from google.auth import exceptions as auth
 from google.oauth2.credentials import Credentials
 from tests.contract.test_cloud_key_wrappers import Wrapping
@@ -35,8 +36,10 @@ from brownie_backup.hints import HintCode, KeyHint, SetupHint, StoreHint
 from brownie_backup.model.keys import KeyContext, Recipient
 
 NAME = "projects/the-project/locations/europe-west1/keyRings/backups/cryptoKeys/the-key"
-CONTEXT = KeyContext("repository-1", "key-1")
-BOUND = b"brownie-backup/wrapped-key/1\nrepository repository-1\nkey key-1\n"
+CONTEXT = KeyContext(
+    "repository-1", "67e8f073aa59cf016acfed894e12c51475877e299616c3fd972c079b84fd668a"
+)
+BOUND = (f"brownie-backup/wrapped-key/1\nrepository repository-1\nkey {CONTEXT.key_id}\n").encode()
 KEY = bytes(range(32))
 PLAIN = base64.b64encode(KEY).decode()
 TOKEN = "a-token-of-the-tests"
@@ -133,8 +136,26 @@ def test_what_is_sent(cloud: FakeCloudKms, monkeypatch: pytest.MonkeyPatch, tmp_
     }
 
 
-def test_the_fake_has_the_right_checksum() -> None:
+def test_the_fake_refuses_what_google_would_refuse(cloud: FakeCloudKms) -> None:
+    """Or else it would prove nothing."""
     assert crc32c(b"123456789") == 0xE3069283
+    opened(cloud).wrap(KEY, CONTEXT)
+    (good,) = cloud.asked
+    fields = json.loads(good.body)
+    for changes, said in (
+        ({"plaintextCrc32c": "1"}, "checksum"),
+        ({"plaintextCrc32c": crc32c(KEY)}, "checksum"),
+        ({"plaintext": "not Base64!"}, "Base64"),
+        ({"more": 1}, "Unknown name"),
+    ):
+        changed = evolve(good, body=json.dumps({**fields, **changes}).encode())
+        answer = cloud.respond(changed)
+        assert answer.status == 400
+        assert said in answer.body.decode()
+    assert cloud.respond(evolve(good, target=good.target.replace("/v1/", "/v2/"))).status == 404
+    assert cloud.respond(evolve(good, method="GET")).status == 404
+    assert cloud.respond(evolve(good, headers={})).status == 401
+    assert cloud.respond(good).status == 200
 
 
 def test_no_log_has_a_secret(

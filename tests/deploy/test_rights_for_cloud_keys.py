@@ -24,7 +24,9 @@ from brownie_backup.model.keys import KeyContext
 pytestmark = pytest.mark.once
 
 ROLES = ROOT / "examples" / "keys"
-CONTEXT = KeyContext("repository", "key")
+CONTEXT = KeyContext(
+    "repository", "67e8f073aa59cf016acfed894e12c51475877e299616c3fd972c079b84fd668a"
+)
 KEY = bytes(range(32))
 ACTIONS = {
     "Microsoft.KeyVault/vaults/keys/read": "get",

@@ -8,8 +8,8 @@ this shows the data key::
 A host that makes backups needs the recipients alone, which are public. A host that restores or
 verifies needs a file with the identity of one of them. That file is read for each call.
 
-age does not say who wrote a file, and everybody knows the recipients. What tells a right data key
-from a forged one is its id.
+The recipients are public, so anyone can write such a file. What tells a right data key from a
+forged one is its id.
 """
 
 import hmac

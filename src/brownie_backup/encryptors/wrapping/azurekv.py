@@ -1,8 +1,8 @@
 r"""Data keys that Azure Key Vault or a managed HSM wraps: RSA, by ``RSA-OAEP-256``.
 
 The private key never leaves the service. RSA-OAEP binds to no context, so what is wrapped is the
-data key and the SHA-256 of its context, which is compared after each unwrapping. Anyone who has the
-public key can wrap: what tells a right data key from a forged one is its id.
+data key and the SHA-256 of its context, which is compared after each unwrapping. The public key is
+enough to wrap, so anyone can. What tells a right data key from a forged one is its id.
 
 What is stored is one line: the key's id with the version that was used, a space, and the RSA
 ciphertext in Base64. So this opens it, with the data action ``…/keys/decrypt/action``. It prints
@@ -136,7 +136,7 @@ class AzureKeyVault:
         data = decoded(form[3]) if form else b""
         if form is None or len(data) not in _RSA_BYTES:
             return _NOT_WRAPPED
-        # What is stored must not say whom we ask.
+        # A vault that the stored bytes name is never asked.
         if form[1] != self._key:
             return _ANOTHER_KEY
         used = f"{self._key}/{form[2]}"

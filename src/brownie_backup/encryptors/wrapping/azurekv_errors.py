@@ -98,7 +98,7 @@ def _of_answer(error: HttpResponseError, secrets: tuple[str, ...]) -> Failure:
         failure = next((f for pattern, f in _BY_TEXT if pattern.search(text)), None)
     if failure is None:
         failure = _of_status(status, named=bool(said))
-    # The first line: what follows names who asked.
+    # Only the first line: what follows names this host's identity.
     return failure.told(short_words(text.strip().partition("\n")[0], secrets=secrets))
 
 
