@@ -177,3 +177,101 @@ class KeyHint(HintCode):
         "See the key's versions, and its min_decryption_version, with 'vault read MOUNT/keys/KEY'. "
         "If the server was set back to an older state, restore a newer one",
     )
+
+    # Services that are called by way of `requests`
+    KEY_SERVICE_NETWORK = (
+        "key_service_network",
+        "Check the network, HTTPS_PROXY and NO_PROXY, and the address of the key's service",
+    )
+    KEY_SERVICE_ADDRESS = (
+        "key_service_address",
+        "Check the address of the key's service, and proxies on the way",
+    )
+    KEY_SERVICE_CERTIFICATE = (
+        "key_service_certificate",
+        "Check the service's certificate. For a CA of your own, set REQUESTS_CA_BUNDLE to the file "
+        "of its certificates",
+    )
+
+    # Google Cloud KMS
+    CLOUDKMS_KEY_FORM = (
+        "cloudkms_key_form",
+        "Give its resource name without a version, such as "
+        "projects/PROJECT/locations/LOCATION/keyRings/RING/cryptoKeys/KEY",
+    )
+    NAME_CLOUDKMS_KEY = (
+        "name_cloudkms_key",
+        "Check the project, the location, the ring and the key in its name: 'gcloud kms keys list' "
+        "shows the names",
+    )
+    ENABLE_CLOUDKMS_VERSION = (
+        "enable_cloudkms_version",
+        "See the key's versions with 'gcloud kms keys versions list'. Have that version enabled, "
+        "or, if it is to be destroyed, restored first. New data keys need an enabled primary "
+        "version",
+    )
+    USE_SYMMETRIC_CLOUDKMS_KEY = (
+        "use_symmetric_cloudkms_key",
+        "Use a key whose purpose is ENCRYPT_DECRYPT",
+    )
+    GRANT_CLOUDKMS_RIGHTS = (
+        "grant_cloudkms_rights",
+        "Grant these credentials cloudkms.cryptoKeyVersions.useToEncrypt on the key to make "
+        "backups, or cloudkms.cryptoKeyVersions.useToDecrypt to read them. A virtual machine also "
+        "needs the access scope cloudkms or cloud-platform",
+    )
+    ENABLE_CLOUDKMS_API = (
+        "enable_cloudkms_api",
+        "Have the service cloudkms.googleapis.com enabled in the project, and its billing",
+    )
+    CHECK_GOOGLE_CREDENTIALS = (
+        "check_google_credentials",
+        "Check the sources of Google's credential chain: GOOGLE_APPLICATION_CREDENTIALS, workload "
+        "identity, the host's service account",
+    )
+
+    # Azure Key Vault
+    KEYVAULT_KEY_FORM = (
+        "keyvault_key_form",
+        "Give its id without a version, such as https://NAME.vault.azure.net/keys/KEY",
+    )
+    NAME_KEYVAULT_KEY = (
+        "name_keyvault_key",
+        "Check the vault and the key in its id: 'az keyvault key list' shows the ids, and 'az "
+        "keyvault key list-deleted' those that can be recovered",
+    )
+    ENABLE_KEYVAULT_KEY = (
+        "enable_keyvault_key",
+        "See the key's versions with 'az keyvault key list-versions', and have that version "
+        "enabled, and valid now, with 'az keyvault key set-attributes'",
+    )
+    USE_RSA_KEY = (
+        "use_rsa_key",
+        "Use an RSA key of 2048 bits or more, whose permitted operations are wrapKey and unwrapKey",
+    )
+    GRANT_KEYVAULT_RIGHTS = (
+        "grant_keyvault_rights",
+        "Grant this identity Microsoft.KeyVault/vaults/keys/wrap/action on the key to make "
+        "backups, or Microsoft.KeyVault/vaults/keys/unwrap/action to read them; in a vault with "
+        "access policies, the key permissions wrapKey or unwrapKey",
+    )
+    KEYVAULT_FIREWALL = (
+        "keyvault_firewall",
+        "Let this host through the vault's firewall, or use a private endpoint",
+    )
+    CHECK_AZURE_CREDENTIALS = (
+        "check_azure_credentials",
+        "Give this host an identity: a managed identity, a workload identity, or AZURE_CLIENT_ID "
+        "and the variables that belong to it",
+    )
+
+    # age
+    GIVE_AGE_RECIPIENTS = (
+        "give_age_recipients",
+        "Give recipients as age-keygen shows them: age1 and 58 more characters",
+    )
+    GIVE_AGE_IDENTITY = (
+        "give_age_identity",
+        "Give the file with the identity of one of the recipients, as age-keygen writes it; it "
+        "must not be encrypted by a passphrase",
+    )
