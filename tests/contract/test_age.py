@@ -10,7 +10,6 @@ from pathlib import Path
 import pyrage
 import pytest
 from attrs import frozen
-from tests.contract.test_cloud_key_wrappers import Wrapping
 
 from brownie_backup.encryptors.wrapping.age import Age
 from brownie_backup.errors import (
@@ -22,6 +21,7 @@ from brownie_backup.errors import (
 )
 from brownie_backup.hints import KeyHint, SetupHint, StoreHint
 from brownie_backup.model.keys import KeyContext, Recipient
+from brownie_backup.testing import KeyWrapperContract
 
 CONTEXT = KeyContext(
     "repository-1", "67e8f073aa59cf016acfed894e12c51475877e299616c3fd972c079b84fd668a"
@@ -71,17 +71,27 @@ def other(tmp_path: Path) -> Pair:
     return Pair.in_folder(tmp_path)
 
 
-class TestAge(Wrapping):
+class TestAge(KeyWrapperContract):
+    wraps_alone = True
+
     @pytest.fixture
     def wrapper(self, ours: Pair) -> Age:
         return ours.age()
+
+    @pytest.fixture
+    def twin(self, ours: Pair) -> Age:
+        return ours.age()
+
+    @pytest.fixture
+    def only_wraps(self, ours: Pair) -> Age:
+        return Age([ours.recipient])
 
     @pytest.fixture
     def stranger(self, other: Pair) -> Age:
         return other.age()
 
     @pytest.fixture
-    def hidden(self, ours: Pair) -> Sequence[str]:
+    def secrets(self, ours: Pair) -> Sequence[str]:
         return [ours.identity]
 
 

@@ -20,7 +20,6 @@ from azure.core.exceptions import ClientAuthenticationError, ServiceRequestError
 from azure.identity import CredentialUnavailableError
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding
-from tests.contract.test_cloud_key_wrappers import Wrapping
 from tests.servers.azurekv import FakeKeyVault, refusal
 from tests.servers.fake import header
 from tests.unit.scripted import Answer
@@ -37,6 +36,7 @@ from brownie_backup.errors import (
 )
 from brownie_backup.hints import HintCode, KeyHint, SetupHint, StoreHint
 from brownie_backup.model.keys import KeyContext, Recipient
+from brownie_backup.testing import KeyWrapperContract
 
 CONTEXT = KeyContext(
     "repository-1", "67e8f073aa59cf016acfed894e12c51475877e299616c3fd972c079b84fd668a"
@@ -120,17 +120,21 @@ def calls(fake: FakeKeyVault) -> list[str]:
     return [re.sub(r"^GET .*", "GET", each) for each in told]
 
 
-class TestAzureKeyVault(Wrapping):
+class TestAzureKeyVault(KeyWrapperContract):
     @pytest.fixture
     def wrapper(self, vault: FakeKeyVault) -> AzureKeyVault:
         return opened(vault)
+
+    @pytest.fixture
+    def twin(self, vault: FakeKeyVault, wrapper: AzureKeyVault) -> AzureKeyVault:
+        return opened(vault, wrapper.recipient.ref)
 
     @pytest.fixture
     def stranger(self, vault: FakeKeyVault) -> AzureKeyVault:
         return opened(vault)
 
     @pytest.fixture
-    def hidden(self, vault: FakeKeyVault) -> Sequence[str]:
+    def secrets(self, vault: FakeKeyVault) -> Sequence[str]:
         return [vault.token]
 
 

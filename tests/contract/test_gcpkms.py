@@ -15,7 +15,6 @@ import pytest
 from attrs import evolve
 from google.auth import exceptions as auth
 from google.oauth2.credentials import Credentials
-from tests.contract.test_cloud_key_wrappers import Wrapping
 from tests.servers.azurekv import FakeKeyVault
 from tests.servers.fake import header
 from tests.servers.gcpkms import DECRYPT, ENCRYPT, FakeCloudKms, crc32c, refusal
@@ -34,6 +33,7 @@ from brownie_backup.errors import (
 )
 from brownie_backup.hints import HintCode, KeyHint, SetupHint, StoreHint
 from brownie_backup.model.keys import KeyContext, Recipient
+from brownie_backup.testing import KeyWrapperContract
 
 NAME = "projects/the-project/locations/europe-west1/keyRings/backups/cryptoKeys/the-key"
 CONTEXT = KeyContext(
@@ -87,17 +87,21 @@ def codes(*errors: BackupError) -> set[HintCode | None]:
     return {error.hint.code if error.hint else None for error in errors}
 
 
-class TestGcpKms(Wrapping):
+class TestGcpKms(KeyWrapperContract):
     @pytest.fixture
     def wrapper(self, shared: FakeCloudKms) -> GcpKms:
         return opened(shared)
+
+    @pytest.fixture
+    def twin(self, shared: FakeCloudKms, wrapper: GcpKms) -> GcpKms:
+        return opened(shared, wrapper.recipient.ref)
 
     @pytest.fixture
     def stranger(self, shared: FakeCloudKms) -> GcpKms:
         return opened(shared)
 
     @pytest.fixture
-    def hidden(self, shared: FakeCloudKms) -> Sequence[str]:
+    def secrets(self, shared: FakeCloudKms) -> Sequence[str]:
         return [shared.token]
 
 

@@ -47,7 +47,7 @@ def keys_of(settings: "Settings") -> tuple[object, ...]:
     public = (settings.gpg_recipients, settings.gpg_public_key, settings.key_recipients)
     vault = (settings.vault_address, settings.vault_token, settings.vault_namespace)
     secret = (settings.gpg_private_key, settings.passphrase)
-    return (*public, *vault, settings.vault_ca_file, *secret)
+    return (*public, *vault, settings.vault_ca_file, settings.age_identity_file, *secret)
 
 
 def make_codecs(settings: "Settings") -> Codecs:

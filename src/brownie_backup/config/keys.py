@@ -87,6 +87,27 @@ def _awskms(_: "Settings", ref: str, __: KeysOfSettings) -> KeySource:
     return GivenSource("awskms", AwsKms(ref))
 
 
+def _gcpkms(_: "Settings", ref: str, __: KeysOfSettings) -> KeySource:
+    from brownie_backup.encryptors.wrapping.gcpkms import GcpKms
+    from brownie_backup.encryptors.wrapping.given import GivenSource
+
+    return GivenSource("gcpkms", GcpKms(ref))
+
+
+def _azurekv(_: "Settings", ref: str, __: KeysOfSettings) -> KeySource:
+    from brownie_backup.encryptors.wrapping.azurekv import AzureKeyVault
+    from brownie_backup.encryptors.wrapping.given import GivenSource
+
+    return GivenSource("azurekv", AzureKeyVault(ref))
+
+
+def _age(settings: "Settings", ref: str, _: KeysOfSettings) -> KeySource:
+    from brownie_backup.encryptors.wrapping.age import Age
+    from brownie_backup.encryptors.wrapping.given import GivenSource
+
+    return GivenSource("age", Age([ref], identity_file=settings.age_identity_file))
+
+
 def _vault(settings: "Settings", ref: str, _: KeysOfSettings) -> KeySource:
     from brownie_backup.encryptors.wrapping.given import GivenSource
     from brownie_backup.encryptors.wrapping.vault import Vault
@@ -114,5 +135,8 @@ _MAKERS: Mapping[str, Callable[["Settings", str, KeysOfSettings], KeySource]] = 
     "openpgp": _openpgp,
     "passphrase": _passphrase,
     "awskms": _awskms,
+    "gcpkms": _gcpkms,
+    "azurekv": _azurekv,
     "vault": _vault,
+    "age": _age,
 }

@@ -99,6 +99,7 @@ class Settings:
     gpg_private_key: Secret | None = None
     passphrase: Secret | None = None
     key_recipients: tuple[str, ...] = ()
+    age_identity_file: str | None = None
     vault_address: str | None = None
     vault_token: Secret | None = None
     vault_namespace: str | None = None

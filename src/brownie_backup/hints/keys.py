@@ -48,7 +48,8 @@ class KeyHint(HintCode):
     NOTHING_STORED = "nothing_stored", "Run {verb:doctor}. Nothing was stored"
     RECIPIENT_FORM = (
         "recipient_form",
-        "Name recipients as openpgp, passphrase, awskms:<key ARN> or vault:<mount>/<key>",
+        "Name recipients as openpgp, passphrase, age:<recipient>, vault:<mount>/<key>, "
+        "awskms:<key ARN>, gcpkms:<resource name> or azurekv:<key id>",
     )
     ADD_RECIPIENT = (
         "add_recipient",

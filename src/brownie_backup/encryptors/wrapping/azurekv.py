@@ -34,9 +34,9 @@ from types import ModuleType
 from typing import Any
 
 from brownie_backup.encryptors.wrapping.base64_text import decoded, encoded
-from brownie_backup.encryptors.wrapping.binding import context_bytes
 from brownie_backup.encryptors.wrapping.failures import Failure, Kind
 from brownie_backup.errors import ConfigurationError
+from brownie_backup.format.wrapped_key import check_to_wrap, check_unwrapped, context_text
 from brownie_backup.hints import KeyHint, SetupHint, install_command
 from brownie_backup.model.keys import KeyContext, Recipient
 
@@ -98,6 +98,7 @@ class AzureKeyVault:
         Raises:
             EncryptionError: Key Vault refused, was out of reach, or used another key.
         """
+        check_to_wrap(key, context)
         bound = key + _digest(context)
         result = self._call(
             lambda calls, vault: calls.wrap(vault, self._key, bound, (*_texts(key), *_texts(bound)))
@@ -124,8 +125,8 @@ class AzureKeyVault:
         result = self._unwrapped(wrapped)
         if not isinstance(result, Failure):
             key, digest = result[:-_HASH_BYTES], result[-_HASH_BYTES:]
-            if hmac.compare_digest(digest, _digest(context)) and key:
-                return key
+            if hmac.compare_digest(digest, _digest(context)):
+                return check_unwrapped(key, context)
             result = _ANOTHER_CONTEXT
         raise result.decryption_error(
             f"Azure Key Vault did not unwrap the data key by '{self._key}'"
@@ -153,7 +154,7 @@ class AzureKeyVault:
 
 
 def _digest(context: KeyContext) -> bytes:
-    return hashlib.sha256(context_bytes(context)).digest()
+    return hashlib.sha256(context_text(context).encode("utf-8", "surrogatepass")).digest()
 
 
 def _texts(data: bytes) -> tuple[str, ...]:

@@ -28,10 +28,10 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from brownie_backup.encryptors.wrapping.base64_text import decoded, encoded
-from brownie_backup.encryptors.wrapping.binding import context_bytes
 from brownie_backup.encryptors.wrapping.failures import Failure, Kind
 from brownie_backup.encryptors.wrapping.loopback import is_loopback
 from brownie_backup.errors import ConfigurationError
+from brownie_backup.format.wrapped_key import check_to_wrap, check_unwrapped, context_text
 from brownie_backup.hints import KeyHint, SetupHint, install_command
 from brownie_backup.model.keys import KeyContext, Recipient
 
@@ -108,6 +108,7 @@ class GcpKms:
                 return _CHANGED
             return _checked(answer, "ciphertext", checksum)
 
+        check_to_wrap(key, context)
         secrets = (encoded(key), key.hex())
         result = self._call("encrypt", {"plaintext": key}, context, read, secrets)
         if isinstance(result, Failure):
@@ -135,7 +136,7 @@ class GcpKms:
             raise result.decryption_error(
                 f"Google Cloud KMS did not decrypt the data key by '{self._key}'"
             )
-        return result
+        return check_unwrapped(result, context)
 
     def _call(
         self,
@@ -155,13 +156,17 @@ class GcpKms:
             self._endpoint, self._credentials, self._timeout_seconds, self._waits_seconds
         )
         fields: dict[str, str] = {}
-        for name, value in {**data, "additionalAuthenticatedData": context_bytes(context)}.items():
+        for name, value in {**data, "additionalAuthenticatedData": _bound(context)}.items():
             # 64-bit numbers are strings in Google's JSON.
             fields |= {name: encoded(value), f"{name}Crc32c": str(calls.checksum(value))}
         result: bytes | Failure = service.post(
             f"{self._key}:{verb}", fields, lambda answer: read(answer, calls.checksum), secrets
         )
         return result
+
+
+def _bound(context: KeyContext) -> bytes:
+    return context_text(context).encode("utf-8", "surrogatepass")
 
 
 def _checked(
