@@ -15,8 +15,9 @@ from tests.servers.running import Server, Servers
 
 pytestmark = pytest.mark.once
 
-ENCRYPT = (ROOT / "examples" / "keys" / "vault-encrypt-only.hcl").read_text(encoding="utf-8")
-DECRYPT = ENCRYPT.replace("transit/encrypt/", "transit/decrypt/")
+RIGHTS = ROOT / "examples" / "keys"
+ENCRYPT = (RIGHTS / "vault-encrypt-only.hcl").read_text(encoding="utf-8")
+DECRYPT = (RIGHTS / "vault-decrypt-only.hcl").read_text(encoding="utf-8")
 NOWHERE = f"http://127.0.0.1:{free_ports(1)[0]}"
 
 
@@ -137,14 +138,13 @@ def test_aws_kms_opens_what_it_wrapped(
 def test_amazon_lets_a_host_encrypt_that_may_not_decrypt(
     small_cli: Cli, server: Server, small: str
 ) -> None:
-    policy = (ROOT / "examples" / "keys" / "aws-encrypt-only.json").read_text(encoding="utf-8")
-    with KmsServer() as kms:  # rights are switched on for all of its users
+    files = {"maker": "aws-encrypt-only.json", "reader": "aws-decrypt-only.json"}
+    with KmsServer() as kms:  # moto looks at the rights of all users, and not at the resource
         arn, iam = kms.new_key(), kms.client("iam")
         named = "arn:aws:kms:us-east-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab"
-        rights = {"maker": policy.replace(named, "*")}  # moto does not look at it
-        rights["reader"] = rights["maker"].replace("kms:Encrypt", "kms:Decrypt")
         hosts = {}
-        for name, document in rights.items():
+        for name, file in files.items():
+            document = (RIGHTS / file).read_text(encoding="utf-8").replace(named, "*")
             iam.create_user(UserName=name)
             iam.put_user_policy(UserName=name, PolicyName="ours", PolicyDocument=document)
             made = iam.create_access_key(UserName=name)["AccessKey"]
