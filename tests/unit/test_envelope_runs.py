@@ -96,6 +96,14 @@ def opened_blob(repository: Repository, name: str = "latest") -> bytes:
     return repository.reader(manifest).get(manifest.parts[-1].blobs[-1])
 
 
+def test_what_cannot_wrap_does_not_enter_the_key_ring(store: MemoryStore) -> None:
+    """A ring with it would refuse the right recipients, too."""
+    with pytest.raises(EncryptionError):
+        create_backup(opened(store, Toy("misspelt", wraps=False)), FakeDumper())
+    assert [*store.list(KEY_RINGS), *store.list(KEYS)] == []
+    create_backup(opened(store, Toy("right")), FakeDumper())
+
+
 def test_a_host_that_cannot_decrypt_makes_backups_that_share_blobs(store: MemoryStore) -> None:
     """Each run has a key of its own. A reader unwraps each key once."""
     host = Toy("one", unwraps=False)
@@ -212,6 +220,8 @@ def test_a_store_that_was_away_gets_the_keys_with_the_blobs() -> None:
     sync_backups([opened(one, Toy("one")), opened(two, Toy("one"))])
     assert blobs(one) == blobs(two)
     assert good(opened(two, Toy("one")))
+    assert read_ring(one) == read_ring(two)
+    assert create_backup(opened(two, Toy("one")), FakeDumper(), name="on").new_blobs == 0
 
 
 def test_a_copy_keeps_its_own_ring_and_gets_the_backup_by_copying() -> None:

@@ -27,6 +27,7 @@ from brownie_backup.repository.catalogue.holds import add_hold
 from brownie_backup.repository.catalogue.identity import strange
 from brownie_backup.repository.catalogue.listing import sharing
 from brownie_backup.repository.keys.objects import copy_keys
+from brownie_backup.repository.keys.ring import copy_ring
 
 _log = logging.getLogger(__name__)
 
@@ -228,7 +229,9 @@ class Replica:
         """Copy the blobs of a backup that it lacks from other stores; see `transfer_blobs`."""
         sources = tuple(sources)
         if manifest.encryption.method == METHOD:
-            copy_keys(self.repository.store, [each.repository.store for each in sources])
+            stores = [each.repository.store for each in sources]
+            copy_ring(self.repository.store, stores)
+            copy_keys(self.repository.store, stores)
         examine = StructureDecoder.of(manifest, self.repository.codecs).integrity
         indexes = [source.blobs for source in sources]
         copied = transfer_blobs(self.blobs, indexes, refs, examine=examine, on_bytes=on_bytes)

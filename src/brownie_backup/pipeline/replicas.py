@@ -17,7 +17,7 @@ from brownie_backup.errors import BackupError, BackupExists, Busy, StoreError, S
 from brownie_backup.model import Attempt, Manifest
 from brownie_backup.pipeline.replica import Look, Replica, ReplicaState
 from brownie_backup.repository import Identity, Repository, Tuning
-from brownie_backup.repository.keys.envelope import Envelope, RunKey, make_run_key
+from brownie_backup.repository.keys.envelope import Envelope, RunKey, ensure_usable, make_run_key
 from brownie_backup.repository.keys.objects import put_key
 from brownie_backup.repository.keys.ring import adopt_ring, ensure_ring, fits, read_ring
 from brownie_backup.tracing import step
@@ -87,6 +87,8 @@ class ReplicaSet:
         sources = envelope.sources
         found = tuple(self._in_turn(lambda replica: read_ring(replica.repository.store)))
         known = next((each for each in found if each and fits(each, sources)), found[0])
+        if known is None:
+            ensure_usable(sources, identity.id)
         ring, wrappers = next(
             self._in_turn(lambda r: ensure_ring(r.repository.store, sources, known))
         )

@@ -11,6 +11,7 @@ from brownie_backup.model import Encryption
 from brownie_backup.model.keys import KeyContext, KeyObject, KeyRing
 from brownie_backup.protocols import KeySource, KeyWrapper
 from brownie_backup.repository.keys.objects import wrap_key
+from brownie_backup.repository.keys.ring import recipients_of, wrappers_for
 from brownie_backup.repository.keys.unwrapping import DataKeys
 
 
@@ -60,6 +61,18 @@ def make_run_key(ring: KeyRing, wrappers: Iterable[KeyWrapper], repository_id: s
     name = key_id(data_key).hex()
     wrapped = wrap_key(ring, data_key, KeyContext(repository_id, name), wrappers)
     return RunKey(Encryption(METHOD, f"ring:{ring.id}"), name, wrapped, data_key)
+
+
+def ensure_usable(sources: Iterable[KeySource], repository_id: str) -> None:
+    """Wrap a key for each recipient, and throw it away, before a key ring is made of them.
+
+    A ring with a misspelt recipient would stop all backups, and those with the right one too.
+
+    Raises:
+        EncryptionError: it could not be wrapped for one of the recipients.
+    """
+    wrappers = wrappers_for(None, sources)
+    make_run_key(KeyRing(1, "", recipients_of(wrappers)), wrappers, repository_id)
 
 
 @frozen(eq=False)

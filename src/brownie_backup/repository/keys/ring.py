@@ -101,6 +101,17 @@ def adopt_ring(store: Store, ring: KeyRing) -> None:
     add_ring(store, evolve(ring, number=max(_numbers(store), default=0) + 1))
 
 
+def copy_ring(target: Store, sources: Iterable[Store]) -> None:
+    """Give a store that has no key ring that of another store, before it gets backups.
+
+    Otherwise the first backup in it alone would begin another ring, and store everything again.
+    """
+    if read_ring(target) is None:
+        ring = next((found for source in sources if (found := read_ring(source))), None)
+        if ring:
+            adopt_ring(target, ring)
+
+
 def recipients_of(wrappers: Iterable[KeyWrapper]) -> tuple[Recipient, ...]:
     """Return the recipients, in one order, each once."""
     found = {wrapper.recipient for wrapper in wrappers}

@@ -75,9 +75,18 @@ class DataKeys:
         if not recipients:
             msg = f"the data key {key_id[:16]} is missing or damaged in every store"
             return DamagedError(msg, hint=BackupHint.TAKE_FROM_ANOTHER_COPY)
-        if problems:  # that a key is missing says less than that one was refused
-            return next((e for e in problems if not isinstance(e, KeyMissing)), problems[0])
-        msg = f"no key here is of a recipient: {', '.join(sorted(recipients))}"
+        refused = next((e for e in problems if not isinstance(e, KeyMissing)), None)
+        # That a key is missing says less than that one was refused.
+        return refused or self._missing(recipients, problems)
+
+    def _missing(self, recipients: set[str], problems: Sequence[BackupError]) -> KeyMissing:
+        """Return the error of a host that has a key for none of the recipients."""
+        named = ", ".join(sorted(recipients))
+        tried = {source.kind for source in self._sources}
+        if problems and {each.partition(":")[0] for each in recipients} <= tried:
+            msg = f"{problems[0].message}; the data key is wrapped for {named}"
+            return KeyMissing(msg, hint=problems[0].hint)
+        msg = f"no key here is of a recipient: {named}"
         return KeyMissing(msg, hint=KeyHint.GIVE_RECIPIENT_KEY)
 
     def _ways(self, key_id: str, seen: set[str]) -> Iterator[tuple[KeySource, WrappedKey]]:
