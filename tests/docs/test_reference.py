@@ -24,6 +24,7 @@ from brownie_backup.hints import (
     SetupHint,
     StoreHint,
 )
+from brownie_backup.model.keys import KeyObject, KeyRing, Recipient
 from brownie_backup.repository import Identity, LeaseRecord
 from brownie_backup.repository.coordination.leadership import Term
 from brownie_backup_asgi.hints import ApiHint
