@@ -4,6 +4,7 @@ import base64
 import json
 import shutil
 import signal
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,7 @@ from tests.integration.key_hosts import (
 )
 from tests.integration.test_secrets import Watch
 from tests.integration.waiting import wait_until
+from tests.servers.objects import S3Server
 from tests.servers.running import Server, Servers
 from tests.unit.keys import plain_pair
 
@@ -194,6 +196,29 @@ def test_a_copy_restores_alone(maker: Cli, server: Server, small: str, tmp_path:
     assert len(key_objects(copy)) == 2
     shutil.move(maker.store, away)
     opens(alone, server, small, "alone")
+
+
+def test_the_lock_of_each_key_is_as_long_as_that_of_the_newest_backup(
+    maker: Cli, s3_server: S3Server
+) -> None:
+    """The second backup reuses blobs that need the key of the first."""
+    bucket = s3_server.new_bucket(object_lock=True)
+    for days, name in ((1, "one"), (9, "two")):
+        maker.json(
+            "backup",
+            *("--name", name),
+            BACKUP_DESTINATION=f"s3://{bucket}/backups",
+            BACKUP_ENDPOINT_URL=s3_server.endpoint_url,
+            BACKUP_REGION=s3_server.region,
+            BACKUP_ACCESS_KEY=s3_server.access_key,
+            BACKUP_SECRET_KEY=s3_server.secret_key,
+            BACKUP_OBJECT_LOCK_DAYS=str(days),
+        )
+    found = s3_server.client.list_objects_v2(Bucket=bucket, Prefix="backups/key")["Contents"]
+    heads = [s3_server.client.head_object(Bucket=bucket, Key=each["Key"]) for each in found]
+    assert len(heads) == 3  # two keys and the key ring
+    later = datetime.now(UTC) + timedelta(days=8)
+    assert all(head["ObjectLockRetainUntilDate"] > later for head in heads)
 
 
 # --- secrets -------------------------------------------------------------------------------------

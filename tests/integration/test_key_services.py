@@ -95,6 +95,13 @@ def test_without_vault_no_backup_is_made_and_nothing_stored(
     maker.json("backup", "--name", "later")
 
 
+def test_a_missing_address_is_said_to_be_missing(small_cli: Cli) -> None:
+    result = host_with(small_cli, BACKUP_KEY_RECIPIENTS="vault:transit/backups").run("backup")
+    assert result.status == 2
+    assert "BACKUP_VAULT_ADDRESS is not set" in result.err
+    assert "several settings" not in result.err
+
+
 def test_a_misspelt_recipient_is_not_recorded(
     small_cli: Cli, openbao: OpenBao, vault_token: str
 ) -> None:

@@ -14,6 +14,7 @@ from brownie_backup.compressors import Zstd
 from brownie_backup.encryptors.wrapping.passphrase import PassphraseSource
 from brownie_backup.errors import (
     ConfigurationError,
+    DamagedError,
     DecryptionError,
     EncryptionError,
     KeyMissing,
@@ -191,13 +192,18 @@ def test_a_changed_or_moved_blob_is_found_with_and_without_a_key(store: MemorySt
         store.put(keys[first], right)
 
 
-def test_a_lost_key_object_is_said_to_be_lost(store: MemoryStore) -> None:
+def test_a_lost_data_key_is_damage_that_the_next_backup_heals(store: MemoryStore) -> None:
+    """Without a record of it, the next backup would reuse blobs that nothing opens."""
     repository = opened(store, Toy("one"))
-    create_backup(repository, FakeDumper())
+    create_backup(repository, FakeDumper(), name="a")
     (key,) = store.list(KEYS)
     store.delete(key.key)
-    with pytest.raises(DecryptionError, match="missing or damaged in every store"):
+    with pytest.raises(DamagedError, match="missing or damaged in every store"):
         opened_blob(repository)
+    for reader in (repository, opened(store, Toy("one", kind="of another"))):
+        assert not good(reader, "a")
+    create_backup(repository, FakeDumper(), name="healed")
+    assert good(repository, "healed")
 
 
 # --- several stores ------------------------------------------------------------------------------

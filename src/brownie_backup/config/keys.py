@@ -112,9 +112,12 @@ def _vault(settings: "Settings", ref: str, _: KeysOfSettings) -> KeySource:
     from brownie_backup.encryptors.wrapping.given import GivenSource
     from brownie_backup.encryptors.wrapping.vault import Vault
 
+    if not settings.vault_address:
+        problem = "BACKUP_KEY_RECIPIENTS names a key in Vault, and BACKUP_VAULT_ADDRESS is not set"
+        raise ConfigurationError([problem], hint=KeyHint.VAULT_SETTINGS)
     mount, _slash, key = ref.rpartition("/")
     vault = Vault(
-        settings.vault_address or "",
+        settings.vault_address,
         key,
         mount=mount or "transit",
         token=settings.vault_token,

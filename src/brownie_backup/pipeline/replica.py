@@ -26,7 +26,7 @@ from brownie_backup.repository.blobs.transfer import Transferred, for_store, tra
 from brownie_backup.repository.catalogue.holds import add_hold
 from brownie_backup.repository.catalogue.identity import strange
 from brownie_backup.repository.catalogue.listing import sharing
-from brownie_backup.repository.keys.objects import copy_keys
+from brownie_backup.repository.keys.objects import copy_keys, extend_locks
 from brownie_backup.repository.keys.ring import copy_ring
 
 _log = logging.getLogger(__name__)
@@ -261,6 +261,8 @@ class Replica:
                 msg = "it is not copied: blobs of it have other sizes here"
                 raise DamagedError(msg, hint=BackupHint.UPGRADE)
             ours, as_it_is = manifest, source.repository.store
+        if manifest.encryption.method == METHOD:
+            extend_locks(self.repository.store)
         if hold:
             self._lease.ensure_held()
             add_hold(self.repository.store, hold)

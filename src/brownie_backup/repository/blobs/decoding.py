@@ -90,10 +90,16 @@ class ContentDecoder:
                     raise DamagedError(CHANGED) from None
                 case Integrity.UNKNOWN if isinstance(error, DamagedError):
                     raise
+                case Integrity.INTACT if isinstance(error, DamagedError) and self._by_data_key:
+                    raise  # its data key is lost: no key of any host opens it
                 case Integrity.UNKNOWN if len(stored) != ref.stored_bytes:
                     raise _of_another_size(ref, stored) from None
             check_message(stored, self.encryption)  # a forged blob is damage, whatever keys we have
             raise self._unopened(ref, error) from None
+
+    @property
+    def _by_data_key(self) -> bool:
+        return isinstance(self.decryptor, OpensBlobs)
 
     def _unopened(self, ref: BlobRef, error: BackupError) -> DecryptionError:
         """Return why a blob can't be decrypted, naming the key that encrypted it."""

@@ -15,15 +15,23 @@ from attrs import frozen
 from brownie_backup.errors import DamagedError, KeyExists, KeyNotFound, StoreError
 from brownie_backup.format.converter import from_json, to_json
 from brownie_backup.format.layout import (
+    KEY_RINGS,
     KEYS,
     data_key_object,
     data_key_objects,
     is_foreign,
+    key_ring_in,
     name_in,
 )
 from brownie_backup.hints import StoreHint
 from brownie_backup.model.keys import KeyContext, KeyObject, KeyRing, Recipient, Stanza
-from brownie_backup.protocols import KeyWrapper, ObjectUse, Store, get_object
+from brownie_backup.protocols import (
+    KeyWrapper,
+    ObjectUse,
+    Store,
+    SupportsObjectLock,
+    get_object,
+)
 
 
 def wrap_key(
@@ -116,6 +124,19 @@ def copy_keys(target: Store, sources: Iterable[Store]) -> None:
                     found.key, get_object(source, found.key), if_absent=True, use=ObjectUse.BACKUP
                 )
             there.add(found.key)
+
+
+def extend_locks(store: Store) -> None:
+    """Lock all data keys for as long as new ones would be, if the store has locks.
+
+    A backup that reuses blobs may need any of them, for as long as it is locked itself.
+    """
+    if not isinstance(store, SupportsObjectLock):
+        return
+    for found in (*store.list(KEYS), *store.list(KEY_RINGS)):
+        if _is_ours(found.key) or key_ring_in(found.key) is not None:
+            with contextlib.suppress(KeyNotFound):
+                store.extend_lock(found.key)
 
 
 def _is_ours(key: str) -> bool:
