@@ -258,7 +258,7 @@ def test_a_copy_alone_goes_on_with_the_ring() -> None:
 
 def test_a_data_key_is_neither_shown_nor_pickled() -> None:
     store = Memory(FakeClock())
-    ring = KeyRing(1, "ring", (Toy("one").recipient,))
+    ring = KeyRing(1, "ab" * 16, (Toy("one").recipient,))
     run_key = make_run_key(ring, [Toy("one")], "a-repository")
     name = "ab" * 32
     data_key = run_key._data_key
@@ -307,3 +307,33 @@ def test_the_doctor_compares_the_recipients_with_the_key_ring(store: MemoryStore
     assert level == "error"
     assert "toy:two" in message
     assert "toy:three" in message
+
+
+# --- lost keys -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("change", ["lost", "damaged"])
+def test_a_key_that_is_gone_is_found_without_a_key_and_healed(
+    store: MemoryStore, change: str
+) -> None:
+    host = Toy("one", unwraps=False)
+    create_backup(opened(store, host), FakeDumper(), name="a")
+    (key,) = store.list(KEYS)
+    if change == "lost":
+        store.delete(key.key)
+    else:
+        store.put(key.key, store.get(key.key).replace(b"toy", b"tOy"))
+    assert not verify_backup(opened(store, host), FakeDumper(), "a", structure=True).good
+    report = create_backup(opened(store, host), FakeDumper(), name="b")
+    assert report.new_blobs == len(blobs(store))
+    assert good(opened(store, Toy("one")), "a")
+    assert good(opened(store, Toy("one")), "b")
+
+
+def test_a_sync_gives_a_copy_the_keys_that_it_lost() -> None:
+    one, two = named("one", "two")
+    create_backup(opened(one, Toy("one")), FakeDumper(), copies=[opened(two, Toy("one"))])
+    (key,) = two.list(KEYS)
+    two.put(key.key, b"{")
+    sync_backups([opened(one, Toy("one")), opened(two, Toy("one"))])
+    assert good(opened(two, Toy("one")))

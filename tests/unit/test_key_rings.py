@@ -1,5 +1,6 @@
 """Key rings, data keys in stores, and unwrapping them."""
 
+import json
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
@@ -8,6 +9,7 @@ from tests.unit.fakes import FakeClock
 from tests.unit.toys import Toy, given
 
 from brownie_backup.errors import (
+    AccessDenied,
     ConfigurationError,
     DamagedError,
     DecryptionError,
@@ -17,13 +19,20 @@ from brownie_backup.errors import (
 from brownie_backup.format.envelope import key_id
 from brownie_backup.format.layout import KEY_RINGS, KEYS
 from brownie_backup.model.keys import KeyContext, KeyRing, Recipient
-from brownie_backup.repository.keys.objects import put_key, wrap_key, wrapped_keys
+from brownie_backup.repository.keys.objects import (
+    copy_keys,
+    has_key,
+    put_key,
+    wrap_key,
+    wrapped_keys,
+)
 from brownie_backup.repository.keys.ring import add_ring, adopt_ring, ensure_ring, read_ring
 from brownie_backup.repository.keys.unwrapping import MOST_AT_ONCE, DataKeys
 from brownie_backup.stores import MemoryStore
 
 KEY = bytes(range(32))
 ID = key_id(KEY).hex()
+RING, OTHER_RING = "ab" * 16, "cd" * 16
 CONTEXT = KeyContext("a-repository", ID)
 
 
@@ -34,7 +43,7 @@ def store() -> MemoryStore:
 
 def stored(store: MemoryStore, *wrappers: Toy, key: bytes = KEY) -> str:
     """Store a data key for these recipients; return its id."""
-    ring = KeyRing(1, "ring", tuple(each.recipient for each in wrappers))
+    ring = KeyRing(1, RING, tuple(each.recipient for each in wrappers))
     name = key_id(key).hex()
     context = KeyContext(CONTEXT.repository_id, name)
     put_key(store, name, wrap_key(ring, key, context, wrappers))
@@ -77,6 +86,9 @@ def test_of_two_first_runs_one_makes_the_ring_and_both_use_it(store: MemoryStore
     class Salted:
         kind = "toy"
 
+        def is_for(self, recipient: Recipient) -> bool:
+            return False
+
         def wrapper(self, known: Recipient | None = None) -> Toy:
             if known is None:
                 meeting.wait(10)
@@ -91,11 +103,11 @@ def test_of_two_first_runs_one_makes_the_ring_and_both_use_it(store: MemoryStore
 
 
 def test_the_highest_number_counts_and_a_number_goes_to_one(store: MemoryStore) -> None:
-    one, two = (KeyRing(number, "ring", (Toy(str(number)).recipient,)) for number in (1, 2))
+    one, two = (KeyRing(number, RING, (Toy(str(number)).recipient,)) for number in (1, 2))
     add_ring(store, one)
     assert add_ring(store, two) == two
     assert read_ring(store) == two
-    lost = KeyRing(2, "other", ())
+    lost = KeyRing(2, OTHER_RING, ())
     assert add_ring(store, lost) == two
     store.put(f"{KEY_RINGS}000000000009 (copy).json", b"{}")
     assert read_ring(store) == two
@@ -109,15 +121,15 @@ def test_the_highest_number_counts_and_a_number_goes_to_one(store: MemoryStore) 
 
 def test_a_store_takes_the_ring_of_another_with_the_same_recipients(store: MemoryStore) -> None:
     one, two = Toy("one").recipient, Toy("two").recipient
-    ring = KeyRing(7, "ring", (one, two))
+    ring = KeyRing(7, RING, (one, two))
     adopt_ring(store, ring)
     adopt_ring(store, ring)
-    assert read_ring(store) == KeyRing(1, "ring", (one, two))
+    assert read_ring(store) == KeyRing(1, RING, (one, two))
     store.put(f"{KEY_RINGS}000000000005.json", b"{}")
-    adopt_ring(store, KeyRing(1, "another", (one, two)))
-    assert read_ring(store) == KeyRing(6, "another", (one, two))
+    adopt_ring(store, KeyRing(1, OTHER_RING, (one, two)))
+    assert read_ring(store) == KeyRing(6, OTHER_RING, (one, two))
     with pytest.raises(ConfigurationError, match="the settings lack the recipient toy:two"):
-        adopt_ring(store, KeyRing(1, "third", (one,)))
+        adopt_ring(store, KeyRing(1, "ef" * 16, (one,)))
 
 
 # --- data keys in a store ------------------------------------------------------------------------
@@ -204,3 +216,68 @@ def test_another_store_helps(store: MemoryStore) -> None:
     assert DataKeys(CONTEXT.repository_id, (empty, store), given(one)).get(ID) == KEY
     with pytest.raises(DecryptionError):
         DataKeys("another-repository", (store,), given(one)).get(ID)
+
+
+# --- what is damaged -----------------------------------------------------------------------------
+
+
+def test_damage_of_a_wrapped_key_is_found_without_a_key(store: MemoryStore) -> None:
+    stored(store, Toy("one"))
+    assert has_key(store, ID)
+    (found,) = store.list(KEYS)
+    data = store.get(found.key)
+    at = data.index(b'"wrapped"') + 13
+    store.put(found.key, data[:at] + (b"A" if data[at : at + 1] != b"A" else b"B") + data[at + 1 :])
+    assert not has_key(store, ID)
+    assert not has_key(store, "ab" * 32)
+
+
+def test_a_sync_mends_keys_and_copies_no_damage() -> None:
+    good, bad, empty = (MemoryStore(FakeClock()) for _ in range(3))
+    one = Toy("one")
+    names = [stored(good, one, key=bytes([n] * 32)) for n in range(3)]
+    copy_keys(bad, [good])
+    first, second, _ = (found.key for found in good.list(KEYS))
+    bad.put(first, b"{}")
+    bad.delete(second)
+    bad.put(f"{KEYS}../evil.json", b"{}")
+    copy_keys(empty, [bad, good])
+    assert {f.key for f in empty.list(KEYS)} == {f.key for f in good.list(KEYS)}
+    copy_keys(bad, [good], mend=True)
+    for store in (bad, empty):
+        assert all(has_key(store, name) for name in names)
+
+
+def test_a_store_whose_keys_cannot_be_read_is_passed_over(store: MemoryStore) -> None:
+    class Denied(MemoryStore):
+        def get(self, key: str, most_bytes: int = 1 << 20) -> bytes:
+            raise AccessDenied("no right to read")
+
+    one = Toy("one")
+    stored(store, one)
+    denied = Denied(FakeClock())
+    for found in store.list(KEYS):
+        denied.put(found.key, store.get(found.key))
+    assert DataKeys(CONTEXT.repository_id, (denied, store), given(one)).get(ID) == KEY
+    with pytest.raises(AccessDenied):
+        DataKeys(CONTEXT.repository_id, (denied,), given(one)).get(ID)
+
+
+def test_planted_forms_of_a_key_do_not_hide_the_rings(store: MemoryStore) -> None:
+    ours = Toy("ours", b"s")
+    ring, _ = ensure_ring(store, given(ours))
+    planted = [Toy(f"planted-{n:03}") for n in range(30)]
+    for toy in planted:
+        stored(store, toy)
+    stored(store, ours)
+    assert ring.recipients == (ours.recipient,)
+    assert keys(store, ours).get(ID) == KEY
+    assert len(ours.calls) == 1
+
+
+@pytest.mark.parametrize("ring", ["", "ring", "\udcff" * 32, "A" * 32, "a" * 900_000])
+def test_a_ring_with_another_id_is_damaged(store: MemoryStore, ring: str) -> None:
+    text = json.dumps({"number": 1, "id": ring, "recipients": []})
+    store.put(f"{KEY_RINGS}000000000001.json", text.encode())
+    with pytest.raises(DamagedError):
+        read_ring(store)

@@ -1,5 +1,6 @@
 """From the settings to the recipients of data keys. Key services are asked when a key is used."""
 
+import contextlib
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
@@ -37,19 +38,31 @@ class KeysOfSettings:
 def make_sources(settings: "Settings", keys: KeysOfSettings) -> tuple[KeySource, ...]:
     """Return the recipients that the settings name, in their order.
 
+    No message repeats what was named: it may be a secret by mistake.
+
     Raises:
         ConfigurationError: one has not the form of a recipient, or lacks a setting.
     """
+    return tuple(_make(settings, each, keys) for each in settings.key_recipients)
+
+
+def usable_sources(settings: "Settings", keys: KeysOfSettings) -> tuple[KeySource, ...]:
+    """Return the recipients that this host has the settings for, to decrypt with."""
     sources = []
-    for named in settings.key_recipients:
-        kind, _, ref = named.partition(":")
-        make = _MAKERS.get(kind)
-        if make is None:
-            known = ", ".join(_MAKERS)
-            problem = f"BACKUP_KEY_RECIPIENTS has '{named}', whose kind is none of: {known}"
-            raise ConfigurationError([problem], hint=KeyHint.RECIPIENT_FORM)
-        sources.append(make(settings, ref, keys))
+    for each in settings.key_recipients:
+        with contextlib.suppress(ConfigurationError):  # a backup says what is wrong
+            sources.append(_make(settings, each, keys))
     return tuple(sources)
+
+
+def _make(settings: "Settings", named: str, keys: KeysOfSettings) -> KeySource:
+    kind, _, ref = named.partition(":")
+    make = _MAKERS.get(kind)
+    if make is None:
+        number, known = settings.key_recipients.index(named) + 1, ", ".join(_MAKERS)
+        problem = f"the kind of recipient {number} in BACKUP_KEY_RECIPIENTS is none of: {known}"
+        raise ConfigurationError([problem], hint=KeyHint.RECIPIENT_FORM)
+    return make(settings, ref, keys)
 
 
 def sources_at_hand(keys: KeysOfSettings, passphrase: Secret | None) -> tuple[KeySource, ...]:
@@ -129,8 +142,7 @@ def _vault(settings: "Settings", ref: str, _: KeysOfSettings) -> KeySource:
 
 def _refuse_ref(kind: str, ref: str) -> None:
     if ref:
-        said = f"BACKUP_KEY_RECIPIENTS has '{kind}:{ref}'"
-        problem = f"{said}, and {kind} takes its key from other variables"
+        problem = f"{kind} in BACKUP_KEY_RECIPIENTS takes its key from other variables"
         raise ConfigurationError([problem], hint=KeyHint.RECIPIENT_FORM)
 
 

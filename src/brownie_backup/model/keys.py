@@ -1,6 +1,7 @@
 """Data keys and their recipients: who may open a backup."""
 
-from attrs import frozen
+from attrs import field, frozen
+from attrs.validators import matches_re
 
 
 @frozen
@@ -29,7 +30,7 @@ class KeyRing:
 
     number: int
     """Each change gets the next number: the highest counts."""
-    id: str
+    id: str = field(validator=matches_re(r"[0-9a-f]{32}"))
     """32 random hexadecimal digits. It enters the names of blobs, and the recipients do not: so a
     change of recipients stores no blob again."""
     recipients: tuple[Recipient, ...]
@@ -41,6 +42,8 @@ class KeyObject:
 
     ring: str
     stanzas: tuple[Stanza, ...]
+    checksum: str = ""
+    """SHA-256 of the ring and the stanzas, so that damage is found without a key."""
 
 
 @frozen

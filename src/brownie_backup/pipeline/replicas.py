@@ -86,7 +86,8 @@ class ReplicaSet:
         """
         sources = envelope.sources
         found = tuple(self._in_turn(lambda replica: read_ring(replica.repository.store)))
-        known = next((each for each in found if each and fits(each, sources)), found[0])
+        fitting = (each for each in found if each and fits(each, sources))
+        known = found[0] or next(fitting, None)
         if known is None:
             ensure_usable(sources, identity.id)
         ring, wrappers = next(

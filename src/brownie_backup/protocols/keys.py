@@ -44,6 +44,10 @@ class KeySource(Protocol):
         """The kind of the recipient."""
         ...
 
+    def is_for(self, recipient: Recipient) -> bool:
+        """Whether it is exactly this recipient; False if that takes time to find out."""
+        ...
+
     def wrapper(self, known: Recipient | None = None) -> KeyWrapper:
         """Return what wraps and unwraps for the recipient.
 

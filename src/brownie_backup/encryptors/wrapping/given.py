@@ -2,6 +2,7 @@
 
 from attrs import frozen
 
+from brownie_backup.errors import BackupError
 from brownie_backup.model.keys import Recipient
 from brownie_backup.protocols import KeyWrapper
 
@@ -17,6 +18,13 @@ class GivenSource:
 
     kind: str
     given: KeyWrapper
+
+    def is_for(self, recipient: Recipient) -> bool:
+        """Whether it is exactly this recipient."""
+        try:
+            return self.given.recipient == recipient
+        except BackupError:  # this host has no key to wrap with
+            return False
 
     def wrapper(self, known: Recipient | None = None) -> KeyWrapper:
         """Return what wraps for the recipient, and may unwrap what names another of its names."""

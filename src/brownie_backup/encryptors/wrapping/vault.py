@@ -201,9 +201,9 @@ def _address_problems(address: str) -> Iterator[str]:
 
 def _name_problems(mount: str, key: str, namespace: str) -> Iterator[str]:
     if not all(_NAME.fullmatch(part) for part in mount.split("/")):
-        yield f"'{mount}' is not the path of a mount"
+        yield "the mount of the transit engine is not the path of a mount"
     if not _NAME.fullmatch(key):
-        yield f"'{key}' is not the name of a transit key"
+        yield "the transit key is not the name of a key"
     if namespace and not _PRINTABLE.fullmatch(namespace):
         yield "the namespace has a space in it, or a character that no namespace has"
 

@@ -72,7 +72,7 @@ def ensure_usable(sources: Iterable[KeySource], repository_id: str) -> None:
         EncryptionError: it could not be wrapped for one of the recipients.
     """
     wrappers = wrappers_for(None, sources)
-    make_run_key(KeyRing(1, "", recipients_of(wrappers)), wrappers, repository_id)
+    make_run_key(KeyRing(1, "0" * 32, recipients_of(wrappers)), wrappers, repository_id)
 
 
 @frozen(eq=False)

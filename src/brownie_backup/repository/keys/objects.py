@@ -8,18 +8,19 @@ import base64
 import binascii
 import contextlib
 import hashlib
+import logging
+import re
 from collections.abc import Iterable, Iterator
 
-from attrs import frozen
+from attrs import evolve, frozen
 
-from brownie_backup.errors import DamagedError, KeyExists, KeyNotFound, StoreError
+from brownie_backup.errors import DamagedError, KeyExists, KeyNotFound, ObjectArchived, StoreError
 from brownie_backup.format.converter import from_json, to_json
 from brownie_backup.format.layout import (
     KEY_RINGS,
     KEYS,
     data_key_object,
     data_key_objects,
-    is_foreign,
     key_ring_in,
     name_in,
 )
@@ -32,6 +33,8 @@ from brownie_backup.protocols import (
     SupportsObjectLock,
     get_object,
 )
+
+_log = logging.getLogger(__name__)
 
 
 def wrap_key(
@@ -48,7 +51,26 @@ def wrap_key(
         recipient = wrapper.recipient
         wrapped = base64.b64encode(wrapper.wrap(data_key, context)).decode()
         stanzas.append(Stanza(recipient.kind, recipient.ref, wrapped))
-    return KeyObject(ring.id, tuple(stanzas))
+    return with_checksum(KeyObject(ring.id, tuple(stanzas)))
+
+
+def with_checksum(key: KeyObject) -> KeyObject:
+    """Return a key object with its checksum."""
+    return evolve(key, checksum=_checksum(key))
+
+
+def _checksum(key: KeyObject) -> str:
+    lines = [key.ring, *(f"{each.kind} {each.ref} {each.wrapped}" for each in key.stanzas)]
+    return hashlib.sha256("\n".join(lines).encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def has_key(store: Store, key_id: str) -> bool:
+    """Whether a store has a data key as it was stored, by its checksum."""
+    return any(_is_sound(key) for key in _stored(store, key_id))
+
+
+def _is_sound(key: KeyObject) -> bool:
+    return key.checksum == _checksum(key)
 
 
 def put_key(store: Store, key_id: str, key: KeyObject) -> None:
@@ -92,15 +114,20 @@ class WrappedKey:
 
 def wrapped_keys(store: Store, key_id: str) -> Iterator[WrappedKey]:
     """Yield what a store has of a data key, without what cannot be read."""
+    for key in _stored(store, key_id):
+        yield from _unpacked(key.stanzas)
+
+
+def _stored(store: Store, key_id: str) -> Iterator[KeyObject]:
     for found in store.list(data_key_objects(key_id)):
         if not _is_ours(found.key):
             continue
         try:
-            stored = from_json(get_object(store, found.key), KeyObject, found.key)
-        except (KeyNotFound, DamagedError):
+            key = from_json(get_object(store, found.key), KeyObject, found.key)
+        except (KeyNotFound, DamagedError, ObjectArchived):
             continue
-        if recipients_digest(stored.stanzas) == name_in(found.key):
-            yield from _unpacked(stored.stanzas)
+        if recipients_digest(key.stanzas) == name_in(found.key):
+            yield key
 
 
 def _unpacked(stanzas: Iterable[Stanza]) -> Iterator[WrappedKey]:
@@ -112,18 +139,30 @@ def _unpacked(stanzas: Iterable[Stanza]) -> Iterator[WrappedKey]:
         yield WrappedKey(Recipient(stanza.kind, stanza.ref), wrapped)
 
 
-def copy_keys(target: Store, sources: Iterable[Store]) -> None:
-    """Copy the data keys that a store lacks, before blobs that may need them are copied."""
-    there = {found.key for found in target.list(KEYS)}
+def copy_keys(target: Store, sources: Iterable[Store], *, mend: bool = False) -> None:
+    """Copy the data keys that a store lacks, before blobs that may need them are copied.
+
+    One that cannot be read, or was changed, is not copied; the others are.
+
+    Args:
+        target: the store to copy to.
+        sources: the stores to copy from.
+        mend: replace also what is damaged in the target, which means that each one is read.
+    """
+    there = {found.key for found in target.list(KEYS) if _is_ours(found.key)}
+    whole = {key for key in there if not mend or _sound_bytes(target, key)}
     for source in sources:
         for found in source.list(KEYS):
-            if found.key in there or not _is_ours(found.key):
+            if found.key in whole or not _is_ours(found.key):
                 continue
-            with contextlib.suppress(KeyExists, KeyNotFound):
-                target.put(
-                    found.key, get_object(source, found.key), if_absent=True, use=ObjectUse.BACKUP
-                )
-            there.add(found.key)
+            data = _sound_bytes(source, found.key)
+            if data is None:
+                _log.warning("'%s' in %s is damaged, and is not copied", found.key, source.url)
+                continue
+            with contextlib.suppress(KeyExists):
+                if_absent = found.key not in there
+                target.put(found.key, data, if_absent=if_absent, use=ObjectUse.BACKUP)
+            whole.add(found.key)
 
 
 def extend_locks(store: Store) -> None:
@@ -139,6 +178,17 @@ def extend_locks(store: Store) -> None:
                 store.extend_lock(found.key)
 
 
+def _sound_bytes(store: Store, key: str) -> bytes | None:
+    """Return an object with a data key, if it is as it was stored."""
+    try:
+        data = get_object(store, key)
+        return data if _is_sound(from_json(data, KeyObject, key)) else None
+    except (KeyNotFound, DamagedError, ObjectArchived):
+        return None
+
+
+_OURS = re.compile(rf"{KEYS}([0-9a-f]{{64}})/([0-9a-f]{{64}})\.json")
+
+
 def _is_ours(key: str) -> bool:
-    _, key_id, _ = (*key.split("/"), "", "")[:3]
-    return not is_foreign(key, lambda name: data_key_object(key_id, name))
+    return _OURS.fullmatch(key) is not None

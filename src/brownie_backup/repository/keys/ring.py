@@ -19,6 +19,9 @@ from brownie_backup.hints import KeyHint
 from brownie_backup.model.keys import KeyRing, Recipient
 from brownie_backup.protocols import KeySource, KeyWrapper, ObjectUse, Store, get_object
 
+_TOO_MANY = 10**12
+"""A number with more digits than others would be in another order."""
+
 
 def read_ring(store: Store) -> KeyRing | None:
     """Return the current key ring of a store, or None if it has none.
@@ -45,7 +48,7 @@ def read_ring(store: Store) -> KeyRing | None:
 
 def _numbers(store: Store) -> Iterator[int]:
     numbers = (key_ring_in(found.key) for found in store.list(KEY_RINGS))
-    return (number for number in numbers if number is not None)
+    return (number for number in numbers if number is not None and number < _TOO_MANY)
 
 
 def add_ring(store: Store, ring: KeyRing) -> KeyRing:
@@ -121,7 +124,7 @@ def recipients_of(wrappers: Iterable[KeyWrapper]) -> tuple[Recipient, ...]:
 def ensure_same(ring: KeyRing, recipients: Iterable[Recipient]) -> None:
     """Raise `ConfigurationError`, which names the difference, unless the ring has exactly these."""
     configured, there = frozenset(recipients), frozenset(ring.recipients)
-    if configured != there and _only_by_passphrase(configured) and _only_by_passphrase(there):
+    if configured != there and _only_by_passphrase(configured ^ there):
         problem = "the passphrase is not the one that the backups in this store are made with"
         raise ConfigurationError([problem], hint=KeyHint.CHECK_PASSPHRASE)
     problems = [

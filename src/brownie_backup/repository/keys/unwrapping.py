@@ -1,7 +1,7 @@
 """Unwrapping data keys: each once in a process, since a key service costs time and money."""
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 
 from brownie_backup.errors import (
     BackupError,
@@ -9,14 +9,20 @@ from brownie_backup.errors import (
     DamagedError,
     DecryptionError,
     KeyMissing,
+    StoreError,
 )
 from brownie_backup.hints import BackupHint, KeyHint
-from brownie_backup.model.keys import KeyContext
+from brownie_backup.model.keys import KeyContext, Recipient
 from brownie_backup.protocols import KeySource, Store
 from brownie_backup.repository.keys.objects import WrappedKey, wrapped_keys
+from brownie_backup.repository.keys.ring import read_ring
 
 MOST_AT_ONCE = 8
 """How many keys are unwrapped at the same time: key services limit their callers."""
+
+
+_MOST_TRIED = 8
+"""How many wrapped forms of one key are tried for each recipient."""
 
 
 class DataKeys:
@@ -38,6 +44,8 @@ class DataKeys:
         self._lock = threading.Lock()
         self._of_key: dict[str, threading.Lock] = {}
         self._known: dict[str, bytes | BackupError] = {}
+        self._away: BackupError | None = None
+        """Why a store could not be asked."""
 
     def add(self, key_id: str, data_key: bytes) -> None:
         """Take in a data key that was made here."""
@@ -73,6 +81,8 @@ class DataKeys:
             except (ConfigurationError, DecryptionError, DamagedError) as error:
                 problems.append(error)
         if not recipients:
+            if self._away:
+                return self._away
             msg = f"the data key {key_id[:16]} is missing or damaged in every store"
             return DamagedError(msg, hint=BackupHint.TAKE_FROM_ANOTHER_COPY)
         refused = next((e for e in problems if not isinstance(e, KeyMissing)), None)
@@ -95,24 +105,29 @@ class DataKeys:
         A private key may open what names another of its names, so only the kind has to fit.
         """
         for store in self._stores:
-            found = tuple(wrapped_keys(store, key_id))
+            try:
+                found = tuple(wrapped_keys(store, key_id))
+                ring = read_ring(store)
+            except (StoreError, DamagedError) as error:
+                self._away = self._away or error
+                continue
             seen |= {f"{key.recipient.kind}:{key.recipient.ref}" for key in found}
+            current = frozenset(ring.recipients if ring else ())
             ways = [
                 (source, key)
-                for key in found
                 for source in self._sources
-                if source.kind == key.recipient.kind
+                # Anyone can add more than the ring has. A passphrase takes time for each.
+                for key in _likeliest(found, source.kind, current)
             ]
-            yield from sorted(ways, key=_is_of_another)
+            yield from sorted(ways, key=lambda way: not way[0].is_for(way[1].recipient))
 
 
-def _is_of_another(way: tuple[KeySource, WrappedKey]) -> bool:
-    """Whether a key was not wrapped for exactly this recipient, as far as it is known."""
-    source, key = way
-    try:
-        return source.wrapper(key.recipient).recipient != key.recipient
-    except BackupError:
-        return True
+def _likeliest(
+    found: Iterable[WrappedKey], kind: str, current: Collection[Recipient]
+) -> list[WrappedKey]:
+    """Return what may be for a recipient of a kind: the current recipients first, and not all."""
+    own = [key for key in found if key.recipient.kind == kind]
+    return sorted(own, key=lambda key: key.recipient not in current)[:_MOST_TRIED]
 
 
 def _again(error: BackupError) -> BackupError:
