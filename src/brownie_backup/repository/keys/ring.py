@@ -124,7 +124,7 @@ def recipients_of(wrappers: Iterable[KeyWrapper]) -> tuple[Recipient, ...]:
 def ensure_same(ring: KeyRing, recipients: Iterable[Recipient]) -> None:
     """Raise `ConfigurationError`, which names the difference, unless the ring has exactly these."""
     configured, there = frozenset(recipients), frozenset(ring.recipients)
-    if configured != there and _only_by_passphrase(configured ^ there):
+    if _only_a_passphrase(configured - there) and _only_a_passphrase(there - configured):
         problem = "the passphrase is not the one that the backups in this store are made with"
         raise ConfigurationError([problem], hint=KeyHint.CHECK_PASSPHRASE)
     problems = [
@@ -144,7 +144,7 @@ def fits(ring: KeyRing, sources: Iterable[KeySource]) -> bool:
     return True
 
 
-def _only_by_passphrase(recipients: Iterable[Recipient]) -> bool:
+def _only_a_passphrase(recipients: Iterable[Recipient]) -> bool:
     return {each.kind for each in recipients} == {"passphrase"}
 
 
