@@ -155,7 +155,7 @@ def test_a_mistyped_passphrase_is_refused(store: MemoryStore) -> None:
     with pytest.raises(DecryptionError, match="the passphrase is not the one"):
         opened_blob(wrong)
     assert "horse" not in repr(right)
-    more = [PassphraseSource(Secret("correct horse")), *given(Toy("one"))]
+    more: list[KeySource] = [PassphraseSource(Secret("correct horse")), *given(Toy("one"))]
     both = by(store, more)
     with pytest.raises(ConfigurationError, match="lacks the recipient toy:one"):
         create_backup(both, FakeDumper(), name="c")
