@@ -9,8 +9,10 @@ from pathlib import Path
 import pytest
 
 from tests.servers.apt import AptMissing
+from tests.servers.awskms import KmsServer
 from tests.servers.objects import AzureServer, GcsServer, S3Server, WeakS3Server
 from tests.servers.odd_folder import OddFolder, why_not
+from tests.servers.openbao import OpenBao
 from tests.servers.promtool import promtool as installed_promtool
 from tests.servers.running import BULK, Servers
 
@@ -75,6 +77,20 @@ def azure_server() -> Iterator[AzureServer]:
             raise
         pytest.skip(f"Azurite can't be installed, so nothing on Azure is tested: {error}")
     with server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def kms_server() -> Iterator[KmsServer]:
+    """An imitation of AWS KMS, shared."""
+    with KmsServer() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def openbao() -> Iterator[OpenBao]:
+    """A server of the transit engine, shared: a test that seals it constructs its own."""
+    with OpenBao() as server:
         yield server
 
 

@@ -5,7 +5,9 @@ from collections.abc import Iterator
 import pytest
 
 from tests.docs.sandbox import Sandbox
+from tests.servers.awskms import KmsServer
 from tests.servers.objects import S3Server, WeakS3Server
+from tests.servers.openbao import OpenBao
 from tests.servers.process import free_ports
 from tests.servers.running import Server
 
@@ -43,7 +45,12 @@ def sandbox(docs_server: Server) -> Iterator[Sandbox]:
         place.close()
 
 
-SERVICES = {"s3.example.com": "documented_s3", "brownie-backup-asgi --port 8000": "documented_api"}
+SERVICES = {
+    "s3.example.com": "documented_s3",
+    "brownie-backup-asgi --port 8000": "documented_api",
+    "vault.example.com": "documented_vault",
+    "awskms:arn:": "documented_kms",
+}
 """For a word in a page, the fixture that says what stands for what is documented there."""
 
 
@@ -67,3 +74,21 @@ def documented_s3(s3_server: S3Server, weak_s3_server: WeakS3Server) -> dict[str
 def documented_api() -> dict[str, str]:
     """A port that is free, for the one that a page names."""
     return {"8000": str(free_ports(1)[0])}
+
+
+@pytest.fixture
+def documented_vault(openbao: OpenBao) -> dict[str, str]:
+    """OpenBao and its command, for those of Vault."""
+    return {
+        "https://vault.example.com:8200": openbao.tls_url,
+        "/etc/ssl/vault.pem": openbao.ca_file,
+        "hvs.of-the-administrator": openbao.token,
+        **{f"vault {verb} ": f"{openbao.command} {verb} " for verb in ("write", "policy", "token")},
+    }
+
+
+@pytest.fixture
+def documented_kms(kms_server: KmsServer) -> dict[str, str]:
+    """A key, for the one that a page names."""
+    named = "arn:aws:kms:us-east-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab"
+    return {named: kms_server.new_key()}

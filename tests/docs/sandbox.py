@@ -62,6 +62,7 @@ class Sandbox:
         self._substitutes = {
             "/etc/brownie-backup": str(self.root / "etc"),
             "/srv/backups": str(self.root / "srv"),
+            "examples/keys": str(ROOT / "examples" / "keys"),
             "examples/sql": str(ROOT / "examples" / "sql"),
             "db.example.com:5432": f"127.0.0.1:{server.port}",
             "db.example.com": f"127.0.0.1:{server.port}",

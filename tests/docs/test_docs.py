@@ -47,6 +47,8 @@ def test_examples(name: str, sandbox: Sandbox, request: pytest.FixtureRequest) -
             sandbox.substitute(stands_for)
             if fixture == "documented_s3":  # Amazon's own address, which the page need not name
                 sandbox.set(BACKUP_ENDPOINT_URL=stands_for["https://s3.example.com"])
+            if fixture == "documented_kms":  # likewise
+                sandbox.set(**request.getfixturevalue("kms_server").environment)
     sandbox.run_page(PAGES[name])
 
 
@@ -150,3 +152,30 @@ def test_recovery_by_hand_of_a_backup_with_lists_of_blobs(sandbox: Sandbox) -> N
 
     sandbox.succeed("find store/blobs -type f | head -n 1 | xargs rm")
     assert sandbox.run(f"bash recover.sh store long again {options}") != 0
+
+
+def test_recovery_by_hand_of_a_backup_with_a_data_key(sandbox: Sandbox) -> None:
+    """As the page says: a line of its script is replaced by a script of another page."""
+    if missing := [name for name in ("zstd", "gpg", "openssl", "jq") if not shutil.which(name)]:
+        pytest.skip(f"not installed: {', '.join(missing)}")
+    for name in ("docs/how-to/recover-by-hand.md", "docs/format.md"):
+        for block in page(name).blocks:
+            if block.directive("file") in {"recover.sh", "open.sh", "blob.sh"}:
+                sandbox.run_block(block)
+    path = sandbox.home / "recover.sh"
+    text = path.read_text(encoding="utf-8")
+    (line,) = (each for each in text.splitlines() if each.strip().startswith("gpg "))
+    before, _, after = line.rpartition('/$name"')
+    replaced = f'sh blob.sh "$store" "$name"{after}'
+    assert before
+    path.write_text(text.replace(line, replaced), encoding="utf-8")
+    sandbox.succeed("export BACKUP_DATABASE_URL=postgresql:///shop BACKUP_DESTINATION=store")
+    sandbox.succeed("brownie-backup keygen --directory keys && gpg -q --import keys/*private.asc")
+    sandbox.succeed("export BACKUP_GPG_PUBLIC_KEY_FILE=keys/brownie-backup-public.asc")
+    sandbox.succeed("export BACKUP_KEY_RECIPIENTS=openpgp BACKUP_BULK_TABLE_BYTES=256K")
+    sandbox.succeed("brownie-backup backup --name monday")
+    sandbox.succeed("bash recover.sh store monday recovered && ls recovered/table-*-000001")
+    sandbox.succeed("pg_restore --list recovered/archive")
+    sizes = '[.parts[] | select(.kind == "table").size_bytes] | add'
+    expected = sandbox.succeed(f"jq '{sizes}' store/manifests/monday.json")
+    assert sandbox.succeed("cat recovered/table-* | wc -c") == expected

@@ -24,6 +24,7 @@ from brownie_backup.hints import (
     SetupHint,
     StoreHint,
 )
+from brownie_backup.model.keys import KeyObject, KeyRing, Recipient
 from brownie_backup.repository import Identity, LeaseRecord
 from brownie_backup.repository.coordination.leadership import Term
 from brownie_backup_asgi.hints import ApiHint
@@ -302,6 +303,9 @@ def test_every_command_has_its_document() -> None:
         ("Audit record", AuditRecord, set()),
         ("Lease", LeaseRecord, set()),
         ("Term", Term, set()),
+        ("Key ring", KeyRing, set()),
+        ("Recipient", Recipient, set()),
+        ("Key object", KeyObject, set()),
     ],
 )
 def test_stored_fields(heading: str, cls: type, more: set[str]) -> None:

@@ -31,8 +31,9 @@ def repository(tmp_path: Path) -> Iterator[Repository]:
 
 @pytest.fixture
 def cli(servers: Servers, bulky: str, tmp_path: Path) -> Cli:
-    """The command line, for the bulky database."""
-    return cli_for(servers.get(18), bulky, tmp_path)
+    """The command line, for the bulky database, whose table pg_dump reads, which takes a while."""
+    cli = cli_for(servers.get(18), bulky, tmp_path)
+    return Cli(cli.env | {"BACKUP_BULK_TABLE_BYTES": "1G"})
 
 
 @pytest.fixture

@@ -161,7 +161,7 @@ def test_sigterm_cancels_what_runs_and_records_it(cli: Cli, servers: Servers) ->
         assert time.monotonic() - began < 25
     assert cli.backups() == {}
     assert not list(cli.store.glob("leases/*"))
-    assert servers.get(18).sessions("bulky") == 0
+    wait_until(lambda: servers.get(18).sessions("bulky") == 0)
     with serving(cli) as api:
         ended = api.get(begun.headers["location"]).json()
         assert (ended["state"], ended["cancelled_by"]) == ("cancelled", "the end of the service")

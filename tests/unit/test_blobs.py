@@ -165,7 +165,8 @@ def _refuses(reader: BlobReader, ref: BlobRef, store: MemoryStore, packed: bytes
         # Bits that mean nothing to the codec (gzip's time stamp) may change: the content didn't.
         decoder = reader.decoder
         assert isinstance(decoder, ContentDecoder)
-        named = data == DATA and decoder.decryptor.method == "none" != decoder.compressor.name
+        clear = isinstance(decoder.decryptor, Cleartext)
+        named = data == DATA and clear and decoder.compressor.name != "none"
     assert named
 
 

@@ -91,6 +91,12 @@ EXAMPLES: dict[str, tuple[str, object]] = {
     "GPG_PUBLIC_KEY": ("-----BEGIN", "-----BEGIN"),
     "GPG_PRIVATE_KEY": (PLANTED, Secret(PLANTED)),
     "PASSPHRASE": (PLANTED, Secret(PLANTED)),
+    "KEY_RECIPIENTS": ("openpgp, vault:transit/b ,", ("openpgp", "vault:transit/b")),
+    "AGE_IDENTITY_FILE": ("/etc/brownie-backup/age.txt", "/etc/brownie-backup/age.txt"),
+    "VAULT_ADDRESS": ("https://vault:8200", "https://vault:8200"),
+    "VAULT_TOKEN": (PLANTED, Secret(PLANTED)),
+    "VAULT_NAMESPACE": ("team", "team"),
+    "VAULT_CA_FILE": ("/etc/ssl/vault.pem", "/etc/ssl/vault.pem"),
     "PG_BIN": ("/opt/pg/bin", "/opt/pg/bin"),
 }
 ADDRESSES = ("PING_URL", "WEBHOOK_URL")

@@ -2,8 +2,16 @@
 
 from typing import TYPE_CHECKING
 
+from brownie_backup.config.keys import (
+    KeysOfSettings,
+    make_sources,
+    sources_at_hand,
+    usable_sources,
+)
 from brownie_backup.errors import ConfigurationError
+from brownie_backup.hints import KeyHint
 from brownie_backup.repository import Codecs, EncryptorOnDemand
+from brownie_backup.repository.keys.envelope import Envelope
 
 if TYPE_CHECKING:
     from brownie_backup.config.settings import Settings
@@ -34,16 +42,22 @@ def check_key(settings: "Settings") -> None:
     """Refuse to make backups without a key, unless encryption is off.
 
     Raises:
-        ConfigurationError: there is none.
+        ConfigurationError: there is none; or a recipient lacks a setting, or has another form.
     """
     if settings.encryption and not settings.has_key:
         raise ConfigurationError(["encryption is on, but no key is given"], hint=NO_KEY_HINT)
+    if settings.key_recipients and not settings.encryption:
+        problem = "BACKUP_ENCRYPTION is off, and BACKUP_KEY_RECIPIENTS names recipients"
+        raise ConfigurationError([problem], hint=KeyHint.TURN_ON_ENCRYPTION)
+    make_sources(settings, _keys(settings, EncryptorOnDemand("gpg", lambda: _make_gpg(settings))))
 
 
 def keys_of(settings: "Settings") -> tuple[object, ...]:
     """Return the keys of the settings, to compare them with others."""
-    public = (settings.gpg_recipients, settings.gpg_public_key)
-    return (*public, settings.gpg_private_key, settings.passphrase)
+    public = (settings.gpg_recipients, settings.gpg_public_key, settings.key_recipients)
+    vault = (settings.vault_address, settings.vault_token, settings.vault_namespace)
+    secret = (settings.gpg_private_key, settings.passphrase)
+    return (*public, *vault, settings.vault_ca_file, settings.age_identity_file, *secret)
 
 
 def make_codecs(settings: "Settings") -> Codecs:
@@ -56,9 +70,17 @@ def make_codecs(settings: "Settings") -> Codecs:
 
     compressor, *others = make_compressors(settings)
     gpg = EncryptorOnDemand("gpg", lambda: _make_gpg(settings))
-    if settings.encryption:
-        return Codecs(compressor, gpg, tuple(others))
-    return Codecs(compressor, Cleartext(), tuple(others), (gpg,))
+    keys = _keys(settings, gpg)
+    sources = usable_sources(settings, keys) or sources_at_hand(keys, settings.passphrase)
+    if not settings.encryption:
+        return Codecs(compressor, Cleartext(), tuple(others), (gpg,), key_sources=sources)
+    envelope = Envelope(sources) if settings.key_recipients else None
+    return Codecs(compressor, gpg, tuple(others), envelope=envelope, key_sources=sources)
+
+
+def _keys(settings: "Settings", gpg: EncryptorOnDemand) -> KeysOfSettings:
+    named = settings.gpg_recipients or settings.gpg_public_key or settings.gpg_private_key
+    return KeysOfSettings(gpg, by_public_key=bool(named))
 
 
 def _make_gpg(settings: "Settings") -> "GnuPG":

@@ -9,6 +9,7 @@ from attrs import evolve
 
 from brownie_backup.config.codecs import known_compressors
 from brownie_backup.config.factory import make_host_key
+from brownie_backup.config.keys import KeysOfSettings, sources_at_hand
 from brownie_backup.errors import ConfigurationError
 from brownie_backup.repository import Codecs, EncryptorOnDemand, Repository
 from brownie_backup.secret import Secret
@@ -88,13 +89,16 @@ def open_repository(
     public, private = _text(public_key, "public_key"), _secret(private_key)
     secret = Secret(passphrase) if isinstance(passphrase, str) else passphrase
     gpg = EncryptorOnDemand("gpg", lambda: _make_gpg(recipients, public, private, secret))
+    keys = KeysOfSettings(gpg, by_public_key=bool(recipients or public_key or private_key))
+    sources = sources_at_hand(keys, secret)
     if read_only:
         readers = (encryptor, gpg) if encryptor else (gpg,)
-        codecs = Codecs(None, None, (first, *others), readers)
+        codecs = Codecs(None, None, (first, *others), readers, key_sources=sources)
     elif keyed:
-        codecs = Codecs(first, gpg, tuple(others))
+        codecs = Codecs(first, gpg, tuple(others), key_sources=sources)
     else:
-        codecs = Codecs(first, encryptor or _cleartext(), tuple(others), (gpg,))
+        encrypts = encryptor or _cleartext()
+        codecs = Codecs(first, encrypts, tuple(others), (gpg,), key_sources=sources)
     return Repository(make_store(location), codecs=codecs, host_key=make_host_key)
 
 

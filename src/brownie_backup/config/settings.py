@@ -98,6 +98,12 @@ class Settings:
     gpg_public_key: str | None = None
     gpg_private_key: Secret | None = None
     passphrase: Secret | None = None
+    key_recipients: tuple[str, ...] = ()
+    age_identity_file: str | None = None
+    vault_address: str | None = None
+    vault_token: Secret | None = None
+    vault_namespace: str | None = None
+    vault_ca_file: str | None = None
     pg_bin: str | None = None
     of_stores: Mapping[str, Any] = Factory(dict)
     """The store variables from which `primary` and `copies` were made: for display only."""
@@ -129,7 +135,11 @@ class Settings:
     def has_key(self) -> bool:
         """Whether any key for encryption is set."""
         return bool(
-            self.gpg_recipients or self.gpg_public_key or self.gpg_private_key or self.passphrase
+            self.gpg_recipients
+            or self.gpg_public_key
+            or self.gpg_private_key
+            or self.passphrase
+            or self.key_recipients
         )
 
 

@@ -211,6 +211,12 @@ VARIABLES: tuple[Variable, ...] = (
     Variable(
         "PASSPHRASE", "passphrase of the private key, or instead of keys", Secret, secret=True
     ),
+    Variable("KEY_RECIPIENTS", "recipients of each backup's data key, by commas", _recipients),
+    Variable("AGE_IDENTITY_FILE", "a file with identities of age, to decrypt with", _text),
+    Variable("VAULT_ADDRESS", "the address of Vault or OpenBao", _text, hidden=True),
+    Variable("VAULT_TOKEN", "a token of Vault or OpenBao", Secret, secret=True),
+    Variable("VAULT_NAMESPACE", "the namespace in Vault or OpenBao", _text),
+    Variable("VAULT_CA_FILE", "certificates that Vault's is trusted by", _text),
     Variable("PG_BIN", "the folder of PostgreSQL's client programs", _text),
 )
 """All variables. The fields of `Settings` have their names in lower case."""

@@ -8,6 +8,8 @@ import hashlib
 import hmac
 from enum import Enum, auto
 
+from brownie_backup.format.envelope import METHOD, is_whole
+
 _HEAD = b"\xfd\x28brownie1"
 """An OpenPGP comment packet (type 61) of 40 bytes: these 8, then the checksum. gpg skips it."""
 _HEAD_BYTES = len(_HEAD) + hashlib.sha256().digest_size
@@ -36,6 +38,8 @@ def with_checksum(message: bytes, name: str, method: str) -> bytes:
 
 def integrity(stored: bytes, name: str, method: str) -> Integrity:
     """Check the stored bytes of the blob of that name by the checksum that they carry."""
+    if method == METHOD:
+        return Integrity.INTACT if is_whole(stored, name) else Integrity.DAMAGED
     if method not in _METHODS or (stored and stored[0] in _FIRST_BYTES):
         return Integrity.UNKNOWN
     if not stored.startswith(_HEAD):

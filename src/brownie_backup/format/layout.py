@@ -19,6 +19,8 @@ OPERATIONS = "operations/"
 CANCELLATIONS = "cancellations/"
 CLAIMS = "claims/"
 AUDIT = "audit/"
+KEYS = "keys/"
+KEY_RINGS = "keyrings/"
 _MOST_DIGITS = 18
 
 _OURS = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
@@ -74,6 +76,27 @@ def blob_key(name: str) -> str:
 def blob_list_key(name: str) -> str:
     """Return the key of a list of blobs that was too long for its manifest."""
     return f"{BLOB_LISTS}{name}.json"
+
+
+def data_key_objects(key_id: str) -> str:
+    """Return the common prefix of the objects with one data key."""
+    return f"{KEYS}{key_id}/"
+
+
+def data_key_object(key_id: str, recipients: str) -> str:
+    """Return the key of the object with a data key, wrapped for recipients with that digest."""
+    return f"{data_key_objects(key_id)}{recipients}.json"
+
+
+def key_ring_key(number: int) -> str:
+    """Return the key of a change of the key ring; they sort by their numbers."""
+    return f"{KEY_RINGS}{number:012d}.json"
+
+
+def key_ring_in(key: str) -> int | None:
+    """Return the number of the change that a key holds; None for an object that is no change."""
+    number = _number_in(key)
+    return number if number is not None and key == key_ring_key(number) else None
 
 
 def lease_key(identifier: str) -> str:

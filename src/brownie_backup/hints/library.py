@@ -11,6 +11,7 @@ _SETTINGS = {
     "endpoint_url": "'endpoint_url'",
     "gpg_private_key": "'private_key'",
     "gpg_recipients": "'recipients'",
+    "key_recipients": "the envelope's 'sources'",
     "log_file": "Settings.log_file",
     "most_deleted_percent": "RetentionPolicy.most_deleted_share",
     "object_lock_days": "'object_lock_days'",

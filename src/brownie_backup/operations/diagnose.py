@@ -19,6 +19,7 @@ from brownie_backup.format.layout import BLOBS
 from brownie_backup.hints import DatabaseHint, HintCode, KeyHint, SetupHint, StoreHint
 from brownie_backup.model import UNENCRYPTED, Encryption
 from brownie_backup.model.findings import Finding, Level
+from brownie_backup.operations.key_findings import key_findings
 from brownie_backup.protocols import Availability, Dumper, HasFreeSpace, KnowsSize, Store
 from brownie_backup.repository import Repository, with_deadlines
 from brownie_backup.repository.catalogue.identity import strange
@@ -61,9 +62,11 @@ def diagnose(
         failures += [(yield from _store(each))]
     for each, failure in zip(stores, failures, strict=True):
         yield from _contents(each, size, failure)
-    for finding in _encryption(repository):
+    envelope = repository.codecs.envelope
+    findings = key_findings(repository, envelope) if envelope else _encryption(repository)
+    for finding in findings:
         yield _without_doctor(finding)
-    if connected:
+    if connected and not envelope:
         yield from _same_key(repository, dumper)
 
 

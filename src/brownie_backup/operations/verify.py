@@ -134,8 +134,9 @@ class _Check:
     def structure(self, last: Verification | None) -> Verification:
         """Check the blobs without a key, by their checksums, or by their last known sizes."""
         sizes = last.resized if last else {}
-        decoder = StructureDecoder.of(self.manifest, self.repository.codecs)
-        reader = BlobReader((self.repository.store, *self._others()), decoder)
+        stores = (self.repository.store, *self._others())
+        decoder = StructureDecoder.of(self.manifest, self.repository.codecs, stores[:1])
+        reader = BlobReader(stores, decoder)
         found = self._run(_Outcome(reader, self.jobs), for_store(self.manifest, sizes), None)
         return evolve(
             found,

@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from attrs import evolve
 
 from brownie_backup.errors import BackupError, BackupExists, DamagedError
+from brownie_backup.format.envelope import METHOD
 from brownie_backup.hints import BackupHint
 from brownie_backup.model import Backup, BlobRef, Manifest, Status
 from brownie_backup.model.findings import Problem
@@ -15,6 +16,7 @@ from brownie_backup.pipeline.replica import Replica
 from brownie_backup.pipeline.replicas import ReplicaSet
 from brownie_backup.repository import Identity
 from brownie_backup.repository.catalogue.manifests import read_verification
+from brownie_backup.repository.keys.objects import copy_keys
 from brownie_backup.retention import plan_retention
 from brownie_backup.retention.policy import RetentionPolicy
 
@@ -73,6 +75,7 @@ class _Target:
         if replica.problem:
             return
         try:
+            _mend_keys(replica, others)
             # Repaired first, since backups share blobs.
             damaged = [backup for backup in replica.backups.values() if not backup.good]
             for backup, bad in [(each, self._bad(each)) for each in damaged]:
@@ -224,3 +227,11 @@ def _anywhere(ref: BlobRef, replicas: Iterable[Replica]) -> bool:
 def _manifest(backup: Backup) -> Manifest:
     assert backup.manifest is not None  # noqa: S101 - others are not copied
     return backup.manifest
+
+
+def _mend_keys(replica: Replica, others: Iterable[Replica]) -> None:
+    """Copy the data keys that are missing or damaged in a store, if a backup there needs some."""
+    manifests = (backup.manifest for backup in replica.backups.values())
+    if any(manifest and manifest.encryption.method == METHOD for manifest in manifests):
+        stores = [other.repository.store for other in others]
+        copy_keys(replica.repository.store, stores, mend=True)

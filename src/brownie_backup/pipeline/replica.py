@@ -13,6 +13,7 @@ from brownie_backup.errors import (
     LeaseLost,
     StoreUnavailable,
 )
+from brownie_backup.format.envelope import METHOD
 from brownie_backup.hints import BackupHint
 from brownie_backup.model import Attempt, Backup, BlobRef, Hold, Manifest, Status
 from brownie_backup.model.findings import Problem
@@ -25,6 +26,8 @@ from brownie_backup.repository.blobs.transfer import Transferred, for_store, tra
 from brownie_backup.repository.catalogue.holds import add_hold
 from brownie_backup.repository.catalogue.identity import strange
 from brownie_backup.repository.catalogue.listing import sharing
+from brownie_backup.repository.keys.objects import copy_keys, extend_locks
+from brownie_backup.repository.keys.ring import copy_ring
 
 _log = logging.getLogger(__name__)
 
@@ -224,6 +227,11 @@ class Replica:
         on_bytes: Callable[[int], None] = lambda _: None,
     ) -> Transferred:
         """Copy the blobs of a backup that it lacks from other stores; see `transfer_blobs`."""
+        sources = tuple(sources)
+        if manifest.encryption.method == METHOD:
+            stores = [each.repository.store for each in sources]
+            copy_ring(self.repository.store, stores)
+            copy_keys(self.repository.store, stores)
         examine = StructureDecoder.of(manifest, self.repository.codecs).integrity
         indexes = [source.blobs for source in sources]
         copied = transfer_blobs(self.blobs, indexes, refs, examine=examine, on_bytes=on_bytes)
@@ -253,6 +261,8 @@ class Replica:
                 msg = "it is not copied: blobs of it have other sizes here"
                 raise DamagedError(msg, hint=BackupHint.UPGRADE)
             ours, as_it_is = manifest, source.repository.store
+        if manifest.encryption.method == METHOD:
+            extend_locks(self.repository.store)
         if hold:
             self._lease.ensure_held()
             add_hold(self.repository.store, hold)

@@ -11,8 +11,9 @@ from brownie_backup.format.checksums import with_checksum
 from brownie_backup.model import BlobRef, Encryption
 from brownie_backup.pipeline.replica import Replica
 from brownie_backup.pipeline.replicas import ReplicaSet
-from brownie_backup.protocols import Compressor, Encryptor
+from brownie_backup.protocols import Compressor, Encryptor, SealsBlobs
 from brownie_backup.repository import BLOB_BYTES, Identity, Repository
+from brownie_backup.repository.keys.envelope import Envelope
 
 COMPRESSED_BYTES = 48 << 20
 ENCRYPTED_BYTES = 64 << 20
@@ -36,7 +37,7 @@ class BlobWriter:
 
     replicas: ReplicaSet
     compressor: Compressor
-    encryptor: Encryptor
+    encryptor: Encryptor | SealsBlobs
     hash_key: bytes
     encryption: Encryption
     blob_bytes: int = BLOB_BYTES
@@ -63,9 +64,12 @@ class BlobWriter:
             before.shrink(len(packed))
             # For a moment there are two copies: the pieces of gpg's output, and the whole.
             with self.encrypted.taking(2 * len(packed)) as after:
-                packed = self.encryptor.encrypt(packed)
+                if isinstance(self.encryptor, SealsBlobs):
+                    packed = self.encryptor.seal(packed, name)
+                else:
+                    packed = self.encryptor.encrypt(packed)
+                    packed = with_checksum(packed, name, self.encryption.method)
                 before.shrink(0)
-                packed = with_checksum(packed, name, self.encryption.method)
                 after.shrink(len(packed))
                 put = self.replicas.put(name, packed, found)
         _log.debug("stored blob %s: %d bytes, %d of plaintext", name, len(packed), size)
@@ -91,14 +95,18 @@ def open_writer(repository: Repository, replicas: ReplicaSet, identity: Identity
     Blobs get the names that a repository of that identity gives.
 
     Raises:
-        ConfigurationError: the repository is open for reading only.
+        ConfigurationError: the repository is open for reading only, or its key ring has other
+            recipients than the configured ones.
+        EncryptionError: the data key of the run could not be wrapped.
     """
     compressor, encryptor = repository.codecs.for_writing()
     key = bytes.fromhex(identity.hash_key)
+    size = repository.tuning.blob_bytes
+    if isinstance(encryptor, Envelope):
+        run_key = replicas.new_run_key(encryptor, identity)
+        return BlobWriter(replicas, compressor, run_key, key, run_key.encryption, size)
     encryption = Encryption(encryptor.method, encryptor.identity(key))
-    return BlobWriter(
-        replicas, compressor, encryptor, key, encryption, repository.tuning.blob_bytes
-    )
+    return BlobWriter(replicas, compressor, encryptor, key, encryption, size)
 
 
 def _there(found: Mapping[Replica, int | None]) -> dict[Replica, tuple[int, bool]]:

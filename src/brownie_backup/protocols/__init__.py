@@ -5,8 +5,16 @@ They are small on purpose: a method is here only if an operation calls it. The c
 """
 
 from brownie_backup.protocols.cache import Cache, RepositoryRecord
-from brownie_backup.protocols.codecs import Compressor, Decryptor, Encryptor, SupportsMac
+from brownie_backup.protocols.codecs import (
+    Compressor,
+    Decryptor,
+    Encryptor,
+    OpensBlobs,
+    SealsBlobs,
+    SupportsMac,
+)
 from brownie_backup.protocols.dumper import Dumper, KnowsSize, Reader, Snapshot, Unchanged
+from brownie_backup.protocols.keys import KeySource, KeyWrapper
 from brownie_backup.protocols.store import (
     Availability,
     Clock,
@@ -36,11 +44,15 @@ __all__ = [
     "Dumper",
     "Encryptor",
     "HasFreeSpace",
+    "KeySource",
+    "KeyWrapper",
     "KnowsSize",
     "ObjectUse",
+    "OpensBlobs",
     "Page",
     "Reader",
     "RepositoryRecord",
+    "SealsBlobs",
     "Snapshot",
     "Store",
     "StoredObject",

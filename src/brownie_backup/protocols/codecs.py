@@ -63,6 +63,29 @@ class Encryptor(Decryptor, Protocol):
 
 
 @runtime_checkable
+class SealsBlobs(Protocol):
+    """Encrypts blobs, each bound to its name. Thread-safe."""
+
+    def seal(self, data: bytes, name: str) -> bytes:
+        """Return the blob of that name as it is stored, or raise `EncryptionError`."""
+        ...
+
+
+@runtime_checkable
+class OpensBlobs(Protocol):
+    """Decrypts blobs that are bound to their names. Thread-safe."""
+
+    def open(self, stored: bytes, name: str) -> bytes:
+        """Return what the blob of that name contains, authenticated, or raise.
+
+        Raises:
+            DecryptionError: the key is missing or wrong.
+            DamagedError: the bytes were changed, or are those of another blob.
+        """
+        ...
+
+
+@runtime_checkable
 class SupportsMac(Protocol):
     """An encryptor that may have a secret, by which manifests can be authenticated."""
 

@@ -15,14 +15,25 @@ from brownie_backup.errors import (
     KeyMissing,
     UnsupportedFormat,
 )
+from brownie_backup.format.envelope import METHOD
 from brownie_backup.hints import BackupHint, KeyHint, RestoreHint
 from brownie_backup.model import UNENCRYPTED, Manifest
 from brownie_backup.model.findings import Finding, Level
-from brownie_backup.protocols import Compressor, Decryptor, Encryptor, SupportsMac
+from brownie_backup.protocols import (
+    Compressor,
+    Decryptor,
+    Encryptor,
+    KeySource,
+    OpensBlobs,
+    Store,
+    SupportsMac,
+)
+from brownie_backup.repository.keys.envelope import BlobOpener, Envelope
+from brownie_backup.repository.keys.unwrapping import DataKeys
 
 T = TypeVar("T")
 
-METHODS = frozenset({"gpg", UNENCRYPTED})
+METHODS = frozenset({"gpg", METHOD, UNENCRYPTED})
 """The encryption methods that this version knows (docs/format.md)."""
 
 
@@ -38,24 +49,29 @@ class Codecs:
             are written.
         other_compressors: more that old blobs may need.
         other_decryptors: more that old blobs may need. Several may use the same method.
+        envelope: encrypts new blobs in place of the encryptor, which then only reads old ones.
+        key_sources: what unwraps data keys, if there is no envelope.
     """
 
     compressor: Compressor | None = None
     encryptor: Encryptor | None = None
     other_compressors: tuple[Compressor, ...] = ()
     other_decryptors: tuple[Decryptor, ...] = ()
+    envelope: Envelope | None = None
+    key_sources: tuple[KeySource, ...] = ()
 
-    def for_writing(self) -> tuple[Compressor, Encryptor]:
-        """Return the compressor and the encryptor of new blobs.
+    def for_writing(self) -> tuple[Compressor, Encryptor | Envelope]:
+        """Return the compressor and the encryption of new blobs.
 
         Raises:
             ConfigurationError: the repository was opened for reading only.
         """
-        if self.compressor is None or self.encryptor is None:
+        encryptor = self.envelope or self.encryptor
+        if self.compressor is None or encryptor is None:
             lacking = "compressor" if self.compressor is None else "encryptor"
             problem = f"the repository is open for reading only: it has no {lacking}"
             raise ConfigurationError([problem], hint=KeyHint.GIVE_CODECS)
-        return self.compressor, self.encryptor
+        return self.compressor, encryptor
 
     def mac_key(self, salt: bytes) -> bytes | None:
         """Return the secret of the encryptor that authenticates manifests, if it has one."""
@@ -69,6 +85,20 @@ class Codecs:
                 return compressor
         msg = f"'{manifest.name}' is compressed with {manifest.compression}, which is not here"
         raise UnsupportedFormat(msg, hint=KeyHint.GIVE_COMPRESSOR)
+
+    def opener_for(
+        self, manifest: Manifest, stores: Sequence[Store] = ()
+    ) -> Decryptor | OpensBlobs:
+        """Return what decrypts a backup's blobs; see `decryptor_for`.
+
+        Args:
+            manifest: the manifest of the backup.
+            stores: where the wrapped data keys are, if its blobs need some.
+        """
+        sources = self.envelope.sources if self.envelope else self.key_sources
+        if manifest.encryption.method == METHOD and sources:
+            return BlobOpener(DataKeys(manifest.repository_id, stores, sources))
+        return self.decryptor_for(manifest)
 
     def decryptor_for(self, manifest: Manifest) -> Decryptor:
         """Return the decryptor of a backup's blobs.
@@ -100,7 +130,8 @@ class Codecs:
         """Whether a backup is encrypted, or new ones are stored unencrypted too."""
         if manifest.encrypted:
             return True
-        return self.encryptor is not None and self.encryptor.method == UNENCRYPTED
+        encryptor = self.envelope or self.encryptor
+        return encryptor is not None and encryptor.method == UNENCRYPTED
 
     def findings(self, manifest: Manifest, *, refuse: bool = False) -> Iterator[Finding]:
         """Report an unencrypted backup, unless new ones are unencrypted too.

@@ -153,7 +153,8 @@ class Repository:
             KeyMissing: the repository has no decryptor for that method.
             UnsupportedFormat: this version does not know the method or the compressor.
         """
-        return BlobReader((self.store, *others), ContentDecoder.of(manifest, self.codecs))
+        stores = (self.store, *others)
+        return BlobReader(stores, ContentDecoder.of(manifest, self.codecs, stores))
 
     def backups(
         self, *, check_blobs: bool = True, on_progress: OnCount | None = None

@@ -1,4 +1,6 @@
-"""Contract tests for stores, compressors, encryptors and dumpers, including yours; a faulty store.
+"""Contract tests for stores, compressors, encryptors, key wrappers and dumpers, including yours.
+
+There is a faulty store, too.
 
 Each class here holds the tests of one protocol's guarantees. To test an implementation, subclass
 the class in a test file, and provide the fixtures that it needs::
@@ -19,13 +21,17 @@ This package needs pytest, which the library itself does not.
 import pytest
 
 pytest.register_assert_rewrite(
-    *(f"{__name__}.{module}" for module in ("compressors", "dumpers", "encryptors", "stores"))
+    *(
+        f"{__name__}.{module}"
+        for module in ("compressors", "dumpers", "encryptors", "key_wrappers", "stores")
+    )
 )
 
 from brownie_backup.testing.compressors import CompressorContract  # noqa: E402 - rewritten first
 from brownie_backup.testing.dumpers import DumperContract  # noqa: E402
 from brownie_backup.testing.encryptors import EncryptorContract  # noqa: E402
 from brownie_backup.testing.faults import FaultyStore  # noqa: E402
+from brownie_backup.testing.key_wrappers import KeyWrapperContract  # noqa: E402
 from brownie_backup.testing.stores import StoreContract  # noqa: E402
 
 __all__ = [
@@ -33,5 +39,6 @@ __all__ = [
     "DumperContract",
     "EncryptorContract",
     "FaultyStore",
+    "KeyWrapperContract",
     "StoreContract",
 ]

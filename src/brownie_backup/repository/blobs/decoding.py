@@ -2,6 +2,7 @@
 
 import contextlib
 import hmac
+from collections.abc import Sequence
 from typing import Protocol, Self
 
 from attrs import field, frozen
@@ -16,10 +17,12 @@ from brownie_backup.errors import (
 )
 from brownie_backup.format.blobs import blob_name
 from brownie_backup.format.checksums import Integrity, integrity
+from brownie_backup.format.envelope import METHOD, read_header
 from brownie_backup.format.openpgp import check_message
 from brownie_backup.model import BlobRef, Encryption, Manifest
-from brownie_backup.protocols import Compressor, Decryptor
+from brownie_backup.protocols import Compressor, Decryptor, OpensBlobs, Store
 from brownie_backup.repository.codecs import Codecs
+from brownie_backup.repository.keys.objects import has_key
 
 CHANGED = "its bytes were changed since they were stored"
 
@@ -42,20 +45,25 @@ class ContentDecoder:
     """Decrypts and decompresses blobs, and checks each by its name."""
 
     compressor: Compressor
-    decryptor: Decryptor
+    decryptor: Decryptor | OpensBlobs
     hash_key: bytes
     encryption: Encryption
 
     @classmethod
-    def of(cls, manifest: Manifest, codecs: Codecs) -> Self:
+    def of(cls, manifest: Manifest, codecs: Codecs, stores: Sequence[Store] = ()) -> Self:
         """Return the decoder of a backup's blobs.
+
+        Args:
+            manifest: the manifest of the backup.
+            codecs: all that there are.
+            stores: where the wrapped data keys are.
 
         Raises:
             KeyMissing: there is no decryptor for that method.
             UnsupportedFormat: this version does not know the method or the compressor.
         """
         compressor = codecs.compressor_for(manifest)
-        decryptor = codecs.decryptor_for(manifest)
+        decryptor = codecs.opener_for(manifest, stores)
         return cls(compressor, decryptor, bytes.fromhex(manifest.hash_key), manifest.encryption)
 
     def decode(self, ref: BlobRef, stored: bytes) -> bytes:
@@ -72,6 +80,8 @@ class ContentDecoder:
     def _decrypt(self, ref: BlobRef, stored: bytes) -> bytes:
         """Decrypt a blob; where that fails, tell damage from a wrong key by the checksum."""
         try:
+            if isinstance(self.decryptor, OpensBlobs):
+                return self.decryptor.open(stored, ref.name)
             return self.decryptor.decrypt(stored)  # gpg skips the checksum
         # of the decryptor for this backup; others may need none
         except ConfigurationError as error:
@@ -82,10 +92,16 @@ class ContentDecoder:
                     raise DamagedError(CHANGED) from None
                 case Integrity.UNKNOWN if isinstance(error, DamagedError):
                     raise
+                case Integrity.INTACT if isinstance(error, DamagedError) and self._by_data_key:
+                    raise  # its data key is lost: no key of any host opens it
                 case Integrity.UNKNOWN if len(stored) != ref.stored_bytes:
                     raise _of_another_size(ref, stored) from None
             check_message(stored, self.encryption)  # a forged blob is damage, whatever keys we have
             raise self._unopened(ref, error) from None
+
+    @property
+    def _by_data_key(self) -> bool:
+        return isinstance(self.decryptor, OpensBlobs)
 
     def _unopened(self, ref: BlobRef, error: BackupError) -> DecryptionError:
         """Return why a blob can't be decrypted, naming the key that encrypted it."""
@@ -106,17 +122,26 @@ class StructureDecoder:
 
     encryption: Encryption
     unencrypted: ContentDecoder | None = None
+    stores: tuple[Store, ...] = ()
     by_size_only: set[str] = field(factory=set, eq=False)
     """Blobs whose bytes carry no checksum: only their size was compared."""
+    _keys: dict[str, bool] = field(factory=dict, eq=False)
+    """The data keys that were looked for, and whether they are there."""
 
     @classmethod
-    def of(cls, manifest: Manifest, codecs: Codecs) -> Self:
-        """Return the decoder of a backup's blobs; it works for any backup."""
+    def of(cls, manifest: Manifest, codecs: Codecs, stores: Sequence[Store] = ()) -> Self:
+        """Return the decoder of a backup's blobs; it works for any backup.
+
+        Args:
+            manifest: the manifest of the backup.
+            codecs: all that there are.
+            stores: where the wrapped data keys must be; with none, they are not looked for.
+        """
         unencrypted = None
         if not manifest.encrypted:
             with contextlib.suppress(UnsupportedFormat):  # then their size is all that is known
                 unencrypted = ContentDecoder.of(manifest, codecs)
-        return cls(manifest.encryption, unencrypted)
+        return cls(manifest.encryption, unencrypted, tuple(stores))
 
     def integrity(self, ref: BlobRef, stored: bytes) -> Integrity:
         """Return what the bytes show, whatever size the manifest says."""
@@ -133,11 +158,21 @@ class StructureDecoder:
         state = self.integrity(ref, stored)
         if state is Integrity.DAMAGED:
             raise DamagedError(CHANGED)
+        if self.stores and self.encryption.method == METHOD:
+            self._ensure_key(read_header(stored).key_id.hex())
         if state is Integrity.UNKNOWN:
             if len(stored) != ref.stored_bytes:
                 raise _of_another_size(ref, stored)
             self.by_size_only.add(ref.name)
         return b""
+
+    def _ensure_key(self, key_id: str) -> None:
+        """Raise `DamagedError` if no store has the data key: then nothing opens the blob."""
+        if key_id not in self._keys:
+            self._keys[key_id] = any(has_key(store, key_id) for store in self.stores)
+        if not self._keys[key_id]:
+            msg = f"its data key, {key_id[:16]}, is missing or damaged"
+            raise DamagedError(msg)
 
 
 def _of_another_size(ref: BlobRef, stored: bytes) -> DamagedError:
