@@ -135,12 +135,13 @@ def nightly(session: nox.Session) -> None:
     """Run what takes too long for each change: versions between, and longer random histories."""
     _install(session, "tests", projects=True)
     history = "tests/integration/test_incremental_history.py"
-    hostile = "tests/unit/test_hostile_objects.py"
+    hostile = ("tests/unit/test_hostile_objects.py", "tests/unit/test_hostile_parsers.py")
     env = {
         "BROWNIE_TEST_BACKUPS": os.environ.get("BROWNIE_TEST_BACKUPS", "300"),
         "BROWNIE_TEST_OBJECTS": os.environ.get("BROWNIE_TEST_OBJECTS", "30000"),
+        "BROWNIE_TEST_CASES": os.environ.get("BROWNIE_TEST_CASES", "10000000"),
     }
-    session.run("pytest", "--timeout=3600", *(session.posargs or (history, hostile)), env=env)
+    session.run("pytest", "--timeout=3600", *(session.posargs or (history, *hostile)), env=env)
     if not session.posargs:
         session.run("pytest", *BESIDE_EACH_OTHER, "-m", "nightly")
         for python in (*BETWEEN, NEWEST):

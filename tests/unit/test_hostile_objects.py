@@ -1,6 +1,6 @@
 """One bad object costs that object: every verb goes on with the others, and none hangs or crashes.
 
-By default 200 changed objects are tried, in about 16 s of processor time. With
+By default 60 changed objects are tried, in some seconds of processor time. With
 ``BROWNIE_TEST_OBJECTS``, as many others as it says; ``BROWNIE_TEST_SEED`` repeats them.
 """
 
