@@ -18,6 +18,11 @@ def context_text(context: KeyContext) -> str:
     )
 
 
+def context_bytes(context: KeyContext) -> bytes:
+    """Return the same lines as bytes."""
+    return context_text(context).encode("utf-8", "surrogatepass")
+
+
 def check_to_wrap(key: bytes, context: KeyContext) -> None:
     """Raise `EncryptionError` unless the context names this key."""
     if not _is_of(key, context):

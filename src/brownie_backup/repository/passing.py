@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from typing import TypeVar
 
+from brownie_backup.format.blobs import MAX_BLOB_BYTES
 from brownie_backup.format.limits import MOST_OBJECT_BYTES
 from brownie_backup.protocols import (
     ObjectUse,
@@ -15,9 +16,6 @@ from brownie_backup.protocols import (
 )
 
 T = TypeVar("T")
-
-MOST_SENT_BYTES = 32 << 20
-"""The largest size of a blob: a `get` may bring as much."""
 
 
 class PassingStore:
@@ -49,7 +47,7 @@ class PassingStore:
 
     def get(self, key: str, most_bytes: int = MOST_OBJECT_BYTES) -> bytes:
         """Return the object from the inner store."""
-        return self._call(lambda: self._inner.get(key, most_bytes), MOST_SENT_BYTES)
+        return self._call(lambda: self._inner.get(key, most_bytes), MAX_BLOB_BYTES)
 
     def list(self, prefix: str) -> Iterator[StoredObject]:
         """List the inner store."""

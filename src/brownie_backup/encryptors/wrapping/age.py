@@ -22,7 +22,7 @@ from attrs import evolve
 
 from brownie_backup.encryptors.wrapping.failures import Failure, Kind
 from brownie_backup.errors import ConfigurationError
-from brownie_backup.format.wrapped_key import check_to_wrap, check_unwrapped, context_text
+from brownie_backup.format.wrapped_key import check_to_wrap, check_unwrapped, context_bytes
 from brownie_backup.hints import KeyHint, SetupHint, StoreHint, install_command
 from brownie_backup.model.keys import KeyContext, Recipient
 
@@ -87,7 +87,7 @@ class Age:
             EncryptionError: a recipient is misspelt, or pyrage is not installed.
         """
         check_to_wrap(key, context)
-        result = self._wrapped(_bound(context) + f"data-key {key.hex()}\n".encode())
+        result = self._wrapped(context_bytes(context) + f"data-key {key.hex()}\n".encode())
         if isinstance(result, Failure):
             raise result.encryption_error("age did not wrap the data key")
         return result
@@ -102,7 +102,7 @@ class Age:
         """
         result = self._unwrapped(wrapped)
         if not isinstance(result, Failure):
-            expected = _bound(context)
+            expected = context_bytes(context)
             last = _LAST_LINE.fullmatch(result, len(expected))
             if hmac.compare_digest(result[: len(expected)], expected) and last:
                 return check_unwrapped(bytes.fromhex(last[1].decode()), context)
@@ -155,10 +155,6 @@ class Age:
         except pyrage.IdentityError:  # misspelt
             identities = []
         return identities or _in(_NO_IDENTITY, self._identity_file)
-
-
-def _bound(context: KeyContext) -> bytes:
-    return context_text(context).encode("utf-8", "surrogatepass")
 
 
 def _in(failure: Failure, file: str | None) -> Failure:

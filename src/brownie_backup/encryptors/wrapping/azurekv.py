@@ -36,7 +36,7 @@ from typing import Any
 from brownie_backup.encryptors.wrapping.base64_text import decoded, encoded
 from brownie_backup.encryptors.wrapping.failures import Failure, Kind
 from brownie_backup.errors import ConfigurationError
-from brownie_backup.format.wrapped_key import check_to_wrap, check_unwrapped, context_text
+from brownie_backup.format.wrapped_key import check_to_wrap, check_unwrapped, context_bytes
 from brownie_backup.hints import KeyHint, SetupHint, install_command
 from brownie_backup.model.keys import KeyContext, Recipient
 
@@ -154,7 +154,7 @@ class AzureKeyVault:
 
 
 def _digest(context: KeyContext) -> bytes:
-    return hashlib.sha256(context_text(context).encode("utf-8", "surrogatepass")).digest()
+    return hashlib.sha256(context_bytes(context)).digest()
 
 
 def _texts(data: bytes) -> tuple[str, ...]:

@@ -31,7 +31,7 @@ from brownie_backup.encryptors.wrapping.base64_text import decoded, encoded
 from brownie_backup.encryptors.wrapping.failures import Failure, Kind
 from brownie_backup.encryptors.wrapping.loopback import is_loopback
 from brownie_backup.errors import ConfigurationError
-from brownie_backup.format.wrapped_key import check_to_wrap, check_unwrapped, context_text
+from brownie_backup.format.wrapped_key import check_to_wrap, check_unwrapped, context_bytes
 from brownie_backup.hints import KeyHint, SetupHint, install_command
 from brownie_backup.model.keys import KeyContext, Recipient
 
@@ -156,17 +156,13 @@ class GcpKms:
             self._endpoint, self._credentials, self._timeout_seconds, self._waits_seconds
         )
         fields: dict[str, str] = {}
-        for name, value in {**data, "additionalAuthenticatedData": _bound(context)}.items():
+        for name, value in {**data, "additionalAuthenticatedData": context_bytes(context)}.items():
             # 64-bit numbers are strings in Google's JSON.
             fields |= {name: encoded(value), f"{name}Crc32c": str(calls.checksum(value))}
         result: bytes | Failure = service.post(
             f"{self._key}:{verb}", fields, lambda answer: read(answer, calls.checksum), secrets
         )
         return result
-
-
-def _bound(context: KeyContext) -> bytes:
-    return context_text(context).encode("utf-8", "surrogatepass")
 
 
 def _checked(

@@ -12,7 +12,7 @@ from brownie_backup.format.openpgp import check_message
 from brownie_backup.format.wrapped_key import (
     check_to_wrap,
     check_unwrapped,
-    context_text,
+    context_bytes,
     damaged_key,
 )
 from brownie_backup.hints import KeyHint
@@ -71,7 +71,7 @@ class OpenPGPWrapper:
         check_to_wrap(key, context)
         if not self._gnupg.by_public_key:  # it would encrypt by the passphrase
             raise EncryptionError(_NO_KEY, hint=KeyHint.GIVE_ENCRYPTION_KEY)
-        return self._gnupg.encrypt(_lines(context) + f"data-key {key.hex()}\n".encode())
+        return self._gnupg.encrypt(context_bytes(context) + f"data-key {key.hex()}\n".encode())
 
     def unwrap(self, wrapped: bytes, context: KeyContext) -> bytes:
         """Return the key in the message. Anyone can write such a message, so its id decides."""
@@ -80,12 +80,8 @@ class OpenPGPWrapper:
             text = self._gnupg.decrypt(wrapped)
         except DamagedError:
             raise damaged_key() from None
-        expected = _lines(context)
+        expected = context_bytes(context)
         last = _LAST_LINE.fullmatch(text, len(expected))
         if not text.startswith(expected) or last is None:
             raise damaged_key()
         return check_unwrapped(bytes.fromhex(last[1].decode()), context)
-
-
-def _lines(context: KeyContext) -> bytes:
-    return context_text(context).encode("utf-8", "surrogatepass")

@@ -21,18 +21,17 @@ Leave the key's ``deletion_allowed`` off, and its ``min_decryption_version`` at 
 oldest backup needs: a rotated key goes on to open what its older versions have encrypted.
 """
 
-import base64
-import binascii
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from urllib.parse import quote, urlsplit
 
+from brownie_backup.encryptors.wrapping.base64_text import decoded, encoded
 from brownie_backup.encryptors.wrapping.failures import Failed, Failure, Kind
 from brownie_backup.encryptors.wrapping.loopback import is_loopback
 from brownie_backup.encryptors.wrapping.vault_calls import WAITS_SECONDS, Server
 from brownie_backup.errors import ConfigurationError
-from brownie_backup.format.wrapped_key import check_to_wrap, check_unwrapped, context_text
+from brownie_backup.format.wrapped_key import check_to_wrap, check_unwrapped, context_bytes
 from brownie_backup.hints import KeyHint
 from brownie_backup.model.keys import KeyContext, Recipient
 from brownie_backup.secret import Secret
@@ -110,7 +109,7 @@ class Vault:
             EncryptionError: the server refused, or was out of reach.
         """
         check_to_wrap(key, context)
-        fields = {"plaintext": _text(key), "associated_data": _bound(context)}
+        fields = {"plaintext": encoded(key), "associated_data": _bound(context)}
         result = self._call("encrypt", fields, "ciphertext", (fields["plaintext"], key.hex()))
         if isinstance(result, str):
             wrapped = result.encode()
@@ -132,7 +131,7 @@ class Vault:
             fields = {"ciphertext": wrapped.decode(), "associated_data": _bound(context)}
             result = self._call("decrypt", fields, "plaintext")
         if isinstance(result, str):
-            data = _bytes(result)
+            data = decoded(result)
             if data:
                 return check_unwrapped(data, context)
             result = _NO_TRANSIT
@@ -157,28 +156,14 @@ class Vault:
 
 
 def _bound(context: KeyContext) -> str:
-    """Return the associated data: lines that say what the data key is for."""
-    lines = context_text(context)
-    return _text(lines.encode("utf-8", "surrogatepass"))
-
-
-def _text(data: bytes) -> str:
-    return base64.b64encode(data).decode()
-
-
-def _bytes(text: str) -> bytes:
-    """Return the bytes that a text in Base64 stands for; none if it is not exactly that."""
-    try:
-        data = base64.b64decode(text, validate=True)
-    except (binascii.Error, ValueError):
-        return b""
-    return data if _text(data) == text else b""
+    """Return the associated data: the lines that a wrapped key is bound to."""
+    return encoded(context_bytes(context))
 
 
 def _is_wrapped(wrapped: bytes) -> bool:
     """Whether the bytes have the server's form: it would take some others for the same."""
     form = _CIPHERTEXT.fullmatch(wrapped.decode("latin-1"))
-    return len(wrapped) <= _MOST_WRAPPED and form is not None and bool(_bytes(form[1]))
+    return len(wrapped) <= _MOST_WRAPPED and form is not None and bool(decoded(form[1]))
 
 
 def _address_problems(address: str) -> Iterator[str]:
