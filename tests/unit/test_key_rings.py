@@ -263,6 +263,13 @@ def test_a_store_whose_keys_cannot_be_read_is_passed_over(store: MemoryStore) ->
         DataKeys(CONTEXT.repository_id, (denied,), given(one)).get(ID)
 
 
+def test_a_damaged_ring_keeps_no_key_from_being_unwrapped(store: MemoryStore) -> None:
+    one = Toy("one")
+    stored(store, one)
+    store.put(f"{KEY_RINGS}000000000001.json", b"{")
+    assert keys(store, one).get(ID) == KEY
+
+
 def test_planted_forms_of_a_key_do_not_hide_the_rings(store: MemoryStore) -> None:
     ours = Toy("ours", b"s")
     ring, _ = ensure_ring(store, given(ours))

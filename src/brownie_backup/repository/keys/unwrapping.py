@@ -1,5 +1,6 @@
 """Unwrapping data keys: each once in a process, since a key service costs time and money."""
 
+import contextlib
 import threading
 from collections.abc import Collection, Iterable, Iterator, Sequence
 
@@ -44,12 +45,9 @@ class DataKeys:
         self._lock = threading.Lock()
         self._of_key: dict[str, threading.Lock] = {}
         self._known: dict[str, bytes | BackupError] = {}
+        self._rings: dict[str, frozenset[Recipient]] = {}
         self._away: BackupError | None = None
         """Why a store could not be asked."""
-
-    def add(self, key_id: str, data_key: bytes) -> None:
-        """Take in a data key that was made here."""
-        self._known[key_id] = data_key
 
     def get(self, key_id: str) -> bytes:
         """Return a data key.
@@ -107,12 +105,11 @@ class DataKeys:
         for store in self._stores:
             try:
                 found = tuple(wrapped_keys(store, key_id))
-                ring = read_ring(store)
-            except (StoreError, DamagedError) as error:
+            except StoreError as error:
                 self._away = self._away or error
                 continue
             seen |= {f"{key.recipient.kind}:{key.recipient.ref}" for key in found}
-            current = frozenset(ring.recipients if ring else ())
+            current = self._current(store)
             ways = [
                 (source, key)
                 for source in self._sources
@@ -120,6 +117,17 @@ class DataKeys:
                 for key in _likeliest(found, source.kind, current)
             ]
             yield from sorted(ways, key=lambda way: not way[0].is_for(way[1].recipient))
+
+    def _current(self, store: Store) -> frozenset[Recipient]:
+        """Return the recipients in a store's key ring. They only say what to try first.
+
+        So a ring that cannot be read keeps no key from being unwrapped.
+        """
+        if store.url not in self._rings:
+            with contextlib.suppress(StoreError, DamagedError):
+                ring = read_ring(store)
+                self._rings[store.url] = frozenset(ring.recipients if ring else ())
+        return self._rings.get(store.url, frozenset())
 
 
 def _likeliest(
